@@ -1,0 +1,31 @@
+# make demo | make test | make lint | make bench; each sets .venv up once.
+FITS := import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
+PYTHON ?= $(shell for p in python3 python3.12 python3.11; do $$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test lint bench clean
+
+demo: $(READY)
+	$(BIN)/neurohw demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/neurohw bench
+
+$(READY): pyproject.toml
+	@test -n "$(PYTHON)" || { echo 'neurohw needs Python 3.11 or 3.12, and none was found. Name one: make PYTHON=/path/to/python3.12'; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --python $(BIN)/python --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv build dist

@@ -1,0 +1,135 @@
+"""The one interface of every crossbar, and the products that learning asks it to write.
+
+Axes, fixed here for the whole project: a weight matrix W is [n_post, n_pre]; batches come first.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+StateDict = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Product:
+    """One signed outer product summed over a batch: sign * sum_b post_b (x) pre_b.
+
+    Args:
+        post: [B, n_post], the factor on the output side.
+        pre: [B, n_pre], the factor on the input side.
+        sign: +1 to potentiate, -1 to depress.
+    """
+
+    post: Tensor
+    pre: Tensor
+    sign: int = 1
+
+
+@dataclass(frozen=True)
+class OuterProducts:
+    """What learning wants written: scale * sum_t sign_t sum_b post_tb (x) pre_tb, in the order the pulses are given.
+
+    `scale` is digital (1/B, 1/(beta B), 2/(B N)); it rides on the learning rate and never passes a DAC.
+    """
+
+    terms: tuple[Product, ...]
+    scale: float
+
+    @property
+    def batch(self) -> int:
+        """Number of samples in each term."""
+        return self.terms[0].post.shape[0]
+
+    def dense(self) -> Tensor:
+        """Return the wanted change of W per unit learning rate, [n_post, n_pre]."""
+        return self.scale * _signed_sum(term.sign * (term.post.t() @ term.pre) for term in self.terms)
+
+    def post_sum(self) -> Tensor:
+        """Return the wanted change of the biases per unit learning rate, [n_post]."""
+        return self.scale * _signed_sum(term.sign * term.post.sum(0) for term in self.terms)
+
+
+def _signed_sum(parts: Iterable[Tensor]) -> Tensor:
+    total: Tensor | None = None
+    for part in parts:
+        total = part if total is None else total + part
+    if total is None:
+        raise ValueError("OuterProducts needs at least one term")
+    return total
+
+
+@dataclass(frozen=True)
+class Writes:
+    """What a write cost, as far as the array can tell.
+
+    Args:
+        pulses_up: potentiating pulses given to cells, or None where the back-end cannot count them.
+        pulses_down: depressing pulses, likewise.
+    """
+
+    pulses_up: int | None = None
+    pulses_down: int | None = None
+
+
+class SynapseArray(abc.ABC):
+    """A crossbar: physical and stateful, the only thing that mutates, because the device does.
+
+    Attributes:
+        shape: (n_post, n_pre).
+        exact: reads are noiseless and linear, so callers may use algebraic shortcuts.
+        dtype, device: of the tensors that are read in and out.
+    """
+
+    shape: tuple[int, int]
+    exact: bool
+    dtype: torch.dtype
+    device: torch.device
+
+    @abc.abstractmethod
+    def read(self, pre: Tensor, times: int = 1) -> Tensor:
+        """Return W pre as the hardware reads it: DAC, noise and ADC included.
+
+        Args:
+            pre: [B, n_pre] inputs.
+            times: how often hardware reads where a shortcut reads once (for the ledger; the result is one read).
+
+        Returns:
+            [B, n_post].
+        """
+
+    @abc.abstractmethod
+    def read_transposed(self, post: Tensor, times: int = 1) -> Tensor:
+        """Return W^T post, read from the other side of the same cells: [B, n_post] -> [B, n_pre]."""
+
+    @abc.abstractmethod
+    def update(self, products: OuterProducts, rate: float) -> Writes:
+        """Write W += rate * products as the device does it: pulses from both sides, in the order of the terms."""
+
+    @abc.abstractmethod
+    def increment(self, delta: Tensor) -> Writes:
+        """Write a digitally computed change [n_post, n_pre] with the device's own pulses."""
+
+    @abc.abstractmethod
+    def program(self, weights: Tensor) -> Writes:
+        """Write and verify: bring the cells to `weights` [n_post, n_pre] as closely as the device can."""
+
+    @abc.abstractmethod
+    def elapse(self, seconds: float) -> None:
+        """Let time pass: drift, decay, diffusion."""
+
+    @abc.abstractmethod
+    def snapshot(self) -> Tensor:
+        """Return the weights now, [n_post, n_pre]: for diagnosis and tests, never used by learning."""
+
+    @abc.abstractmethod
+    def state_dict(self) -> StateDict:
+        """Return every tensor needed to restore the array (copies, not views)."""
+
+    @abc.abstractmethod
+    def load_state_dict(self, state: StateDict) -> None:
+        """Restore `state_dict`: the array then behaves as the saved one."""

@@ -1,0 +1,23 @@
+"""Errors with an exit status, so that every wrong input ends in one message and never in a traceback."""
+
+from __future__ import annotations
+
+
+class NeurohwError(Exception):
+    """Something failed while running (exit status 1)."""
+
+    exit_status = 1
+
+
+class InputError(NeurohwError):
+    """The user's input is wrong (exit status 2): name the file, the key, the value received and what is allowed."""
+
+    exit_status = 2
+
+
+class DataError(InputError):
+    """A data file is missing, truncated, swapped or corrupt (exit status 2)."""
+
+
+class EnvironmentMismatch(NeurohwError):
+    """An installed package does not fit the others, aihwkit and torch for instance (exit status 1)."""

@@ -1,0 +1,48 @@
+"""One seed, named generators: every random draw of a run comes from a stream that is passed explicitly."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+
+def derived_seed(seed: int, name: str) -> int:
+    """Return the 63-bit seed of stream `name` under the run's `seed` (SHA-256, so streams are independent)."""
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+class Streams:
+    """Named random generators of one run.
+
+    Asking twice for a name returns the same generator, so a stream advances as one sequence wherever it is used.
+
+    Args:
+        seed: the run's seed.
+        device: where the draws are made; replay is promised per device type.
+    """
+
+    def __init__(self, seed: int, device: torch.device | str = "cpu") -> None:
+        self.seed = seed
+        self.device = torch.device(device)
+        self._generators: dict[str, torch.Generator] = {}
+
+    def generator(self, name: str) -> torch.Generator:
+        """Return the generator of stream `name`, made from the run's seed on first use."""
+        if name not in self._generators:
+            self._generators[name] = torch.Generator(self.device).manual_seed(derived_seed(self.seed, name))
+        return self._generators[name]
+
+    def integer(self, name: str) -> int:
+        """Return a fixed 31-bit seed for a library that takes an integer (aihwkit's construction seed)."""
+        return derived_seed(self.seed, name) & 0x7FFFFFFF
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """Return the state of every stream used so far."""
+        return {name: generator.get_state() for name, generator in self._generators.items()}
+
+    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        """Restore the streams of `state_dict`, so that the next draw is the one that would have come."""
+        for name, generator_state in state.items():
+            self.generator(name).set_state(generator_state)
