@@ -1,0 +1,1 @@
+"""Networks of crossbars: what BP and EP want written, and how classes are read out."""

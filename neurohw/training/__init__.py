@@ -1,0 +1,1 @@
+"""Learning: the loop, how contrasts are written, schedules, and the phases of each mode."""

@@ -1,0 +1,260 @@
+"""The experiment: a frozen, validated configuration, read from TOML, overridden by dotted keys, hashed.
+
+Sections mirror the parts; unknown keys are errors. A file may hold `[[when]]` tables: `match` names keys and values,
+`set` names the keys that then change, so that one file can carry settings per label count, per device or per variant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+
+from neurohw.variants import published
+
+Probability = Annotated[float, Field(strict=True, ge=0, lt=1)]
+Fraction = Annotated[float, Field(strict=True, gt=0, le=1)]
+Positive = Annotated[float, Field(strict=True, gt=0)]
+NonNegative = Annotated[float, Field(strict=True, ge=0)]
+Count = Annotated[int, Field(strict=True, ge=1)]
+Bits = Annotated[int, Field(strict=True, ge=0, le=16)]  # 0: not quantised
+
+
+class Section(BaseModel):
+    """A table of an experiment file: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataSection(Section):
+    """What is learnt: data set, subsets, and which part is evaluated."""
+
+    dataset: Literal["digits", "mnist", "fashion-mnist"] = "digits"
+    train_limit: Count | None = None
+    test_limit: Count | None = None
+    labels: Count | None = None
+    labelled_set: Literal["stratified", "balanced"] = "stratified"
+    evaluate_on: Literal["test", "validation"] = "test"
+    validation_fraction: Fraction = 0.1
+
+
+class NetworkSection(Section):
+    """Which network: learning rule, neurons per layer (the input first), activation circuits, biases."""
+
+    rule: Literal["bp", "ep"] = "bp"
+    layers: Annotated[tuple[Count, ...], Field(min_length=2)] = (64, 100)
+    neurons: tuple[Literal["identity", "relu", "hardsigm", "sigmoid", "tanh"], ...] = ("hardsigm",)
+    bias: Literal["digital", "line"] = "digital"
+    init_gain: NonNegative = 0.5
+
+
+class TargetSection(Section):
+    """The target circuit: kWTA with homeostasis (Liu et al. 2024, Eqs. 1, 2, 9 to 13)."""
+
+    circuit: Literal["ideal"] = "ideal"
+    k: Count = 1
+    gamma: NonNegative = 0.5
+    average: Literal["batch", "ema"] = "batch"
+    eta: Fraction = 0.1
+    smoothing: Probability = 0.0
+    reset: Literal["epoch", "never"] = "epoch"
+    ties: Literal["lowest", "random"] = "lowest"
+    activity_target: Literal["paper", "code"] = "code"
+    average_of: Literal["target", "winners"] = "target"
+
+
+class ScheduleSection(Section):
+    """Factor of the learning rate per epoch; a linear one spans `over` epochs (the phase's, unless given)."""
+
+    kind: Literal["constant", "linear", "exponential"] = "constant"
+    start: NonNegative = 1.0
+    end: NonNegative = 1.0
+    over: Count | None = None
+    decay: Fraction = 1.0
+
+
+class PretrainSection(Section):
+    """Supervised pre-training, and the labelled batches of the alternation."""
+
+    epochs: Annotated[int, Field(strict=True, ge=0)] = 100
+    batch_size: Count = 32
+    learning_rate: tuple[NonNegative, ...] = (0.001, 0.003)
+    schedule: ScheduleSection = ScheduleSection(kind="exponential", decay=0.97)
+
+
+class TrainingSection(Section):
+    """How it learns: mode, length, batches, update rule, schedules, dropout and loss."""
+
+    mode: Literal["supervised", "unsupervised", "semi-supervised"] = "unsupervised"
+    epochs: Count = 10
+    batch_size: Count = 16
+    learning_rate: tuple[NonNegative, ...] = (1.0,)
+    optimizer: Literal["pulsed-sgd", "sgd", "adam"] = "pulsed-sgd"
+    schedule: ScheduleSection = ScheduleSection()
+    supervised_schedule: ScheduleSection = ScheduleSection()
+    dropout: tuple[Probability, ...] = ()
+    loss: Literal["mse", "cross-entropy"] = "mse"
+    loss_reduction: Literal["mean", "sum"] = "mean"
+    cross_entropy_on: Literal["outputs", "logits"] = "outputs"
+    pretrain: PretrainSection = PretrainSection()
+
+
+class EPSection(Section):
+    """Equilibrium Propagation: relaxation, nudging, and how the contrast is written."""
+
+    dt: Annotated[float, Field(strict=True, gt=0, le=1)] = 0.2
+    free_steps: Count = 40
+    nudged_steps: Count = 10
+    beta: Positive = 0.2
+    beta_sign: Literal["random", "positive"] = "random"
+    estimate: Literal["one-sided", "symmetric"] = "one-sided"
+    contrast: Literal["two-phase", "difference"] = "two-phase"
+    pulse_order: Literal["free-first", "nudged-first"] = "free-first"
+    hold_input: StrictBool = True
+
+
+class HardwareSection(Section):
+    """On what it runs: back-end, device and remedy, converters, tiles, time."""
+
+    backend: Literal["ideal", "aihwkit"] = "ideal"
+    device: str | None = None
+    remedy: str = "none"
+    dac_bits: Bits = 7
+    adc_bits: Bits = 9
+    read_noise: NonNegative = 0.06
+    weight_noise: NonNegative = 0.0
+    pulse_length: Count = 31
+    weight_range: Positive | None = None
+    tile: tuple[Count, Count] | None = None
+    step_seconds: NonNegative = 1.0
+    off_chip: str | None = None
+    drift_compensation: StrictBool = True
+
+
+class ClassifierSection(Section):
+    """The linear classifier on the frozen outputs."""
+
+    epochs: Count = 50
+    batch_size: Count = 256
+    learning_rate: Positive | tuple[Positive, ...] = 0.1
+    dropout: Probability = 0.2
+    activation: Literal["sigmoid", "identity"] = "sigmoid"
+    decay: Fraction | None = None
+    end_factor: Fraction = 1.0
+
+
+class EvaluationSection(Section):
+    """How classes are read out, with which shares of the labels, how often, and at which ages."""
+
+    association: tuple[Literal["direct", "linear"], ...] = ("direct",)
+    label_fraction: tuple[Fraction, ...] = (1.0,)
+    every: Count = 1
+    age_seconds: tuple[NonNegative, ...] = ()
+    classifier: ClassifierSection = ClassifierSection()
+
+
+class Experiment(Section):
+    """A complete experiment of kind "onchip"; what is not given takes its default, or the variant's."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = "experiment"
+    kind: Literal["onchip"] = "onchip"
+    variant: Literal["code", "paper"] = "code"
+    runs: Count = 3
+    data: DataSection = DataSection()
+    network: NetworkSection = NetworkSection()
+    target: TargetSection = TargetSection()
+    training: TrainingSection = TrainingSection()
+    ep: EPSection = EPSection()
+    hardware: HardwareSection = HardwareSection()
+    evaluation: EvaluationSection = EvaluationSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_what_was_published(cls, given: Any) -> Any:
+        return merged(published(given), given) if isinstance(given, dict) else given
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Experiment:
+        for complaint in _complaints(self):
+            raise ValueError(complaint)
+        return self
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the configuration as plain data, every default written out."""
+        return self.model_dump(mode="json")
+
+
+def config_hash(experiment: Experiment, contents: dict[str, str]) -> str:
+    """Return the hash of what decides the numbers: the configuration and the checksums of the files it names.
+
+    The number of runs is left out: it changes how often, not what.
+
+    Args:
+        experiment: complete configuration.
+        contents: name -> checksum of data and device files.
+    """
+    config = {key: value for key, value in experiment.canonical().items() if key != "runs"}
+    text = json.dumps({"config": config, "contents": contents}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Return `base` with `over` laid on top, table by table."""
+    result = dict(base)
+    for key, value in over.items():
+        under = result.get(key)
+        result[key] = merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return result
+
+
+def _complaints(e: Experiment) -> list[str]:
+    """Return what does not fit together, each as `key: got value; allowed: ...`."""
+    n_layers, n_out = len(e.network.layers) - 1, e.network.layers[-1]
+    found = []
+    if e.target.k > n_out:
+        found.append(f"target.k: got {e.target.k}; allowed: 1 to {n_out}, the outputs of network.layers")
+    lengths = {
+        "training.learning_rate": (len(e.training.learning_rate), n_layers, "one per layer of synapses"),
+        "training.dropout": (len(e.training.dropout) or n_layers + 1, n_layers + 1, "one per layer of neurons"),
+    }
+    if e.network.rule == "bp":
+        lengths["network.neurons"] = (len(e.network.neurons), n_layers, "one per layer of synapses, hidden first")
+    else:
+        lengths["network.neurons"] = (len(e.network.neurons), 1, "one circuit for all dynamical units of EP")
+    if e.training.mode == "semi-supervised":
+        rates = len(e.training.pretrain.learning_rate)
+        lengths["training.pretrain.learning_rate"] = (rates, n_layers, "one per layer of synapses")
+        if e.data.labels is None:
+            found.append("data.labels: not given; semi-supervised learning needs the number of labelled images")
+    for key, (got, wanted, why) in lengths.items():
+        if got != wanted:
+            found.append(f"{key}: got {got} values; allowed: {wanted} ({why})")
+    if e.network.rule == "ep" and e.training.loss == "cross-entropy" and n_layers < 2:
+        found.append("training.loss: cross-entropy under EP is a read-out on a hidden layer; network.layers has none")
+    if e.hardware.backend == "aihwkit" and e.hardware.device is None:
+        found.append("hardware.device: not given; backend aihwkit needs a device (see `neurohw doctor` for the names)")
+    found += _unread_hardware(e)
+    per_fraction = e.evaluation.classifier.learning_rate
+    if isinstance(per_fraction, tuple) and len(per_fraction) != len(e.evaluation.label_fraction):
+        found.append(
+            f"evaluation.classifier.learning_rate: got {len(per_fraction)} values; allowed: one per label_fraction"
+        )
+    return found
+
+
+def _unread_hardware(e: Experiment) -> list[str]:
+    """Return the hardware keys that were set and that the chosen back-end would not read."""
+    hardware, default = e.hardware, HardwareSection()
+    found = []
+    if hardware.backend == "ideal":
+        read = {"backend", "tile", "step_seconds", "off_chip", "drift_compensation"}
+        for key in HardwareSection.model_fields.keys() - read:
+            if getattr(hardware, key) != getattr(default, key):
+                found.append(f'hardware.{key}: got {getattr(hardware, key)!r}, which backend "ideal" does not read')
+    elif hardware.off_chip is not None:
+        found.append(f'hardware.off_chip: got {hardware.off_chip!r}; only networks trained on "ideal" are programmed')
+    if e.evaluation.age_seconds and hardware.off_chip is None:
+        found.append("evaluation.age_seconds: needs hardware.off_chip, the noise model of the programmed devices")
+    return sorted(found)

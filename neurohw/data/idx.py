@@ -1,0 +1,100 @@
+"""IDX files, gzipped or plain: read whole, and refused unless they hold exactly what was expected."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurohw.data.registry import IdxFile, identify, remedy
+from neurohw.errors import DataError
+
+GZIP_MAGIC = b"\x1f\x8b"
+UBYTE_MAGIC = 0x0800  # plus the number of axes: 2049 for labels, 2051 for images
+KINDS = {UBYTE_MAGIC + 1: "labels", UBYTE_MAGIC + 3: "images"}
+
+
+def read_idx(path: Path, expected: IdxFile) -> NDArray[np.uint8]:
+    """Return the array in an IDX file, of `expected.shape`.
+
+    Args:
+        path: the file, gzipped or plain whatever its name says.
+        expected: the shape and MD5 that it must have.
+
+    Raises:
+        DataError: the file is unreadable, truncated, swapped or corrupt.
+    """
+    try:
+        content = unpack(path)
+        array = _parse(content, expected.shape)
+        check_md5(content, expected.md5)
+    except DataError as fault:
+        raise DataError(f"{path}: {fault}.\n{remedy(expected.dataset)}") from fault
+    return array
+
+
+def unpack(path: Path) -> bytes:
+    """Return a file's content, decompressed if its first bytes say that it is gzipped.
+
+    Raises:
+        DataError: it cannot be read, or not decompressed; the message leaves naming the file to the caller.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"found a file that cannot be read ({error.strerror})") from error
+    if not raw.startswith(GZIP_MAGIC):
+        return raw
+    try:
+        return gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"found a truncated or corrupt gzip file of {len(raw)} bytes ({error}), expected a whole one"
+        ) from error
+
+
+def check_md5(content: bytes, expected: str) -> None:
+    """Pass content with the expected MD5.
+
+    Raises:
+        DataError: the MD5 differs; the message names the known file that was found instead, if it is one.
+    """
+    found = md5_of(content)
+    if found != expected:
+        known = identify(found)
+        which = f" ({known.dataset}'s {known.name})" if known else ""
+        raise DataError(f"found content with MD5 {found}{which}, expected MD5 {expected}")
+
+
+def md5_of(content: bytes) -> str:
+    """Return the MD5 of `content` in hexadecimal."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def _parse(content: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return the array of `shape` in unpacked IDX content: magic number, one size per axis, then the bytes."""
+    header = 4 * (1 + len(shape))
+    if len(content) < header:
+        raise DataError(f"found {len(content)} bytes, expected at least the {header} of an IDX header")
+    magic, *sizes = (int(word) for word in np.frombuffer(content[:header], ">u4"))
+    if magic != UBYTE_MAGIC + len(shape):
+        raise DataError(f"found {_kind(magic)}, expected {_kind(UBYTE_MAGIC + len(shape))}")
+    promised = header + math.prod(sizes)
+    if len(content) != promised:
+        raise DataError(f"found {len(content)} bytes, expected the {promised} that its header promises")
+    if tuple(sizes) != shape:
+        raise DataError(f"found {_by(sizes)} values, expected {_by(shape)}")
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def _kind(magic: int) -> str:
+    return f"{KINDS.get(magic, 'something else')} (magic number {magic})"
+
+
+def _by(sizes: list[int] | tuple[int, ...]) -> str:
+    return " x ".join(map(str, sizes))

@@ -1,0 +1,62 @@
+"""Where datasets live: $NEUROHW_DATA, then the user's cache, then Debian's /usr/share/datasets."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from platformdirs import user_cache_dir
+
+from neurohw.data.registry import idx_dataset, remedy
+from neurohw.errors import DataError
+
+SYSTEM = Path("/usr/share/datasets")
+
+
+def places(name: str) -> list[Path]:
+    """Return the folders looked in for dataset `name`, first choice first.
+
+    Raises:
+        InputError: `name` is not a dataset of files.
+    """
+    idx_dataset(name)
+    chosen = os.environ.get("NEUROHW_DATA")
+    roots = [Path(chosen).expanduser()] if chosen else []
+    return [root / name for root in (*roots, Path(user_cache_dir("neurohw")) / "data", SYSTEM)]
+
+
+def locate(name: str) -> Path | None:
+    """Return the first folder that holds all files of dataset `name`, or None.
+
+    Raises:
+        InputError: `name` is not a dataset of files.
+    """
+    return next((folder for folder in places(name) if not _lacking(folder, name)), None)
+
+
+def require(name: str) -> dict[str, Path]:
+    """Return the path of each file of dataset `name`, all from the first folder that holds them all.
+
+    Raises:
+        InputError: `name` is not a dataset of files.
+        DataError: no folder does; the message lists where it was looked for.
+    """
+    folder = locate(name)
+    if folder is None:
+        looked = "\n".join(f"  {place}: {_state(place, name)}" for place in places(name))
+        raise DataError(f"dataset '{name}' was not found; looked in\n{looked}\n{remedy(name)}")
+    return {file.name: path for file in idx_dataset(name).files if (path := find_file(folder, file.name))}
+
+
+def find_file(folder: Path, name: str) -> Path | None:
+    """Return the file `name` (without `.gz`) in `folder` under one of its usual spellings, or None."""
+    spellings = (f"{stem}{suffix}" for stem in (name, name.replace("-idx", ".idx")) for suffix in (".gz", ""))
+    return next((folder / spelling for spelling in spellings if (folder / spelling).is_file()), None)
+
+
+def _lacking(folder: Path, name: str) -> list[str]:
+    return [file.name for file in idx_dataset(name).files if find_file(folder, file.name) is None]
+
+
+def _state(folder: Path, name: str) -> str:
+    return f"lacks {', '.join(_lacking(folder, name))}" if folder.is_dir() else "no such folder"

@@ -1,0 +1,163 @@
+"""Experiment files: found by path or name, read from TOML, conditions applied, keys overridden, errors explained."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import BaseModel, ValidationError
+
+from neurohw.config import Experiment, merged
+from neurohw.errors import InputError
+
+_PACKAGE = Path(__file__).parent
+_ABSENT = object()
+
+
+def shipped(kind: str) -> Path:
+    """Return the folder `kind` ("experiments", "device_models") of the source tree, or of the installed package."""
+    beside = _PACKAGE.parent / kind
+    return (
+        beside if beside.is_dir() and (_PACKAGE.parent / "pyproject.toml").is_file() else _PACKAGE / "_shipped" / kind
+    )
+
+
+def experiment_path(path_or_name: str | Path) -> Path:
+    """Return the experiment.toml of a path (file or folder) or of a shipped experiment's name.
+
+    Raises:
+        InputError: there is neither; the shipped names are listed.
+    """
+    given = Path(path_or_name)
+    for candidate in (given, given / "experiment.toml", shipped("experiments") / given / "experiment.toml"):
+        if candidate.is_file():
+            return candidate
+    names = sorted(p.parent.name for p in shipped("experiments").glob("*/experiment.toml"))
+    raise InputError(f"experiment {str(path_or_name)!r}: no such file, and no experiment of that name; allowed: "
+                     f"a TOML file, or one of {', '.join(names)}")  # fmt: skip
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return a TOML file's tables.
+
+    Raises:
+        InputError: the file cannot be read or is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: this is no valid TOML: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+
+
+def load_experiment(path_or_name: str | Path, overrides: Mapping[str, Any] | None = None) -> Experiment:
+    """Return the experiment of a file or a shipped name, `overrides` (dotted keys) laid on top.
+
+    Raises:
+        InputError: naming the file, the key, the value received and what is allowed.
+    """
+    path = experiment_path(path_or_name)
+    tables = read_toml(path)
+    conditions = tables.pop("when", [])
+    over = nested(overrides or {})
+    tables = merged(_conditioned(tables, over, conditions, path), over)
+    tables.setdefault("name", path.parent.name if path.name == "experiment.toml" else path.stem)
+    return validated(tables, str(path))
+
+
+def validated(tables: dict[str, Any], origin: str) -> Experiment:
+    """Return the experiment of plain tables; `origin` is named in errors."""
+    try:
+        return Experiment.model_validate(tables)
+    except ValidationError as error:
+        raise InputError("\n".join(f"{origin}: {_explained(e)}" for e in error.errors())) from None
+
+
+def dump_toml(experiment: Experiment) -> str:
+    """Return the complete configuration as TOML that `load_experiment` reads back to the same experiment."""
+    return tomli_w.dumps(_without_none(experiment.canonical()))
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Return the dotted key and the value of `key=value`; the value is TOML, or else a plain string.
+
+    Raises:
+        InputError: there is no `=`.
+    """
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise InputError(f"--set {text!r}: allowed: key=value, as in --set training.epochs=5")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    return key.strip(), parsed
+
+
+def nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return tables from dotted keys; a table given as a value is laid over what was there."""
+    result: dict[str, Any] = {}
+    for key, value in dotted.items():
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        result = merged(result, value)
+    return result
+
+
+def _conditioned(tables: dict[str, Any], over: dict[str, Any], conditions: list[Any], path: Path) -> dict[str, Any]:
+    for number, condition in enumerate(conditions, 1):
+        if not isinstance(condition, dict) or set(condition) != {"match", "set"}:
+            raise InputError(f"{path}: when[{number}]: allowed: exactly the tables `match` and `set`")
+        seen = merged(tables, over)
+        if all(_matches(_looked_up(seen, key), wanted) for key, wanted in condition["match"].items()):
+            tables = merged(tables, nested(condition["set"]))
+    return tables
+
+
+def _matches(value: Any, wanted: Any) -> bool:
+    return value in wanted if isinstance(wanted, list) and not isinstance(value, list) else value == wanted
+
+
+def _looked_up(tables: dict[str, Any], dotted: str) -> Any:
+    """Return a key's value, or its default where the tables do not give it."""
+    value: Any = tables
+    for part in dotted.split("."):
+        value = value.get(part, _ABSENT) if isinstance(value, dict) else _ABSENT
+    if value is not _ABSENT:
+        return value
+    model: Any = Experiment.model_construct()
+    for part in dotted.split("."):
+        model = getattr(model, part, None)
+    return model
+
+
+def _explained(error: Any) -> str:
+    key = ".".join(str(part) for part in error["loc"]) or "experiment"
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    if error["type"] == "extra_forbidden":
+        return _unknown_key(error["loc"])
+    return f"{key}: got {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _unknown_key(location: tuple[str | int, ...]) -> str:
+    model: type[BaseModel] | None = Experiment
+    for part in location[:-1]:
+        field = model.model_fields.get(str(part)) if model else None
+        annotation = field.annotation if field else None
+        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+    allowed = sorted(model.model_fields) if model else []
+    near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return f"{'.'.join(map(str, location))}: unknown key{hint}; allowed: {', '.join(allowed)}"
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(v) for key, v in value.items() if v is not None}
+    return value

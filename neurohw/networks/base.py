@@ -1,0 +1,123 @@
+"""What BP and EP networks have in common: layers, masks, and the two questions learning asks them."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from neurohw.clock import Clock
+from neurohw.crossbar.base import OuterProducts, StateDict
+from neurohw.errors import InputError
+from neurohw.networks.dropout import keep_mask
+from neurohw.networks.layer import Layer
+
+Contrast = list[tuple[Layer, OuterProducts]]
+
+
+@dataclass(frozen=True)
+class State:
+    """A network's answer to a batch.
+
+    Args:
+        output: y, [B, n_out], as read-outs and association see it.
+        competition: [B, n_out], what the target circuit chooses winners on.
+        masks: 0/1 dropout masks [B, n_l], the input's first and the output's last; None where nothing is dropped.
+    """
+
+    output: Tensor
+    competition: Tensor
+    masks: tuple[Tensor | None, ...]
+
+    @property
+    def active(self) -> Tensor | None:
+        """The output's mask."""
+        return self.masks[-1]
+
+
+class Network(abc.ABC):
+    """Layers of synapses between layers of neurons, input first.
+
+    Args:
+        layers: synapses, input to output.
+        dropout: probability per neuron layer, the input included: len(layers) + 1 values; empty for none.
+        generator: draws the dropout masks.
+        clock: told which phase the chip is in.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        dropout: Sequence[float] = (),
+        generator: torch.Generator | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        _check_chain(layers, dropout)
+        self.layers = list(layers)
+        self.dropout = tuple(dropout) or (0.0,) * (len(layers) + 1)
+        self.generator = generator or torch.Generator(layers[0].array.device)
+        self.clock = clock or Clock()
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Neurons per layer, the input first."""
+        return (self.layers[0].n_pre, *(layer.n_post for layer in self.layers))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Number type of the states."""
+        return self.layers[0].array.dtype
+
+    @abc.abstractmethod
+    def respond(self, x: Tensor, train: bool = False) -> State:
+        """Return the answer to x [B, n_in] in [0, 1]: the forward pass (BP) or the free phase (EP)."""
+
+    @abc.abstractmethod
+    def contrast(self, state: State, target: Tensor) -> Contrast:
+        """Return what should be written where, as outer products, to bring the output nearer to `target` [B, n_out]."""
+
+    def elapse(self, seconds: float) -> None:
+        """Let time pass for every array and for the clock."""
+        self.clock.advance(seconds)
+        for layer in self.layers:
+            layer.array.elapse(seconds)
+
+    def masks(self, batch: int, train: bool) -> tuple[Tensor | None, ...]:
+        """Draw this batch's dropout masks, one 0/1 entry per sample and neuron."""
+        return tuple(
+            keep_mask(batch, n, p, self.generator, self.dtype) if train and p > 0 else None
+            for n, p in zip(self.sizes, self.dropout, strict=True)
+        )
+
+    def state_dict(self) -> StateDict:
+        """Return every layer's state."""
+        return {f"{i}.{k}": v for i, layer in enumerate(self.layers) for k, v in layer.state_dict().items()}
+
+    def load_state_dict(self, state: StateDict) -> None:
+        """Restore `state_dict`."""
+        for i, layer in enumerate(self.layers):
+            prefix = f"{i}."
+            layer.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+
+
+def masked(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Return x where the mask is 1, 0 elsewhere; no mask changes nothing."""
+    return x if mask is None else x * mask
+
+
+def _check_chain(layers: Sequence[Layer], dropout: Sequence[float]) -> None:
+    if not layers:
+        raise InputError("network.layers: a network needs at least an input and an output layer")
+    for i, (below, above) in enumerate(pairwise(layers)):
+        if below.n_post != above.n_pre:
+            raise InputError(
+                f"network.layers: layer {i} has {below.n_post} outputs, layer {i + 1} {above.n_pre} inputs"
+            )
+    if dropout and len(dropout) != len(layers) + 1:
+        raise InputError(
+            f"training.dropout: got {len(dropout)} values for {len(layers) + 1} neuron layers (the input counts)"
+        )

@@ -1,0 +1,196 @@
+"""Equilibrium Propagation on crossbars: the network relaxes freely, is nudged, and writes the contrast of both.
+
+E = 1/2 sum s^2 - sum rho(s) W rho(s') - sum b rho(s);  ds/dt = -dE/ds - beta dC/ds  (Scellier & Bengio 2017),
+discretised as the published code of Liu et al. 2024 does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from neurohw.circuits.neuron import NEURONS, Neuron
+from neurohw.clock import Clock
+from neurohw.crossbar.base import OuterProducts, Product
+from neurohw.networks.base import Contrast, Network, State, masked
+from neurohw.networks.layer import Layer
+from neurohw.networks.relax import ForceNudge, Nudge, SoftmaxNudge, held_relaxation, relax
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """How the network relaxes and how its contrast is written.
+
+    Args:
+        dt: Euler step.
+        free_steps, nudged_steps: T and K.
+        beta: nudging strength.
+        beta_sign: "random" per batch (code) or "positive" (paper); one-sided estimates only.
+        estimate: "one-sided" (nudged against free) or "symmetric" (+beta against -beta, both from the free state).
+        contrast: "two-phase" (two Hebbian outer products) or "difference" (their difference, formed digitally).
+        pulse_order: which of the two phases is written first, "free-first" or "nudged-first".
+        hold_input: read the clamped input once and hold the result, instead of at every step.
+    """
+
+    dt: float = 0.2
+    free_steps: int = 40
+    nudged_steps: int = 10
+    beta: float = 0.2
+    beta_sign: str = "random"
+    estimate: str = "one-sided"
+    contrast: str = "two-phase"
+    pulse_order: str = "free-first"
+    hold_input: bool = True
+
+
+@dataclass(frozen=True)
+class EPState(State):
+    """A free equilibrium: `x` is the masked input, `states` s_l input-most first, `held` the held input drive."""
+
+    x: Tensor
+    states: tuple[Tensor, ...]
+    held: Tensor | None
+
+
+class EPNetwork(Network):
+    """Symmetric recurrent network trained by Equilibrium Propagation.
+
+    With loss "mse" every layer is dynamical and the output is nudged towards the target. With "cross-entropy" the last
+    layer is a softmax read-out y = softmax(W rho(h) + b), which is no dynamical state; the last hidden layer is nudged
+    by beta W^T (d - y) (Liu et al. 2024, published code).
+
+    Args:
+        layers: synapses, input to output.
+        neuron: circuit of every dynamical unit.
+        loss: "mse" or "cross-entropy".
+        dynamics: see Dynamics.
+        dropout, generator, clock: see Network; masks are plain 0/1, in both phases, never rescaled.
+        signs: draws the random sign of beta.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        neuron: Neuron = NEURONS["hardsigm"],
+        loss: str = "mse",
+        dynamics: Dynamics = Dynamics(),
+        dropout: Sequence[float] = (),
+        generator: torch.Generator | None = None,
+        clock: Clock | None = None,
+        signs: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(layers, dropout, generator, clock)
+        self.neuron = neuron
+        self.loss = loss
+        self.dynamics = dynamics
+        self.signs = signs or torch.Generator()
+        self.dynamical = self.layers if loss == "mse" else self.layers[:-1]
+        self.readout = None if loss == "mse" else self.layers[-1]
+        # one dynamical layer of hardsigm units under a constant drive relaxes in closed form, if steps do not overshoot
+        constant_drive = self.layers[0].array.exact or dynamics.hold_input
+        overshoots = dynamics.dt * (1 + dynamics.beta) > 1
+        self._closed_form = len(self.dynamical) == 1 and neuron.name == "hardsigm" and constant_drive and not overshoots
+
+    def respond(self, x: Tensor, train: bool = False) -> EPState:
+        """Run the free phase: T steps from zero states, the input clamped."""
+        masks = self.masks(x.shape[0], train)
+        x = masked(x, masks[0])
+        steps = self.dynamics.free_steps
+        with self.clock.during("free" if train else "inference"):
+            held = self._hold(x, steps)
+            if self._closed_form and held is not None:
+                zeros = torch.zeros_like(held)
+                states = [held_relaxation(zeros, held, steps, self.dynamics.dt, mask=masks[1])]
+            else:
+                start = [x.new_zeros(x.shape[0], layer.n_post) for layer in self.dynamical]
+                states = self._relax(start, x, held, masks, steps, nudge=None)
+            output = states[-1] if self.readout is None else self.readout.read(self.neuron.rho(states[-1]))
+        competition = output
+        if self.readout is not None:
+            output = torch.softmax(output, dim=1)
+        return EPState(output, competition, masks, x, tuple(states), held)
+
+    def contrast(self, state: State, target: Tensor) -> Contrast:
+        """Run the nudged phase(s) and return the contrast of the two equilibria per layer."""
+        assert isinstance(state, EPState)
+        dyn = self.dynamics
+        ends: tuple[list[Tensor], ...]
+        with self.clock.during("nudged"):
+            if dyn.estimate == "symmetric":
+                plus, minus = self._nudged(state, target, dyn.beta), self._nudged(state, target, -dyn.beta)
+                contrast = self._differences(state, plus, minus, 2 * dyn.beta)
+                ends = (plus, minus)
+            else:
+                beta = dyn.beta * self._sign()
+                nudged = self._nudged(state, target, beta)
+                contrast = self._differences(state, nudged, list(state.states), beta)
+                ends = (nudged,)
+            if self.readout is not None:
+                contrast.append((self.readout, self._readout_products(ends, target)))
+        return contrast
+
+    def _hold(self, x: Tensor, steps: int) -> Tensor | None:
+        """Read the clamped input once where hardware holds it, or where re-reading it would change nothing."""
+        first = self.layers[0]
+        if self.dynamics.hold_input:
+            return first.read(x)
+        return first.read(x, times=steps) if first.array.exact else None
+
+    def _relax(
+        self,
+        states: list[Tensor],
+        x: Tensor,
+        held: Tensor | None,
+        masks: tuple[Tensor | None, ...],
+        steps: int,
+        nudge: Nudge | None,
+    ) -> list[Tensor]:
+        return relax(states, x, held, self.dynamical, masks[1:], self.neuron, steps, self.dynamics.dt, nudge)
+
+    def _nudged(self, state: EPState, target: Tensor, beta: float) -> list[Tensor]:
+        """K steps from the free state with the output (or, through the read-out, the last hidden layer) nudged."""
+        dyn = self.dynamics
+        if self.readout is None and self._closed_form and state.held is not None:
+            free, mask = state.states[0], state.masks[1]
+            return [held_relaxation(free, state.held, dyn.nudged_steps, dyn.dt, mask, beta, target)]
+        nudge = ForceNudge(beta, target) if self.readout is None else SoftmaxNudge(beta, target, self.readout)
+        return self._relax(list(state.states), state.x, state.held, state.masks, dyn.nudged_steps, nudge)
+
+    def _sign(self) -> int:
+        if self.dynamics.beta_sign == "positive":
+            return 1
+        return 1 if int(torch.randint(2, (1,), generator=self.signs)) else -1
+
+    def _differences(self, state: EPState, plus: list[Tensor], minus: list[Tensor], span: float) -> Contrast:
+        """(rho(post) rho(pre)^T at `plus` - at `minus`) / (span B), per dynamical layer."""
+        scale = 1 / (span * state.x.shape[0])
+        high = [self.neuron.rho(s) for s in plus]
+        low = [self.neuron.rho(s) for s in minus]
+        return [
+            (layer, OuterProducts(self._terms(layer, state.x, high, low, i), scale))
+            for i, layer in enumerate(self.dynamical)
+        ]
+
+    def _terms(self, layer: Layer, x: Tensor, high: list[Tensor], low: list[Tensor], i: int) -> tuple[Product, ...]:
+        b1, b0 = high[i], low[i]
+        single = self.dynamics.contrast == "difference" or layer.array.exact
+        if i == 0 and single:  # the clamped input is the same in both phases: (b1 - b0) x
+            return (Product(b1 - b0, x),)
+        a1, a0 = (x, x) if i == 0 else (high[i - 1], low[i - 1])
+        if self.dynamics.contrast == "difference":
+            # a1 b1 - a0 b0 = 1/2 [(b1 - b0)(a1 + a0) + (b1 + b0)(a1 - a0)]
+            return (Product(b1 - b0, (a1 + a0) / 2), Product((b1 + b0) / 2, a1 - a0))
+        nudged, free = Product(b1, a1, +1), Product(b0, a0, -1)
+        return (free, nudged) if self.dynamics.pulse_order == "free-first" else (nudged, free)
+
+    def _readout_products(self, ends: tuple[list[Tensor], ...], target: Tensor) -> OuterProducts:
+        """(1/B) (d - y) rho(h)^T at the end of the nudged phase; not divided by beta (published code)."""
+        assert self.readout is not None
+        terms = []
+        for states in ends:
+            hidden = self.neuron.rho(states[-1])
+            terms.append(Product(target - torch.softmax(self.readout.read(hidden), dim=1), hidden))
+        return OuterProducts(tuple(terms), 1 / (len(ends) * target.shape[0]))

@@ -1,0 +1,116 @@
+"""The relaxation itself, as pure functions of states and layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from neurohw.circuits.neuron import Neuron
+from neurohw.networks.layer import Layer
+
+
+class Nudge(Protocol):
+    """The extra force on the last dynamical layer."""
+
+    def __call__(self, state: Tensor, rate: Tensor) -> Tensor:
+        """Return beta * (-dC/ds) for the state s [B, n] and its rho(s)."""
+
+
+@dataclass(frozen=True)
+class ForceNudge:
+    """beta (d - s): the output is pulled towards the target (C = 1/2 ||d - s||^2)."""
+
+    beta: float
+    target: Tensor
+
+    def __call__(self, state: Tensor, rate: Tensor) -> Tensor:
+        return (self.target - state).mul_(self.beta)
+
+
+@dataclass(frozen=True)
+class SoftmaxNudge:
+    """beta W^T (d - softmax(W rho(h) + b)): the read-out's error pulls on the last hidden layer."""
+
+    beta: float
+    target: Tensor
+    readout: Layer
+
+    def __call__(self, state: Tensor, rate: Tensor) -> Tensor:
+        error = self.target - torch.softmax(self.readout.read(rate), dim=1)
+        return self.readout.read_back(error).mul_(self.beta)
+
+
+def relax(
+    states: Sequence[Tensor],
+    x: Tensor,
+    held: Tensor | None,
+    layers: Sequence[Layer],
+    masks: Sequence[Tensor | None],
+    neuron: Neuron,
+    steps: int,
+    dt: float,
+    nudge: Nudge | None = None,
+) -> list[Tensor]:
+    """Return the states after `steps` synchronous Euler steps.
+
+    drive_l = W_l rho(s_{l-1}) + b_l + W_{l+1}^T rho(s_{l+1});  s_l += dt (rho'(s_l) drive_l - s_l [+ nudge]).
+    States are clipped to the neuron's bounds and masked after each step.
+
+    Args:
+        states: s_l, [B, n_l], input-most first; not modified.
+        x: clamped input [B, n_in].
+        held: the input's drive if it is read once and held, else None (read again at each step).
+        layers: synapses into each state.
+        masks: dropout mask of each state, or None.
+        neuron: rho, rho' and bounds. Within bounds rho is the identity and rho' is 1.
+        steps, dt: number and size of the steps.
+        nudge: force on the last state.
+    """
+    bounded = neuron.bounds is not None
+    current = list(states)
+    for _ in range(steps):
+        rates = current if bounded else [neuron.rho(s) for s in current]
+        following = []
+        for i, (s, layer, mask) in enumerate(zip(current, layers, masks, strict=False)):
+            below = rates[i - 1] if i > 0 else x
+            drive = held if i == 0 and held is not None else layer.read(below)
+            if i + 1 < len(current):
+                drive = layers[i + 1].read_back(rates[i + 1]).add_(drive)
+            force = drive - s if bounded else neuron.slope(s) * drive - s
+            if nudge is not None and i + 1 == len(current):
+                force += nudge(s, rates[i])
+            moved = neuron.clip(force.mul_(dt).add_(s))
+            following.append(moved if mask is None else moved.mul_(mask))
+        current = following
+    return current
+
+
+def held_relaxation(
+    start: Tensor,
+    drive: Tensor,
+    steps: int,
+    dt: float,
+    mask: Tensor | None,
+    beta: float = 0.0,
+    target: Tensor | None = None,
+) -> Tensor:
+    """Return where one layer of hardsigm units under a constant drive stands after `steps`, in closed form.
+
+    s* = (drive + beta d) / (1 + beta);  s = clip(s* + (start - s*) r^steps), r = 1 - dt (1 + beta).
+    The approach is monotonic, so clipping once equals clipping at every step.
+
+    Args:
+        start: states at the beginning, [B, n], within [0, 1].
+        drive: W x + b, [B, n].
+        steps, dt: number and size of the Euler steps.
+        mask: dropout mask or None.
+        beta, target: nudging strength and d, [B, n].
+    """
+    rest = drive if target is None else (drive + beta * target).div_(1 + beta)
+    decay = (1 - dt * (1 + beta)) ** steps
+    moved = torch.lerp(rest, start, decay).clamp_(0.0, 1.0)
+    return moved if mask is None else moved.mul_(mask)

@@ -1,0 +1,61 @@
+"""The main line that BP and EP share: respond, decide the target, contrast, write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from neurohw.circuits.target import Homeostasis, TargetCircuit
+from neurohw.networks.base import Network
+from neurohw.training.phases import Epoch
+
+
+def train_epoch(
+    network: Network,
+    circuit: TargetCircuit,
+    homeostasis: Homeostasis,
+    epoch: Epoch,
+    as_input: Callable[[Tensor], Tensor],
+    order: torch.Generator,
+    step_seconds: float = 0.0,
+    tick: Callable[[int], None] | None = None,
+) -> Homeostasis:
+    """Train one epoch and return the thresholds after it.
+
+    Args:
+        network: BP or EP.
+        circuit: gives the target, from the outputs or from the label.
+        homeostasis: thresholds at the start.
+        epoch: which phase, and where on its schedule.
+        as_input: uint8 images [B, n_in] to inputs in [0, 1].
+        order: shuffles the samples.
+        step_seconds: simulated time of one batch.
+        tick: called with the number of images after each batch.
+    """
+    phase = epoch.phase
+    phase.rule.factor = phase.schedule.factor(epoch.index)
+    clock = network.clock
+    for images, labels in shuffled_batches(phase.samples.images, phase.samples.labels, phase.batch_size, order):
+        state = network.respond(as_input(images), train=True)
+        with clock.during("target"):
+            decision = circuit(state.competition, homeostasis, active=state.active, labels=labels, seconds=step_seconds)
+        homeostasis = decision.homeostasis
+        contrast = network.contrast(state, decision.target)
+        with clock.during("update"):
+            for layer, products in contrast:
+                phase.rule.apply(layer, products)
+        network.elapse(step_seconds)
+        if tick is not None:
+            tick(len(images))
+    return homeostasis
+
+
+def shuffled_batches(
+    images: Tensor, labels: Tensor | None, batch_size: int, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Yield shuffled batches; the incomplete last one is kept, as in the published code."""
+    order = torch.randperm(len(images), generator=generator, device=generator.device)
+    for indices in order.split(batch_size):
+        yield images.index_select(0, indices), None if labels is None else labels.index_select(0, indices)

@@ -1,0 +1,124 @@
+"""Update rules: how a contrast is written, by pulses in situ or by a digital optimiser and then pulses."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from neurohw.crossbar.base import OuterProducts, StateDict, Writes
+from neurohw.errors import InputError
+from neurohw.networks.layer import Layer
+
+
+class UpdateRule(abc.ABC):
+    """How what should be written is written.
+
+    Args:
+        layers: the network's layers, input to output.
+        learning_rates: one per layer; weights and biases share it.
+    """
+
+    def __init__(self, layers: Sequence[Layer], learning_rates: Sequence[float]) -> None:
+        if len(learning_rates) != len(layers):
+            raise InputError(
+                f"training.learning_rate: got {len(learning_rates)} values for {len(layers)} layers; give one per layer"
+            )
+        self.layers = list(layers)
+        self.learning_rates = tuple(learning_rates)
+        self.factor = 1.0
+
+    def rate(self, layer: Layer) -> float:
+        """Return the layer's learning rate times the schedule's factor."""
+        return self.learning_rates[self.layers.index(layer)] * self.factor
+
+    @abc.abstractmethod
+    def apply(self, layer: Layer, products: OuterProducts) -> Writes:
+        """Write the products into the layer."""
+
+    def state_dict(self) -> StateDict:
+        """Return the rule's own memory."""
+        return {}
+
+    def load_state_dict(self, state: StateDict) -> None:  # noqa: B027 (rules without memory have nothing to restore)
+        """Restore `state_dict`."""
+
+
+class PulsedSGD(UpdateRule):
+    """Stochastic gradient descent in situ: the array's own pulses form the outer products."""
+
+    def apply(self, layer: Layer, products: OuterProducts) -> Writes:
+        """W += rate * products, by pulses from both sides."""
+        return layer.update(products, self.rate(layer))
+
+
+class DigitalOptimizer(UpdateRule):
+    """A torch optimiser computes dW from the dense contrast, and the array writes that increment.
+
+    The optimiser works on a displacement from the present weights, so it never needs to read the cells.
+
+    Args:
+        layers, learning_rates: see UpdateRule.
+        name: "sgd" or "adam" (torch's, with its default moments).
+    """
+
+    def __init__(self, layers: Sequence[Layer], learning_rates: Sequence[float], name: str) -> None:
+        super().__init__(layers, learning_rates)
+        self.name = name
+        self._displacements = [_displacements(layer) for layer in self.layers]
+        self._optimizers = [self._make(parameters) for parameters in self._displacements]
+
+    def _make(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
+        if self.name == "adam":
+            return torch.optim.Adam(parameters, lr=1.0, fused=True)
+        return torch.optim.SGD(parameters, lr=1.0)
+
+    def apply(self, layer: Layer, products: OuterProducts) -> Writes:
+        """dW = optimiser(-products); the array writes dW, a digital bias takes its step exactly."""
+        i = self.layers.index(layer)
+        displacement, optimizer = self._displacements[i], self._optimizers[i]
+        displacement[0].grad = layer.written(products).dense().neg_()
+        if layer.bias is not None:
+            displacement[1].grad = products.post_sum().neg_()
+        optimizer.param_groups[0]["lr"] = self.rate(layer)
+        optimizer.step()
+        if layer.bias is not None:
+            layer.bias.add_(displacement[1])
+            displacement[1].zero_()
+        writes = layer.array.increment(displacement[0])
+        displacement[0].zero_()
+        return writes
+
+    def state_dict(self) -> StateDict:
+        """Return the optimisers' moments."""
+        state = {}
+        for i, optimizer in enumerate(self._optimizers):
+            for parameter, entries in optimizer.state_dict()["state"].items():
+                for name, value in entries.items():
+                    state[f"{i}.{parameter}.{name}"] = torch.as_tensor(value).clone()
+        return state
+
+    def load_state_dict(self, state: StateDict) -> None:
+        """Restore the moments."""
+        for i, optimizer in enumerate(self._optimizers):
+            moments: dict[int, dict[str, Tensor]] = {}
+            for key, value in state.items():
+                layer, parameter, name = key.split(".")
+                if int(layer) == i:
+                    moments.setdefault(int(parameter), {})[name] = value.clone()
+            optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _displacements(layer: Layer) -> list[Tensor]:
+    array = layer.array
+    weights = torch.zeros(array.shape, dtype=array.dtype, device=array.device)
+    return [weights] if layer.bias is None else [weights, torch.zeros_like(layer.bias)]
+
+
+def build_rule(name: str, layers: Sequence[Layer], learning_rates: Sequence[float]) -> UpdateRule:
+    """Return the update rule called `name`: "pulsed-sgd" (in situ), "sgd" or "adam" (digital)."""
+    if name == "pulsed-sgd":
+        return PulsedSGD(layers, learning_rates)
+    return DigitalOptimizer(layers, learning_rates, name)
