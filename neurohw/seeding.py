@@ -31,8 +31,12 @@ class Streams:
     def generator(self, name: str) -> torch.Generator:
         """Return the generator of stream `name`, made from the run's seed on first use."""
         if name not in self._generators:
-            self._generators[name] = torch.Generator(self.device).manual_seed(derived_seed(self.seed, name))
+            self._generators[name] = self.fresh(name)
         return self._generators[name]
+
+    def fresh(self, name: str) -> torch.Generator:
+        """Return a generator at the start of stream `name`, without touching the stream itself."""
+        return torch.Generator(self.device).manual_seed(derived_seed(self.seed, name))
 
     def integer(self, name: str) -> int:
         """Return a fixed 31-bit seed for a library that takes an integer (aihwkit's construction seed)."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -64,6 +64,7 @@ def refusal(path: Path, content: bytes, expected: IdxFile) -> str:
 # IDX files
 
 
+@settings(deadline=None)
 @given(data=st.data(), packed=st.booleans())
 def test_an_idx_file_reads_back_as_written(data: st.DataObject, packed: bool) -> None:
     shape = tuple(
@@ -312,6 +313,7 @@ def test_inputs_run_from_zero_to_one() -> None:
 classed = st.lists(st.integers(0, 4), min_size=5, max_size=80).map(torch.tensor)
 
 
+@settings(deadline=None)
 @given(labels=classed, data=st.data(), seed=st.integers(0, 2**63 - 1))
 def test_stratified_subsets_keep_the_proportions(labels: torch.Tensor, data: st.DataObject, seed: int) -> None:
     size = data.draw(st.integers(len(labels.unique()), len(labels)))
@@ -329,6 +331,7 @@ def test_subsets_differ_between_seeds() -> None:
         assert not torch.equal(subset(labels, 100, 1), subset(labels, 100, 2))
 
 
+@settings(deadline=None)
 @given(counts=st.lists(st.integers(4, 12), min_size=2, max_size=5), data=st.data(), seed=st.integers(0, 2**63 - 1))
 def test_balanced_subsets_have_as_many_of_each_class(counts: list[int], data: st.DataObject, seed: int) -> None:
     labels = torch.cat([torch.full((count,), label) for label, count in enumerate(counts)])
@@ -360,6 +363,7 @@ def test_class_too_small_for_balance_is_named() -> None:
         balanced_subset(torch.tensor([3, 3, 3, 7, 9, 9]), 6, 0)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.data())
 def test_complement_is_all_the_rest(n: int, data: st.DataObject) -> None:
     chosen = data.draw(st.sets(st.integers(0, n - 1)))

@@ -54,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.asked.append((name, wanted))
         if self.server.statuses:
             return self.send_error(self.server.statuses.pop(0))
-        if not self.path.startswith("/folder/") or name not in self.server.files:
+        if self.path != f"/folder/{name}" or name not in self.server.files:
             return self.send_error(404)
         content = self.server.files[name]
         start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and self.server.ranges else 0
@@ -109,9 +109,9 @@ def assert_fetched(folder: Path, paths: list[Path]) -> None:
 
 
 def test_files_come_whole_and_only_once(server: Server, tmp_path: Path) -> None:
-    assert_fetched(tmp_path, get(server.url, tmp_path))
-    assert server.asked == [(f"{TRAIN}.gz", None), (f"{TEST}.gz", None)]
     assert_fetched(tmp_path, get(f"{server.url}/", tmp_path))
+    assert server.asked == [(f"{TRAIN}.gz", None), (f"{TEST}.gz", None)]
+    assert_fetched(tmp_path, get(server.url, tmp_path))
     assert len(server.asked) == 2
 
 

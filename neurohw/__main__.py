@@ -1,0 +1,5 @@
+"""`python -m neurohw`."""
+
+from neurohw.cli import main
+
+main()

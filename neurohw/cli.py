@@ -1,0 +1,266 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from neurohw import __version__
+from neurohw.errors import InputError, NeurohwError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Learning on the chip, simulated: networks trained by Equilibrium Propagation (EP) and Backpropagation (BP) "
+    "on analog crossbars, full precision against hardware-constrained. Start with `neurohw demo`.",
+    epilog="Exit status: 0 done; 1 it failed while running; 2 the input is wrong; 130 interrupted. "
+    "--debug (anywhere) shows the traceback of an error.",
+)
+data_app = typer.Typer(no_args_is_help=True, help="Where data sets are, and how to get them.")
+app.add_typer(data_app, name="data")
+
+Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to.", show_default=False)]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]
+Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Local processes; they share the cores.")]
+CORES = os.cpu_count() or 1
+stdout, stderr = Console(), Console(stderr=True)
+
+
+def main() -> None:
+    """Run the command line; every error ends in one message and the status of CONTRACT."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        app(arguments, prog_name="neurohw")
+    except NeurohwError as error:
+        if "--debug" in sys.argv:
+            raise
+        stderr.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_status)
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        stderr.print(f"error: {type(error).__name__}: {error}", style="red", markup=False, highlight=False)
+        stderr.print("This is a fault of neurohw's; --debug shows where it happened.")
+        sys.exit(1)
+
+
+def _terminated(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        stdout.print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = Path("runs/demo"),
+    jobs: Jobs = CORES,
+) -> None:
+    """The main job in under three minutes: BP and EP learn 8x8 digits without labels, ideal against constrained."""
+    from neurohw.runs.sweep import load_sweep
+
+    records = _swept(load_sweep("demo"), out, jobs, quiet=False)
+    _print_report(records, out / "report", "Ideal against hardware-constrained: 8x8 digits, learnt without labels")
+
+
+@app.command()
+def run(
+    experiment: Annotated[str, typer.Argument(help="A TOML file, or the name of a folder in experiments/.")],
+    assign: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a dotted key, as in training.epochs=5."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of every random stream.")] = 0,
+    device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
+    stop_after: Annotated[
+        int | None, typer.Option("--stop-after", min=1, help="End after so many epochs, the schedule unchanged.")
+    ] = None,
+    out: Out = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run one experiment and write its record, metrics and checkpoint."""
+    from neurohw.loading import load_experiment, parse_override
+    from neurohw.runs.progress import reporter
+    from neurohw.runs.run import run as run_experiment
+
+    overrides = dict(parse_override(text) for text in assign or [])
+    try:
+        record = run_experiment(
+            load_experiment(experiment, overrides),
+            seed,
+            out,
+            device=_checked_device(device),
+            stop_after=stop_after,
+            resume=resume,
+            report=reporter(stdout, quiet),
+        )
+    except KeyboardInterrupt:
+        stderr.print("interrupted; the same command with --resume goes on from the last complete epoch", style="red")
+        raise typer.Exit(130) from None
+    folder = out or Path("runs") / f"{record.name}-{record.config_hash}-{record.seed}"
+    stdout.print(f"{record.status}: {_summary(record.metrics)}", highlight=False)
+    stdout.print(f"record: {folder / 'record.json'}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def sweep(
+    sweep_file: Annotated[str, typer.Argument(metavar="SWEEP", help="A TOML file, or a folder's name.")],
+    jobs: Jobs = 1,
+    out: Out = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the points and the time they would take.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Run even more than 10,000 points.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run all points of a sweep; finished ones are skipped, so the same command goes on where it ended."""
+    from neurohw.runs.sweep import load_sweep
+
+    loaded = load_sweep(sweep_file)
+    folder = out or Path("runs") / loaded.name
+    size = loaded.size() * len(loaded.file.seeds or (0,))
+    if size > 10_000 and not (yes or dry_run):
+        raise InputError(f"{loaded.path}: {size} points; more than 10,000 need --yes")
+    if dry_run:
+        _print_points(list(loaded.points(folder)), jobs)
+        return
+    _swept(loaded, folder, jobs, quiet)
+    stdout.print(f"records: {folder}   report: neurohw report {folder}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that run or sweep wrote.")],
+    out: Out = None,
+    title: Annotated[str | None, typer.Option("--title", help="Heading of the page.")] = None,
+) -> None:
+    """Write a report (HTML, Markdown, CSV, figures) from records; runs nothing."""
+    from neurohw.runs.record import find_records
+
+    _print_report(find_records(folders), out or folders[0] / "report", title)
+
+
+@app.command()
+def doctor() -> None:
+    """Check the installation: packages that fit each other, a real read and update, data, GPU."""
+    from neurohw.doctor import print_diagnosis
+
+    if not print_diagnosis(stdout):
+        raise typer.Exit(1)
+
+
+@app.command()
+def bench(
+    name: Annotated[str | None, typer.Argument(help="One benchmark; all of them unless given.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure speed: ratios against a baseline in the same process, and against the bare matrix products."""
+    from neurohw.bench.registry import print_benchmarks
+
+    print_benchmarks(name, stdout, as_json=json)
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """List the data sets: where they are, their sizes, their licences."""
+    from neurohw.data import summary
+
+    table = Table("data set", "state", "images", "where", "licence")
+    for row in summary():
+        table.add_row(row.name, row.state, row.sizes, str(row.where), row.licence)
+    stdout.print(table)
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(help="mnist or fashion-mnist.")],
+    source: Annotated[str, typer.Option("--from", metavar="DIR|URL", help="Folder or URL that holds the files.")],
+) -> None:
+    """Copy or download a data set's files, verified; a broken download goes on where it stopped."""
+    from neurohw.data import fetch
+
+    for path in fetch(name, source):
+        stdout.print(str(path), highlight=False, soft_wrap=True)
+
+
+def _swept(loaded: Any, folder: Path, jobs: int, quiet: bool) -> list[Any]:
+    from neurohw.runs.executors import run_points
+    from neurohw.runs.files import writable_folder
+    from neurohw.runs.progress import reporter
+
+    points = list(loaded.points(writable_folder(folder)))
+    records, failures = [], []
+    try:
+        for done, (point, outcome) in enumerate(run_points(points, jobs, reporter(stdout, quiet)), 1):
+            if isinstance(outcome, Exception):
+                failures.append(outcome)
+                told = f"failed: {outcome}"
+            else:
+                records.append(outcome)
+                told = _summary(outcome.metrics)
+            if not quiet:
+                stdout.print(f"{done}/{len(points)} {point.folder.name}: {told}", highlight=False, soft_wrap=True)
+    except KeyboardInterrupt:
+        stderr.print("interrupted; the same command goes on with what is not finished", style="red")
+        raise typer.Exit(130) from None
+    if failures:
+        raise NeurohwError(f"{len(failures)} of {len(points)} points failed; the first: {failures[0]}")
+    return records
+
+
+def _print_points(points: list[Any], jobs: int) -> None:
+    from neurohw.runs.estimate import estimate_seconds
+
+    table = Table("run", "seed", "done", "estimate")
+    known: dict[str, float] = {}
+    total = 0.0
+    for point in points:
+        key = point.folder.name.rsplit("-", 1)[0]
+        if key not in known:
+            known[key] = estimate_seconds(point.experiment, point.stop_after)
+        finished = (point.folder / "record.json").is_file()
+        total += 0 if finished else known[key]
+        table.add_row(key, str(point.seed), "yes" if finished else "no", _duration(known[key]))
+    stdout.print(table)
+    stdout.print(f"{len(points)} runs; about {_duration(total)} one after the other, "
+                 f"{_duration(total / jobs)} or more with --jobs {jobs}")  # fmt: skip
+
+
+def _print_report(records: list[Any], folder: Path, title: str | None) -> None:
+    from neurohw.report.write import accuracy_table, write_report
+
+    page = write_report(records, folder, title)
+    stdout.print(accuracy_table(records))
+    stdout.print(f"report: {page}", highlight=False, soft_wrap=True)
+
+
+def _summary(metrics: dict[str, Any]) -> str:
+    return ", ".join(f"{k.replace('_', ' ')} {100 * v:.2f} %" for k, v in metrics.items() if isinstance(v, float))
+
+
+def _duration(seconds: float) -> str:
+    minutes = seconds / 60
+    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+
+
+def _checked_device(device: str) -> str:
+    import torch
+
+    if device not in ("cpu", "cuda"):
+        raise InputError(f"--device: got {device!r}; allowed: cpu, cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device: got 'cuda', but torch sees no GPU here; allowed: cpu")
+    return device

@@ -1,0 +1,297 @@
+"""From names to aihwkit's rpu_config: device presets, read paths, pulse trains, and the remedies for poor devices."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from neurohw.crossbar.periphery import PulseScheme, ReadPath, converter_step
+from neurohw.devices.presets import DevicePreset, device_preset
+from neurohw.errors import EnvironmentMismatch, InputError
+
+REMEDY_COMMAND = 'pip install "torch>=2.10,<2.12" "aihwkit==1.1.0"'
+_DRIFT_FIELDS = {"drift_nu": "nu", "drift_t0": "t_0", "drift_nu_dtod": "nu_dtod"}
+
+
+@functools.cache
+def aihwkit_api() -> SimpleNamespace:
+    """Return the parts of aihwkit in use, imported once per process.
+
+    Raises:
+        EnvironmentMismatch: aihwkit cannot be imported beside the installed torch; the message has the remedy.
+    """
+    try:
+        from aihwkit.exceptions import ConfigError
+        from aihwkit.simulator import configs
+        from aihwkit.simulator.configs import compounds
+        from aihwkit.simulator.parameters import IOParameters, UpdateParameters, enums
+    except (ImportError, OSError, AttributeError) as error:
+        raise EnvironmentMismatch(
+            f"aihwkit cannot be imported: {error}. aihwkit 1.1.0 fits torch 2.10 and 2.11 only: {REMEDY_COMMAND}"
+        ) from error
+    return SimpleNamespace(
+        configs=configs, compounds=compounds, enums=enums, io=IOParameters, update=UpdateParameters, error=ConfigError
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """What a remedy builds from.
+
+    Args:
+        preset: the device.
+        device: makes one device with its overrides, as often as asked.
+        read: makes the read path of transfers and refreshes, the array's own forward path.
+        pulses: makes the update parameters of transfers and refreshes.
+    """
+
+    preset: DevicePreset
+    device: Callable[[], Any]
+    read: Callable[[], Any]
+    pulses: Callable[..., Any]
+
+    @property
+    def fast_rate(self) -> float:
+        """Share of a full pulse train that a typical product gives the fast array, as in aihwkit's presets."""
+        return 0.5 if self.preset.name.startswith("reram") else 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Remedy:
+    """A way to make poor devices learn.
+
+    Args:
+        name: neurohw's name.
+        description: one line.
+        build: makes aihwkit's device (a single one or a compound) from the cell.
+        rate_gain: factor on the learning rate that makes the visible weight move by the whole product.
+        transfers: updates go to a hidden fast array and reach the visible weight through transfers.
+    """
+
+    name: str
+    description: str
+    build: Callable[[Cell], Any]
+    rate_gain: float = 1.0
+    transfers: bool = False
+
+
+def _several_cells(cell: Cell) -> Any:
+    api = aihwkit_api()
+    policy = api.enums.VectorUnitCellUpdatePolicy.SINGLE_RANDOM
+    return api.compounds.VectorUnitCell(unit_cell_devices=[cell.device(), cell.device()], update_policy=policy)
+
+
+def _reference_cell(cell: Cell) -> Any:
+    return aihwkit_api().compounds.ReferenceUnitCell(unit_cell_devices=[cell.device(), cell.device()])
+
+
+def _one_sided(cell: Cell) -> Any:
+    return aihwkit_api().compounds.OneSidedUnitCell(
+        unit_cell_devices=[cell.device(), cell.device()],
+        refresh_every=1,
+        units_in_mbatch=True,
+        refresh_forward=cell.read(),
+        refresh_update=cell.pulses(),
+    )
+
+
+def _tiki_taka(cell: Cell) -> Any:
+    return aihwkit_api().compounds.TransferCompound(
+        unit_cell_devices=[cell.device(), cell.device()],
+        transfer_forward=cell.read(),
+        transfer_update=cell.pulses(),
+        units_in_mbatch=True,
+    )
+
+
+def _buffered(compound: str, cell: Cell, **fields: Any) -> Any:
+    one_pulse = cell.pulses(desired_bl=1, update_bl_management=False, update_management=False)
+    return getattr(aihwkit_api().compounds, compound)(
+        unit_cell_devices=[cell.device(), cell.device()],
+        transfer_forward=cell.read(),
+        transfer_update=one_pulse,
+        units_in_mbatch=False,
+        fast_lr=cell.fast_rate,
+        auto_scale=True,
+        auto_granularity=1000.0,
+        **fields,
+    )
+
+
+def _tiki_taka_v2(cell: Cell) -> Any:
+    return _buffered("ChoppedTransferCompound", cell, in_chop_prob=0.0)
+
+
+def _chopped_tiki_taka(cell: Cell) -> Any:
+    return _buffered("ChoppedTransferCompound", cell, in_chop_prob=0.01)
+
+
+def _agad(cell: Cell) -> Any:
+    return _buffered("DynamicTransferCompound", cell, in_chop_prob=0.02, tail_weightening=5.0)
+
+
+def _mixed_precision(cell: Cell) -> Any:
+    device = _one_sided(cell) if cell.preset.sided == 1 else cell.device()
+    return aihwkit_api().compounds.MixedPrecisionCompound(device=device)
+
+
+_REMEDIES = (
+    Remedy("none", "one device a weight, pulsed in situ", lambda cell: cell.device()),
+    Remedy("several-cells", "two devices a weight, averaged; each update goes to one at random", _several_cells, 2.0),
+    Remedy("reference-cell", "device less a fixed reference at its symmetry point", _reference_cell),
+    Remedy("one-sided", "a pair that is only potentiated, reset and rewritten when both saturate", _one_sided),
+    Remedy("tiki-taka", "a fast array, transferred column by column (Gokmen & Haensch 2020)", _tiki_taka, 1.0, True),
+    Remedy("tiki-taka-v2", "transfers through a digital buffer (Gokmen 2021)", _tiki_taka_v2, 1.0, True),
+    Remedy("chopped-tiki-taka", "v2 with random sign flips (Rasch et al. 2023)", _chopped_tiki_taka, 1.0, True),
+    Remedy("agad", "chopped, with a dynamic reference (Rasch et al. 2023)", _agad, 1.0, True),
+    Remedy("mixed-precision", "products summed digitally, whole steps pulsed (Nandakumar 2020)", _mixed_precision),
+)
+
+REMEDIES: dict[str, Remedy] = {remedy.name: remedy for remedy in _REMEDIES}
+
+
+def remedy_names() -> tuple[str, ...]:
+    """Return the names of the remedies."""
+    return tuple(REMEDIES)
+
+
+def find_remedy(name: str) -> Remedy:
+    """Return the remedy called `name`; an unknown one is an InputError that lists the allowed ones."""
+    try:
+        return REMEDIES[name]
+    except KeyError:
+        raise InputError(f"unknown remedy {name!r}; allowed: {', '.join(REMEDIES)}") from None
+
+
+def build_device(preset: DevicePreset, fields: Mapping[str, Any]) -> Any:
+    """Return aihwkit's device of a preset with some fields replaced.
+
+    Write noise is not added when weights are set from outside: the exact copy stays exact.
+
+    Args:
+        preset: the device.
+        fields: aihwkit's field names (`dw_min`, `w_max`, ...), or `drift_nu`, `drift_t0`, `drift_nu_dtod`.
+
+    Raises:
+        InputError: a field that the device does not have.
+    """
+    device = preset.load()()
+    if hasattr(device, "apply_write_noise_on_set"):
+        device.apply_write_noise_on_set = False
+    for name, value in fields.items():
+        if name in _DRIFT_FIELDS and hasattr(device, "drift"):
+            setattr(device.drift, _DRIFT_FIELDS[name], value)
+        else:
+            set_field(device, name, value, f"device {preset.name}")
+    return device
+
+
+def set_field(parameters: Any, name: str, value: Any, owner: str) -> None:
+    """Set one field of an aihwkit dataclass; integers given for real numbers are converted.
+
+    Raises:
+        InputError: no such field; the message lists the fields.
+    """
+    known = {field.name for field in dataclasses.fields(parameters)} - {
+        "construction_seed",
+        "unit_cell_devices",
+        "device",
+    }
+    if name not in known:
+        raise InputError(f"{owner} has no field {name!r}; allowed: {', '.join(sorted(known))}")
+    current = getattr(parameters, name)
+    setattr(parameters, name, float(value) if isinstance(current, float) else value)
+
+
+def io_parameters(path: ReadPath) -> Any:
+    """Return aihwkit's IOParameters of a read path, without bound or noise management (both are digital scalings)."""
+    api = aihwkit_api()
+    noisy = path.weight_noise > 0
+    return api.io(
+        is_perfect=path.is_perfect,
+        bound_management=api.enums.BoundManagementType.NONE,
+        noise_management=api.enums.NoiseManagementType.NONE,
+        inp_res=converter_step(path.dac_bits),
+        out_res=converter_step(path.adc_bits),
+        inp_bound=0.0 if math.isinf(path.input_bound) else path.input_bound,
+        out_bound=0.0 if math.isinf(path.output_bound) else path.output_bound,
+        out_noise=path.read_noise,
+        w_noise=path.weight_noise,
+        w_noise_type=getattr(api.enums.WeightNoiseType, "ADDITIVE_CONSTANT" if noisy else "NONE"),
+    )
+
+
+def update_parameters(pulses: PulseScheme, **fields: Any) -> Any:
+    """Return aihwkit's UpdateParameters: stochastic-compressed pulse trains of the scheme."""
+    chosen = {
+        "desired_bl": pulses.length,
+        "update_management": pulses.update_management,
+        "update_bl_management": pulses.update_bl_management,
+        **fields,
+    }
+    return aihwkit_api().update(**chosen)
+
+
+def build_rpu_config(
+    device: str,
+    remedy: str,
+    forward: ReadPath,
+    backward: ReadPath,
+    pulses: PulseScheme,
+    construction_seed: int,
+    device_overrides: Mapping[str, Any],
+    remedy_overrides: Mapping[str, Any],
+) -> Any:
+    """Return the rpu_config of a device under a remedy.
+
+    Args:
+        device, remedy: names from `neurohw.devices.presets` and `REMEDIES`.
+        forward, backward: read paths of `read` and `read_transposed`; transfers and refreshes read like `forward`.
+        pulses: of updates, transfers and refreshes.
+        construction_seed: fixes the device-to-device draws; 0 would mean "from the clock", so 1 is taken instead.
+        device_overrides: fields of the device, see `build_device`.
+        remedy_overrides: fields of aihwkit's compound (`fast_lr`, `transfer_every`, `refresh_every`, ...).
+
+    Raises:
+        InputError: an unknown name or field, or a device that the remedy cannot use.
+    """
+    api, preset, chosen = aihwkit_api(), device_preset(device), find_remedy(remedy)
+    _refuse_what_cannot_work(preset, remedy, build_device(preset, device_overrides))
+    cell = Cell(
+        preset,
+        device=lambda: build_device(preset, device_overrides),
+        read=lambda: io_parameters(forward),
+        pulses=lambda **fields: update_parameters(pulses, **fields),
+    )
+    built = chosen.build(cell)
+    for name, value in remedy_overrides.items():
+        if remedy == "none":
+            raise InputError(f"remedy 'none' has no fields, but got {name!r}")
+        set_field(built, name, value, f"remedy {remedy}")
+    built.construction_seed = max(1, construction_seed)
+    kind = {"none": api.configs.SingleRPUConfig, "mixed-precision": api.configs.DigitalRankUpdateRPUConfig}
+    return kind.get(remedy, api.configs.UnitCellRPUConfig)(
+        device=built,
+        forward=io_parameters(forward),
+        backward=io_parameters(backward),
+        update=update_parameters(pulses),
+    )
+
+
+def _refuse_what_cannot_work(preset: DevicePreset, remedy: str, device: Any) -> None:
+    """Name the combinations that aihwkit refuses, some only at the first update, or that have no physical sense."""
+    refused = f"device {preset.name!r} cannot be used with remedy {remedy!r}: "
+    if preset.name == "ideal" and remedy != "none":
+        raise InputError(refused + "aihwkit's compound cells take pulsed devices only; use remedy 'none'")
+    if preset.sided == 1 and remedy not in ("one-sided", "mixed-precision"):
+        raise InputError(refused + "it only potentiates and needs a pair; use 'one-sided' or 'mixed-precision'")
+    pair = remedy == "one-sided" or preset.sided == 1
+    if pair and getattr(device, "write_noise_std", 0.0) > 0:
+        raise InputError(
+            refused + "aihwkit's refresh cannot reset devices with write noise; "
+            "set the device field write_noise_std to 0, or use another remedy"
+        )

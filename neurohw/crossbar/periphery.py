@@ -1,0 +1,103 @@
+"""What surrounds the cells: the converters and the noise of a read, and the pulses of a write."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from neurohw.errors import InputError
+
+_MOST_BITS = 24  # float32 has no more
+
+
+def converter_step(bits: int | None) -> float:
+    """Return one step of a converter in units of its full range (from -bound to +bound): 1 / (2^bits - 2).
+
+    The code -2^(bits-1) is left out so that the codes lie symmetrically around zero, as aihwkit does
+    (`IOParameters.inp_res`): 2^bits - 1 distinct codes. The sign takes one bit, so non-negative inputs see 2^(bits-1)
+    codes, zero included. -1 means not quantised.
+    """
+    return -1.0 if bits is None else 1.0 / (2**bits - 2)
+
+
+@dataclass(frozen=True)
+class ReadPath:
+    """Converters, bounds and noise of a read in one direction.
+
+    The defaults are those of aihwkit's `IOParameters`: 7-bit DAC (`inp_res` 1/126), 9-bit ADC (`out_res` 1/510),
+    output noise 0.06, inputs within 1, outputs within 12. Outputs are in normalised units: the sum that an input of 1
+    makes in a cell of weight 1; an array with an output scale multiplies noise and bounds along with the output.
+
+    Args:
+        dac_bits: bits of the input converter, sign included (2^bits - 1 codes); None: not quantised.
+        adc_bits: bits of the output converter, likewise.
+        read_noise: standard deviation of the Gaussian noise added to every output before the ADC.
+        weight_noise: standard deviation of fresh Gaussian noise on every cell at every read.
+        input_bound: inputs are clipped to +- this; inf: no bound.
+        output_bound: outputs are clipped to +- this; inf: no bound.
+
+    Raises:
+        InputError: a value out of range, or a converter with bits but without a bound.
+    """
+
+    dac_bits: int | None = 7
+    adc_bits: int | None = 9
+    read_noise: float = 0.06
+    weight_noise: float = 0.0
+    input_bound: float = 1.0
+    output_bound: float = 12.0
+
+    def __post_init__(self) -> None:
+        for name, bits, bound in (
+            ("dac_bits", self.dac_bits, self.input_bound),
+            ("adc_bits", self.adc_bits, self.output_bound),
+        ):
+            if bits is not None and not 2 <= bits <= _MOST_BITS:
+                raise InputError(f"{name} must be None (not quantised) or 2 to {_MOST_BITS}, but got {bits!r}")
+            if bits is not None and math.isinf(bound):
+                raise InputError(f"{name}={bits} needs a finite bound, but the bound is {bound}")
+        for name in ("read_noise", "weight_noise"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise InputError(f"{name} must be a finite number of at least 0, but got {value!r}")
+        for name in ("input_bound", "output_bound"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} must be positive (inf: no bound), but got {getattr(self, name)!r}")
+
+    @classmethod
+    def perfect(cls) -> ReadPath:
+        """Return a read path that changes nothing: no converters, noise or bounds."""
+        return cls(None, None, 0.0, 0.0, math.inf, math.inf)
+
+    @property
+    def is_perfect(self) -> bool:
+        """Whether a read through this path is exact."""
+        return self == ReadPath.perfect()
+
+    def without_noise(self) -> ReadPath:
+        """Return the same converters and bounds without noise."""
+        return replace(self, read_noise=0.0, weight_noise=0.0)
+
+
+@dataclass(frozen=True)
+class PulseScheme:
+    """How an outer product becomes pulses: stochastic trains on both sides, a cell steps where two pulses coincide.
+
+    One term of one sample changes a weight by at most `length` steps; larger products are clipped.
+
+    Args:
+        length: pulses in a train (aihwkit's `desired_bl`); the most, where it is managed.
+        update_management: scale the trains of both sides to equal pulse probabilities (Gokmen & Vlasov 2016).
+        update_bl_management: shorten the train to what the sample's largest product needs.
+
+    Raises:
+        InputError: `length` is not a positive integer.
+    """
+
+    length: int = 31
+    update_management: bool = True
+    update_bl_management: bool = True
+
+    def __post_init__(self) -> None:
+        if self.length < 1:
+            raise InputError(f"pulse length must be at least 1, but got {self.length!r}")

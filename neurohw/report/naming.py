@@ -1,0 +1,132 @@
+"""What tells configurations apart, and the short human names made of it: "EP · reram_es + tiki-taka-v2"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Flat = dict[str, Any]
+
+UNCOUNTED = ("runs",)  # how often, not what: no part of the configuration's hash either
+_HARDWARE = ("hardware.backend", "hardware.device", "hardware.remedy", "hardware.off_chip")
+_PREFERRED = ("network.rule", "training.mode", "data.", *_HARDWARE, "network.layers")
+_COUNTED = {"data.labels": "labels", "data.train_limit": "images", "data.test_limit": "test images"}
+
+
+@dataclass(frozen=True)
+class Name:
+    """A point's name in two parts.
+
+    Args:
+        group: what is learnt and how, e.g. "EP · 600 labels".
+        variant: on which hardware, e.g. "ideal" or "reram_es + agad".
+    """
+
+    group: str
+    variant: str
+
+    @property
+    def label(self) -> str:
+        """Both parts."""
+        return f"{self.group} · {self.variant}"
+
+
+def flatten(config: dict[str, Any], prefix: str = "") -> Flat:
+    """Return a configuration as dotted keys; lists are values."""
+    flat: Flat = {}
+    for key, value in config.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return {key: value for key, value in flat.items() if key not in UNCOUNTED}
+
+
+def differing_keys(configs: Sequence[Flat]) -> list[str]:
+    """Return the keys whose values differ, those that name a point best first."""
+    keys = list(dict.fromkeys(key for config in configs for key in config))
+    differing = [key for key in keys if any(config.get(key) != configs[0].get(key) for config in configs)]
+    return sorted(differing, key=_rank)
+
+
+def is_preferred(key: str) -> bool:
+    """Return whether a key belongs into a name whenever it differs."""
+    return key.startswith(_PREFERRED)
+
+
+def name_points(configs: Sequence[Flat]) -> list[Name]:
+    """Return a name for each configuration: the preferred keys that differ, others only where they are needed."""
+    differing = differing_keys(configs)
+    keys = [key for key in differing if is_preferred(key)]
+    names = _named(configs, keys)
+    for extra in (key for key in differing if not is_preferred(key)):
+        if len(set(names)) == len(configs):
+            break
+        longer = _named(configs, [*keys, extra])
+        if len(set(longer)) > len(set(names)):
+            keys, names = [*keys, extra], longer
+    return names
+
+
+def natural_order(values: Iterable[Any]) -> tuple[tuple[int, float, str], ...]:
+    """Return a sort key under which numbers come in their own order, before text."""
+    return tuple(
+        (0, float(value), "") if isinstance(value, int | float) else (1, 0.0, plain(value)) for value in values
+    )
+
+
+def plain(value: Any) -> str:
+    """Return a configuration's value as short text."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(plain, value))}]"
+    return str(value)
+
+
+def hardware(config: Flat) -> str:
+    """Return the hardware's name: "ideal", "ideal → pcm" (programmed after training), or device and remedy."""
+    if config.get("hardware.backend", "ideal") == "ideal":
+        off_chip = config.get("hardware.off_chip")
+        return f"ideal → {off_chip}" if off_chip else "ideal"
+    device = config.get("hardware.device") or config["hardware.backend"]
+    remedy = config.get("hardware.remedy", "none")
+    return f"{device} + {remedy}" if remedy != "none" else str(device)
+
+
+def _rank(key: str) -> tuple[int, bool]:
+    place = next((i for i, start in enumerate(_PREFERRED) if key.startswith(start)), len(_PREFERRED))
+    return place + (key == "name"), not key.startswith("hardware.")
+
+
+def _named(configs: Sequence[Flat], keys: Sequence[str]) -> list[Name]:
+    """Return the names that these keys give; the back-end is spelled out where one device runs on several."""
+    devices = {(hardware(config), config.get("hardware.backend")) for config in configs}
+    several = len(devices) > len({name for name, _ in devices})
+    lasts = [key.rpartition(".")[2] for key in keys]
+    spelled = {key: key if lasts.count(last) > 1 else last for key, last in zip(keys, lasts, strict=True)}
+    return [_name(config, spelled, several) for config in configs]
+
+
+def _name(config: Flat, spelled: dict[str, str], several_backends: bool) -> Name:
+    group = [str(config.get("network.rule", config.get("kind", "run"))).upper()]
+    variant = [hardware(config)]
+    if several_backends and config.get("hardware.backend", "ideal") != "ideal":
+        variant[0] += f" ({config['hardware.backend']})"
+    for key, word in spelled.items():
+        if key not in ("network.rule", *_HARDWARE):
+            part = variant if key.startswith("hardware.") else group
+            part.append(_phrase(key, word, config.get(key)))
+    return Name(" · ".join(group), ", ".join(variant))
+
+
+def _phrase(key: str, word: str, value: Any) -> str:
+    if key in ("training.mode", "data.dataset"):
+        return str(value)
+    if key == "network.layers":
+        return "-".join(map(str, value))
+    if key in _COUNTED:
+        return f"all {_COUNTED[key]}" if value is None else f"{value} {_COUNTED[key]}"
+    return f"{word}={plain(value)}"

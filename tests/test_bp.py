@@ -1,0 +1,94 @@
+"""BP on crossbars against torch autograd."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from neurohw.circuits.neuron import NEURONS
+from neurohw.crossbar.ideal import IdealArray
+from neurohw.networks.bp import BPNetwork, BPState
+from neurohw.networks.layer import Layer
+
+F64 = torch.float64
+
+
+def network(sizes: list[int], neurons: list[str], seed: int = 0, **kwargs: object) -> BPNetwork:
+    g = torch.Generator().manual_seed(seed)
+    layers = []
+    for n_pre, n_post in zip(sizes, sizes[1:], strict=False):
+        bias = str(kwargs.get("bias", "digital"))
+        extra = int(bias == "line")
+        layer = Layer(IdealArray(torch.randn(n_post, n_pre + extra, generator=g, dtype=F64) * 0.5), bias)
+        if layer.bias is not None:
+            layer.bias.uniform_(-0.2, 0.2, generator=g)
+        layers.append(layer)
+    kwargs.pop("bias", None)
+    return BPNetwork(layers, [NEURONS[n] for n in neurons], generator=g, **kwargs)  # type: ignore[arg-type]
+
+
+CASES = [
+    ([6, 5], ["hardsigm"], {}),
+    ([6, 7, 5], ["relu", "hardsigm"], {}),
+    ([6, 7, 8, 5], ["tanh", "sigmoid", "identity"], {}),
+    ([6, 7, 5], ["relu", "hardsigm"], {"loss_reduction": "sum"}),
+    ([6, 7, 5], ["relu", "sigmoid"], {"loss": "cross-entropy"}),
+    ([6, 7, 5], ["relu", "sigmoid"], {"loss": "cross-entropy", "cross_entropy_on": "logits"}),
+    ([6, 7, 5], ["relu", "hardsigm"], {"dropout": [0.3, 0.4, 0.2]}),
+    ([6, 7, 5], ["relu", "hardsigm"], {"bias": "line"}),
+]
+
+
+@pytest.mark.parametrize(("sizes", "neurons", "kwargs"), CASES)
+def test_contrast_is_minus_the_gradient(sizes: list[int], neurons: list[str], kwargs: dict[str, object]) -> None:
+    net = network(sizes, neurons, **kwargs)
+    g = torch.Generator().manual_seed(9)
+    x = torch.rand(4, sizes[0], generator=g, dtype=F64)
+    state = net.respond(x, train=True)
+    d = torch.rand(4, sizes[-1], generator=g, dtype=F64)
+    d = d / d.sum(1, keepdim=True)
+    if state.active is not None:
+        d = d * state.active
+    gradients = autograd(net, state, x, d)
+    for (layer, products), (dw, db) in zip(net.contrast(state, d), gradients, strict=True):
+        torch.testing.assert_close(layer.written(products).dense()[:, : layer.n_pre], -dw, rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(products.post_sum(), -db, rtol=1e-6, atol=1e-9)
+
+
+def autograd(net: BPNetwork, state: BPState, x: torch.Tensor, d: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The same network and loss in plain torch, with the masks of `state`."""
+    weights = [layer.array.snapshot()[:, : layer.n_pre].requires_grad_() for layer in net.layers]
+    biases = [
+        (layer.array.snapshot()[:, -1] if layer.bias is None else layer.bias.clone()).requires_grad_()
+        for layer in net.layers
+    ]
+    functions = {"hardsigm": lambda a: a.clamp(0, 1), "relu": torch.relu, "sigmoid": torch.sigmoid,
+                 "tanh": torch.tanh, "identity": lambda a: a}  # fmt: skip
+    signal = x
+    for i, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        mask = state.masks[i]
+        drive = torch.nn.functional.linear(signal if mask is None else signal * mask, w, b)
+        signal = functions[net.neurons[i].name](drive)
+    y = signal if state.active is None else signal * state.active
+    if net.loss == "mse":
+        loss = torch.nn.functional.mse_loss(y, d, reduction="sum") / len(x)
+        if net.loss_reduction == "mean":
+            loss = torch.nn.functional.mse_loss(y, d)
+    else:
+        loss = torch.nn.functional.cross_entropy(drive if net.cross_entropy_on == "logits" else y, d)
+    loss.backward()
+    return [(w.grad, b.grad) for w, b in zip(weights, biases, strict=True)]  # type: ignore[misc]
+
+
+def test_inverted_dropout_keeps_the_mean() -> None:
+    net = network([400, 5], ["identity"], dropout=[0.3, 0.0])
+    state = net.respond(torch.ones(200, 400, dtype=F64), train=True)
+    assert state.pre[0].unique().tolist() == pytest.approx([0, 1 / 0.7])
+    assert state.pre[0].mean().item() == pytest.approx(1, abs=5 * (0.3 / 0.7 / 80_000) ** 0.5)
+
+
+def test_no_dropout_at_inference() -> None:
+    net = network([6, 5], ["hardsigm"], dropout=[0.5, 0.5])
+    x = torch.rand(3, 6, dtype=F64)
+    assert torch.equal(net.respond(x).output, net.respond(x).output)
+    assert net.respond(x).active is None

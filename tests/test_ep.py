@@ -1,0 +1,230 @@
+"""Equilibrium Propagation: physics first, then equality with a step-by-step reference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from neurohw.circuits.neuron import NEURONS
+from neurohw.crossbar.base import SynapseArray
+from neurohw.crossbar.ideal import IdealArray
+from neurohw.networks.ep import Dynamics, EPNetwork
+from neurohw.networks.layer import Layer
+from neurohw.networks.relax import relax
+from tests.reference import ep_step_by_step, semi_ep_step_by_step
+
+F64 = torch.float64
+
+
+class Opaque(IdealArray):
+    """An exact array that does not say so: the network must then take every step."""
+
+    exact = False
+
+
+def layers_of(sizes: list[int], scale: float, seed: int = 0, kind: type[IdealArray] = IdealArray) -> list[Layer]:
+    g = torch.Generator().manual_seed(seed)
+    layers = []
+    for n_pre, n_post in zip(sizes, sizes[1:], strict=False):
+        layer = Layer(kind(torch.randn(n_post, n_pre, generator=g, dtype=F64) * scale))
+        layer.bias.uniform_(0.35, 0.55, generator=g)  # type: ignore[union-attr]
+        layers.append(layer)
+    return layers
+
+
+def network(sizes: list[int], dynamics: Dynamics, scale: float = 0.06, **kwargs: object) -> EPNetwork:
+    kind = kwargs.pop("kind", IdealArray)
+    return EPNetwork(layers_of(sizes, scale, kind=kind), dynamics=dynamics, **kwargs)  # type: ignore[arg-type]
+
+
+def energy(net: EPNetwork, x: Tensor, states: list[Tensor]) -> Tensor:
+    """E = 1/2 sum s^2 - sum rho(s) W rho(s') - sum b rho(s), per sample."""
+    rho = net.neuron.rho
+    total = torch.zeros(len(x), dtype=F64)
+    below = x
+    for layer, s in zip(net.layers, states, strict=True):
+        total = total + (s * s).sum(1) / 2 - (rho(s) * (below @ layer.array.snapshot().T + layer.bias)).sum(1)
+        below = rho(s)
+    return total
+
+
+@pytest.mark.parametrize("neuron", ["hardsigm", "sigmoid", "tanh"])
+def test_energy_descends_in_the_free_phase(neuron: str) -> None:
+    net = network([6, 8, 7, 5], Dynamics(dt=0.1), scale=0.4, neuron=NEURONS[neuron])
+    x = torch.rand(5, 6, dtype=F64)
+    states = [torch.rand(5, n, dtype=F64) for n in (8, 7, 5)]
+    energies = [energy(net, x, states)]
+    for _ in range(80):
+        states = relax(states, x, None, net.layers, [None] * 3, net.neuron, 1, 0.1)
+        energies.append(energy(net, x, states))
+    drops = torch.stack(energies).diff(dim=0)
+    assert drops.max() <= 1e-12
+    assert drops.sum() < -0.1
+
+
+def test_free_phase_ends_where_the_force_vanishes() -> None:
+    net = network([6, 8, 5], Dynamics(free_steps=600))
+    x = torch.rand(4, 6, dtype=F64)
+    states = [s.clone().requires_grad_() for s in net.respond(x).states]
+    assert all(((s > 0) & (s < 1)).all() for s in states), "units must be interior for this check"
+    gradients = torch.autograd.grad(energy(net, x, states).sum(), states)
+    assert max(float(g.abs().max()) for g in gradients) < 1e-10
+
+
+def gradient_at_the_equilibrium(net: EPNetwork, x: Tensor, d: Tensor) -> list[Tensor]:
+    """dC/dW at the free fixed point, C = 1/2 ||d - s||^2 / B, by autograd through a converged relaxation."""
+    weights = [layer.array.snapshot().requires_grad_() for layer in net.layers]
+    rho, slope = net.neuron.rho, net.neuron.slope
+    states = [torch.zeros(len(x), w.shape[0], dtype=F64) for w in weights]
+    for _ in range(400):
+        new = []
+        for i, s in enumerate(states):
+            drive = (x if i == 0 else rho(states[i - 1])) @ weights[i].T + net.layers[i].bias
+            if i + 1 < len(states):
+                drive = drive + rho(states[i + 1]) @ weights[i + 1]
+            new.append(s + 0.2 * (slope(s) * drive - s))
+        states = new
+    cost = ((d - states[-1]) ** 2).sum() / 2 / len(x)
+    return list(torch.autograd.grad(cost, weights))
+
+
+@pytest.mark.parametrize("neuron", ["hardsigm", "sigmoid"])
+@pytest.mark.parametrize(("estimate", "order"), [("one-sided", 1), ("symmetric", 2)])
+def test_contrast_tends_to_the_gradient_at_the_free_equilibrium(estimate: str, order: int, neuron: str) -> None:
+    """With a hidden layer this is the gradient through the recurrent equilibrium, not feed-forward BP."""
+    x = torch.rand(4, 6, dtype=F64, generator=torch.Generator().manual_seed(5))
+    d = torch.rand(4, 5, dtype=F64, generator=torch.Generator().manual_seed(6))
+    errors = []
+    betas = [0.08, 0.04, 0.02]
+    for beta in betas:
+        dynamics = Dynamics(free_steps=500, nudged_steps=500, beta=beta, beta_sign="positive", estimate=estimate)
+        net = network([6, 8, 5], dynamics, neuron=NEURONS[neuron], scale=0.06 if neuron == "hardsigm" else 0.5)
+        state = net.respond(x)
+        contrast = [products.dense() for _, products in net.contrast(state, d)]
+        exact = gradient_at_the_equilibrium(net, x, d)
+        errors.append(max(float((c + g).abs().max() / g.abs().max()) for c, g in zip(contrast, exact, strict=True)))
+    assert errors[-1] < (0.05 if order == 1 else 0.002)
+    for larger, smaller in zip(errors, errors[1:], strict=False):
+        assert larger / smaller == pytest.approx(2**order, rel=0.15)
+
+
+def test_the_gradient_is_not_that_of_feed_forward_bp() -> None:
+    x, d = torch.rand(4, 6, dtype=F64), torch.rand(4, 5, dtype=F64)
+    net = network([6, 8, 5], Dynamics())
+    recurrent = gradient_at_the_equilibrium(net, x, d)
+    w1, w2 = (layer.array.snapshot().requires_grad_() for layer in net.layers)
+    b1, b2 = (layer.bias for layer in net.layers)
+    y = (x @ w1.T + b1).clamp(0, 1) @ w2.T + b2
+    feed_forward = torch.autograd.grad(((d - y) ** 2).sum() / 2 / 4, [w1, w2])
+    assert (recurrent[0] - feed_forward[0]).abs().max() > 0.05 * feed_forward[0].abs().max()
+
+
+def reference_contrast(net: EPNetwork, x: Tensor, masks: list[Tensor], d: Tensor, beta: float) -> list[Tensor]:
+    dyn = net.dynamics
+    weights = [layer.array.snapshot() for layer in net.layers]
+    biases = [layer.bias for layer in net.layers]
+    free = ep_step_by_step(weights, biases, x, masks, dyn.free_steps, dyn.dt)  # type: ignore[arg-type]
+
+    def nudge(b: float) -> list[Tensor]:
+        return ep_step_by_step(weights, biases, x, masks, dyn.nudged_steps, dyn.dt, free, b, d)  # type: ignore[arg-type]
+
+    high, low, span = (nudge(beta), nudge(-beta), 2 * beta) if dyn.estimate == "symmetric" else (nudge(beta), free, beta)
+    changes = []
+    for i in range(len(weights)):
+        a1, a0 = (x, x) if i == 0 else (high[i - 1], low[i - 1])
+        changes.append((high[i].T @ a1 - low[i].T @ a0) / (span * len(x)))
+    return changes
+
+
+@pytest.mark.parametrize("sizes", [[6, 5], [6, 8, 5], [6, 7, 8, 5]])
+@pytest.mark.parametrize("estimate", ["one-sided", "symmetric"])
+@pytest.mark.parametrize("contrast", ["two-phase", "difference"])
+@pytest.mark.parametrize("kind", [IdealArray, Opaque])
+@pytest.mark.parametrize("hold_input", [True, False])
+def test_shortcuts_equal_the_steps(
+    sizes: list[int], estimate: str, contrast: str, kind: type[SynapseArray], hold_input: bool
+) -> None:
+    dynamics = Dynamics(
+        free_steps=12, nudged_steps=5, beta=0.3, beta_sign="positive", estimate=estimate, contrast=contrast,
+        hold_input=hold_input,
+    )  # fmt: skip
+    dropout = [0.3] + [0.2] * (len(sizes) - 1)
+    net = network(sizes, dynamics, scale=0.6, dropout=dropout, kind=kind)
+    x = torch.rand(7, 6, dtype=F64)
+    state = net.respond(x, train=True)
+    d = torch.rand(7, 5, dtype=F64) * state.active
+    masks = [m for m in state.masks[1:] if m is not None]
+    expected = reference_contrast(net, x * state.masks[0], masks, d, 0.3)
+    weights, biases = [la.array.snapshot() for la in net.layers], [la.bias for la in net.layers]
+    free = ep_step_by_step(weights, biases, x * state.masks[0], masks, 12, 0.2)  # type: ignore[arg-type]
+    torch.testing.assert_close(state.output, free[-1], rtol=1e-5, atol=1e-7)
+    for (_, products), change in zip(net.contrast(state, d), expected, strict=True):
+        torch.testing.assert_close(products.dense(), change, rtol=1e-5, atol=1e-7)
+
+
+def test_clipping_is_exercised_by_the_shortcut_test() -> None:
+    net = network([6, 5], Dynamics(free_steps=12), scale=0.6)
+    output = net.respond(torch.rand(7, 6, dtype=F64)).output
+    assert (output == 0).any()
+    assert (output > 0).any()
+
+
+def test_a_step_that_overshoots_is_not_taken_in_closed_form() -> None:
+    dynamics = Dynamics(dt=0.9, free_steps=7, nudged_steps=4, beta=0.5, beta_sign="positive")
+    net = network([6, 5], dynamics, scale=0.6)
+    x, d = torch.rand(4, 6, dtype=F64), torch.rand(4, 5, dtype=F64)
+    masks = [torch.ones(4, 5, dtype=F64)]
+    for (_, products), change in zip(
+        net.contrast(net.respond(x), d), reference_contrast(net, x, masks, d, 0.5), strict=True
+    ):
+        torch.testing.assert_close(products.dense(), change, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", [IdealArray, Opaque])
+def test_softmax_read_out_equals_the_steps(kind: type[IdealArray]) -> None:
+    dynamics = Dynamics(free_steps=9, nudged_steps=4, beta=0.45, beta_sign="positive")
+    net = network([6, 9, 4], dynamics, scale=0.6, loss="cross-entropy", dropout=[0.3, 0.5, 0.0], kind=kind)
+    x = torch.rand(7, 6, dtype=F64)
+    state = net.respond(x, train=True)
+    d = torch.softmax(torch.rand(7, 4, dtype=F64), dim=1)
+    (w1, b1), (w0, b0) = ((la.array.snapshot(), la.bias) for la in net.layers)
+    masked, mask = x * state.masks[0], state.masks[1]
+    free, nudged, y = semi_ep_step_by_step(w1, b1, w0, b0, masked, mask, 9, 4, 0.2, 0.45, d)  # type: ignore[arg-type]
+    torch.testing.assert_close(state.competition, free @ w0.T + b0)
+    hidden, readout = (products for _, products in net.contrast(state, d))
+    torch.testing.assert_close(hidden.dense(), (nudged - free).T @ masked / (0.45 * 7))
+    torch.testing.assert_close(readout.dense(), (d - y).T @ nudged / 7)
+
+
+def test_sign_of_beta_is_random_and_seeded() -> None:
+    x, d = torch.rand(3, 6, dtype=F64), torch.rand(3, 5, dtype=F64)
+
+    def scales(seed: int) -> list[float]:
+        net = network([6, 5], Dynamics(), signs=torch.Generator().manual_seed(seed))
+        return [net.contrast(net.respond(x), d)[0][1].scale for _ in range(40)]
+
+    assert scales(1) == scales(1)
+    assert 8 < sum(scale > 0 for scale in scales(1)) < 32
+    assert {abs(scale) for scale in scales(1)} == {1 / (0.2 * 3)}
+
+
+def test_order_of_the_pulses() -> None:
+    x, d = torch.rand(3, 6, dtype=F64), torch.rand(3, 5, dtype=F64)
+    for order, signs in (("free-first", [-1, 1]), ("nudged-first", [1, -1])):
+        net = network([6, 5], replace(Dynamics(), pulse_order=order), kind=Opaque)
+        _, products = net.contrast(net.respond(x), d)[0]
+        assert [term.sign for term in products.terms] == signs
+
+
+def test_line_biases_take_part_in_the_contrast() -> None:
+    g = torch.Generator().manual_seed(0)
+    layer = Layer(IdealArray(torch.randn(5, 7, generator=g, dtype=F64) * 0.2), "line")
+    net = EPNetwork([layer], dynamics=Dynamics(beta_sign="positive"))
+    x, d = torch.rand(3, 6, dtype=F64), torch.rand(3, 5, dtype=F64)
+    (_, products), *_ = net.contrast(net.respond(x), d)
+    before = layer.array.snapshot()
+    layer.update(products, 0.1)
+    torch.testing.assert_close((layer.array.snapshot() - before)[:, -1], 0.1 * products.post_sum())
