@@ -24,7 +24,7 @@ $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo 'neurohw needs Python 3.11 or 3.12, and none was found. Name one: make PYTHON=/path/to/python3.12'; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --python $(BIN)/python --editable '.[dev]'
+	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --editable '.[dev]'
 	@touch $@
 
 clean:

@@ -180,14 +180,16 @@ def data_list() -> None:
 
     table = Table("data set", "state", "images", "where", "licence")
     for row in summary():
-        table.add_row(row.name, row.state, row.sizes, str(row.where), row.licence)
+        table.add_row(row.name, row.state, row.sizes, row.found, row.licence)
     stdout.print(table)
 
 
 @data_app.command("fetch")
 def data_fetch(
     name: Annotated[str, typer.Argument(help="mnist or fashion-mnist.")],
-    source: Annotated[str, typer.Option("--from", metavar="DIR|URL", help="Folder or URL that holds the files.")],
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="DIR|URL", help="Folder or URL that holds the files.")
+    ] = None,
 ) -> None:
     """Copy or download a data set's files, verified; a broken download goes on where it stopped."""
     from neurohw.data import fetch

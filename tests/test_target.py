@@ -6,10 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from neurohw.testing import TargetCircuitConformance
 
 from neurohw.circuits.target import Homeostasis, IdealTarget, winners
 from neurohw.errors import InputError
-from neurohw.testing import TargetCircuitConformance
 
 
 class TestIdealTarget(TargetCircuitConformance):

@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from neurohw.report.naming import UNCOUNTED
 from neurohw.report.points import Point
 
 METRICS = {
@@ -102,6 +101,11 @@ class Breakdown:
     metric: str
     levels: tuple[str, ...]
     rows: tuple[tuple[Point, Spread, tuple[Spread, ...]], ...]
+
+    @property
+    def title(self) -> str:
+        """The metric in words."""
+        return METRICS[self.metric]
 
 
 @dataclass(frozen=True)
@@ -202,7 +206,7 @@ def _same_task(point: Point, other: Point) -> bool:
 
 
 def _distance(point: Point, other: Point) -> tuple[int, bool, bool]:
-    keys = [k for k in point.config | other.config if not k.startswith("hardware.") and k not in UNCOUNTED]
+    keys = [k for k in point.config | other.config if not k.startswith("hardware.")]
     differing = sum(point.config.get(key) != other.config.get(key) for key in keys)
     return differing, point.epochs != other.epochs, other.config.get("hardware.off_chip") is not None
 

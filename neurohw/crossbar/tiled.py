@@ -1,0 +1,132 @@
+"""A large matrix on several crossbars of limited size, partial sums added digitally."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from math import ceil
+
+import torch
+from torch import Tensor
+
+from neurohw.crossbar.base import OuterProducts, Product, StateDict, SynapseArray, Writes
+from neurohw.errors import InputError
+
+MakeArray = Callable[[Tensor, str], SynapseArray]
+
+
+def split_evenly(size: int, limit: int) -> list[slice]:
+    """Return the fewest slices of at most `limit`, as equal as they can be: 784 at 256 is 4 times 196."""
+    if limit < 1:
+        raise InputError(f"a tile needs at least one line on each side, but got {limit}")
+    parts = ceil(size / limit)
+    bounds = [size * i // parts for i in range(parts + 1)]
+    return [slice(a, b) for a, b in pairwise(bounds)]
+
+
+class TiledArray(SynapseArray):
+    """W cut into a grid of arrays; every column block reads its inputs once, outputs are summed after their ADCs.
+
+    Args:
+        weights: [n_post, n_pre] initial weights.
+        tile: (most rows on the post side, most columns on the pre side) of one array.
+        make: makes the array of one block from its weights and its place "i.j".
+    """
+
+    def __init__(self, weights: Tensor, tile: tuple[int, int], make: MakeArray) -> None:
+        self.shape = (weights.shape[0], weights.shape[1])
+        self._rows = split_evenly(self.shape[0], tile[0])
+        self._columns = split_evenly(self.shape[1], tile[1])
+        self.grid = [
+            [make(weights[rows, columns].contiguous(), f"{i}.{j}") for j, columns in enumerate(self._columns)]
+            for i, rows in enumerate(self._rows)
+        ]
+        first = self.grid[0][0]
+        self.dtype, self.device = first.dtype, first.device
+        self.exact = all(array.exact for _, _, array in self._blocks())
+
+    def _blocks(self) -> Iterable[tuple[slice, slice, SynapseArray]]:
+        for rows, arrays in zip(self._rows, self.grid, strict=True):
+            for columns, array in zip(self._columns, arrays, strict=True):
+                yield rows, columns, array
+
+    def read(self, pre: Tensor, times: int = 1) -> Tensor:
+        """Return the partial sums of each row block, added up, [B, n_post]."""
+        parts = [pre[:, columns].contiguous() for columns in self._columns]
+        return torch.cat(
+            [_sum(array.read(part, times) for array, part in zip(row, parts, strict=True)) for row in self.grid], dim=1
+        )
+
+    def read_transposed(self, post: Tensor, times: int = 1) -> Tensor:
+        """Return the partial sums of each column block, added up, [B, n_pre]."""
+        parts = [post[:, rows].contiguous() for rows in self._rows]
+        columns = zip(*self.grid, strict=True)
+        return torch.cat(
+            [_sum(a.read_transposed(part, times) for a, part in zip(column, parts, strict=True)) for column in columns],
+            dim=1,
+        )
+
+    def update(self, products: OuterProducts, rate: float) -> Writes:
+        """Write each block's part of the products."""
+        return total_writes(
+            array.update(_cut(products, rows, columns), rate) for rows, columns, array in self._blocks()
+        )
+
+    def increment(self, delta: Tensor) -> Writes:
+        """Write each block's part of dW."""
+        return total_writes(array.increment(delta[rows, columns]) for rows, columns, array in self._blocks())
+
+    def program(self, weights: Tensor) -> Writes:
+        """Program each block."""
+        return total_writes(array.program(weights[rows, columns]) for rows, columns, array in self._blocks())
+
+    def elapse(self, seconds: float) -> None:
+        """Let time pass over every block."""
+        for _, _, array in self._blocks():
+            array.elapse(seconds)
+
+    def snapshot(self) -> Tensor:
+        """Return W, put together."""
+        return torch.cat([torch.cat([array.snapshot() for array in row], dim=1) for row in self.grid])
+
+    def state_dict(self) -> StateDict:
+        """Return the state of block (i, j) under the prefix "tile.i.j."."""
+        return {
+            f"tile.{i}.{j}.{name}": tensor
+            for i, row in enumerate(self.grid)
+            for j, array in enumerate(row)
+            for name, tensor in array.state_dict().items()
+        }
+
+    def load_state_dict(self, state: StateDict) -> None:
+        """Restore every block."""
+        for i, row in enumerate(self.grid):
+            for j, array in enumerate(row):
+                prefix = f"tile.{i}.{j}."
+                array.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+
+
+def _cut(products: OuterProducts, rows: slice, columns: slice) -> OuterProducts:
+    terms = (Product(t.post[:, rows].contiguous(), t.pre[:, columns].contiguous(), t.sign) for t in products.terms)
+    return OuterProducts(tuple(terms), products.scale)
+
+
+def _sum(parts: Iterable[Tensor]) -> Tensor:
+    total: Tensor | None = None
+    for part in parts:
+        total = part if total is None else total + part
+    assert total is not None
+    return total
+
+
+def total_writes(parts: Iterable[Writes]) -> Writes:
+    """Return the pulses of all parts; None where one part cannot count them."""
+    parts = list(parts)
+    ups = [part.pulses_up for part in parts]
+    downs = [part.pulses_down for part in parts]
+    return Writes(_total(ups), _total(downs))
+
+
+def _total(counts: list[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None

@@ -1,0 +1,204 @@
+"""What a report says, in order: everything its templates need, as text and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from neurohw.report.data import Accuracies, accuracy_data, breakdown_data, cost_data, curve_data
+from neurohw.report.naming import differing_keys, flatten, hardware, plain
+from neurohw.report.points import Point, epochs_done, group_records, repeated_seeds
+from neurohw.report.reproduce import command
+from neurohw.report.tables import (
+    Table,
+    accuracy_table,
+    age_titles,
+    breakdown_table,
+    cost_table,
+    fraction_titles,
+    percent_of,
+)  # fmt: skip
+from neurohw.report.wording import DEFINITIONS
+from neurohw.runs.record import RunRecord
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, a table, and a sentence on how to read it."""
+
+    title: str
+    table: Table
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Detail:
+    """Where one point's numbers come from.
+
+    Args:
+        point: which.
+        command: the shell line that runs it again, or None.
+        reference: label and hash of the ideal point it is compared with, or None.
+        differs: (key, value) of what differs between the points.
+        runs: (seed, commit, values) of each record.
+    """
+
+    point: Point
+    command: str | None
+    reference: str | None
+    differs: tuple[tuple[str, str], ...]
+    runs: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that failed or was interrupted."""
+
+    label: str
+    config_hash: str
+    seed: int
+    status: str
+    length: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """A whole report."""
+
+    title: str
+    facts: tuple[str, ...]
+    warnings: tuple[str, ...]
+    accuracies: tuple[Accuracies, ...]
+    curves: pd.DataFrame
+    main: tuple[Section, ...]
+    more: tuple[Section, ...]
+    details: tuple[Detail, ...]
+    common: tuple[tuple[str, str], ...]
+    unfinished: tuple[Unfinished, ...]
+    definitions: tuple[tuple[str, str], ...]
+
+
+def content(records: Sequence[RunRecord], title: str | None = None) -> Content:
+    """Return what a report on these records says."""
+    points = group_records(records)
+    accuracies = tuple(accuracy_data(points))
+    return Content(
+        title or f"Ideal against hardware-constrained: {', '.join(sorted({record.name for record in records}))}",
+        _facts(records, points),
+        _warnings(records, points),
+        accuracies,
+        curve_data(points),
+        tuple(Section(a.title, accuracy_table(a)) for a in accuracies),
+        tuple([*_fractions(points), *_ages(points), *_costs(points)]),
+        _details(points, accuracies),
+        _common(points),
+        unfinished_data(records),
+        tuple((term, text) for term, text, metric in DEFINITIONS if metric in {"", *(a.metric for a in accuracies)}),
+    )
+
+
+def unfinished_data(records: Sequence[RunRecord]) -> tuple[Unfinished, ...]:
+    """Return the runs that left a message: those that failed, and those that were interrupted."""
+    return tuple(_unfinished(record) for record in records if record.status == "failed" or record.message)
+
+
+def _unfinished(record: RunRecord) -> Unfinished:
+    config = flatten(record.config)
+    label = f"{record.name}: {str(config.get('network.rule', record.kind)).upper()} · {hardware(config)}"
+    length = f"{epochs_done(record)} of {config.get('training.epochs', '?')}"
+    return Unfinished(label, record.config_hash, record.seed, record.status, length, record.message or "no message")
+
+
+def _facts(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[str, ...]:
+    """Return the lines under the title: how many runs, of what, by which code."""
+    counts = [(s, sum(r.status == s for r in records)) for s in ("finished", "stopped", "failed")]
+    runs = f"{len(records)} runs ({', '.join(f'{n} {s}' for s, n in counts if n)}) of {len(points)} configurations"
+    runs += f"; seeds {_listed({r.seed for r in records})}"
+    common = dict(_common(points))
+    keys = (
+        "data.dataset",
+        "training.mode",
+        "network.layers",
+        "data.train_limit",
+        "data.test_limit",
+        "data.evaluate_on",
+    )
+    setting = ", ".join(f"{key} = {common[key]}" for key in keys if common.get(key, "none") != "none")
+    packages = list(dict.fromkeys(package for r in records for package in r.versions))
+    code = [f"{package} {_listed({r.versions.get(package, '?') for r in records})}" for package in packages]
+    code.append(f"commit {_listed({r.git or 'unknown' for r in records})}")
+    return tuple(fact for fact in (runs, f"All runs: {setting}" if setting else "", f"Code: {', '.join(code)}") if fact)
+
+
+def _listed(values: set[int] | set[str]) -> str:
+    ordered = list(map(str, sorted(values)))
+    return ", ".join(ordered) if len(ordered) <= 10 else f"{ordered[0]} to {ordered[-1]} ({len(ordered)} of them)"
+
+
+def _warnings(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[str, ...]:
+    found = []
+    if not points:
+        found.append("No run produced a result: every one failed, with the messages below.")
+    stopped, failed = (sum(r.status == s for r in records) for s in ("stopped", "failed"))
+    if stopped:
+        found.append(
+            f"{stopped} of {len(records)} runs were stopped before the end of their schedule; their points say so."
+        )
+    if failed:
+        found.append(f"{failed} of {len(records)} runs failed and are in no average; they are listed below.")
+    if single := sum(len(p.records) == 1 for p in points):
+        found.append(
+            f"{single} of {len(points)} points have one seed only: no spread and no standard error can be given."
+        )
+    if repeats := repeated_seeds(records, points):
+        found.append(f"{repeats} records repeat the seed of another run of the same point; the first of each counts.")
+    if len({r.git for r in records}) > 1:
+        found.append("The runs come from several code versions.")
+    return tuple(found)
+
+
+def _fractions(points: Sequence[Point]) -> list[Section]:
+    breakdowns = breakdown_data(points, "by_label_fraction")
+    return [
+        Section(f"By label fraction: {b.title}", breakdown_table(b, fraction_titles(b.levels)))
+        for b in breakdowns
+        if len(b.levels) > 1
+    ]
+
+
+def _ages(points: Sequence[Point]) -> list[Section]:
+    note = "Trained at full precision, then programmed once into the devices and read at this age, nothing retrained."
+    return [
+        Section(f"By age of the devices: {b.title}", breakdown_table(b, age_titles(b.levels), trained=True), note)
+        for b in breakdown_data(points, "by_age_seconds")
+    ]
+
+
+def _costs(points: Sequence[Point]) -> list[Section]:
+    note = "What simulating took on the machine that ran it; says nothing about the speed or size of the hardware."
+    return [Section("Throughput and memory of the simulation", cost_table(cost_data(points)), note)] if points else []
+
+
+def _common(points: Sequence[Point]) -> tuple[tuple[str, str], ...]:
+    if not points:
+        return ()
+    differing = set(differing_keys([point.config for point in points]))
+    return tuple((key, plain(value)) for key, value in points[0].config.items() if key not in differing)
+
+
+def _details(points: Sequence[Point], accuracies: Sequence[Accuracies]) -> tuple[Detail, ...]:
+    keys = differing_keys([point.config for point in points]) if points else []
+    gaps = {row.point.anchor: row.gap.reference for a in accuracies for row in a.rows if row.gap}
+    return tuple(
+        Detail(
+            point,
+            command(point),
+            f"{gaps[point.anchor].label}, {gaps[point.anchor].config_hash}" if point.anchor in gaps else None,
+            tuple((key, plain(point.config.get(key))) for key in keys),
+            tuple((str(r.seed), r.git or "unknown", percent_of(r.metrics)) for r in point.records),
+        )
+        for point in points
+    )

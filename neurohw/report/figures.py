@@ -1,0 +1,193 @@
+"""Drawing: accuracies and learning curves onto given axes, and figures onto SVG and PNG; no number is made here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from math import ceil, floor
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.style import context as style_context
+
+from neurohw.report.data import Accuracies, Accuracy
+from neurohw.report.tables import percent
+
+INK, PAPER, GRID = "#24292f", "#ffffff", "#d5d9de"  # the page replaces them by its own, light or dark
+CHANCE = 10.0  # percent, ten classes
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito 2008
+_MARKERS = "osv^Dph"
+_STYLE = {
+    "svg.hashsalt": "neurohw",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 9.5,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "figure.facecolor": PAPER,
+    "axes.facecolor": "none",
+    "legend.frameon": False,
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour, marker and line of one kind of hardware, the same in every figure."""
+
+    colour: str
+    marker: str
+    line: str = "-"
+
+
+def looks(variants: Sequence[str], ideal: set[str]) -> dict[str, Look]:
+    """Return a look for each variant; ideal hardware is drawn in ink."""
+    found: dict[str, Look] = {}
+    dashes = ("-", "--", ":")
+    for variant in dict.fromkeys(variants):
+        i = sum((v in ideal) == (variant in ideal) for v in found)
+        if variant in ideal:
+            found[variant] = Look(INK, "D", dashes[i % len(dashes)])
+        else:
+            line = dashes[i // len(_COLOURS) % len(dashes)]
+            found[variant] = Look(_COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)], line)
+    return found
+
+
+def draw_accuracy(ax: Axes, data: Accuracies, by_variant: dict[str, Look]) -> None:
+    """Draw a row per point: mean, sample standard deviation, every seed; ideal above constrained, group by group."""
+    heights, headings = _rows(data.rows)
+    for row, y in zip(data.rows, heights, strict=True):
+        _draw_point(ax, row, y, by_variant[row.point.variant])
+    _draw_references(ax, data.rows, heights)
+    ticks = sorted([*headings.items(), *zip(heights, (row.point.variant for row in data.rows), strict=True)])
+    ax.set_yticks([y for y, _ in ticks], [text for _, text in ticks])
+    for label, (y, _) in zip(ax.get_yticklabels(), ticks, strict=True):
+        label.set_fontweight("bold" if y in headings else "normal")
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylim(max(heights) + 0.8, -0.6)
+    ax.set_title(data.title)
+    _percent_axis(ax, [100 * value for row in data.rows for value in row.spread.values])
+
+
+def draw_curves(ax: Axes, data: pd.DataFrame, by_variant: dict[str, Look]) -> None:
+    """Draw mean accuracy per epoch with a band of one sample standard deviation; one panel of `curve_data`."""
+    for variant, curve in data.groupby("variant", sort=False):
+        look = by_variant[str(variant)]
+        epoch, mean, std = curve["epoch"], 100 * curve["mean"], 100 * curve["std"].fillna(0)
+        width = 2.2 if look.colour == INK else 1.6
+        ax.fill_between(epoch, mean - std, mean + std, color=look.colour, alpha=0.14, linewidth=0)
+        ax.plot(
+            epoch, mean, look.line, color=look.colour, marker=look.marker, markersize=4, lw=width, label=str(variant)
+        )
+    ax.set_title(str(data["group"].iloc[0]))
+    ax.set_xlabel("Epoch")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.grid(True)
+
+
+def accuracy_figure(data: Sequence[Accuracies], by_variant: dict[str, Look]) -> Figure:
+    """Return one panel per metric, below each other."""
+    sizes = [max(_rows(a.rows)[0]) + 3.2 for a in data]
+    figure = Figure(figsize=(9, 0.29 * sum(sizes)), layout="constrained")
+    panels = figure.subplots(len(data), squeeze=False, height_ratios=sizes)
+    for ax, accuracies in zip(panels.flat, data, strict=True):
+        draw_accuracy(ax, accuracies, by_variant)
+    return figure
+
+
+def curves_figure(data: pd.DataFrame, by_variant: dict[str, Look], titles: dict[str, str]) -> Figure:
+    """Return one panel per group and metric, two beside each other, with one legend."""
+    panels = [panel for _, panel in data.groupby(["metric", "group"], sort=False)]
+    columns, rows = min(2, len(panels)), ceil(len(panels) / 2)
+    figure = Figure(figsize=(9, 3.2 * rows + 0.7), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
+    for ax, panel in zip(axes, panels, strict=False):
+        draw_curves(ax, panel, by_variant)
+        ax.set_ylabel(f"{titles[str(panel['metric'].iloc[0])]}, %")
+    for ax in axes[len(panels) :]:
+        ax.remove()
+    handles = {str(h.get_label()): h for ax in axes[: len(panels)] for h in ax.lines}
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3)
+    return figure
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the report's style, whatever the user's own settings are."""
+    with matplotlib.rc_context(), style_context(["default", _STYLE]):
+        yield
+
+
+def as_svg(figure: Figure) -> str:
+    """Return a figure as SVG, the same text every time."""
+    return _saved(figure, "svg", dict.fromkeys(("Date", "Creator", "Format", "Type"))).decode()
+
+
+def as_png(figure: Figure) -> bytes:
+    """Return a figure as PNG, good for a README."""
+    return _saved(figure, "png", {"Software": None})
+
+
+def _saved(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:
+    buffer = BytesIO()
+    figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
+    return buffer.getvalue()
+
+
+def _rows(rows: Sequence[Accuracy]) -> tuple[list[float], dict[float, str]]:
+    """Return the height of each row, and height -> heading of each group."""
+    heights: list[float] = []
+    headings: dict[float, str] = {}
+    y, group = -1.3, None
+    for row in rows:
+        if row.point.name.group != group:
+            group = row.point.name.group
+            y += 1.3
+            headings[y] = group
+        y += 1
+        heights.append(y)
+    return heights, headings
+
+
+def _draw_point(ax: Axes, row: Accuracy, y: float, look: Look) -> None:
+    mean, std = 100 * row.spread.mean, 100 * row.spread.std
+    error = std if row.spread.n > 1 else None
+    ax.errorbar(mean, y, xerr=error, fmt=look.marker, color=look.colour, markersize=6, capsize=3.5, elinewidth=1.6)
+    values = [100 * value for value in row.spread.values]
+    ax.plot(values, [y + 0.3] * len(values), "o", color=look.colour, markersize=2.6, alpha=0.75, linewidth=0)
+    text = f"{percent(row.spread)}  (n = {row.spread.n})"
+    ax.text(1.015, y, text, transform=ax.get_yaxis_transform(), va="center", fontsize=9)
+
+
+def _draw_references(ax: Axes, rows: Sequence[Accuracy], heights: Sequence[float]) -> None:
+    """Draw a dotted line from each ideal mean down to the last row of its group."""
+    for row, y in zip(rows, heights, strict=True):
+        if row.point.ideal:
+            group = [h for r, h in zip(rows, heights, strict=True) if r.point.name.group == row.point.name.group]
+            ax.plot([100 * row.spread.mean] * 2, [y, max(group) + 0.4], ":", color=INK, linewidth=1.1, zorder=0)
+
+
+def _percent_axis(ax: Axes, values: Sequence[float]) -> None:
+    """Start at zero, or ten to twenty points below the lowest seed, and say so; mark chance where it is in view."""
+    low = max(0, 10 * (floor(min(values) / 10) - 1))
+    ax.set_xlim(low, 100)
+    ax.set_xlabel("Accuracy, %" + (f" (axis starts at {low} %)" if low else ""))
+    ax.grid(True, axis="x")
+    if low < CHANCE:
+        ax.axvline(CHANCE, color=INK, linestyle="--", linewidth=1)
+        ax.text(CHANCE + 0.6, -0.15, "chance", fontsize=8.5, va="center")

@@ -1,0 +1,93 @@
+"""How to get a point again: the command, from the shipped experiment if there is one, else from a configuration file."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from neurohw import loading
+from neurohw.errors import InputError
+from neurohw.report.naming import flatten
+from neurohw.report.points import Point
+
+CONFIGS = "configs"
+
+
+def command(point: Point) -> str | None:
+    """Return a shell line that runs every seed of the point again; None where its configuration cannot be read."""
+    arguments = _arguments(point)
+    if arguments is None:
+        return None
+    if point.stopped:
+        arguments += ["--stop-after", str(point.epochs)]
+    line = shlex.join(["neurohw", "run", *arguments])
+    if len(point.seeds) == 1:
+        return f"{line} --seed {point.seeds[0]}"
+    return f"for seed in {' '.join(map(str, point.seeds))}; do {line} --seed $seed; done"
+
+
+def configuration(point: Point) -> str | None:
+    """Return the complete configuration as TOML; None where this version cannot read it."""
+    experiment = _experiment(point)
+    return None if experiment is None else loading.dump_toml(experiment)
+
+
+def configuration_file(point: Point) -> str:
+    """Return the configuration file's path inside the report."""
+    return f"{CONFIGS}/{point.config_hash}.toml"
+
+
+def _arguments(point: Point) -> list[str] | None:
+    wanted = _experiment(point)
+    if wanted is None:
+        return None
+    path = loading.shipped("experiments") / wanted.name / "experiment.toml"
+    overrides = _overrides(path, wanted) if path.is_file() else None
+    if overrides is None:
+        return [configuration_file(point)]
+    return [wanted.name, *(part for key, value in overrides.items() for part in ("--set", f"{key}={_spelled(value)}"))]
+
+
+def _experiment(point: Point) -> loading.Experiment | None:
+    try:
+        return loading.validated(point.records[0].config, point.label)
+    except InputError:
+        return None
+
+
+def _overrides(path: Path, wanted: loading.Experiment) -> dict[str, Any] | None:
+    """Return the fewest keys to set on a file to get the wanted configuration; None if setting keys cannot do it."""
+    goal = _comparable(wanted)
+    overrides: dict[str, Any] = {}
+    for _ in range(4):  # setting a key may switch a condition of the file on, which changes others
+        given = _loaded(path, overrides)
+        missing = {key: value for key, value in goal.items() if given is not None and given.get(key) != value}
+        if given is None or not missing:
+            break
+        overrides |= missing
+    if _loaded(path, overrides) != goal or None in overrides.values():
+        return None
+    for key in list(overrides):
+        fewer = {k: v for k, v in overrides.items() if k != key}
+        overrides = fewer if _loaded(path, fewer) == goal else overrides
+    return overrides
+
+
+def _loaded(path: Path, overrides: dict[str, Any]) -> dict[str, Any] | None:
+    try:
+        return _comparable(loading.load_experiment(path, overrides))
+    except InputError:
+        return None
+
+
+def _comparable(experiment: loading.Experiment) -> dict[str, Any]:
+    return flatten(experiment.canonical())
+
+
+def _spelled(value: Any) -> str:
+    """Return a value as `--set` reads it back: bare text where that is not mistaken for anything else."""
+    if isinstance(value, str) and loading.parse_override(f"key={value}")[1] == value:
+        return value
+    return json.dumps(value)

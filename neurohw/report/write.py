@@ -1,0 +1,106 @@
+"""Writing a report: one self-contained page, Markdown, CSV and figures, each file whole or not at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from neurohw.errors import InputError
+from neurohw.report import figures
+from neurohw.report.content import Content, content
+from neurohw.report.data import METRICS
+from neurohw.report.points import group_records
+from neurohw.report.reproduce import CONFIGS, configuration, configuration_file
+from neurohw.report.tables import markdown, markdown_cell, records_frame
+from neurohw.runs.files import atomic, writable_folder, write_text
+from neurohw.runs.record import RunRecord
+
+PAGE = "index.html"
+MOST_POINTS = 80  # in one figure
+_THEMED = {figures.INK: "currentColor", figures.PAPER: "var(--paper)", figures.GRID: "var(--grid)"}
+
+
+def write_report(records: list[RunRecord], folder: Path, title: str | None = None) -> Path:
+    """Write the report on these records and return the path of its page.
+
+    Records of which every one failed make a report that says so and lists their messages.
+
+    Args:
+        records: of any number of experiments.
+        folder: made if it is missing; gets index.html, report.md, data.csv, curves.csv, the figures and configs/.
+        title: of the page; made from the records' names unless given.
+
+    Raises:
+        InputError: there are no records, or the folder cannot be written to.
+    """
+    if not records:
+        raise InputError("report: got no records; allowed: at least one folder that `neurohw run` or `sweep` wrote")
+    folder = writable_folder(folder)
+    said = content(records, title)
+    drawn = _draw(said, folder)
+    _write_frames(records, said, folder)
+    _write_configurations(records, folder)
+    environment = _environment()
+    inline = {name: Markup(inlined(svg)) for name, svg in drawn.items()}
+    write_text(folder / "report.md", environment.get_template("report.md.j2").render(report=said, figures=list(drawn)))
+    write_text(folder / PAGE, environment.get_template("report.html.j2").render(report=said, figures=inline))
+    return folder / PAGE
+
+
+def inlined(svg: str) -> str:
+    """Return an SVG file's text for use inside a page: colours that follow its theme, no names that could clash."""
+    svg = svg[svg.index("<svg") :]
+    for colour, themed in _THEMED.items():
+        svg = svg.replace(colour, themed)
+    used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg))
+    return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", svg)
+
+
+def _draw(said: Content, folder: Path) -> dict[str, str]:
+    """Write the figures and return name -> SVG; there is none where there is nothing to show, or far too much."""
+    shown = [a for a in said.accuracies if a.metric != "single_neuron_accuracy"] or list(said.accuracies)
+    points = [detail.point for detail in said.details]
+    drawn: dict[str, str] = {}
+    if shown and len(points) <= MOST_POINTS:
+        by_variant = figures.looks([p.variant for p in points], {p.variant for p in points if p.ideal})
+        with figures.style():
+            figure = figures.accuracy_figure(shown, by_variant)
+            drawn["accuracy"] = figures.as_svg(figure)
+            with atomic(folder / "accuracy.png") as temporary:
+                temporary.write_bytes(figures.as_png(figure))
+            curves = said.curves[said.curves["metric"].isin([a.metric for a in shown])]
+            curves = curves.groupby(["metric", "group"]).filter(lambda panel: panel["epoch"].nunique() > 1)
+            if len(curves):
+                drawn["curves"] = figures.as_svg(figures.curves_figure(curves, by_variant, METRICS))
+    for name, svg in drawn.items():
+        write_text(folder / f"{name}.svg", svg)
+    return drawn
+
+
+def _write_frames(records: Sequence[RunRecord], said: Content, folder: Path) -> None:
+    for name, frame in (("data.csv", records_frame(records)), ("curves.csv", said.curves)):
+        with atomic(folder / name) as temporary:
+            frame.to_csv(temporary, index=False)
+
+
+def _write_configurations(records: Sequence[RunRecord], folder: Path) -> None:
+    for point in group_records(records):
+        if text := configuration(point):
+            (folder / CONFIGS).mkdir(exist_ok=True)
+            write_text(folder / configuration_file(point), text)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("neurohw.report"),
+        autoescape=lambda name: name is not None and ".html" in name,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"markdown": markdown, "cell": markdown_cell}
+    return environment

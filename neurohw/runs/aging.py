@@ -1,0 +1,47 @@
+"""Networks trained off-chip: programmed once into noisy devices, then evaluated as they age."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neurohw.clock import Clock
+from neurohw.config import Experiment
+from neurohw.crossbar.programmed import ProgrammedArray
+from neurohw.networks.base import Network
+from neurohw.networks.layer import Layer
+from neurohw.runs.build import assemble
+from neurohw.runs.evaluate import evaluate
+from neurohw.runs.task import Task
+from neurohw.seeding import Streams
+
+
+def evaluate_ages(experiment: Experiment, network: Network, task: Task, streams: Streams) -> dict[str, Any]:
+    """Program the trained weights with the noise model `hardware.off_chip` and evaluate at each age.
+
+    Returns:
+        `by_age_seconds`: age -> metrics.
+    """
+    layers = [_programmed(experiment, layer, i, streams) for i, layer in enumerate(network.layers)]
+    aged = assemble(experiment, layers, streams, Clock())
+    found = {}
+    age = 0.0
+    for wanted in sorted(experiment.evaluation.age_seconds):
+        aged.elapse(wanted - age)
+        age = wanted
+        found[f"{age:g}"] = evaluate(experiment, aged, task, streams, final=False)
+    return {"by_age_seconds": found}
+
+
+def _programmed(experiment: Experiment, layer: Layer, i: int, streams: Streams) -> Layer:
+    section = experiment.hardware
+    assert section.off_chip is not None
+    array = ProgrammedArray(
+        layer.array.snapshot(),
+        noise_model=section.off_chip,
+        drift_compensation=section.drift_compensation,
+        generator=streams.fresh(f"programming.{i}"),
+    )
+    programmed = Layer(array, experiment.network.bias)
+    if programmed.bias is not None and layer.bias is not None:
+        programmed.bias.copy_(layer.bias)
+    return programmed

@@ -1,0 +1,161 @@
+"""From a configuration to concrete parts: arrays, network, target circuit, and the plan of epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from math import sqrt
+
+import torch
+from torch import Tensor
+
+from neurohw.circuits.neuron import neuron
+from neurohw.circuits.target import IdealTarget, TargetCircuit
+from neurohw.clock import Clock
+from neurohw.config import Experiment, ScheduleSection
+from neurohw.crossbar.base import SynapseArray
+from neurohw.crossbar.build import build_array
+from neurohw.crossbar.periphery import ReadPath
+from neurohw.networks.base import Network
+from neurohw.networks.bp import BPNetwork
+from neurohw.networks.ep import Dynamics, EPNetwork
+from neurohw.networks.layer import Layer
+from neurohw.runs.task import Task
+from neurohw.seeding import Streams
+from neurohw.training.phases import Epoch, Phase, Samples, alternation_plan, plain_plan
+from neurohw.training.rules import build_rule
+from neurohw.training.schedules import Schedule
+
+
+def build_network(experiment: Experiment, streams: Streams, clock: Clock) -> Network:
+    """Return the network with fresh arrays."""
+    sizes = experiment.network.layers
+    layers = [
+        Layer(_fresh_array(experiment, streams, i, n_pre, n_post), experiment.network.bias)
+        for i, (n_pre, n_post) in enumerate(pairwise(sizes))
+    ]
+    return assemble(experiment, layers, streams, clock)
+
+
+def assemble(experiment: Experiment, layers: list[Layer], streams: Streams, clock: Clock) -> Network:
+    """Return the BP or EP network of given layers."""
+    training, network = experiment.training, experiment.network
+    if network.rule == "bp":
+        return BPNetwork(
+            layers,
+            [neuron(name) for name in network.neurons],
+            loss=training.loss,
+            loss_reduction=training.loss_reduction,
+            cross_entropy_on=training.cross_entropy_on,
+            dropout=training.dropout,
+            generator=streams.generator("dropout"),
+            clock=clock,
+        )
+    return EPNetwork(
+        layers,
+        neuron(network.neurons[0]),
+        loss=training.loss,
+        dynamics=Dynamics(**experiment.ep.model_dump()),
+        dropout=training.dropout,
+        generator=streams.generator("dropout"),
+        clock=clock,
+        signs=streams.generator("beta"),
+    )
+
+
+def _fresh_array(experiment: Experiment, streams: Streams, i: int, n_pre: int, n_post: int) -> SynapseArray:
+    section = experiment.hardware
+    name = f"W{i + 1}"
+    weights = xavier_uniform(n_post, n_pre, experiment.network.init_gain, streams.generator(f"weights.{i}"))
+    if experiment.network.bias == "line":
+        weights = torch.cat([weights, torch.zeros_like(weights[:, :1])], dim=1)
+    if section.backend == "ideal":
+        return build_array("ideal", weights, tile=section.tile)
+    return build_array(
+        section.backend,
+        weights,
+        device=section.device,
+        remedy=section.remedy,
+        read_path=ReadPath(
+            dac_bits=section.dac_bits or None,
+            adc_bits=section.adc_bits or None,
+            read_noise=section.read_noise,
+            weight_noise=section.weight_noise,
+        ),
+        pulse_length=section.pulse_length,
+        weight_range=section.weight_range,
+        tile=section.tile,
+        batch_seconds=section.step_seconds,
+        construction_seed=streams.integer(f"devices.{name}"),
+    )
+
+
+def xavier_uniform(n_post: int, n_pre: int, gain: float, generator: torch.Generator) -> Tensor:
+    """Return weights [n_post, n_pre] from U(-b, b), b = gain sqrt(6 / (n_pre + n_post)) (Glorot & Bengio 2010)."""
+    bound = gain * sqrt(6 / (n_pre + n_post))
+    weights = torch.empty(n_post, n_pre, device=generator.device)
+    return weights.uniform_(-bound, bound, generator=generator)
+
+
+def build_circuit(experiment: Experiment, streams: Streams, n_classes: int) -> TargetCircuit:
+    """Return the target circuit of the output layer."""
+    target = experiment.target
+    n_out = experiment.network.layers[-1]
+    return IdealTarget(
+        n_out,
+        target.k,
+        target.gamma,
+        activity_target(experiment),
+        average=target.average,
+        eta=target.eta,
+        average_of=target.average_of,
+        smoothing=target.smoothing,
+        ties=target.ties,
+        n_classes=n_classes,
+        generator=streams.generator("ties"),
+        device=streams.device,
+    )
+
+
+def activity_target(experiment: Experiment) -> float:
+    """Return T: k/n_out (paper); the code multiplies by 1 - p_out under BP and divides by it under EP."""
+    frequency = experiment.target.k / experiment.network.layers[-1]
+    if experiment.target.activity_target == "paper" or not experiment.training.dropout:
+        return frequency
+    kept = 1 - experiment.training.dropout[-1]
+    return frequency * kept if experiment.network.rule == "bp" else frequency / kept
+
+
+def build_plan(experiment: Experiment, task: Task, network: Network) -> tuple[list[Phase], Iterator[Epoch]]:
+    """Return the phases (their rules hold state) and the epochs in order."""
+    training = experiment.training
+
+    def schedule(section: ScheduleSection, epochs: int) -> Schedule:
+        return Schedule(section.kind, section.start, section.end, section.over or max(1, epochs), section.decay)
+
+    main = build_rule(training.optimizer, network.layers, training.learning_rate)
+    main_schedule = schedule(training.schedule, training.epochs)
+    if training.mode != "semi-supervised":
+        samples = task.train if training.mode == "supervised" else Samples(task.train.images, None)
+        phase = Phase(training.mode, samples, training.batch_size, main, main_schedule)
+        return [phase], plain_plan(phase, training.epochs)
+    assert task.labelled is not None
+    assert task.unlabelled is not None
+    pretrain = training.pretrain
+    first = Phase(
+        "pretraining",
+        task.labelled,
+        pretrain.batch_size,
+        build_rule(training.optimizer, network.layers, pretrain.learning_rate),
+        schedule(pretrain.schedule, pretrain.epochs),
+    )
+    unsupervised = Phase("unsupervised", task.unlabelled, training.batch_size, main, main_schedule)
+    supervised = Phase(
+        "supervised",
+        task.labelled,
+        pretrain.batch_size,
+        build_rule(training.optimizer, network.layers, training.learning_rate),
+        schedule(training.supervised_schedule, training.epochs),
+    )
+    plan = alternation_plan(first, pretrain.epochs, unsupervised, supervised, training.epochs)
+    return [first, unsupervised, supervised], plan

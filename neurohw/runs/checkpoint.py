@@ -1,0 +1,92 @@
+"""Checkpoints: tensors and plain data, enough to go on to the same result."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from neurohw.circuits.target import Homeostasis
+from neurohw.errors import InputError
+from neurohw.networks.base import Network
+from neurohw.runs.files import atomic
+from neurohw.runs.record import CHECKPOINT
+from neurohw.seeding import Streams
+from neurohw.training.phases import Phase
+
+
+@dataclass
+class Progress:
+    """Where a run stands between two epochs.
+
+    Args:
+        done: epochs of the plan that are done.
+        round: epochs or rounds of the main phase that are done.
+        homeostasis: the target circuit's thresholds.
+        curve: rows of metrics.csv so far.
+        train_seconds, images: time spent and images seen in training.
+        metrics: of the last evaluation.
+    """
+
+    homeostasis: Homeostasis
+    done: int = 0
+    round: int = 0
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    train_seconds: float = 0.0
+    images: int = 0
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+def save_checkpoint(
+    folder: Path, identity: str, progress: Progress, network: Network, phases: list[Phase], streams: Streams
+) -> None:
+    """Write `checkpoint.pt` atomically; `identity` names configuration and seed."""
+    content = {
+        "identity": identity,
+        "done": progress.done,
+        "round": progress.round,
+        "threshold": progress.homeostasis.threshold,
+        "activity": progress.homeostasis.activity,
+        "curve": progress.curve,
+        "train_seconds": progress.train_seconds,
+        "images": progress.images,
+        "metrics": progress.metrics,
+        "clock_seconds": network.clock.seconds,
+        "network": network.state_dict(),
+        "rules": [phase.rule.state_dict() for phase in phases],
+        "streams": streams.state_dict(),
+    }
+    with atomic(folder / CHECKPOINT) as temporary:
+        torch.save(content, temporary)
+
+
+def load_checkpoint(
+    folder: Path, identity: str, network: Network, phases: list[Phase], streams: Streams
+) -> Progress | None:
+    """Restore every part from `checkpoint.pt` and return where the run stands; None if there is no checkpoint.
+
+    Raises:
+        InputError: the file is corrupt, or belongs to another configuration or seed.
+    """
+    path = folder / CHECKPOINT
+    if not path.is_file():
+        return None
+    try:
+        content = torch.load(path, weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); remove it to start the run anew") from error
+    if content["identity"] != identity:
+        raise InputError(
+            f"{path}: belongs to configuration and seed {content['identity']}, this run is {identity}; "
+            "name another folder with --out, or run the configuration that it was made with"
+        )
+    network.load_state_dict(content["network"])
+    network.clock.seconds = content["clock_seconds"]
+    for phase, state in zip(phases, content["rules"], strict=True):
+        phase.rule.load_state_dict(state)
+    streams.load_state_dict(content["streams"])
+    kept = ("done", "round", "curve", "train_seconds", "images", "metrics")
+    return Progress(Homeostasis(content["threshold"], content["activity"]), **{key: content[key] for key in kept})

@@ -1,0 +1,113 @@
+"""Evaluation: what fraction of the test images the network gets right, labels used as the experiment says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurohw.config import ClassifierSection, Experiment
+from neurohw.data import stratified_subset
+from neurohw.networks.base import Network
+from neurohw.networks.readout import ClassifierSettings, associate, block_prediction, train_linear_classifier
+from neurohw.runs.task import SUBSET_SEED, Task, part
+from neurohw.seeding import Streams
+from neurohw.training.phases import Samples
+
+Outputs = Iterable[tuple[Tensor, Tensor]]
+
+_BATCH = 512
+
+
+def evaluate(experiment: Experiment, network: Network, task: Task, streams: Streams, final: bool) -> dict[str, Any]:
+    """Return the metrics of the network as it stands, with no dropout and nothing learnt.
+
+    Unsupervised runs report `direct_accuracy` (class-mean response), `single_neuron_accuracy` and, at the end,
+    `linear_accuracy`, each at the largest label fraction, with all fractions under `by_label_fraction` at the end.
+    Runs that saw labels report `test_accuracy`.
+
+    Args:
+        experiment: configuration.
+        network: trained so far.
+        task: data.
+        streams: the classifier's randomness; training's streams are not touched.
+        final: whether the run ends here.
+    """
+    with network.clock.during("inference"):
+        if experiment.training.mode != "unsupervised":
+            return {"test_accuracy": _test_accuracy(network, task)}
+        fractions = sorted(set(experiment.evaluation.label_fraction))
+        if not final:
+            return _associated(experiment, network, task, streams, fractions[-1], final=False)
+        by_fraction = {
+            f"{fraction:g}": _associated(experiment, network, task, streams, fraction, final=True)
+            for fraction in fractions
+        }
+        return {**by_fraction[f"{fractions[-1]:g}"], "by_label_fraction": by_fraction}
+
+
+def _test_accuracy(network: Network, task: Task) -> float:
+    return _accuracy(_outputs(network, task.test, task), lambda y: block_prediction(y, task.n_classes))
+
+
+def _associated(
+    experiment: Experiment, network: Network, task: Task, streams: Streams, fraction: float, final: bool
+) -> dict[str, float]:
+    methods = experiment.evaluation.association
+    linear = final and "linear" in methods
+    with network.clock.during("association"):
+        labelled = _fraction_of(task.train, fraction)
+        responses: Outputs = _outputs(network, labelled, task)
+        if linear:
+            features, labels = _gathered(responses)
+            responses = zip(features.split(_BATCH), labels.split(_BATCH), strict=True)
+        association = associate(responses, task.n_classes)
+    metrics = {}
+    tests = list(_outputs(network, task.test, task))
+    if "direct" in methods:
+        metrics["direct_accuracy"] = _accuracy(tests, association.predict_class_mean)
+        metrics["single_neuron_accuracy"] = _accuracy(tests, association.predict_single_neuron)
+    if linear:
+        settings = _classifier_settings(experiment, fraction)
+        generator = streams.fresh(f"classifier.{fraction:g}")
+        predict = train_linear_classifier(features, labels, task.n_classes, settings, generator)
+        metrics["linear_accuracy"] = _accuracy(tests, predict)
+    return metrics
+
+
+def _fraction_of(samples: Samples, fraction: float) -> Samples:
+    if fraction == 1:
+        return samples
+    assert samples.labels is not None
+    size = round(fraction * len(samples.images))
+    return part(samples, stratified_subset(samples.labels, size, SUBSET_SEED))
+
+
+def _outputs(network: Network, samples: Samples, task: Task) -> Iterator[tuple[Tensor, Tensor]]:
+    as_input = task.as_input(network.dtype)
+    assert samples.labels is not None
+    for images, labels in zip(samples.images.split(_BATCH), samples.labels.split(_BATCH), strict=True):
+        yield network.respond(as_input(images)).output, labels
+
+
+def _gathered(outputs: Outputs) -> tuple[Tensor, Tensor]:
+    pairs = list(outputs)
+    return torch.cat([y for y, _ in pairs]), torch.cat([labels for _, labels in pairs])
+
+
+def _accuracy(outputs: Outputs, predict: Callable[[Tensor], Tensor]) -> float:
+    right = seen = 0
+    for y, labels in outputs:
+        right += int((predict(y) == labels).sum())
+        seen += len(labels)
+    return right / seen
+
+
+def _classifier_settings(experiment: Experiment, fraction: float) -> ClassifierSettings:
+    section: ClassifierSection = experiment.evaluation.classifier
+    rate = section.learning_rate
+    if isinstance(rate, tuple):
+        rate = rate[experiment.evaluation.label_fraction.index(fraction)]
+    return ClassifierSettings(**{**section.model_dump(), "learning_rate": rate})

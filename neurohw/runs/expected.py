@@ -1,0 +1,128 @@
+"""What an experiment is expected to give: value, tolerance and source from its expected.toml, against records."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from neurohw.errors import InputError
+from neurohw.loading import load_experiment, read_toml, shipped
+from neurohw.runs.record import RunRecord
+
+
+class Expectation(BaseModel):
+    """One expected value.
+
+    Args:
+        metric: a column of metrics.csv.
+        epoch: epoch (or round) of the main phase it was read after; 0 is the end of pre-training.
+        value: mean, a fraction.
+        std: sample standard deviation over `n` runs, where published.
+        n: number of runs.
+        tolerance: largest difference allowed; unless given, `standard_errors` of both sides combined.
+        where: dotted keys of the experiment that this value belongs to.
+        source: who measured it; "own run" guards against regressions only.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: Literal["direct_accuracy", "single_neuron_accuracy", "linear_accuracy", "test_accuracy"]
+    epoch: Annotated[int, Field(ge=0)]
+    value: Annotated[float, Field(ge=0, le=1)]
+    std: Annotated[float, Field(ge=0)] | None = None
+    n: Annotated[int, Field(ge=1)] = 1
+    tolerance: Annotated[float, Field(gt=0)] | None = None
+    standard_errors: Annotated[float, Field(gt=0)] = 3
+    where: dict[str, Any] = {}
+    source: Annotated[str, Field(min_length=3)]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """An expectation beside what was measured, fractions.
+
+    Args:
+        name: the experiment.
+        expected: see Expectation.
+        mean, std, n: measured; std is None for one seed.
+        allowed: the largest difference that still agrees.
+    """
+
+    name: str
+    expected: Expectation
+    mean: float
+    std: float | None
+    n: int
+    allowed: float
+
+    @property
+    def difference(self) -> float:
+        """Measured minus expected."""
+        return self.mean - self.expected.value
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the difference is within what is allowed."""
+        return abs(self.difference) <= self.allowed
+
+
+def expectations(name: str) -> list[Expectation]:
+    """Return what a shipped experiment's expected.toml holds; nothing if there is none.
+
+    Raises:
+        InputError: the file is not valid.
+    """
+    path = shipped("experiments") / name / "expected.toml"
+    if not path.is_file():
+        return []
+    tables = read_toml(path)
+    common = {key: value for key, value in tables.items() if key != "expect"}
+    try:
+        return [Expectation.model_validate({**common, **entry}) for entry in tables.get("expect", [])]
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def agreements(records: Sequence[RunRecord]) -> list[Agreement]:
+    """Return every expectation that these records speak to, beside what they measured.
+
+    A record speaks to an expectation if it has the experiment's name and, evaluation apart, its configuration.
+    """
+    found = []
+    for name in sorted({record.name for record in records}):
+        for expected in expectations(name):
+            wanted = _learning_part(load_experiment(name, expected.where).canonical())
+            same = [r for r in records if r.name == name and _learning_part(r.config) == wanted]
+            values = [v for r in same if (v := _value(r, expected)) is not None]
+            if values:
+                found.append(_agreement(name, expected, values))
+    return found
+
+
+def _learning_part(config: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in ("evaluation", "runs")}
+
+
+def _value(record: RunRecord, expected: Expectation) -> float | None:
+    values = [row.get(expected.metric) for row in record.curve if row["epoch"] == expected.epoch]
+    known = [float(v) for v in values if v is not None and not math.isnan(v)]
+    if not known and record.status == "finished" and expected.epoch == record.timing["epochs"]:
+        return record.metrics.get(expected.metric)
+    return known[-1] if known else None
+
+
+def _agreement(name: str, expected: Expectation, values: list[float]) -> Agreement:
+    n = len(values)
+    std = statistics.stdev(values) if n > 1 else None
+    allowed = expected.tolerance
+    if allowed is None:
+        spread = std if std is not None else expected.std or 0.0
+        theirs = expected.std if expected.std is not None else spread
+        allowed = expected.standard_errors * math.sqrt(spread**2 / n + theirs**2 / expected.n)
+    return Agreement(name, expected, statistics.mean(values), std, n, allowed)

@@ -1,0 +1,84 @@
+"""What a run says while it goes on: a bar on a terminal, plain lines otherwise, or nothing."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class Reporter(Protocol):
+    """Told about epochs as they come."""
+
+    def begin(self, title: str, images: int) -> None:
+        """An epoch of `images` images begins."""
+
+    def tick(self, images: int) -> None:
+        """A batch is done."""
+
+    def end(self, row: dict[str, Any]) -> None:
+        """The epoch is done; `row` is its line of metrics.csv."""
+
+
+class Silent:
+    """Says nothing."""
+
+    def begin(self, title: str, images: int) -> None:
+        """Nothing."""
+
+    def tick(self, images: int) -> None:
+        """Nothing."""
+
+    def end(self, row: dict[str, Any]) -> None:
+        """Nothing."""
+
+
+class Lines(Silent):
+    """One line per epoch."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._title = ""
+
+    def begin(self, title: str, images: int) -> None:
+        """Remember what the line is about."""
+        self._title = title
+
+    def end(self, row: dict[str, Any]) -> None:
+        """Print the line."""
+        self._console.print(f"{self._title}: {_accuracies(row)}", highlight=False)
+
+
+class Bar(Lines):
+    """A bar per epoch, replaced by its line when the epoch is done."""
+
+    def begin(self, title: str, images: int) -> None:
+        """Show the bar."""
+        super().begin(title, images)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=self._console, transient=True)
+        self._task = self._progress.add_task(title, total=images)
+        self._progress.start()
+
+    def tick(self, images: int) -> None:
+        """Move the bar."""
+        self._progress.advance(self._task, images)
+
+    def end(self, row: dict[str, Any]) -> None:
+        """Replace the bar by the line."""
+        self._progress.stop()
+        super().end(row)
+
+
+def reporter(console: Console, quiet: bool) -> Reporter:
+    """Return the reporter that fits the terminal."""
+    if quiet:
+        return Silent()
+    return Bar(console) if console.is_terminal else Lines(console)
+
+
+def _accuracies(row: dict[str, Any]) -> str:
+    parts = [f"{row['seconds']:.1f} s"]
+    parts += [f"{key.replace('_', ' ')} {100 * value:.2f} %" for key, value in row.items() if key.endswith("accuracy")]
+    return ", ".join(parts)

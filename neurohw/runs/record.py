@@ -1,0 +1,120 @@
+"""The record of a run: what was run, with what, and what came out; everything a report needs."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from neurohw.errors import InputError
+from neurohw.runs.files import atomic, write_text
+
+SCHEMA = 1
+RECORD, METRICS, CHECKPOINT = "record.json", "metrics.csv", "checkpoint.pt"
+
+
+class RunRecord(BaseModel):
+    """What `record.json` holds; `curve` is `metrics.csv`, a row per epoch.
+
+    Accuracies are fractions in 0..1. `ledger` and `energy` stay empty until events are counted.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: int = Field(default=SCHEMA, alias="schema")
+    name: str
+    kind: str
+    config: dict[str, Any]
+    config_hash: str
+    seed: int
+    versions: dict[str, str]
+    git: str | None
+    status: Literal["finished", "stopped", "failed"]
+    message: str | None = None
+    metrics: dict[str, Any]
+    timing: dict[str, float]
+    ledger: dict[str, Any] = {}
+    energy: dict[str, Any] = {}
+    peak_memory_bytes: int
+    curve: list[dict[str, Any]] = Field(default=[], exclude=True)
+
+    def write(self, folder: Path) -> None:
+        """Write `record.json` and `metrics.csv` into the folder, each atomically."""
+        write_curve(folder, self.curve)
+        write_text(folder / RECORD, json.dumps(self.model_dump(by_alias=True), indent=1) + "\n")
+
+
+def write_curve(folder: Path, curve: list[dict[str, Any]]) -> None:
+    """Write `metrics.csv`, a row per epoch."""
+    with atomic(folder / METRICS) as temporary:
+        pd.DataFrame(curve).to_csv(temporary, index=False)
+
+
+def read_record(folder: Path) -> RunRecord:
+    """Return the record of a run's folder.
+
+    Raises:
+        InputError: there is no record, or it is not one of ours.
+    """
+    path = folder / RECORD
+    try:
+        record = RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: no record of a run here ({error.strerror})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise InputError(f"{path}: {key}: {first['msg']}; this is no record that neurohw wrote") from None
+    metrics = folder / METRICS
+    if metrics.is_file() and metrics.stat().st_size > 1:
+        record.curve = pd.read_csv(metrics).to_dict("records")  # type: ignore[assignment]
+    return record
+
+
+def find_records(folders: list[Path]) -> list[RunRecord]:
+    """Return every record at or below the folders, sorted by path.
+
+    Raises:
+        InputError: a folder holds none.
+    """
+    found = []
+    for folder in folders:
+        paths = sorted(folder.rglob(RECORD))
+        if not paths:
+            raise InputError(
+                f"{folder}: no {RECORD} at or below it; allowed: folders that `neurohw run` or `sweep` wrote"
+            )
+        found += [read_record(path.parent) for path in paths]
+    return found
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide numbers."""
+    found = {"python": platform.python_version()}
+    for package in ("neurohw", "torch", "numpy", "aihwkit", "scikit-learn"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found
+
+
+def git_revision() -> str | None:
+    """Return the source tree's commit, marked "+changes" where files differ from it; None outside a checkout."""
+    tree = Path(__file__).parents[2]
+    if not (tree / ".git").exists():
+        return None
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=12", "--dirty=+changes"],
+            cwd=tree, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip() or None

@@ -1,0 +1,214 @@
+"""One experiment, from configuration to record: builds, trains, evaluates, checkpoints."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from neurohw.circuits.target import TargetCircuit
+from neurohw.clock import Clock
+from neurohw.config import Experiment, config_hash
+from neurohw.errors import InputError
+from neurohw.networks.base import Network
+from neurohw.runs.aging import evaluate_ages
+from neurohw.runs.build import build_circuit, build_network, build_plan
+from neurohw.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
+from neurohw.runs.evaluate import evaluate
+from neurohw.runs.files import writable_folder
+from neurohw.runs.progress import Reporter, Silent
+from neurohw.runs.record import CHECKPOINT, RECORD, RunRecord, git_revision, read_record, versions, write_curve
+from neurohw.runs.task import Task, build_task
+from neurohw.seeding import Streams
+from neurohw.training.loop import train_epoch
+from neurohw.training.phases import Epoch
+
+Status = Literal["finished", "stopped", "failed"]
+
+
+def run(
+    experiment: Experiment,
+    seed: int = 0,
+    out: Path | str | None = None,
+    *,
+    device: str = "cpu",
+    stop_after: int | None = None,
+    resume: bool = False,
+    report: Reporter | None = None,
+) -> RunRecord:
+    """Run one experiment and return its record; the same configuration and seed give the same numbers.
+
+    Args:
+        experiment: complete configuration.
+        seed: of every random stream.
+        out: folder of record, metrics and checkpoint; `runs/<name>-<hash>-<seed>` unless given.
+        device: "cpu" or "cuda".
+        stop_after: end after so many epochs (rounds, if semi-supervised), the schedule unchanged.
+        resume: go on from the folder's checkpoint.
+        report: told about each epoch.
+
+    Raises:
+        InputError: something asked for does not fit or is not there; nothing was run.
+    """
+    streams = Streams(seed, device)
+    task = build_task(experiment, streams)
+    digest = config_hash(experiment, task.checksums)
+    folder = writable_folder(Path(out) if out is not None else default_folder(experiment, digest, seed))
+    if resume and (done := _finished(folder, digest, seed, stop_after)):
+        return done
+    if not resume:
+        _refuse_unfinished(folder)
+    session = _Session(experiment, seed, digest, folder, task, streams, report or Silent())
+    return session.go(resume, stop_after)
+
+
+def default_folder(experiment: Experiment, digest: str, seed: int) -> Path:
+    """Return `runs/<name>-<hash>-<seed>`."""
+    return Path("runs") / f"{experiment.name}-{digest}-{seed}"
+
+
+def experiment_hash(experiment: Experiment) -> str:
+    """Return the configuration's hash, the data's checksums included; loads the data."""
+    return config_hash(experiment, build_task(experiment, Streams(0)).checksums)
+
+
+class _Session:
+    """One run in progress: the parts, and where it stands."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        seed: int,
+        digest: str,
+        folder: Path,
+        task: Task,
+        streams: Streams,
+        report: Reporter,
+    ) -> None:
+        self.experiment, self.seed, self.digest, self.folder = experiment, seed, digest, folder
+        self.task, self.streams, self.report = task, streams, report
+        self.network: Network = build_network(experiment, streams, Clock())
+        self.circuit: TargetCircuit = build_circuit(experiment, streams, task.n_classes)
+        self.phases, self.plan = build_plan(experiment, task, self.network)
+        self.progress = Progress(self.circuit.initial())
+
+    def go(self, resume: bool, stop_after: int | None) -> RunRecord:
+        identity = f"{self.digest}-{self.seed}"
+        if resume:
+            restored = load_checkpoint(self.folder, identity, self.network, self.phases, self.streams)
+            self.progress = restored or self.progress
+        stop = min(stop_after or self.experiment.training.epochs, self.experiment.training.epochs)
+        try:
+            for epoch in islice(self.plan, self.progress.done, None):
+                if epoch.round > stop:
+                    break
+                self._epoch(epoch, last=epoch.closes_round and epoch.round == stop)
+                save_checkpoint(self.folder, identity, self.progress, self.network, self.phases, self.streams)
+                write_curve(self.folder, self.progress.curve)
+            self._age()
+        except KeyboardInterrupt:
+            self._record("stopped", "interrupted; --resume goes on from the last complete epoch").write(self.folder)
+            raise
+        except Exception as error:
+            self._record("failed", f"{type(error).__name__}: {error}").write(self.folder)
+            raise
+        record = self._record("finished" if self.progress.round == self.experiment.training.epochs else "stopped")
+        record.write(self.folder)
+        return record
+
+    def _epoch(self, epoch: Epoch, last: bool) -> None:
+        progress, phase = self.progress, epoch.phase
+        images = len(phase.samples.images)
+        self.report.begin(self._title(epoch), images)
+        unsupervised = phase.samples.labels is None
+        if unsupervised and self.experiment.target.reset == "epoch":
+            progress.homeostasis = self.circuit.initial()
+        began = time.perf_counter()
+        progress.homeostasis = train_epoch(
+            self.network,
+            self.circuit,
+            progress.homeostasis,
+            epoch,
+            self.task.as_input(self.network.dtype),
+            self.streams.generator("batches"),
+            self.experiment.hardware.step_seconds,
+            self.report.tick,
+        )
+        seconds = time.perf_counter() - began
+        progress.done += 1
+        progress.round = epoch.round if epoch.closes_round else progress.round
+        progress.train_seconds += seconds
+        progress.images += images
+        row: dict[str, Any] = {"epoch": epoch.round, "phase": phase.name, "index": epoch.index + 1, "seconds": seconds}
+        if self._evaluation_is_due(epoch, last):
+            progress.metrics = evaluate(self.experiment, self.network, self.task, self.streams, final=last)
+            row |= {key: value for key, value in progress.metrics.items() if isinstance(value, float)}
+        progress.curve.append(row)
+        self.report.end(row)
+
+    def _evaluation_is_due(self, epoch: Epoch, last: bool) -> bool:
+        if not epoch.closes_round:
+            return epoch.round == 0 and epoch.index + 1 == self.experiment.training.pretrain.epochs
+        return last or epoch.round % self.experiment.evaluation.every == 0
+
+    def _title(self, epoch: Epoch) -> str:
+        training = self.experiment.training
+        total = training.pretrain.epochs if epoch.phase.name == "pretraining" else training.epochs
+        return f"{self.experiment.name} seed {self.seed} {epoch.phase.name} {epoch.index + 1}/{total}"
+
+    def _age(self) -> None:
+        if self.experiment.evaluation.age_seconds:
+            self.progress.metrics |= evaluate_ages(self.experiment, self.network, self.task, self.streams)
+
+    def _record(self, status: Status, message: str | None = None) -> RunRecord:
+        progress = self.progress
+        return RunRecord(
+            name=self.experiment.name,
+            kind=self.experiment.kind,
+            config=self.experiment.canonical(),
+            config_hash=self.digest,
+            seed=self.seed,
+            versions=versions(),
+            git=git_revision(),
+            status=status,
+            message=message,
+            metrics=progress.metrics,
+            timing={
+                "train_seconds": progress.train_seconds,
+                "train_images_per_second": progress.images / progress.train_seconds if progress.train_seconds else 0.0,
+                "epochs": progress.round,
+            },
+            peak_memory_bytes=_peak_memory_bytes(),
+            curve=progress.curve,
+        )  # type: ignore[call-arg]
+
+
+def _finished(folder: Path, digest: str, seed: int, stop_after: int | None) -> RunRecord | None:
+    """Return the folder's record if there is nothing left to do for it."""
+    if not (folder / RECORD).is_file():
+        return None
+    record = read_record(folder)
+    same = record.config_hash == digest and record.seed == seed
+    enough = record.status == "finished" or (
+        record.status == "stopped" and stop_after is not None and record.timing["epochs"] >= stop_after
+    )
+    return record if same and enough else None
+
+
+def _refuse_unfinished(folder: Path) -> None:
+    """Make room for a run from the start, unless that would throw an interrupted one away."""
+    recorded = (folder / RECORD).is_file()
+    interrupted = not recorded or read_record(folder).message is not None
+    if (folder / CHECKPOINT).is_file() and interrupted:
+        raise InputError(f"{folder}: holds an interrupted run; --resume goes on with it, --out names another folder, "
+                         f"and removing its {CHECKPOINT} starts anew")  # fmt: skip
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    (folder / RECORD).unlink(missing_ok=True)
+
+
+def _peak_memory_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

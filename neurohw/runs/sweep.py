@@ -1,0 +1,118 @@
+"""Sweeps: a grid of dotted keys and seeds over one experiment, as data."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from neurohw.config import Experiment
+from neurohw.errors import InputError
+from neurohw.loading import load_experiment, read_toml, shipped
+from neurohw.runs.run import default_folder, experiment_hash
+
+
+class SweepFile(BaseModel):
+    """What a sweep.toml holds.
+
+    Args:
+        experiment: a shipped experiment's name, or a path relative to the sweep file.
+        seeds: seeds of every point; 0 to the experiment's `runs` - 1 unless given.
+        set: dotted keys that hold for every point.
+        axes: dotted key -> values; a table as a value is laid over that section.
+        stop_after: end each run after so many epochs, the schedule unchanged.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    experiment: str = "experiment.toml"
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
+    set: dict[str, Any] = {}
+    axes: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = {}
+    stop_after: Annotated[int, Field(ge=1)] | None = None
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run of a sweep: what, with which seed, where."""
+
+    experiment: Experiment
+    seed: int
+    folder: Path
+    stop_after: int | None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep file with its path.
+
+    Args:
+        path: of the sweep.toml.
+        file: its content.
+    """
+
+    path: Path
+    file: SweepFile
+
+    @property
+    def name(self) -> str:
+        """The sweep's name: its folder's, or the file's."""
+        return self.path.parent.name if self.path.name == "sweep.toml" else self.path.stem
+
+    def combinations(self) -> Iterator[dict[str, Any]]:
+        """Yield the overrides of each point of the grid, the last axis running fastest."""
+        keys = list(self.file.axes)
+        for values in itertools.product(*self.file.axes.values()):
+            yield {**self.file.set, **dict(zip(keys, values, strict=True))}
+
+    def size(self) -> int:
+        """Return the number of points of the grid, seeds not counted."""
+        return len(list(self.combinations()))
+
+    def points(self, out: Path) -> Iterator[Point]:
+        """Yield every run, its folder below `out`: all points for the first seed, then for the next.
+
+        Raises:
+            InputError: a point is no valid experiment.
+        """
+        base = self._base()
+        experiments = [load_experiment(base, overrides) for overrides in self.combinations()]
+        hashed = [(experiment, experiment_hash(experiment)) for experiment in experiments]
+        longest = max(experiment.runs for experiment in experiments)
+        for seed in self.file.seeds or range(longest):
+            for experiment, digest in hashed:
+                if self.file.seeds is not None or seed < experiment.runs:
+                    folder = out / default_folder(experiment, digest, seed).name
+                    yield Point(experiment, seed, folder, self.file.stop_after)
+
+    def _base(self) -> Path | str:
+        beside = self.path.parent / self.file.experiment
+        return beside if beside.exists() else self.file.experiment
+
+
+def load_sweep(path_or_name: str | Path) -> Sweep:
+    """Return the sweep of a path (file or folder) or of a shipped experiment's name.
+
+    Raises:
+        InputError: there is none, or it is not valid.
+    """
+    given = Path(path_or_name)
+    for path in (given, given / "sweep.toml", shipped("experiments") / given / "sweep.toml"):
+        if path.is_file():
+            return Sweep(path, _validated(path))
+    names = sorted(p.parent.name for p in shipped("experiments").glob("*/sweep.toml"))
+    raise InputError(f"sweep {str(path_or_name)!r}: no such file, and no sweep of that name; allowed: a TOML file, "
+                     f"or one of {', '.join(names)}")  # fmt: skip
+
+
+def _validated(path: Path) -> SweepFile:
+    try:
+        return SweepFile.model_validate(read_toml(path))
+    except ValidationError as error:
+        allowed = ", ".join(SweepFile.model_fields)
+        lines = [f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}; keys: {allowed}" for e in error.errors()]
+        raise InputError("\n".join(lines)) from None

@@ -1,0 +1,108 @@
+"""The data of a run: what is trained on, what is labelled, what is evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from neurohw.config import Experiment
+from neurohw.data import Dataset, as_input, balanced_subset, complement, load_dataset, stratified_subset
+from neurohw.errors import InputError
+from neurohw.seeding import Streams
+from neurohw.training.phases import Samples
+
+SUBSET_SEED = 34  # of every subset that must be the same in all runs, as in the published code
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set, divided.
+
+    Args:
+        train: all training images with their labels (association reads the labels; unsupervised learning does not).
+        test: what is evaluated: the test set, or the validation part of the training set.
+        labelled, unlabelled: the parts of a semi-supervised run, else None.
+        n_classes, levels: of the data set.
+        checksums: of the data's files.
+    """
+
+    train: Samples
+    test: Samples
+    labelled: Samples | None
+    unlabelled: Samples | None
+    n_classes: int
+    levels: int
+    checksums: dict[str, str]
+
+    def as_input(self, dtype: torch.dtype = torch.float32) -> Callable[[Tensor], Tensor]:
+        """Return the conversion of a uint8 batch into inputs in [0, 1]."""
+        return lambda images: as_input(images, self.levels, dtype)
+
+
+def build_task(experiment: Experiment, streams: Streams) -> Task:
+    """Load and divide the data an experiment asks for.
+
+    Raises:
+        InputError: the data does not fit the network or the subsets asked for.
+    """
+    section = experiment.data
+    dataset = load_dataset(section.dataset).to(streams.device)
+    _check_shapes(experiment, dataset)
+    train = Samples(dataset.train_images, dataset.train_labels)
+    test = Samples(dataset.test_images, dataset.test_labels)
+    if section.evaluate_on == "validation":
+        held_out = stratified_subset(_labels(train), round(section.validation_fraction * _size(train)), SUBSET_SEED)
+        train, test = part(train, complement(_size(train), held_out)), part(train, held_out)
+    train = _limited(train, section.train_limit, "data.train_limit")
+    test = _limited(test, section.test_limit, "data.test_limit")
+    labelled = unlabelled = None
+    if experiment.training.mode == "semi-supervised":
+        labelled, unlabelled = _label_some(experiment, train, streams.integer("labelled"))
+    return Task(train, test, labelled, unlabelled, dataset.n_classes, dataset.levels, dataset.checksums)
+
+
+def part(samples: Samples, indices: Tensor) -> Samples:
+    """Return the samples at `indices`."""
+    indices = indices.to(samples.images.device)
+    return Samples(samples.images[indices], _labels(samples)[indices])
+
+
+def _label_some(experiment: Experiment, train: Samples, seed: int) -> tuple[Samples, Samples]:
+    """Divide into labelled and unlabelled images, disjoint, another choice for every seed."""
+    assert experiment.data.labels is not None
+    choose = balanced_subset if experiment.data.labelled_set == "balanced" else stratified_subset
+    chosen = choose(_labels(train), experiment.data.labels, seed)
+    rest = part(train, complement(_size(train), chosen))
+    return part(train, chosen), Samples(rest.images, None)
+
+
+def _limited(samples: Samples, limit: int | None, key: str) -> Samples:
+    if limit is None or limit == _size(samples):
+        return samples
+    if limit > _size(samples):
+        raise InputError(f"{key}: got {limit}; allowed: at most the {_size(samples)} images there are")
+    return part(samples, stratified_subset(_labels(samples), limit, SUBSET_SEED))
+
+
+def _labels(samples: Samples) -> Tensor:
+    assert samples.labels is not None
+    return samples.labels
+
+
+def _size(samples: Samples) -> int:
+    return len(samples.images)
+
+
+def _check_shapes(experiment: Experiment, dataset: Dataset) -> None:
+    sizes, n_pixels = experiment.network.layers, dataset.train_images.shape[1]
+    if sizes[0] != n_pixels:
+        raise InputError(f"network.layers: got {sizes[0]} inputs; allowed: {n_pixels}, the pixels of {dataset.name}")
+    labelled_outputs = experiment.training.mode != "unsupervised"
+    if labelled_outputs and sizes[-1] % dataset.n_classes:
+        raise InputError(
+            f"network.layers: got {sizes[-1]} outputs; allowed: a multiple of the {dataset.n_classes} classes, "
+            f"since training.mode is {experiment.training.mode!r}"
+        )
