@@ -70,7 +70,7 @@ def _fresh_array(experiment: Experiment, streams: Streams, i: int, n_pre: int, n
     if experiment.network.bias == "line":
         weights = torch.cat([weights, torch.zeros_like(weights[:, :1])], dim=1)
     if section.backend == "ideal":
-        return build_array("ideal", weights, tile=section.tile)
+        return build_array("ideal", weights)
     return build_array(
         section.backend,
         weights,

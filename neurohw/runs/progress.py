@@ -47,7 +47,7 @@ class Lines(Silent):
 
     def end(self, row: dict[str, Any]) -> None:
         """Print the line."""
-        self._console.print(f"{self._title}: {_accuracies(row)}", highlight=False)
+        self._console.print(f"{self._title}: {_accuracies(row)}", highlight=False, soft_wrap=True)
 
 
 class Bar(Lines):
