@@ -19,9 +19,19 @@ from neurohw.report.tables import (
     cost_table,
     fraction_titles,
     percent_of,
-)  # fmt: skip
+)
 from neurohw.report.wording import DEFINITIONS
 from neurohw.runs.record import RunRecord
+
+SECONDARY = "single_neuron_accuracy"  # always beside direct_accuracy: in a table of its own, not drawn
+_SETTING = (
+    "data.dataset",
+    "data.train_limit",
+    "data.test_limit",
+    "data.evaluate_on",
+    "training.mode",
+    "network.layers",
+)
 
 
 @dataclass(frozen=True)
@@ -84,19 +94,21 @@ class Content:
 def content(records: Sequence[RunRecord], title: str | None = None) -> Content:
     """Return what a report on these records says."""
     points = group_records(records)
-    accuracies = tuple(accuracy_data(points))
+    every = accuracy_data(points)
+    accuracies = tuple(a for a in every if a.metric != SECONDARY)
+    secondary = tuple(a for a in every if a.metric == SECONDARY)
     return Content(
         title or f"Ideal against hardware-constrained: {', '.join(sorted({record.name for record in records}))}",
         _facts(records, points),
         _warnings(records, points),
         accuracies,
         curve_data(points),
-        tuple(Section(a.title, accuracy_table(a)) for a in accuracies),
-        tuple([*_fractions(points), *_ages(points), *_costs(points)]),
-        _details(points, accuracies),
+        tuple(_accuracies(accuracies)),
+        (*_accuracies(secondary), *_fractions(points), *_ages(points), *_costs(points)),
+        _details(points, every),
         _common(points),
         unfinished_data(records),
-        tuple((term, text) for term, text, metric in DEFINITIONS if metric in {"", *(a.metric for a in accuracies)}),
+        tuple((term, text) for term, text, metric in DEFINITIONS if metric in {"", *(a.metric for a in every)}),
     )
 
 
@@ -115,18 +127,10 @@ def _unfinished(record: RunRecord) -> Unfinished:
 def _facts(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[str, ...]:
     """Return the lines under the title: how many runs, of what, by which code."""
     counts = [(s, sum(r.status == s for r in records)) for s in ("finished", "stopped", "failed")]
-    runs = f"{len(records)} runs ({', '.join(f'{n} {s}' for s, n in counts if n)}) of {len(points)} configurations"
+    runs = f"{len(records)} runs ({', '.join(f'{n} {s}' for s, n in counts if n)}) in {len(points)} points"
     runs += f"; seeds {_listed({r.seed for r in records})}"
     common = dict(_common(points))
-    keys = (
-        "data.dataset",
-        "training.mode",
-        "network.layers",
-        "data.train_limit",
-        "data.test_limit",
-        "data.evaluate_on",
-    )
-    setting = ", ".join(f"{key} = {common[key]}" for key in keys if common.get(key, "none") != "none")
+    setting = ", ".join(f"{key} = {common[key]}" for key in _SETTING if common.get(key, "none") != "none")
     packages = list(dict.fromkeys(package for r in records for package in r.versions))
     code = [f"{package} {_listed({r.versions.get(package, '?') for r in records})}" for package in packages]
     code.append(f"commit {_listed({r.git or 'unknown' for r in records})}")
@@ -144,15 +148,11 @@ def _warnings(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[st
         found.append("No run produced a result: every one failed, with the messages below.")
     stopped, failed = (sum(r.status == s for r in records) for s in ("stopped", "failed"))
     if stopped:
-        found.append(
-            f"{stopped} of {len(records)} runs were stopped before the end of their schedule; their points say so."
-        )
+        found.append(f"{stopped} of {len(records)} runs were stopped before their schedule ended; their points say so.")
     if failed:
         found.append(f"{failed} of {len(records)} runs failed and are in no average; they are listed below.")
     if single := sum(len(p.records) == 1 for p in points):
-        found.append(
-            f"{single} of {len(points)} points have one seed only: no spread and no standard error can be given."
-        )
+        found.append(f"{single} of {len(points)} points have one seed only: no spread, no standard error.")
     if repeats := repeated_seeds(records, points):
         found.append(f"{repeats} records repeat the seed of another run of the same point; the first of each counts.")
     if len({r.git for r in records}) > 1:
@@ -160,12 +160,16 @@ def _warnings(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[st
     return tuple(found)
 
 
+def _accuracies(accuracies: Sequence[Accuracies]) -> list[Section]:
+    return [Section(a.title, accuracy_table(a)) for a in accuracies]
+
+
 def _fractions(points: Sequence[Point]) -> list[Section]:
     breakdowns = breakdown_data(points, "by_label_fraction")
     return [
         Section(f"By label fraction: {b.title}", breakdown_table(b, fraction_titles(b.levels)))
         for b in breakdowns
-        if len(b.levels) > 1
+        if len(b.levels) > 1 and b.metric != SECONDARY
     ]
 
 

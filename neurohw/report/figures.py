@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -12,9 +12,12 @@ import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.style import context as style_context
+from matplotlib.ticker import MaxNLocator
 
 from neurohw.report.data import Accuracies, Accuracy
+from neurohw.report.points import Point
 from neurohw.report.tables import percent
 
 INK, PAPER, GRID = "#24292f", "#ffffff", "#d5d9de"  # the page replaces them by its own, light or dark
@@ -47,25 +50,25 @@ _STYLE = {
 
 @dataclass(frozen=True)
 class Look:
-    """Colour, marker and line of one kind of hardware, the same in every figure."""
+    """Colour, marker and line of one kind of hardware, the same in every figure; stopped runs are hollow and dashed."""
 
     colour: str
     marker: str
-    line: str = "-"
+    line: str
+    face: str
 
 
-def looks(variants: Sequence[str], ideal: set[str]) -> dict[str, Look]:
+def looks(points: Iterable[Point]) -> dict[str, Look]:
     """Return a look for each variant; ideal hardware is drawn in ink."""
-    found: dict[str, Look] = {}
-    dashes = ("-", "--", ":")
-    for variant in dict.fromkeys(variants):
-        i = sum((v in ideal) == (variant in ideal) for v in found)
-        if variant in ideal:
-            found[variant] = Look(INK, "D", dashes[i % len(dashes)])
-        else:
-            line = dashes[i // len(_COLOURS) % len(dashes)]
-            found[variant] = Look(_COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)], line)
-    return found
+    points = list(points)
+    kinds = list(dict.fromkeys(point.name.variant for point in points if not point.ideal))
+    return {point.variant: _look(point, kinds) for point in points}
+
+
+def _look(point: Point, kinds: Sequence[str]) -> Look:
+    i = -1 if point.ideal else kinds.index(point.name.variant)
+    colour, marker = (INK, "D") if point.ideal else (_COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)])
+    return Look(colour, marker, "--" if point.stopped else "-", PAPER if point.stopped else colour)
 
 
 def draw_accuracy(ax: Axes, data: Accuracies, by_variant: dict[str, Look]) -> None:
@@ -92,18 +95,26 @@ def draw_curves(ax: Axes, data: pd.DataFrame, by_variant: dict[str, Look]) -> No
         width = 2.2 if look.colour == INK else 1.6
         ax.fill_between(epoch, mean - std, mean + std, color=look.colour, alpha=0.14, linewidth=0)
         ax.plot(
-            epoch, mean, look.line, color=look.colour, marker=look.marker, markersize=4, lw=width, label=str(variant)
+            epoch,
+            mean,
+            look.line,
+            color=look.colour,
+            marker=look.marker,
+            mfc=look.face,
+            ms=4.5,
+            lw=width,
+            label=str(variant),
         )
     ax.set_title(str(data["group"].iloc[0]))
     ax.set_xlabel("Epoch")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(True)
 
 
 def accuracy_figure(data: Sequence[Accuracies], by_variant: dict[str, Look]) -> Figure:
     """Return one panel per metric, below each other."""
     sizes = [max(_rows(a.rows)[0]) + 3.2 for a in data]
-    figure = Figure(figsize=(9, 0.29 * sum(sizes)), layout="constrained")
+    figure = Figure(figsize=(9, 0.29 * sum(sizes)), layout=_layout())
     panels = figure.subplots(len(data), squeeze=False, height_ratios=sizes)
     for ax, accuracies in zip(panels.flat, data, strict=True):
         draw_accuracy(ax, accuracies, by_variant)
@@ -114,7 +125,7 @@ def curves_figure(data: pd.DataFrame, by_variant: dict[str, Look], titles: dict[
     """Return one panel per group and metric, two beside each other, with one legend."""
     panels = [panel for _, panel in data.groupby(["metric", "group"], sort=False)]
     columns, rows = min(2, len(panels)), ceil(len(panels) / 2)
-    figure = Figure(figsize=(9, 3.2 * rows + 0.7), layout="constrained")
+    figure = Figure(figsize=(9, 3.2 * rows + 0.7), layout=_layout())
     axes = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
     for ax, panel in zip(axes, panels, strict=False):
         draw_curves(ax, panel, by_variant)
@@ -143,6 +154,10 @@ def as_png(figure: Figure) -> bytes:
     return _saved(figure, "png", {"Software": None})
 
 
+def _layout() -> ConstrainedLayoutEngine:
+    return ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
+
+
 def _saved(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:
     buffer = BytesIO()
     figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
@@ -167,7 +182,17 @@ def _rows(rows: Sequence[Accuracy]) -> tuple[list[float], dict[float, str]]:
 def _draw_point(ax: Axes, row: Accuracy, y: float, look: Look) -> None:
     mean, std = 100 * row.spread.mean, 100 * row.spread.std
     error = std if row.spread.n > 1 else None
-    ax.errorbar(mean, y, xerr=error, fmt=look.marker, color=look.colour, markersize=6, capsize=3.5, elinewidth=1.6)
+    ax.errorbar(
+        mean,
+        y,
+        xerr=error,
+        fmt=look.marker,
+        color=look.colour,
+        mfc=look.face,
+        markersize=6,
+        capsize=3.5,
+        elinewidth=1.6,
+    )
     values = [100 * value for value in row.spread.values]
     ax.plot(values, [y + 0.3] * len(values), "o", color=look.colour, markersize=2.6, alpha=0.75, linewidth=0)
     text = f"{percent(row.spread)}  (n = {row.spread.n})"
@@ -183,8 +208,8 @@ def _draw_references(ax: Axes, rows: Sequence[Accuracy], heights: Sequence[float
 
 
 def _percent_axis(ax: Axes, values: Sequence[float]) -> None:
-    """Start at zero, or ten to twenty points below the lowest seed, and say so; mark chance where it is in view."""
-    low = max(0, 10 * (floor(min(values) / 10) - 1))
+    """Start at zero, or five to fifteen points below the lowest seed, and say so; mark chance where it is in view."""
+    low = max(0, 10 * floor((min(values) - 5) / 10))
     ax.set_xlim(low, 100)
     ax.set_xlabel("Accuracy, %" + (f" (axis starts at {low} %)" if low else ""))
     ax.grid(True, axis="x")

@@ -1,4 +1,4 @@
-"""How to get a point again: the command, from the shipped experiment if there is one, else from a configuration file."""
+"""How to get a point again: a command, from the shipped experiment if there is one, else from a configuration file."""
 
 from __future__ import annotations
 

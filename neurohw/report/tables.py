@@ -55,16 +55,13 @@ def breakdown_table(breakdown: Breakdown, spelled: dict[str, str], trained: bool
         spelled: level -> column title.
         trained: whether to begin with the accuracy as trained.
     """
-    columns = (
-        "Point",
-        *(["As trained, %"] if trained else []),
-        *(f"{spelled[level]}, %" for level in breakdown.levels),
-    )
-    rows = [
-        (point, tuple(percent(spread) for spread in ([as_trained] if trained else []) + list(spreads)))
-        for point, as_trained, spreads in breakdown.rows
-    ]
-    return _table((*columns, "Seeds"), [(point, (*cells, str(len(point.seeds)))) for point, cells in rows])
+    first = ["As trained, %"] if trained else []
+    titles = [f"{spelled[level]}, %" for level in breakdown.levels]
+    rows: list[tuple[Point, tuple[str, ...]]] = []
+    for point, as_trained, spreads in breakdown.rows:
+        shown = [as_trained, *spreads] if trained else spreads
+        rows.append((point, (*map(percent, shown), str(max(spread.n for spread in spreads)))))
+    return _table(("Point", *first, *titles, "Seeds"), rows)
 
 
 def cost_table(costs: Sequence[Cost]) -> Table:
@@ -175,9 +172,7 @@ def _record_row(record: RunRecord, keys: Sequence[str]) -> dict[str, Any]:
         "epochs_scheduled": config.get("training.epochs"),
         "images": images_presented(record.timing),
     }
-    row |= {
-        key: json.dumps(v) if isinstance(v := config.get(key), list) else v for key, v in config.items() if key in keys
-    }
+    row |= {key: json.dumps(value) if isinstance(value := config.get(key), list) else value for key in keys}
     row |= flatten(record.metrics)
     row |= {key: record.timing.get(key) for key in ("train_seconds", "train_images_per_second")}
     return row | {"peak_memory_bytes": record.peak_memory_bytes, "git": record.git, "message": record.message}

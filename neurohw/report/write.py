@@ -62,17 +62,15 @@ def inlined(svg: str) -> str:
 
 def _draw(said: Content, folder: Path) -> dict[str, str]:
     """Write the figures and return name -> SVG; there is none where there is nothing to show, or far too much."""
-    shown = [a for a in said.accuracies if a.metric != "single_neuron_accuracy"] or list(said.accuracies)
-    points = [detail.point for detail in said.details]
     drawn: dict[str, str] = {}
-    if shown and len(points) <= MOST_POINTS:
-        by_variant = figures.looks([p.variant for p in points], {p.variant for p in points if p.ideal})
+    if said.accuracies and len(said.details) <= MOST_POINTS:
+        by_variant = figures.looks(detail.point for detail in said.details)
         with figures.style():
-            figure = figures.accuracy_figure(shown, by_variant)
+            figure = figures.accuracy_figure(said.accuracies, by_variant)
             drawn["accuracy"] = figures.as_svg(figure)
             with atomic(folder / "accuracy.png") as temporary:
                 temporary.write_bytes(figures.as_png(figure))
-            curves = said.curves[said.curves["metric"].isin([a.metric for a in shown])]
+            curves = said.curves[said.curves["metric"].isin([a.metric for a in said.accuracies])]
             curves = curves.groupby(["metric", "group"]).filter(lambda panel: panel["epoch"].nunique() > 1)
             if len(curves):
                 drawn["curves"] = figures.as_svg(figures.curves_figure(curves, by_variant, METRICS))

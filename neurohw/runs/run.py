@@ -70,11 +70,6 @@ def default_folder(experiment: Experiment, digest: str, seed: int) -> Path:
     return Path("runs") / f"{experiment.name}-{digest}-{seed}"
 
 
-def experiment_hash(experiment: Experiment) -> str:
-    """Return the configuration's hash, the data's checksums included; loads the data."""
-    return config_hash(experiment, build_task(experiment, Streams(0)).checksums)
-
-
 class _Session:
     """One run in progress: the parts, and where it stands."""
 

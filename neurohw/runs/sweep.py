@@ -10,10 +10,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from neurohw.config import Experiment
+from neurohw.config import Experiment, config_hash
+from neurohw.data import load_dataset
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment, read_toml, shipped
-from neurohw.runs.run import default_folder, experiment_hash
+from neurohw.runs.run import default_folder
 
 
 class SweepFile(BaseModel):
@@ -81,7 +82,8 @@ class Sweep:
         """
         base = self._base()
         experiments = [load_experiment(base, overrides) for overrides in self.combinations()]
-        hashed = [(experiment, experiment_hash(experiment)) for experiment in experiments]
+        checksums = {name: load_dataset(name).checksums for name in {e.data.dataset for e in experiments}}
+        hashed = [(e, config_hash(e, checksums[e.data.dataset])) for e in experiments]
         longest = max(experiment.runs for experiment in experiments)
         for seed in self.file.seeds or range(longest):
             for experiment, digest in hashed:
