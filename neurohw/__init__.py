@@ -1,3 +1,49 @@
-"""Learning on the chip: EP and BP on simulated analog crossbars."""
+"""Learning on the chip: EP and BP on simulated analog crossbars, ideal against hardware-constrained."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
 
 __version__ = "0.1.0"
+
+_HOME = {
+    "AihwkitArray": "crossbar.aihwkit_array",
+    "BPNetwork": "networks.bp",
+    "Dynamics": "networks.ep",
+    "EPNetwork": "networks.ep",
+    "Experiment": "config",
+    "IdealArray": "crossbar.ideal",
+    "IdealTarget": "circuits.target",
+    "InputError": "errors",
+    "Layer": "networks.layer",
+    "NeurohwError": "errors",
+    "OuterProducts": "crossbar.base",
+    "Product": "crossbar.base",
+    "ProgrammedArray": "crossbar.programmed",
+    "ReadPath": "crossbar.periphery",
+    "RunRecord": "runs.record",
+    "Streams": "seeding",
+    "SynapseArray": "crossbar.base",
+    "TargetCircuit": "circuits.target",
+    "TiledArray": "crossbar.tiled",
+    "build_array": "crossbar.build",
+    "load_experiment": "loading",
+    "neuron": "circuits.neuron",
+    "read_record": "runs.record",
+    "run": "runs.run",
+    "write_report": "report.write",
+}
+
+__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use, so that `neurohw --help` does not wait for torch."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'neurohw' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"neurohw.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

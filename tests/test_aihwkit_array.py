@@ -63,7 +63,7 @@ class TestConstantStepDevice(SynapseArrayConformance):
 
     @pytest.fixture
     def make_array(self) -> MakeArray:
-        return lambda weights: AihwkitArray(weights, "constant_step", device_overrides={"w_max": 2.0, "w_min": -2.0})
+        return lambda weights: AihwkitArray(weights, "constant_step", device_overrides={"w_max": 1.0, "w_min": -1.0})
 
 
 class TestReRamDevice(SynapseArrayConformance):
@@ -89,7 +89,7 @@ class TestMixedPrecision(SynapseArrayConformance):
 
     @pytest.fixture
     def make_array(self) -> MakeArray:
-        wide = {"w_max": 2.0, "w_min": -2.0}
+        wide = {"w_max": 1.0, "w_min": -1.0}
         return lambda weights: AihwkitArray(weights, "constant_step", "mixed-precision", device_overrides=wide)
 
 
@@ -101,7 +101,7 @@ class TestSeveralCells(SynapseArrayConformance):
 
     @pytest.fixture
     def make_array(self) -> MakeArray:
-        wide = {"w_max": 2.0, "w_min": -2.0}
+        wide = {"w_max": 1.0, "w_min": -1.0}
         return lambda weights: AihwkitArray(weights, "constant_step", "several-cells", device_overrides=wide)
 
 
@@ -182,7 +182,7 @@ def test_the_two_directions_can_differ() -> None:
 
 
 def test_inputs_beyond_the_bound_are_scaled_and_those_within_are_not() -> None:
-    """A 2-bit DAC rounds 0.4 to 0 as it is, but passes it as full scale next to nothing larger when errors come back."""
+    """A 2-bit DAC rounds an input of 0.4 to 0; an error of 0.4 is scaled up first, and passes."""
     path = ReadPath(2, None, 0.0, output_bound=math.inf)
     array = AihwkitArray(torch.eye(3), "ideal", read_path=path)
     inputs = torch.tensor([[0.4, 0.0, -0.4]])
@@ -204,14 +204,14 @@ def test_other_precisions_and_strides_are_read_right() -> None:
 
 
 def test_the_terms_are_pulsed_in_their_order() -> None:
-    """At the upper bound, up then down ends a step below, down then up ends at the bound."""
+    """At the upper bound, up then down ends a full train of 31 steps below, down then up ends at the bound."""
     up = Product(torch.ones(1, 2), torch.ones(1, 2), 1)
     down = Product(torch.ones(1, 2), torch.ones(1, 2), -1)
     overrides = {**CERTAIN, "w_max": 0.5, "dw_min": 0.01}
-    for terms, ends in (((up, down), 0.4), ((down, up), 0.5)):
+    for terms, ends in (((up, down), 0.19), ((down, up), 0.5)):
         array = AihwkitArray(torch.full((2, 2), 0.5), "constant_step", device_overrides=overrides)
-        array.update(OuterProducts(terms, scale=0.1), rate=1.0001)
-        torch.testing.assert_close(array.snapshot(), torch.full((2, 2), ends), rtol=0, atol=0.011)
+        array.update(OuterProducts(terms, scale=1.0), rate=5.0)
+        torch.testing.assert_close(array.snapshot(), torch.full((2, 2), ends))
 
 
 def test_one_sample_moves_a_weight_by_at_most_a_pulse_train() -> None:
@@ -223,23 +223,24 @@ def test_one_sample_moves_a_weight_by_at_most_a_pulse_train() -> None:
 @pytest.mark.parametrize("remedy", ["none", "several-cells", "mixed-precision", "one-sided"])
 @pytest.mark.parametrize("shape", [(40, 10), (10, 40)])
 def test_an_increment_within_reach_and_beyond_is_written_in_the_mean(remedy: str, shape: tuple[int, int]) -> None:
-    """Steps of 0.001, a train of 31: 0.02 is within reach, 0.2 takes several rounds.
+    """Steps of 0.001, a train of 31: 0.0202 is within reach, 0.2 takes several rounds.
 
-    A cell's error is about sqrt(20 steps) * 0.001 = 22 % at 0.02; over 400 cells 1.1 %, so 6 % are 5 sigma.
+    Ten lines pulse with probability 0.96 in trains of 21: 4.4 % a line, 1.4 % over the lines; 30 % cycle-to-cycle noise
+    of 20 steps gives 0.3 % over 400 cells. Mixed precision keeps the rest of a step, 1 %. So 8 % are 5 sigma.
     """
-    for size in (0.02, 0.2):
+    for size in (0.0202, 0.2):
         array = AihwkitArray(torch.zeros(shape), "constant_step", remedy, device_overrides=EVEN)
         signs = torch.where(uniform(*shape) > 0, 1.0, -1.0)
         array.increment(signs * size)
-        assert (array.snapshot() * signs).mean().item() == pytest.approx(size, rel=0.06)
+        assert (array.snapshot() * signs).mean().item() == pytest.approx(size, rel=0.08)
 
 
 def test_an_increment_below_one_step_is_right_in_expectation() -> None:
-    """A tenth of a step, 10,000 cells, 20 times: 20,000 pulses, so 5 % are 7 sigma."""
+    """A tenth of a step 200 times; 100 lines pulse with probability sqrt(0.1): 1.05 %, so 6 % are 5.7 sigma."""
     array = AihwkitArray(torch.zeros(100, 100), "constant_step", device_overrides=EVEN)
-    for _ in range(20):
+    for _ in range(200):
         array.increment(torch.full((100, 100), 0.0001))
-    assert array.snapshot().mean().item() == pytest.approx(0.002, rel=0.05)
+    assert array.snapshot().mean().item() == pytest.approx(0.02, rel=0.06)
 
 
 def test_programming_stops_at_the_bounds_of_the_cells() -> None:
@@ -290,7 +291,10 @@ def test_every_remedy_learns_in_the_asked_direction_and_comes_back(device: str, 
 
 
 def assert_comes_back(array: AihwkitArray, other: AihwkitArray) -> None:
-    """Assert that the state survives a file: all but the write noise of the devices hidden in a compound."""
+    """Assert that the state survives a file, but for what aihwkit cannot set where there is write noise.
+
+    Hidden devices draw their noise anew; persistent weights are clipped to their bounds.
+    """
     array.elapse(2.5)
     file = io.BytesIO()
     saved = array.state_dict()
@@ -303,6 +307,9 @@ def assert_comes_back(array: AihwkitArray, other: AihwkitArray) -> None:
     before, after = array.hidden_parameters(), other.hidden_parameters()
     redrawn = {name.replace("persistent", "hidden") for name in before if name.startswith("persistent_weights_")}
     for name, tensor in before.items():
+        if name.startswith("persistent_weights"):
+            suffix = name.removeprefix("persistent_weights")
+            tensor = torch.clamp(tensor, before[f"min_bound{suffix}"], before[f"max_bound{suffix}"])
         assert name in redrawn or torch.equal(tensor, after[name]), name
     for name in saved.keys() - {"hidden"}:
         assert torch.equal(saved[name], restored[name]), name
@@ -367,18 +374,20 @@ def test_the_construction_seed_fixes_the_devices() -> None:
 def test_the_reference_cell_puts_the_symmetry_point_at_zero() -> None:
     """Soft bounds 0.6 and -0.6, down steps 1.3 times the up steps (up_down 0.3): -0.6 * 0.3 / 1.7 by equal steps.
 
-    Up: 0.7 (1 - w / 0.6); down: 1 (1 + w / 0.6). Then 400 alternating pulses leave a weight where it was within noise.
+    Up: 0.7 (1 - w / 0.6); down: 1 (1 + w / 0.6). Then 200 pairs of pulses leave the mean of the cells at zero, where
+    a cell without reference would have gone a third of the way to that point, to -0.04; one cell's random walk has a
+    standard deviation of 0.014, the mean of 400 of 0.0007.
     """
     overrides = {**CERTAIN, "up_down": -0.3}
-    array = AihwkitArray(uniform(4, 5), "soft_bounds", "reference-cell", device_overrides=overrides)
+    array = AihwkitArray(torch.zeros(20, 20), "soft_bounds", "reference-cell", device_overrides=overrides)
     reference = array.hidden_parameters()["hidden_weights_1"]
-    torch.testing.assert_close(reference, torch.full((4, 5), -0.6 * 0.3 / 1.7), rtol=0.01, atol=0)
-    torch.testing.assert_close(array.snapshot(), uniform(4, 5))
-    array.program(torch.zeros(4, 5))
-    pair = (Product(torch.ones(1, 4), torch.ones(1, 5), 1), Product(torch.ones(1, 4), torch.ones(1, 5), -1))
+    torch.testing.assert_close(reference, torch.full((20, 20), -0.6 * 0.3 / 1.7), rtol=0.01, atol=0)
+    assert array.snapshot().abs().max() < 1e-6
+    ones = torch.ones(1, 20)
+    pair = (Product(ones, ones, 1), Product(ones, ones, -1))
     for _ in range(200):
-        array.update(OuterProducts(pair, scale=0.001), 1.01)
-    assert array.snapshot().abs().max() < 0.02
+        array.update(OuterProducts(pair, scale=0.001), 1.0)
+    assert abs(array.snapshot().mean().item()) < 0.01
 
 
 def test_a_constant_step_has_no_symmetry_point() -> None:
@@ -406,8 +415,8 @@ def test_a_digital_change_under_a_transfer_remedy_is_refused_but_programming_is_
     array = AihwkitArray(torch.zeros(4, 4), "constant_step", "tiki-taka-v2")
     with pytest.raises(NeurohwError, match="mixed-precision"):
         array.increment(torch.ones(4, 4))
-    array.program(uniform(4, 4))
-    torch.testing.assert_close(array.snapshot(), uniform(4, 4))
+    array.program(uniform(4, 4, scale=0.02))
+    torch.testing.assert_close(array.snapshot(), uniform(4, 4, scale=0.02))
 
 
 def test_phase_change_memory_learns_with_mixed_precision() -> None:

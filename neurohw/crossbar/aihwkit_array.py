@@ -151,7 +151,8 @@ class AihwkitArray(SynapseArray):
         """Pulse a digitally computed dW, one row or column at a time with a single line active.
 
         The mean is exact where the device's step is dw_min: what lies between two steps is drawn at random, so a
-        change smaller than a step is right on average. What a pulse train cannot reach is split into up to 256 calls.
+        change smaller than a step is right on average (cells of one line share its pulse train, so their errors are
+        correlated). What a train cannot reach is split into up to 256 calls.
 
         Args:
             delta: [n_post, n_pre].
@@ -203,7 +204,7 @@ class AihwkitArray(SynapseArray):
         return {**dump_tile(self._tile, self._cells), "seconds": self._time.seconds.clone()}
 
     def load_state_dict(self, state: StateDict) -> None:
-        """Restore the tile: exactly, except write noise inside compounds, which is drawn anew (`restore_tile`)."""
+        """Restore the tile exactly, but for what write noise hides in some devices (`restore_tile` says what)."""
         restore_tile(self._tile, self._cells, state)
         self._time.seconds.copy_(state["seconds"])
         if self._reference is not None:

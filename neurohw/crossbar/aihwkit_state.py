@@ -42,9 +42,11 @@ def dump_tile(tile: Any, cells: Tensor) -> StateDict:
 def restore_tile(tile: Any, cells: Tensor, state: StateDict) -> None:
     """Put a dumped state back.
 
-    Weights, device parameters, counters and accumulators come back exactly. One thing does not: in a compound of
-    devices with write noise, the noise of each hidden device is drawn anew, because aihwkit has no way to set a
-    device's apparent weight beside its persistent one. The visible weight is exact all the same.
+    Weights, device parameters, counters and accumulators come back exactly, with two exceptions of devices with write
+    noise, for which aihwkit has no setter: in a compound, the noise of each hidden device is drawn anew; and the
+    persistent weight behind a visible one is clipped to the cell's bounds, which a device with a built-in reference
+    (reram_sb, reram_array_om, reram_array_hfo2) may have left by that reference. Visible weights are exact all the
+    same.
 
     Args:
         tile: aihwkit's C++ tile of the same configuration.

@@ -13,9 +13,9 @@ from neurohw.report.points import Point, epochs_done, group_records, repeated_se
 from neurohw.report.reproduce import command
 from neurohw.report.tables import (
     Table,
-    accuracy_table,
     age_titles,
     breakdown_table,
+    comparison_table,
     cost_table,
     fraction_titles,
     percent_of,
@@ -23,6 +23,7 @@ from neurohw.report.tables import (
 from neurohw.report.wording import DEFINITIONS
 from neurohw.runs.record import RunRecord
 
+_IN_PERCENT = "Accuracy in %, mean ± sample standard deviation."
 SECONDARY = "single_neuron_accuracy"  # always beside direct_accuracy: in a table of its own, not drawn
 _SETTING = (
     "data.dataset",
@@ -161,20 +162,22 @@ def _warnings(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[st
 
 
 def _accuracies(accuracies: Sequence[Accuracies]) -> list[Section]:
-    return [Section(a.title, accuracy_table(a)) for a in accuracies]
+    return [Section(a.title, comparison_table(a)) for a in accuracies]
 
 
 def _fractions(points: Sequence[Point]) -> list[Section]:
     breakdowns = breakdown_data(points, "by_label_fraction")
     return [
-        Section(f"By label fraction: {b.title}", breakdown_table(b, fraction_titles(b.levels)))
+        Section(f"By label fraction: {b.title}", breakdown_table(b, fraction_titles(b.levels)), _IN_PERCENT)
         for b in breakdowns
         if len(b.levels) > 1 and b.metric != SECONDARY
     ]
 
 
 def _ages(points: Sequence[Point]) -> list[Section]:
-    note = "Trained at full precision, then programmed once into the devices and read at this age, nothing retrained."
+    note = (
+        f"{_IN_PERCENT} Trained at full precision, programmed once into the devices, read at this age, not retrained."
+    )
     return [
         Section(f"By age of the devices: {b.title}", breakdown_table(b, age_titles(b.levels), trained=True), note)
         for b in breakdown_data(points, "by_age_seconds")

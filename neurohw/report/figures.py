@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from math import ceil, floor
+from textwrap import fill
 
 import matplotlib
 import pandas as pd
@@ -16,7 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.style import context as style_context
 from matplotlib.ticker import MaxNLocator
 
-from neurohw.report.data import Accuracies, Accuracy
+from neurohw.report.data import METRICS, Accuracies, Accuracy
 from neurohw.report.points import Point
 from neurohw.report.tables import percent
 
@@ -84,7 +85,13 @@ def draw_accuracy(ax: Axes, data: Accuracies, by_variant: dict[str, Look]) -> No
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(max(heights) + 0.8, -0.6)
     ax.set_title(data.title)
-    _percent_axis(ax, [100 * value for row in data.rows for value in row.spread.values])
+    low = _floor(100 * value for row in data.rows for value in row.spread.values)
+    ax.set_xlim(low, 100)
+    ax.set_xlabel(_titled("Accuracy", low))
+    ax.grid(True, axis="x")
+    if low < CHANCE:
+        ax.axvline(CHANCE, color=INK, linestyle="--", linewidth=1)
+        ax.text(CHANCE + 0.6, -0.15, "chance", fontsize=8.5, va="center")
 
 
 def draw_curves(ax: Axes, data: pd.DataFrame, by_variant: dict[str, Look]) -> None:
@@ -93,7 +100,7 @@ def draw_curves(ax: Axes, data: pd.DataFrame, by_variant: dict[str, Look]) -> No
         look = by_variant[str(variant)]
         epoch, mean, std = curve["epoch"], 100 * curve["mean"], 100 * curve["std"].fillna(0)
         width = 2.2 if look.colour == INK else 1.6
-        ax.fill_between(epoch, mean - std, mean + std, color=look.colour, alpha=0.14, linewidth=0)
+        ax.fill_between(epoch, mean - std, mean + std, color=look.colour, alpha=0.18, linewidth=0)
         ax.plot(
             epoch,
             mean,
@@ -105,7 +112,8 @@ def draw_curves(ax: Axes, data: pd.DataFrame, by_variant: dict[str, Look]) -> No
             lw=width,
             label=str(variant),
         )
-    ax.set_title(str(data["group"].iloc[0]))
+    title = f"{data['group'].iloc[0]}: {METRICS[data['metric'].iloc[0]].lower()}"
+    ax.set_title(fill(title, 48))
     ax.set_xlabel("Epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(True)
@@ -121,15 +129,18 @@ def accuracy_figure(data: Sequence[Accuracies], by_variant: dict[str, Look]) -> 
     return figure
 
 
-def curves_figure(data: pd.DataFrame, by_variant: dict[str, Look], titles: dict[str, str]) -> Figure:
+def curves_figure(data: pd.DataFrame, by_variant: dict[str, Look]) -> Figure:
     """Return one panel per group and metric, two beside each other, with one legend."""
     panels = [panel for _, panel in data.groupby(["metric", "group"], sort=False)]
     columns, rows = min(2, len(panels)), ceil(len(panels) / 2)
     figure = Figure(figsize=(9, 3.2 * rows + 0.7), layout=_layout())
     axes = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
+    low = _floor(100 * (data["mean"] - data["std"].fillna(0)))
     for ax, panel in zip(axes, panels, strict=False):
         draw_curves(ax, panel, by_variant)
-        ax.set_ylabel(f"{titles[str(panel['metric'].iloc[0])]}, %")
+        ax.set_ylim(low, 100)
+    for ax in axes[::columns]:
+        ax.set_ylabel(_titled("Accuracy", low))
     for ax in axes[len(panels) :]:
         ax.remove()
     handles = {str(h.get_label()): h for ax in axes[: len(panels)] for h in ax.lines}
@@ -207,12 +218,11 @@ def _draw_references(ax: Axes, rows: Sequence[Accuracy], heights: Sequence[float
             ax.plot([100 * row.spread.mean] * 2, [y, max(group) + 0.4], ":", color=INK, linewidth=1.1, zorder=0)
 
 
-def _percent_axis(ax: Axes, values: Sequence[float]) -> None:
-    """Start at zero, or five to fifteen points below the lowest seed, and say so; mark chance where it is in view."""
-    low = max(0, 10 * floor((min(values) - 5) / 10))
-    ax.set_xlim(low, 100)
-    ax.set_xlabel("Accuracy, %" + (f" (axis starts at {low} %)" if low else ""))
-    ax.grid(True, axis="x")
-    if low < CHANCE:
-        ax.axvline(CHANCE, color=INK, linestyle="--", linewidth=1)
-        ax.text(CHANCE + 0.6, -0.15, "chance", fontsize=8.5, va="center")
+def _floor(values: Iterable[float]) -> int:
+    """Return where a percent axis starts: at zero, or five to fifteen points below the lowest value."""
+    return max(0, 10 * floor((min(values) - 5) / 10))
+
+
+def _titled(title: str, low: int) -> str:
+    """Return an axis title that says where the axis starts, unless it is zero."""
+    return f"{title}, %" + (f" (axis starts at {low} %)" if low else "")

@@ -63,11 +63,10 @@ def _overrides(path: Path, wanted: loading.Experiment) -> dict[str, Any] | None:
     overrides: dict[str, Any] = {}
     for _ in range(4):  # setting a key may switch a condition of the file on, which changes others
         given = _loaded(path, overrides)
-        missing = {key: value for key, value in goal.items() if given is not None and given.get(key) != value}
-        if given is None or not missing:
+        if given is None or given == goal:
             break
-        overrides |= missing
-    if _loaded(path, overrides) != goal or None in overrides.values():
+        overrides |= {key: value for key, value in goal.items() if value is not None and given.get(key) != value}
+    if _loaded(path, overrides) != goal:
         return None
     for key in list(overrides):
         fewer = {k: v for k, v in overrides.items() if k != key}

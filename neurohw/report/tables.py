@@ -41,7 +41,7 @@ class Table:
     rows: tuple[Row, ...]
 
 
-def accuracy_table(accuracies: Accuracies) -> Table:
+def comparison_table(accuracies: Accuracies) -> Table:
     """Return ideal against constrained: accuracy, gap, seeds, length and status of each point."""
     columns = ("Point", "Accuracy, %", "Gap to ideal, points", "Seeds", "Epochs", "Images", "Status", "Hash")
     return _table(columns, [(row.point, _accuracy_cells(row)) for row in accuracies.rows])
@@ -55,8 +55,8 @@ def breakdown_table(breakdown: Breakdown, spelled: dict[str, str], trained: bool
         spelled: level -> column title.
         trained: whether to begin with the accuracy as trained.
     """
-    first = ["As trained, %"] if trained else []
-    titles = [f"{spelled[level]}, %" for level in breakdown.levels]
+    first = ["As trained"] if trained else []
+    titles = [spelled[level] for level in breakdown.levels]
     rows: list[tuple[Point, tuple[str, ...]]] = []
     for point, as_trained, spreads in breakdown.rows:
         shown = [as_trained, *spreads] if trained else spreads
@@ -133,7 +133,7 @@ def _accuracy_cells(row: Accuracy) -> tuple[str, ...]:
     gap = "reference" if point.ideal else NOTHING if row.gap is None else signed(row.gap)
     images = f"{images_presented(point.records[0].timing):,}"
     length = f"{point.epochs} of {point.scheduled}"
-    status = "stopped early" if point.stopped else "finished"
+    status = "stopped" if point.stopped else "finished"
     return (percent(row.spread), gap, str(row.spread.n), length, images, status, point.config_hash)
 
 

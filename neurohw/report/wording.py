@@ -48,7 +48,7 @@ DEFINITIONS = (  # term, meaning, and the metric that must be present ("": alway
     (
         "Epochs, images, status",
         "Epochs done of epochs scheduled (rounds, if semi-supervised) and images presented in training, per run. "
-        "“Stopped early” means that the run ended before its schedule did.",
+        "“Stopped” means that the run ended before its schedule did.",
         "",
     ),
     (

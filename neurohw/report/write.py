@@ -12,12 +12,14 @@ from markupsafe import Markup
 from neurohw.errors import InputError
 from neurohw.report import figures
 from neurohw.report.content import Content, content
-from neurohw.report.data import METRICS
-from neurohw.report.points import group_records
+from neurohw.report.points import epochs_done, group_records
 from neurohw.report.reproduce import CONFIGS, configuration, configuration_file
 from neurohw.report.tables import markdown, markdown_cell, records_frame
+from neurohw.report.terminal import accuracy_table
 from neurohw.runs.files import atomic, writable_folder, write_text
 from neurohw.runs.record import RunRecord
+
+__all__ = ["accuracy_table", "write_report"]
 
 PAGE = "index.html"
 MOST_POINTS = 80  # in one figure
@@ -40,6 +42,7 @@ def write_report(records: list[RunRecord], folder: Path, title: str | None = Non
     if not records:
         raise InputError("report: got no records; allowed: at least one folder that `neurohw run` or `sweep` wrote")
     folder = writable_folder(folder)
+    records = sorted(records, key=lambda r: (r.name, r.config_hash, r.status, epochs_done(r), r.seed))
     said = content(records, title)
     drawn = _draw(said, folder)
     _write_frames(records, said, folder)
@@ -57,7 +60,7 @@ def inlined(svg: str) -> str:
     for colour, themed in _THEMED.items():
         svg = svg.replace(colour, themed)
     used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg))
-    return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", svg)
+    return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] not in used else "", svg)
 
 
 def _draw(said: Content, folder: Path) -> dict[str, str]:
@@ -73,9 +76,13 @@ def _draw(said: Content, folder: Path) -> dict[str, str]:
             curves = said.curves[said.curves["metric"].isin([a.metric for a in said.accuracies])]
             curves = curves.groupby(["metric", "group"]).filter(lambda panel: panel["epoch"].nunique() > 1)
             if len(curves):
-                drawn["curves"] = figures.as_svg(figures.curves_figure(curves, by_variant, METRICS))
-    for name, svg in drawn.items():
-        write_text(folder / f"{name}.svg", svg)
+                drawn["curves"] = figures.as_svg(figures.curves_figure(curves, by_variant))
+    for name in ("accuracy", "curves"):
+        if name in drawn:
+            write_text(folder / f"{name}.svg", drawn[name])
+        else:  # an earlier report's
+            (folder / f"{name}.svg").unlink(missing_ok=True)
+            (folder / f"{name}.png").unlink(missing_ok=True)
     return drawn
 
 

@@ -80,7 +80,7 @@ class Sweep:
         Raises:
             InputError: a point is no valid experiment.
         """
-        base = self._base()
+        base = self.base()
         experiments = [load_experiment(base, overrides) for overrides in self.combinations()]
         checksums = {name: load_dataset(name).checksums for name in {e.data.dataset for e in experiments}}
         hashed = [(e, config_hash(e, checksums[e.data.dataset])) for e in experiments]
@@ -91,7 +91,8 @@ class Sweep:
                     folder = out / default_folder(experiment, digest, seed).name
                     yield Point(experiment, seed, folder, self.file.stop_after)
 
-    def _base(self) -> Path | str:
+    def base(self) -> Path | str:
+        """Return the experiment every point starts from: a path beside the sweep file, or a shipped name."""
         beside = self.path.parent / self.file.experiment
         return beside if beside.exists() else self.file.experiment
 

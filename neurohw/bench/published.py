@@ -1,0 +1,42 @@
+"""Do the committed records agree with what was published?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from neurohw.errors import InputError
+from neurohw.loading import shipped
+from neurohw.runs.expected import agreements
+from neurohw.runs.record import find_records
+
+
+def published(folder: Path | None = None) -> list[dict[str, Any]]:
+    """Return every expectation that records at or below `folder` speak to, in per cent.
+
+    Args:
+        folder: of records; the source tree's `reports` unless given.
+
+    Raises:
+        InputError: there is no such folder (an installed package carries no reports).
+    """
+    folder = folder or shipped("experiments").parent / "reports"
+    if not folder.is_dir():
+        raise InputError(f"bench published: {folder} is not there; it needs a source tree with its reports")
+    return [
+        {
+            "experiment": a.name,
+            "metric": a.expected.metric,
+            "epoch": a.expected.epoch,
+            "measured": 100 * a.mean,
+            "std": "" if a.std is None else f"{100 * a.std:.2f}",
+            "seeds": a.n,
+            "expected": 100 * a.expected.value,
+            "expected std": "" if a.expected.std is None else f"{100 * a.expected.std:.2f}",
+            "runs": a.expected.n,
+            "allowed": 100 * a.allowed,
+            "agrees": "yes" if a.agrees else "NO",
+            "source": a.expected.source,
+        }
+        for a in agreements(find_records([folder]))
+    ]

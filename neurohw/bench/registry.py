@@ -1,0 +1,62 @@
+"""The benchmarks by name: one question each, printed as tables or JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from neurohw.errors import InputError
+
+Rows = list[dict[str, Any]]
+
+
+def _throughput() -> Rows:
+    from neurohw.bench.training import throughput
+
+    return throughput()
+
+
+def _arrays() -> Rows:
+    from neurohw.bench.arrays import overhead_over_aihwkit
+
+    return overhead_over_aihwkit()
+
+
+def _published() -> Rows:
+    from neurohw.bench.published import published
+
+    return published()
+
+
+BENCHMARKS: dict[str, tuple[str, Callable[[], Rows]]] = {
+    "throughput": ("training speed against the plain method and against the bare matrix products", _throughput),
+    "arrays": ("what our code adds to aihwkit's bare tile calls", _arrays),
+    "published": ("accuracies of the committed records against the published ones", _published),
+}
+
+
+def print_benchmarks(name: str | None, console: Console, as_json: bool) -> None:
+    """Run one benchmark, or all, and print tables or JSON.
+
+    Raises:
+        InputError: there is no benchmark of that name.
+    """
+    if name is not None and name not in BENCHMARKS:
+        raise InputError(f"bench: there is no benchmark {name!r}; allowed: {', '.join(BENCHMARKS)}")
+    results = {key: run() for key, (_, run) in BENCHMARKS.items() if name in (None, key)}
+    if as_json:
+        console.print_json(json.dumps(results))
+        return
+    for key, rows in results.items():
+        console.print(_table(f"{key}: {BENCHMARKS[key][0]}", rows))
+
+
+def _table(title: str, rows: Rows) -> Table:
+    table = Table(*(rows[0] if rows else ("nothing measured",)), title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+    return table

@@ -1,0 +1,191 @@
+"""The doctor: whether this installation works, one line for each thing that can be wrong, with its remedy."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from rich.console import Console
+
+from neurohw.errors import EnvironmentMismatch
+
+REINSTALL = "install anew in a fresh environment: make clean && make demo, or pip install ."
+_STATES = {True: ("ok", "green"), False: ("WRONG", "bold red"), None: ("absent", "yellow")}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at.
+
+    Args:
+        name: what.
+        ok: None where it is optional and absent.
+        finding: what was found, one line.
+        remedy: what to do where it is not ok; empty where nothing can be done.
+    """
+
+    name: str
+    ok: bool | None
+    finding: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How one thing is looked at.
+
+    Args:
+        name: what.
+        look: returns the finding; any exception means that it is not ok.
+        remedy: what to do then.
+        optional: whether neurohw does without it.
+    """
+
+    name: str
+    look: Callable[[], str]
+    remedy: str
+    optional: bool = False
+
+
+def diagnose() -> list[Check]:
+    """Return every check; none raises, whatever is broken."""
+    return list(_checks())
+
+
+def healthy(checks: list[Check]) -> bool:
+    """Return whether everything required is ok."""
+    return all(check.ok is not False for check in checks)
+
+
+def print_diagnosis(console: Console) -> bool:
+    """Print one line per check, with the remedy where it is not ok; return whether everything required is ok."""
+    checks = []
+    for check in _checks():
+        checks.append(check)
+        state, style = _STATES[check.ok]
+        console.print(f"{state:<7}", style=style, end="")
+        remedy = "" if check.ok or not check.remedy else f"; remedy: {check.remedy}"
+        console.print(f"{check.name:<20}{check.finding}{remedy}", markup=False, highlight=False, soft_wrap=True)
+    wrong = [check.name for check in checks if check.ok is False]
+    verdict = f"not in order: {', '.join(wrong)}" if wrong else "everything required is in order"
+    console.print(verdict, style="bold red" if wrong else "green", highlight=False)
+    return healthy(checks)
+
+
+def _checks() -> Iterator[Check]:
+    yield from map(_checked, PROBES)
+    yield from _data()
+
+
+def _checked(probe: Probe) -> Check:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return Check(probe.name, True, probe.look(), probe.remedy)
+    except Exception as error:
+        told = " ".join(str(error).split()) or type(error).__name__
+        return Check(probe.name, None if probe.optional else False, told, probe.remedy)
+
+
+def _require(fits: bool, found: str, wanted: str) -> str:
+    if not fits:
+        raise EnvironmentMismatch(f"{found}; allowed: {wanted}")
+    return found
+
+
+def _python() -> str:
+    return _require(sys.version_info[:2] in ((3, 11), (3, 12)), platform.python_version(), "3.11 and 3.12")
+
+
+def _torch() -> str:
+    import torch
+
+    release = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
+    return _require((2, 10) <= release < (2, 12), torch.__version__, "2.10 and 2.11, which aihwkit 1.1.0 fits")
+
+
+def _aihwkit() -> str:
+    from neurohw.crossbar.aihwkit_check import check_aihwkit
+
+    return check_aihwkit()
+
+
+def _brian2() -> str:
+    """Let one leaky neuron charge for half its time constant: v = 1 - exp(-1/2)."""
+    import brian2
+    from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
+
+    neuron = brian2.NeuronGroup(1, "dv/dt = (1 - v) / (10*ms) : 1", method="exact", codeobj_class=NumpyCodeObject)
+    brian2.Network(neuron).run(5 * brian2.ms)
+    found = f"brian2 {version('brian2')} on NumPy {version('numpy')}"
+    right = math.isclose(float(neuron.v[0]), 1 - math.exp(-0.5), rel_tol=1e-6)
+    _require(right, f"{found}: a neuron charges to {float(neuron.v[0])}", "1 - exp(-1/2)")
+    return f"{found}: a neuron charges as it should"
+
+
+def _ngspice() -> str:
+    path = shutil.which("ngspice")
+    if path is None:
+        raise EnvironmentMismatch("not on the PATH")
+    return path
+
+
+def _gpu() -> str:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise EnvironmentMismatch("torch sees none; everything runs on the CPU")
+    return torch.cuda.get_device_name()
+
+
+def _runs_folder() -> str:
+    """Try to write where runs go, without leaving anything behind."""
+    folder = Path("runs").absolute()
+    with tempfile.TemporaryFile(dir=folder if folder.is_dir() else folder.parent):
+        return f"{folder} can be written to"
+
+
+def _threads() -> str:
+    import torch
+
+    return f"{torch.get_num_threads()} threads on {os.cpu_count()} cores"
+
+
+def _data() -> list[Check]:
+    """Return a check per dataset: bundled ones must be there, files may be absent but not wrong."""
+    try:
+        from neurohw.data import summary
+
+        return [_dataset(row.name, row.state, row.found, row.sizes) for row in summary()]
+    except Exception as error:
+        return [Check("data", False, f"{type(error).__name__}: {error}", REINSTALL)]
+
+
+def _dataset(name: str, state: str, found: str, sizes: str) -> Check:
+    remedy = f"neurohw data fetch {name} --from DIR|URL"
+    if state == "ok":
+        return Check(f"data {name}", True, f"{found}: {sizes}", remedy)
+    if state == "missing":
+        return Check(f"data {name}", None, "not found", remedy)
+    return Check(f"data {name}", False, state, remedy)
+
+
+PROBES = (
+    Probe("Python", _python, "name one: make PYTHON=/path/to/python3.12"),
+    Probe("torch", _torch, REINSTALL),
+    Probe("aihwkit", _aihwkit, REINSTALL),
+    Probe("brian2", _brian2, REINSTALL),
+    Probe("ngspice", _ngspice, "apt-get install ngspice (circuit netlists only)", optional=True),
+    Probe("GPU", _gpu, "a CUDA build of torch, and a driver for it", optional=True),
+    Probe("runs folder", _runs_folder, "change to a folder that you may write to, or name one with --out"),
+    Probe("threads", _threads, "OMP_NUM_THREADS=N sets them"),
+)

@@ -1,0 +1,187 @@
+"""The configuration: what is refused and how it is said, conditions, variants, hashes."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neurohw.config import Experiment, config_hash
+from neurohw.errors import InputError
+from neurohw.loading import dump_toml, load_experiment, parse_override, read_toml, shipped, validated
+
+SHIPPED = sorted(path.parent.name for path in shipped("experiments").glob("*/experiment.toml"))
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[training]\nepocs = 3", r"mine\.toml: training\.epocs: unknown key \(did you mean epochs\?\); allowed: .*"),
+        ("[trainin]\nepochs = 3", r"mine\.toml: trainin: unknown key \(did you mean training\?\)"),
+        ("[training]\nepochs = 'ten'", r"training\.epochs: got 'ten'"),
+        ("[training]\nepochs = true", r"training\.epochs: got True"),
+        ("[training]\nepochs = 0", r"training\.epochs: got 0; input should be greater than or equal to 1"),
+        ("[target]\nk = 101", r"target\.k: got 101; allowed: 1 to 100"),
+        ("[network]\nlayers = [64]", r"network\.layers"),
+        ("[network]\nlayers = [64, 0]", r"network\.layers\.1: got 0"),
+        ("[network]\nrule = 'hopfield'", r"network\.rule: got 'hopfield'; input should be 'bp' or 'ep'"),
+        ("[training]\nlearning_rate = [1, 2]", r"training\.learning_rate: got 2 values; allowed: 1"),
+        ("[training]\ndropout = [0.3]", r"training\.dropout: got 1 values; allowed: 2"),
+        ("[training]\ndropout = [0.3, 1.0]", r"training\.dropout\.1: got 1\.0"),
+        ("[training]\nmode = 'semi-supervised'", r"data\.labels: not given"),
+        ("[ep]\nbeta = 0.0", r"ep\.beta"),
+        ("[network]\nrule = 'ep'\n[training]\nloss = 'cross-entropy'", r"training\.loss: cross-entropy under EP"),
+        ("[hardware]\nbackend = 'aihwkit'", r"hardware\.device: not given"),
+        ("[hardware]\nadc_bits = 4", r"hardware\.adc_bits: got 4, which backend \"ideal\" does not read"),
+        ("[evaluation]\nage_seconds = [1.0]", r"evaluation\.age_seconds: needs hardware\.off_chip"),
+        ("name = 'a/b'", r"name: got 'a/b'"),
+        ("[training\nepochs = 3", r"mine\.toml: this is no valid TOML"),
+        ("[[when]]\nmatch = {}", r"when\[1\]: allowed: exactly the tables `match` and `set`"),
+    ],
+)
+def test_wrong_input_is_explained(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        load_experiment(written(tmp_path, text))
+    assert "mine.toml" in str(caught.value)
+
+
+def test_missing_experiment_lists_the_shipped_ones() -> None:
+    with pytest.raises(InputError, match="quickstart"):
+        load_experiment("no_such_thing")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("variant", ["code", "paper"])
+def test_shipped_experiments_are_valid_and_round_trip(name: str, variant: str) -> None:
+    experiment = load_experiment(name, {"variant": variant})
+    assert experiment.name == name
+    assert validated(tomllib.loads(dump_toml(experiment)), "dump") == experiment
+
+
+def test_overrides_beat_conditions_which_beat_the_file(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        '[target]\nk = 2\n[[when]]\nmatch = { "network.rule" = "ep" }\nset = { "target.k" = 3, "target.gamma" = 0.1 }',
+    )
+    assert load_experiment(path).target.k == 2
+    assert load_experiment(path, {"network.rule": "ep"}).target.k == 3
+    both = load_experiment(path, {"network.rule": "ep", "target.k": 4})
+    assert (both.target.k, both.target.gamma) == (4, 0.1)
+
+
+def test_conditions_see_defaults(tmp_path: Path) -> None:
+    path = written(tmp_path, '[[when]]\nmatch = { "hardware.backend" = "ideal" }\nset = { "target.k" = 7 }')
+    assert load_experiment(path).target.k == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("a.b=3", 3), ("a.b=[1, 2]", [1, 2]), ("a.b=reram_es", "reram_es"), ("a.b='x'", "x"), ("a.b=true", True)],
+)
+def test_override_values_are_toml_or_strings(text: str, value: Any) -> None:
+    assert parse_override(text) == ("a.b", value)
+
+
+def test_override_without_a_value() -> None:
+    with pytest.raises(InputError, match="key=value"):
+        parse_override("training.epochs")
+
+
+def test_hash_sees_what_decides_the_numbers_and_nothing_else() -> None:
+    base = load_experiment("quickstart")
+    digest = config_hash(base, {"data": "1"})
+    assert config_hash(load_experiment("quickstart", {"runs": 9}), {"data": "1"}) == digest
+    assert config_hash(load_experiment("quickstart", {"target.k": 3}), {"data": "1"}) != digest
+    assert config_hash(base, {"data": "2"}) != digest
+
+
+# FACTS B.11, row by row: the key, under which settings, what the code and what the paper say
+SEMI = {"training.mode": "semi-supervised", "data.labels": 100}
+ROWS: list[tuple[str, str, dict[str, Any], Any, Any]] = [
+    ("mnist_unsupervised_ep_1layer", "training.schedule.end", {}, 1e-3, 5e-4),
+    ("mnist_unsupervised_bp_1layer", "training.loss_reduction", {}, "mean", "sum"),
+    ("mnist_unsupervised_bp_1layer", "target.activity_target", {}, "code", "paper"),
+    ("mnist_unsupervised_ep_1layer", "target.average_of", {}, "target", "winners"),
+    ("mnist_unsupervised_bp_2layer", "training.dropout", {}, (0.3, 0.2, 0.2), (0.3, 0.0, 0.2)),
+    ("mnist_semi_ep", "training.dropout", {"data.labels": 600}, (0.3, 0.5, 0.0), (0.2, 0.5, 0.0)),
+    ("mnist_semi_ep", "training.dropout", {"data.labels": 300}, (0.2, 0.5, 0.0), (0.2, 0.5, 0.0)),
+    ("mnist_semi_ep", "training.batch_size", {}, 128, 256),
+    ("mnist_semi_bp", "training.batch_size", {}, 256, 256),
+    ("mnist_semi_bp", "training.pretrain.schedule.decay", {}, 0.98, 0.97),
+    ("mnist_semi_ep", "training.pretrain.schedule.decay", {}, 0.96, 0.97),
+    ("mnist_semi_bp", "training.supervised_schedule.start", {}, 0.72, 0.7),
+    ("mnist_semi_bp", "training.supervised_schedule.over", {}, 350, None),
+    ("mnist_semi_ep", "training.supervised_schedule.start", {}, 0.2, 0.7),
+    ("mnist_semi_ep", "training.supervised_schedule.end", {}, 0.03, 0.05),
+    ("mnist_semi_bp", "training.schedule.end", {}, 0.18, 0.18),
+    ("mnist_semi_ep", "training.schedule.end", {}, 0.1, 0.18),
+    ("mnist_semi_ep", "ep.beta", {"data.labels": 100}, 0.45, 0.48),
+    ("mnist_semi_ep", "ep.beta", {"data.labels": 300}, 0.45, 0.4),
+    ("mnist_semi_ep", "ep.beta", {"data.labels": 600}, 0.45, 0.38),
+    ("mnist_semi_ep", "ep.beta", {"data.labels": 1000}, 0.45, 0.4),
+    ("mnist_semi_ep", "ep.beta", {"data.labels": 3000}, 0.45, 0.48),
+    ("mnist_semi_ep", "target.gamma", {"data.labels": 600}, 0.01, 0.005),
+    ("mnist_semi_bp", "target.gamma", {"data.labels": 3000}, 0.0, 0.001),
+    ("mnist_semi_ep", "training.learning_rate", {"data.labels": 100}, (4e-4, 9e-3), (3e-4, 9e-3)),
+    ("mnist_semi_ep", "training.learning_rate", {"data.labels": 300}, (1.5e-4, 1e-3), (4e-4, 8e-3)),
+    ("mnist_semi_ep", "training.learning_rate", {"data.labels": 600}, (1.8e-4, 1e-3), (2e-4, 1e-3)),
+    ("mnist_semi_ep", "training.learning_rate", {"data.labels": 1000}, (1.6e-4, 6.3e-3), (2e-4, 6e-3)),
+    ("mnist_semi_ep", "training.learning_rate", {"data.labels": 3000}, (1.3e-4, 6e-3), (1.5e-4, 9e-3)),
+    ("mnist_semi_bp", "training.learning_rate", {"data.labels": 600}, (1e-4, 2.5e-3), (1e-4, 2e-3)),
+    ("mnist_semi_bp", "training.learning_rate", {"data.labels": 1000}, (2.4e-4, 3.2e-3), (2.4e-4, 3e-3)),
+    ("mnist_semi_bp", "training.learning_rate", {"data.labels": 100}, (6e-4, 4.4e-3), (6e-4, 4.4e-3)),
+    ("mnist_semi_bp", "training.pretrain.epochs", {"data.labels": 100}, 150, 200),
+    ("mnist_semi_bp", "training.pretrain.epochs", {"data.labels": 300}, 200, 200),
+    ("mnist_unsupervised_ep_1layer", "evaluation.classifier.end_factor", {}, 0.9, 0.5),
+    ("mnist_unsupervised_ep_2layer", "evaluation.classifier.learning_rate", {}, (0.0085, 0.008, 0.005, 0.0045),
+     (0.0085, 0.008, 0.005, 0.0022)),
+    ("mnist_unsupervised_bp_1layer", "evaluation.classifier.activation", {}, "identity", "sigmoid"),
+    ("mnist_unsupervised_bp_2layer", "evaluation.classifier.activation", {}, "sigmoid", "sigmoid"),
+    ("mnist_semi_bp", "data.labelled_set", {}, "stratified", "balanced"),
+    ("mnist_semi_ep", "runs", {"data.labels": 100}, 23, 30),
+    ("mnist_semi_bp", "runs", {"data.labels": 600}, 15, 10),
+    ("mnist_unsupervised_ep_1layer", "ep.beta_sign", {}, "random", "positive"),
+    ("mnist_semi_bp", "training.cross_entropy_on", {}, "outputs", "logits"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "key", "settings", "code", "paper"), ROWS)
+def test_variants_cover_every_row(name: str, key: str, settings: dict[str, Any], code: Any, paper: Any) -> None:
+    for variant, wanted in (("code", code), ("paper", paper)):
+        value: Any = load_experiment(name, {**settings, "variant": variant})
+        for part in key.split("."):
+            value = getattr(value, part)
+        assert value == wanted
+
+
+def test_a_key_of_a_variant_can_be_set_alone() -> None:
+    experiment = load_experiment("mnist_unsupervised_ep_1layer", {"ep.beta_sign": "positive"})
+    assert (experiment.ep.beta_sign, experiment.training.schedule.end) == ("positive", 1e-3)
+
+
+def test_python_construction_takes_the_variant_too() -> None:
+    assert Experiment(variant="paper").target.activity_target == "paper"  # type: ignore[call-arg]
+
+
+def test_every_expected_toml_is_valid_and_speaks_of_real_settings() -> None:
+    from neurohw.runs.expected import expectations
+
+    for name in SHIPPED:
+        found = expectations(name)
+        assert found, f"experiments/{name} has no expected.toml"
+        for entry in found:
+            experiment = load_experiment(name, entry.where)
+            assert entry.epoch <= experiment.training.epochs
+
+
+def test_read_toml_of_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_toml(tmp_path)

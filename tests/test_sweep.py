@@ -1,0 +1,94 @@
+"""Sweeps: the grid, what is skipped, what is refused, processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neurohw.errors import InputError, NeurohwError
+from neurohw.runs.executors import run_points
+from neurohw.runs.progress import Silent
+from neurohw.runs.record import RunRecord
+from neurohw.runs.sweep import load_sweep
+
+TEXT = """
+experiment = "quickstart"
+seeds = [0, 1]
+stop_after = 1
+
+[set]
+"data.train_limit" = 200
+"data.test_limit" = 100
+
+[axes]
+"target.k" = [1, 2]
+hardware = [{ backend = "ideal" }, { backend = "aihwkit", device = "ecram" }]
+"""
+
+
+def written(tmp_path: Path, text: str = TEXT) -> Path:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    return path
+
+
+def test_points_are_the_product_of_axes_and_seeds(tmp_path: Path) -> None:
+    points = list(load_sweep(written(tmp_path)).points(tmp_path))
+    assert len(points) == 2 * 2 * 2
+    assert len({p.folder for p in points}) == 8
+    assert [p.seed for p in points] == [0] * 4 + [1] * 4
+    first = [(p.experiment.target.k, p.experiment.hardware.device) for p in points[:4]]
+    assert first == [(1, None), (1, "ecram"), (2, None), (2, "ecram")]
+
+
+def test_seeds_default_to_the_published_number_of_runs(tmp_path: Path) -> None:
+    path = written(tmp_path, 'experiment = "quickstart"\n[set]\nruns = 4\n')
+    assert [p.seed for p in load_sweep(path).points(tmp_path)] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_sweeps_skip_what_is_finished(jobs: int, tmp_path: Path) -> None:
+    points = list(load_sweep(written(tmp_path)).points(tmp_path / "out"))
+    outcomes = dict(run_points(points, jobs, Silent()))
+    assert all(isinstance(outcome, RunRecord) for outcome in outcomes.values())
+    written_at = {p.folder: (p.folder / "record.json").stat().st_mtime_ns for p in points}
+    again = dict(run_points(points, 1, Silent()))
+    assert {p.folder: (p.folder / "record.json").stat().st_mtime_ns for p in points} == written_at
+    assert again[points[0]].metrics == outcomes[points[0]].metrics  # type: ignore[union-attr]
+
+
+def test_one_failed_point_does_not_end_the_others(tmp_path: Path) -> None:
+    path = written(tmp_path, TEXT.replace('device = "ecram"', 'device = "unobtainium"'))
+    outcomes = [outcome for _, outcome in run_points(list(load_sweep(path).points(tmp_path)), 1, Silent())]
+    assert sum(isinstance(o, RunRecord) for o in outcomes) == 4
+    assert all("unobtainium" in str(o) for o in outcomes if isinstance(o, NeurohwError))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("seeds = [0, 1]", "seeds = []"), "seeds"),
+        (("[axes]", "[axis]"), "axis"),
+        (('"target.k" = [1, 2]', '"target.kk" = [1, 2]'), r"target\.kk: unknown key \(did you mean k\?\)"),
+        (('"quickstart"', '"slowstart"'), "slowstart"),
+        (("stop_after = 1", "stop_after = 0"), "stop_after"),
+    ],
+)
+def test_wrong_sweeps_are_explained(change: tuple[str, str], said: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=said):
+        list(load_sweep(written(tmp_path, TEXT.replace(*change))).points(tmp_path))
+
+
+def test_shipped_sweeps_are_valid() -> None:
+    from neurohw.loading import load_experiment, shipped
+
+    found: list[Any] = []
+    for path in sorted(shipped("experiments").glob("*/*.toml")):
+        if path.name in ("experiment.toml", "expected.toml"):
+            continue
+        sweep = load_sweep(path)
+        for overrides in sweep.combinations():
+            found.append(load_experiment(sweep.base(), overrides))
+    assert len(found) > 20
