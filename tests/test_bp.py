@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
+from torch import Tensor
 
 from neurohw.circuits.neuron import NEURONS
 from neurohw.crossbar.ideal import IdealArray
@@ -16,7 +19,7 @@ F64 = torch.float64
 def network(sizes: list[int], neurons: list[str], seed: int = 0, **kwargs: object) -> BPNetwork:
     g = torch.Generator().manual_seed(seed)
     layers = []
-    for n_pre, n_post in zip(sizes, sizes[1:], strict=False):
+    for n_pre, n_post in pairwise(sizes):
         bias = str(kwargs.get("bias", "digital"))
         extra = int(bias == "line")
         layer = Layer(IdealArray(torch.randn(n_post, n_pre + extra, generator=g, dtype=F64) * 0.5), bias)
@@ -55,7 +58,7 @@ def test_contrast_is_minus_the_gradient(sizes: list[int], neurons: list[str], kw
         torch.testing.assert_close(products.post_sum(), -db, rtol=1e-6, atol=1e-9)
 
 
-def autograd(net: BPNetwork, state: BPState, x: torch.Tensor, d: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def autograd(net: BPNetwork, state: BPState, x: Tensor, d: Tensor) -> list[tuple[Tensor, Tensor]]:
     """The same network and loss in plain torch, with the masks of `state`."""
     weights = [layer.array.snapshot()[:, : layer.n_pre].requires_grad_() for layer in net.layers]
     biases = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -28,7 +29,7 @@ class Opaque(IdealArray):
 def layers_of(sizes: list[int], scale: float, seed: int = 0, kind: type[IdealArray] = IdealArray) -> list[Layer]:
     g = torch.Generator().manual_seed(seed)
     layers = []
-    for n_pre, n_post in zip(sizes, sizes[1:], strict=False):
+    for n_pre, n_post in pairwise(sizes):
         layer = Layer(kind(torch.randn(n_post, n_pre, generator=g, dtype=F64) * scale))
         layer.bias.uniform_(0.35, 0.55, generator=g)  # type: ignore[union-attr]
         layers.append(layer)
@@ -107,7 +108,7 @@ def test_contrast_tends_to_the_gradient_at_the_free_equilibrium(estimate: str, o
         exact = gradient_at_the_equilibrium(net, x, d)
         errors.append(max(float((c + g).abs().max() / g.abs().max()) for c, g in zip(contrast, exact, strict=True)))
     assert errors[-1] < (0.05 if order == 1 else 0.002)
-    for larger, smaller in zip(errors, errors[1:], strict=False):
+    for larger, smaller in pairwise(errors):
         assert larger / smaller == pytest.approx(2**order, rel=0.15)
 
 
@@ -131,7 +132,8 @@ def reference_contrast(net: EPNetwork, x: Tensor, masks: list[Tensor], d: Tensor
     def nudge(b: float) -> list[Tensor]:
         return ep_step_by_step(weights, biases, x, masks, dyn.nudged_steps, dyn.dt, free, b, d)  # type: ignore[arg-type]
 
-    high, low, span = (nudge(beta), nudge(-beta), 2 * beta) if dyn.estimate == "symmetric" else (nudge(beta), free, beta)
+    symmetric = dyn.estimate == "symmetric"
+    high, low, span = (nudge(beta), nudge(-beta), 2 * beta) if symmetric else (nudge(beta), free, beta)
     changes = []
     for i in range(len(weights)):
         a1, a0 = (x, x) if i == 0 else (high[i - 1], low[i - 1])

@@ -52,7 +52,7 @@ def imported(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "neurohw":
             inner = node.module.removeprefix("neurohw").lstrip(".")
-            found |= {f"{inner}.{alias.name}" for alias in node.names} if inner else {alias.name for alias in node.names}
+            found |= {f"{inner}.{alias.name}".lstrip(".") for alias in node.names}
         elif isinstance(node, ast.Import):
             found |= {a.name.removeprefix("neurohw.") for a in node.names if a.name.startswith("neurohw.")}
     return found
@@ -88,8 +88,8 @@ def test_only_the_aihwkit_modules_import_aihwkit() -> None:
             if isinstance(node, ast.Import | ast.ImportFrom)
         }
         if any(name.split(".")[0] == "aihwkit" for name in names):
-            allowed = path.parent.name == "crossbar" and (path.name.startswith("aihwkit_") or path.name == "programmed.py")
-            assert allowed or path.parent.name == "bench", dotted(path)
+            in_crossbar = path.parent.name == "crossbar" and path.name.startswith(("aihwkit_", "programmed"))
+            assert in_crossbar or path.parent.name == "bench", dotted(path)
 
 
 def test_learning_code_never_sees_energy_or_back_ends() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 import shlex
 from html.parser import HTMLParser
@@ -415,8 +414,7 @@ def test_csv_files_come_back_as_they_were(study: list[RunRecord], written: Path)
 def test_the_same_records_give_the_same_bytes_in_any_order(
     study: list[RunRecord], written: Path, tmp_path: Path
 ) -> None:
-    shuffled = random.Random(0).sample(study, len(study))
-    assert write_report(shuffled, tmp_path, title="A <b>title</b>") == tmp_path / "index.html"
+    assert write_report(study[::-1], tmp_path, title="A <b>title</b>") == tmp_path / "index.html"
     files = sorted(str(path.relative_to(written)) for path in written.rglob("*") if path.is_file())
     expected = {"index.html", "report.md", "data.csv", "curves.csv", "accuracy.svg", "accuracy.png", "curves.svg"}
     assert expected <= set(files)
@@ -479,7 +477,7 @@ def test_the_axis_says_where_it_starts() -> None:
 
 
 def test_low_accuracies_show_chance_on_an_axis_from_zero() -> None:
-    ax, _ = drawn(seeds([0.93, 0.95]) + seeds([0.12, 0.11], DEVICE))
+    ax, _ = drawn(seeds([0.93, 0.95]) + seeds([0.22, 0.30], DEVICE))
     assert ax.get_xlim() == (0, 100)
     assert "starts" not in ax.get_xlabel()
     assert "chance" in [text.get_text() for text in ax.texts]

@@ -6,10 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from neurohw.testing import TargetCircuitConformance
 
 from neurohw.circuits.target import Homeostasis, IdealTarget, winners
 from neurohw.errors import InputError
+from neurohw.testing import TargetCircuitConformance
 
 
 class TestIdealTarget(TargetCircuitConformance):
@@ -123,7 +123,8 @@ def test_labels_give_blocks_and_leave_the_thresholds_alone() -> None:
 
 
 def test_label_blocks_are_smoothed_by_their_own_share() -> None:
-    decision = circuit(20, 1, n_classes=10, smoothing=0.3)(torch.rand(1, 20), circuit().initial(), labels=torch.tensor([1]))
+    c = circuit(20, 1, n_classes=10, smoothing=0.3)
+    decision = c(torch.rand(1, 20), c.initial(), labels=torch.tensor([1]))
     torch.testing.assert_close(decision.target.sum(), torch.tensor(2.0))
 
 

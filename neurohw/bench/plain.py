@@ -6,6 +6,7 @@ Nothing is held, nothing is skipped, no closed form: what a direct reading of th
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -29,7 +30,7 @@ def parameters(experiment: Experiment) -> list[tuple[Tensor, Tensor]]:
     sizes = experiment.network.layers
     return [
         (xavier_uniform(n_post, n_pre, experiment.network.init_gain, generator), torch.zeros(n_post))
-        for n_pre, n_post in zip(sizes, sizes[1:], strict=False)
+        for n_pre, n_post in pairwise(sizes)
     ]
 
 
@@ -83,7 +84,9 @@ def ep_epoch(experiment: Experiment, images: Tensor, labels: Tensor, levels: int
     batches = loader(images, labels, levels, training.batch_size, 0)
     homeostasis = torch.zeros(experiment.network.layers[-1])
 
-    def steps(x: Tensor, states: list[Tensor], masks: list[Tensor], n: int, beta: float, d: Tensor | None) -> list[Tensor]:
+    def steps(
+        x: Tensor, states: list[Tensor], masks: list[Tensor], n: int, beta: float, d: Tensor | None
+    ) -> list[Tensor]:
         for _ in range(n):
             new = []
             for i, s in enumerate(states):

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -95,7 +96,7 @@ def bare_products(experiment: Experiment) -> Callable[[], None]:
     One-layer and read-out EP are counted in their closed form (FACTS B.13, "cached").
     """
     batch, sizes, ep = experiment.training.batch_size, experiment.network.layers, experiment.ep
-    weights = [torch.randn(n_post, n_pre) * 0.02 for n_pre, n_post in zip(sizes, sizes[1:], strict=False)]
+    weights = [torch.randn(n_post, n_pre) * 0.02 for n_pre, n_post in pairwise(sizes)]
     pre = [torch.rand(batch, n) for n in sizes]
     post = [torch.rand(batch, n) for n in sizes[1:]]
     recurrent = experiment.network.rule == "ep" and len(weights) > 1

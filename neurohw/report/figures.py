@@ -219,8 +219,9 @@ def _draw_references(ax: Axes, rows: Sequence[Accuracy], heights: Sequence[float
 
 
 def _floor(values: Iterable[float]) -> int:
-    """Return where a percent axis starts: at zero, or five to fifteen points below the lowest value."""
-    return max(0, 10 * floor((min(values) - 5) / 10))
+    """Return where a percent axis starts: five to fifteen points below the lowest value, at zero if that is low."""
+    low = 10 * floor((min(values) - 5) / 10)
+    return low if low >= 30 else 0
 
 
 def _titled(title: str, low: int) -> str:

@@ -60,7 +60,7 @@ def inlined(svg: str) -> str:
     for colour, themed in _THEMED.items():
         svg = svg.replace(colour, themed)
     used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg))
-    return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] not in used else "", svg)
+    return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", svg)
 
 
 def _draw(said: Content, folder: Path) -> dict[str, str]:
