@@ -66,7 +66,7 @@ def load_experiment(path_or_name: str | Path, overrides: Mapping[str, Any] | Non
     conditions = tables.pop("when", [])
     over = nested(overrides or {})
     tables = merged(_conditioned(tables, over, conditions, path), over)
-    tables.setdefault("name", path.parent.name if path.name == "experiment.toml" else path.stem)
+    tables.setdefault("name", path.resolve().parent.name if path.name == "experiment.toml" else path.stem)
     return validated(tables, str(path))
 
 

@@ -16,6 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from neurohw.bench.arrays import overhead_over_aihwkit
 from neurohw.crossbar.aihwkit_array import REMEDIES, AihwkitArray, check_aihwkit, remedy_names
 from neurohw.crossbar.aihwkit_config import aihwkit_api
 from neurohw.crossbar.base import OuterProducts, Product
@@ -261,7 +262,7 @@ def test_initial_weights_are_clipped_to_the_bounds_of_the_cells() -> None:
 
 @pytest.mark.parametrize("device", preset_names())
 def test_every_preset_reads_learns_and_comes_back(device: str) -> None:
-    """400 cells and 10 updates of several steps: the direction of the mean change is never in doubt (over 10 sigma)."""
+    """The change points along the product; nearest to the limit is reram_array_hfo2, seen 0.55 +- 0.035: 7 sigma."""
     remedy = "one-sided" if device == "pcm" else "none"
     array = AihwkitArray(torch.zeros(20, 20), device, remedy, construction_seed=11)
     products = product(20, 20)
@@ -275,7 +276,7 @@ def test_every_preset_reads_learns_and_comes_back(device: str) -> None:
 @pytest.mark.parametrize("device", ["constant_step", "reram_es"])
 @pytest.mark.parametrize("remedy", remedy_names())
 def test_every_remedy_learns_in_the_asked_direction_and_comes_back(device: str, remedy: str) -> None:
-    """500 updates of one product; seen: cosines of 0.8 to 0.97, with a standard deviation below 0.03."""
+    """500 updates of one product; nearest to the limit is agad with reram_es, seen 0.84 +- 0.025: 13 sigma."""
     overrides = {"write_noise_std": 0.0} if (device, remedy) == ("reram_es", "one-sided") else {}
 
     def make(seed: int) -> AihwkitArray:
@@ -507,3 +508,9 @@ def test_an_aihwkit_that_cannot_be_imported_is_an_environment_mismatch(monkeypat
             aihwkit_api()
     finally:
         aihwkit_api.cache_clear()
+
+
+def test_the_overhead_is_measured_for_every_call() -> None:
+    found = overhead_over_aihwkit(shape=(10, 12), batch=2, repeats=3)
+    assert set(found) == {"read", "read_transposed", "update"}
+    assert all(times["ratio"] > 0 for times in found.values())

@@ -126,8 +126,9 @@ def semi_ep_epoch(experiment: Experiment, images: Tensor, labels: Tensor, levels
     """Return one unsupervised epoch of semi-supervised EP with the softmax read-out, every step computed."""
     training, ep = experiment.training, experiment.ep
     (w1, b1), (w0, b0) = parameters(experiment)
-    optimizers = [_optimizer(experiment, [p], rate)
-                  for pair, rate in zip(((w1, b1), (w0, b0)), training.learning_rate, strict=True) for p in pair]  # fmt: skip
+    rates = training.learning_rate
+    optimizers = [_optimizer(experiment, [p], rate) for p, rate in ((w1, rates[0]), (b1, rates[0]), (w0, rates[1]),
+                                                                     (b0, rates[1]))]  # fmt: skip
     batches = loader(images, labels, levels, training.batch_size, 0)
     homeostasis = torch.zeros(experiment.network.layers[-1])
     kept = [1 - p for p in training.dropout]

@@ -23,7 +23,7 @@ def _throughput() -> Rows:
 def _arrays() -> Rows:
     from neurohw.bench.arrays import overhead_over_aihwkit
 
-    return overhead_over_aihwkit()
+    return [{"call": name, **row, "goal": 1.10} for name, row in overhead_over_aihwkit().items()]
 
 
 def _published() -> Rows:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from neurohw.report.data import Accuracies, accuracy_data, breakdown_data, cost_data, curve_data
+from neurohw.report.expected import expected_rows
 from neurohw.report.naming import differing_keys, flatten, hardware, plain
 from neurohw.report.points import Point, epochs_done, group_records, repeated_seeds
 from neurohw.report.reproduce import command
@@ -90,6 +91,7 @@ class Content:
     common: tuple[tuple[str, str], ...]
     unfinished: tuple[Unfinished, ...]
     definitions: tuple[tuple[str, str], ...]
+    expected: tuple[tuple[str, ...], ...]
 
 
 def content(records: Sequence[RunRecord], title: str | None = None) -> Content:
@@ -110,6 +112,7 @@ def content(records: Sequence[RunRecord], title: str | None = None) -> Content:
         _common(points),
         unfinished_data(records),
         tuple((term, text) for term, text, metric in DEFINITIONS if metric in {"", *(a.metric for a in every)}),
+        expected_rows(records),
     )
 
 

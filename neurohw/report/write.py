@@ -12,6 +12,7 @@ from markupsafe import Markup
 from neurohw.errors import InputError
 from neurohw.report import figures
 from neurohw.report.content import Content, content
+from neurohw.report.expected import EXPECTED_COLUMNS, EXPECTED_NOTE
 from neurohw.report.points import epochs_done, group_records
 from neurohw.report.reproduce import CONFIGS, configuration, configuration_file
 from neurohw.report.tables import markdown, markdown_cell, records_frame
@@ -108,4 +109,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"markdown": markdown, "cell": markdown_cell}
+    environment.globals |= {"expected_columns": EXPECTED_COLUMNS, "expected_note": EXPECTED_NOTE}
     return environment

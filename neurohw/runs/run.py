@@ -178,7 +178,7 @@ class _Session:
             },
             peak_memory_bytes=_peak_memory_bytes(),
             curve=progress.curve,
-        )  # type: ignore[call-arg]
+        )
 
 
 def _finished(folder: Path, digest: str, seed: int, stop_after: int | None) -> RunRecord | None:

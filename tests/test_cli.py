@@ -1,0 +1,186 @@
+"""The command line: what it prints, what it writes, and how wrong input ends."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from neurohw import cli
+from neurohw.loading import shipped
+
+ROOT = Path(__file__).parents[1]
+
+
+def call(*arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """Run the command line in this process and return status, standard output and standard error."""
+    monkeypatch.setattr(sys, "argv", ["neurohw", *arguments])
+    monkeypatch.setattr(cli, "stdout", cli.Console(width=200))
+    monkeypatch.setattr(cli, "stderr", cli.Console(width=200, stderr=True))
+    threads = torch.get_num_threads()
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    torch.set_num_threads(threads)
+    captured = capsys.readouterr()
+    return int(ended.value.code or 0), captured.out, captured.err
+
+
+@pytest.fixture
+def neurohw(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):  # noqa: ANN201
+    """Return a function that runs the command line in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: call(*arguments, monkeypatch=monkeypatch, capsys=capsys)
+
+
+FAST = ["--set", "training.epochs=1", "--set", "data.train_limit=200", "--set", "data.test_limit=100"]
+
+
+def test_run_writes_where_the_contract_says(neurohw, tmp_path: Path) -> None:
+    status, out, _ = neurohw("run", "quickstart", *FAST, "--seed", "7")
+    assert status == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert re.fullmatch(r"quickstart-[0-9a-f]{12}-7", folder.name)
+    assert {p.name for p in folder.iterdir()} == {"record.json", "metrics.csv", "checkpoint.pt"}
+    assert str(Path("runs") / folder.name / "record.json") in out
+    accuracy = json.loads((folder / "record.json").read_text())["metrics"]["direct_accuracy"]
+    assert f"direct accuracy {100 * accuracy:.2f} %" in out
+
+
+def test_quiet_prints_the_result_only(neurohw) -> None:
+    _, out, _ = neurohw("run", "quickstart", *FAST, "--quiet")
+    assert len(out.strip().splitlines()) == 2
+
+
+def test_sweep_dry_run_lists_points_and_an_estimate_and_runs_nothing(neurohw, tmp_path: Path) -> None:
+    status, out, _ = neurohw("sweep", "quickstart", "--dry-run")
+    assert status == 0
+    assert out.count("quickstart-") == 30
+    assert re.search(r"30 runs; about \d+ (s|min)", out)
+    assert not list(tmp_path.rglob("record.json"))
+
+
+def test_sweep_then_report(neurohw, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        'experiment = "quickstart"\nseeds = [0, 1]\nstop_after = 1\n[set]\n"data.train_limit" = 200\n'
+        '"data.test_limit" = 100\n[axes]\n"network.rule" = ["bp", "ep"]\n'
+    )
+    assert neurohw("sweep", "mine.toml", "--out", "out")[0] == 0
+    status, out, _ = neurohw("report", "out")
+    assert status == 0
+    assert (tmp_path / "out/report/index.html").is_file()
+    assert "Accuracy" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "no_such_thing"], "no experiment of that name"),
+        (["run", "quickstart", "--set", "training.epocs=1"], "did you mean epochs"),
+        (["run", "quickstart", "--set", "training.epochs"], "key=value"),
+        (["run", "quickstart", "--device", "tpu"], "allowed: cpu, cuda"),
+        (["run", "quickstart", "--set", "target.k=101"], "target.k: got 101"),
+        (["run", "quickstart", "--seed", "-1"], "--seed"),
+        (["sweep", "no_such_thing"], "no sweep of that name"),
+        (["report", "empty"], "no record.json"),
+        (["bench", "no_such_thing"], "allowed: throughput"),
+        (["data", "fetch", "mnist"], "--from"),
+        (["data", "fetch", "mnist", "--from", "nowhere"], "nowhere"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_wrong_input_is_one_message_and_status_2(neurohw, arguments: list[str], said: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    status, out, err = neurohw(*arguments)
+    assert status == 2
+    assert said in err
+    assert "Traceback" not in err + out
+
+
+def test_missing_data_says_where_it_looked_and_what_to_do(
+    neurohw, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NEUROHW_DATA", str(tmp_path / "nothing"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    status, _, err = neurohw("run", "mnist_supervised_ep")
+    if Path("/usr/share/datasets/mnist").is_dir():
+        pytest.skip("Debian's package holds MNIST here")
+    assert status == 2
+    assert str(tmp_path / "nothing") in err
+    assert "neurohw data fetch mnist" in err
+
+
+def test_more_than_ten_thousand_points_need_yes(neurohw, tmp_path: Path) -> None:
+    many = ", ".join(map(str, range(10_001)))
+    (tmp_path / "many.toml").write_text(f'experiment = "quickstart"\nseeds = [{many}]\n')
+    status, _, err = neurohw("sweep", "many.toml")
+    assert status == 2
+    assert "--yes" in err
+
+
+def test_an_unwritable_folder(neurohw, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    status, _, err = neurohw("run", "quickstart", "--out", "file/out")
+    assert status == 2
+    assert "cannot be written to" in err
+
+
+def test_a_fault_of_ours_is_a_message_and_status_1(neurohw, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neurohw.runs.run.run", lambda *_, **__: 1 / 0)
+    status, _, err = neurohw("run", "quickstart")
+    assert status == 1
+    assert "ZeroDivisionError" in err
+    assert "--debug" in err
+    assert "Traceback" not in err
+
+
+def test_an_aihwkit_that_does_not_fit(neurohw, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With torch 2.13 aihwkit imports, and then every read fails: the first array says so and what to install."""
+    from neurohw.crossbar import aihwkit_check
+
+    def as_with_torch_2_13() -> bool:
+        raise RuntimeError("Invalid weights dimensions")
+
+    aihwkit_check.check_aihwkit.cache_clear()
+    monkeypatch.setattr(aihwkit_check, "_trial_is_right", as_with_torch_2_13)
+    settings = ["--set", "hardware.backend=aihwkit", "--set", "hardware.device=ecram"]
+    status, _, err = neurohw("run", "quickstart", *settings)
+    aihwkit_check.check_aihwkit.cache_clear()
+    assert status == 1
+    assert "Invalid weights dimensions" in err
+    assert "torch>=2.10,<2.12" in err
+    assert "Traceback" not in err
+
+
+def test_data_list(neurohw) -> None:
+    status, out, _ = neurohw("data", "list")
+    assert status == 0
+    assert "digits" in out
+    assert "mnist" in out
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = "import sys, neurohw.cli; sys.exit('torch' in sys.modules or 'aihwkit' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The README's ten lines of Python, as they stand."""
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 1
+    space: dict[str, object] = {}
+    exec(compile(blocks[0], "README.md", "exec"), space)
+    assert (tmp_path / "example" / "index.html").is_file()
+
+
+def test_the_readme_names_every_command_and_every_experiment() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for command in ("demo", "run", "sweep", "report", "data", "doctor", "bench"):
+        assert f"`neurohw {command}" in text
+    for path in shipped("experiments").glob("*/experiment.toml"):
+        assert f"`{path.parent.name}`" in text, f"the README's table of experiments lacks {path.parent.name}"
