@@ -92,22 +92,26 @@ def run(
     out: Out = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
     quiet: Quiet = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write a TensorBoard log, too.")] = False,
 ) -> None:
     """Run one experiment and write its record, metrics and checkpoint."""
     from neurohw.loading import load_experiment, parse_override
-    from neurohw.runs.progress import reporter
+    from neurohw.runs.progress import TensorBoard, reporter
     from neurohw.runs.run import run as run_experiment
 
-    overrides = dict(parse_override(text) for text in assign or [])
+    loaded = load_experiment(experiment, dict(parse_override(text) for text in assign or []))
+    told = reporter(stdout, quiet)
+    if tensorboard:
+        told = TensorBoard(told, (out or Path("runs")) / "tensorboard" / f"{loaded.name}-{seed}")
     try:
         record = run_experiment(
-            load_experiment(experiment, overrides),
+            loaded,
             seed,
             out,
             device=_checked_device(device),
             stop_after=stop_after,
             resume=resume,
-            report=reporter(stdout, quiet),
+            report=told,
         )
     except KeyboardInterrupt:
         stderr.print("interrupted; the same command with --resume goes on from the last complete epoch", style="red")

@@ -235,6 +235,9 @@ def _complaints(e: Experiment) -> list[str]:
         found.append("training.loss: cross-entropy under EP is a read-out on a hidden layer; network.layers has none")
     if e.hardware.backend == "aihwkit" and e.hardware.device is None:
         found.append("hardware.device: not given; backend aihwkit needs a device (see `neurohw doctor` for the names)")
+    for key in ("dac_bits", "adc_bits"):
+        if getattr(e.hardware, key) == 1:
+            found.append(f"hardware.{key}: got 1; allowed: 0 (not quantised) or 2 to 16, the sign takes one bit")
     found += _unread_hardware(e)
     per_fraction = e.evaluation.classifier.learning_rate
     if isinstance(per_fraction, tuple) and len(per_fraction) != len(e.evaluation.label_fraction):

@@ -40,8 +40,17 @@ def ep_step_by_step(
 
 
 def semi_ep_step_by_step(
-    w1: Tensor, b1: Tensor, w0: Tensor, b0: Tensor, x: Tensor, mask: Tensor, free: int, nudged: int, dt: float,
-    beta: float, target: Tensor,
+    w1: Tensor,
+    b1: Tensor,
+    w0: Tensor,
+    b0: Tensor,
+    x: Tensor,
+    mask: Tensor,
+    free: int,
+    nudged: int,
+    dt: float,
+    beta: float,
+    target: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One hidden layer and the softmax read-out (FACTS B.8): free state, nudged state, nudged read-out."""
     h = torch.zeros(x.shape[0], w1.shape[0], dtype=x.dtype)

@@ -31,7 +31,7 @@ def call(*arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 @pytest.fixture
-def neurohw(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):  # noqa: ANN201
+def neurohw(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
     """Return a function that runs the command line in an empty folder."""
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: call(*arguments, monkeypatch=monkeypatch, capsys=capsys)
@@ -54,6 +54,23 @@ def test_run_writes_where_the_contract_says(neurohw, tmp_path: Path) -> None:
 def test_quiet_prints_the_result_only(neurohw) -> None:
     _, out, _ = neurohw("run", "quickstart", *FAST, "--quiet")
     assert len(out.strip().splitlines()) == 2
+
+
+def test_tensorboard_gets_every_epoch(neurohw, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    assert neurohw("run", "quickstart", *FAST, "--tensorboard", "--seed", "3")[0] == 0
+    events = EventAccumulator(str(tmp_path / "runs/tensorboard/quickstart-3"))
+    events.Reload()
+    assert "unsupervised/direct_accuracy" in events.Tags()["scalars"]
+
+
+def test_tensorboard_that_is_absent_is_one_message(neurohw, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    status, _, err = neurohw("run", "quickstart", *FAST, "--tensorboard")
+    assert status == 2
+    assert "pip install 'neurohw[tensorboard]'" in err
 
 
 def test_sweep_dry_run_lists_points_and_an_estimate_and_runs_nothing(neurohw, tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def written(tmp_path: Path, text: str) -> Path:
         ("[network]\nrule = 'ep'\n[training]\nloss = 'cross-entropy'", r"training\.loss: cross-entropy under EP"),
         ("[hardware]\nbackend = 'aihwkit'", r"hardware\.device: not given"),
         ("[hardware]\nadc_bits = 4", r"hardware\.adc_bits: got 4, which backend \"ideal\" does not read"),
+        ("[hardware]\nbackend = 'aihwkit'\ndevice = 'ecram'\nadc_bits = 1", r"hardware\.adc_bits: got 1; allowed: 0"),
         ("[evaluation]\nage_seconds = [1.0]", r"evaluation\.age_seconds: needs hardware\.off_chip"),
         ("name = 'a/b'", r"name: got 'a/b'"),
         ("[training\nepochs = 3", r"mine\.toml: this is no valid TOML"),

@@ -275,5 +275,3 @@ def test_homeostasis_that_persists_learns_as_well(tmp_path: Path) -> None:
                 for s in range(4)]  # fmt: skip
         means[reset] = sum(r.metrics["direct_accuracy"] for r in runs) / 4
     assert abs(means["epoch"] - means["never"]) < 0.05
-
-

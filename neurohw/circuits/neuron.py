@@ -34,7 +34,7 @@ class Neuron:
 
 def _hardsigm_slope(a: Tensor) -> Tensor:
     # 1 on the closed interval [0, 1], as the published code's autograd gives it
-    return ((a >= 0) & (a <= 1)).to(a.dtype)
+    return a.clamp(0.0, 1.0).eq_(a)
 
 
 def _sigmoid_slope(a: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ NEURONS = {
     neuron.name: neuron
     for neuron in (
         Neuron("identity", lambda a: a, torch.ones_like),
-        Neuron("relu", torch.relu, lambda a: (a > 0).to(a.dtype)),
+        Neuron("relu", torch.relu, lambda a: a.clone().gt_(0)),
         Neuron("hardsigm", lambda a: a.clamp(0.0, 1.0), _hardsigm_slope, bounds=(0.0, 1.0)),  # Liu et al. 2024, Eq. 14
         Neuron("sigmoid", torch.sigmoid, _sigmoid_slope),  # Eq. 15
         Neuron("tanh", torch.tanh, lambda a: 1 - torch.tanh(a).square()),

@@ -162,7 +162,7 @@ class EPNetwork(Network):
     def _sign(self) -> int:
         if self.dynamics.beta_sign == "positive":
             return 1
-        return 1 if int(torch.randint(2, (1,), generator=self.signs)) else -1
+        return 1 if int(torch.randint(2, (1,), generator=self.signs, device=self.signs.device)) else -1
 
     def _differences(self, state: EPState, plus: list[Tensor], minus: list[Tensor], span: float) -> Contrast:
         """(rho(post) rho(pre)^T at `plus` - at `minus`) / (span B), per dynamical layer."""

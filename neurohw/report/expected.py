@@ -21,7 +21,7 @@ EXPECTED_COLUMNS = (
 
 EXPECTED_NOTE = (
     "Mean ± sample standard deviation. Differences are in percentage points; allowed is a stated tolerance, or three "
-    "standard errors of both sides combined. A source \"own run\" guards against regressions and proves nothing else."
+    'standard errors of both sides combined. A source "own run" guards against regressions and proves nothing else.'
 )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from neurohw.errors import InputError
 
 
 class Reporter(Protocol):
@@ -69,6 +72,46 @@ class Bar(Lines):
         """Replace the bar by the line."""
         self._progress.stop()
         super().end(row)
+
+
+class TensorBoard:
+    """Passes everything on, and writes every number of an epoch's line to TensorBoard's log.
+
+    Args:
+        reporter: what else is told.
+        folder: of the log.
+
+    Raises:
+        InputError: the package tensorboard is not installed.
+    """
+
+    def __init__(self, reporter: Reporter, folder: Path) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise InputError(
+                "--tensorboard: the package tensorboard is not installed; get it with: pip install 'neurohw[tensorboard]'"
+            ) from error
+        self._reporter = reporter
+        self._writer = SummaryWriter(str(folder))
+        self._rows = 0
+
+    def begin(self, title: str, images: int) -> None:
+        """Pass on."""
+        self._reporter.begin(title, images)
+
+    def tick(self, images: int) -> None:
+        """Pass on."""
+        self._reporter.tick(images)
+
+    def end(self, row: dict[str, Any]) -> None:
+        """Write the line's numbers under its phase, and pass on."""
+        self._rows += 1
+        for key, value in row.items():
+            if isinstance(value, float):
+                self._writer.add_scalar(f"{row['phase']}/{key}", value, self._rows)
+        self._writer.flush()
+        self._reporter.end(row)
 
 
 def reporter(console: Console, quiet: bool) -> Reporter:

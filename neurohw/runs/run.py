@@ -53,6 +53,8 @@ def run(
     Raises:
         InputError: something asked for does not fit or is not there; nothing was run.
     """
+    if device != "cpu" and experiment.hardware.backend != "ideal":
+        raise InputError(f"--device: got {device!r}, but aihwkit's tiles run on the CPU; allowed: cpu")
     streams = Streams(seed, device)
     task = build_task(experiment, streams)
     digest = config_hash(experiment, task.checksums)
