@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +19,7 @@ class Neuron:
         name: as experiment files write it.
         rho: activation of the pre-activation (BP) or of the state (EP).
         slope: rho' at the same argument.
-        bounds: where the state of an EP unit is clipped after each step, or None.
+        bounds: where the state of an EP unit is clipped after each step, or None; rho is the identity within them.
     """
 
     name: str
@@ -30,6 +30,10 @@ class Neuron:
     def clip(self, state: Tensor) -> Tensor:
         """Keep a state within the circuit's bounds."""
         return state if self.bounds is None else state.clamp_(*self.bounds)
+
+    def rates(self, states: Sequence[Tensor]) -> list[Tensor]:
+        """Return rho of every state of an EP network; states within bounds are their own."""
+        return list(states) if self.bounds is not None else [self.rho(s) for s in states]
 
 
 def _hardsigm_slope(a: Tensor) -> Tensor:

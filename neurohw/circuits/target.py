@@ -184,35 +184,30 @@ class IdealTarget(TargetCircuit):
         """Decide winners on y - H (Eq. 1), smooth (Eq. 13), mask; then update H (Eq. 10). Labels leave H alone."""
         batch = competition.shape[0]
         if labels is not None:
-            block = self.n_out // self.n_classes
-            target = self._masked(self._smoothed(self._label_blocks(labels), block), active)
+            target = self._target(self._label_blocks(labels), self.n_out // self.n_classes, active)
             return Decision(target, homeostasis, DecisionEvents(batch, 0))
-        k_hot = self._k_hot(competition - homeostasis.threshold)
-        target = self._masked(self._smoothed(k_hot, self.k), active)
-        following = self._next(homeostasis, target if self.average_of == "target" else k_hot)
-        return Decision(target, following, DecisionEvents(batch, 1))
-
-    def _k_hot(self, competition: Tensor) -> Tensor:
-        chosen = winners(competition, self.k, self.ties, self._generator)
-        return torch.zeros_like(competition).scatter_(1, chosen, 1.0)
+        chosen = winners(competition - homeostasis.threshold, self.k, self.ties, self._generator)
+        target = self._target(chosen, self.k, active)
+        decided = target if self.average_of == "target" else self._levels(chosen, 0.0, 1.0)
+        return Decision(target, self._next(homeostasis, decided), DecisionEvents(batch, 1))
 
     def _label_blocks(self, labels: Tensor) -> Tensor:
+        """Return the indices of each label's block of outputs, [B, n_out / n_classes]."""
         if self.n_out % self.n_classes:
             raise InputError(
                 f"network.layers: {self.n_out} outputs do not divide into equal blocks for {self.n_classes} classes"
             )
-        k_hot = torch.nn.functional.one_hot(labels, self.n_classes).to(self._zeros.dtype)
-        return k_hot.repeat_interleave(self.n_out // self.n_classes, dim=1)
+        block = self.n_out // self.n_classes
+        return labels.unsqueeze(1) * block + torch.arange(block, device=labels.device)
 
-    def _smoothed(self, k_hot: Tensor, k: int) -> Tensor:
-        # Eq. 13: d (1 - alpha) + (k / n_out) alpha, where k ones stand in d
-        if self.smoothing == 0:
-            return k_hot
-        return k_hot * (1 - self.smoothing) + self.smoothing * k / self.n_out
+    def _target(self, chosen: Tensor, k: int, active: Tensor | None) -> Tensor:
+        """d (1 - alpha) + (k / n_out) alpha, where d is k-hot (Eq. 13); 0 where the dropout mask is."""
+        low = self.smoothing * k / self.n_out
+        target = self._levels(chosen, low, 1 - self.smoothing + low)
+        return target if active is None else target.mul_(active)
 
-    @staticmethod
-    def _masked(target: Tensor, active: Tensor | None) -> Tensor:
-        return target if active is None else target * active
+    def _levels(self, chosen: Tensor, low: float, high: float) -> Tensor:
+        return self._zeros.new_full((len(chosen), self.n_out), low).scatter_(1, chosen, high)
 
     def _next(self, homeostasis: Homeostasis, decided: Tensor) -> Homeostasis:
         if self.average == "batch":

@@ -102,8 +102,7 @@ class EPNetwork(Network):
         with self.clock.during("free" if train else "inference"):
             held = self._hold(x, steps)
             if self._closed_form and held is not None:
-                zeros = torch.zeros_like(held)
-                states = [held_relaxation(zeros, held, steps, self.dynamics.dt, mask=masks[1])]
+                states = [held_relaxation(None, held, steps, self.dynamics.dt, mask=masks[1])]
             else:
                 start = [x.new_zeros(x.shape[0], layer.n_post) for layer in self.dynamical]
                 states = self._relax(start, x, held, masks, steps, nudge=None)
@@ -167,8 +166,7 @@ class EPNetwork(Network):
     def _differences(self, state: EPState, plus: list[Tensor], minus: list[Tensor], span: float) -> Contrast:
         """(rho(post) rho(pre)^T at `plus` - at `minus`) / (span B), per dynamical layer."""
         scale = 1 / (span * state.x.shape[0])
-        high = [self.neuron.rho(s) for s in plus]
-        low = [self.neuron.rho(s) for s in minus]
+        high, low = self.neuron.rates(plus), self.neuron.rates(minus)
         return [
             (layer, OuterProducts(self._terms(layer, state.x, high, low, i), scale))
             for i, layer in enumerate(self.dynamical)

@@ -79,7 +79,7 @@ def relax(
         masks = [None if mask is None else _neuron_after_neuron(mask) for mask in masks]
         held = None if held is None else _neuron_after_neuron(held)
     for _ in range(steps):
-        rates = current if bounded else [neuron.rho(s) for s in current]
+        rates = neuron.rates(current)
         following = []
         for i, (s, layer, mask) in enumerate(zip(current, layers, masks, strict=False)):
             below = rates[i - 1] if i > 0 else x
@@ -102,7 +102,7 @@ def _neuron_after_neuron(values: Tensor) -> Tensor:
 
 
 def held_relaxation(
-    start: Tensor,
+    start: Tensor | None,
     drive: Tensor,
     steps: int,
     dt: float,
@@ -116,13 +116,18 @@ def held_relaxation(
     The approach is monotonic, so clipping once equals clipping at every step.
 
     Args:
-        start: states at the beginning, [B, n], within [0, 1].
+        start: states at the beginning, [B, n], within [0, 1]; None: all zero.
         drive: W x + b, [B, n].
         steps, dt: number and size of the Euler steps.
         mask: dropout mask or None.
         beta, target: nudging strength and d, [B, n].
     """
-    rest = drive if target is None else (drive + beta * target).div_(1 + beta)
     decay = (1 - dt * (1 + beta)) ** steps
-    moved = torch.lerp(rest, start, decay).clamp_(0.0, 1.0)
+    towards = (1 - decay) / (1 + beta)
+    moved = drive * towards
+    if target is not None:
+        moved.add_(target, alpha=beta * towards)
+    if start is not None:
+        moved.add_(start, alpha=decay)
+    moved.clamp_(0.0, 1.0)
     return moved if mask is None else moved.mul_(mask)

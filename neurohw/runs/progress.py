@@ -90,7 +90,7 @@ class TensorBoard:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise InputError(
-                "--tensorboard: the package tensorboard is not installed; get it with: pip install 'neurohw[tensorboard]'"
+                "--tensorboard: tensorboard is not installed; get it with: pip install 'neurohw[tensorboard]'"
             ) from error
         self._reporter = reporter
         self._writer = SummaryWriter(str(folder))

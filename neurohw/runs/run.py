@@ -91,6 +91,7 @@ class _Session:
         self.circuit: TargetCircuit = build_circuit(experiment, streams, task.n_classes)
         self.phases, self.plan = build_plan(experiment, task, self.network)
         self.progress = Progress(self.circuit.initial())
+        self.git = git_revision()  # of the code that runs, which may change on disk while it does
 
     def go(self, resume: bool, stop_after: int | None) -> RunRecord:
         identity = f"{self.digest}-{self.seed}"
@@ -169,7 +170,7 @@ class _Session:
             config_hash=self.digest,
             seed=self.seed,
             versions=versions(),
-            git=git_revision(),
+            git=self.git,
             status=status,
             message=message,
             metrics=progress.metrics,
