@@ -34,8 +34,8 @@ def published(folder: Path | None = None) -> list[dict[str, Any]]:
             "expected": 100 * a.expected.value,
             "expected std": "" if a.expected.std is None else f"{100 * a.expected.std:.2f}",
             "runs": a.expected.n,
-            "allowed": 100 * a.allowed,
-            "agrees": "yes" if a.agrees else "NO",
+            "allowed": "" if a.allowed is None else f"{100 * a.allowed:.2f}",
+            "agrees": a.verdict,
             "source": a.expected.source,
         }
         for a in agreements(find_records([folder]))

@@ -39,8 +39,8 @@ def _row(a: Agreement) -> tuple[str, ...]:
         _spread(a.mean, a.std, a.n),
         _spread(a.expected.value, a.expected.std, a.expected.n),
         f"{100 * a.difference:+.2f}",
-        f"±{100 * a.allowed:.2f}",
-        "yes" if a.agrees else "no",
+        "–" if a.allowed is None else f"±{100 * a.allowed:.2f}",
+        a.verdict,
         a.expected.source,
     )
 

@@ -50,7 +50,7 @@ class Agreement:
         name: the experiment.
         expected: see Expectation.
         mean, std, n: measured; std is None for one seed.
-        allowed: the largest difference that still agrees.
+        allowed: the largest difference that still agrees; None where neither side has a spread.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Agreement:
     mean: float
     std: float | None
     n: int
-    allowed: float
+    allowed: float | None
 
     @property
     def difference(self) -> float:
@@ -66,9 +66,11 @@ class Agreement:
         return self.mean - self.expected.value
 
     @property
-    def agrees(self) -> bool:
-        """Whether the difference is within what is allowed."""
-        return abs(self.difference) <= self.allowed
+    def verdict(self) -> str:
+        """Whether the difference is within what is allowed: "yes", "no", or "no spread"."""
+        if self.allowed is None:
+            return "no spread"
+        return "yes" if abs(self.difference) <= self.allowed else "no"
 
 
 def expectations(name: str) -> list[Expectation]:
@@ -120,9 +122,15 @@ def _value(record: RunRecord, expected: Expectation) -> float | None:
 def _agreement(name: str, expected: Expectation, values: list[float]) -> Agreement:
     n = len(values)
     std = statistics.stdev(values) if n > 1 else None
-    allowed = expected.tolerance
-    if allowed is None:
-        spread = std if std is not None else expected.std or 0.0
-        theirs = expected.std if expected.std is not None else spread
-        allowed = expected.standard_errors * math.sqrt(spread**2 / n + theirs**2 / expected.n)
-    return Agreement(name, expected, statistics.mean(values), std, n, allowed)
+    return Agreement(name, expected, statistics.mean(values), std, n, _allowed(expected, std, n))
+
+
+def _allowed(expected: Expectation, std: float | None, n: int) -> float | None:
+    """Return the stated tolerance, or the standard errors of both sides; a missing spread is taken from the other."""
+    if expected.tolerance is not None:
+        return expected.tolerance
+    ours = std if std is not None else expected.std
+    theirs = expected.std if expected.std is not None else std
+    if ours is None or theirs is None:
+        return None
+    return expected.standard_errors * math.sqrt(ours**2 / n + theirs**2 / expected.n)

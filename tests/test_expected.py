@@ -1,0 +1,47 @@
+"""Measured against expected: which records speak to which value, and what counts as agreement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from neurohw.loading import load_experiment
+from neurohw.runs.expected import agreements, expectations
+from neurohw.runs.record import RunRecord
+
+NAME = "mnist_unsupervised_ep_1layer"
+
+
+def record(accuracy: float, seed: int = 0, epoch: int = 1, overrides: dict[str, Any] | None = None) -> RunRecord:
+    return RunRecord(
+        schema=1, name=NAME, kind="onchip", config=load_experiment(NAME, overrides).canonical(), config_hash="0" * 12,
+        seed=seed, versions={}, git=None, status="stopped", metrics={"direct_accuracy": accuracy},
+        timing={"train_seconds": 1.0, "train_images_per_second": 1.0, "epochs": epoch}, peak_memory_bytes=1,
+        curve=[{"epoch": epoch, "phase": "unsupervised", "index": epoch, "seconds": 1.0, "direct_accuracy": accuracy}],
+    )  # fmt: skip
+
+
+def test_agreement_within_three_combined_standard_errors() -> None:
+    (found,) = agreements([record(0.895, 0), record(0.905, 1)])
+    expected = next(e for e in expectations(NAME) if e.epoch == 1)
+    std = 0.005 * 2**0.5
+    assert (found.mean, found.n, found.std) == (pytest.approx(0.9), 2, pytest.approx(std))
+    assert found.allowed == pytest.approx(3 * (std**2 / 2 + expected.std**2 / 11) ** 0.5)  # type: ignore[operator]
+    assert found.verdict == "yes"
+
+
+def test_disagreement_is_said() -> None:
+    (found,) = agreements([record(0.80, 0), record(0.801, 1)])
+    assert found.verdict == "no"
+    assert found.difference == pytest.approx(0.8005 - 0.8998)
+
+
+def test_another_configuration_does_not_speak() -> None:
+    assert not agreements([record(0.9, overrides={"target.k": 6})])
+    assert not agreements([record(0.9, epoch=3)])
+
+
+def test_evaluation_settings_do_not_matter() -> None:
+    assert len(agreements([record(0.9, overrides={"evaluation.label_fraction": [1.0],
+                                                 "evaluation.classifier.learning_rate": 0.1})])) == 1  # fmt: skip
