@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -265,6 +266,35 @@ def test_sigkill_leaves_nothing_half_written_and_resumes(tmp_path: Path) -> None
     ours, theirs = comparable(tmp_path), comparable(tmp_path / "whole")
     assert ours[0] == theirs[0]
     pd.testing.assert_frame_equal(ours[1], theirs[1], check_exact=True)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_sweep_leaves_no_process_behind(how: signal.Signals, tmp_path: Path) -> None:
+    (tmp_path / "long.toml").write_text(
+        'experiment = "quickstart"\nseeds = [0, 1]\n[set]\n"training.epochs" = 3000\n"evaluation.every" = 3000\n'
+    )
+    process = cli("sweep", str(tmp_path / "long.toml"), "--jobs", "2", "--out", str(tmp_path / "out"),
+                  start_new_session=True)  # fmt: skip
+    deadline = time.monotonic() + 120
+    while len(list(tmp_path.rglob("checkpoint.pt"))) < 2:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, how) if how == signal.SIGINT else process.send_signal(how)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    deadline = time.monotonic() + 20
+    while living := _living(process.pid):
+        assert time.monotonic() < deadline, living
+        time.sleep(0.1)
+
+
+def _living(group: int) -> list[str]:
+    """Return the processes of a group that still run (a zombie does not)."""
+    table = subprocess.run(["ps", "-eo", "pgid=,stat=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in table.splitlines()]
+    return [row[2] for row in rows if int(row[0]) == group and not row[1].startswith("Z")]
 
 
 def test_homeostasis_that_persists_learns_as_well(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
@@ -31,14 +32,22 @@ def run_points(points: Sequence[Point], jobs: int, report: Reporter) -> Iterator
         return
     threads = max(1, (os.cpu_count() or 1) // jobs)
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare, initargs=(threads,)) as pool:
         futures = {pool.submit(_outcome, point, Silent()): point for point in points}
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except KeyboardInterrupt:
+            for process in multiprocessing.active_children():
+                process.terminate()  # their checkpoints stand; the sweep goes on from there
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+def _prepare(threads: int) -> None:
+    """Set a worker up: its share of the cores, and interrupts left to the parent."""
+    torch.set_num_threads(threads)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _outcome(point: Point, report: Reporter) -> RunRecord | Exception:

@@ -23,6 +23,9 @@ class Reporter(Protocol):
     def end(self, row: dict[str, Any]) -> None:
         """The epoch is done; `row` is its line of metrics.csv."""
 
+    def close(self) -> None:
+        """The run is over, however it ended."""
+
 
 class Silent:
     """Says nothing."""
@@ -34,6 +37,9 @@ class Silent:
         """Nothing."""
 
     def end(self, row: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
         """Nothing."""
 
 
@@ -56,6 +62,8 @@ class Lines(Silent):
 class Bar(Lines):
     """A bar per epoch, replaced by its line when the epoch is done."""
 
+    _progress: Progress | None = None
+
     def begin(self, title: str, images: int) -> None:
         """Show the bar."""
         super().begin(title, images)
@@ -66,12 +74,18 @@ class Bar(Lines):
 
     def tick(self, images: int) -> None:
         """Move the bar."""
+        assert self._progress is not None
         self._progress.advance(self._task, images)
 
     def end(self, row: dict[str, Any]) -> None:
         """Replace the bar by the line."""
-        self._progress.stop()
+        self.close()
         super().end(row)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._progress is not None:
+            self._progress.stop()
 
 
 class TensorBoard:
@@ -110,8 +124,12 @@ class TensorBoard:
         for key, value in row.items():
             if isinstance(value, float):
                 self._writer.add_scalar(f"{row['phase']}/{key}", value, self._rows)
-        self._writer.flush()
         self._reporter.end(row)
+
+    def close(self) -> None:
+        """Close the log, and pass on."""
+        self._writer.close()
+        self._reporter.close()
 
 
 def reporter(console: Console, quiet: bool) -> Reporter:

@@ -113,6 +113,8 @@ class _Session:
         except Exception as error:
             self._record("failed", f"{type(error).__name__}: {error}").write(self.folder)
             raise
+        finally:
+            self.report.close()
         record = self._record("finished" if self.progress.round == self.experiment.training.epochs else "stopped")
         record.write(self.folder)
         return record
