@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -290,11 +291,15 @@ def test_an_interrupted_sweep_leaves_no_process_behind(how: signal.Signals, tmp_
         time.sleep(0.1)
 
 
-def _living(group: int) -> list[str]:
+def _living(group: int) -> list[int]:
     """Return the processes of a group that still run (a zombie does not)."""
-    table = subprocess.run(["ps", "-eo", "pgid=,stat=,args="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in table.splitlines()]
-    return [row[2] for row in rows if int(row[0]) == group and not row[1].startswith("Z")]
+    living = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, pgid = path.read_text().rpartition(")")[2].split()[:3]
+            if int(pgid) == group and state != "Z":
+                living.append(int(path.parent.name))
+    return living
 
 
 def test_homeostasis_that_persists_learns_as_well(tmp_path: Path) -> None:
