@@ -73,7 +73,7 @@ def demo(
     """The main job in under three minutes: BP and EP learn 8x8 digits without labels, ideal against constrained."""
     from neurohw.runs.sweep import load_sweep
 
-    records = _swept(load_sweep("demo"), out, jobs, quiet=False)
+    records = _swept(load_sweep("quickstart"), out, jobs, quiet=False)
     _print_report(records, out / "report", "Ideal against hardware-constrained: 8x8 digits, learnt without labels")
 
 
@@ -96,13 +96,14 @@ def run(
 ) -> None:
     """Run one experiment and write its record, metrics and checkpoint."""
     from neurohw.loading import load_experiment, parse_override
+    from neurohw.runs.files import writable_folder
     from neurohw.runs.progress import TensorBoard, reporter
     from neurohw.runs.run import run as run_experiment
 
     loaded = load_experiment(experiment, dict(parse_override(text) for text in assign or []))
     told = reporter(stdout, quiet)
     if tensorboard:
-        told = TensorBoard(told, (out or Path("runs")) / "tensorboard" / f"{loaded.name}-{seed}")
+        told = TensorBoard(told, writable_folder((out or Path("runs")) / "tensorboard" / f"{loaded.name}-{seed}"))
     try:
         record = run_experiment(
             loaded,
@@ -135,7 +136,7 @@ def sweep(
 
     loaded = load_sweep(sweep_file)
     folder = out or Path("runs") / loaded.name
-    size = loaded.size() * len(loaded.file.seeds or (0,))
+    size = loaded.size()
     if size > 10_000 and not (yes or dry_run):
         raise InputError(f"{loaded.path}: {size} points; more than 10,000 need --yes")
     if dry_run:
@@ -229,6 +230,7 @@ def _swept(loaded: Any, folder: Path, jobs: int, quiet: bool) -> list[Any]:
 
 def _print_points(points: list[Any], jobs: int) -> None:
     from neurohw.runs.estimate import estimate_seconds
+    from neurohw.runs.run import finished
 
     table = Table("run", "seed", "done", "estimate")
     known: dict[str, float] = {}
@@ -237,9 +239,10 @@ def _print_points(points: list[Any], jobs: int) -> None:
         key = point.folder.name.rsplit("-", 1)[0]
         if key not in known:
             known[key] = estimate_seconds(point.experiment, point.stop_after)
-        finished = (point.folder / "record.json").is_file()
-        total += 0 if finished else known[key]
-        table.add_row(key, str(point.seed), "yes" if finished else "no", _duration(known[key]))
+        digest = point.folder.name.split("-")[-2]
+        done = finished(point.folder, digest, point.seed, point.stop_after) is not None
+        total += 0 if done else known[key]
+        table.add_row(key, str(point.seed), "yes" if done else "no", _duration(known[key]))
     stdout.print(table)
     stdout.print(f"{len(points)} runs; about {_duration(total)} one after the other, "
                  f"{_duration(total / jobs)} or more with --jobs {jobs}")  # fmt: skip

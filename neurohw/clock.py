@@ -9,7 +9,8 @@ from contextlib import contextmanager
 class Clock:
     """The chip's clock: seconds since the run began, and the current phase.
 
-    Phases are words of the field: "inference", "free", "nudged", "target", "update", "association".
+    Phases are words of the field: "forward" and "backward" (BP), "free" and "nudged" (EP), "target", "update",
+    "inference", "association".
     """
 
     def __init__(self) -> None:

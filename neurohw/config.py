@@ -25,7 +25,7 @@ Bits = Annotated[int, Field(strict=True, ge=0, le=16)]  # 0: not quantised
 class Section(BaseModel):
     """A table of an experiment file: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DataSection(Section):
@@ -37,7 +37,7 @@ class DataSection(Section):
     labels: Count | None = None
     labelled_set: Literal["stratified", "balanced"] = "stratified"
     evaluate_on: Literal["test", "validation"] = "test"
-    validation_fraction: Fraction = 0.1
+    validation_fraction: Annotated[float, Field(strict=True, gt=0, lt=1)] = 0.1
 
 
 class NetworkSection(Section):
@@ -148,8 +148,8 @@ class ClassifierSection(Section):
 class EvaluationSection(Section):
     """How classes are read out, with which shares of the labels, how often, and at which ages."""
 
-    association: tuple[Literal["direct", "linear"], ...] = ("direct",)
-    label_fraction: tuple[Fraction, ...] = (1.0,)
+    association: Annotated[tuple[Literal["direct", "linear"], ...], Field(min_length=1)] = ("direct",)
+    label_fraction: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (1.0,)
     every: Count = 1
     age_seconds: tuple[NonNegative, ...] = ()
     classifier: ClassifierSection = ClassifierSection()
@@ -177,8 +177,8 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Experiment:
-        for complaint in _complaints(self):
-            raise ValueError(complaint)
+        if complaints := _complaints(self):
+            raise ValueError("\n  ".join(complaints))
         return self
 
     def canonical(self) -> dict[str, Any]:
@@ -252,12 +252,14 @@ def _unread_hardware(e: Experiment) -> list[str]:
     hardware, default = e.hardware, HardwareSection()
     found = []
     if hardware.backend == "ideal":
-        read = {"backend", "tile", "step_seconds", "off_chip", "drift_compensation"}
+        read = {"backend", "step_seconds", "off_chip", "drift_compensation"}
         for key in HardwareSection.model_fields.keys() - read:
             if getattr(hardware, key) != getattr(default, key):
                 found.append(f'hardware.{key}: got {getattr(hardware, key)!r}, which backend "ideal" does not read')
     elif hardware.off_chip is not None:
         found.append(f'hardware.off_chip: got {hardware.off_chip!r}; only networks trained on "ideal" are programmed')
+    if hardware.off_chip is not None and not e.evaluation.age_seconds:
+        found.append(f"hardware.off_chip: got {hardware.off_chip!r}, but evaluation.age_seconds names no age")
     if e.evaluation.age_seconds and hardware.off_chip is None:
         found.append("evaluation.age_seconds: needs hardware.off_chip, the noise model of the programmed devices")
     return sorted(found)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from neurohw.config import Experiment, merged
 from neurohw.errors import InputError
+from neurohw.variants import published
 
 _PACKAGE = Path(__file__).parent
 _ABSENT = object()
@@ -110,10 +111,12 @@ def nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _conditioned(tables: dict[str, Any], over: dict[str, Any], conditions: list[Any], path: Path) -> dict[str, Any]:
-    for number, condition in enumerate(conditions, 1):
-        if not isinstance(condition, dict) or set(condition) != {"match", "set"}:
+    for number, condition in enumerate(conditions if isinstance(conditions, list) else [conditions], 1):
+        tables_in = condition.values() if isinstance(condition, dict) else ()
+        if not tables_in or set(condition) != {"match", "set"} or not all(isinstance(t, dict) for t in tables_in):
             raise InputError(f"{path}: when[{number}]: allowed: exactly the tables `match` and `set`")
         seen = merged(tables, over)
+        seen = merged(published(seen), seen)
         if all(_matches(_looked_up(seen, key), wanted) for key, wanted in condition["match"].items()):
             tables = merged(tables, nested(condition["set"]))
     return tables

@@ -51,6 +51,20 @@ def test_run_writes_where_the_contract_says(neurohw, tmp_path: Path) -> None:
     assert f"direct accuracy {100 * accuracy:.2f} %" in out
 
 
+def test_demo_is_the_quickstart_sweep_with_a_report(neurohw, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The whole command on a small share of the digits; `make demo` runs it in full."""
+    from neurohw.runs import sweep as module
+
+    loaded = module.load_sweep("quickstart")
+    small = {"data.train_limit": 100, "data.test_limit": 50, "training.epochs": 1}
+    cut = module.Sweep(loaded.path, loaded.file.model_copy(update={"set": small, "seeds": (0, 1)}))
+    monkeypatch.setattr(module, "load_sweep", lambda name: {"quickstart": cut}[name])
+    status, out, err = neurohw("demo", "--jobs", "1")
+    assert status == 0, err
+    assert (tmp_path / "runs/demo/report/index.html").is_file()
+    assert "EP · reram_es + tiki-taka-v2" in out
+
+
 def test_quiet_prints_the_result_only(neurohw) -> None:
     _, out, _ = neurohw("run", "quickstart", *FAST, "--quiet")
     assert len(out.strip().splitlines()) == 2

@@ -39,12 +39,21 @@ def written(tmp_path: Path, text: str) -> Path:
         ("[training]\nmode = 'semi-supervised'", r"data\.labels: not given"),
         ("[ep]\nbeta = 0.0", r"ep\.beta"),
         ("[network]\nrule = 'ep'\n[training]\nloss = 'cross-entropy'", r"training\.loss: cross-entropy under EP"),
+        ("[target]\nk = 101\n[training]\nlearning_rate = [1, 2]", r"(?s)target\.k: .*training\.learning_rate: "),
         ("[hardware]\nbackend = 'aihwkit'", r"hardware\.device: not given"),
         ("[hardware]\nadc_bits = 4", r"hardware\.adc_bits: got 4, which backend \"ideal\" does not read"),
         ("[hardware]\nbackend = 'aihwkit'\ndevice = 'ecram'\nadc_bits = 1", r"hardware\.adc_bits: got 1; allowed: 0"),
         ("[evaluation]\nage_seconds = [1.0]", r"evaluation\.age_seconds: needs hardware\.off_chip"),
         ("name = 'a/b'", r"name: got 'a/b'"),
         ("[training\nepochs = 3", r"mine\.toml: this is no valid TOML"),
+        ("[network]\nlayers = 5", r"network\.layers: got 5"),
+        ("when = 3", r"when\[1\]: allowed"),
+        ("[[when]]\nmatch = 3\nset = 3", r"when\[1\]: allowed"),
+        ("[evaluation]\nlabel_fraction = []", r"evaluation\.label_fraction"),
+        ("[evaluation]\nassociation = []", r"evaluation\.association"),
+        ("[data]\nvalidation_fraction = 1.0", r"data\.validation_fraction"),
+        ("[training]\nlearning_rate = [inf]", r"training\.learning_rate"),
+        ("[hardware]\noff_chip = 'pcm-like'", r"hardware\.off_chip: got 'pcm-like', but evaluation\.age_seconds"),
         ("[[when]]\nmatch = {}", r"when\[1\]: allowed: exactly the tables `match` and `set`"),
     ],
 )
@@ -94,6 +103,10 @@ def test_override_values_are_toml_or_strings(text: str, value: Any) -> None:
 def test_override_without_a_value() -> None:
     with pytest.raises(InputError, match="key=value"):
         parse_override("training.epochs")
+
+
+def test_a_device_is_enough_to_choose_its_back_end() -> None:
+    assert load_experiment("quickstart", {"hardware.device": "reram_es"}).hardware.backend == "aihwkit"
 
 
 def test_hash_sees_what_decides_the_numbers_and_nothing_else() -> None:
@@ -148,6 +161,7 @@ ROWS: list[tuple[str, str, dict[str, Any], Any, Any]] = [
     ("mnist_unsupervised_bp_2layer", "evaluation.classifier.activation", {}, "sigmoid", "sigmoid"),
     ("mnist_semi_bp", "data.labelled_set", {}, "stratified", "balanced"),
     ("mnist_semi_ep", "runs", {"data.labels": 100}, 23, 30),
+    ("mnist_unsupervised_ep_1layer", "runs", {}, 11, 10),
     ("mnist_semi_bp", "runs", {"data.labels": 600}, 15, 10),
     ("mnist_unsupervised_ep_1layer", "ep.beta_sign", {}, "random", "positive"),
     ("mnist_semi_bp", "training.cross_entropy_on", {}, "outputs", "logits"),

@@ -124,7 +124,10 @@ def test_the_gradient_is_not_that_of_feed_forward_bp() -> None:
     assert (recurrent[0] - feed_forward[0]).abs().max() > 0.05 * feed_forward[0].abs().max()
 
 
-def reference_contrast(net: EPNetwork, x: Tensor, masks: list[Tensor], d: Tensor, beta: float) -> list[Tensor]:
+def reference_contrast(
+    net: EPNetwork, x: Tensor, masks: list[Tensor], d: Tensor, beta: float
+) -> list[tuple[Tensor, Tensor]]:
+    """What every layer's weights and biases should be told, every step computed."""
     dyn = net.dynamics
     weights = [layer.array.snapshot() for layer in net.layers]
     biases = [layer.bias for layer in net.layers]
@@ -138,7 +141,8 @@ def reference_contrast(net: EPNetwork, x: Tensor, masks: list[Tensor], d: Tensor
     changes = []
     for i in range(len(weights)):
         a1, a0 = (x, x) if i == 0 else (high[i - 1], low[i - 1])
-        changes.append((high[i].T @ a1 - low[i].T @ a0) / (span * len(x)))
+        bias_change = (high[i] - low[i]).sum(0) / (span * len(x))
+        changes.append(((high[i].T @ a1 - low[i].T @ a0) / (span * len(x)), bias_change))
     return changes
 
 
@@ -164,8 +168,9 @@ def test_shortcuts_equal_the_steps(
     weights, biases = [la.array.snapshot() for la in net.layers], [la.bias for la in net.layers]
     free = ep_step_by_step(weights, biases, x * state.masks[0], masks, 12, 0.2)  # type: ignore[arg-type]
     torch.testing.assert_close(state.output, free[-1], rtol=1e-5, atol=1e-7)
-    for (_, products), change in zip(net.contrast(state, d), expected, strict=True):
+    for (_, products), (change, bias_change) in zip(net.contrast(state, d), expected, strict=True):
         torch.testing.assert_close(products.dense(), change, rtol=1e-5, atol=1e-7)
+        torch.testing.assert_close(products.post_sum(), bias_change, rtol=1e-5, atol=1e-7)
 
 
 def test_clipping_is_exercised_by_the_shortcut_test() -> None:
@@ -180,10 +185,17 @@ def test_a_step_that_overshoots_is_not_taken_in_closed_form() -> None:
     net = network([6, 5], dynamics, scale=0.6)
     x, d = torch.rand(4, 6, dtype=F64), torch.rand(4, 5, dtype=F64)
     masks = [torch.ones(4, 5, dtype=F64)]
-    for (_, products), change in zip(
+    for (_, products), (change, _) in zip(
         net.contrast(net.respond(x), d), reference_contrast(net, x, masks, d, 0.5), strict=True
     ):
         torch.testing.assert_close(products.dense(), change, rtol=1e-5, atol=1e-7)
+
+
+def test_a_strong_negative_nudge_has_no_resting_point_and_is_stepped() -> None:
+    net = network([6, 5], Dynamics(beta=1.0, estimate="symmetric", nudged_steps=4), scale=0.6)
+    x, d = torch.rand(4, 6, dtype=F64), torch.rand(4, 5, dtype=F64)
+    ((change, _),) = reference_contrast(net, x, [torch.ones(4, 5, dtype=F64)], d, 1.0)
+    torch.testing.assert_close(net.contrast(net.respond(x), d)[0][1].dense(), change, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("kind", [IdealArray, Opaque])
@@ -231,3 +243,16 @@ def test_line_biases_take_part_in_the_contrast() -> None:
     before = layer.array.snapshot()
     layer.update(products, 0.1)
     torch.testing.assert_close((layer.array.snapshot() - before)[:, -1], 0.1 * products.post_sum())
+
+
+def test_line_biases_get_the_same_contrast_in_both_forms() -> None:
+    x, d = torch.rand(3, 6, dtype=F64), torch.rand(3, 5, dtype=F64)
+    written = []
+    for contrast in ("two-phase", "difference"):
+        g = torch.Generator().manual_seed(0)
+        layers = [Layer(Opaque(torch.rand(n_post, n_pre + 1, generator=g, dtype=F64) * 0.2), "line")
+                  for n_pre, n_post in pairwise([6, 8, 5])]  # fmt: skip
+        net = EPNetwork(layers, dynamics=Dynamics(beta_sign="positive", contrast=contrast))
+        written.append([la.written(products).dense() for la, products in net.contrast(net.respond(x), d)])
+    for one, other in zip(*written, strict=True):
+        torch.testing.assert_close(one, other)

@@ -42,6 +42,17 @@ def test_another_configuration_does_not_speak() -> None:
     assert not agreements([record(0.9, epoch=3)])
 
 
-def test_evaluation_settings_do_not_matter() -> None:
+def test_a_seed_counts_once_and_failures_do_not() -> None:
+    failed = record(0.1, seed=1).model_copy(update={"status": "failed"})
+    (found,) = agreements([record(0.9), record(0.9), failed])
+    assert found.n == 1
+
+
+def test_another_share_of_the_labels_does_not_speak() -> None:
+    fewer = {"evaluation.label_fraction": [0.01], "evaluation.classifier.learning_rate": 0.1}
+    assert not agreements([record(0.9, overrides=fewer)])
+
+
+def test_other_evaluation_settings_do_not_matter() -> None:
     assert len(agreements([record(0.9, overrides={"evaluation.label_fraction": [1.0],
                                                  "evaluation.classifier.learning_rate": 0.1})])) == 1  # fmt: skip

@@ -184,9 +184,53 @@ def test_programmed_networks_age(tmp_path: Path) -> None:
     assert again.metrics == record.metrics
 
 
+class InterruptingEvaluation(Silent):
+    """Ctrl-C while an epoch's evaluation runs."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
+        from neurohw.runs import run as module
+
+        original, calls = module.evaluate, iter(range(1, 100))
+
+        def evaluate(*args: Any, **kwargs: Any) -> Any:
+            if next(calls) == epoch:
+                raise KeyboardInterrupt
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(module, "evaluate", evaluate)
+
+
+def test_an_interrupt_during_the_last_evaluation_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = load_experiment("quickstart", SMALL)
+    whole = run(experiment, 0, tmp_path / "whole", stop_after=2)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        run(experiment, 0, tmp_path / "cut", stop_after=2, report=InterruptingEvaluation(patch, 2))
+    resumed = run(experiment, 0, tmp_path / "cut", stop_after=2, resume=True)
+    assert resumed.message is None
+    assert resumed.metrics == whole.metrics
+    assert len(resumed.curve) == 2
+
+
+def test_wrong_input_does_not_touch_a_former_run(tmp_path: Path) -> None:
+    run(load_experiment("quickstart", SMALL), 0, tmp_path)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    wrong = {**SMALL, "hardware.backend": "aihwkit", "hardware.device": "unobtainium"}
+    with pytest.raises(InputError, match="unobtainium"):
+        run(load_experiment("quickstart", wrong), 0, tmp_path)
+    with pytest.raises(InputError, match="holds the run quickstart-"):
+        run(load_experiment("quickstart", {**SMALL, "target.k": 3}), 0, tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
+        ({"hardware.off_chip": "pcm-lik", "evaluation.age_seconds": [1.0]}, r"hardware\.off_chip: unknown .*pcm-lik"),
+        ({"evaluation.label_fraction": [0.001]}, r"evaluation\.label_fraction: got 0\.001, which is 1 of 1297"),
+        (
+            {"hardware.device": "ecram", "hardware.remedy": "agad", "training.optimizer": "adam"},
+            r"training\.optimizer: got 'adam'",
+        ),
         ({"network.layers": [65, 100]}, r"network\.layers: got 65 inputs; allowed: 64"),
         ({"data.train_limit": 5000}, r"data\.train_limit: got 5000; allowed: at most the 1297"),
         ({"training.mode": "supervised", "network.layers": [64, 15]}, "a multiple of the 10 classes"),
@@ -211,15 +255,18 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 def test_records_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no record\.json"):
         find_records([tmp_path])
-    (tmp_path / "record.json").write_text('{"schema": 1}')
-    with pytest.raises(InputError, match="no record that neurohw wrote"):
-        find_records([tmp_path])
+    for content in (b'{"schema": 1}', b"\xff\xfe\x00", b"null", b'{"schema": 99}'):
+        (tmp_path / "record.json").write_bytes(content)
+        with pytest.raises(InputError, match=r"record\.json: .*no record that neurohw wrote"):
+            find_records([tmp_path])
 
 
 def cli(*arguments: str, **kwargs: Any) -> subprocess.Popen[str]:
+    """Start the command line; Ctrl-C reaches it even where a shell in the background had it ignored."""
     return subprocess.Popen(
         [sys.executable, "-m", "neurohw", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **kwargs,
     )  # fmt: skip
 
 
@@ -300,6 +347,16 @@ def _living(group: int) -> list[int]:
             if int(pgid) == group and state != "Z":
                 living.append(int(path.parent.name))
     return living
+
+
+def test_resetting_the_thresholds_is_a_setting_that_acts(tmp_path: Path) -> None:
+    """The first epoch is the same, and the second is not; what persists is saved and restored."""
+    curves = {}
+    for reset in ("epoch", "never"):
+        run(load_experiment("quickstart", {**SMALL, "target.reset": reset}), 0, tmp_path / reset)
+        curves[reset] = pd.read_csv(tmp_path / reset / "metrics.csv").drop(columns="seconds")
+    assert curves["epoch"].iloc[0].equals(curves["never"].iloc[0])
+    assert not curves["epoch"].equals(curves["never"])
 
 
 def test_homeostasis_that_persists_learns_as_well(tmp_path: Path) -> None:

@@ -43,6 +43,16 @@ def test_points_are_the_product_of_axes_and_seeds(tmp_path: Path) -> None:
     assert first == [(1, None), (1, "ecram"), (2, None), (2, "ecram")]
 
 
+def test_points_that_are_the_same_run_are_run_once(tmp_path: Path) -> None:
+    path = written(tmp_path, TEXT.replace('"target.k" = [1, 2]', '"target.k" = [1, 1]'))
+    assert len(list(load_sweep(path).points(tmp_path))) == 2 * 2
+
+
+def test_size_counts_runs(tmp_path: Path) -> None:
+    assert load_sweep(written(tmp_path)).size() == 8
+    assert load_sweep(written(tmp_path, TEXT.replace("seeds = [0, 1]", ""))).size() == 4 * 3
+
+
 def test_seeds_default_to_the_published_number_of_runs(tmp_path: Path) -> None:
     path = written(tmp_path, 'experiment = "quickstart"\n[set]\nruns = 4\n')
     assert [p.seed for p in load_sweep(path).points(tmp_path)] == [0, 1, 2, 3]

@@ -47,12 +47,14 @@ def print_benchmarks(name: str | None, console: Console, as_json: bool) -> None:
     """
     if name is not None and name not in BENCHMARKS:
         raise InputError(f"bench: there is no benchmark {name!r}; allowed: {', '.join(BENCHMARKS)}")
-    results = {key: run() for key, (_, run) in BENCHMARKS.items() if name in (None, key)}
+    results = {}
+    for key, (question, run) in BENCHMARKS.items():
+        if name in (None, key):
+            results[key] = run()
+            if not as_json:
+                console.print(_table(f"{key}: {question}", results[key]))
     if as_json:
         console.print_json(json.dumps(results))
-        return
-    for key, rows in results.items():
-        console.print(_table(f"{key}: {BENCHMARKS[key][0]}", rows))
 
 
 def _table(title: str, rows: Rows) -> Table:

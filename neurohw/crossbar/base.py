@@ -23,11 +23,13 @@ class Product:
         post: [B, n_post], the factor on the output side.
         pre: [B, n_pre], the factor on the input side.
         sign: +1 to potentiate, -1 to depress.
+        line: what the always-on bias line holds in this term: 1, or 0 where the line's contributions cancel.
     """
 
     post: Tensor
     pre: Tensor
     sign: int = 1
+    line: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class OuterProducts:
 
     def post_sum(self) -> Tensor:
         """Return the wanted change of the biases per unit learning rate, [n_post]."""
-        return self.scale * _signed_sum(term.sign * term.post.sum(0) for term in self.terms)
+        return self.scale * _signed_sum((term.sign * term.line) * term.post.sum(0) for term in self.terms)
 
 
 def _signed_sum(parts: Iterable[Tensor]) -> Tensor:

@@ -130,7 +130,7 @@ class ProgrammedArray(SynapseArray):
     ) -> None:
         self.shape = (weights.shape[0], weights.shape[1])
         self.dtype, self.device = weights.dtype, weights.device
-        self._kind = _find(noise_model)
+        self._kind = find_noise_model(noise_model)
         self._model = _load(self._kind, dict(options or {}))
         self._table: dict[float, list[float]] = getattr(self._model, "coeff_dic", {})
         self._compensates = drift_compensation
@@ -237,7 +237,12 @@ class ProgrammedArray(SynapseArray):
         self._weights = weights.to(self.device, self.dtype)
 
 
-def _find(name: str) -> NoiseModel:
+def find_noise_model(name: str) -> NoiseModel:
+    """Return the noise model called `name`.
+
+    Raises:
+        InputError: there is none of that name.
+    """
     try:
         return NOISE_MODELS[name]
     except KeyError:

@@ -58,8 +58,11 @@ class BPNetwork(Network):
     def respond(self, x: Tensor, train: bool = False) -> BPState:
         """Run the forward pass."""
         masks = self.masks(x.shape[0], train)
+        with self.clock.during("forward" if train else self.clock.phase):
+            return self._forward(x, masks)
+
+    def _forward(self, signal: Tensor, masks: tuple[Tensor | None, ...]) -> BPState:
         pre, drives = [], []
-        signal = x
         for layer, neuron, mask, p in zip(self.layers, self.neurons, masks, self.dropout, strict=False):
             signal = signal if mask is None else signal * mask.mul_(1 / (1 - p))  # inverted dropout
             pre.append(signal)
@@ -76,11 +79,12 @@ class BPNetwork(Network):
         assert isinstance(state, BPState)
         error, scale = self._output_error(state, target)
         products: Contrast = []
-        for i in reversed(range(len(self.layers))):
-            products.append((self.layers[i], OuterProducts((Product(error, state.pre[i]),), scale)))
-            if i > 0:
-                back = masked(self.layers[i].read_back(error), state.masks[i])
-                error = back * self.neurons[i - 1].slope(state.drives[i - 1])
+        with self.clock.during("backward"):
+            for i in reversed(range(len(self.layers))):
+                products.append((self.layers[i], OuterProducts((Product(error, state.pre[i]),), scale)))
+                if i > 0:
+                    back = masked(self.layers[i].read_back(error), state.masks[i])
+                    error = back * self.neurons[i - 1].slope(state.drives[i - 1])
         return products[::-1]
 
     def _output_error(self, state: BPState, target: Tensor) -> tuple[Tensor, float]:
@@ -91,7 +95,8 @@ class BPNetwork(Network):
         if self.loss == "mse":
             error = (target - state.output) * slope(drive)  # masked outputs: y = d = 0
             return error, 2 / batch if self.loss_reduction == "sum" else 2 / (batch * n_out)
+        total = target.sum(1, keepdim=True)  # 1 for a one-hot target; fewer where winners were masked
         if self.cross_entropy_on == "logits":
-            return masked(target - torch.softmax(drive, dim=1), state.active), 1 / batch
-        error = target - torch.softmax(state.output, dim=1)
+            return masked(target - total * torch.softmax(drive, dim=1), state.active), 1 / batch
+        error = target - total * torch.softmax(state.output, dim=1)
         return masked(error * slope(drive), state.active), 1 / batch

@@ -91,7 +91,7 @@ class EPNetwork(Network):
         self.readout = None if loss == "mse" else self.layers[-1]
         # one dynamical layer of hardsigm units under a constant drive relaxes in closed form, if steps do not overshoot
         constant_drive = self.layers[0].array.exact or dynamics.hold_input
-        overshoots = dynamics.dt * (1 + dynamics.beta) > 1
+        overshoots = dynamics.dt * (1 + dynamics.beta) > 1 or dynamics.beta >= 1  # beta < 0 at -1: no rest
         self._closed_form = len(self.dynamical) == 1 and neuron.name == "hardsigm" and constant_drive and not overshoots
 
     def respond(self, x: Tensor, train: bool = False) -> EPState:
@@ -99,8 +99,8 @@ class EPNetwork(Network):
         masks = self.masks(x.shape[0], train)
         x = masked(x, masks[0])
         steps = self.dynamics.free_steps
-        with self.clock.during("free" if train else "inference"):
-            held = self._hold(x, steps)
+        with self.clock.during("free" if train else self.clock.phase):
+            held = self._hold(x, train)
             if self._closed_form and held is not None:
                 states = [held_relaxation(None, held, steps, self.dynamics.dt, mask=masks[1])]
             else:
@@ -131,12 +131,14 @@ class EPNetwork(Network):
                 contrast.append((self.readout, self._readout_products(ends, target)))
         return contrast
 
-    def _hold(self, x: Tensor, steps: int) -> Tensor | None:
+    def _hold(self, x: Tensor, train: bool) -> Tensor | None:
         """Read the clamped input once where hardware holds it, or where re-reading it would change nothing."""
-        first = self.layers[0]
-        if self.dynamics.hold_input:
+        first, dyn = self.layers[0], self.dynamics
+        if dyn.hold_input:
             return first.read(x)
-        return first.read(x, times=steps) if first.array.exact else None
+        nudged_phases = 0 if not train else 2 if dyn.estimate == "symmetric" else 1
+        times = dyn.free_steps + nudged_phases * dyn.nudged_steps
+        return first.read(x, times=times) if first.array.exact else None
 
     def _relax(
         self,
@@ -180,7 +182,7 @@ class EPNetwork(Network):
         a1, a0 = (x, x) if i == 0 else (high[i - 1], low[i - 1])
         if self.dynamics.contrast == "difference":
             # a1 b1 - a0 b0 = 1/2 [(b1 - b0)(a1 + a0) + (b1 + b0)(a1 - a0)]
-            return (Product(b1 - b0, (a1 + a0) / 2), Product((b1 + b0) / 2, a1 - a0))
+            return (Product(b1 - b0, (a1 + a0) / 2), Product((b1 + b0) / 2, a1 - a0, line=0.0))  # the line: 1 - 1
         nudged, free = Product(b1, a1, +1), Product(b0, a0, -1)
         return (free, nudged) if self.dynamics.pulse_order == "free-first" else (nudged, free)
 

@@ -40,7 +40,7 @@ class Layer:
         """Return the products as the array sees them: with line biases the constant line takes part."""
         if not self.line:
             return products
-        terms = tuple(Product(term.post, _with_line(term.pre), term.sign) for term in products.terms)
+        terms = tuple(Product(term.post, _with_line(term.pre, term.line), term.sign) for term in products.terms)
         return OuterProducts(terms, products.scale)
 
     def update(self, products: OuterProducts, rate: float) -> Writes:
@@ -61,5 +61,5 @@ class Layer:
             self.bias.copy_(state["bias"])
 
 
-def _with_line(pre: Tensor) -> Tensor:
-    return torch.cat([pre, torch.ones_like(pre[:, :1])], dim=1)
+def _with_line(pre: Tensor, line: float = 1.0) -> Tensor:
+    return torch.cat([pre, torch.full_like(pre[:, :1], line)], dim=1)

@@ -26,8 +26,8 @@ EXPECTED_NOTE = (
 
 
 def expected_rows(records: Sequence[RunRecord]) -> tuple[tuple[str, ...], ...]:
-    """Return a row of `EXPECTED_COLUMNS` for every expectation that records speak to; failed runs are left out."""
-    return tuple(_row(agreement) for agreement in agreements([r for r in records if r.status != "failed"]))
+    """Return a row of `EXPECTED_COLUMNS` for every expectation that records speak to."""
+    return tuple(_row(agreement) for agreement in agreements(records))
 
 
 def _row(a: Agreement) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ MOST_POINTS = 80  # in one figure
 _THEMED = {figures.INK: "currentColor", figures.PAPER: "var(--paper)", figures.GRID: "var(--grid)"}
 
 
-def write_report(records: list[RunRecord], folder: Path, title: str | None = None) -> Path:
+def write_report(records: list[RunRecord], folder: Path | str, title: str | None = None) -> Path:
     """Write the report on these records and return the path of its page.
 
     Records of which every one failed make a report that says so and lists their messages.
@@ -42,7 +42,7 @@ def write_report(records: list[RunRecord], folder: Path, title: str | None = Non
     """
     if not records:
         raise InputError("report: got no records; allowed: at least one folder that `neurohw run` or `sweep` wrote")
-    folder = writable_folder(folder)
+    folder = writable_folder(Path(folder))
     records = sorted(records, key=lambda r: (r.name, r.config_hash, r.status, epochs_done(r), r.seed))
     said = content(records, title)
     drawn = _draw(said, folder)

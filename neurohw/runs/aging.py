@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from neurohw.clock import Clock
 from neurohw.config import Experiment
 from neurohw.crossbar.programmed import ProgrammedArray
@@ -12,7 +14,7 @@ from neurohw.networks.layer import Layer
 from neurohw.runs.build import assemble
 from neurohw.runs.evaluate import evaluate
 from neurohw.runs.task import Task
-from neurohw.seeding import Streams
+from neurohw.seeding import Streams, derived_seed
 
 
 def evaluate_ages(experiment: Experiment, network: Network, task: Task, streams: Streams) -> dict[str, Any]:
@@ -39,7 +41,7 @@ def _programmed(experiment: Experiment, layer: Layer, i: int, streams: Streams) 
         layer.array.snapshot(),
         noise_model=section.off_chip,
         drift_compensation=section.drift_compensation,
-        generator=streams.fresh(f"programming.{i}"),
+        generator=torch.Generator().manual_seed(derived_seed(streams.seed, f"programming.{i}")),
     )
     programmed = Layer(array, experiment.network.bias)
     if programmed.bias is not None and layer.bias is not None:

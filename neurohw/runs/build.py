@@ -16,6 +16,8 @@ from neurohw.config import Experiment, ScheduleSection
 from neurohw.crossbar.base import SynapseArray
 from neurohw.crossbar.build import build_array
 from neurohw.crossbar.periphery import ReadPath
+from neurohw.crossbar.programmed import find_noise_model
+from neurohw.errors import InputError
 from neurohw.networks.base import Network
 from neurohw.networks.bp import BPNetwork
 from neurohw.networks.ep import Dynamics, EPNetwork
@@ -28,13 +30,34 @@ from neurohw.training.schedules import Schedule
 
 
 def build_network(experiment: Experiment, streams: Streams, clock: Clock) -> Network:
-    """Return the network with fresh arrays."""
+    """Return the network with fresh arrays.
+
+    Raises:
+        InputError: a name or a combination that no back-end has.
+    """
+    _check_hardware(experiment)
     sizes = experiment.network.layers
     layers = [
         Layer(_fresh_array(experiment, streams, i, n_pre, n_post), experiment.network.bias)
         for i, (n_pre, n_post) in enumerate(pairwise(sizes))
     ]
     return assemble(experiment, layers, streams, clock)
+
+
+def _check_hardware(experiment: Experiment) -> None:
+    """Refuse before the first epoch what would fail after the last."""
+    section, optimizer = experiment.hardware, experiment.training.optimizer
+    if section.off_chip is not None:
+        try:
+            find_noise_model(section.off_chip)
+        except InputError as error:
+            raise InputError(f"hardware.off_chip: {error}") from None
+    if section.backend == "aihwkit" and optimizer != "pulsed-sgd":
+        from neurohw.crossbar.aihwkit_config import find_remedy  # not before it is asked for: aihwkit takes seconds
+
+        if find_remedy(section.remedy).transfers:
+            raise InputError(f"training.optimizer: got {optimizer!r}, but hardware.remedy {section.remedy!r} writes "
+                             "through its own transfers; allowed: pulsed-sgd")  # fmt: skip
 
 
 def assemble(experiment: Experiment, layers: list[Layer], streams: Streams, clock: Clock) -> Network:

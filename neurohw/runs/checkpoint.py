@@ -78,11 +78,18 @@ def load_checkpoint(
         content = torch.load(path, weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
         raise InputError(f"{path}: cannot be read ({error}); remove it to start the run anew") from error
-    if content["identity"] != identity:
+    if content.get("identity") != identity:
         raise InputError(
-            f"{path}: belongs to configuration and seed {content['identity']}, this run is {identity}; "
+            f"{path}: belongs to configuration and seed {content.get('identity')}, this run is {identity}; "
             "name another folder with --out, or run the configuration that it was made with"
         )
+    try:
+        return _restored(content, network, phases, streams)
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise InputError(f"{path}: does not fit this version ({error}); remove it to start the run anew") from error
+
+
+def _restored(content: dict[str, Any], network: Network, phases: list[Phase], streams: Streams) -> Progress:
     network.load_state_dict(content["network"])
     network.clock.seconds = content["clock_seconds"]
     for phase, state in zip(phases, content["rules"], strict=True):

@@ -6,7 +6,8 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 
 import torch
 
@@ -36,12 +37,19 @@ def run_points(points: Sequence[Point], jobs: int, report: Reporter) -> Iterator
         futures = {pool.submit(_outcome, point, Silent()): point for point in points}
         try:
             for future in as_completed(futures):
-                yield futures[future], future.result()
-        except KeyboardInterrupt:
-            for process in multiprocessing.active_children():
-                process.terminate()  # their checkpoints stand; the sweep goes on from there
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+                yield futures[future], _result(future)
+        finally:
+            if not all(future.done() for future in futures):  # interrupted
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in multiprocessing.active_children():
+                    process.terminate()  # their checkpoints stand; the sweep goes on from there
+
+
+def _result(future: Future[RunRecord | Exception]) -> RunRecord | Exception:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        return NeurohwError("its process was killed, for want of memory perhaps; fewer --jobs need less")
 
 
 def _prepare(threads: int) -> None:

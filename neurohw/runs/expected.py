@@ -94,21 +94,24 @@ def expectations(name: str) -> list[Expectation]:
 def agreements(records: Sequence[RunRecord]) -> list[Agreement]:
     """Return every expectation that these records speak to, beside what they measured.
 
-    A record speaks to an expectation if it has the experiment's name and, evaluation apart, its configuration.
+    A record speaks to an expectation if it did not fail, has the experiment's name and, evaluation apart, its
+    configuration, and was evaluated with the same share of the labels. Each seed counts once.
     """
+    usable = [record for record in records if record.status != "failed"]
     found = []
-    for name in sorted({record.name for record in records}):
+    for name in sorted({record.name for record in usable}):
         for expected in expectations(name):
-            wanted = _learning_part(load_experiment(name, expected.where).canonical())
-            same = [r for r in records if r.name == name and _learning_part(r.config) == wanted]
-            values = [v for r in same if (v := _value(r, expected)) is not None]
-            if values:
-                found.append(_agreement(name, expected, values))
+            wanted = _what_was_learnt(load_experiment(name, expected.where).canonical())
+            same = [r for r in usable if r.name == name and _what_was_learnt(r.config) == wanted]
+            by_seed = {r.seed: v for r in same if (v := _value(r, expected)) is not None}
+            if by_seed:
+                found.append(_agreement(name, expected, list(by_seed.values())))
     return found
 
 
-def _learning_part(config: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key not in ("evaluation", "runs")}
+def _what_was_learnt(config: dict[str, Any]) -> dict[str, Any]:
+    learnt = {key: value for key, value in config.items() if key not in ("evaluation", "runs")}
+    return {**learnt, "labels_shown": max(config["evaluation"]["label_fraction"])}
 
 
 def _value(record: RunRecord, expected: Expectation) -> float | None:

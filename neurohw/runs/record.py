@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from neurohw.errors import InputError
 from neurohw.runs.files import atomic, write_text
 
-SCHEMA = 1
 RECORD, METRICS, CHECKPOINT = "record.json", "metrics.csv", "checkpoint.pt"
 
 
@@ -27,7 +26,7 @@ class RunRecord(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_version: int = Field(default=SCHEMA, alias="schema")
+    schema_version: Literal[1] = Field(default=1, alias="schema")
     name: str
     kind: str
     config: dict[str, Any]
@@ -67,13 +66,18 @@ def read_record(folder: Path) -> RunRecord:
         record = RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: no record of a run here ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: {error}; this is no record that neurohw wrote") from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise InputError(f"{path}: {key}: {first['msg']}; this is no record that neurohw wrote") from None
     metrics = folder / METRICS
     if metrics.is_file() and metrics.stat().st_size > 1:
-        record.curve = pd.read_csv(metrics).to_dict("records")  # type: ignore[assignment]
+        try:
+            record.curve = pd.read_csv(metrics).to_dict("records")  # type: ignore[assignment]
+        except ValueError as error:  # pandas' own errors and undecodable bytes
+            raise InputError(f"{metrics}: cannot be read ({error})") from error
     return record
 
 

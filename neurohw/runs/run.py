@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import sys
 import time
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
+
+import torch
 
 from neurohw.circuits.target import TargetCircuit
 from neurohw.clock import Clock
@@ -20,7 +23,7 @@ from neurohw.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
 from neurohw.runs.evaluate import evaluate
 from neurohw.runs.files import writable_folder
 from neurohw.runs.progress import Reporter, Silent
-from neurohw.runs.record import CHECKPOINT, RECORD, RunRecord, git_revision, read_record, versions, write_curve
+from neurohw.runs.record import CHECKPOINT, METRICS, RECORD, RunRecord, git_revision, read_record, versions, write_curve
 from neurohw.runs.task import Task, build_task
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
@@ -58,12 +61,13 @@ def run(
     streams = Streams(seed, device)
     task = build_task(experiment, streams)
     digest = config_hash(experiment, task.checksums)
-    folder = writable_folder(Path(out) if out is not None else default_folder(experiment, digest, seed))
-    if resume and (done := _finished(folder, digest, seed, stop_after)):
+    folder = Path(out) if out is not None else default_folder(experiment, digest, seed)
+    if resume and (done := finished(folder, digest, seed, stop_after)):
         return done
-    if not resume:
-        _refuse_unfinished(folder)
     session = _Session(experiment, seed, digest, folder, task, streams, report or Silent())
+    writable_folder(folder)
+    if not resume:
+        _make_room(folder, digest, seed)
     return session.go(resume, stop_after)
 
 
@@ -85,6 +89,7 @@ class _Session:
         streams: Streams,
         report: Reporter,
     ) -> None:
+        _reset_peak_memory()
         self.experiment, self.seed, self.digest, self.folder = experiment, seed, digest, folder
         self.task, self.streams, self.report = task, streams, report
         self.network: Network = build_network(experiment, streams, Clock())
@@ -94,7 +99,7 @@ class _Session:
         self.git = git_revision()  # of the code that runs, which may change on disk while it does
 
     def go(self, resume: bool, stop_after: int | None) -> RunRecord:
-        identity = f"{self.digest}-{self.seed}"
+        identity = f"{self.digest}-{self.seed}-{self.streams.device.type}"
         if resume:
             restored = load_checkpoint(self.folder, identity, self.network, self.phases, self.streams)
             self.progress = restored or self.progress
@@ -138,14 +143,14 @@ class _Session:
             self.report.tick,
         )
         seconds = time.perf_counter() - began
-        progress.done += 1
-        progress.round = epoch.round if epoch.closes_round else progress.round
-        progress.train_seconds += seconds
-        progress.images += images
         row: dict[str, Any] = {"epoch": epoch.round, "phase": phase.name, "index": epoch.index + 1, "seconds": seconds}
         if self._evaluation_is_due(epoch, last):
             progress.metrics = evaluate(self.experiment, self.network, self.task, self.streams, final=last)
             row |= {key: value for key, value in progress.metrics.items() if isinstance(value, float)}
+        progress.done += 1
+        progress.round = epoch.round if epoch.closes_round else progress.round
+        progress.train_seconds += seconds
+        progress.images += images
         progress.curve.append(row)
         self.report.end(row)
 
@@ -171,7 +176,7 @@ class _Session:
             config=self.experiment.canonical(),
             config_hash=self.digest,
             seed=self.seed,
-            versions=versions(),
+            versions=versions() | {"device": str(self.streams.device), "threads": str(torch.get_num_threads())},
             git=self.git,
             status=status,
             message=message,
@@ -186,29 +191,46 @@ class _Session:
         )
 
 
-def _finished(folder: Path, digest: str, seed: int, stop_after: int | None) -> RunRecord | None:
+def finished(folder: Path, digest: str, seed: int, stop_after: int | None) -> RunRecord | None:
     """Return the folder's record if there is nothing left to do for it."""
     if not (folder / RECORD).is_file():
         return None
     record = read_record(folder)
     same = record.config_hash == digest and record.seed == seed
     enough = record.status == "finished" or (
-        record.status == "stopped" and stop_after is not None and record.timing["epochs"] >= stop_after
+        record.status == "stopped"
+        and record.message is None  # not interrupted
+        and stop_after is not None
+        and record.timing["epochs"] >= stop_after
     )
     return record if same and enough else None
 
 
-def _refuse_unfinished(folder: Path) -> None:
-    """Make room for a run from the start, unless that would throw an interrupted one away."""
+def _make_room(folder: Path, digest: str, seed: int) -> None:
+    """Remove a former run from the folder, unless it is another's, or was interrupted and would be lost."""
     recorded = (folder / RECORD).is_file()
-    interrupted = not recorded or read_record(folder).message is not None
-    if (folder / CHECKPOINT).is_file() and interrupted:
+    if recorded:
+        record = read_record(folder)
+        if (record.config_hash, record.seed) != (digest, seed):
+            raise InputError(f"{folder}: holds the run {record.name}-{record.config_hash}-{record.seed}; this one is "
+                             f"{digest}-{seed}: name another folder with --out, or remove that one")  # fmt: skip
+    if (folder / CHECKPOINT).is_file() and (not recorded or record.message is not None):
         raise InputError(f"{folder}: holds an interrupted run; --resume goes on with it, --out names another folder, "
                          f"and removing its {CHECKPOINT} starts anew")  # fmt: skip
-    (folder / CHECKPOINT).unlink(missing_ok=True)
-    (folder / RECORD).unlink(missing_ok=True)
+    for name in (CHECKPOINT, RECORD, METRICS):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _reset_peak_memory() -> None:
+    """Let the kernel count this process's peak anew, so that a run of a sweep does not inherit the former one's."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def _peak_memory_bytes() -> int:
+    """Return the peak resident size since the run began (Linux), or of the process."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,8 +72,9 @@ class Sweep:
             yield {**self.file.set, **dict(zip(keys, values, strict=True))}
 
     def size(self) -> int:
-        """Return the number of points of the grid, seeds not counted."""
-        return len(list(self.combinations()))
+        """Return the number of runs, with the base experiment's `runs` where the file names no seeds."""
+        seeds = len(self.file.seeds) if self.file.seeds is not None else load_experiment(self.base()).runs
+        return seeds * math.prod(len(values) for values in self.file.axes.values())
 
     def points(self, out: Path) -> Iterator[Point]:
         """Yield every run, its folder below `out`: all points for the first seed, then for the next.
@@ -84,6 +86,7 @@ class Sweep:
         experiments = [load_experiment(base, overrides) for overrides in self.combinations()]
         checksums = {name: load_dataset(name).checksums for name in {e.data.dataset for e in experiments}}
         hashed = [(e, config_hash(e, checksums[e.data.dataset])) for e in experiments]
+        hashed = list({digest: (e, digest) for e, digest in hashed}.values())  # points that are the same run once
         longest = max(experiment.runs for experiment in experiments)
         for seed in self.file.seeds or range(longest):
             for experiment, digest in hashed:

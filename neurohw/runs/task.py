@@ -58,10 +58,20 @@ def build_task(experiment: Experiment, streams: Streams) -> Task:
         train, test = part(train, complement(_size(train), held_out)), part(train, held_out)
     train = _limited(train, section.train_limit, "data.train_limit")
     test = _limited(test, section.test_limit, "data.test_limit")
+    _check_fractions(experiment, _size(train), dataset.n_classes)
     labelled = unlabelled = None
     if experiment.training.mode == "semi-supervised":
         labelled, unlabelled = _label_some(experiment, train, streams.integer("labelled"))
     return Task(train, test, labelled, unlabelled, dataset.n_classes, dataset.levels, dataset.checksums)
+
+
+def _check_fractions(experiment: Experiment, n_train: int, n_classes: int) -> None:
+    for fraction in experiment.evaluation.label_fraction:
+        if round(fraction * n_train) < n_classes:
+            raise InputError(
+                f"evaluation.label_fraction: got {fraction}, which is {round(fraction * n_train)} of {n_train} images; "
+                f"allowed: at least one image for each of {n_classes} classes"
+            )
 
 
 def part(samples: Samples, indices: Tensor) -> Samples:
