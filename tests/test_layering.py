@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "energy": {"crossbar.base", "circuits.target"},
     "variants": set(),
     "config": {"variants"},
-    "loading": {"config"},
+    "loading": {"config", "variants"},
     "runs": {"loading", "config", "data", "devices", "crossbar", "circuits", "networks", "training", "energy"},
     "report": {"runs.record", "runs.files", "runs.expected", "loading", "config"},
     "doctor": {"crossbar", "data", "devices"},
