@@ -84,7 +84,7 @@ class BPNetwork(Network):
                 products.append((self.layers[i], OuterProducts((Product(error, state.pre[i]),), scale)))
                 if i > 0:
                     back = masked(self.layers[i].read_back(error), state.masks[i])
-                    error = back * self.neurons[i - 1].slope(state.drives[i - 1])
+                    error = self.neurons[i - 1].slope(state.drives[i - 1]).mul_(back)
         return products[::-1]
 
     def _output_error(self, state: BPState, target: Tensor) -> tuple[Tensor, float]:
@@ -93,7 +93,7 @@ class BPNetwork(Network):
         slope = self.neurons[-1].slope
         drive = state.drives[-1]
         if self.loss == "mse":
-            error = (target - state.output) * slope(drive)  # masked outputs: y = d = 0
+            error = slope(drive).mul_(target - state.output)  # masked outputs: y = d = 0
             return error, 2 / batch if self.loss_reduction == "sum" else 2 / (batch * n_out)
         total = target.sum(1, keepdim=True)  # 1 for a one-hot target; fewer where winners were masked
         if self.cross_entropy_on == "logits":
