@@ -269,8 +269,7 @@ def _largest(values: Tensor) -> float:
     """Return max |value|, 0 for an empty tensor."""
     if not values.numel():
         return 0.0
-    low, high = values.aminmax()
-    return max(-low.item(), high.item())
+    return float(torch.linalg.vector_norm(values, ord=math.inf))
 
 
 def _rebuilt(shape: tuple[int, int], arguments: dict[str, Any], state: StateDict) -> AihwkitArray:
