@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 _HOME = {
     "AihwkitArray": "crossbar.aihwkit_array",
     "BPNetwork": "networks.bp",
+    "DeviceModel": "devices.model",
     "Dynamics": "networks.ep",
     "EPNetwork": "networks.ep",
     "Experiment": "config",
@@ -28,6 +29,7 @@ _HOME = {
     "TargetCircuit": "circuits.target",
     "TiledArray": "crossbar.tiled",
     "build_array": "crossbar.build",
+    "load_device": "devices.library",
     "load_experiment": "loading",
     "neuron": "circuits.neuron",
     "read_record": "runs.record",

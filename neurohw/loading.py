@@ -13,18 +13,10 @@ from pydantic import BaseModel, ValidationError
 
 from neurohw.config import Experiment, merged
 from neurohw.errors import InputError
+from neurohw.shipping import read_toml, shipped
 from neurohw.variants import published
 
-_PACKAGE = Path(__file__).parent
 _ABSENT = object()
-
-
-def shipped(kind: str) -> Path:
-    """Return the folder `kind` ("experiments", "device_models") of the source tree, or of the installed package."""
-    beside = _PACKAGE.parent / kind
-    return (
-        beside if beside.is_dir() and (_PACKAGE.parent / "pyproject.toml").is_file() else _PACKAGE / "_shipped" / kind
-    )
 
 
 def experiment_path(path_or_name: str | Path) -> Path:
@@ -40,20 +32,6 @@ def experiment_path(path_or_name: str | Path) -> Path:
     names = sorted(p.parent.name for p in shipped("experiments").glob("*/experiment.toml"))
     raise InputError(f"experiment {str(path_or_name)!r}: no such file, and no experiment of that name; allowed: "
                      f"a TOML file, or one of {', '.join(names)}")  # fmt: skip
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return a TOML file's tables.
-
-    Raises:
-        InputError: the file cannot be read or is no TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: this is no valid TOML: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
 
 
 def load_experiment(path_or_name: str | Path, overrides: Mapping[str, Any] | None = None) -> Experiment:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "neurohw"
-LEAVES = {"errors", "seeding", "clock"}
+LEAVES = {"errors", "seeding", "clock", "shipping"}
 LEARNING = {"crossbar.base", "circuits.neuron", "circuits.target"}
 
 # part -> what it may import, besides itself and the leaves; a dotted name allows that module only
@@ -16,6 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "seeding": set(),
     "clock": set(),
+    "shipping": set(),
     "data": set(),
     "devices": set(),
     "crossbar": {"devices"},
@@ -32,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "bench": {"*"},
     "testing": {"*"},
     "cli": {"*"},
+    "cli_device": {"*"},
     "__main__": {"cli"},
     "__init__": {"*"},
 }
@@ -78,6 +80,12 @@ def test_nothing_imports_what_is_on_top() -> None:
         if part not in NOTHING_IMPORTS:
             tops = {name.split(".")[0] for name in imported(path)} & (NOTHING_IMPORTS - {part})
             assert not tops, f"{dotted(path)} imports {tops}"
+
+
+def test_a_group_of_commands_is_imported_by_the_command_line_only() -> None:
+    for path in modules():
+        groups = {name.split(".")[0] for name in imported(path) if name.startswith("cli_")}
+        assert not groups or dotted(path) == "cli", f"{dotted(path)} imports {groups}"
 
 
 def test_only_the_aihwkit_modules_import_aihwkit() -> None:

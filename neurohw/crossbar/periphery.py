@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 
 from neurohw.errors import InputError
 
+CODINGS = ("amplitude", "pulse-width", "bit-serial")
+PULSE_KINDS = ("stochastic", "deterministic")
 _MOST_BITS = 24  # float32 has no more
+_SPREADS = (
+    "read_noise", "weight_noise", "input_noise", "relative_noise", "column_gain", "column_offset", "nonlinearity",
+)  # fmt: skip
 
 
 def converter_step(bits: int | None) -> float:
@@ -35,6 +40,14 @@ class ReadPath:
         weight_noise: standard deviation of fresh Gaussian noise on every cell at every read.
         input_bound: inputs are clipped to +- this; inf: no bound.
         output_bound: outputs are clipped to +- this; inf: no bound.
+        input_noise: standard deviation of fresh Gaussian noise on every input, after the DAC.
+        relative_noise: standard deviation of fresh noise on every cell at every read, relative to its conductance.
+        coding: how inputs are applied: "amplitude" or "pulse-width" (one read; they differ in time and energy, not in
+            numbers) or "bit-serial" (a read and a conversion for each bit, added digitally).
+        signed_passes: positive and negative inputs are read one after the other and subtracted digitally.
+        column_gain: device-to-device spread of the outputs' gain, relative, fixed per output.
+        column_offset: standard deviation of the outputs' offset, fixed per output, in output units.
+        nonlinearity: a in y / (1 + a |y|), y in output units (aihwkit's `out_nonlinearity`).
 
     Raises:
         InputError: a value out of range, or a converter with bits but without a bound.
@@ -46,6 +59,13 @@ class ReadPath:
     weight_noise: float = 0.0
     input_bound: float = 1.0
     output_bound: float = 12.0
+    input_noise: float = 0.0
+    relative_noise: float = 0.0
+    coding: str = "amplitude"
+    signed_passes: bool = False
+    column_gain: float = 0.0
+    column_offset: float = 0.0
+    nonlinearity: float = 0.0
 
     def __post_init__(self) -> None:
         for name, bits, bound in (
@@ -56,10 +76,14 @@ class ReadPath:
                 raise InputError(f"{name} must be None (not quantised) or 2 to {_MOST_BITS}, but got {bits!r}")
             if bits is not None and math.isinf(bound):
                 raise InputError(f"{name}={bits} needs a finite bound, but the bound is {bound}")
-        for name in ("read_noise", "weight_noise"):
+        for name in _SPREADS:
             value = getattr(self, name)
             if not 0 <= value < math.inf:
                 raise InputError(f"{name} must be a finite number of at least 0, but got {value!r}")
+        if self.coding not in CODINGS:
+            raise InputError(f"coding: got {self.coding!r}; allowed: {', '.join(CODINGS)}")
+        if self.coding == "bit-serial" and self.dac_bits is None:
+            raise InputError("coding 'bit-serial' needs dac_bits: the bits that are applied one after the other")
         for name in ("input_bound", "output_bound"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} must be positive (inf: no bound), but got {getattr(self, name)!r}")
@@ -76,7 +100,7 @@ class ReadPath:
 
     def without_noise(self) -> ReadPath:
         """Return the same converters and bounds without noise."""
-        return replace(self, read_noise=0.0, weight_noise=0.0)
+        return replace(self, read_noise=0.0, weight_noise=0.0, input_noise=0.0, relative_noise=0.0)
 
 
 @dataclass(frozen=True)
@@ -89,6 +113,8 @@ class PulseScheme:
         length: pulses in a train (aihwkit's `desired_bl`); the most, where it is managed.
         update_management: scale the trains of both sides to equal pulse probabilities (Gokmen & Vlasov 2016).
         update_bl_management: shorten the train to what the sample's largest product needs.
+        kind: "stochastic" trains, or "deterministic": each cell gets the nearest whole number of pulses to the batch's
+            sum, which a digital circuit has counted.
 
     Raises:
         InputError: `length` is not a positive integer.
@@ -97,7 +123,10 @@ class PulseScheme:
     length: int = 31
     update_management: bool = True
     update_bl_management: bool = True
+    kind: str = "stochastic"
 
     def __post_init__(self) -> None:
         if self.length < 1:
             raise InputError(f"pulse length must be at least 1, but got {self.length!r}")
+        if self.kind not in PULSE_KINDS:
+            raise InputError(f"pulse kind: got {self.kind!r}; allowed: {', '.join(PULSE_KINDS)}")

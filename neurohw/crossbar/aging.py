@@ -1,0 +1,119 @@
+"""The cells of one crossbar as time passes: drift since the last write, decay, diffusion, relaxation, 1/f noise."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from neurohw.crossbar.base import StateDict
+from neurohw.devices.retention import Retention
+
+
+class Aging:
+    """What the cells remember of their writes, and what they are worth by now.
+
+    Args:
+        retention: the population.
+        shape: (n_post, n_pre).
+        zero: the weight at which the conductance is zero; drift and 1/f noise act on w - zero.
+        span: w_max - w_min, for the drift exponent's dependence on the state.
+        generator: draws exponents and time constants now, diffusion and relaxation later.
+    """
+
+    def __init__(
+        self, retention: Retention, shape: tuple[int, int], zero: float, span: float, generator: torch.Generator
+    ) -> None:
+        self.retention = retention
+        self._zero, self._span = zero, span
+        self._generator = generator
+        device = generator.device
+        self.now = torch.zeros((), dtype=torch.float64)
+
+        def gauss() -> Tensor:
+            return torch.randn(shape, generator=generator, device=device)
+
+        self._state: StateDict = {}
+        if retention.drifts:
+            self._state["nu"] = retention.drift_nu + retention.drift_nu_dtod * gauss()
+        if retention.drifts or retention.read_noise_1f:
+            self._state["written"] = torch.zeros(shape, dtype=torch.float64, device=device)
+        if retention.lifetime:
+            lifetime = retention.lifetime * (1 + retention.lifetime_dtod * gauss())
+            self._state["decay"] = lifetime.clamp_(min=1e-9 * retention.lifetime).reciprocal_()  # per second
+        if retention.diffusion:
+            self._state["diffusion"] = (retention.diffusion * (1 + retention.diffusion_dtod * gauss())).abs_()
+        if retention.relaxation:
+            self._state["pending"] = torch.zeros(shape, device=device)
+
+    @property
+    def changes_weights(self) -> bool:
+        """Whether time alone moves any weight."""
+        r = self.retention
+        return r.drifts or bool(r.lifetime or r.diffusion or r.relaxation)
+
+    def touched(self, index: Tensor | None = None) -> None:
+        """Note that cells (flat indices; None: all) have just been written."""
+        if "written" in self._state:
+            written = self._state["written"].view(-1)
+            if index is None:
+                written.fill_(self.now.item())
+            else:
+                written[index] = self.now.item()
+        if "pending" in self._state:
+            pending = self._state["pending"].view(-1)
+            number = pending.numel() if index is None else len(index)
+            drawn = torch.randn(number, generator=self._generator, device=pending.device) * self.retention.relaxation
+            if index is None:
+                pending.copy_(drawn)
+            else:
+                pending[index] = drawn
+
+    def elapse(self, kept: Tensor, seconds: float) -> None:
+        """Let time pass: decay, diffusion and relaxation change `kept` in place; drift only needs the clock."""
+        retention = self.retention
+        self.now += seconds
+        if retention.lifetime:
+            share = torch.exp(self._state["decay"] * -seconds)
+            kept.sub_(retention.rest).mul_(share).add_(retention.rest)
+        if retention.diffusion:
+            walk = torch.randn(kept.shape, generator=self._generator, device=kept.device)
+            kept.add_(walk.mul_(self._state["diffusion"]), alpha=math.sqrt(seconds))
+        if retention.relaxation:
+            part = self._state["pending"] * -math.expm1(-seconds / retention.relaxation_time)
+            kept.add_(part)
+            self._state["pending"].sub_(part)
+
+    def drifted(self, kept: Tensor, index: Tensor | None = None) -> Tensor:
+        """Return the weights as they are read now: zero + (w - zero) (t / t0)^-nu, t since each cell's last write."""
+        if "nu" not in self._state:
+            return kept
+        nu, age = self._state["nu"], self._age()
+        if index is not None:
+            nu, age = nu.view(-1)[index], age.view(-1)[index]
+        if self.retention.drift_nu_state:
+            nu = nu + self.retention.drift_nu_state * ((kept - self._zero) / self._span - 0.5)
+        grown = (age / self.retention.drift_t0).clamp_(min=1.0).to(kept.dtype)
+        return (kept - self._zero).mul_(grown.pow(-nu)).add_(self._zero)
+
+    def flicker(self, weights: Tensor) -> Tensor | None:
+        """Return the standard deviation of 1/f noise per cell: c |w - zero| sqrt(log((t + t_r) / (2 t_r)))."""
+        if not self.retention.read_noise_1f:
+            return None
+        span = self.retention.read_time
+        growth = ((self._age() + span) / (2 * span)).clamp_(min=1.0).log_().sqrt_().to(weights.dtype)
+        at_one_second = math.sqrt(math.log((1 + span) / (2 * span)))
+        return (weights - self._zero).abs_().mul_(growth).mul_(self.retention.read_noise_1f / at_one_second)
+
+    def _age(self) -> Tensor:
+        return self.now.item() - self._state["written"]
+
+    def state_dict(self) -> StateDict:
+        """Return the clock and the cells' own constants."""
+        return {"now": self.now.clone(), **{name: tensor.clone() for name, tensor in self._state.items()}}
+
+    def load_state_dict(self, state: StateDict) -> None:
+        """Restore `state_dict`."""
+        self.now = state["now"].clone().cpu()
+        self._state = {name: state[name].to(tensor.device, copy=True) for name, tensor in self._state.items()}

@@ -1,0 +1,233 @@
+"""The analog array: our own seeded, vectorised crossbar, on CPU or GPU, equal in distribution to aihwkit's tiles.
+
+Everything random comes from one generator per array, so a run replays to the last bit on the same kind of device and
+with the same number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes
+from neurohw.crossbar.cells import CellBank, DevicePopulation
+from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.crossbar.reading import Reader
+from neurohw.crossbar.remedies import Parts, build_cells, find_analog_remedy
+from neurohw.crossbar.unit_cells import sum_of_writes
+from neurohw.devices.laws import SoftBounds
+from neurohw.errors import InputError, NeurohwError
+
+_VERIFIED = 5  # rounds of an increment that is verified
+COMPENSATIONS = ("none", "global", "per-column")
+
+
+class AnalogArray(SynapseArray):
+    """A crossbar of analog devices.
+
+    Initial weights are copied exactly, clipped to each cell's bounds. Inputs of `read` within the DAC's bound are
+    converted as they are; a batch with a larger one is scaled down to it digitally, and the output up again. Inputs of
+    `read_transposed` are always scaled so that the batch's largest meets the bound, since errors may be tiny.
+
+    Args:
+        weights: [n_post, n_pre] initial weights.
+        device: what the cells are.
+        remedy: a name from `ANALOG_REMEDIES`; remedy_parameters: its settings.
+        read_path: converters and noise of `read`, and of the reads inside remedies.
+        backward: those of `read_transposed`; None: the same.
+        pulses: the pulse trains of updates.
+        generator: every draw; the same state gives the same array and the same run.
+        weight_range: the largest |weight| that the device's w_max stands for, by a digital factor on the output; None:
+            weights are the device's own, 1:1.
+        increments: how `increment` writes: "open-loop" or "verified" (read exactly and corrected, up to 5 rounds).
+        compensation: of drift, "none", "global" or "per-column": outputs are rescaled digitally by the mean |weight|
+            before a time without writes over that after it.
+        fault_map: see `checked_map`; None: drawn from the device's rates.
+
+    Raises:
+        InputError: an unknown name, or a device that the remedy cannot use.
+    """
+
+    def __init__(
+        self,
+        weights: Tensor,
+        device: DevicePopulation | None = None,
+        remedy: str = "none",
+        read_path: ReadPath | None = None,
+        backward: ReadPath | None = None,
+        pulses: PulseScheme | None = None,
+        generator: torch.Generator | None = None,
+        weight_range: float | None = None,
+        remedy_parameters: Mapping[str, Any] | None = None,
+        increments: str = "open-loop",
+        compensation: str = "none",
+        fault_map: Tensor | None = None,
+    ) -> None:
+        device = device or DevicePopulation(SoftBounds())
+        self.shape = (weights.shape[0], weights.shape[1])
+        self._generator = generator if generator is not None else torch.Generator().manual_seed(0)
+        self.dtype, self.device = torch.float32, self._generator.device
+        if increments not in ("open-loop", "verified"):
+            raise InputError(f"increments: got {increments!r}; allowed: open-loop, verified")
+        if compensation not in COMPENSATIONS:
+            raise InputError(f"compensation: got {compensation!r}; allowed: {', '.join(COMPENSATIONS)}")
+        self._increments, self._compensation = increments, compensation
+        self._remedy = find_analog_remedy(remedy)
+        self._pulses = pulses or PulseScheme()
+        self._scale = _output_scale(weight_range, device.response.w_max)
+        self._relative = (read_path or ReadPath()).relative_noise
+        forward = _with_device_noise(read_path or ReadPath(), device)
+        transposed = _with_device_noise(backward or read_path or ReadPath(), device)
+        self._forward = Reader(forward, self.shape[0], self._generator, scaled=False)
+        self._backward = Reader(transposed, self.shape[1], self._generator, scaled=True)
+        self.exact = forward.is_perfect and transposed.is_perfect and not device.retention.read_noise_1f
+
+        def new_bank(initial: Tensor) -> CellBank:
+            return CellBank(initial, device, self._generator, fault_map)
+
+        cells = weights.detach().to(self.device, torch.float32) / self._scale
+        parts = Parts(new_bank, cells, self._generator, self._read_columns, device.sided)
+        self.cells = build_cells(remedy, parts, dict(remedy_parameters or {}))
+        self._noisy_cells = bool(self._relative or device.retention.read_noise_1f)
+        self._correction = torch.ones(self.shape[0] if compensation == "per-column" else 1, device=self.device)
+        self._level: Tensor | None = None  # readout before a time without writes
+        self._matrix: Tensor | None = None  # W^T as it is read now, and each cell's spread: renewed after changes
+        self._spread: Tensor | None = None
+
+    def read(self, pre: Tensor, times: int = 1) -> Tensor:
+        """Return W pre through DAC, noise and ADC, [B, n_post]."""
+        matrix, spread = self._as_read()
+        out = self._forward(pre.to(torch.float32), matrix, spread)
+        if self._compensation != "none":
+            out = out * self._correction
+        return out if self._scale == 1.0 else out.mul_(self._scale)
+
+    def read_transposed(self, post: Tensor, times: int = 1) -> Tensor:
+        """Return W^T post from the same cells, the batch scaled to the DAC's range, [B, n_pre]."""
+        matrix, spread = self._as_read()
+        post = post.to(torch.float32)
+        if self._compensation != "none":
+            post = post * self._correction
+        out = self._backward(post, matrix.t(), None if spread is None else spread.t())
+        return out if self._scale == 1.0 else out.mul_(self._scale)
+
+    def update(self, products: OuterProducts, rate: float) -> Writes:
+        """Pulse W += rate * products, term by term."""
+        gain = rate * products.scale / self._scale
+        total = Writes(0, 0)
+        if gain == 0.0:
+            return total
+        self._changed()
+        for term in products.terms:
+            total = sum_of_writes(total, self.cells.write(term, gain, self._pulses))
+        return total
+
+    def increment(self, delta: Tensor) -> Writes:
+        """Pulse a digitally computed dW open-loop, or verify and correct it.
+
+        Raises:
+            NeurohwError: the remedy updates a hidden array.
+        """
+        if self._remedy.transfers:
+            raise NeurohwError(
+                f"remedy {self._remedy.name!r} writes its updates to a hidden array, so a digitally computed change "
+                "cannot be pulsed into the weights: use another remedy with a digital optimizer"
+            )
+        self._changed()
+        wanted = delta.to(self.device, torch.float32) / self._scale
+        if self._increments == "open-loop":
+            return self.cells.increment(wanted)
+        return self.cells.program(self.cells.weights() + wanted, rounds=_VERIFIED)
+
+    def program(self, weights: Tensor) -> Writes:
+        """Write and verify: pulse the cells that are off by more than a step or 1 % of the range, at most 30 rounds.
+
+        The verifying read is exact.
+        """
+        self._changed()
+        return self.cells.program(weights.to(self.device, torch.float32) / self._scale)
+
+    def elapse(self, seconds: float) -> None:
+        """Let time pass over every device; compensate the drift of a time without writes if asked to."""
+        if seconds == 0.0:
+            return
+        if self._compensation != "none" and self._level is None:
+            self._level = self._readout()
+        self.cells.elapse(seconds)
+        self._matrix = None
+        if self._level is not None:
+            self._correction = self._level / self._readout().clamp_(min=1e-12)
+
+    def snapshot(self) -> Tensor:
+        """Return the weights now, output scale and drift compensation included, [n_post, n_pre]."""
+        weights = self.cells.weights() * self._scale
+        return weights * self._correction[:, None] if self._compensation != "none" else weights
+
+    def writes(self) -> dict[str, Tensor]:
+        """Return the pulses that each device has got, [n_post, n_pre] per crossbar of devices."""
+        return {name: bank.pulses.clone() for name, bank in self.cells.banks.items()}
+
+    def state_dict(self) -> StateDict:
+        """Return the cells, the periphery's fixed errors, the compensation and the generator."""
+        state = {f"cells.{name}": tensor for name, tensor in self.cells.state_dict().items()}
+        state |= {f"forward.{name}": tensor for name, tensor in self._forward.state_dict().items()}
+        state |= {f"backward.{name}": tensor for name, tensor in self._backward.state_dict().items()}
+        state["correction"], state["generator"] = self._correction.clone(), self._generator.get_state()
+        return state if self._level is None else {**state, "level": self._level.clone()}
+
+    def load_state_dict(self, state: StateDict) -> None:
+        """Restore `state_dict`: the array goes on to the last bit as the saved one would have."""
+
+        def part(prefix: str) -> StateDict:
+            return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+        self.cells.load_state_dict(part("cells."))
+        self._forward.load_state_dict(part("forward."))
+        self._backward.load_state_dict(part("backward."))
+        self._correction = state["correction"].to(self.device, copy=True)
+        self._level = state["level"].to(self.device, copy=True) if "level" in state else None
+        self._generator.set_state(state["generator"].cpu())
+        self._matrix = None
+
+    def _as_read(self) -> tuple[Tensor, Tensor | None]:
+        """Return W^T [n_pre, n_post] and the spread of each cell, as they are until something changes."""
+        if self._matrix is None:
+            self._matrix = self.cells.weights().t()
+            spread = self.cells.spread(self._relative) if self._noisy_cells else None
+            self._spread = None if spread is None else spread.t()
+        return self._matrix, self._spread
+
+    def _changed(self) -> None:
+        """Forget what writes are about to change; a time without writes ends."""
+        self._matrix = None
+        if self._level is not None:
+            self._level = None
+            self._correction = torch.ones_like(self._correction)
+
+    def _readout(self) -> Tensor:
+        magnitudes = self.cells.weights().abs()
+        return magnitudes.mean(1) if self._compensation == "per-column" else magnitudes.mean().reshape(1)
+
+    def _read_columns(self, matrix: Tensor, lines: Tensor) -> Tensor:
+        return self._forward(lines, matrix, None)
+
+
+def _output_scale(weight_range: float | None, largest_cell: float) -> float:
+    if weight_range is None:
+        return 1.0
+    if not 0 < weight_range < math.inf:
+        raise InputError(f"weight_range must be a positive number or None, but got {weight_range!r}")
+    return weight_range / largest_cell
+
+
+def _with_device_noise(path: ReadPath, device: DevicePopulation) -> ReadPath:
+    """Return the path with the device's own read noise added in quadrature to the noise of each cell."""
+    if not device.read_noise:
+        return path
+    from dataclasses import replace
+
+    return replace(path, weight_noise=math.hypot(path.weight_noise, device.read_noise))

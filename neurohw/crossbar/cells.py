@@ -1,0 +1,271 @@
+"""The cells of one crossbar: their weights, what makes each of them different, and what pulses do to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from neurohw.crossbar.aging import Aging
+from neurohw.crossbar.base import StateDict, Writes
+from neurohw.crossbar.faults import DEAD, STUCK_IN_PLACE, STUCK_LOW, WORKS, checked_map, drawn_faults
+from neurohw.crossbar.pulses import PulseCounts, flat_nonzero
+from neurohw.devices.faults import FaultRates
+from neurohw.devices.laws import PulseResponse
+from neurohw.devices.retention import Retention
+
+_STRIDE = 0.03  # share of the range that pulses taken together may move a cell
+
+
+_BISECTIONS = 24  # of a symmetry point: the range over 2^24
+
+
+@dataclass(frozen=True)
+class DevicePopulation:
+    """What a crossbar is made of, in weight units.
+
+    Args:
+        response: the pulse-response law.
+        retention, faults: how cells age and fail.
+        levels: a cell holds one of so many evenly spaced conductances from bound to bound; None: any.
+        zero: the weight at which the conductance is zero.
+        read_noise: standard deviation of a cell's own noise per read.
+        sided: 2 where one device moves both ways, 1 where it only potentiates.
+    """
+
+    response: PulseResponse
+    retention: Retention = field(default_factory=Retention)
+    faults: FaultRates = field(default_factory=FaultRates)
+    levels: int | None = None
+    zero: float = 0.0
+    read_noise: float = 0.0
+    sided: int = 2
+
+
+class CellBank:
+    """One device a weight, [n_post, n_pre].
+
+    Pulses of one polarity are taken together, as many as move a cell by 3 % of its range, and evaluated half-way: of a
+    law linear in the weight the mean is exact to third order in that share. Potentiating and depressing pulses of one
+    batch are applied one polarity after the other, in the order they come.
+
+    Args:
+        weights: initial weights in the device's units; copied, clipped to each cell's bounds.
+        device: the population: law, retention, faults, levels.
+        generator: draws the population now, and cycle-to-cycle noise later.
+        fault_map: see `checked_map`; None: drawn from the device's rates.
+    """
+
+    def __init__(
+        self,
+        weights: Tensor,
+        device: DevicePopulation,
+        generator: torch.Generator,
+        fault_map: Tensor | None = None,
+    ) -> None:
+        self.shape = (weights.shape[0], weights.shape[1])
+        self.population = device
+        self.response = response = device.response
+        self._generator = generator
+        self.parameters = response.draw(self.shape, generator)
+        span = response.w_max - response.w_min
+        self._stride = _stride(response.step, response.step_ctoc, _STRIDE * span)
+        self.aging = Aging(device.retention, self.shape, device.zero, span, generator)
+        self.pulses = torch.zeros(self.shape, dtype=torch.int32, device=generator.device)
+        self._endurance = self._drawn_endurance(device.faults)
+        faults = drawn_faults(device.faults, self.shape, generator)
+        faults = faults if fault_map is None else checked_map(fault_map, self.shape).to(generator.device)
+        if faults is not None:
+            self._break(faults, weights.to(generator.device))
+        self.kept = torch.empty(self.shape, device=generator.device)
+        self.set(weights)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the cells are."""
+        return self.kept.device
+
+    def set(self, weights: Tensor) -> None:
+        """Give the cells these weights exactly, within their bounds."""
+        self.kept = self._on_levels(self._bounded(weights.to(self.kept)), self.parameters)
+        self.aging.touched()
+        self._see()
+
+    def elapse(self, seconds: float) -> None:
+        """Let time pass over every cell; broken ones keep their weight."""
+        self.aging.elapse(self.kept, seconds)
+        if self.aging.changes_weights:
+            self.kept = self._bounded(self.kept)
+            self._see()
+
+    def spread(self, relative: float) -> Tensor | None:
+        """Return the standard deviation of each cell's noise per read; None if there is none.
+
+        Args:
+            relative: noise relative to the conductance, beside the device's own.
+        """
+        flicker = self.aging.flicker(self.seen)
+        if not relative:
+            return flicker
+        noise = (self.seen - self.population.zero).mul_(relative)
+        return noise.abs_() if flicker is None else torch.hypot(noise, flicker)
+
+    def reset(self, index: Tensor) -> None:
+        """Reset some cells (flat indices) to the bottom of their range, one pulse each."""
+        bottom = self.parameters["w_min"].view(-1)[index]
+        self.kept.view(-1)[index] = bottom
+        self.aging.touched(index)
+        if self.seen is not self.kept:
+            self.seen.view(-1)[index] = self._with_write_noise(bottom)
+        self.pulses.view(-1)[index] += 1
+
+    def apply(self, trains: Iterable[PulseCounts]) -> Writes:
+        """Give pulses, and return how many were given."""
+        ups = downs = 0
+        for pulses in trains:
+            given = self._apply_one_polarity(pulses)
+            ups, downs = (ups + given, downs) if pulses.up else (ups, downs + given)
+        return Writes(ups, downs)
+
+    def _apply_one_polarity(self, pulses: PulseCounts) -> int:
+        some = flat_nonzero(pulses.counts)
+        if not len(some):
+            return 0
+        number = pulses.counts.reshape(-1).index_select(0, some)
+        index = (pulses.rows[:, None] * self.shape[1] + pulses.columns).view(-1).index_select(0, some)
+        own = self._gathered(index, pulses.up)
+        w = self.aging.drifted(self.kept.view(-1).index_select(0, index), index)
+        w = self._moved(w, number, own, pulses.up)
+        self.kept.view(-1).index_copy_(0, index, w)
+        self.aging.touched(index)
+        if self.seen is not self.kept:
+            self.seen.view(-1).index_copy_(0, index, self._with_write_noise(w))
+        self.pulses.view(-1).index_add_(0, index, number.int())
+        if self._endurance is not None:
+            self._wear_out(index)
+        return int(number.sum())
+
+    def _see(self) -> None:
+        """Renew the weights as they are seen: drifted, with the noise of the last write."""
+        drifted = self.aging.drifted(self.kept)
+        if self.response.write_noise:
+            self.seen = self._with_write_noise(drifted)
+        else:
+            self.seen = drifted if drifted is not self.kept else self.kept
+
+    def _with_write_noise(self, w: Tensor) -> Tensor:
+        if not self.response.write_noise:
+            return w
+        noise = torch.randn(w.shape, generator=self._generator, device=w.device)
+        return noise.mul_(self.response.write_noise * self.response.step).add_(w)
+
+    def symmetry_point(self) -> Tensor:
+        """Return the weight at which up and down are equal, [n_post, n_pre], by bisection within each cell's bounds."""
+        low, high = self.parameters["w_min"].clone(), self.parameters["w_max"].clone()
+        for _ in range(_BISECTIONS):
+            middle = torch.lerp(low, high, 0.5)
+            up, down = (self.response.steps(middle, self.parameters, side) for side in (True, False))
+            rising = up > down
+            low, high = torch.where(rising, middle, low), torch.where(rising, high, middle)
+        return torch.lerp(low, high, 0.5)
+
+    def _bounded(self, weights: Tensor) -> Tensor:
+        return torch.minimum(torch.maximum(weights, self.parameters["w_min"]), self.parameters["w_max"])
+
+    def _break(self, faults: Tensor, weights: Tensor) -> None:
+        """Pin broken cells: no step, both bounds at the value they are stuck at."""
+        own = self.parameters
+        value = torch.where(faults == STUCK_LOW, own["w_min"], own["w_max"])
+        value = torch.where(faults == STUCK_IN_PLACE, self._bounded(weights), value)
+        value[faults == DEAD] = 0.0
+        self._pin((faults != WORKS).view(-1).nonzero()[:, 0], value.view(-1)[(faults != WORKS).view(-1)])
+
+    def _pin(self, index: Tensor, value: Tensor) -> None:
+        for name in ("w_min", "w_max"):
+            self.parameters[name].view(-1)[index] = value
+        for name in ("up", "down"):
+            self.parameters[name].view(-1)[index] = 0.0
+
+    def _drawn_endurance(self, faults: FaultRates) -> Tensor | None:
+        if not faults.endurance:
+            return None
+        spread = torch.randn(self.shape, generator=self._generator, device=self._generator.device)
+        return spread.mul_(faults.endurance_dtod).exp_().mul_(faults.endurance)
+
+    def _wear_out(self, index: Tensor) -> None:
+        """Pin the cells whose pulses have reached their endurance at their last weight."""
+        assert self._endurance is not None
+        worn = index[self.pulses.view(-1)[index] >= self._endurance.view(-1)[index]]
+        self._pin(worn, self.kept.view(-1)[worn])
+
+    def _gathered(self, index: Tensor, up: bool) -> dict[str, Tensor]:
+        """Return the parameters of some cells that matter for one polarity."""
+        other = "down" if up else "up"
+        return {
+            name: self.parameters[name].view(-1).index_select(0, index)
+            for name in self.response.keeps
+            if name != other and not name.endswith(f"_{other}")
+        }
+
+    def _moved(self, w: Tensor, number: Tensor, own: dict[str, Tensor], up: bool) -> Tensor:
+        """Return the weights after `number` pulses each."""
+        w = self._stride_on(w, number.clamp(max=self._stride), own, up)
+        left = number - self._stride
+        while len(some := flat_nonzero(left > 0)):
+            part = {name: tensor[some] for name, tensor in own.items()}
+            w[some] = self._stride_on(w[some], left[some].clamp(max=self._stride), part, up)
+            left = left - self._stride
+        return self._on_levels(w, own)
+
+    def _stride_on(self, w: Tensor, number: Tensor, own: dict[str, Tensor], up: bool) -> Tensor:
+        """w <- clip(w +- (n dw(w') + sqrt(n) sigma(w') xi)), w' = w +- n dw(w) / 2 (w itself for one pulse)."""
+        response, sign = self.response, 1.0 if up else -1.0
+        steps = response.steps(w, own, up)
+        if self._stride > 1:
+            halfway = torch.addcmul(w, (number - 1), steps, value=sign / 2)
+            steps = response.steps(halfway, own, up)
+        else:
+            halfway = w
+        moved = torch.addcmul(w, number, steps, value=sign)
+        if response.step_ctoc:
+            noise = torch.randn(w.shape, generator=self._generator, device=w.device).mul_(number.sqrt())
+            moved.addcmul_(noise, torch.as_tensor(response.noise(halfway, steps, own, up)))
+        return torch.minimum(torch.maximum(moved, own["w_min"], out=moved), own["w_max"], out=moved)
+
+    def _on_levels(self, w: Tensor, own: dict[str, Tensor]) -> Tensor:
+        """Return the nearest level, drawn between the two neighbours so that the mean is kept."""
+        if self.population.levels is None:
+            return w
+        count = self.population.levels
+        span = (own["w_max"] - own["w_min"]).clamp_(min=1e-12) / (count - 1)
+        place = (w - own["w_min"]) / span
+        draw = torch.rand(w.shape, generator=self._generator, device=w.device)
+        return (place + draw).floor_().clamp_(0, count - 1).mul_(span).add_(own["w_min"])
+
+    def state_dict(self) -> StateDict:
+        """Return weights, parameters, pulse counts and ages."""
+        state = {"kept": self.kept.clone(), "seen": self.seen.clone(), "pulses": self.pulses.clone()}
+        state |= {f"cell.{name}": tensor.clone() for name, tensor in self.parameters.items()}
+        state |= {f"age.{name}": tensor for name, tensor in self.aging.state_dict().items()}
+        return state if self._endurance is None else {**state, "endurance": self._endurance.clone()}
+
+    def load_state_dict(self, state: StateDict) -> None:
+        """Restore `state_dict`."""
+        device = self.device
+        self.kept = state["kept"].to(device, copy=True)
+        separate = bool(self.response.write_noise) or self.population.retention.drifts
+        self.seen = state["seen"].to(device, copy=True) if separate else self.kept
+        self.pulses = state["pulses"].to(device, copy=True)
+        self.parameters = {name: state[f"cell.{name}"].to(device, copy=True) for name in self.parameters}
+        self.aging.load_state_dict({k.removeprefix("age."): v for k, v in state.items() if k.startswith("age.")})
+        if self._endurance is not None:
+            self._endurance = state["endurance"].to(device, copy=True)
+
+
+def _stride(step: float, step_ctoc: float, reach: float) -> int:
+    """Return the most pulses n for which n dw + sqrt(n) sigma dw stays within reach, at least 1."""
+    share = reach / step
+    root = (-step_ctoc + (step_ctoc**2 + 4 * share) ** 0.5) / 2
+    return max(1, int(root**2))

@@ -1,0 +1,156 @@
+"""The remedies for poor devices by name, for the analog engine: how each is built from devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurohw.crossbar.unit_cells import (
+    DifferentialPair,
+    MixedPrecision,
+    NewBank,
+    OneSidedPair,
+    ReadColumns,
+    ReferenceCell,
+    SeveralDevices,
+    SingleDevice,
+    Transfer,
+    UnitCell,
+)
+from neurohw.errors import InputError
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a remedy builds from.
+
+    Args:
+        new_bank: makes a crossbar of devices from its initial weights.
+        weights: [n_post, n_pre], in device units.
+        generator: of everything that is drawn.
+        read_columns: reads through the array's own periphery.
+        sided: 1 where a device only potentiates.
+    """
+
+    new_bank: NewBank
+    weights: Tensor
+    generator: torch.Generator
+    read_columns: ReadColumns
+    sided: int
+
+
+@dataclass(frozen=True)
+class AnalogRemedy:
+    """A way to make poor devices learn.
+
+    Args:
+        name, description: for people.
+        build: makes the unit cells.
+        parameters: what can be set, with its default.
+        one_sided: works with devices that only potentiate.
+    """
+
+    name: str
+    description: str
+    build: Callable[..., UnitCell]
+    parameters: Mapping[str, Any]
+    one_sided: bool = False
+    transfers: bool = False
+
+
+def _single(parts: Parts) -> UnitCell:
+    return SingleDevice(parts.new_bank, parts.weights, parts.generator)
+
+
+def _several(parts: Parts, devices: int) -> UnitCell:
+    return SeveralDevices(parts.new_bank, parts.weights, parts.generator, devices)
+
+
+def _reference(parts: Parts, error: float) -> UnitCell:
+    return ReferenceCell(parts.new_bank, parts.weights, parts.generator, error)
+
+
+def _differential(parts: Parts) -> UnitCell:
+    return DifferentialPair(parts.new_bank, parts.weights, parts.generator)
+
+
+def _one_sided(parts: Parts, refresh_every: int, refresh_at: float) -> UnitCell:
+    return OneSidedPair(parts.new_bank, parts.weights, parts.generator, refresh_every, refresh_at)
+
+
+def _mixed_precision(parts: Parts, zero_shift: bool) -> UnitCell:
+    if parts.sided == 1:
+        inner: UnitCell = _one_sided(parts, **_ONE_SIDED)
+    else:
+        inner = _reference(parts, 0.0) if zero_shift else _single(parts)
+    return MixedPrecision(inner, parts.weights, parts.generator)
+
+
+def _transfer(parts: Parts, zero_shift: bool, **options: Any) -> UnitCell:
+    empty = torch.zeros_like(parts.weights)
+    make = ReferenceCell if zero_shift else SingleDevice
+    fast = make(parts.new_bank, empty, parts.generator)
+    slow = make(parts.new_bank, parts.weights, parts.generator)
+    return Transfer(fast, slow, parts.read_columns, parts.generator, **options)
+
+
+_ONE_SIDED: dict[str, Any] = {"refresh_every": 100, "refresh_at": 0.75}
+_TRANSFER: dict[str, Any] = {"fast_rate": 0.5, "every": 1, "columns": 0, "zero_shift": True}
+_REMEDIES = (
+    AnalogRemedy("none", "one device a weight, pulsed in situ", _single, {}),
+    AnalogRemedy("several-cells", "devices on the same lines, averaged", _several, {"devices": 4}),
+    AnalogRemedy("reference-cell", "zero-shifting: device less its symmetry point", _reference, {"error": 0.0}),
+    AnalogRemedy("differential", "a pair, both moved by each write in opposite directions", _differential, {}),
+    AnalogRemedy("one-sided", "a pair that is only potentiated, with refresh", _one_sided, _ONE_SIDED, True),
+    AnalogRemedy(
+        "tiki-taka-v2", "a fast array, transferred through a digital sum (Gokmen 2021)", _transfer,
+        {**_TRANSFER, "chop": 0.0, "dynamic": False}, transfers=True,
+    ),
+    AnalogRemedy(
+        "chopped-tiki-taka", "v2 with random sign flips (Rasch et al. 2023)", _transfer,
+        {**_TRANSFER, "chop": 0.1, "dynamic": False}, transfers=True,
+    ),
+    AnalogRemedy(
+        "agad", "chopped, with a dynamic reference (Rasch et al. 2023)", _transfer,
+        {**_TRANSFER, "zero_shift": False, "chop": 0.1, "dynamic": True}, transfers=True,
+    ),
+    AnalogRemedy(
+        "mixed-precision", "products summed digitally, whole steps pulsed (Nandakumar 2020)", _mixed_precision,
+        {"zero_shift": False}, True,
+    ),
+)  # fmt: skip
+
+ANALOG_REMEDIES: dict[str, AnalogRemedy] = {remedy.name: remedy for remedy in _REMEDIES}
+
+
+def build_cells(name: str, parts: Parts, parameters: Mapping[str, Any]) -> UnitCell:
+    """Return the unit cells of a remedy.
+
+    Raises:
+        InputError: an unknown remedy or parameter, or a device that the remedy cannot use.
+    """
+    remedy = find_analog_remedy(name)
+    if parts.sided == 1 and not remedy.one_sided:
+        allowed = ", ".join(r.name for r in _REMEDIES if r.one_sided)
+        raise InputError(f"remedy {name!r}: the device only potentiates and needs a pair; allowed: {allowed}")
+    for key, value in parameters.items():
+        if key not in remedy.parameters:
+            raise InputError(
+                f"remedy {name!r} has no parameter {key!r}; allowed: {', '.join(remedy.parameters) or '-'}"
+            )
+        default = remedy.parameters[key]
+        if isinstance(value, bool) != isinstance(default, bool) or not isinstance(value, int | float) or value < 0:
+            raise InputError(f"remedy {name!r}: {key}: got {value!r}; allowed: a value like {default!r}")
+    return remedy.build(parts, **{**remedy.parameters, **parameters})
+
+
+def find_analog_remedy(name: str) -> AnalogRemedy:
+    """Return the remedy called `name`; an unknown one is an InputError that lists the allowed ones."""
+    try:
+        return ANALOG_REMEDIES[name]
+    except KeyError:
+        raise InputError(f"unknown remedy {name!r}; the analog engine has: {', '.join(ANALOG_REMEDIES)}") from None

@@ -1,0 +1,317 @@
+"""What a device does, computed from its model: staircases, step sizes, drift and read noise; `draw` makes figures of it.
+
+Everything is seeded by the generator that is passed, in weight units; `as_siemens` and the frames give conductances.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from neurohw.devices.laws import Cells, PulseResponse
+from neurohw.devices.model import DeviceModel
+from neurohw.devices.retention import Retention
+from neurohw.errors import InputError
+
+POINTS = 201  # of a curve
+READS = 2000  # of the read-noise histogram
+
+
+@dataclass(frozen=True)
+class Staircase:
+    """Weights of a population through potentiating, then depressing pulses, cycle by cycle.
+
+    Args:
+        weights: [devices, cycles, 1 + pulses_up + pulses_down], as they are seen; the first is before any pulse.
+        polarity: [pulses_up + pulses_down], +1 or -1.
+        w_max, w_min: [devices], the cells' own bounds.
+    """
+
+    weights: np.ndarray
+    polarity: np.ndarray
+    w_max: np.ndarray
+    w_min: np.ndarray
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean over devices and cycles, [pulses + 1]."""
+        return self.weights.mean((0, 1))
+
+    @property
+    def device_to_device(self) -> np.ndarray:
+        """Standard deviation over devices of their mean over cycles, [pulses + 1]; 0 for one device."""
+        means = self.weights.mean(1)
+        return means.std(0, ddof=1) if len(means) > 1 else np.zeros(means.shape[1])
+
+    @property
+    def cycle_to_cycle(self) -> np.ndarray:
+        """Root mean square over devices of their standard deviation over cycles, [pulses + 1]; 0 for one cycle."""
+        if self.weights.shape[1] < 2:
+            return np.zeros(self.weights.shape[2])
+        return np.sqrt(self.weights.var(1, ddof=1).mean(0))
+
+
+@dataclass(frozen=True)
+class StepSizes:
+    """Mean |dw| of a pulse against the weight: the mean cell, and the spread over cells.
+
+    Args:
+        w: [points]; up, down: the mean cell's steps; up_std, down_std: standard deviations over cells at that weight.
+        up_noise, down_noise: cycle-to-cycle standard deviations of the mean cell's steps.
+        symmetry_point: the weight at which up and down are equal; None where there is no such point.
+    """
+
+    w: np.ndarray
+    up: np.ndarray
+    down: np.ndarray
+    up_std: np.ndarray
+    down_std: np.ndarray
+    up_noise: np.ndarray
+    down_noise: np.ndarray
+    symmetry_point: float | None
+
+
+@dataclass(frozen=True)
+class DriftCurves:
+    """Conductances over the time since the last write.
+
+    Args:
+        seconds: [times]; start: [states], S; mean, std: [states, times], S, over devices.
+    """
+
+    seconds: np.ndarray
+    start: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+
+
+@dataclass(frozen=True)
+class ReadNoise:
+    """Reads of one cell in the middle of its range.
+
+    Args:
+        sigma: standard deviation of a read, S; reads: [n], S, deviations from the mean.
+    """
+
+    sigma: float
+    reads: np.ndarray
+
+
+@dataclass(frozen=True)
+class Characteristics:
+    """Everything that `neurohw device plot` draws."""
+
+    device: DeviceModel
+    staircase: Staircase
+    steps: StepSizes
+    drift: DriftCurves
+    read_noise: ReadNoise
+
+
+def staircase(
+    response: PulseResponse,
+    devices: int,
+    pulses_up: int,
+    pulses_down: int,
+    cycles: int,
+    generator: torch.Generator,
+    start: float | None = None,
+) -> Staircase:
+    """Give every cell of a population the same trains, one pulse at a time: w <- clip(w +- (step + noise * xi)).
+
+    The next cycle starts where the last one ended. What is seen after a pulse is w + write_noise * step * xi.
+
+    Args:
+        response: the law.
+        devices, pulses_up, pulses_down, cycles: how many.
+        generator: of every draw.
+        start: weight before the first pulse; each cell's own lower bound unless given.
+
+    Raises:
+        InputError: a number of devices or cycles below 1, or of pulses below 0.
+    """
+    _check_counts(devices, pulses_up, pulses_down, cycles)
+    cells = response.draw((devices,), generator)
+    w = cells["w_min"].clone() if start is None else torch.full_like(cells["w_min"], start)
+    w = _clipped(w, cells)
+    polarity = np.repeat([1, -1], [pulses_up, pulses_down])
+    seen = torch.empty(cycles, len(polarity) + 1, devices)
+    visible = w
+    for cycle in range(cycles):
+        seen[cycle, 0] = visible
+        for i, sign in enumerate(polarity, 1):
+            w = _pulsed(response, w, cells, sign > 0, generator)
+            visible = w
+            if response.write_noise > 0:
+                visible = w + response.write_noise * response.step * _gauss(w, generator)
+            seen[cycle, i] = visible
+    bounds = {key: cells[key].double().numpy() for key in ("w_max", "w_min")}
+    return Staircase(seen.permute(2, 0, 1).double().numpy(), polarity, **bounds)
+
+
+def step_sizes(device: DeviceModel, devices: int, generator: torch.Generator) -> StepSizes:
+    """Return the steps of the mean cell, and their spread over `devices` cells, between the mean bounds."""
+    law = device.response()
+    w = torch.linspace(law.w_min, law.w_max, POINTS)
+    mean, cells = device.mean_cell(), law.draw((devices, 1), generator)
+    found = {}
+    for side, up in (("up", True), ("down", False)):
+        steps = law.steps(w.clone(), mean, up).expand_as(w)
+        noise = law.noise(w.clone(), steps.clone(), mean, up)
+        population = law.steps(w.expand(devices, -1).clone(), cells, up).expand(devices, POINTS)
+        population = population.where((w <= cells["w_max"]) & (w >= cells["w_min"]), torch.nan)
+        found[side] = steps.double().numpy()
+        found[f"{side}_noise"] = torch.as_tensor(noise).abs().expand_as(w).double().numpy()
+        found[f"{side}_std"] = _spread(population.double().numpy())
+    return StepSizes(w.double().numpy(), **found, symmetry_point=device.symmetry_point())
+
+
+def drift_curves(
+    retention: Retention,
+    start: np.ndarray,
+    seconds: np.ndarray,
+    devices: int,
+    generator: torch.Generator,
+    g_min: float,
+    g_max: float,
+) -> DriftCurves:
+    """Return G(t) = G(t0) (max(t, t0) / t0)^-nu with nu of each device.
+
+    nu = drift_nu + drift_nu_state (s - 1/2) + drift_nu_dtod * xi, never below 0, s = (G(t0) - g_min) / (g_max - g_min).
+
+    Args:
+        retention: the exponents and t0.
+        start: [states], S, conductances at t0.
+        seconds: [times], since the last write.
+        devices: how many per state.
+        generator: of the exponents.
+        g_min, g_max: the range, S.
+    """
+    state = torch.from_numpy((start - g_min) / (g_max - g_min))[:, None]
+    xi = torch.randn(len(start), devices, generator=generator, dtype=torch.float64)
+    nu = (retention.drift_nu + retention.drift_nu_state * (state - 0.5) + retention.drift_nu_dtod * xi).clamp(min=0.0)
+    elapsed = np.maximum(seconds, retention.drift_t0) / retention.drift_t0
+    curves = start[:, None, None] * elapsed ** -nu.numpy()[:, :, None]
+    return DriftCurves(seconds, start, curves.mean(1), curves.std(1, ddof=1) if devices > 1 else 0 * curves.mean(1))
+
+
+def read_noise(device: DeviceModel, generator: torch.Generator) -> ReadNoise:
+    """Return a cell's noise per read, S, and a sample of reads."""
+    law = device.response()
+    sigma = device.read_noise / (law.w_max - law.w_min) * (device.g_max - device.g_min)
+    return ReadNoise(sigma, sigma * torch.randn(READS, generator=generator, dtype=torch.float64).numpy())
+
+
+def characterise(
+    device: DeviceModel,
+    generator: torch.Generator,
+    devices: int = 100,
+    pulses: int | None = None,
+    cycles: int = 5,
+) -> Characteristics:
+    """Return everything that a figure of a device shows.
+
+    Args:
+        device: the model.
+        generator: of every draw.
+        devices, cycles: of the staircase.
+        pulses: per direction; unless given, 1.5 times as many as mean steps fit between the bounds, 20 to 1000.
+    """
+    law = device.response()
+    if pulses is None:
+        pulses = int(np.clip(1.5 * device.states, 20, 1000))
+    down = pulses if device.sided == 2 else 0
+    stairs = staircase(law, devices, pulses, down, cycles if down else 1, generator)
+    g_min, g_max = device.g_min, device.g_max
+    start = g_min + (g_max - g_min) * np.array([0.25, 0.5, 0.75, 1.0])
+    retention = device.retention_parameters()
+    seconds = retention.drift_t0 * np.logspace(0, 7, 71)
+    drift = drift_curves(retention, start, seconds, devices, generator, g_min, g_max)
+    return Characteristics(device, stairs, step_sizes(device, devices, generator), drift, read_noise(device, generator))
+
+
+def staircase_frame(data: Characteristics) -> pd.DataFrame:
+    """Return the staircase's curves: one row per pulse, conductances in siemens."""
+    stairs, device = data.staircase, data.device
+    scale = per_weight(device)
+    return pd.DataFrame(
+        {
+            "pulse": np.arange(len(stairs.polarity) + 1),
+            "polarity": np.concatenate([[0], stairs.polarity]),
+            "mean_weight": stairs.mean,
+            "mean_S": device.conductance(torch.from_numpy(stairs.mean)).numpy(),
+            "device_to_device_S": stairs.device_to_device * scale,
+            "cycle_to_cycle_S": stairs.cycle_to_cycle * scale,
+        }
+    )
+
+
+def steps_frame(data: Characteristics) -> pd.DataFrame:
+    """Return the steps against the conductance: one row per conductance, in siemens."""
+    steps, scale = data.steps, per_weight(data.device)
+    frame = {"weight": steps.w, "conductance_S": data.device.conductance(torch.from_numpy(steps.w)).numpy()}
+    for side in ("up", "down") if data.device.sided == 2 else ("up",):
+        for kind, name in (("", "step"), ("_std", "device_to_device"), ("_noise", "cycle_to_cycle")):
+            frame[f"{name}_{side}_S"] = getattr(steps, side + kind) * scale
+    return pd.DataFrame(frame)
+
+
+def drift_frame(data: Characteristics) -> pd.DataFrame:
+    """Return the drift curves: one row per state and time."""
+    drift = data.drift
+    states, times = drift.mean.shape
+    return pd.DataFrame(
+        {
+            "start_S": np.repeat(drift.start, times),
+            "time_s": np.tile(drift.seconds, states),
+            "mean_S": drift.mean.ravel(),
+            "device_to_device_S": drift.std.ravel(),
+        }
+    )
+
+
+def reads_frame(data: Characteristics) -> pd.DataFrame:
+    """Return the sampled reads: deviation from the mean, in siemens."""
+    return pd.DataFrame({"deviation_S": data.read_noise.reads})
+
+
+def per_weight(device: DeviceModel) -> float:
+    """Return the siemens of one weight unit."""
+    law = device.response()
+    return (device.g_max - device.g_min) / (law.w_max - law.w_min)
+
+
+def _pulsed(law: PulseResponse, w: Tensor, cells: Cells, up: bool, generator: torch.Generator) -> Tensor:
+    steps = law.steps(w.clone(), cells, up)
+    change = steps + law.noise(w.clone(), steps.clone(), cells, up) * _gauss(w, generator)
+    return _clipped(w + change if up else w - change, cells)
+
+
+def _clipped(w: Tensor, cells: Cells) -> Tensor:
+    return torch.minimum(torch.maximum(w, cells["w_min"]), cells["w_max"])
+
+
+def _gauss(like: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(like.shape, generator=generator, device=generator.device)
+
+
+def _spread(population: np.ndarray) -> np.ndarray:
+    """Return the standard deviation over the cells that reach a weight; 0 where fewer than two do."""
+    counted = np.isfinite(population).sum(0)
+    mean = np.nansum(population, 0) / np.maximum(counted, 1)
+    return np.sqrt(np.nansum((population - mean) ** 2, 0) / np.maximum(counted - 1, 1))
+
+
+def _check_counts(devices: int, pulses_up: int, pulses_down: int, cycles: int) -> None:
+    for name, value, least in (
+        ("devices", devices, 1),
+        ("pulses_up", pulses_up, 0),
+        ("pulses_down", pulses_down, 0),
+        ("cycles", cycles, 1),
+    ):
+        if value < least:
+            raise InputError(f"staircase: {name}: got {value}; allowed: at least {least}")

@@ -1,0 +1,255 @@
+"""Pulse trains in, device out: which law, its parameters with 95 % intervals, and how noise and spread divide.
+
+Conductances are scaled so that the mean bounds of the population are w = -1 and w = 1: `step` is a share of half the
+range, and g_min and g_max of the device file are the mean bounds, not the extremes of the data. Every law is fitted by
+`fit_population` to the same measurements; the lowest Bayesian information criterion (BIC) wins. Spreads are estimated
+as random effects, so that they contain neither cycle-to-cycle noise nor measurement noise. Intervals come from the
+Fisher information (means, shared numbers) and from chi-squared distributions with effective degrees of freedom
+(spreads), carried through to the law's parameters by sampling.
+
+What pulse trains cannot tell, whatever the estimator:
+
+- a spread between n devices better than to 1 / sqrt(2 n): 13 % for 30; nor a mean better than spread / sqrt(n);
+- asymmetry_dtod much below step_ctoc / sqrt(2 pulses of a device in one direction);
+- hard bounds (constant, linear, exponential, piecewise) that no train runs into; the intervals then have no end to
+  speak of, and the parameter is reported as not identifiable;
+- measurement noise from `write_noise`, which is as white where each pulse is followed by one read: it counts as read
+  noise; and step_ctoc once the measurement noise is many steps (the filter then sees averages of steps only);
+- the split of A and gamma of the exponential law where little is lost at the bounds; a and b at all: a = 1, b = 0;
+- soft-bounds-reference from soft-bounds: the reference is a choice of the circuit, and the further slope spreads move
+  the bounds like w_max_dtod does. It is fitted as soft-bounds with reference 0, only where it is asked for;
+- log-normal from normal step spreads with tens of devices: normal is presumed, and numbers of a cell are independent.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurohw.devices.fit_filter import Observed, observed, residuals
+from neurohw.devices.fit_laws import FITTED, FittedLaw, Samples, Start
+from neurohw.devices.fit_population import Population, fit_population
+from neurohw.devices.laws import find_law
+from neurohw.devices.measurements import PulseTrains
+
+SAMPLES = 2000
+ROUNDS = 4  # of scaling to the mean bounds
+_SCALED = 2e-3  # how near to -1 and 1 the mean bounds come
+_SPREAD = 0.2  # first guess of relative spreads
+_SIGNED = 0.1  # half an interval that counts as identified around zero
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A parameter with its 95 % interval.
+
+    Args:
+        value: a number, or a table of them; low, high: likewise.
+        unit: as in a device file.
+        identifiable: whether the interval is narrower than the value on either side (0.1 for what may be zero).
+    """
+
+    value: float | tuple[float, ...]
+    low: float | tuple[float, ...]
+    high: float | tuple[float, ...]
+    unit: str
+    identifiable: bool
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """How well a law describes the trains.
+
+    Args:
+        law: its name; additive_noise: its variant.
+        log_likelihood: of the measurements, in units of half the range; parameters: how many; bic, aic: the less, the
+            better.
+        converged: whether the optimiser ended by itself.
+    """
+
+    law: str
+    additive_noise: bool
+    log_likelihood: float
+    parameters: int
+    bic: float
+    aic: float
+    converged: bool
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted device.
+
+    Args:
+        law: the chosen law's name; flags: its switches.
+        estimates: its parameters, and g_min, g_max (S), read_noise (over g_max - g_min).
+        candidates: every law that was compared, the best first.
+        trains: what was fitted.
+        weights, errors, standardised: [devices, cycles, pulses - 1], before the pulse, and one-pulse prediction errors
+            in weights and in their predicted standard deviations.
+        population: the fit in scaled weights; centre, half: w = (g - centre) / half, S.
+    """
+
+    law: str
+    flags: dict[str, bool]
+    estimates: dict[str, Estimate]
+    candidates: tuple[Candidate, ...]
+    trains: PulseTrains
+    weights: np.ndarray
+    errors: np.ndarray
+    standardised: np.ndarray
+    population: Population
+    centre: float
+    half: float
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """A population and the scale it was fitted in."""
+
+    population: Population
+    centre: float
+    half: float
+
+
+def fit(trains: PulseTrains, law: str | None = None, seed: int = 0) -> Fit:
+    """Return the device that the trains come from.
+
+    Args:
+        trains: as measured.
+        law: its name; chosen by BIC unless given.
+        seed: of the sampling that intervals are made with.
+
+    Raises:
+        InputError: there is no such law.
+    """
+    if law is not None:
+        find_law(law)
+    names = [law] if law else [name for name in FITTED if name != "soft-bounds-reference"]
+    centre, half = _first_scale(trains)
+    data = _scaled(trains, centre, half)
+    found = [_Scaled(_first(variant, data), centre, half) for name in names for variant in FITTED[name]]
+    ranked = sorted(found, key=lambda scaled: _candidate(scaled, data.count).bic)
+    best = _rescaled(ranked[0], trains)
+    candidates = [_candidate(scaled, data.count) for scaled in ranked]
+    return _reported(best, tuple(candidates), trains, np.random.default_rng(seed))
+
+
+def _first_scale(trains: PulseTrains) -> tuple[float, float]:
+    """Return centre and half of the mean range that the devices were seen in."""
+    seen = [g[valid] for g, valid in zip(trains.conductance, trains.valid, strict=True)]
+    low, high = (np.mean([np.quantile(g, share) for g in seen]) for share in (0.02, 0.98))
+    return float(low + high) / 2, float(high - low) / 2
+
+
+def _scaled(trains: PulseTrains, centre: float, half: float) -> Observed:
+    return observed((trains.conductance - centre) / half, trains.up, trains.valid)
+
+
+def _first(law: FittedLaw, data: Observed) -> Population:
+    """Return a first fit, started from regressions of increments on weights."""
+    start, ctoc, noise = _guess(data)
+    if not law.hard:
+        up, down = max(start.up, 1e-6), max(start.down, 1e-6)
+        high = np.clip(-up / min(start.slope_up, -1e-9), 1.02, 2.0)
+        low = np.clip(-down / max(start.slope_down, 1e-9), -2.0, -1.02)
+        start = Start(up, down, start.slope_up, start.slope_down, float(high), float(low))
+    mean, shared = law.start(start)
+    shared = np.concatenate([shared, np.log([ctoc, noise])])
+    spread = _SPREAD * law.scales(mean)
+    return fit_population(law, mean, shared, spread, data, limits=_limits(mean))
+
+
+def _limits(mean: np.ndarray) -> tuple[float, float]:
+    """Return where the logarithm of the measurement noise may lie: from a thousandth of a step to half the range."""
+    return math.log(1e-3 * abs(mean[0])), 0.0
+
+
+def _guess(data: Observed) -> tuple[Start, float, float]:
+    """Return steps and slopes, step_ctoc and measurement noise, by moments.
+
+    The regression on w takes the measurement before as its instrument, which the noise of w does not touch.
+    """
+    w = data.w.numpy()
+    fine = (data.valid[2:] & data.valid[1:-1]).numpy()
+    rise = w[2:] - w[1:-1]
+    found = {}
+    remaining = np.full_like(rise, np.nan)
+    steps = np.full_like(rise, np.nan)
+    for side, up in (("up", True), ("down", False)):
+        use = fine & (data.up[2:] == up).numpy()
+        x, z, y = w[1:-1][use], w[:-2][use], rise[use] if up else -rise[use]
+        slope = float(np.cov(y, z)[0, 1] / np.cov(x, z)[0, 1]) if np.std(z) > 0 else 0.0
+        at_zero = float(y.mean() - slope * x.mean())
+        found[side], found[f"slope_{side}"] = max(at_zero, 0.1 * abs(float(y.mean())) + 1e-6), slope
+        steps[use] = np.abs(at_zero + slope * x)
+        remaining[use] = y - at_zero - slope * x
+    signed = np.where(data.up[2:].numpy(), remaining, -remaining)
+    noise = max(-float(np.nanmean(signed[1:] * signed[:-1])), 0.0) ** 0.5
+    left = max(float(np.nanvar(remaining)) - 2 * noise**2, 0.1 * float(np.nanvar(remaining)))
+    ctoc = np.clip((left / float(np.nanmean(steps**2))) ** 0.5, 0.02, 5.0)
+    return Start(**found), float(ctoc), max(noise, 2e-3)
+
+
+def _candidate(scaled: _Scaled, count: int) -> Candidate:
+    p = scaled.population
+    additive = p.law.additive_noise
+    bic, aic = (k * p.parameters - 2 * p.log_likelihood for k in (math.log(count), 2))
+    return Candidate(p.law.name, additive, p.log_likelihood, p.parameters, bic, aic, p.converged)
+
+
+def _rescaled(first: _Scaled, trains: PulseTrains) -> _Scaled:
+    """Return the fit in the scale in which its own mean bounds are -1 and 1."""
+    scaled = first
+    for _ in range(ROUNDS):
+        p = scaled.population
+        high, low = p.mean[2], p.mean[3]
+        shift, stretch = (high + low) / 2, (high - low) / 2
+        if abs(shift) < _SCALED and abs(stretch - 1) < _SCALED:
+            break
+        centre, half = scaled.centre + scaled.half * shift, scaled.half * stretch
+        mean, std, shared = p.mean.copy(), p.std.copy(), p.shared.copy()
+        mean[:2], std[:4], mean[2:4] = mean[:2] / stretch, std[:4] / stretch, [1.0, -1.0]
+        shared[-1] -= math.log(stretch)
+        data = _scaled(trains, centre, half)
+        scaled = _Scaled(fit_population(p.law, mean, shared, std, data, limits=_limits(mean)), centre, half)
+    return scaled
+
+
+def _reported(best: _Scaled, candidates: tuple[Candidate, ...], trains: PulseTrains, generator: Any) -> Fit:
+    p, data = best.population, _scaled(trains, best.centre, best.half)
+    values = _quantities(best, p.mean[None], p.std[None], p.shared[None])
+    draws = _quantities(best, *p.samples(SAMPLES, generator))
+    units = {"g_min": "S", "g_max": "S"}
+    alone = len(trains.devices) == 1
+    estimates = {
+        name: _estimate(value[0], draws[name], units.get(name, "1"), alone and name.endswith("_dtod"))
+        for name, value in values.items()
+    }
+    plain = {name: estimate.value for name, estimate in estimates.items()}
+    errors, standardised = residuals(p.law, p.effects, p.shared, data)
+    before = np.moveaxis(data.w[:-1].numpy(), 0, -1)
+    flags = p.law.flags(plain)
+    return Fit(p.law.name, flags, estimates, candidates, trains, before, errors, standardised, p, best.centre, best.half)
+
+
+def _quantities(scaled: _Scaled, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:
+    """Return the parameters of samples of the population."""
+    found = scaled.population.law.parameters(mean, std, shared[:, :-2])
+    found["step_ctoc"] = np.exp(shared[:, -2])
+    found["g_max"] = scaled.centre + scaled.half * mean[:, 2]
+    found["g_min"] = scaled.centre + scaled.half * mean[:, 3]
+    found["read_noise"] = np.exp(shared[:, -1]) * scaled.half / (found["g_max"] - found["g_min"])
+    return found
+
+
+def _estimate(value: np.ndarray, draws: np.ndarray, unit: str, unknown: bool) -> Estimate:
+    low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+    if value.ndim:
+        wide = bool((high - low > abs(value)).any())
+        return Estimate(*(tuple(float(x) for x in xs) for xs in (value, low, high)), unit, not wide)  # type: ignore
+    known = high - low < max(abs(float(value)), 2 * _SIGNED if unit == "1" else 0)
+    return Estimate(float(value), float(low), float(high), unit, bool(known) and not unknown)

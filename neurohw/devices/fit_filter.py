@@ -1,0 +1,186 @@
+"""The likelihood of measured pulse trains: a Gaussian filter that tells the cell's own noise from the measurement's.
+
+A pulse moves the cell by +-(f(w) + sigma_c n(w) xi), clipped to its bounds; a measurement adds sigma_m xi. What a pulse
+did stays in the weight, what a measurement did does not, so that measurement noise makes successive increments
+anti-correlated and cycle-to-cycle noise does not. Given the measurements so far, w is taken as Gaussian, N(m, P):
+
+    predict:  m' = m +- f,  P' = (1 +- f')^2 P + sigma_c^2 (n^2 + n'^2 P),  both then of the clipped Gaussian
+    compare:  e = y - m',   S = P' + sigma_m^2
+    update:   m = m' + P' / S e,  P = P' sigma_m^2 / S
+
+(a Kalman filter for affine laws, an extended one otherwise; the clipping is matched in its first two moments). The
+first measurement of a train only starts it: the state before is unknown.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurohw.devices.fit_laws import FittedLaw, Response
+
+_NUDGE = 1e-4  # for the derivative of the step by the weight
+_RELATIVE = 1e-5  # for the derivatives by the parameters, of their scales
+_FLOOR = 1e-18  # of a variance
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Pulse trains in scaled weights.
+
+    Args:
+        w: [pulses, devices, cycles], after each pulse; up, valid: the same shape.
+        sides: per pulse True or False where all trains potentiate or depress, None where they differ.
+    """
+
+    w: Tensor
+    up: Tensor
+    valid: Tensor
+    sides: tuple[bool | None, ...]
+
+    @property
+    def count(self) -> int:
+        """How many measurements are compared."""
+        return int(self.valid[1:].sum())
+
+
+@dataclass(frozen=True)
+class Information:
+    """The negative log-likelihood of each device, its gradient and Fisher information.
+
+    Args:
+        value: [devices].
+        effects, shared: gradients, [devices, effects] and [shared].
+        effects2: [devices, effects, effects]; cross: [devices, effects, shared]; shared2: [shared, shared].
+    """
+
+    value: np.ndarray
+    effects: np.ndarray
+    shared: np.ndarray
+    effects2: np.ndarray
+    cross: np.ndarray
+    shared2: np.ndarray
+
+
+def observed(w: np.ndarray, up: np.ndarray, valid: np.ndarray) -> Observed:
+    """Return trains [devices, cycles, pulses] ready for the filter."""
+    sides = tuple(bool(up[..., t].all()) if up[..., t].all() == up[..., t].any() else None for t in range(w.shape[-1]))
+    tensors = (torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 0))) for x in (w, up, valid))
+    return Observed(*tensors, sides)
+
+
+def innovations(response: Response, ctoc: Tensor, noise: Tensor, data: Observed) -> tuple[Tensor, Tensor]:
+    """Return e and S of every measurement but the first, [pulses - 1, trials, devices, cycles].
+
+    Args:
+        response: for trial parameters.
+        ctoc: [trials, 1, 1], step_ctoc.
+        noise: [trials, 1, 1], variance of a measurement.
+        data: the trains.
+    """
+    trials = len(ctoc)
+    m = data.w[0].expand(trials, -1, -1)
+    p = noise.expand_as(m)
+    errors, variances = [], []
+    for t in range(1, len(data.w)):
+        m, p = _predicted(response, ctoc, m, p, data.up[t], data.sides[t])
+        e, s = data.w[t] - m, p + noise
+        gain = p / s
+        m, p = torch.addcmul(m, gain, e), noise * gain
+        errors.append(e)
+        variances.append(s)
+    return torch.stack(errors), torch.stack(variances)
+
+
+def information(
+    law: FittedLaw, effects: np.ndarray, shared: np.ndarray, scales: np.ndarray, data: Observed
+) -> Information:
+    """Return the likelihood around given parameters, its derivatives by forward differences.
+
+    Args:
+        law: whose response it is.
+        effects: [devices, effects].
+        shared: the law's shared numbers, then log(step_ctoc) and log(sigma_m).
+        scales: [effects], sizes of the effects.
+        data: the trains.
+    """
+    n, q = effects.shape[1], len(shared)
+    nudges = _RELATIVE * np.concatenate([scales, np.ones(q)])
+    trials = np.repeat(effects[None], 1 + n + q, axis=0)
+    shares = np.repeat(shared[None], 1 + n + q, axis=0)
+    for j in range(n):
+        trials[1 + j, :, j] += nudges[j]
+    for j in range(q):
+        shares[1 + n + j, j] += nudges[n + j]
+    e, s = _run(law, trials, shares, data)
+    by = torch.from_numpy(nudges)[:, None, None]
+    valid = data.valid[1:].double()
+    de, ds = (e[:, 1:] - e[:, :1]) / by, (s[:, 1:] - s[:, :1]) / by
+    e, s = e[:, 0], s[:, 0]
+    value = 0.5 * ((e * e / s + torch.log(s) + math.log(2 * math.pi)) * valid).sum((0, 2))
+    first = (de * (e / s * valid)[:, None] + 0.5 * ds * ((1 - e * e / s) / s * valid)[:, None]).sum((0, 3)).T
+    root = torch.sqrt(valid / s)[:, None]
+    a, b = (de * root).permute(2, 1, 0, 3).flatten(2), (ds * (valid / s)[:, None]).permute(2, 1, 0, 3).flatten(2)
+    second = (a @ a.mT + 0.5 * b @ b.mT).numpy()
+    return Information(
+        value.numpy(),
+        first[:, :n].numpy(),
+        first[:, n:].sum(0).numpy(),
+        second[:, :n, :n],
+        second[:, :n, n:],
+        second[:, n:, n:].sum(0),
+    )
+
+
+def residuals(law: FittedLaw, effects: np.ndarray, shared: np.ndarray, data: Observed) -> tuple[np.ndarray, np.ndarray]:
+    """Return e and e / sqrt(S) of every measurement but the first, [devices, cycles, pulses - 1]; nan where invalid."""
+    e, s = _run(law, effects[None], shared[None], data)
+    e = torch.where(data.valid[1:], e[:, 0], torch.nan)
+    return tuple(x.permute(1, 2, 0).numpy() for x in (e, e / torch.sqrt(s[:, 0])))  # type: ignore[return-value]
+
+
+def _run(law: FittedLaw, effects: np.ndarray, shared: np.ndarray, data: Observed) -> tuple[Tensor, Tensor]:
+    shares = torch.from_numpy(shared)
+    response = law.response(torch.from_numpy(effects), shares[:, :-2])
+    spreads = torch.exp(shares[:, -2:, None, None])
+    return innovations(response, spreads[:, 0], spreads[:, 1] ** 2, data)
+
+
+def _predicted(
+    response: Response, ctoc: Tensor, m: Tensor, p: Tensor, up: Tensor, side: bool | None
+) -> tuple[Tensor, Tensor]:
+    """Return mean and variance after one pulse."""
+    if side is None:
+        rising, falling = (_moved(response, ctoc, m, p, s) for s in (True, False))
+        m, p = (torch.where(up, a, b) for a, b in zip(rising, falling, strict=True))
+    else:
+        m, p = _moved(response, ctoc, m, p, side)
+    return _clipped(m, p, response.w_min, response.w_max) if response.hard else (m, p)
+
+
+def _moved(response: Response, ctoc: Tensor, m: Tensor, p: Tensor, up: bool) -> tuple[Tensor, Tensor]:
+    both = torch.stack([m, m + _NUDGE])
+    steps = response.steps(both, up).expand_as(both)
+    noise = response.noise(both, steps, up).expand_as(both)
+    sign = 1.0 if up else -1.0
+    slope = 1 + (steps[1] - steps[0]) * (sign / _NUDGE)
+    rate = (noise[1] - noise[0]) / _NUDGE
+    variance = slope * slope * p + ctoc * ctoc * (noise[0] * noise[0] + rate * rate * p)
+    return m + sign * steps[0], variance
+
+
+def _clipped(m: Tensor, p: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and variance of a Gaussian clipped to [low, high]."""
+    s = torch.sqrt(p.clamp(min=_FLOOR))
+    a, b = (low - m) / s, (high - m) / s
+    below, above = torch.special.ndtr(a), torch.special.ndtr(-b)
+    inside = 1 - below - above
+    density_a, density_b = (torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi) for x in (a, b))
+    a, b = a.clamp(-40, 40), b.clamp(-40, 40)
+    shift = a * below + b * above + density_a - density_b  # of the mean, in s
+    square = a * a * below + b * b * above + inside + a * density_a - b * density_b
+    return torch.clamp(m + s * shift, min=low, max=high), (p * (square - shift * shift)).clamp(min=_FLOOR)

@@ -1,0 +1,309 @@
+"""The laws as the fit sees them: which numbers belong to a cell, which to all cells, and which parameters they make.
+
+A cell's numbers are chosen such that they vary independently from cell to cell in `laws`: the mean and half the
+difference of the up and down steps, the bounds, and what the law adds. Weights are scaled so that the mean bounds are
+-1 and 1. The steps themselves are those of `laws`, evaluated on tensors with one leading axis of trial parameters.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurohw.devices import laws
+
+Samples = dict[str, np.ndarray]  # parameter of the law -> [samples], or [samples, values] for a table
+TABLE = 5  # values of a fitted piecewise table; its middle is 1
+_NEAR = 0.05  # a bound stays at least this far from 0
+
+
+@dataclass(frozen=True)
+class Start:
+    """First guesses, in scaled weights: mean steps, their slopes against w, the bounds."""
+
+    up: float
+    down: float
+    slope_up: float
+    slope_down: float
+    w_max: float = 1.0
+    w_min: float = -1.0
+
+
+@dataclass(frozen=True)
+class Response:
+    """A population's response to one pulse, for trial parameters.
+
+    Args:
+        steps: (w, up) -> mean |dw|; noise: (w, steps, up) -> cycle-to-cycle spread for step_ctoc = 1.
+        w_max, w_min: bounds; hard: whether a pulse can be cut off by them.
+    """
+
+    steps: Callable[[Tensor, bool], Tensor]
+    noise: Callable[[Tensor, Tensor, bool], Tensor]
+    w_max: Tensor
+    w_min: Tensor
+    hard: bool
+
+
+class FittedLaw(abc.ABC):
+    """One law with its numbers per cell (`effects`) and for all cells (`shared`)."""
+
+    name: ClassVar[str]
+    effects: ClassVar[tuple[str, ...]] = ("gain", "skew", "w_max", "w_min")
+    shared: ClassVar[tuple[str, ...]] = ()
+    hard: ClassVar[bool] = True
+    additive_noise = False
+
+    def start(self, start: Start) -> tuple[np.ndarray, np.ndarray]:
+        """Return first guesses of the means of the effects and of the shared numbers."""
+        common = [(start.up + start.down) / 2, (start.up - start.down) / 2, start.w_max, start.w_min]
+        return np.array([*common, *self._start_own(start)]), np.array(self._start_shared(start))
+
+    def scales(self, mean: np.ndarray) -> np.ndarray:
+        """Return how large each effect is, for steps of the optimiser."""
+        return np.concatenate([[abs(mean[0])] * 2, np.ones(len(self.effects) - 2)])
+
+    def response(self, effects: Tensor, shared: Tensor) -> Response:
+        """Return the response.
+
+        Args:
+            effects: [trials, devices, effects].
+            shared: [trials, shared].
+        """
+        gain, skew, w_max, w_min = effects[..., :4, None].unbind(-2)
+        cells = {
+            "up": (gain + skew).abs(),
+            "down": (gain - skew).abs(),
+            "w_max": w_max.clamp(min=_NEAR),
+            "w_min": w_min.clamp(max=-_NEAR),
+        }
+        law = self._law(effects[..., 4:, None], shared[:, :, None, None], cells)
+
+        def steps(w: Tensor, up: bool) -> Tensor:
+            return law.steps(w, cells, up)
+
+        def noise(w: Tensor, steps: Tensor, up: bool) -> Tensor:
+            return torch.as_tensor(law.noise(w, steps, cells, up))
+
+        return Response(steps, noise, cells["w_max"], cells["w_min"], self.hard or self.additive_noise)
+
+    def parameters(self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:
+        """Return the law's parameters of samples of the population.
+
+        Args:
+            mean, std: [samples, effects], over devices.
+            shared: [samples, shared].
+        """
+        gain, skew, w_max, w_min = mean.T[:4]
+        up, down = gain + skew, gain - skew
+        step = np.maximum(up, down)
+        found = {
+            "step": step,
+            "step_dtod": std[:, 0] / step,
+            "asymmetry": np.where(up >= down, 1 - down / step, up / step - 1),
+            "asymmetry_dtod": std[:, 1] / step,
+            "w_max_dtod": std[:, 2] / abs(w_max),
+            "w_min_dtod": std[:, 3] / abs(w_min),
+        }
+        return found | self._own_parameters(mean[:, 4:], std[:, 4:], shared)
+
+    def flags(self, parameters: dict[str, Any]) -> dict[str, bool]:
+        """Return the law's flags that the fit decides or presumes."""
+        return {}
+
+    def _start_own(self, start: Start) -> list[float]:
+        return []
+
+    def _start_shared(self, start: Start) -> list[float]:
+        return []
+
+    @abc.abstractmethod
+    def _law(self, own: Tensor, shared: Tensor, cells: laws.Cells) -> laws.PulseResponse:
+        """Return the law with step_ctoc = 1, its own cells added; own: [trials, devices, own, 1]."""
+
+    def _own_parameters(self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:
+        return {}
+
+
+class FittedConstant(FittedLaw):
+    """dw = s; the bounds are hard."""
+
+    name = "constant"
+
+    def _law(self, own: Tensor, shared: Tensor, cells: laws.Cells) -> laws.PulseResponse:
+        return laws.ConstantStep(step_ctoc=1.0)
+
+
+class FittedLinear(FittedLaw):
+    """dw = s (1 - gamma w / bound), gamma of the mean bound; hard bounds."""
+
+    name = "linear"
+    effects = (*FittedLaw.effects, "gamma_up", "gamma_down")
+
+    def __init__(self, additive_noise: bool = False) -> None:
+        self.additive_noise = additive_noise
+
+    def _start_own(self, start: Start) -> list[float]:
+        return [float(np.clip(s, -0.9, 0.95)) for s in (-start.slope_up / start.up, start.slope_down / start.down)]
+
+    def _law(self, own: Tensor, shared: Tensor, cells: laws.Cells) -> laws.PulseResponse:
+        gamma_up, gamma_down = own.unbind(-2)
+        cells["slope_up"], cells["slope_down"] = -gamma_up * cells["up"], gamma_down * cells["down"]
+        return laws.LinearStep(step_ctoc=1.0, additive_noise=self.additive_noise)
+
+    def _own_parameters(self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:
+        names = ("gamma_up", "gamma_down")
+        found = {name: mean[:, i] for i, name in enumerate(names)}
+        return found | {f"{name}_dtod": std[:, i] for i, name in enumerate(names)}
+
+    def flags(self, parameters: dict[str, Any]) -> dict[str, bool]:
+        """Let gamma be negative where some cells have it so; it refers to the mean bound."""
+        increasing = any(parameters[g] < 2 * parameters[f"{g}_dtod"] for g in ("gamma_up", "gamma_down"))
+        flags = {"allow_increasing": bool(increasing), "mean_bound_reference": True}
+        return flags | {"additive_noise": self.additive_noise}
+
+
+class FittedSoftBounds(FittedLaw):
+    """dw = s (1 - w / bound): the step falls to zero at the cell's own bound."""
+
+    name = "soft-bounds"
+    hard = False
+
+    def __init__(self, additive_noise: bool = False) -> None:
+        self.additive_noise = additive_noise
+
+    def _law(self, own: Tensor, shared: Tensor, cells: laws.Cells) -> laws.PulseResponse:
+        cells["slope_up"] = -cells["up"] / cells["w_max"]
+        cells["slope_down"] = -cells["down"] / cells["w_min"]
+        return laws.SoftBounds(step_ctoc=1.0, additive_noise=self.additive_noise)
+
+    def flags(self, parameters: dict[str, Any]) -> dict[str, bool]:
+        """Say what the noise is relative to."""
+        return {"additive_noise": self.additive_noise}
+
+
+class FittedSoftBoundsReference(FittedSoftBounds):
+    """Soft bounds of the bare device: a reference is a choice of the circuit, so it is zero here."""
+
+    name = "soft-bounds-reference"
+
+
+class FittedExponential(FittedLaw):
+    """dw+ = s+ (1 - A+ exp(gamma+ z)), dw- = s- (1 - A- exp(-gamma- z)), z = 2 w / (w_max - w_min): a = 1, b = 0.
+
+    Fitted are the losses at the bounds, A exp(gamma), which the data say more about than A.
+    """
+
+    name = "exponential"
+    shared = ("loss_up", "gamma_up", "loss_down", "gamma_down")
+
+    def _start_shared(self, start: Start) -> list[float]:
+        return [0.5, 2.0, 0.5, 2.0]
+
+    def _law(self, own: Tensor, shared: Tensor, cells: laws.Cells) -> laws.PulseResponse:
+        loss_up, gamma_up, loss_down, gamma_down = shared.unbind(1)
+        factors: dict[str, Any] = {  # tensors [trials, 1, 1] where a device has floats
+            "A_up": loss_up * torch.exp(-gamma_up),
+            "A_down": loss_down * torch.exp(-gamma_down),
+            "gamma_up": gamma_up,
+            "gamma_down": gamma_down,
+        }
+        return laws.ExponentialStep(step_ctoc=1.0, a=1.0, b=0.0, **factors)
+
+    def _own_parameters(self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:
+        loss_up, gamma_up, loss_down, gamma_down = shared.T
+        found = {"A_up": loss_up * np.exp(-gamma_up), "A_down": loss_down * np.exp(-gamma_down)}
+        ones = np.ones_like(gamma_up)
+        return found | {"gamma_up": gamma_up, "gamma_down": gamma_down, "a": ones, "b": 0 * ones}
+
+
+class FittedPower(FittedLaw):
+    """dw+ = s+ v^gamma+, dw- = s- (1 - v)^gamma-."""
+
+    name = "power"
+    effects = (*FittedLaw.effects, "exponent", "exponent_skew")
+
+    def start(self, start: Start) -> tuple[np.ndarray, np.ndarray]:
+        """Return first guesses; the steps are those at the far bound."""
+        mean, shared = super().start(start)
+        mean[:2] *= 2 ** mean[4]
+        return mean, shared
+
+    def _start_own(self, start: Start) -> list[float]:
+        curvature = (-start.slope_up / start.up + start.slope_down / start.down) / 2
+        return [float(np.clip(curvature, 0.3, 2.0)), 0.0]
+
+    def _law(self, own: Tensor, shared: Tensor, cells: laws.Cells) -> laws.PulseResponse:
+        exponent, skew = own.unbind(-2)
+        cells["gamma_up"], cells["gamma_down"] = (exponent + skew).abs(), (exponent - skew).abs()
+        return laws.PowerStep(step_ctoc=1.0)
+
+    def _own_parameters(self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:
+        up, down = mean[:, 0] + mean[:, 1], mean[:, 0] - mean[:, 1]
+        gamma = np.maximum(up, down)
+        return {
+            "gamma": gamma,
+            "gamma_dtod": std[:, 0] / gamma,
+            "gamma_asymmetry": np.where(up >= down, 1 - down / gamma, up / gamma - 1),
+            "gamma_asymmetry_dtod": std[:, 1] / gamma,
+        }
+
+
+class FittedPiecewise(FittedLaw):
+    """dw = s f(v), f from TABLE values, 1 in the middle."""
+
+    name = "piecewise"
+    shared = tuple(f"{side}{i}" for side in ("up", "down") for i in range(TABLE) if i != TABLE // 2)
+
+    def _start_shared(self, start: Start) -> list[float]:
+        w = np.delete(np.linspace(-1, 1, TABLE), TABLE // 2)
+        slopes = (start.slope_up / start.up, start.slope_down / start.down)
+        return [float(value) for slope in slopes for value in np.clip(1 + slope * w, 0.1, 2)]
+
+    def _law(self, own: Tensor, shared: Tensor, cells: laws.Cells) -> laws.PulseResponse:
+        up, down = shared.squeeze(-1).squeeze(-1).chunk(2, dim=-1)
+        return _BatchedTable(step_ctoc=1.0, tables=(_with_middle(up), _with_middle(down)))
+
+    def _own_parameters(self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:
+        sides = zip(("up", "down"), np.split(shared, 2, axis=1), strict=True)
+        return {f"table_{side}": np.insert(values, TABLE // 2, 1.0, axis=1) for side, values in sides}
+
+
+@dataclass(frozen=True)
+class _BatchedTable(laws.PulseResponse):
+    """`laws.PiecewiseStep` with a table [trials, TABLE] per direction instead of one."""
+
+    tables: tuple[Tensor, Tensor] = (torch.ones(1, 1), torch.ones(1, 1))
+
+    def steps(self, w: Tensor, cells: laws.Cells, up: bool) -> Tensor:
+        """Return s f(v)."""
+        table = self.tables[0 if up else 1]
+        sections = table.shape[1] - 1
+        place = ((w - cells["w_min"]) / (cells["w_max"] - cells["w_min"]) * sections).clamp_(0.0, float(sections))
+        left = place.floor().clamp_(max=sections - 1)
+        index = left.long() + (torch.arange(len(table)) * table.shape[1])[:, None, None]
+        flat = table.flatten()
+        return torch.lerp(flat[index], flat[index + 1], place - left) * cells["up" if up else "down"]
+
+
+FITTED: dict[str, tuple[FittedLaw, ...]] = {
+    "constant": (FittedConstant(),),
+    "linear": (FittedLinear(), FittedLinear(additive_noise=True)),
+    "soft-bounds": (FittedSoftBounds(), FittedSoftBounds(additive_noise=True)),
+    "soft-bounds-reference": (FittedSoftBoundsReference(), FittedSoftBoundsReference(additive_noise=True)),
+    "exponential": (FittedExponential(),),
+    "power": (FittedPower(),),
+    "piecewise": (FittedPiecewise(),),
+}
+
+
+def _with_middle(free: Tensor) -> Tensor:
+    """Return [trials, TABLE] from [trials, TABLE - 1]: 1 goes into the middle."""
+    left, right = free.chunk(2, dim=-1)
+    return torch.cat([left, torch.ones_like(free[:, :1]), right], dim=-1)

@@ -1,0 +1,355 @@
+"""A population fitted to pulse trains: cells that differ (random effects) under one law, by maximum likelihood.
+
+phi_d ~ N(mu, diag(tau^2)) are the numbers of device d, psi those of all devices. Newton steps with the Fisher
+information find the most probable phi, mu and psi; tau^2 follows by expectation-maximisation on the quadratic
+approximation of each device's likelihood (Laplace), so that the uncertainty of a single device's fit does not count as
+spread between devices. With I_d and C_d the information of phi_d and between phi_d and psi, and
+T_d = (1 + tau^2 I_d)^-1, the devices are integrated out exactly: W_d = I_d T_d is the information of mu.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from neurohw.devices.fit_filter import Information, Observed, information
+from neurohw.devices.fit_laws import FittedLaw
+
+_SMALLEST = 1e-4  # of tau, in units of the effect's scale
+_WEAK = 3.0  # standard deviation of the prior of mu around the first guess, in units of the scale
+_EM = 100
+_TRUST = 0.5  # largest Newton step, in units of the scale
+_CTOC_LIMITS = (-5.0, 2.5)  # of log(step_ctoc)
+_DAMPED = 1e4  # above which joint steps are given up
+_ANNEALED = 0.05  # measurement noise that the first steps presume at least
+_EFFECTIVE = 3.0  # degrees of freedom below which a spread is not told from zero
+
+
+@dataclass(frozen=True)
+class Population:
+    """A fitted population.
+
+    Args:
+        law: what was fitted.
+        effects: [devices, effects], most probable; mean, std: [effects], over devices.
+        shared: the law's shared numbers, log(step_ctoc), log(sigma_m).
+        log_likelihood: of all measurements, devices integrated out (Laplace), in scaled weights.
+        covariance: of (mean, shared).
+        freedom: [effects], effective degrees of freedom of the spreads; variance_error: standard error of std^2.
+        iterations: Newton steps taken; converged: whether they ended by themselves.
+    """
+
+    law: FittedLaw
+    effects: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+    shared: np.ndarray
+    log_likelihood: float
+    covariance: np.ndarray
+    freedom: np.ndarray
+    variance_error: np.ndarray
+    iterations: int
+    converged: bool
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers describe the population."""
+        spreads = len(self.mean) if len(self.effects) > 1 else 0
+        return len(self.mean) + spreads + len(self.shared)
+
+    def samples(self, count: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return draws of (mean, std, shared) from their uncertainty, each [count, ...]."""
+        values, vectors = np.linalg.eigh(self.covariance)
+        root = vectors * np.sqrt(np.maximum(values, 0))
+        both = np.concatenate([self.mean, self.shared]) + generator.standard_normal((count, len(values))) @ root.T
+        n = len(self.mean)
+        normal = self.std**2 + self.variance_error * generator.standard_normal((count, n))
+        freedom = np.maximum(self.freedom, _EFFECTIVE)
+        scaled = self.std**2 * freedom / stats.chi2.rvs(freedom, size=(count, n), random_state=generator)
+        variance = np.where(self.freedom >= _EFFECTIVE, scaled, np.maximum(normal, 0))
+        return both[:, :n], np.sqrt(variance), both[:, n:]
+
+
+@dataclass(frozen=True)
+class _Point:
+    """Where the fit is."""
+
+    effects: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+    shared: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """What is fitted: the law, the trains, the effects' scales, the prior's centre, the least variances, the limits."""
+
+    law: FittedLaw
+    data: Observed
+    scales: np.ndarray
+    start: np.ndarray
+    floor: np.ndarray
+    limits: tuple[float, float]
+
+    def information(self, point: _Point) -> Information:
+        """Return the likelihood of the trains around a point."""
+        return information(self.law, point.effects, point.shared, self.scales, self.data)
+
+    def limited(self, shared: np.ndarray) -> np.ndarray:
+        """Return the shared numbers with the logarithms of both noises inside their limits."""
+        limited = shared.copy()
+        limited[-2] = np.clip(limited[-2], *_CTOC_LIMITS)
+        limited[-1] = np.clip(limited[-1], *self.limits)
+        return limited
+
+
+def fit_population(
+    law: FittedLaw,
+    mean: np.ndarray,
+    shared: np.ndarray,
+    spread: np.ndarray,
+    data: Observed,
+    iterations: int = 30,
+    tolerance: float = 0.05,
+    limits: tuple[float, float] = (-12.0, 3.0),
+) -> Population:
+    """Return the population that the trains come from.
+
+    Args:
+        law: its law.
+        mean, shared: first guesses.
+        spread: [effects], first guess of the standard deviations over devices.
+        data: the trains, scaled.
+        iterations: at most so many Newton steps.
+        tolerance: in log-likelihood, below which they end.
+        limits: of the logarithm of the measurement noise.
+    """
+    devices = data.w.shape[1]
+    scales = law.scales(mean)
+    floor = (_SMALLEST * scales) ** 2
+    variance = np.maximum(spread**2, floor) if devices > 1 else floor
+    problem = _Problem(law, data, scales, mean.copy(), floor, limits)
+    point = _Point(np.repeat(mean[None], devices, axis=0), mean.copy(), variance, problem.limited(shared))
+    point = _annealed(problem, point)
+    level = np.zeros(len(shared))
+    point, info, first, _ = _climbed(problem, point, level, iterations, tolerance)
+    level = _dispersion_slope(problem, point)
+    point, info, second, converged = _climbed(problem, point, level, iterations, tolerance)
+    return _finished(law, info, point, scales, first + second, converged)
+
+
+def random_effects(estimate: np.ndarray, error: np.ndarray) -> tuple[float, float, float, tuple[float, float]]:
+    """Return mean, its standard error, spread over devices, and the spread's 95 % interval.
+
+    Args:
+        estimate: [devices], one number of each; error: [devices], its standard error.
+    """
+    n = len(estimate)
+    variance = max(float(np.var(estimate, ddof=1) - np.mean(error**2)), 0.0) if n > 1 else 0.0
+    mean = float(estimate.mean())
+    for _ in range(500 if n > 1 else 1):
+        weight = 1 / (variance + error**2 + 1e-300)
+        mean = float((weight * estimate).sum() / weight.sum())
+        if n > 1:  # expectation-maximisation, for a variance that n - 1 devices vote on
+            shrunk = variance * weight
+            moments = (shrunk * (estimate - mean)) ** 2 + variance * (1 - shrunk)
+            variance = float(moments.sum() / (n - 1)) if variance > 0 else 0.0
+    weight = 1 / (variance + error**2 + 1e-300)
+    standard = float(np.sqrt(2 / (weight**2).sum()))
+    freedom = 2 * variance**2 / standard**2 * (n - 1) / n
+    return mean, float(weight.sum() ** -0.5), variance**0.5, _spread_interval(variance, standard, freedom)
+
+
+def _spread_interval(variance: float, standard: float, freedom: float) -> tuple[float, float]:
+    if freedom < _EFFECTIVE:
+        return max(variance - 1.96 * standard, 0.0) ** 0.5, (variance + 1.96 * standard) ** 0.5
+    low, high = stats.chi2.ppf([0.975, 0.025], freedom)
+    return (variance * freedom / low) ** 0.5, (variance * freedom / high) ** 0.5
+
+
+def _annealed(problem: _Problem, point: _Point) -> _Point:
+    """Return a point near the trains: the first steps presume much noise, so that a wrong start is no catastrophe."""
+    shared = point.shared.copy()
+    shared[-1] = max(shared[-1], np.log(_ANNEALED))
+    noisy = _Point(point.effects, point.mean, point.variance, shared)
+    fixed = np.zeros(len(shared), bool)
+    fixed[-2:] = True
+    still = np.zeros(len(shared))
+    return _climbed(problem, noisy, still, 8, 1.0, fixed)[0]
+
+
+def _climbed(
+    problem: _Problem,
+    point: _Point,
+    level: np.ndarray,
+    iterations: int,
+    tolerance: float,
+    fixed: np.ndarray | None = None,
+) -> tuple[_Point, Information, int, bool]:
+    """Return the point of greatest likelihood less `level` @ shared, the information there, and how it was reached.
+
+    Shared numbers that are `fixed` stay. After each Newton step, mu and tau^2 follow.
+    """
+    fixed = np.zeros(len(level), bool) if fixed is None else fixed
+    info, damping = problem.information(point), 1e-3
+    own = np.full(len(point.effects), 1e-3)
+    for iteration in range(1, iterations + 1):
+        before = _objective(info, point, level)
+        trial = _stepped(problem, info, point, level, damping, fixed)
+        found = problem.information(trial)
+        taken = bool(_objective(found, trial, level) <= before)
+        damping = damping / 8 if taken else 8 * max(damping, 1e-3)
+        if taken:
+            point, info = trial, found
+        for _ in range(1 if taken else 2):
+            point, info, own = _settled(problem, info, point, own)
+        small = before - _objective(info, point, level) < tolerance and (taken or damping > _DAMPED)
+        if len(point.effects) > 1:
+            old, point = point.variance, _expected(info, point, problem.floor)
+            small = small and bool((abs(point.variance / old - 1) < tolerance).all())
+        if small:
+            return point, info, iteration, True
+    return point, info, iterations, False
+
+
+def _settled(
+    problem: _Problem, info: Information, point: _Point, damping: np.ndarray
+) -> tuple[_Point, Information, np.ndarray]:
+    """Return the point after a Newton step of each device by itself, taken where it helps, and the next dampings."""
+    n = len(problem.scales)
+    own = info.effects2 * (1 + damping[:, None, None] * np.eye(n))
+    change = -_times(np.linalg.inv(np.eye(n) + point.variance[:, None] * own), info.effects * point.variance + point.effects - point.mean)
+    change = np.clip(change, -_TRUST * problem.scales, _TRUST * problem.scales)
+    trial = _Point(point.effects + change, point.mean, point.variance, point.shared)
+    found = problem.information(trial)
+    better = found.value + _prior(trial) <= info.value + _prior(point)
+    effects = np.where(better[:, None], trial.effects, point.effects)
+    kept = _Point(effects, point.mean, point.variance, point.shared)
+    found = found if better.all() else problem.information(kept)
+    return kept, found, np.where(better, damping / 8, 8 * np.maximum(damping, 1e-3))
+
+
+def _prior(point: _Point) -> np.ndarray:
+    """Return -log of the density of each device's effects, less what their variances make of it."""
+    return 0.5 * ((point.effects - point.mean) ** 2 / point.variance).sum(1)
+
+
+def _dispersion_slope(problem: _Problem, point: _Point) -> np.ndarray:
+    """Return the derivative by the two noises of 1/2 sum_d log|1 + tau^2 I_d|, which the most probable phi_d leave out.
+
+    Numbers fitted to each device take some of its noise with them; this gives it back (as n - 1 does for a variance).
+    """
+    slope = np.zeros(len(point.shared))
+    for j in (-2, -1):
+        values = []
+        for nudge in (-0.05, 0.05):
+            shared = point.shared.copy()
+            shared[j] += nudge
+            info = problem.information(_Point(point.effects, point.mean, point.variance, shared))
+            values.append(_log_determinant(info, point))
+        slope[j] = 0.5 * (values[1] - values[0]) / 0.1
+    return slope
+
+
+def _log_determinant(info: Information, point: _Point) -> float:
+    """Return sum_d log|1 + tau^2 I_d|."""
+    matrices = np.eye(len(point.mean)) + point.variance[:, None] * info.effects2
+    return float(np.linalg.slogdet(matrices)[1].sum())
+
+
+def _objective(info: Information, point: _Point, level: np.ndarray) -> float:
+    return float((info.value + _prior(point)).sum() + level @ point.shared)
+
+
+def _stepped(
+    problem: _Problem, info: Information, point: _Point, level: np.ndarray, damping: float, fixed: np.ndarray
+) -> _Point:
+    """Return the point after one damped Newton step in all phi, mu and psi."""
+    scales, n = problem.scales, len(problem.scales)
+    own = info.effects2 + damping * info.effects2 * np.eye(n)
+    t = np.linalg.inv(np.eye(n) + point.variance[:, None] * own)
+    w, tt = own @ t, t.transpose(0, 2, 1)
+    offset = point.effects - point.mean
+    pull = info.effects * point.variance + offset
+    prior = 1 / (_WEAK * scales) ** 2
+    mean_side = _times(tt, _times(own, offset) - info.effects).sum(0) - prior * (point.mean - problem.start)
+    slope = info.shared + level
+    shared_side = -slope + _times(info.cross.transpose(0, 2, 1), _times(t, pull)).sum(0)
+    left = _reduced(info, w, tt, point.variance, np.diag(prior), damping)
+    right = np.concatenate([mean_side, shared_side])
+    held = np.concatenate([np.zeros(n, bool), fixed | _pressed(problem, point.shared, shared_side)])
+    left[held], left[:, held], right[held] = 0.0, 0.0, 0.0
+    left[held, held] = 1.0
+    change = np.linalg.solve(left, right)
+    to_mean = np.clip(change[:n], -_TRUST * scales, _TRUST * scales)
+    to_shared = np.clip(change[n:], -_TRUST, _TRUST)
+    to_effects = _times(t, -pull + to_mean - point.variance * (info.cross @ to_shared))
+    to_effects = np.clip(to_effects, -2 * _TRUST * scales, 2 * _TRUST * scales)
+    shared = problem.limited(point.shared + to_shared)
+    return _Point(point.effects + to_effects, point.mean + to_mean, point.variance, shared)
+
+
+def _pressed(problem: _Problem, shared: np.ndarray, push: np.ndarray) -> np.ndarray:
+    """Return which shared numbers are at a limit and pushed further."""
+    pressed = np.zeros(len(shared), bool)
+    for j, (low, high) in ((-2, _CTOC_LIMITS), (-1, problem.limits)):
+        pressed[j] = (shared[j] <= low and push[j] < 0) or (shared[j] >= high and push[j] > 0)
+    return pressed
+
+
+def _reduced(
+    info: Information, w: np.ndarray, tt: np.ndarray, variance: np.ndarray, prior: np.ndarray, damping: float
+) -> np.ndarray:
+    """Return the information of (mu, psi), the devices integrated out."""
+    cross = (tt @ info.cross).sum(0)
+    inner = tt.transpose(0, 2, 1) * variance  # H_d^-1 = T_d tau^2
+    shared = info.shared2 + damping * np.diag(np.diag(info.shared2))
+    shared = shared - (info.cross.transpose(0, 2, 1) @ inner @ info.cross).sum(0)
+    shared = shared + 1e-9 * np.eye(len(shared))
+    return np.block([[w.sum(0) + prior, cross], [cross.T, shared]])
+
+
+def _expected(info: Information, point: _Point, floor: np.ndarray) -> _Point:
+    """Return the point with mu and tau^2 from expectation-maximisation on each device's quadratic likelihood."""
+    n = point.effects.shape[1]
+    target = _times(info.effects2, point.effects) - info.effects  # I_d times the device's own best phi_d
+    mean, variance, effects = point.mean, point.variance, point.effects
+    for _ in range(_EM):
+        t = np.linalg.inv(np.eye(n) + variance[:, None] * info.effects2)
+        effects = _times(t, variance * target + mean)
+        spread = np.diagonal(t, axis1=1, axis2=2) * variance
+        variance = np.maximum(((effects - mean) ** 2 + spread).mean(0), floor)
+    return _Point(point.effects, mean, variance, point.shared)
+
+
+def _finished(
+    law: FittedLaw, info: Information, point: _Point, scales: np.ndarray, iterations: int, converged: bool
+) -> Population:
+    devices, n = point.effects.shape
+    t = np.linalg.inv(np.eye(n) + point.variance[:, None] * info.effects2)
+    w = info.effects2 @ t
+    prior = np.diag(1 / (10 * _WEAK * scales) ** 2)
+    covariance = np.linalg.inv(_reduced(info, w, t.transpose(0, 2, 1), point.variance, prior, 0.0))
+    votes = (np.diagonal(w, axis1=1, axis2=2) ** 2).sum(0)
+    variance_error = np.sqrt(2 / np.maximum(votes, 1e-300))
+    share = (devices - 1) / devices if devices > 1 else 1.0
+    marginal = -_objective(info, point, np.zeros(len(point.shared))) - 0.5 * _log_determinant(info, point)
+    return Population(
+        law,
+        point.effects,
+        point.mean,
+        np.sqrt(point.variance / share) if devices > 1 else np.zeros(n),
+        point.shared,
+        marginal,
+        covariance,
+        point.variance**2 * votes * share,
+        np.minimum(variance_error, (3 * scales) ** 2),
+        iterations,
+        converged,
+    )
+
+
+def _times(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    return (matrices @ vectors[..., None])[..., 0]
