@@ -116,19 +116,34 @@ class EPSection(Section):
 
 
 class HardwareSection(Section):
-    """On what it runs: back-end, device and remedy, converters, tiles, time."""
+    """On what it runs: back-end, device and remedy, pulses, converters and read errors, tiles, wires, time."""
 
-    backend: Literal["ideal", "aihwkit"] = "ideal"
+    backend: Literal["ideal", "analog", "aihwkit"] = "ideal"
     device: str | None = None
+    device_parameters: dict[str, StrictBool | float | tuple[float, ...]] = {}
     remedy: str = "none"
+    remedy_parameters: dict[str, StrictBool | int | float] = {}
+    pulse_length: Count = 31
+    pulse_kind: Literal["stochastic", "deterministic"] = "stochastic"
+    increments: Literal["open-loop", "verified"] = "open-loop"
+    weight_range: Positive | None = None
     dac_bits: Bits = 7
     adc_bits: Bits = 9
+    output_bound: Positive = 12.0
     read_noise: NonNegative = 0.06
     weight_noise: NonNegative = 0.0
-    pulse_length: Count = 31
-    weight_range: Positive | None = None
+    relative_noise: NonNegative = 0.0
+    input_noise: NonNegative = 0.0
+    input_coding: Literal["amplitude", "pulse-width", "bit-serial"] = "amplitude"
+    signed_passes: StrictBool = False
+    column_gain: NonNegative = 0.0
+    column_offset: NonNegative = 0.0
+    read_nonlinearity: NonNegative = 0.0
+    stuck_fraction: Probability = 0.0
+    wire_resistance: NonNegative = 0.0
     tile: tuple[Count, Count] | None = None
     step_seconds: NonNegative = 1.0
+    compensation: Literal["none", "global", "per-column"] = "none"
     off_chip: str | None = None
     drift_compensation: StrictBool = True
 
@@ -233,8 +248,8 @@ def _complaints(e: Experiment) -> list[str]:
             found.append(f"{key}: got {got} values; allowed: {wanted} ({why})")
     if e.network.rule == "ep" and e.training.loss == "cross-entropy" and n_layers < 2:
         found.append("training.loss: cross-entropy under EP is a read-out on a hidden layer; network.layers has none")
-    if e.hardware.backend == "aihwkit" and e.hardware.device is None:
-        found.append("hardware.device: not given; backend aihwkit needs a device (see `neurohw doctor` for the names)")
+    if e.hardware.backend != "ideal" and e.hardware.device is None:
+        found.append(f"hardware.device: not given; backend {e.hardware.backend} needs one (see `neurohw device list`)")
     for key in ("dac_bits", "adc_bits"):
         if getattr(e.hardware, key) == 1:
             found.append(f"hardware.{key}: got 1; allowed: 0 (not quantised) or 2 to 16, the sign takes one bit")
@@ -247,19 +262,31 @@ def _complaints(e: Experiment) -> list[str]:
     return found
 
 
+_READ_BY = {
+    "ideal": {"backend", "step_seconds", "off_chip", "drift_compensation"},
+    "aihwkit": {
+        "backend", "device", "device_parameters", "remedy", "pulse_length", "weight_range", "dac_bits", "adc_bits",
+        "output_bound", "read_noise", "weight_noise", "tile", "step_seconds",
+    },
+    "analog": HardwareSection.model_fields.keys() - {"off_chip", "drift_compensation"},
+}  # fmt: skip
+
+
 def _unread_hardware(e: Experiment) -> list[str]:
     """Return the hardware keys that were set and that the chosen back-end would not read."""
     hardware, default = e.hardware, HardwareSection()
-    found = []
-    if hardware.backend == "ideal":
-        read = {"backend", "step_seconds", "off_chip", "drift_compensation"}
-        for key in HardwareSection.model_fields.keys() - read:
-            if getattr(hardware, key) != getattr(default, key):
-                found.append(f'hardware.{key}: got {getattr(hardware, key)!r}, which backend "ideal" does not read')
-    elif hardware.off_chip is not None:
+    unread = HardwareSection.model_fields.keys() - _READ_BY.get(hardware.backend, HardwareSection.model_fields.keys())
+    found = [
+        f'hardware.{key}: got {getattr(hardware, key)!r}, which backend "{hardware.backend}" does not read'
+        for key in unread - {"off_chip"}
+        if getattr(hardware, key) != getattr(default, key)
+    ]
+    if hardware.off_chip is not None and hardware.backend != "ideal":
         found.append(f'hardware.off_chip: got {hardware.off_chip!r}; only networks trained on "ideal" are programmed')
     if hardware.off_chip is not None and not e.evaluation.age_seconds:
         found.append(f"hardware.off_chip: got {hardware.off_chip!r}, but evaluation.age_seconds names no age")
-    if e.evaluation.age_seconds and hardware.off_chip is None:
-        found.append("evaluation.age_seconds: needs hardware.off_chip, the noise model of the programmed devices")
+    if e.evaluation.age_seconds and hardware.off_chip is None and hardware.backend == "ideal":
+        found.append(
+            "evaluation.age_seconds: ideal weights do not age; needs hardware.off_chip, or a back-end that ages"
+        )
     return sorted(found)

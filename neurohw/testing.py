@@ -11,7 +11,10 @@ import torch
 from torch import Tensor
 
 from neurohw.circuits.target import TargetCircuit
+from neurohw.crossbar.aihwkit_device import aihwkit_takes_it
 from neurohw.crossbar.base import OuterProducts, Product, SynapseArray
+from neurohw.devices.checks import CHECKS, Check
+from neurohw.devices.model import DeviceModel
 
 MakeArray = Callable[[Tensor], SynapseArray]
 
@@ -322,3 +325,38 @@ class TargetCircuitConformance:
         """A decision says how many samples it decided."""
         circuit = self.make_circuit(20, 3)
         assert circuit(torch.rand(7, 20), circuit.initial()).events.decisions == 7
+
+
+class DeviceModelConformance:
+    """What every device model must do: subclass it and say how the model is made.
+
+    `neurohw device check` runs the same checks on a file.
+    """
+
+    @pytest.fixture
+    def model(self) -> DeviceModel:
+        """Return the device model: override this."""
+        raise NotImplementedError("override the fixture model")
+
+    @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+    def test_check(self, model: DeviceModel, check: Check) -> None:
+        """One of `neurohw.devices.checks`."""
+        check(model)
+
+    def test_aihwkit_takes_it(self, model: DeviceModel) -> None:
+        """Its translation makes a tile."""
+        aihwkit_takes_it(model)
+
+    def test_every_number_has_a_source(self, model: DeviceModel) -> None:
+        """The assumed ones can be listed, and the others say where they are from."""
+        sources = dict(model.numbers())
+        assert set(model.assumed()) <= set(sources)
+        assert all(quantity.source.strip() for quantity in sources.values())
+
+    def test_an_override_changes_one_number(self, model: DeviceModel) -> None:
+        """A replaced number is the asked one, named as an override; nothing else changes but the checksum."""
+        changed = model.with_parameters({"step_ctoc": 0.123})
+        assert changed.response().step_ctoc == 0.123
+        assert changed.with_parameters({}) == changed
+        assert changed.checksum() != model.checksum()
+        assert dict(changed.numbers())["pulse.step_ctoc"].source == "override"

@@ -25,7 +25,7 @@ def published(given: dict[str, Any]) -> dict[str, Any]:
     layers = network.get("layers")
     depth = len(layers) - 1 if isinstance(layers, list | tuple) else 1
     hardware = _table(given, "hardware")
-    backend = hardware.get("backend", "aihwkit" if hardware.get("device") else "ideal")  # devices are aihwkit's
+    backend = hardware.get("backend", "analog" if hardware.get("device") else "ideal")
     return {
         "data": {"labelled_set": "balanced" if paper else "stratified"},
         "network": {"neurons": ("hardsigm",) if ep else ("relu",) * (depth - 1) + ("hardsigm",)},

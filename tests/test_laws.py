@@ -232,7 +232,7 @@ def test_write_noise_is_in_steps() -> None:
 
 def test_a_built_in_reference_shifts_the_bounds_of_pulses_only() -> None:
     """Pulses end at the bounds less the reference; a weight set from outside, at the bounds themselves."""
-    law = dataclasses.replace(VARIANTS["soft-bounds-reference"], step=0.05, step_dtod=0, step_ctoc=0, reference_dtod=0.1)
+    law = SoftBoundsReference(step=0.05, step_dtod=0.0, step_ctoc=0.0, reference=0.05, reference_dtod=0.1)
     tile = make_tile(to_aihwkit(model_of(law)), (20, 20))
     cells, hidden = cells_of(tile, law), hidden_parameters(tile)
     tile.set_weights(torch.full((20, 20), 9.0))

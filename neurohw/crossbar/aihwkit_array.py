@@ -20,6 +20,7 @@ from neurohw.crossbar.aihwkit_config import (
     aihwkit_api,
     build_device,
     build_rpu_config,
+    find_device,
     find_remedy,
     remedy_names,
 )
@@ -28,7 +29,7 @@ from neurohw.crossbar.aihwkit_state import dump_tile, restore_tile
 from neurohw.crossbar.aihwkit_time import PassingTime
 from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
-from neurohw.devices.presets import device_preset
+from neurohw.devices.model import DeviceModel
 from neurohw.errors import InputError, NeurohwError
 
 __all__ = ["REMEDIES", "AihwkitArray", "Remedy", "check_aihwkit", "remedy_names"]
@@ -51,7 +52,7 @@ class AihwkitArray(SynapseArray):
 
     Args:
         weights: [n_post, n_pre] initial weights.
-        device: a name from `neurohw.devices.presets`.
+        device: a name from `neurohw.devices.presets`, or a device model.
         remedy: a name from `REMEDIES`.
         read_path: converters and noise of `read`, and of the reads inside remedies.
         backward: those of `read_transposed`; None: the same.
@@ -73,7 +74,7 @@ class AihwkitArray(SynapseArray):
     def __init__(
         self,
         weights: Tensor,
-        device: str = "constant_step",
+        device: str | DeviceModel = "constant_step",
         remedy: str = "none",
         read_path: ReadPath | None = None,
         backward: ReadPath | None = None,
@@ -103,7 +104,7 @@ class AihwkitArray(SynapseArray):
             overrides,
             dict(remedy_overrides or {}),
         )
-        parameters = build_device(device_preset(device), overrides)
+        parameters = build_device(find_device(device), overrides)
         self._largest_cell = float(getattr(parameters, "w_max", 1.0))
         self._scale = _output_scale(weight_range, self._largest_cell)
         self._time = PassingTime(config.device, parameters, batch_seconds)

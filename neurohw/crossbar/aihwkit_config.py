@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, converter_step
+from neurohw.devices.model import DeviceModel
 from neurohw.devices.presets import DevicePreset, device_preset
 from neurohw.errors import EnvironmentMismatch, InputError
 
@@ -43,13 +44,14 @@ class Cell:
     """What a remedy builds from.
 
     Args:
-        preset: the device.
+        name, sided: of the device.
         device: makes one device with its overrides, as often as asked.
         read: makes the read path of transfers and refreshes, the array's own forward path.
         pulses: makes the update parameters of transfers and refreshes.
     """
 
-    preset: DevicePreset
+    name: str
+    sided: int
     device: Callable[[], Any]
     read: Callable[[], Any]
     pulses: Callable[..., Any]
@@ -57,7 +59,7 @@ class Cell:
     @property
     def fast_rate(self) -> float:
         """Share of a full pulse train that a typical product gives the fast array, as in aihwkit's presets."""
-        return 0.5 if self.preset.name.startswith("reram") else 0.1
+        return 0.5 if self.name.startswith("reram") else 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,7 +137,7 @@ def _agad(cell: Cell) -> Any:
 
 
 def _mixed_precision(cell: Cell) -> Any:
-    device = _one_sided(cell) if cell.preset.sided == 1 else cell.device()
+    device = _one_sided(cell) if cell.sided == 1 else cell.device()
     return aihwkit_api().compounds.MixedPrecisionCompound(device=device)
 
 
@@ -167,26 +169,36 @@ def find_remedy(name: str) -> Remedy:
         raise InputError(f"unknown remedy {name!r}; allowed: {', '.join(REMEDIES)}") from None
 
 
-def build_device(preset: DevicePreset, fields: Mapping[str, Any]) -> Any:
-    """Return aihwkit's device of a preset with some fields replaced.
+def find_device(device: str | DeviceModel) -> DevicePreset | DeviceModel:
+    """Return the preset called `device`, or the model as it is."""
+    return device_preset(device) if isinstance(device, str) else device
+
+
+def build_device(source: DevicePreset | DeviceModel, fields: Mapping[str, Any]) -> Any:
+    """Return aihwkit's device of a preset or of a model with some fields replaced.
 
     Write noise is not added when weights are set from outside: the exact copy stays exact.
 
     Args:
-        preset: the device.
+        source: the device.
         fields: aihwkit's field names (`dw_min`, `w_max`, ...), or `drift_nu`, `drift_t0`, `drift_nu_dtod`.
 
     Raises:
         InputError: a field that the device does not have.
     """
-    device = preset.load()()
+    if isinstance(source, DeviceModel):
+        from neurohw.crossbar.aihwkit_device import to_aihwkit  # which needs this module
+
+        device = to_aihwkit(source)
+    else:
+        device = source.load()()
     if hasattr(device, "apply_write_noise_on_set"):
         device.apply_write_noise_on_set = False
     for name, value in fields.items():
         if name in _DRIFT_FIELDS and hasattr(device, "drift"):
             setattr(device.drift, _DRIFT_FIELDS[name], value)
         else:
-            set_field(device, name, value, f"device {preset.name}")
+            set_field(device, name, value, f"device {source.name}")
     return device
 
 
@@ -237,7 +249,7 @@ def update_parameters(pulses: PulseScheme, **fields: Any) -> Any:
 
 
 def build_rpu_config(
-    device: str,
+    device: str | DeviceModel,
     remedy: str,
     forward: ReadPath,
     backward: ReadPath,
@@ -249,7 +261,7 @@ def build_rpu_config(
     """Return the rpu_config of a device under a remedy.
 
     Args:
-        device, remedy: names from `neurohw.devices.presets` and `REMEDIES`.
+        device: a name from `neurohw.devices.presets`, or a model; remedy: a name from `REMEDIES`.
         forward, backward: read paths of `read` and `read_transposed`; transfers and refreshes read like `forward`.
         pulses: of updates, transfers and refreshes.
         construction_seed: fixes the device-to-device draws; 0 would mean "from the clock", so 1 is taken instead.
@@ -259,11 +271,12 @@ def build_rpu_config(
     Raises:
         InputError: an unknown name or field, or a device that the remedy cannot use.
     """
-    api, preset, chosen = aihwkit_api(), device_preset(device), find_remedy(remedy)
-    _refuse_what_cannot_work(preset, remedy, build_device(preset, device_overrides))
+    api, source, chosen = aihwkit_api(), find_device(device), find_remedy(remedy)
+    _refuse_what_cannot_work(source, remedy, build_device(source, device_overrides))
     cell = Cell(
-        preset,
-        device=lambda: build_device(preset, device_overrides),
+        source.name,
+        source.sided,
+        device=lambda: build_device(source, device_overrides),
         read=lambda: io_parameters(forward),
         pulses=lambda **fields: update_parameters(pulses, **fields),
     )
@@ -282,14 +295,14 @@ def build_rpu_config(
     )
 
 
-def _refuse_what_cannot_work(preset: DevicePreset, remedy: str, device: Any) -> None:
+def _refuse_what_cannot_work(source: DevicePreset | DeviceModel, remedy: str, device: Any) -> None:
     """Name the combinations that aihwkit refuses, some only at the first update, or that have no physical sense."""
-    refused = f"device {preset.name!r} cannot be used with remedy {remedy!r}: "
-    if preset.name == "ideal" and remedy != "none":
+    refused = f"device {source.name!r} cannot be used with remedy {remedy!r}: "
+    if source.name == "ideal" and remedy != "none":
         raise InputError(refused + "aihwkit's compound cells take pulsed devices only; use remedy 'none'")
-    if preset.sided == 1 and remedy not in ("one-sided", "mixed-precision"):
+    if source.sided == 1 and remedy not in ("one-sided", "mixed-precision"):
         raise InputError(refused + "it only potentiates and needs a pair; use 'one-sided' or 'mixed-precision'")
-    pair = remedy == "one-sided" or preset.sided == 1
+    pair = remedy == "one-sided" or source.sided == 1
     if pair and getattr(device, "write_noise_std", 0.0) > 0:
         raise InputError(
             refused + "aihwkit's refresh cannot reset devices with write noise; "

@@ -92,6 +92,20 @@ def lost_in_aihwkit(model: DeviceModel) -> list[str]:
     return [*found, "pulse.write_noise"] if law.write_noise and law.name == "constant" else found
 
 
+def aihwkit_takes_it(model: DeviceModel) -> None:
+    """A check of device models: aihwkit makes a tile of the device, what it has no counterpart of left out.
+
+    Raises:
+        InputError: aihwkit refuses; its own message is in ours.
+    """
+    api = aihwkit_api()
+    config = api.configs.SingleRPUConfig(device=to_aihwkit(model, ignore=True))
+    try:
+        config.tile_class(2, 2, config, bias=False)
+    except (api.error, RuntimeError) as error:
+        raise InputError(f"aihwkit refuses it: {' '.join(str(error).split())}") from error
+
+
 def from_aihwkit(name: str) -> DeviceModel:
     """Return a preset of aihwkit as a device model.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,7 +20,9 @@ from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.crossbar.reading import Reader
 from neurohw.crossbar.remedies import Parts, build_cells, find_analog_remedy
 from neurohw.crossbar.unit_cells import sum_of_writes
+from neurohw.crossbar.wires import Wires
 from neurohw.devices.laws import SoftBounds
+from neurohw.devices.model import DeviceModel
 from neurohw.errors import InputError, NeurohwError
 
 _VERIFIED = 5  # rounds of an increment that is verified
@@ -35,7 +38,7 @@ class AnalogArray(SynapseArray):
 
     Args:
         weights: [n_post, n_pre] initial weights.
-        device: what the cells are.
+        device: what the cells are; None: aihwkit's default soft bounds.
         remedy: a name from `ANALOG_REMEDIES`; remedy_parameters: its settings.
         read_path: converters and noise of `read`, and of the reads inside remedies.
         backward: those of `read_transposed`; None: the same.
@@ -47,6 +50,7 @@ class AnalogArray(SynapseArray):
         compensation: of drift, "none", "global" or "per-column": outputs are rescaled digitally by the mean |weight|
             before a time without writes over that after it.
         fault_map: see `checked_map`; None: drawn from the device's rates.
+        wires: resistances of the lines, which make IR drop; None: none.
 
     Raises:
         InputError: an unknown name, or a device that the remedy cannot use.
@@ -55,7 +59,7 @@ class AnalogArray(SynapseArray):
     def __init__(
         self,
         weights: Tensor,
-        device: DevicePopulation | None = None,
+        device: DevicePopulation | DeviceModel | None = None,
         remedy: str = "none",
         read_path: ReadPath | None = None,
         backward: ReadPath | None = None,
@@ -66,8 +70,10 @@ class AnalogArray(SynapseArray):
         increments: str = "open-loop",
         compensation: str = "none",
         fault_map: Tensor | None = None,
+        wires: Wires | None = None,
     ) -> None:
         device = device or DevicePopulation(SoftBounds())
+        device = DevicePopulation.of(device) if isinstance(device, DeviceModel) else device
         self.shape = (weights.shape[0], weights.shape[1])
         self._generator = generator if generator is not None else torch.Generator().manual_seed(0)
         self.dtype, self.device = torch.float32, self._generator.device
@@ -87,7 +93,7 @@ class AnalogArray(SynapseArray):
         self.exact = forward.is_perfect and transposed.is_perfect and not device.retention.read_noise_1f
 
         def new_bank(initial: Tensor) -> CellBank:
-            return CellBank(initial, device, self._generator, fault_map)
+            return CellBank(initial, device, self._generator, fault_map, wires)
 
         cells = weights.detach().to(self.device, torch.float32) / self._scale
         parts = Parts(new_bank, cells, self._generator, self._read_columns, device.sided)
@@ -95,24 +101,24 @@ class AnalogArray(SynapseArray):
         self._noisy_cells = bool(self._relative or device.retention.read_noise_1f)
         self._correction = torch.ones(self.shape[0] if compensation == "per-column" else 1, device=self.device)
         self._level: Tensor | None = None  # readout before a time without writes
-        self._matrix: Tensor | None = None  # W^T as it is read now, and each cell's spread: renewed after changes
-        self._spread: Tensor | None = None
+        self._matrix: Tensor | None = None  # W^T as it is read now, and each cell's variance: renewed after changes
+        self._variance: Tensor | None = None
 
     def read(self, pre: Tensor, times: int = 1) -> Tensor:
         """Return W pre through DAC, noise and ADC, [B, n_post]."""
-        matrix, spread = self._as_read()
-        out = self._forward(pre.to(torch.float32), matrix, spread)
+        matrix, variance = self._as_read()
+        out = self._forward(pre.to(torch.float32), matrix, variance)
         if self._compensation != "none":
             out = out * self._correction
         return out if self._scale == 1.0 else out.mul_(self._scale)
 
     def read_transposed(self, post: Tensor, times: int = 1) -> Tensor:
         """Return W^T post from the same cells, the batch scaled to the DAC's range, [B, n_pre]."""
-        matrix, spread = self._as_read()
+        matrix, variance = self._as_read()
         post = post.to(torch.float32)
         if self._compensation != "none":
             post = post * self._correction
-        out = self._backward(post, matrix.t(), None if spread is None else spread.t())
+        out = self._backward(post, matrix.t(), None if variance is None else variance.t())
         return out if self._scale == 1.0 else out.mul_(self._scale)
 
     def update(self, products: OuterProducts, rate: float) -> Writes:
@@ -171,6 +177,10 @@ class AnalogArray(SynapseArray):
         """Return the pulses that each device has got, [n_post, n_pre] per crossbar of devices."""
         return {name: bank.pulses.clone() for name, bank in self.cells.banks.items()}
 
+    def conductances(self) -> dict[str, Tensor]:
+        """Return every device's conductance now, siemens, [n_post, n_pre] per crossbar of devices."""
+        return {name: bank.conductances() for name, bank in self.cells.banks.items()}
+
     def state_dict(self) -> StateDict:
         """Return the cells, the periphery's fixed errors, the compensation and the generator."""
         state = {f"cells.{name}": tensor for name, tensor in self.cells.state_dict().items()}
@@ -194,12 +204,12 @@ class AnalogArray(SynapseArray):
         self._matrix = None
 
     def _as_read(self) -> tuple[Tensor, Tensor | None]:
-        """Return W^T [n_pre, n_post] and the spread of each cell, as they are until something changes."""
+        """Return W^T [n_pre, n_post] and the variance of each cell's noise, as they are until something changes."""
         if self._matrix is None:
             self._matrix = self.cells.weights().t()
-            spread = self.cells.spread(self._relative) if self._noisy_cells else None
-            self._spread = None if spread is None else spread.t()
-        return self._matrix, self._spread
+            variance = self.cells.read_variance(self._relative) if self._noisy_cells else None
+            self._variance = None if variance is None else variance.t()
+        return self._matrix, self._variance
 
     def _changed(self) -> None:
         """Forget what writes are about to change; a time without writes ends."""
@@ -228,6 +238,4 @@ def _with_device_noise(path: ReadPath, device: DevicePopulation) -> ReadPath:
     """Return the path with the device's own read noise added in quadrature to the noise of each cell."""
     if not device.read_noise:
         return path
-    from dataclasses import replace
-
     return replace(path, weight_noise=math.hypot(path.weight_noise, device.read_noise))

@@ -12,13 +12,16 @@ from neurohw.crossbar.aging import Aging
 from neurohw.crossbar.base import StateDict, Writes
 from neurohw.crossbar.faults import DEAD, STUCK_IN_PLACE, STUCK_LOW, WORKS, checked_map, drawn_faults
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero
+from neurohw.crossbar.wires import Wires, effective_conductances
 from neurohw.devices.faults import FaultRates
 from neurohw.devices.laws import PulseResponse
+from neurohw.devices.model import DeviceModel
 from neurohw.devices.retention import Retention
 
 _STRIDE = 0.03  # share of the range that pulses taken together may move a cell
 
 
+_DROP_EVERY = 100  # changes of the weights between two computations of the IR drop
 _BISECTIONS = 24  # of a symmetry point: the range over 2^24
 
 
@@ -31,6 +34,7 @@ class DevicePopulation:
         retention, faults: how cells age and fail.
         levels: a cell holds one of so many evenly spaced conductances from bound to bound; None: any.
         zero: the weight at which the conductance is zero.
+        siemens: conductance per unit of weight.
         read_noise: standard deviation of a cell's own noise per read.
         sided: 2 where one device moves both ways, 1 where it only potentiates.
     """
@@ -40,8 +44,25 @@ class DevicePopulation:
     faults: FaultRates = field(default_factory=FaultRates)
     levels: int | None = None
     zero: float = 0.0
+    siemens: float = 1.0
     read_noise: float = 0.0
     sided: int = 2
+
+    @classmethod
+    def of(cls, device: DeviceModel) -> DevicePopulation:
+        """Return the population that a device file describes."""
+        law = device.response()
+        siemens = (device.g_max - device.g_min) / (law.w_max - law.w_min)
+        return cls(
+            law,
+            device.retention_parameters(),
+            device.fault_rates(),
+            device.levels,
+            zero=law.w_min - device.g_min / siemens,
+            siemens=siemens,
+            read_noise=device.read_noise,
+            sided=device.sided,
+        )
 
 
 class CellBank:
@@ -56,6 +77,7 @@ class CellBank:
         device: the population: law, retention, faults, levels.
         generator: draws the population now, and cycle-to-cycle noise later.
         fault_map: see `checked_map`; None: drawn from the device's rates.
+        wires: resistances of the lines; None: none.
     """
 
     def __init__(
@@ -64,6 +86,7 @@ class CellBank:
         device: DevicePopulation,
         generator: torch.Generator,
         fault_map: Tensor | None = None,
+        wires: Wires | None = None,
     ) -> None:
         self.shape = (weights.shape[0], weights.shape[1])
         self.population = device
@@ -79,6 +102,9 @@ class CellBank:
         faults = faults if fault_map is None else checked_map(fault_map, self.shape).to(generator.device)
         if faults is not None:
             self._break(faults, weights.to(generator.device))
+        self._wires = wires
+        self._drop: Tensor | None = None  # share of each conductance that IR drop leaves
+        self._changes = 0
         self.kept = torch.empty(self.shape, device=generator.device)
         self.set(weights)
 
@@ -87,30 +113,53 @@ class CellBank:
         """Where the cells are."""
         return self.kept.device
 
+    def as_read(self) -> Tensor:
+        """Return the weights that a read of the whole array sees: IR drop included.
+
+        The share of each conductance that IR drop leaves is computed anew after every 100 changes of the weights: a
+        hundred updates move single cells by some steps, which changes line currents far less than the drop itself.
+        """
+        if self._wires is None:
+            return self.seen
+        zero, siemens = self.population.zero, self.population.siemens
+        conductance = (self.seen - zero).clamp_(min=0.0)
+        if self._drop is None or self._changes >= _DROP_EVERY:
+            effective = effective_conductances(conductance * siemens, self._wires).div_(siemens)
+            self._drop = torch.where(conductance > 0, effective / conductance, torch.ones_like(conductance))
+            self._changes = 0
+        return conductance.mul_(self._drop).add_(zero)
+
+    def conductances(self) -> Tensor:
+        """Return every device's conductance now, siemens, [n_post, n_pre]."""
+        return (self.seen - self.population.zero).clamp_(min=0.0).mul_(self.population.siemens)
+
     def set(self, weights: Tensor) -> None:
         """Give the cells these weights exactly, within their bounds."""
         self.kept = self._on_levels(self._bounded(weights.to(self.kept)), self.parameters)
         self.aging.touched()
+        self._drop = None
         self._see()
 
     def elapse(self, seconds: float) -> None:
         """Let time pass over every cell; broken ones keep their weight."""
         self.aging.elapse(self.kept, seconds)
         if self.aging.changes_weights:
+            self._changes += 1
             self.kept = self._bounded(self.kept)
             self._see()
 
-    def spread(self, relative: float) -> Tensor | None:
-        """Return the standard deviation of each cell's noise per read; None if there is none.
+    def read_variance(self, relative: float) -> Tensor | None:
+        """Return the variance of each cell's noise per read beyond the constant one; None if there is none.
 
         Args:
-            relative: noise relative to the conductance, beside the device's own.
+            relative: noise relative to the conductance, beside the device's own 1/f noise.
         """
         flicker = self.aging.flicker(self.seen)
-        if not relative:
-            return flicker
-        noise = (self.seen - self.population.zero).mul_(relative)
-        return noise.abs_() if flicker is None else torch.hypot(noise, flicker)
+        total = None if flicker is None else flicker.square_()
+        if relative:
+            own = (self.seen - self.population.zero).mul_(relative).square_()
+            total = own if total is None else total.add_(own)
+        return total
 
     def reset(self, index: Tensor) -> None:
         """Reset some cells (flat indices) to the bottom of their range, one pulse each."""
@@ -124,6 +173,7 @@ class CellBank:
     def apply(self, trains: Iterable[PulseCounts]) -> Writes:
         """Give pulses, and return how many were given."""
         ups = downs = 0
+        self._changes += 1
         for pulses in trains:
             given = self._apply_one_polarity(pulses)
             ups, downs = (ups + given, downs) if pulses.up else (ups, downs + given)
@@ -249,6 +299,8 @@ class CellBank:
         state = {"kept": self.kept.clone(), "seen": self.seen.clone(), "pulses": self.pulses.clone()}
         state |= {f"cell.{name}": tensor.clone() for name, tensor in self.parameters.items()}
         state |= {f"age.{name}": tensor for name, tensor in self.aging.state_dict().items()}
+        if self._drop is not None:
+            state |= {"drop": self._drop.clone(), "changes": torch.tensor(self._changes)}
         return state if self._endurance is None else {**state, "endurance": self._endurance.clone()}
 
     def load_state_dict(self, state: StateDict) -> None:
@@ -260,6 +312,8 @@ class CellBank:
         self.pulses = state["pulses"].to(device, copy=True)
         self.parameters = {name: state[f"cell.{name}"].to(device, copy=True) for name in self.parameters}
         self.aging.load_state_dict({k.removeprefix("age."): v for k, v in state.items() if k.startswith("age.")})
+        self._drop = state["drop"].to(device, copy=True) if "drop" in state else None
+        self._changes = int(state["changes"]) if "changes" in state else 0
         if self._endurance is not None:
             self._endurance = state["endurance"].to(device, copy=True)
 

@@ -60,10 +60,11 @@ class UnitCell(abc.ABC):
         """Write a digitally computed change [n_post, n_pre] open-loop; fractions of a pulse are drawn."""
         return self.pulse(list(dense_counts(delta / self.granularity, self._generator)))
 
-    def spread(self, relative: float) -> Tensor | None:
-        """Return the standard deviation of each weight per read, see `CellBank.spread`."""
-        parts = [bank.spread(relative) for bank in self.banks.values()]
-        return None if parts[0] is None else _root_of_squares(parts)
+    def read_variance(self, relative: float) -> Tensor | None:
+        """Return the variance of each weight per read, see `CellBank.read_variance`."""
+        parts = [bank.read_variance(relative) for bank in self.banks.values()]
+        known = [part for part in parts if part is not None]
+        return torch.stack(known).sum(0) if known else None
 
     def program(self, target: Tensor, rounds: int = _VERIFY_ROUNDS) -> Writes:
         """Write and verify: pulse the weights that are off by more than a step or 1 % of the reach."""
@@ -107,7 +108,7 @@ class SingleDevice(UnitCell):
 
     def weights(self) -> Tensor:
         """Return the devices' weights."""
-        return self.bank.seen
+        return self.bank.as_read()
 
     def set(self, weights: Tensor) -> None:
         """Set the devices."""
@@ -130,12 +131,12 @@ class SeveralDevices(UnitCell):
 
     def weights(self) -> Tensor:
         """Return the mean over the devices."""
-        return torch.stack([bank.seen for bank in self.banks.values()]).mean(0)
+        return torch.stack([bank.as_read() for bank in self.banks.values()]).mean(0)
 
-    def spread(self, relative: float) -> Tensor | None:
-        """Return the root of the mean square over n devices, over sqrt(n)."""
-        total = super().spread(relative)
-        return None if total is None else total.div_(len(self.banks))
+    def read_variance(self, relative: float) -> Tensor | None:
+        """Return the mean variance over n devices, over n."""
+        total = super().read_variance(relative)
+        return None if total is None else total.div_(len(self.banks) ** 2)
 
     def set(self, weights: Tensor) -> None:
         """Set every device."""
@@ -174,7 +175,7 @@ class ReferenceCell(UnitCell):
 
     def weights(self) -> Tensor:
         """Return device minus reference."""
-        return self.bank.seen - self.buffers["reference"]
+        return self.bank.as_read() - self.buffers["reference"]
 
     def set(self, weights: Tensor) -> None:
         """Set the devices; the reference stays."""
@@ -201,7 +202,7 @@ class DifferentialPair(UnitCell):
 
     def weights(self) -> Tensor:
         """Return w+ - w-."""
-        return self.plus.seen - self.minus.seen
+        return self.plus.as_read() - self.minus.as_read()
 
     def set(self, weights: Tensor) -> None:
         """Set both devices symmetrically around the middle of their range."""
@@ -244,7 +245,7 @@ class OneSidedPair(UnitCell):
 
     def weights(self) -> Tensor:
         """Return w+ - w-."""
-        return self.plus.seen - self.minus.seen
+        return self.plus.as_read() - self.minus.as_read()
 
     def set(self, weights: Tensor) -> None:
         """Set one device of each pair, the other to the bottom of its range."""
@@ -380,9 +381,9 @@ class Transfer(UnitCell):
         """Return the slow array's weights."""
         return self.slow.weights()
 
-    def spread(self, relative: float) -> Tensor | None:
-        """Return the slow array's spread."""
-        return self.slow.spread(relative)
+    def read_variance(self, relative: float) -> Tensor | None:
+        """Return the slow array's variance."""
+        return self.slow.read_variance(relative)
 
     def set(self, weights: Tensor) -> None:
         """Set the slow array, empty the fast one and the sums."""
@@ -458,10 +459,6 @@ def typical_cell(response: PulseResponse, weight: float) -> tuple[Tensor, dict[s
     """Return a weight and the parameters of one cell without device-to-device spread."""
     spreads: dict[str, Any] = {f.name: 0.0 for f in dataclasses.fields(response) if f.name.endswith("_dtod")}
     return torch.tensor([weight]), dataclasses.replace(response, **spreads).draw((1,), torch.Generator())
-
-
-def _root_of_squares(parts: list[Tensor | None]) -> Tensor:
-    return torch.stack([part.square() for part in parts if part is not None]).sum(0).sqrt_()
 
 
 def sum_of_writes(a: Writes, b: Writes) -> Writes:

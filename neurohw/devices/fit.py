@@ -233,7 +233,9 @@ def _reported(best: _Scaled, candidates: tuple[Candidate, ...], trains: PulseTra
     errors, standardised = residuals(p.law, p.effects, p.shared, data)
     before = np.moveaxis(data.w[:-1].numpy(), 0, -1)
     flags = p.law.flags(plain)
-    return Fit(p.law.name, flags, estimates, candidates, trains, before, errors, standardised, p, best.centre, best.half)
+    return Fit(
+        p.law.name, flags, estimates, candidates, trains, before, errors, standardised, p, best.centre, best.half
+    )
 
 
 def _quantities(scaled: _Scaled, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:

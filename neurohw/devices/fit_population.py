@@ -220,7 +220,10 @@ def _settled(
     """Return the point after a Newton step of each device by itself, taken where it helps, and the next dampings."""
     n = len(problem.scales)
     own = info.effects2 * (1 + damping[:, None, None] * np.eye(n))
-    change = -_times(np.linalg.inv(np.eye(n) + point.variance[:, None] * own), info.effects * point.variance + point.effects - point.mean)
+    change = -_times(
+        np.linalg.inv(np.eye(n) + point.variance[:, None] * own),
+        info.effects * point.variance + point.effects - point.mean,
+    )
     change = np.clip(change, -_TRUST * problem.scales, _TRUST * problem.scales)
     trial = _Point(point.effects + change, point.mean, point.variance, point.shared)
     found = problem.information(trial)

@@ -1,4 +1,4 @@
-"""Networks trained off-chip: programmed once into noisy devices, then evaluated as they age."""
+"""Networks that age after training: in their own arrays, or programmed off-chip into noisy devices."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from neurohw.seeding import Streams, derived_seed
 
 
 def evaluate_ages(experiment: Experiment, network: Network, task: Task, streams: Streams) -> dict[str, Any]:
-    """Program the trained weights with the noise model `hardware.off_chip` and evaluate at each age.
+    """Evaluate at each age: the trained arrays themselves, or their weights programmed with `hardware.off_chip`.
 
     Returns:
         `by_age_seconds`: age -> metrics.
     """
-    layers = [_programmed(experiment, layer, i, streams) for i, layer in enumerate(network.layers)]
-    aged = assemble(experiment, layers, streams, Clock())
+    aged = network
+    if experiment.hardware.off_chip is not None:
+        layers = [_programmed(experiment, layer, i, streams) for i, layer in enumerate(network.layers)]
+        aged = assemble(experiment, layers, streams, Clock())
     found = {}
     age = 0.0
     for wanted in sorted(experiment.evaluation.age_seconds):

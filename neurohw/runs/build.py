@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 from math import sqrt
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,8 +16,11 @@ from neurohw.clock import Clock
 from neurohw.config import Experiment, ScheduleSection
 from neurohw.crossbar.base import SynapseArray
 from neurohw.crossbar.build import build_array
-from neurohw.crossbar.periphery import ReadPath
+from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.crossbar.programmed import find_noise_model
+from neurohw.crossbar.remedies import find_analog_remedy
+from neurohw.devices.library import load_device
+from neurohw.devices.model import DeviceModel
 from neurohw.errors import InputError
 from neurohw.networks.base import Network
 from neurohw.networks.bp import BPNetwork
@@ -27,6 +31,8 @@ from neurohw.seeding import Streams
 from neurohw.training.phases import Epoch, Phase, Samples, alternation_plan, plain_plan
 from neurohw.training.rules import build_rule
 from neurohw.training.schedules import Schedule
+
+_IDEAL_DEVICE = "ideal"  # aihwkit's device without a law: no file describes it
 
 
 def build_network(experiment: Experiment, streams: Streams, clock: Clock) -> Network:
@@ -52,10 +58,14 @@ def _check_hardware(experiment: Experiment) -> None:
             find_noise_model(section.off_chip)
         except InputError as error:
             raise InputError(f"hardware.off_chip: {error}") from None
-    if section.backend == "aihwkit" and optimizer != "pulsed-sgd":
-        from neurohw.crossbar.aihwkit_config import find_remedy  # not before it is asked for: aihwkit takes seconds
+    if section.backend != "ideal" and optimizer != "pulsed-sgd":
+        if section.backend == "analog":
+            transfers = find_analog_remedy(section.remedy).transfers
+        else:
+            from neurohw.crossbar.aihwkit_config import find_remedy  # not before it is asked for: aihwkit takes seconds
 
-        if find_remedy(section.remedy).transfers:
+            transfers = find_remedy(section.remedy).transfers
+        if transfers:
             raise InputError(f"training.optimizer: got {optimizer!r}, but hardware.remedy {section.remedy!r} writes "
                              "through its own transfers; allowed: pulsed-sgd")  # fmt: skip
 
@@ -97,20 +107,52 @@ def _fresh_array(experiment: Experiment, streams: Streams, i: int, n_pre: int, n
     return build_array(
         section.backend,
         weights,
-        device=section.device,
+        device=device_model(experiment) or section.device,
         remedy=section.remedy,
         read_path=ReadPath(
             dac_bits=section.dac_bits or None,
             adc_bits=section.adc_bits or None,
             read_noise=section.read_noise,
             weight_noise=section.weight_noise,
+            output_bound=section.output_bound,
+            relative_noise=section.relative_noise,
+            input_noise=section.input_noise,
+            coding=section.input_coding,
+            signed_passes=section.signed_passes,
+            column_gain=section.column_gain,
+            column_offset=section.column_offset,
+            nonlinearity=section.read_nonlinearity,
         ),
-        pulse_length=section.pulse_length,
+        pulses=PulseScheme(length=section.pulse_length, kind=section.pulse_kind),
         weight_range=section.weight_range,
         tile=section.tile,
         batch_seconds=section.step_seconds,
+        remedy_parameters=section.remedy_parameters,
+        increments=section.increments,
+        compensation=section.compensation,
+        wire_resistance=section.wire_resistance,
         construction_seed=streams.integer(f"devices.{name}"),
+        torch_device=streams.device,
     )
+
+
+def device_model(experiment: Experiment) -> DeviceModel | None:
+    """Return the device of the experiment, its overrides applied; None on ideal arrays.
+
+    Raises:
+        InputError: no such device or parameter.
+    """
+    section = experiment.hardware
+    if section.backend == "ideal" or section.device is None or section.device == _IDEAL_DEVICE:
+        return None
+    overrides: dict[str, Any] = dict(section.device_parameters)
+    if section.stuck_fraction:
+        overrides |= {f"faults.stuck_{side}": section.stuck_fraction / 2 for side in ("low", "high")}
+    try:
+        device = load_device(section.device)
+        return device.with_parameters(overrides) if overrides else device
+    except InputError as error:
+        raise InputError(f"hardware.device: {error}") from None
 
 
 def xavier_uniform(n_post: int, n_pre: int, gain: float, generator: torch.Generator) -> Tensor:

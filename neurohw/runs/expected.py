@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from neurohw.errors import InputError
-from neurohw.loading import load_experiment, read_toml, shipped
+from neurohw.loading import load_experiment, read_toml, shipped, validated
 from neurohw.runs.record import RunRecord
 
 
@@ -102,7 +102,7 @@ def agreements(records: Sequence[RunRecord]) -> list[Agreement]:
     for name in sorted({record.name for record in usable}):
         for expected in expectations(name):
             wanted = _what_was_learnt(load_experiment(name, expected.where).canonical())
-            same = [r for r in usable if r.name == name and _what_was_learnt(r.config) == wanted]
+            same = [r for r in usable if r.name == name and _what_was_learnt(_completed(r.config)) == wanted]
             by_seed = {r.seed: v for r in same if (v := _value(r, expected)) is not None}
             if by_seed:
                 found.append(_agreement(name, expected, list(by_seed.values())))
@@ -112,6 +112,14 @@ def agreements(records: Sequence[RunRecord]) -> list[Agreement]:
 def _what_was_learnt(config: dict[str, Any]) -> dict[str, Any]:
     learnt = {key: value for key, value in config.items() if key not in ("evaluation", "runs")}
     return {**learnt, "labels_shown": max(config["evaluation"]["label_fraction"])}
+
+
+def _completed(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a record's configuration with the defaults of keys that are younger than the record."""
+    try:
+        return validated(config, "record").canonical()
+    except InputError:
+        return config
 
 
 def _value(record: RunRecord, expected: Expectation) -> float | None:

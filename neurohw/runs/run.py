@@ -18,7 +18,7 @@ from neurohw.config import Experiment, config_hash
 from neurohw.errors import InputError
 from neurohw.networks.base import Network
 from neurohw.runs.aging import evaluate_ages
-from neurohw.runs.build import build_circuit, build_network, build_plan
+from neurohw.runs.build import build_circuit, build_network, build_plan, device_model
 from neurohw.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
 from neurohw.runs.evaluate import evaluate
 from neurohw.runs.files import writable_folder
@@ -56,11 +56,12 @@ def run(
     Raises:
         InputError: something asked for does not fit or is not there; nothing was run.
     """
-    if device != "cpu" and experiment.hardware.backend != "ideal":
+    if device != "cpu" and experiment.hardware.backend == "aihwkit":
         raise InputError(f"--device: got {device!r}, but aihwkit's tiles run on the CPU; allowed: cpu")
     streams = Streams(seed, device)
     task = build_task(experiment, streams)
-    digest = config_hash(experiment, task.checksums)
+    model = device_model(experiment)
+    digest = config_hash(experiment, task.checksums | ({"device": model.checksum()} if model else {}))
     folder = Path(out) if out is not None else default_folder(experiment, digest, seed)
     if resume and (done := finished(folder, digest, seed, stop_after)):
         return done

@@ -1,0 +1,426 @@
+"""Device models: files in, objects out, aihwkit's presets and NeuroSim's tables reproduced, wrong input explained."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import torch
+from scipy.optimize import brentq
+
+import neurohw
+from neurohw import cli
+from neurohw.crossbar.aihwkit_device import from_aihwkit, lost_in_aihwkit, to_aihwkit
+from neurohw.devices.checks import CHECKS
+from neurohw.devices.faults import FaultRates
+from neurohw.devices.laws import LAWS
+from neurohw.devices.library import device_names, load_device
+from neurohw.devices.model import (
+    SHAPE,
+    DeviceModel,
+    FaultTable,
+    RetentionTable,
+    device_from_tables,
+    override_names,
+    parameter_names,
+)
+from neurohw.devices.presets import device_preset, preset_names
+from neurohw.devices.retention import Retention
+from neurohw.errors import InputError
+from neurohw.shipping import shipped
+from neurohw.testing import DeviceModelConformance
+
+FOLDER = shipped("device_models")
+PULSED = [name for name in preset_names() if name != "ideal"]
+TEMPLATE = (FOLDER / "template.toml").read_text(encoding="utf-8")
+
+# name -> (LTP, LTD nonlinearity, states, cycle-to-cycle share, R_on, on/off ratio), as in the sources of the files
+NEUROSIM = {
+    "alox_hfo2": (1.94, -0.61, 40, 0.05, 16.9e3, 4.43),
+    "ag_asi": (2.4, -4.88, 97, 0.035, 26e6, 12.5),
+    "pcmo": (3.68, -6.76, 50, 0.01, 23e6, 6.84),
+    "taox_hfox": (0.04, -0.63, 128, 0.037, 100e3, 10.0),
+    "epiram": (0.5, -0.5, 64, 0.02, 81e3, 50.2),
+    "fefet_hzo": (1.75, 1.46, 32, 0.005, 559.28e3, 45.0),
+}
+NORMALISED_A = {0.01: 126.269, 0.19: 6.6437, 1.51: 0.8195, 3.01: 0.3853, 4.51: 0.2266, 6.01: 0.1351, 7.51: 0.0702}
+
+
+class TestShippedDevices(DeviceModelConformance):
+    @pytest.fixture(params=[*device_names(), "template.toml"])
+    def model(self, request: pytest.FixtureRequest) -> DeviceModel:
+        return load_device(FOLDER / request.param if request.param.endswith(".toml") else request.param)
+
+
+def test_the_library_holds_the_presets_and_more() -> None:
+    assert set(PULSED) < set(device_names())
+    assert len(set(device_names()) - set(PULSED)) >= 7
+    assert "template" not in device_names()
+
+
+@pytest.mark.parametrize("name", device_names())
+def test_a_file_says_its_name_and_where_it_is_from(name: str) -> None:
+    model = load_device(name)
+    assert model.name == name == name.lower()
+    assert f"| `{name}` |" in (FOLDER / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", PULSED)
+def test_a_preset_goes_through_a_file_to_aihwkit_and_back(name: str) -> None:
+    """Field by field what aihwkit itself has."""
+    loaded, preset = load_device(name), from_aihwkit(name)
+    assert loaded.response() == preset.response()
+    assert loaded.retention_parameters() == preset.retention_parameters()
+    assert loaded.sided == preset.sided
+    for model in (loaded, preset):
+        assert dataclasses.asdict(to_aihwkit(model)) == dataclasses.asdict(device_preset(name).load()())
+
+
+@pytest.mark.parametrize("name", PULSED)
+def test_a_fit_of_a_publication_and_a_default_of_aihwkit_are_told_apart(name: str) -> None:
+    quantities = load_device(name).pulse.parameters
+    base = type(to_aihwkit(load_device(name)))()
+    assert quantities["step"].source != "assumed"
+    if quantities["step"].source == "aihwkit 1.1.0 default":
+        assert quantities["step"].value == base.dw_min
+
+
+def test_ideal_has_no_law() -> None:
+    with pytest.raises(InputError, match="all but 'ideal'"):
+        from_aihwkit("ideal")
+
+
+def test_what_aihwkit_cannot_do_is_refused_or_left_out_on_demand() -> None:
+    device = load_device("stt_mram")
+    assert lost_in_aihwkit(device) == ["conductance.levels"]
+    with pytest.raises(InputError, match=r"stt_mram: aihwkit has no counterpart of conductance\.levels"):
+        to_aihwkit(device)
+    assert to_aihwkit(device, ignore=True).dw_min == 2.0
+    more = {"write_noise": 1.0, "retention.relaxation": 0.1, "faults.stuck_low": 0.01, "retention.drift_nu_dtod": 0.1}
+    assert set(lost_in_aihwkit(load_device("constant_step").with_parameters(more))) == {
+        "pulse.write_noise",
+        "retention.relaxation",
+        "faults.stuck_low",
+        "retention.drift_nu_dtod",
+    }
+
+
+def test_drift_is_handed_to_aihwkit_with_a_relative_spread() -> None:
+    """aihwkit's own tile then shows the exponents that the model states."""
+    values = {"retention.drift_nu": 0.1, "retention.drift_nu_dtod": 0.03, "w_max_dtod": 0.0, "w_min_dtod": 0.0}
+    device = to_aihwkit(load_device("idealized").with_parameters(values))
+    device.construction_seed = 3
+    from aihwkit.simulator.configs import SingleRPUConfig
+
+    config = SingleRPUConfig(device=device)
+    tile = config.tile_class(60, 60, config, bias=False).tile
+    tile.set_weights(torch.full((60, 60), 0.8))
+    tile.drift_weights(1.0)
+    tile.drift_weights(999.0)
+    nu = -(tile.get_weights() / 0.8).log() / math.log(1000)
+    assert nu.mean().item() == pytest.approx(0.1, abs=6 * 0.03 / 60)
+    assert nu.std().item() == pytest.approx(0.03, rel=0.1)
+
+
+def shape_of(nonlinearity: float) -> float:
+    """Return NeuroSim's A over the number of pulses: the label is 10.1 times the largest bulge of the curve."""
+
+    def bulge(a: float) -> float:
+        b = 1 / (1 - math.exp(-1 / a))
+        p = a * math.log(b / a)
+        return b * (1 - math.exp(-p / a)) - p
+
+    return float(brentq(lambda a: 10.1 * bulge(a) - abs(nonlinearity), 0.03, 2000))
+
+
+def test_the_meaning_of_neurosims_label_reproduces_its_table() -> None:
+    for label, a in NORMALISED_A.items():
+        assert shape_of(label) == pytest.approx(a, rel=2e-3)
+
+
+@pytest.mark.parametrize("name", NEUROSIM)
+def test_a_device_of_neurosims_table_follows_its_curve(name: str) -> None:
+    """All pulses of a side lead from bound to bound along G = B (1 - exp(-p / A)) + G_min."""
+    up_label, down_label, states, *_ = NEUROSIM[name]
+    model = load_device(name)
+    law, cell = model.response(), model.mean_cell()
+    for up, label in ((True, up_label), (False, down_label)):
+        a, w = shape_of(label), torch.tensor([-1.0 if up else 1.0])
+        b = 1 / (1 - math.exp(-1 / a))
+        for pulse in range(1, states + 1):
+            w = w + law.steps(w, cell, up) * (1 if up else -1)
+            p = pulse / states
+            if label < 0:  # the mirrored curve
+                x = 1 - b * (1 - math.exp(-p / a))
+            else:
+                x = b * (1 - math.exp(-(p if up else 1 - p) / a))
+            assert (w.item() + 1) / 2 == pytest.approx(x, abs=2e-3), f"pulse {pulse}"
+
+
+@pytest.mark.parametrize("name", NEUROSIM)
+def test_a_device_of_neurosims_table_has_its_range_and_spread(name: str) -> None:
+    _, _, _, share, r_on, ratio = NEUROSIM[name]
+    model = load_device(name)
+    assert model.g_max == pytest.approx(1 / r_on, rel=1e-3)
+    assert model.g_max / model.g_min == pytest.approx(ratio, rel=2e-3)
+    law, cell = model.response(), model.mean_cell()
+    stronger = bool(cell["up"] >= cell["down"])
+    w = torch.tensor([0.3])
+    sigma = torch.as_tensor(law.noise(w, law.steps(w, cell, stronger), cell, stronger)).item()
+    assert sigma == pytest.approx(2 * share, rel=1e-3)
+
+
+def test_si_values_of_the_template() -> None:
+    model = load_device(FOLDER / "template.toml")
+    assert (model.g_min, model.g_max, model.levels, model.sided) == (2e-6, 4e-5, None, 2)
+    assert model.states == pytest.approx(200)
+    assert model.retention_parameters() == Retention(lifetime=30 * 86400.0)
+    assert model.fault_rates() == FaultRates(endurance=1e9)
+    assert model.read_noise == pytest.approx(0.005 * 2)
+    law = model.response()
+    assert (law.step_dtod, law.step_ctoc, law.write_noise, law.asymmetry_dtod) == (0.1, 0.3, 0.0, 0.0)
+    assert "pulse.step" in model.assumed()
+    assert "pulse.w_max" not in model.assumed()
+
+
+def test_what_is_not_given_is_neutral_and_not_aihwkits_default() -> None:
+    law = load_device("stt_mram").response()
+    spreads = [f.name for f in dataclasses.fields(law) if f.name.endswith(("_dtod", "_ctoc"))]
+    assert len(spreads) >= 4
+    assert all(getattr(law, name) == 0 for name in spreads)
+
+
+def test_weights_and_conductances() -> None:
+    model = load_device(FOLDER / "template.toml")
+    assert model.conductance(-1.0) == pytest.approx(2e-6)
+    assert model.conductance(0.0) == pytest.approx(21e-6)
+    assert torch.allclose(model.weight(torch.tensor([2e-6, 40e-6])), torch.tensor([-1.0, 1.0]))
+
+
+def test_symmetry_points() -> None:
+    template = load_device(FOLDER / "template.toml")
+    w = template.symmetry_point()
+    assert w is not None
+    assert 0.01 * (1 - 0.4 * w) == pytest.approx(0.01 * 0.95 * (1 + 0.3 * w), rel=1e-5)
+    assert load_device("pcm").symmetry_point() is None
+    assert load_device("idealized").symmetry_point() is None
+    assert load_device("reram_sb").symmetry_point() == pytest.approx(0.0, abs=1e-4)
+
+
+def test_levels_are_whole_numbers() -> None:
+    assert load_device("stt_mram").levels == 2
+    assert load_device("ecram").with_parameters({"conductance.levels": 32}).levels == 32
+
+
+def test_the_tables_are_the_fields_of_the_engines_parameters() -> None:
+    assert list(RetentionTable.model_fields) == [f.name for f in dataclasses.fields(Retention)]
+    assert list(FaultTable.model_fields) == [f.name for f in dataclasses.fields(FaultRates)]
+    for law, names in SHAPE.items():
+        assert set(names) <= set(parameter_names(law))
+
+
+def test_overrides_are_si_values_by_bare_or_dotted_names() -> None:
+    model = load_device("ecram")
+    values = {"step_ctoc": 0.5, "retention.drift_nu": 0.05, "conductance.g_max": 1e-4, "pulse.step_dtod": 0.2}
+    changed = model.with_parameters(values)
+    assert (changed.response().step_ctoc, changed.response().step_dtod) == (0.5, 0.2)
+    assert changed.retention_parameters().drift_nu == 0.05
+    assert changed.g_max == 1e-4
+    assert model.response().step_ctoc == 0.3
+    overridden = {key for key, quantity in changed.numbers() if quantity.source == "override"}
+    assert overridden == {"pulse.step_ctoc", "pulse.step_dtod", "retention.drift_nu", "conductance.g_max"}
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_every_parameter_of_a_law_can_be_overridden(law: str) -> None:
+    assert {f"pulse.{name}" for name in parameter_names(law)} < set(override_names(law))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"step_ctc": 0.1}, r"device ecram: step_ctc: unknown key \(did you mean step_ctoc\?\); allowed: step"),
+        ({"retention.nu": 0.1}, r"retention\.nu: unknown key"),
+        ({"step": -1.0}, "step must be positive"),
+        ({"conductance.g_min": 1.0}, r"conductance\.g_min: got 1 S"),
+        ({"conductance.levels": 2.5}, r"conductance\.levels: got 2\.5"),
+        ({"retention.lifetime": -1.0}, r"retention\.lifetime: got -1 s"),
+        ({"mean_bound_reference": 1.0}, "allowed: true, false"),
+        ({"step": "big"}, r"pulse\.step\.value: got 'big'"),
+    ],
+)
+def test_wrong_overrides_are_explained(values: dict[str, float], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        load_device("ecram").with_parameters(values)
+
+
+def test_a_checksum_is_of_physics_and_not_of_prose() -> None:
+    model = load_device("ecram")
+    tables = tomllib.loads(model.to_toml())
+    tables["description"] = "the same device in other words"
+    tables["pulse"]["step"] = {"value": model.pulse.parameters["step"].value * 100, "unit": "%", "source": "elsewhere"}
+    again = device_from_tables(tables, "test")
+    assert again != model
+    assert again.checksum() == model.checksum()
+    for changes in (
+        {"step": 0.00201},
+        {"conductance.g_min": 2e-6},
+        {"conductance.levels": 64},
+        {"faults.dead_rows": 0.1},
+    ):
+        assert model.with_parameters(changes).checksum() != model.checksum()
+    assert len({load_device(name).checksum() for name in device_names()}) == len(device_names())
+
+
+def test_a_model_is_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load_device("ecram").name = "mine"
+
+
+def test_public_names() -> None:
+    assert neurohw.load_device("ecram") == load_device("ecram")
+    assert neurohw.DeviceModel is DeviceModel
+
+
+BAD = [
+    ('unit = "uS", ', "", "conductance.g_min.unit: missing; allowed: a unit"),
+    ("g_min = { value = 2,", "g_min = { value = -2,", "conductance.g_min: got -2 uS; allowed: at least 0 S"),
+    ("g_min = { value = 2,", "g_min = { value = 50,", "conductance.g_min: got 5e-05 S; allowed: 0 up to"),
+    ('g_min = { value = 2, unit = "uS"', 'g_min = { value = 2, unit = "kOhm"', "conductance.g_min: unit 'kOhm'"),
+    ('g_min = { value = 2, unit = "uS"', 'g_min = { value = 2, unit = "mho"', "conductance.g_min.unit: unknown unit"),
+    ('law = "linear"', 'law = "cubic"', "pulse.law: got 'cubic'; allowed: constant, linear, soft-bounds"),
+    ('law = "linear"', "", "pulse.law: missing; allowed: constant, linear"),
+    ("gamma_up =", "gama_up =", "pulse.gama_up: unknown key (did you mean gamma_up?); law 'linear' allows: step,"),
+    ("gamma_up =", "# gamma_up =", "pulse.gamma_up: missing; law 'linear' needs it"),
+    ("step = {", "# step = {", "pulse.step: missing; law 'linear' needs it"),
+    ("sided = 2", "sided = 3", "pulse.sided: got 3; input should be 1 or 2"),
+    ("step = { value = 0.01", "step = { value = -0.01", "pulse: law linear: step must be positive, but got -0.01"),
+    ("step = { value = 0.01", 'step = { value = "x"', "pulse.step.value: got 'x'; allowed: a finite number"),
+    ("step = { value = 0.01", "step = { value = nan", "pulse.step.value: got nan"),
+    ("step = { value = 0.01", "step = { value = true", "pulse.step: got True; allowed: a number"),
+    ('step = { value = 0.01, unit = "1", source = "assumed" }', "step = 0.01",
+     "pulse.step: got 0.01; allowed: a table {value, unit, source}"),
+    ("[conductance]", "[conductances]", "conductances: unknown key; allowed: name, description"),
+    ("lifetime =", "lifetme =", "retention.lifetme: unknown key; allowed: a table of drift_nu"),
+    ("lifetime = { value = 30,", "lifetime = { value = -30,", "retention.lifetime: got -30 day; allowed: at least 0 s"),
+    ('unit = "day"', 'unit = "V"', "retention.lifetime: unit 'V' is of dimension 'V'; allowed: s with or without"),
+    ("# stuck_low = { value = 0.1", "stuck_low = { value = 110", "faults: stuck_low: got 1.1; allowed: 0 to 1.0"),
+    ("# levels = { value = 32", "levels = { value = 1", "conductance.levels: got 1; allowed: at least 2"),
+    ('reference = "authors, journal, year, doi"', "reference = 2020", "reference: got 2020"),
+    ('source = "assumed" }\n# levels', 'source = "" }\n# levels', "conductance.g_max.source: got ''"),
+    ("[conductance] ", "[conductance", "no valid TOML"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    """Return a function that runs `neurohw` in an empty folder and returns status, standard output and error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["neurohw", *arguments])
+        monkeypatch.setattr(cli, "stderr", cli.Console(width=200, stderr=True))
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+@pytest.mark.parametrize(("old", "new", "said"), BAD, ids=[said[:40] for *_, said in BAD])
+def test_a_wrong_file_ends_in_one_message_with_file_and_key(
+    command, tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    assert old in TEMPLATE
+    (tmp_path / "mine.toml").write_text(TEMPLATE.replace(old, new, 1))
+    status, out, err = command("device", "check", "mine.toml")
+    assert status == 2
+    assert said in err
+    assert "mine.toml: " in err
+    assert "Traceback" not in err
+    assert not out
+
+
+def test_check_accepts_the_template(command) -> None:
+    status, out, _ = command("device", "check", str(FOLDER / "template.toml"))
+    assert status == 0
+    assert out.count("ok  ") == len(CHECKS) + 1
+    assert "range: 2 uS to 40 uS, a ratio of 20" in out
+    assert "states: 200 between the bounds" in out
+    assert "template.toml: a valid device" in out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("step = { value = 0.01", "step = { value = 5.0", "a step is smaller than the range: pulse.step: got 5"),
+        ("gamma_up = { value = 0.4", "gamma_up = { value = -1.01", None),
+        ("w_max_dtod = { value = 5,", "w_max_dtod = { value = 1e40,", "a population is finite"),
+    ],
+)
+def test_check_fails_a_device_that_cannot_work(command, tmp_path: Path, old: str, new: str, said: str | None) -> None:
+    allow = 'allow_increasing = { value = true, unit = "1", source = "assumed" }\nasymmetry ='
+    (tmp_path / "mine.toml").write_text(TEMPLATE.replace(old, new, 1).replace("asymmetry =", allow, 1))
+    status, out, err = command("device", "check", "mine.toml")
+    assert status == 2
+    assert f"of {len(CHECKS) + 1} checks failed" in err
+    assert f"failed  {said or 'potentiation goes up'}" in out
+
+
+def test_list_shows_every_device(command) -> None:
+    status, out, _ = command("device", "list")
+    assert status == 0
+    for name in device_names():
+        assert name in out
+    assert "one-sided" in out
+    assert "2 levels" in out
+
+
+def test_show_has_every_number_with_its_source(command) -> None:
+    status, out, _ = command("device", "show", "alox_hfo2")
+    assert status == 0
+    model = load_device("alox_hfo2")
+    for key, _ in model.numbers():
+        assert key in out
+    assert "59.17 uS" in out
+    assert "2.94 nJ" in out
+    assert "10.1109/TCAD.2018.2789723" in out
+    assert "assumed: 1 of 16 numbers: read.voltage" in out
+
+
+def test_show_prints_the_advice(command) -> None:
+    assert "bp.learning_rate = [0.5]" in command("device", "show", "reram_es")[1]
+
+
+@pytest.mark.parametrize("arguments", [("show", "memristor"), ("check", "memristor.toml")])
+def test_an_unknown_device_lists_the_library(command, arguments: tuple[str, str]) -> None:
+    status, _, err = command("device", *arguments)
+    assert status == 2
+    assert f"device '{arguments[1]}': no such file, and no device of that name" in err
+    assert "ecram, ecram_mo" in err
+
+
+def test_a_misspelt_device_is_guessed() -> None:
+    with pytest.raises(InputError, match=r"did you mean reram_es\?"):
+        load_device("reram_se")
+
+
+def test_a_folder_is_no_device(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        load_device(tmp_path)
+
+
+def test_the_command_works_in_a_process_of_its_own(tmp_path: Path) -> None:
+    """Without pytest in reach: the checks are the program's, not the test suite's."""
+    code = "import sys; sys.modules['pytest'] = None; from neurohw.cli import main; main()"
+    arguments = [sys.executable, "-c", code, "device", "check", str(FOLDER / "ecram.toml")]
+    done = subprocess.run(arguments, cwd=tmp_path, env=os.environ, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "a valid device" in done.stdout
