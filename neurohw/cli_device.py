@@ -14,7 +14,8 @@ from rich.table import Table
 from neurohw.errors import InputError
 
 if TYPE_CHECKING:
-    from neurohw.devices.model import DeviceModel, Quantity
+    from neurohw.devices.model import DeviceModel
+    from neurohw.devices.quantity import Quantity
 
 device_app = typer.Typer(no_args_is_help=True, help="The device library: device_models/, and files of your own.")
 

@@ -12,8 +12,10 @@ from typing import Any
 
 from neurohw.crossbar.aihwkit_config import aihwkit_api, set_field
 from neurohw.devices.laws import LAWS, PulseResponse
-from neurohw.devices.model import ASSUMED, REQUIRED, SHAPE, DeviceModel, device_from_tables
+from neurohw.devices.model import DeviceModel, device_from_tables
 from neurohw.devices.presets import device_preset
+from neurohw.devices.quantity import ASSUMED
+from neurohw.devices.tables import REQUIRED, SHAPE
 from neurohw.errors import InputError
 
 DEFAULT = "aihwkit 1.1.0 default"

@@ -23,6 +23,7 @@ What pulse trains cannot tell, whatever the estimator:
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,9 @@ SAMPLES = 2000
 ROUNDS = 4  # of scaling to the mean bounds
 _SCALED = 2e-3  # how near to -1 and 1 the mean bounds come
 _SPREAD = 0.2  # first guess of relative spreads
+_INTERIOR = 0.75  # weights where bounds do not yet cut steps off
+_ENOUGH = 50  # pulses for a regression
+_DITHER = 0.2  # steps
 _SIGNED = 0.1  # half an interval that counts as identified around zero
 
 
@@ -129,13 +133,16 @@ def fit(trains: PulseTrains, law: str | None = None, seed: int = 0) -> Fit:
     if law is not None:
         find_law(law)
     names = [law] if law else [name for name in FITTED if name != "soft-bounds-reference"]
+    generator = np.random.default_rng(seed)
     centre, half = _first_scale(trains)
-    data = _scaled(trains, centre, half)
+    dithered, dither = _dithered(trains, centre, half, generator)
+    data = _scaled(dithered, centre, half)
     found = [_Scaled(_first(variant, data), centre, half) for name in names for variant in FITTED[name]]
     ranked = sorted(found, key=lambda scaled: _candidate(scaled, data.count).bic)
-    best = _rescaled(ranked[0], trains)
     candidates = [_candidate(scaled, data.count) for scaled in ranked]
-    return _reported(best, tuple(candidates), trains, np.random.default_rng(seed))
+    law_is_hard = ranked[0].population.law.hard
+    best = _rescaled(ranked[0], dithered if law_is_hard else trains)
+    return _reported(best, tuple(candidates), dithered if law_is_hard else trains, dither if law_is_hard else 0.0, generator)
 
 
 def _first_scale(trains: PulseTrains) -> tuple[float, float]:
@@ -143,6 +150,21 @@ def _first_scale(trains: PulseTrains) -> tuple[float, float]:
     seen = [g[valid] for g, valid in zip(trains.conductance, trains.valid, strict=True)]
     low, high = (np.mean([np.quantile(g, share) for g in seen]) for share in (0.02, 0.98))
     return float(low + high) / 2, float(high - low) / 2
+
+
+def _dithered(trains: PulseTrains, centre: float, half: float, generator: np.random.Generator) -> tuple[PulseTrains, float]:
+    """Return the trains with as much white noise added as makes them Gaussian at hard bounds, and its deviation, S.
+
+    A bound cuts a noiseless cell's distribution to a point, which no Gaussian resembles; a fifth of a step blurs it and
+    costs little. Noisy trains stay as they are.
+    """
+    start, _, noise = _guess(_scaled(trains, centre, half))
+    wanted = _DITHER * (start.up + start.down) / 2
+    sigma = half * max(wanted**2 - noise**2, 0.0) ** 0.5
+    if noise > 0.7 * wanted:
+        return trains, 0.0
+    blurred = trains.conductance + sigma * generator.standard_normal(trains.conductance.shape)
+    return dataclasses.replace(trains, conductance=blurred), sigma
 
 
 def _scaled(trains: PulseTrains, centre: float, half: float) -> Observed:
@@ -176,11 +198,13 @@ def _guess(data: Observed) -> tuple[Start, float, float]:
     w = data.w.numpy()
     fine = (data.valid[2:] & data.valid[1:-1]).numpy()
     rise = w[2:] - w[1:-1]
+    interior = fine & (np.abs(w[:-2]) < _INTERIOR)
     found = {}
     remaining = np.full_like(rise, np.nan)
     steps = np.full_like(rise, np.nan)
     for side, up in (("up", True), ("down", False)):
-        use = fine & (data.up[2:] == up).numpy()
+        side_only = (data.up[2:] == up).numpy()
+        use = interior & side_only if (interior & side_only).sum() >= _ENOUGH else fine & side_only
         x, z, y = w[1:-1][use], w[:-2][use], rise[use] if up else -rise[use]
         slope = float(np.cov(y, z)[0, 1] / np.cov(x, z)[0, 1]) if np.std(z) > 0 else 0.0
         at_zero = float(y.mean() - slope * x.mean())
@@ -191,7 +215,7 @@ def _guess(data: Observed) -> tuple[Start, float, float]:
     noise = max(-float(np.nanmean(signed[1:] * signed[:-1])), 0.0) ** 0.5
     left = max(float(np.nanvar(remaining)) - 2 * noise**2, 0.1 * float(np.nanvar(remaining)))
     ctoc = np.clip((left / float(np.nanmean(steps**2))) ** 0.5, 0.02, 5.0)
-    return Start(**found), float(ctoc), max(noise, 2e-3)
+    return Start(**found), float(ctoc), max(noise, 1e-4)
 
 
 def _candidate(scaled: _Scaled, count: int) -> Candidate:
@@ -219,10 +243,12 @@ def _rescaled(first: _Scaled, trains: PulseTrains) -> _Scaled:
     return scaled
 
 
-def _reported(best: _Scaled, candidates: tuple[Candidate, ...], trains: PulseTrains, generator: Any) -> Fit:
+def _reported(
+    best: _Scaled, candidates: tuple[Candidate, ...], trains: PulseTrains, dither: float, generator: np.random.Generator
+) -> Fit:
     p, data = best.population, _scaled(trains, best.centre, best.half)
-    values = _quantities(best, p.mean[None], p.std[None], p.shared[None])
-    draws = _quantities(best, *p.samples(SAMPLES, generator))
+    values = _quantities(best, p.mean[None], p.std[None], p.shared[None], dither)
+    draws = _quantities(best, *p.samples(SAMPLES, generator), dither)
     units = {"g_min": "S", "g_max": "S"}
     alone = len(trains.devices) == 1
     estimates = {
@@ -238,13 +264,14 @@ def _reported(best: _Scaled, candidates: tuple[Candidate, ...], trains: PulseTra
     )
 
 
-def _quantities(scaled: _Scaled, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:
+def _quantities(scaled: _Scaled, mean: np.ndarray, std: np.ndarray, shared: np.ndarray, dither: float) -> Samples:
     """Return the parameters of samples of the population."""
     found = scaled.population.law.parameters(mean, std, shared[:, :-2])
     found["step_ctoc"] = np.exp(shared[:, -2])
     found["g_max"] = scaled.centre + scaled.half * mean[:, 2]
     found["g_min"] = scaled.centre + scaled.half * mean[:, 3]
-    found["read_noise"] = np.exp(shared[:, -1]) * scaled.half / (found["g_max"] - found["g_min"])
+    noise = np.maximum((np.exp(shared[:, -1]) * scaled.half) ** 2 - dither**2, 0.0) ** 0.5
+    found["read_noise"] = noise / (found["g_max"] - found["g_min"])
     return found
 
 

@@ -26,6 +26,7 @@ from neurohw.devices.fit_laws import FittedLaw, Response
 _NUDGE = 1e-4  # for the derivative of the step by the weight
 _RELATIVE = 1e-5  # for the derivatives by the parameters, of their scales
 _FLOOR = 1e-18  # of a variance
+_FAR = 8.0  # standard deviations from a bound beyond which it does not matter, and exp would be subnormal
 
 
 @dataclass(frozen=True)
@@ -176,11 +177,10 @@ def _moved(response: Response, ctoc: Tensor, m: Tensor, p: Tensor, up: bool) -> 
 def _clipped(m: Tensor, p: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean and variance of a Gaussian clipped to [low, high]."""
     s = torch.sqrt(p.clamp(min=_FLOOR))
-    a, b = (low - m) / s, (high - m) / s
-    below, above = torch.special.ndtr(a), torch.special.ndtr(-b)
-    inside = 1 - below - above
-    density_a, density_b = (torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi) for x in (a, b))
-    a, b = a.clamp(-40, 40), b.clamp(-40, 40)
-    shift = a * below + b * above + density_a - density_b  # of the mean, in s
-    square = a * a * below + b * b * above + inside + a * density_a - b * density_b
+    both = torch.stack([(m - low) / s, (high - m) / s]).clamp_(-_FAR, _FAR)
+    beyond = 0.5 * torch.erfc(both * math.sqrt(0.5))  # below the lower bound, above the upper one
+    density = torch.exp(-0.5 * both * both) / math.sqrt(2 * math.pi)
+    lift = density - both * beyond  # of the mean, in s
+    shift = lift[0] - lift[1]
+    square = 1 - (beyond + both * lift).sum(0)
     return torch.clamp(m + s * shift, min=low, max=high), (p * (square - shift * shift)).clamp(min=_FLOOR)

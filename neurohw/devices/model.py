@@ -7,267 +7,40 @@ own units, w_min to w_max, and stand linearly for conductances, g_min to g_max.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import json
-import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import tomli_w
 import torch
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from torch import Tensor
 
 from neurohw.devices.faults import FaultRates
-from neurohw.devices.laws import LAWS, Cells, PulseResponse, find_law
+from neurohw.devices.laws import LAWS, Cells, PulseResponse
+from neurohw.devices.quantity import AS_TABLE, ASSUMED, Quantity, Table, Text, Wrong
 from neurohw.devices.retention import Retention
-from neurohw.devices.units import parse_unit, to_si
+from neurohw.devices.tables import (
+    Area,
+    Conductance,
+    FaultTable,
+    Pulse,
+    Read,
+    RetentionTable,
+    Write,
+    given,
+    near,
+    override_names,
+)
+from neurohw.devices.units import parse_unit
 from neurohw.errors import InputError
 
-ASSUMED = "assumed"
 OVERRIDE = "override"
-REQUIRED = ("step", "w_max", "w_min")
-SHAPE = {  # what a law cannot do without: its curve
-    "linear": ("gamma_up", "gamma_down"),
-    "exponential": ("A_up", "A_down", "gamma_up", "gamma_down", "a", "b"),
-    "power": ("gamma",),
-    "piecewise": ("table_up", "table_down"),
-}
-Text = Annotated[str, Field(strict=True, min_length=1)]
-Value = bool | int | float | tuple[float, ...]
 Numbers = TypeVar("Numbers", float, Tensor)
-_AS_TABLE = "a table {value, unit, source}"
 
 
-class _Wrong(ValueError):
-    """A value below `key` of the table that is being read."""
-
-    def __init__(self, key: str, message: str) -> None:
-        super().__init__(message)
-        self.key = key
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _as_value(value: Any) -> Value:
-    if isinstance(value, list | tuple) and value:
-        return tuple(float(_as_number(item)) for item in value)
-    return value if isinstance(value, bool) else _as_number(value)
-
-
-def _as_number(value: Any) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"got {value!r}; allowed: a finite number, true, false, or a list of finite numbers")
-    return value
-
-
-def _said(value: float, unit: str) -> str:
-    return f"{value:g}" if unit == "1" else f"{value:g} {unit}"
-
-
-def _known_unit(unit: str) -> str:
-    try:
-        parse_unit(unit)
-    except InputError as error:
-        raise ValueError(str(error)) from None
-    return unit
-
-
-class Quantity(_Table):
-    """A number, a flag or a table of numbers, with its unit and where it comes from.
-
-    Args:
-        value: in `unit`.
-        unit: see `neurohw.devices.units`; "1" for plain numbers and flags.
-        source: a publication, a manual, "fitted to ..."; "assumed" where nothing is published.
-    """
-
-    value: Annotated[Any, BeforeValidator(_as_value)]
-    unit: Annotated[Text, AfterValidator(_known_unit)]
-    source: Text
-
-    def si(self, dimension: str) -> float:
-        """Return the number in SI; an InputError where it is none, or of another dimension."""
-        if isinstance(self.value, bool | tuple):
-            raise InputError(f"got {self.value!r}; allowed: a number")
-        return to_si(self.value, self.unit, dimension)
-
-    def numbers(self) -> tuple[float, ...]:
-        """Return a list of plain numbers; an InputError where it is none."""
-        if not isinstance(self.value, tuple):
-            raise InputError(f"got {self.value!r}; allowed: a list of numbers")
-        return tuple(to_si(item, self.unit, "1") for item in self.value)
-
-    def flag(self) -> bool:
-        """Return true or false; an InputError where it is neither."""
-        if not isinstance(self.value, bool):
-            raise InputError(f"got {self.value!r}; allowed: true, false")
-        return self.value
-
-
-@dataclasses.dataclass(frozen=True)
-class Dimension:
-    """What a number of a device must be: its dimension, named by its SI unit, and its least value."""
-
-    unit: str
-    least: float = -math.inf
-
-    def __call__(self, quantity: Quantity) -> Quantity:
-        """Return the quantity; a ValueError says what is allowed."""
-        try:
-            value = quantity.si(self.unit)
-        except InputError as error:
-            raise ValueError(str(error)) from None
-        if value < self.least:
-            raise ValueError(
-                f"got {_said(quantity.value, quantity.unit)}; allowed: at least {_said(self.least, self.unit)}"
-            )
-        return quantity
-
-
-Siemens = Annotated[Quantity, AfterValidator(Dimension("S", 0))]
-Volts = Annotated[Quantity, AfterValidator(Dimension("V"))]
-Seconds = Annotated[Quantity, AfterValidator(Dimension("s", 0))]
-Joules = Annotated[Quantity, AfterValidator(Dimension("J", 0))]
-SquareMetres = Annotated[Quantity, AfterValidator(Dimension("m2", 0))]
-Diffusion = Annotated[Quantity, AfterValidator(Dimension("1/sqrt(s)", 0))]
-Signed = Annotated[Quantity, AfterValidator(Dimension("1"))]
-Plain = Annotated[Quantity, AfterValidator(Dimension("1", 0))]
-Levels = Annotated[Quantity, AfterValidator(Dimension("1", 2))]
-
-
-class Conductance(_Table):
-    """[conductance]: the range of a cell, and how many conductances it can hold (none given: any)."""
-
-    g_min: Siemens
-    g_max: Siemens
-    levels: Levels | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Conductance:
-        low, high = self.g_min.si("S"), self.g_max.si("S")
-        if not low < high:
-            raise _Wrong("g_min", f"got {low:g} S; allowed: 0 up to, and less than, g_max, which is {high:g} S")
-        if self.levels is not None and self.levels.si("1") % 1:
-            raise _Wrong("levels", f"got {self.levels.value!r}; allowed: whole numbers of at least 2")
-        return self
-
-
-class Pulse(_Table):
-    """[pulse]: the law, whether a cell moves both ways, and the law's parameters by the names of its dataclass.
-
-    `step`, `w_max`, `w_min` and what shapes the law's curve must be given. Every other number that is not given is
-    zero: no spread, no asymmetry, no write noise. (The defaults of aihwkit's dataclasses are not taken; flags are as
-    in the dataclass.)
-    """
-
-    law: str
-    sided: Literal[1, 2]
-    parameters: dict[str, Quantity]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _gathered(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping):
-            return given
-        own = {key: given[key] for key in ("law", "sided") if key in given}
-        return {**own, "parameters": {key: value for key, value in given.items() if key not in own}}
-
-    @model_validator(mode="after")
-    def _of_the_law(self) -> Pulse:
-        if self.law not in LAWS:
-            raise _Wrong("law", f"got {self.law!r}; allowed: {', '.join(LAWS)}")
-        allowed = parameter_names(self.law)
-        for name in self.parameters:
-            if name not in allowed:
-                raise _Wrong(name, f"unknown key{_near(name, allowed)}; law {self.law!r} allows: {', '.join(allowed)}")
-        for name in (*REQUIRED, *SHAPE.get(self.law, ())):
-            if name not in self.parameters:
-                raise _Wrong(name, f"missing; law {self.law!r} needs it, as {_AS_TABLE}")
-        self.response()
-        return self
-
-    def response(self) -> PulseResponse:
-        """Return the law with its parameters."""
-        values = {}
-        for field in dataclasses.fields(LAWS[self.law]):
-            if field.name in self.parameters:
-                values[field.name] = self._plain(field.name, field.default)
-            elif isinstance(field.default, float):
-                values[field.name] = 0.0
-        try:
-            return find_law(self.law)(**values)
-        except InputError as error:
-            raise ValueError(str(error)) from None
-
-    def _plain(self, name: str, default: Any) -> Any:
-        quantity = self.parameters[name]
-        try:
-            if isinstance(default, bool):
-                return quantity.flag()
-            return quantity.numbers() if isinstance(default, tuple) else quantity.si("1")
-        except InputError as error:
-            raise _Wrong(name, str(error)) from None
-
-
-class RetentionTable(_Table):
-    """[retention]: the fields of `neurohw.devices.retention.Retention`; absent ones mean no such effect."""
-
-    drift_nu: Plain | None = None
-    drift_nu_dtod: Plain | None = None
-    drift_nu_state: Signed | None = None
-    drift_t0: Seconds | None = None
-    lifetime: Seconds | None = None
-    lifetime_dtod: Plain | None = None
-    rest: Signed | None = None
-    diffusion: Diffusion | None = None
-    diffusion_dtod: Plain | None = None
-    relaxation: Plain | None = None
-    relaxation_time: Seconds | None = None
-    read_noise_1f: Plain | None = None
-    read_time: Seconds | None = None
-
-
-class FaultTable(_Table):
-    """[faults]: the fields of `neurohw.devices.faults.FaultRates`; absent ones mean that it does not happen."""
-
-    stuck_low: Plain | None = None
-    stuck_high: Plain | None = None
-    stuck_in_place: Plain | None = None
-    dead_rows: Plain | None = None
-    dead_columns: Plain | None = None
-    endurance: Plain | None = None
-    endurance_dtod: Plain | None = None
-
-
-class Read(_Table):
-    """[read]: voltage and duration of a read; noise: a cell's standard deviation per read over g_max - g_min."""
-
-    voltage: Volts | None = None
-    pulse_time: Seconds | None = None
-    noise: Plain | None = None
-
-
-class Write(_Table):
-    """[write]: the pulse that moves a cell by one step, and what it costs."""
-
-    potentiation_voltage: Volts | None = None
-    depression_voltage: Volts | None = None
-    pulse_time: Seconds | None = None
-    potentiation_energy: Joules | None = None
-    depression_energy: Joules | None = None
-
-
-class Area(_Table):
-    """[area]: of one cell, its access transistors included."""
-
-    cell: SquareMetres | None = None
-
-
-class DeviceModel(_Table):
+class DeviceModel(Table):
     """A device, frozen and validated; unknown keys are errors.
 
     Args:
@@ -340,11 +113,11 @@ class DeviceModel(_Table):
         """Return how cells age."""
         dimensions = {"drift_t0": "s", "lifetime": "s", "relaxation_time": "s", "read_time": "s"}
         dimensions["diffusion"] = "1/sqrt(s)"
-        return Retention(**{key: q.si(dimensions.get(key, "1")) for key, q in _given(self.retention)})
+        return Retention(**{key: q.si(dimensions.get(key, "1")) for key, q in given(self.retention)})
 
     def fault_rates(self) -> FaultRates:
         """Return which cells fail, and when."""
-        return FaultRates(**{key: q.si("1") for key, q in _given(self.faults)})
+        return FaultRates(**{key: q.si("1") for key, q in given(self.faults)})
 
     def conductance(self, w: Numbers) -> Numbers:
         """Return g = g_min + (w - w_min) / (w_max - w_min) (g_max - g_min), S."""
@@ -391,10 +164,10 @@ class DeviceModel(_Table):
 
     def numbers(self) -> Iterator[tuple[str, Quantity]]:
         """Yield every number by its dotted key, as in the file."""
-        yield from (("conductance." + key, q) for key, q in _given(self.range))
+        yield from (("conductance." + key, q) for key, q in given(self.range))
         yield from (("pulse." + key, q) for key, q in self.pulse.parameters.items())
         for name in ("retention", "faults", "read", "write", "area"):
-            yield from ((f"{name}.{key}", q) for key, q in _given(getattr(self, name)))
+            yield from ((f"{name}.{key}", q) for key, q in given(getattr(self, name)))
 
     def assumed(self) -> list[str]:
         """Return the dotted keys of the numbers that nobody published."""
@@ -416,7 +189,7 @@ class DeviceModel(_Table):
             key = f"pulse.{name}" if f"pulse.{name}" in allowed else name
             if key not in allowed:
                 known = [k.removeprefix("pulse.") for k in allowed]
-                raise InputError(f"device {self.name}: {name}: unknown key{_near(name, known)}; "
+                raise InputError(f"device {self.name}: {name}: unknown key{near(name, known)}; "
                                  f"allowed: {', '.join(known)}")  # fmt: skip
             table, _, field = key.partition(".")
             tables.setdefault(table, {})[field] = {"value": value, "unit": allowed[key], "source": OVERRIDE}
@@ -432,7 +205,7 @@ class DeviceModel(_Table):
     def to_toml(self) -> str:
         """Return the device's file: one line a number; `load_device` reads it back to the same device."""
         tables = self.tables()
-        plain = {name: tables.pop(name) for name in ("recommended", "aihwkit") if name in tables}
+        plain: dict[str, Any] = {name: tables.pop(name) for name in ("recommended", "aihwkit") if name in tables}
         lines = [_line(key, value) for key, value in tables.items() if not isinstance(value, dict)]
         for name, table in tables.items():
             if isinstance(table, dict):
@@ -445,26 +218,6 @@ class DeviceModel(_Table):
         numbers = {key: _in_si(quantity) for key, quantity in sorted(self.numbers(), key=lambda pair: pair[0])}
         content = [self.pulse.law, self.pulse.sided, self.cell, numbers, self.recommended, self.aihwkit]
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def parameter_names(law: str) -> tuple[str, ...]:
-    """Return the names of a law's parameters.
-
-    Raises:
-        InputError: there is no such law.
-    """
-    return tuple(field.name for field in dataclasses.fields(find_law(law)))
-
-
-def override_names(law: str) -> dict[str, str]:
-    """Return the dotted keys of all numbers that a device of this law can have, and the SI unit of each."""
-    names = {f"pulse.{name}": "1" for name in parameter_names(law)}
-    tables: dict[str, type[_Table]] = {"conductance": Conductance, "retention": RetentionTable, "faults": FaultTable}
-    tables |= {"read": Read, "write": Write, "area": Area}
-    for name, table in tables.items():
-        for key in table.model_fields:
-            names[f"{name}.{key}"] = _dimension(table, key).unit
-    return names
 
 
 def device_from_tables(tables: Mapping[str, Any], origin: str) -> DeviceModel:
@@ -481,18 +234,6 @@ def device_from_tables(tables: Mapping[str, Any], origin: str) -> DeviceModel:
         return DeviceModel.model_validate(dict(tables))
     except ValidationError as error:
         raise InputError("\n".join(f"{origin}: {_explained(e)}" for e in error.errors())) from None
-
-
-def _given(table: _Table) -> Iterator[tuple[str, Quantity]]:
-    return ((key, quantity) for key, quantity in table if quantity is not None)
-
-
-def _dimension(table: type[_Table], key: str) -> Dimension:
-    """Return what a field of a table must be, from its annotation."""
-    field = table.model_fields[key]
-    kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
-    metadata = [*field.metadata, *(m for kind in kinds for m in getattr(kind, "__metadata__", ()))]
-    return next(m.func for m in metadata if isinstance(m, AfterValidator))  # type: ignore[return-value]
 
 
 def _in_si(quantity: Quantity) -> Any:
@@ -512,15 +253,10 @@ def _line(key: str, value: Any) -> str:
     return tomli_w.dumps({key: value}).strip() if key else " = " + tomli_w.dumps({"x": value}).strip()[4:]
 
 
-def _near(name: str, allowed: tuple[str, ...] | list[str]) -> str:
-    near = difflib.get_close_matches(name, allowed, n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
-
-
 def _explained(error: Any) -> str:
     location = [str(part) for part in error["loc"] if part != "parameters"]
     inner = error.get("ctx", {}).get("error")
-    if isinstance(inner, _Wrong):
+    if isinstance(inner, Wrong):
         location.append(inner.key)
     key, got = ".".join(location), f"got {error['input']!r}"
     if error["type"] == "value_error":
@@ -546,4 +282,4 @@ def _what(location: list[str]) -> str:
         return "a table of " + ", ".join(tables[location[0]].model_fields)
     if location[-1] in plain:
         return plain[location[-1]]
-    return _AS_TABLE if len(location) == 2 else "value, unit, source" if len(location) > 2 else "a text"
+    return AS_TABLE if len(location) == 2 else "value, unit, source" if len(location) > 2 else "a text"

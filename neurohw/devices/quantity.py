@@ -1,0 +1,116 @@
+"""A number of a device: value, unit and source, of a known dimension."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from neurohw.devices.units import parse_unit, to_si
+from neurohw.errors import InputError
+
+ASSUMED = "assumed"
+Text = Annotated[str, Field(strict=True, min_length=1)]
+Value = bool | int | float | tuple[float, ...]
+AS_TABLE = "a table {value, unit, source}"
+
+
+class Wrong(ValueError):
+    """A value below `key` of the table that is being read."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+class Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _as_value(value: Any) -> Value:
+    if isinstance(value, list | tuple) and value:
+        return tuple(float(_as_number(item)) for item in value)
+    return value if isinstance(value, bool) else _as_number(value)
+
+
+def _as_number(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"got {value!r}; allowed: a finite number, true, false, or a list of finite numbers")
+    return value
+
+
+def _said(value: float, unit: str) -> str:
+    return f"{value:g}" if unit == "1" else f"{value:g} {unit}"
+
+
+def _known_unit(unit: str) -> str:
+    try:
+        parse_unit(unit)
+    except InputError as error:
+        raise ValueError(str(error)) from None
+    return unit
+
+
+class Quantity(Table):
+    """A number, a flag or a table of numbers, with its unit and where it comes from.
+
+    Args:
+        value: in `unit`.
+        unit: see `neurohw.devices.units`; "1" for plain numbers and flags.
+        source: a publication, a manual, "fitted to ..."; "assumed" where nothing is published.
+    """
+
+    value: Annotated[Any, BeforeValidator(_as_value)]
+    unit: Annotated[Text, AfterValidator(_known_unit)]
+    source: Text
+
+    def si(self, dimension: str) -> float:
+        """Return the number in SI; an InputError where it is none, or of another dimension."""
+        if isinstance(self.value, bool | tuple):
+            raise InputError(f"got {self.value!r}; allowed: a number")
+        return to_si(self.value, self.unit, dimension)
+
+    def numbers(self) -> tuple[float, ...]:
+        """Return a list of plain numbers; an InputError where it is none."""
+        if not isinstance(self.value, tuple):
+            raise InputError(f"got {self.value!r}; allowed: a list of numbers")
+        return tuple(to_si(item, self.unit, "1") for item in self.value)
+
+    def flag(self) -> bool:
+        """Return true or false; an InputError where it is neither."""
+        if not isinstance(self.value, bool):
+            raise InputError(f"got {self.value!r}; allowed: true, false")
+        return self.value
+
+
+@dataclasses.dataclass(frozen=True)
+class Dimension:
+    """What a number of a device must be: its dimension, named by its SI unit, and its least value."""
+
+    unit: str
+    least: float = -math.inf
+
+    def __call__(self, quantity: Quantity) -> Quantity:
+        """Return the quantity; a ValueError says what is allowed."""
+        try:
+            value = quantity.si(self.unit)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        if value < self.least:
+            raise ValueError(
+                f"got {_said(quantity.value, quantity.unit)}; allowed: at least {_said(self.least, self.unit)}"
+            )
+        return quantity
+
+
+Siemens = Annotated[Quantity, AfterValidator(Dimension("S", 0))]
+Volts = Annotated[Quantity, AfterValidator(Dimension("V"))]
+Seconds = Annotated[Quantity, AfterValidator(Dimension("s", 0))]
+Joules = Annotated[Quantity, AfterValidator(Dimension("J", 0))]
+SquareMetres = Annotated[Quantity, AfterValidator(Dimension("m2", 0))]
+Diffusion = Annotated[Quantity, AfterValidator(Dimension("1/sqrt(s)", 0))]
+Signed = Annotated[Quantity, AfterValidator(Dimension("1"))]
+Plain = Annotated[Quantity, AfterValidator(Dimension("1", 0))]
+Levels = Annotated[Quantity, AfterValidator(Dimension("1", 2))]

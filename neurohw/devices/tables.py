@@ -1,0 +1,202 @@
+"""The tables of a device's file: which numbers each holds, and of which dimension."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from pydantic import AfterValidator, model_validator
+
+from neurohw.devices.laws import LAWS, PulseResponse, find_law
+from neurohw.devices.quantity import (
+    AS_TABLE,
+    Diffusion,
+    Dimension,
+    Joules,
+    Levels,
+    Plain,
+    Quantity,
+    Seconds,
+    Siemens,
+    Signed,
+    SquareMetres,
+    Table,
+    Volts,
+    Wrong,
+)
+from neurohw.errors import InputError
+
+REQUIRED = ("step", "w_max", "w_min")
+SHAPE = {  # what a law cannot do without: its curve
+    "linear": ("gamma_up", "gamma_down"),
+    "exponential": ("A_up", "A_down", "gamma_up", "gamma_down", "a", "b"),
+    "power": ("gamma",),
+    "piecewise": ("table_up", "table_down"),
+}
+
+
+class Conductance(Table):
+    """[conductance]: the range of a cell, and how many conductances it can hold (none given: any)."""
+
+    g_min: Siemens
+    g_max: Siemens
+    levels: Levels | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Conductance:
+        low, high = self.g_min.si("S"), self.g_max.si("S")
+        if not low < high:
+            raise Wrong("g_min", f"got {low:g} S; allowed: 0 up to, and less than, g_max, which is {high:g} S")
+        if self.levels is not None and self.levels.si("1") % 1:
+            raise Wrong("levels", f"got {self.levels.value!r}; allowed: whole numbers of at least 2")
+        return self
+
+
+class Pulse(Table):
+    """[pulse]: the law, whether a cell moves both ways, and the law's parameters by the names of its dataclass.
+
+    `step`, `w_max`, `w_min` and what shapes the law's curve must be given. Every other number that is not given is
+    zero: no spread, no asymmetry, no write noise. (The defaults of aihwkit's dataclasses are not taken; flags are as
+    in the dataclass.)
+    """
+
+    law: str
+    sided: Literal[1, 2]
+    parameters: dict[str, Quantity]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gathered(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        own = {key: given[key] for key in ("law", "sided") if key in given}
+        return {**own, "parameters": {key: value for key, value in given.items() if key not in own}}
+
+    @model_validator(mode="after")
+    def _of_the_law(self) -> Pulse:
+        if self.law not in LAWS:
+            raise Wrong("law", f"got {self.law!r}; allowed: {', '.join(LAWS)}")
+        allowed = parameter_names(self.law)
+        for name in self.parameters:
+            if name not in allowed:
+                raise Wrong(name, f"unknown key{near(name, allowed)}; law {self.law!r} allows: {', '.join(allowed)}")
+        for name in (*REQUIRED, *SHAPE.get(self.law, ())):
+            if name not in self.parameters:
+                raise Wrong(name, f"missing; law {self.law!r} needs it, as {AS_TABLE}")
+        self.response()
+        return self
+
+    def response(self) -> PulseResponse:
+        """Return the law with its parameters."""
+        values = {}
+        for field in dataclasses.fields(LAWS[self.law]):
+            if field.name in self.parameters:
+                values[field.name] = self._plain(field.name, field.default)
+            elif isinstance(field.default, float):
+                values[field.name] = 0.0
+        try:
+            return find_law(self.law)(**values)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+
+    def _plain(self, name: str, default: Any) -> Any:
+        quantity = self.parameters[name]
+        try:
+            if isinstance(default, bool):
+                return quantity.flag()
+            return quantity.numbers() if isinstance(default, tuple) else quantity.si("1")
+        except InputError as error:
+            raise Wrong(name, str(error)) from None
+
+
+class RetentionTable(Table):
+    """[retention]: the fields of `neurohw.devices.retention.Retention`; absent ones mean no such effect."""
+
+    drift_nu: Plain | None = None
+    drift_nu_dtod: Plain | None = None
+    drift_nu_state: Signed | None = None
+    drift_t0: Seconds | None = None
+    lifetime: Seconds | None = None
+    lifetime_dtod: Plain | None = None
+    rest: Signed | None = None
+    diffusion: Diffusion | None = None
+    diffusion_dtod: Plain | None = None
+    relaxation: Plain | None = None
+    relaxation_time: Seconds | None = None
+    read_noise_1f: Plain | None = None
+    read_time: Seconds | None = None
+
+
+class FaultTable(Table):
+    """[faults]: the fields of `neurohw.devices.faults.FaultRates`; absent ones mean that it does not happen."""
+
+    stuck_low: Plain | None = None
+    stuck_high: Plain | None = None
+    stuck_in_place: Plain | None = None
+    dead_rows: Plain | None = None
+    dead_columns: Plain | None = None
+    endurance: Plain | None = None
+    endurance_dtod: Plain | None = None
+
+
+class Read(Table):
+    """[read]: voltage and duration of a read; noise: a cell's standard deviation per read over g_max - g_min."""
+
+    voltage: Volts | None = None
+    pulse_time: Seconds | None = None
+    noise: Plain | None = None
+
+
+class Write(Table):
+    """[write]: the pulse that moves a cell by one step, and what it costs."""
+
+    potentiation_voltage: Volts | None = None
+    depression_voltage: Volts | None = None
+    pulse_time: Seconds | None = None
+    potentiation_energy: Joules | None = None
+    depression_energy: Joules | None = None
+
+
+class Area(Table):
+    """[area]: of one cell, its access transistors included."""
+
+    cell: SquareMetres | None = None
+
+
+def parameter_names(law: str) -> tuple[str, ...]:
+    """Return the names of a law's parameters.
+
+    Raises:
+        InputError: there is no such law.
+    """
+    return tuple(field.name for field in dataclasses.fields(find_law(law)))
+
+
+def override_names(law: str) -> dict[str, str]:
+    """Return the dotted keys of all numbers that a device of this law can have, and the SI unit of each."""
+    names = {f"pulse.{name}": "1" for name in parameter_names(law)}
+    tables: dict[str, type[Table]] = {"conductance": Conductance, "retention": RetentionTable, "faults": FaultTable}
+    tables |= {"read": Read, "write": Write, "area": Area}
+    for name, table in tables.items():
+        for key in table.model_fields:
+            names[f"{name}.{key}"] = _dimension(table, key).unit
+    return names
+
+
+def given(table: Table) -> Iterator[tuple[str, Quantity]]:
+    return ((key, quantity) for key, quantity in table if quantity is not None)
+
+
+def _dimension(table: type[Table], key: str) -> Dimension:
+    """Return what a field of a table must be, from its annotation."""
+    field = table.model_fields[key]
+    kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
+    metadata = [*field.metadata, *(m for kind in kinds for m in getattr(kind, "__metadata__", ()))]
+    return next(m.func for m in metadata if isinstance(m, AfterValidator))  # type: ignore[return-value]
+
+
+def near(name: str, allowed: tuple[str, ...] | list[str]) -> str:
+    near = difflib.get_close_matches(name, allowed, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
