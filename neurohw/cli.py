@@ -117,7 +117,7 @@ def run(
             report=told,
         )
     except KeyboardInterrupt:
-        stderr.print("interrupted; the same command with --resume goes on from the last complete epoch", style="red")
+        stderr.print("interrupted; the same command with --resume goes on from the last checkpoint", style="red")
         raise typer.Exit(130) from None
     folder = out or Path("runs") / f"{record.name}-{record.config_hash}-{record.seed}"
     stdout.print(f"{record.status}: {_summary(record.metrics)}", highlight=False)

@@ -26,6 +26,18 @@ def _arrays() -> Rows:
     return [{"call": name, **row, "goal": 1.10} for name, row in overhead_over_aihwkit().items()]
 
 
+def _analog() -> Rows:
+    from neurohw.bench.analog import analog
+
+    return analog()
+
+
+def _wires() -> Rows:
+    from neurohw.bench.wires import wires
+
+    return wires()
+
+
 def _published() -> Rows:
     from neurohw.bench.published import published
 
@@ -35,6 +47,8 @@ def _published() -> Rows:
 BENCHMARKS: dict[str, tuple[str, Callable[[], Rows]]] = {
     "throughput": ("training speed against the plain method and against the bare matrix products", _throughput),
     "arrays": ("what our code adds to aihwkit's bare tile calls", _arrays),
+    "analog": ("the analog engine against aihwkit, the bare product and ideal arrays", _analog),
+    "wires": ("the solver of IR drop: time, Kirchhoff's residual, and the fast approximation's error", _wires),
     "published": ("accuracies of the committed records against the published ones", _published),
 }
 

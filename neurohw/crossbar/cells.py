@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +16,7 @@ from neurohw.crossbar.faults import DEAD, STUCK_IN_PLACE, STUCK_LOW, WORKS, chec
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero
 from neurohw.crossbar.wires import Wires, effective_conductances
 from neurohw.devices.faults import FaultRates
-from neurohw.devices.laws import PulseResponse
+from neurohw.devices.laws import Cells, PulseResponse
 from neurohw.devices.model import DeviceModel
 from neurohw.devices.retention import Retention
 
@@ -94,7 +96,7 @@ class CellBank:
         self._generator = generator
         self.parameters = response.draw(self.shape, generator)
         span = response.w_max - response.w_min
-        self._stride = _stride(response.step, response.step_ctoc, _STRIDE * span)
+        self._strides = {up: _stride(response, up) for up in (True, False)}
         self.aging = Aging(device.retention, self.shape, device.zero, span, generator)
         self.pulses = torch.zeros(self.shape, dtype=torch.int32, device=generator.device)
         self._endurance = self._drawn_endurance(device.faults)
@@ -167,8 +169,11 @@ class CellBank:
         self.kept.view(-1)[index] = bottom
         self.aging.touched(index)
         if self.seen is not self.kept:
-            self.seen.view(-1)[index] = self._with_write_noise(bottom)
+            works = bottom < self.parameters["w_max"].view(-1)[index]
+            self.seen.view(-1)[index] = self._with_write_noise(bottom, works)
         self.pulses.view(-1)[index] += 1
+        if self._endurance is not None:
+            self._wear_out(index)
 
     def apply(self, trains: Iterable[PulseCounts]) -> Writes:
         """Give pulses, and return how many were given."""
@@ -191,35 +196,42 @@ class CellBank:
         self.kept.view(-1).index_copy_(0, index, w)
         self.aging.touched(index)
         if self.seen is not self.kept:
-            self.seen.view(-1).index_copy_(0, index, self._with_write_noise(w))
+            self.seen.view(-1).index_copy_(0, index, self._with_write_noise(w, own["w_min"] < own["w_max"]))
         self.pulses.view(-1).index_add_(0, index, number.int())
         if self._endurance is not None:
             self._wear_out(index)
         return int(number.sum())
 
     def _see(self) -> None:
-        """Renew the weights as they are seen: drifted, with the noise of the last write."""
+        """Renew the weights as they are seen: drifted, with the noise of the last write; broken cells as kept."""
+        works = self.parameters["w_min"] < self.parameters["w_max"]
         drifted = self.aging.drifted(self.kept)
-        if self.response.write_noise:
-            self.seen = self._with_write_noise(drifted)
-        else:
-            self.seen = drifted if drifted is not self.kept else self.kept
+        if drifted is not self.kept:
+            drifted = torch.where(works, drifted, self.kept)
+        self.seen = self._with_write_noise(drifted, works)
 
-    def _with_write_noise(self, w: Tensor) -> Tensor:
+    def _with_write_noise(self, w: Tensor, works: Tensor) -> Tensor:
         if not self.response.write_noise:
             return w
         noise = torch.randn(w.shape, generator=self._generator, device=w.device)
-        return noise.mul_(self.response.write_noise * self.response.step).add_(w)
+        return noise.mul_(works).mul_(self.response.write_noise * self.response.step).add_(w)
 
     def symmetry_point(self) -> Tensor:
-        """Return the weight at which up and down are equal, [n_post, n_pre], by bisection within each cell's bounds."""
-        low, high = self.parameters["w_min"].clone(), self.parameters["w_max"].clone()
+        """Return the weight at which up and down are equal, [n_post, n_pre], by bisection within each cell's bounds.
+
+        A cell without such a point has 0; a broken one, the weight that it is stuck at.
+        """
+        low, high = self.parameters["w_min"], self.parameters["w_max"]
+        known = (self._rises(low) & ~self._rises(high)) | (low == high)
         for _ in range(_BISECTIONS):
             middle = torch.lerp(low, high, 0.5)
-            up, down = (self.response.steps(middle, self.parameters, side) for side in (True, False))
-            rising = up > down
+            rising = self._rises(middle)
             low, high = torch.where(rising, middle, low), torch.where(rising, high, middle)
-        return torch.lerp(low, high, 0.5)
+        return torch.where(known, torch.lerp(low, high, 0.5), self._bounded(torch.zeros_like(low)))
+
+    def _rises(self, w: Tensor) -> Tensor:
+        """Return whether up steps are larger than down steps."""
+        return self.response.steps(w, self.parameters, True) > self.response.steps(w, self.parameters, False)
 
     def _bounded(self, weights: Tensor) -> Tensor:
         return torch.minimum(torch.maximum(weights, self.parameters["w_min"]), self.parameters["w_max"])
@@ -245,9 +257,10 @@ class CellBank:
         return spread.mul_(faults.endurance_dtod).exp_().mul_(faults.endurance)
 
     def _wear_out(self, index: Tensor) -> None:
-        """Pin the cells whose pulses have reached their endurance at their last weight."""
+        """Pin the cells whose pulses have reached their endurance at their last weight, as it is seen."""
         assert self._endurance is not None
         worn = index[self.pulses.view(-1)[index] >= self._endurance.view(-1)[index]]
+        self.kept.view(-1)[worn] = self.seen.view(-1)[worn]
         self._pin(worn, self.kept.view(-1)[worn])
 
     def _gathered(self, index: Tensor, up: bool) -> dict[str, Tensor]:
@@ -261,19 +274,20 @@ class CellBank:
 
     def _moved(self, w: Tensor, number: Tensor, own: dict[str, Tensor], up: bool) -> Tensor:
         """Return the weights after `number` pulses each."""
-        w = self._stride_on(w, number.clamp(max=self._stride), own, up)
-        left = number - self._stride
+        stride = self._strides[up]
+        w = self._stride_on(w, number.clamp(max=stride), own, up)
+        left = number - stride
         while len(some := flat_nonzero(left > 0)):
             part = {name: tensor[some] for name, tensor in own.items()}
-            w[some] = self._stride_on(w[some], left[some].clamp(max=self._stride), part, up)
-            left = left - self._stride
+            w[some] = self._stride_on(w[some], left[some].clamp(max=stride), part, up)
+            left = left - stride
         return self._on_levels(w, own)
 
     def _stride_on(self, w: Tensor, number: Tensor, own: dict[str, Tensor], up: bool) -> Tensor:
         """w <- clip(w +- (n dw(w') + sqrt(n) sigma(w') xi)), w' = w +- n dw(w) / 2 (w itself for one pulse)."""
         response, sign = self.response, 1.0 if up else -1.0
         steps = response.steps(w, own, up)
-        if self._stride > 1:
+        if self._strides[up] > 1:
             halfway = torch.addcmul(w, (number - 1), steps, value=sign / 2)
             steps = response.steps(halfway, own, up)
         else:
@@ -318,8 +332,19 @@ class CellBank:
             self._endurance = state["endurance"].to(device, copy=True)
 
 
-def _stride(step: float, step_ctoc: float, reach: float) -> int:
-    """Return the most pulses n for which n dw + sqrt(n) sigma dw stays within reach, at least 1."""
-    share = reach / step
-    root = (-step_ctoc + (step_ctoc**2 + 4 * share) ** 0.5) / 2
+def typical_cell(response: PulseResponse) -> Cells:
+    """Return the parameters of one cell without device-to-device spread, each [1]."""
+    spreads: dict[str, Any] = {f.name: 0.0 for f in dataclasses.fields(response) if f.name.endswith("_dtod")}
+    return dataclasses.replace(response, **spreads).draw((1,), torch.Generator())
+
+
+def _stride(response: PulseResponse, up: bool) -> int:
+    """Return the most pulses n for which n dw + sqrt(n) sigma dw stays within reach, at least 1.
+
+    dw is the mean cell's step: its average from bound to bound, or at w = 0 where that is larger.
+    """
+    span = response.w_max - response.w_min
+    steps = response.steps(torch.linspace(response.w_min, response.w_max, 65), typical_cell(response), up)
+    share = _STRIDE * span / max(float(steps.mean()), response.step)
+    root = (-response.step_ctoc + (response.step_ctoc**2 + 4 * share) ** 0.5) / 2
     return max(1, int(root**2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -142,10 +143,24 @@ def build_cells(name: str, parts: Parts, parameters: Mapping[str, Any]) -> UnitC
             raise InputError(
                 f"remedy {name!r} has no parameter {key!r}; allowed: {', '.join(remedy.parameters) or '-'}"
             )
-        default = remedy.parameters[key]
-        if isinstance(value, bool) != isinstance(default, bool) or not isinstance(value, int | float) or value < 0:
-            raise InputError(f"remedy {name!r}: {key}: got {value!r}; allowed: a value like {default!r}")
+        if not _fits(value, remedy.parameters[key]):
+            raise InputError(f"remedy {name!r}: {key}: got {value!r}; allowed: {_allowed(remedy.parameters[key])}")
     return remedy.build(parts, **{**remedy.parameters, **parameters})
+
+
+def _fits(value: Any, default: Any) -> bool:
+    """Return whether a value is of its default's kind and not too small."""
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    if isinstance(default, int):
+        return isinstance(value, int) and not isinstance(value, bool) and value >= min(default, 1)
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+def _allowed(default: Any) -> str:
+    if isinstance(default, bool):
+        return "true, false"
+    return f"whole numbers of at least {min(default, 1)}" if isinstance(default, int) else "numbers of at least 0"
 
 
 def find_analog_remedy(name: str) -> AnalogRemedy:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import abc
-import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from neurohw.crossbar.base import Product, StateDict, Writes
-from neurohw.crossbar.cells import CellBank
+from neurohw.crossbar.cells import CellBank, typical_cell
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.pulses import PulseCounts, dense_counts, flat_nonzero, pulse_counts, whole_counts
-from neurohw.devices.laws import PulseResponse
 
 NewBank = Callable[[Tensor], CellBank]  # makes a crossbar of devices from their initial weights
 ReadColumns = Callable[[Tensor, Tensor], Tensor]  # (matrix [n_pre, n_post], inputs [m, n_pre]) -> [m, n_post]
@@ -237,7 +234,8 @@ class OneSidedPair(UnitCell):
         self.plus, self.minus = plus, minus
         response = plus.response
         self.reach = response.w_max - response.w_min
-        self.granularity = float(response.steps(*typical_cell(response, response.w_min + self.reach / 2), True))
+        middle = torch.tensor([response.w_min + self.reach / 2])
+        self.granularity = float(response.steps(middle, typical_cell(response), True))
         self._refresh_every = refresh_every
         self._full = response.w_min + refresh_at * self.reach
         self.buffers["writes"] = torch.zeros((), dtype=torch.int64)
@@ -364,7 +362,7 @@ class Transfer(UnitCell):
         self._read_columns = read_columns
         self._fast_rate, self._every, self._chop, self._dynamic = fast_rate, every, chop, dynamic
         n_post, n_pre = slow.weights().shape
-        self._columns = columns or max(1, math.ceil(n_pre * every / 100))
+        self._columns = min(n_pre, columns or max(1, math.ceil(n_pre * every / 100)))
         device = generator.device
         self.buffers |= {f"fast.{k}": v for k, v in fast.buffers.items()}
         self.buffers |= {f"slow.{k}": v for k, v in slow.buffers.items()}
@@ -453,12 +451,6 @@ class Transfer(UnitCell):
         super().load_state_dict(state)
         for name, inner in (("fast.", self.fast), ("slow.", self.slow)):
             inner.buffers = {k.removeprefix(name): v for k, v in self.buffers.items() if k.startswith(name)}
-
-
-def typical_cell(response: PulseResponse, weight: float) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return a weight and the parameters of one cell without device-to-device spread."""
-    spreads: dict[str, Any] = {f.name: 0.0 for f in dataclasses.fields(response) if f.name.endswith("_dtod")}
-    return torch.tensor([weight]), dataclasses.replace(response, **spreads).draw((1,), torch.Generator())
 
 
 def sum_of_writes(a: Writes, b: Writes) -> Writes:

@@ -1,6 +1,6 @@
-"""What a device does, computed from its model: staircases, step sizes, drift and read noise; `draw` makes figures of it.
+"""What a device does, computed from its model: staircases, step sizes, drift, read noise; `draw` makes figures of it.
 
-Everything is seeded by the generator that is passed, in weight units; `as_siemens` and the frames give conductances.
+Everything is seeded by the generator that is passed. Staircases and steps are in weights; the frames are in siemens.
 """
 
 from __future__ import annotations

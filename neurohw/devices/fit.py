@@ -2,7 +2,8 @@
 
 Conductances are scaled so that the mean bounds of the population are w = -1 and w = 1: `step` is a share of half the
 range, and g_min and g_max of the device file are the mean bounds, not the extremes of the data. Every law is fitted by
-`fit_population` to the same measurements; the lowest Bayesian information criterion (BIC) wins. Spreads are estimated
+`fit_population` to the same trains, of at most 12 devices and 4 cycles; the lowest Bayesian information criterion (BIC)
+wins and is then fitted to all. Spreads are estimated
 as random effects, so that they contain neither cycle-to-cycle noise nor measurement noise. Intervals come from the
 Fisher information (means, shared numbers) and from chi-squared distributions with effective degrees of freedom
 (spreads), carried through to the law's parameters by sampling.
@@ -26,7 +27,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -37,12 +37,16 @@ from neurohw.devices.laws import find_law
 from neurohw.devices.measurements import PulseTrains
 
 SAMPLES = 2000
+RANKED = (12, 4)  # devices and cycles that laws are compared on: enough to tell them apart, in seconds
+_SAME = ("soft-bounds-reference",)  # fitted as another law, so only on demand
 ROUNDS = 4  # of scaling to the mean bounds
 _SCALED = 2e-3  # how near to -1 and 1 the mean bounds come
 _SPREAD = 0.2  # first guess of relative spreads
 _INTERIOR = 0.75  # weights where bounds do not yet cut steps off
 _ENOUGH = 50  # pulses for a regression
 _DITHER = 0.2  # steps
+_TAIL = 1.6  # deviations of the noise that the 98 % quantile of a saturated cell has above its bound
+_NARROW = 0.2  # least first guess of a bound
 _SIGNED = 0.1  # half an interval that counts as identified around zero
 
 
@@ -132,17 +136,33 @@ def fit(trains: PulseTrains, law: str | None = None, seed: int = 0) -> Fit:
     """
     if law is not None:
         find_law(law)
-    names = [law] if law else [name for name in FITTED if name != "soft-bounds-reference"]
     generator = np.random.default_rng(seed)
     centre, half = _first_scale(trains)
     dithered, dither = _dithered(trains, centre, half, generator)
-    data = _scaled(dithered, centre, half)
-    found = [_Scaled(_first(variant, data), centre, half) for name in names for variant in FITTED[name]]
-    ranked = sorted(found, key=lambda scaled: _candidate(scaled, data.count).bic)
-    candidates = [_candidate(scaled, data.count) for scaled in ranked]
-    law_is_hard = ranked[0].population.law.hard
-    best = _rescaled(ranked[0], dithered if law_is_hard else trains)
-    return _reported(best, tuple(candidates), dithered if law_is_hard else trains, dither if law_is_hard else 0.0, generator)
+    candidates = _ranked([law] if law else [name for name in FITTED if name not in _SAME], dithered, centre, half)
+    best = next(f for f in FITTED[candidates[0].law] if f.additive_noise == candidates[0].additive_noise)
+    used, dither = (dithered, dither) if best.hard else (trains, 0.0)
+    first = _Scaled(_first(best, _scaled(used, centre, half)), centre, half)
+    return _reported(_rescaled(first, used), candidates, used, dither, generator)
+
+
+def _ranked(names: list[str], trains: PulseTrains, centre: float, half: float) -> tuple[Candidate, ...]:
+    """Return the laws compared on a part of the trains, the best first; of the best one, its variants, too."""
+    data = _scaled(_part(trains), centre, half)
+    found: list[Candidate] = []
+    for name in names:
+        found.append(_candidate(_first(FITTED[name][0], data), data.count))
+    winner = min(found, key=lambda candidate: candidate.bic).law
+    found += [_candidate(_first(variant, data), data.count) for variant in FITTED[winner][1:]]
+    return tuple(sorted(found, key=lambda candidate: candidate.bic))
+
+
+def _part(trains: PulseTrains) -> PulseTrains:
+    """Return at most RANKED devices, evenly chosen, and cycles."""
+    devices, cycles = RANKED
+    chosen = np.unique(np.linspace(0, len(trains.devices) - 1, devices).round().astype(int))
+    arrays = {key: getattr(trains, key)[chosen][:, :cycles] for key in ("conductance", "up", "valid")}
+    return dataclasses.replace(trains, **arrays, devices=tuple(trains.devices[i] for i in chosen))
 
 
 def _first_scale(trains: PulseTrains) -> tuple[float, float]:
@@ -152,7 +172,9 @@ def _first_scale(trains: PulseTrains) -> tuple[float, float]:
     return float(low + high) / 2, float(high - low) / 2
 
 
-def _dithered(trains: PulseTrains, centre: float, half: float, generator: np.random.Generator) -> tuple[PulseTrains, float]:
+def _dithered(
+    trains: PulseTrains, centre: float, half: float, generator: np.random.Generator
+) -> tuple[PulseTrains, float]:
     """Return the trains with as much white noise added as makes them Gaussian at hard bounds, and its deviation, S.
 
     A bound cuts a noiseless cell's distribution to a point, which no Gaussian resembles; a fifth of a step blurs it and
@@ -181,8 +203,18 @@ def _first(law: FittedLaw, data: Observed) -> Population:
         start = Start(up, down, start.slope_up, start.slope_down, float(high), float(low))
     mean, shared = law.start(start)
     shared = np.concatenate([shared, np.log([ctoc, noise])])
-    spread = _SPREAD * law.scales(mean)
-    return fit_population(law, mean, shared, spread, data, limits=_limits(mean))
+    effects = np.repeat(mean[None], data.w.shape[1], axis=0)
+    if law.hard:
+        effects[:, 2:4] = _seen_bounds(data, noise)
+    return fit_population(law, effects, shared, _SPREAD * law.scales(mean), data, _limits(mean), polish=False)
+
+
+def _seen_bounds(data: Observed, noise: float) -> np.ndarray:
+    """Return how far each device was seen to go up and down, less what noise adds, [devices, 2]."""
+    w, valid = data.w.numpy(), data.valid.numpy()
+    seen = [np.quantile(w[:, d][valid[:, d]], [0.98, 0.02]) for d in range(w.shape[1])]
+    bounds = np.array(seen) + _TAIL * noise * np.array([-1, 1])
+    return np.stack([np.maximum(bounds[:, 0], _NARROW), np.minimum(bounds[:, 1], -_NARROW)], axis=1)
 
 
 def _limits(mean: np.ndarray) -> tuple[float, float]:
@@ -218,28 +250,28 @@ def _guess(data: Observed) -> tuple[Start, float, float]:
     return Start(**found), float(ctoc), max(noise, 1e-4)
 
 
-def _candidate(scaled: _Scaled, count: int) -> Candidate:
-    p = scaled.population
-    additive = p.law.additive_noise
+def _candidate(p: Population, count: int) -> Candidate:
     bic, aic = (k * p.parameters - 2 * p.log_likelihood for k in (math.log(count), 2))
-    return Candidate(p.law.name, additive, p.log_likelihood, p.parameters, bic, aic, p.converged)
+    return Candidate(p.law.name, p.law.additive_noise, p.log_likelihood, p.parameters, bic, aic, p.converged)
 
 
 def _rescaled(first: _Scaled, trains: PulseTrains) -> _Scaled:
     """Return the fit in the scale in which its own mean bounds are -1 and 1."""
     scaled = first
-    for _ in range(ROUNDS):
+    for turn in range(ROUNDS):
         p = scaled.population
         high, low = p.mean[2], p.mean[3]
         shift, stretch = (high + low) / 2, (high - low) / 2
-        if abs(shift) < _SCALED and abs(stretch - 1) < _SCALED:
+        if turn > 1 and abs(shift) < _SCALED and abs(stretch - 1) < _SCALED:
             break
         centre, half = scaled.centre + scaled.half * shift, scaled.half * stretch
-        mean, std, shared = p.mean.copy(), p.std.copy(), p.shared.copy()
-        mean[:2], std[:4], mean[2:4] = mean[:2] / stretch, std[:4] / stretch, [1.0, -1.0]
+        effects, std, shared = p.effects.copy(), p.std.copy(), p.shared.copy()
+        effects[:, 2:4] -= shift
+        effects[:, :4], std[:4] = effects[:, :4] / stretch, std[:4] / stretch
         shared[-1] -= math.log(stretch)
         data = _scaled(trains, centre, half)
-        scaled = _Scaled(fit_population(p.law, mean, shared, std, data, limits=_limits(mean)), centre, half)
+        limits = _limits(p.mean / stretch)
+        scaled = _Scaled(fit_population(p.law, effects, shared, std, data, limits, polish=True), centre, half)
     return scaled
 
 

@@ -70,8 +70,8 @@ class Information:
 def observed(w: np.ndarray, up: np.ndarray, valid: np.ndarray) -> Observed:
     """Return trains [devices, cycles, pulses] ready for the filter."""
     sides = tuple(bool(up[..., t].all()) if up[..., t].all() == up[..., t].any() else None for t in range(w.shape[-1]))
-    tensors = (torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 0))) for x in (w, up, valid))
-    return Observed(*tensors, sides)
+    tensors = [torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 0))) for x in (w, up, valid)]
+    return Observed(tensors[0], tensors[1], tensors[2], sides)
 
 
 def innovations(response: Response, ctoc: Tensor, noise: Tensor, data: Observed) -> tuple[Tensor, Tensor]:

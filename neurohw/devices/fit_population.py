@@ -22,6 +22,8 @@ _WEAK = 3.0  # standard deviation of the prior of mu around the first guess, in 
 _EM = 100
 _TRUST = 0.5  # largest Newton step, in units of the scale
 _CTOC_LIMITS = (-5.0, 2.5)  # of log(step_ctoc)
+_FINE, _ROUGH = 0.3, 2.0  # changes of the log-likelihood below which a fit ends
+_CALM = 0.5  # step_ctoc that they presume at most
 _DAMPED = 1e4  # above which joint steps are given up
 _ANNEALED = 0.05  # measurement noise that the first steps presume at least
 _EFFECTIVE = 3.0  # degrees of freedom below which a spread is not told from zero
@@ -107,36 +109,39 @@ class _Problem:
 
 def fit_population(
     law: FittedLaw,
-    mean: np.ndarray,
+    effects: np.ndarray,
     shared: np.ndarray,
     spread: np.ndarray,
     data: Observed,
+    limits: tuple[float, float],
+    polish: bool,
     iterations: int = 30,
-    tolerance: float = 0.05,
-    limits: tuple[float, float] = (-12.0, 3.0),
 ) -> Population:
     """Return the population that the trains come from.
 
     Args:
         law: its law.
-        mean, shared: first guesses.
+        effects, shared: first guesses, [devices, effects] and [shared].
         spread: [effects], first guess of the standard deviations over devices.
         data: the trains, scaled.
-        iterations: at most so many Newton steps.
-        tolerance: in log-likelihood, below which they end.
         limits: of the logarithm of the measurement noise.
+        polish: the guesses are a fit already, to be made exact; otherwise they may be far, and the fit is rough: good
+            to tell laws apart, its noises a few percent too small.
+        iterations: at most so many Newton steps.
     """
-    devices = data.w.shape[1]
+    devices, mean = len(effects), effects.mean(0)
     scales = law.scales(mean)
     floor = (_SMALLEST * scales) ** 2
     variance = np.maximum(spread**2, floor) if devices > 1 else floor
     problem = _Problem(law, data, scales, mean.copy(), floor, limits)
-    point = _Point(np.repeat(mean[None], devices, axis=0), mean.copy(), variance, problem.limited(shared))
-    point = _annealed(problem, point)
+    point = _Point(effects, mean, variance, problem.limited(shared))
     level = np.zeros(len(shared))
-    point, info, first, _ = _climbed(problem, point, level, iterations, tolerance)
+    if not polish:
+        point, info, taken, converged = _climbed(problem, _annealed(problem, point), level, iterations, _ROUGH)
+        return _finished(law, info, point, scales, taken, converged)
+    point, _, first, _ = _climbed(problem, point, level, iterations, _FINE)
     level = _dispersion_slope(problem, point)
-    point, info, second, converged = _climbed(problem, point, level, iterations, tolerance)
+    point, info, second, converged = _climbed(problem, point, level, iterations, _FINE)
     return _finished(law, info, point, scales, first + second, converged)
 
 
@@ -173,11 +178,12 @@ def _annealed(problem: _Problem, point: _Point) -> _Point:
     """Return a point near the trains: the first steps presume much noise, so that a wrong start is no catastrophe."""
     shared = point.shared.copy()
     shared[-1] = max(shared[-1], np.log(_ANNEALED))
+    shared[-2] = min(shared[-2], np.log(_CALM))
     noisy = _Point(point.effects, point.mean, point.variance, shared)
     fixed = np.zeros(len(shared), bool)
     fixed[-2:] = True
     still = np.zeros(len(shared))
-    return _climbed(problem, noisy, still, 8, 1.0, fixed)[0]
+    return _climbed(problem, noisy, still, 8, _ROUGH, fixed)[0]
 
 
 def _climbed(
@@ -207,7 +213,7 @@ def _climbed(
             point, info, own = _settled(problem, info, point, own)
         small = before - _objective(info, point, level) < tolerance and (taken or damping > _DAMPED)
         if len(point.effects) > 1:
-            old, point = point.variance, _expected(info, point, problem.floor)
+            old, point = point.variance, _expected(problem, info, point)
             small = small and bool((abs(point.variance / old - 1) < tolerance).all())
         if small:
             return point, info, iteration, True
@@ -314,16 +320,17 @@ def _reduced(
     return np.block([[w.sum(0) + prior, cross], [cross.T, shared]])
 
 
-def _expected(info: Information, point: _Point, floor: np.ndarray) -> _Point:
+def _expected(problem: _Problem, info: Information, point: _Point) -> _Point:
     """Return the point with mu and tau^2 from expectation-maximisation on each device's quadratic likelihood."""
     n = point.effects.shape[1]
     target = _times(info.effects2, point.effects) - info.effects  # I_d times the device's own best phi_d
-    mean, variance, effects = point.mean, point.variance, point.effects
+    mean, variance = point.mean, point.variance
+    reach = 0.1 * problem.scales  # as far as the quadratic is trusted
     for _ in range(_EM):
         t = np.linalg.inv(np.eye(n) + variance[:, None] * info.effects2)
-        effects = _times(t, variance * target + mean)
+        effects = np.clip(_times(t, variance * target + mean), point.effects - reach, point.effects + reach)
         spread = np.diagonal(t, axis1=1, axis2=2) * variance
-        variance = np.maximum(((effects - mean) ** 2 + spread).mean(0), floor)
+        variance = np.maximum(((effects - mean) ** 2 + spread).mean(0), problem.floor)
     return _Point(point.effects, mean, variance, point.shared)
 
 

@@ -17,6 +17,7 @@ POLARITIES = {"+1": True, "1": True, "up": True, "potentiation": True}
 POLARITIES |= {"-1": False, "down": False, "depression": False}
 LEAST_PULSES = 10  # of each polarity, per device
 LEAST_TIMES = 3  # per device
+Groups = list[tuple[tuple[str, ...], np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def read_pulse_trains(path: Path) -> PulseTrains:
     pulse = _numbers(table, "pulse", path, whole=True)
     conductance = _numbers(table, "conductance_S", path, least=0.0)
     up = _polarities(table, path)
-    trains = list(table.groupby(["device", "cycle"], sort=False).indices.items())
+    trains = _grouped(table, ["device", "cycle"])
     for (device, cycle), rows in trains:
         for row, step in zip(rows[1:], np.diff(pulse[rows]), strict=True):
             if step != 1:
@@ -86,8 +87,8 @@ def read_retention(path: Path) -> RetentionCurves:
     table = _read(path, ("time_s", "conductance_S"), ("device",))
     seconds = _numbers(table, "time_s", path, above=0.0)
     conductance = _numbers(table, "conductance_S", path, above=0.0)
-    groups = table.groupby("device", sort=False).indices
-    for device, rows in groups.items():
+    groups = _grouped(table, ["device"])
+    for (device,), rows in groups:
         for row, step in zip(rows[1:], np.diff(seconds[rows]), strict=True):
             if step <= 0:
                 raise InputError(
@@ -97,9 +98,9 @@ def read_retention(path: Path) -> RetentionCurves:
         if len(rows) < LEAST_TIMES:
             raise InputError(f"{path}: device {device}: {len(rows)} times; allowed: at least {LEAST_TIMES}")
     return RetentionCurves(
-        tuple(seconds[rows] for rows in groups.values()),
-        tuple(conductance[rows] for rows in groups.values()),
-        tuple(str(device) for device in groups),
+        tuple(seconds[rows] for _, rows in groups),
+        tuple(conductance[rows] for _, rows in groups),
+        tuple(device for (device,), _ in groups),
         path.name,
     )
 
@@ -157,11 +158,19 @@ def _polarities(table: pd.DataFrame, path: Path) -> np.ndarray:
     return known.to_numpy(bool)
 
 
-def _stacked(trains: list, conductance: np.ndarray, up: np.ndarray, path: Path) -> PulseTrains:
+def _grouped(table: pd.DataFrame, columns: list[str]) -> Groups:
+    """Return the row numbers of each group, in the order of the file."""
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for row, key in enumerate(zip(*(table[column].str.strip() for column in columns), strict=True)):
+        groups.setdefault(key, []).append(row)
+    return [(key, np.array(rows)) for key, rows in groups.items()]
+
+
+def _stacked(trains: Groups, conductance: np.ndarray, up: np.ndarray, path: Path) -> PulseTrains:
     """Return the trains as arrays [devices, cycles, pulses]."""
     by_device: dict[str, list[np.ndarray]] = {}
     for (device, _), rows in trains:
-        by_device.setdefault(str(device), []).append(rows)
+        by_device.setdefault(device, []).append(rows)
     shape = (len(by_device), max(map(len, by_device.values())), max(len(rows) for _, rows in trains))
     g, ups, valid = np.empty(shape), np.zeros(shape, bool), np.zeros(shape, bool)
     for d, (device, cycles) in enumerate(by_device.items()):

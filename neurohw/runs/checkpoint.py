@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from neurohw.circuits.target import Homeostasis
 from neurohw.errors import InputError
@@ -20,15 +21,18 @@ from neurohw.training.phases import Phase
 
 @dataclass
 class Progress:
-    """Where a run stands between two epochs.
+    """Where a run stands between two epochs, or between two batches of one.
 
     Args:
         done: epochs of the plan that are done.
         round: epochs or rounds of the main phase that are done.
-        homeostasis: the target circuit's thresholds.
+        homeostasis: the target circuit's thresholds, now.
         curve: rows of metrics.csv so far.
-        train_seconds, images: time spent and images seen in training.
+        train_seconds, images: time spent and images seen in training, in the epochs that are done.
         metrics: of the last evaluation.
+        batches, epoch_seconds: of the epoch under way, batches that are done and time spent; 0 between epochs.
+        order: state of the stream "batches" before the epoch under way, which it draws its order from; None between
+            epochs.
     """
 
     homeostasis: Homeostasis
@@ -38,12 +42,19 @@ class Progress:
     train_seconds: float = 0.0
     images: int = 0
     metrics: dict[str, Any] = field(default_factory=dict)
+    batches: int = 0
+    epoch_seconds: float = 0.0
+    order: Tensor | None = None
 
 
 def save_checkpoint(
     folder: Path, identity: str, progress: Progress, network: Network, phases: list[Phase], streams: Streams
 ) -> None:
-    """Write `checkpoint.pt` atomically; `identity` names configuration and seed."""
+    """Write `checkpoint.pt` atomically; `identity` names configuration and seed.
+
+    Within an epoch the stream "batches" is saved as it stood before it, so that the same order is drawn again.
+    """
+    order = {} if progress.order is None else {"batches": progress.order}
     content = {
         "identity": identity,
         "done": progress.done,
@@ -54,10 +65,12 @@ def save_checkpoint(
         "train_seconds": progress.train_seconds,
         "images": progress.images,
         "metrics": progress.metrics,
+        "batches": progress.batches,
+        "epoch_seconds": progress.epoch_seconds,
         "clock_seconds": network.clock.seconds,
         "network": network.state_dict(),
         "rules": [phase.rule.state_dict() for phase in phases],
-        "streams": streams.state_dict(),
+        "streams": streams.state_dict() | order,
     }
     with atomic(folder / CHECKPOINT) as temporary:
         torch.save(content, temporary)
@@ -90,10 +103,11 @@ def load_checkpoint(
 
 
 def _restored(content: dict[str, Any], network: Network, phases: list[Phase], streams: Streams) -> Progress:
+    content = {"batches": 0, "epoch_seconds": 0.0} | content  # the first checkpoints had no batches
     network.load_state_dict(content["network"])
     network.clock.seconds = content["clock_seconds"]
     for phase, state in zip(phases, content["rules"], strict=True):
         phase.rule.load_state_dict(state)
     streams.load_state_dict(content["streams"])
-    kept = ("done", "round", "curve", "train_seconds", "images", "metrics")
+    kept = ("done", "round", "curve", "train_seconds", "images", "metrics", "batches", "epoch_seconds")
     return Progress(Homeostasis(content["threshold"], content["activity"]), **{key: content[key] for key in kept})

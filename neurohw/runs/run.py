@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import torch
 
-from neurohw.circuits.target import TargetCircuit
+from neurohw.circuits.target import Homeostasis, TargetCircuit
 from neurohw.clock import Clock
 from neurohw.config import Experiment, config_hash
 from neurohw.errors import InputError
@@ -22,6 +22,7 @@ from neurohw.runs.build import build_circuit, build_network, build_plan, device_
 from neurohw.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
 from neurohw.runs.evaluate import evaluate
 from neurohw.runs.files import writable_folder
+from neurohw.runs.interrupts import HeldSignals
 from neurohw.runs.progress import Reporter, Silent
 from neurohw.runs.record import CHECKPOINT, METRICS, RECORD, RunRecord, git_revision, read_record, versions, write_curve
 from neurohw.runs.task import Task, build_task
@@ -30,6 +31,7 @@ from neurohw.training.loop import train_epoch
 from neurohw.training.phases import Epoch
 
 Status = Literal["finished", "stopped", "failed"]
+CHECKPOINT_SECONDS = 300.0
 
 
 def run(
@@ -41,6 +43,7 @@ def run(
     stop_after: int | None = None,
     resume: bool = False,
     report: Reporter | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> RunRecord:
     """Run one experiment and return its record; the same configuration and seed give the same numbers.
 
@@ -52,6 +55,7 @@ def run(
         stop_after: end after so many epochs (rounds, if semi-supervised), the schedule unchanged.
         resume: go on from the folder's checkpoint.
         report: told about each epoch.
+        checkpoint_seconds: how often a long epoch writes checkpoints between its batches; each epoch's end writes one.
 
     Raises:
         InputError: something asked for does not fit or is not there; nothing was run.
@@ -65,7 +69,7 @@ def run(
     folder = Path(out) if out is not None else default_folder(experiment, digest, seed)
     if resume and (done := finished(folder, digest, seed, stop_after)):
         return done
-    session = _Session(experiment, seed, digest, folder, task, streams, report or Silent())
+    session = _Session(experiment, seed, digest, folder, task, streams, report or Silent(), checkpoint_seconds)
     writable_folder(folder)
     if not resume:
         _make_room(folder, digest, seed)
@@ -89,32 +93,37 @@ class _Session:
         task: Task,
         streams: Streams,
         report: Reporter,
+        checkpoint_seconds: float,
     ) -> None:
         _reset_peak_memory()
         self.experiment, self.seed, self.digest, self.folder = experiment, seed, digest, folder
         self.task, self.streams, self.report = task, streams, report
+        self.identity = f"{digest}-{seed}-{streams.device.type}"
+        self.checkpoint_seconds = checkpoint_seconds
+        self.saved = self.began = time.perf_counter()  # the last checkpoint; the epoch, less its interruptions
         self.network: Network = build_network(experiment, streams, Clock())
         self.circuit: TargetCircuit = build_circuit(experiment, streams, task.n_classes)
         self.phases, self.plan = build_plan(experiment, task, self.network)
         self.progress = Progress(self.circuit.initial())
+        self.signals = HeldSignals()
         self.git = git_revision()  # of the code that runs, which may change on disk while it does
 
     def go(self, resume: bool, stop_after: int | None) -> RunRecord:
-        identity = f"{self.digest}-{self.seed}-{self.streams.device.type}"
         if resume:
-            restored = load_checkpoint(self.folder, identity, self.network, self.phases, self.streams)
+            restored = load_checkpoint(self.folder, self.identity, self.network, self.phases, self.streams)
             self.progress = restored or self.progress
+        _remove_leftovers(self.folder)
         stop = min(stop_after or self.experiment.training.epochs, self.experiment.training.epochs)
         try:
             for epoch in islice(self.plan, self.progress.done, None):
                 if epoch.round > stop:
                     break
                 self._epoch(epoch, last=epoch.closes_round and epoch.round == stop)
-                save_checkpoint(self.folder, identity, self.progress, self.network, self.phases, self.streams)
+                self._save()
                 write_curve(self.folder, self.progress.curve)
             self._age()
         except KeyboardInterrupt:
-            self._record("stopped", "interrupted; --resume goes on from the last complete epoch").write(self.folder)
+            self._record("stopped", "interrupted; --resume goes on from the last checkpoint").write(self.folder)
             raise
         except Exception as error:
             self._record("failed", f"{type(error).__name__}: {error}").write(self.folder)
@@ -129,23 +138,11 @@ class _Session:
         progress, phase = self.progress, epoch.phase
         images = len(phase.samples.images)
         self.report.begin(self._title(epoch), images)
-        unsupervised = phase.samples.labels is None
-        if unsupervised and self.experiment.target.reset == "epoch":
-            progress.homeostasis = self.circuit.initial()
-        began = time.perf_counter()
-        progress.homeostasis = train_epoch(
-            self.network,
-            self.circuit,
-            progress.homeostasis,
-            epoch,
-            self.task.as_input(self.network.dtype),
-            self.streams.generator("batches"),
-            self.experiment.hardware.step_seconds,
-            self.report.tick,
-        )
-        seconds = time.perf_counter() - began
+        self._train(epoch)
+        seconds = progress.epoch_seconds
         row: dict[str, Any] = {"epoch": epoch.round, "phase": phase.name, "index": epoch.index + 1, "seconds": seconds}
         if self._evaluation_is_due(epoch, last):
+            self._save_if_older(self.checkpoint_seconds / 10)  # an interrupt does not wait for an evaluation
             progress.metrics = evaluate(self.experiment, self.network, self.task, self.streams, final=last)
             row |= {key: value for key, value in progress.metrics.items() if isinstance(value, float)}
         progress.done += 1
@@ -153,7 +150,52 @@ class _Session:
         progress.train_seconds += seconds
         progress.images += images
         progress.curve.append(row)
+        progress.batches, progress.epoch_seconds, progress.order = 0, 0.0, None
         self.report.end(row)
+
+    def _train(self, epoch: Epoch) -> None:
+        """Train the epoch, or what a checkpoint between two batches left of it; an interrupt waits for its batch."""
+        progress, phase = self.progress, epoch.phase
+        order = self.streams.generator("batches")
+        progress.order = order.get_state()
+        if progress.batches:
+            self.report.tick(min(progress.batches * phase.batch_size, len(phase.samples.images)))
+        elif phase.samples.labels is None and self.experiment.target.reset == "epoch":
+            progress.homeostasis = self.circuit.initial()
+        self.began = time.perf_counter() - progress.epoch_seconds
+        with self.signals:
+            train_epoch(
+                self.network,
+                self.circuit,
+                progress.homeostasis,
+                epoch,
+                self.task.as_input(self.network.dtype),
+                order,
+                self.experiment.hardware.step_seconds,
+                progress.batches,
+                self._after_batch,
+            )
+
+    def _after_batch(self, images: int, homeostasis: Homeostasis) -> None:
+        progress = self.progress
+        progress.homeostasis = homeostasis
+        progress.batches += 1
+        progress.epoch_seconds = time.perf_counter() - self.began
+        try:
+            self.report.tick(images)
+            self.signals.deliver()
+        except BaseException:  # the run ends here, where it can go on from
+            self._save()
+            raise
+        self._save_if_older(self.checkpoint_seconds)
+
+    def _save(self) -> None:
+        save_checkpoint(self.folder, self.identity, self.progress, self.network, self.phases, self.streams)
+        self.saved = time.perf_counter()
+
+    def _save_if_older(self, seconds: float) -> None:
+        if time.perf_counter() - self.saved >= seconds:
+            self._save()
 
     def _evaluation_is_due(self, epoch: Epoch, last: bool) -> bool:
         if not epoch.closes_round:
@@ -220,6 +262,13 @@ def _make_room(folder: Path, digest: str, seed: int) -> None:
                          f"and removing its {CHECKPOINT} starts anew")  # fmt: skip
     for name in (CHECKPOINT, RECORD, METRICS):
         (folder / name).unlink(missing_ok=True)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that a killed process left in the folder (see `atomic`)."""
+    for name in (CHECKPOINT, RECORD, METRICS):
+        for leftover in folder.glob(f".{name}.*"):
+            leftover.unlink(missing_ok=True)
 
 
 def _reset_peak_memory() -> None:

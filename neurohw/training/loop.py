@@ -9,7 +9,7 @@ from torch import Tensor
 
 from neurohw.circuits.target import Homeostasis, TargetCircuit
 from neurohw.networks.base import Network
-from neurohw.training.phases import Epoch
+from neurohw.training.phases import Epoch, Samples
 
 
 def train_epoch(
@@ -20,24 +20,26 @@ def train_epoch(
     as_input: Callable[[Tensor], Tensor],
     order: torch.Generator,
     step_seconds: float = 0.0,
-    tick: Callable[[int], None] | None = None,
+    done: int = 0,
+    after_batch: Callable[[int, Homeostasis], None] | None = None,
 ) -> Homeostasis:
-    """Train one epoch and return the thresholds after it.
+    """Train one epoch, or what is left of it, and return the thresholds after it.
 
     Args:
         network: BP or EP.
         circuit: gives the target, from the outputs or from the label.
-        homeostasis: thresholds at the start.
+        homeostasis: thresholds before the first batch that is trained.
         epoch: which phase, and where on its schedule.
         as_input: uint8 images [B, n_in] to inputs in [0, 1].
         order: shuffles the samples.
         step_seconds: simulated time of one batch.
-        tick: called with the number of images after each batch.
+        done: batches of the epoch that are done; the same `order` draws them again, and they are skipped.
+        after_batch: told the images and the thresholds after each batch, when every part is at rest.
     """
     phase = epoch.phase
     phase.rule.factor = phase.schedule.factor(epoch.index)
     clock = network.clock
-    for images, labels in shuffled_batches(phase.samples.images, phase.samples.labels, phase.batch_size, order):
+    for images, labels in shuffled_batches(phase.samples, phase.batch_size, order, done):
         state = network.respond(as_input(images), train=True)
         with clock.during("target"):
             decision = circuit(state.competition, homeostasis, active=state.active, labels=labels, seconds=step_seconds)
@@ -47,15 +49,16 @@ def train_epoch(
             for layer, products in contrast:
                 phase.rule.apply(layer, products)
         network.elapse(step_seconds)
-        if tick is not None:
-            tick(len(images))
+        if after_batch is not None:
+            after_batch(len(images), homeostasis)
     return homeostasis
 
 
 def shuffled_batches(
-    images: Tensor, labels: Tensor | None, batch_size: int, generator: torch.Generator
+    samples: Samples, batch_size: int, generator: torch.Generator, done: int = 0
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Yield shuffled batches; the incomplete last one is kept, as in the published code."""
+    """Yield shuffled batches, less the first `done`; the incomplete last one is kept, as in the published code."""
+    images, labels = samples.images, samples.labels
     order = torch.randperm(len(images), generator=generator, device=generator.device)
-    for indices in order.split(batch_size):
+    for indices in order.split(batch_size)[done:]:
         yield images.index_select(0, indices), None if labels is None else labels.index_select(0, indices)

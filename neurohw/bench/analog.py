@@ -1,0 +1,166 @@
+"""How fast is the analog engine, against aihwkit's C++ tile, the bare matrix product, and ideal arrays?
+
+Both engines have the same device (aihwkit's default soft bounds), read path and pulse trains; they take turns in one
+process, and medians are reported.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurohw.clock import Clock
+from neurohw.crossbar.analog import AnalogArray
+from neurohw.crossbar.base import OuterProducts, Product
+from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.devices.laws import SoftBounds
+from neurohw.loading import load_experiment
+from neurohw.networks.layer import Layer
+from neurohw.runs.build import build_circuit, build_network, build_plan
+from neurohw.runs.task import build_task
+from neurohw.seeding import Streams
+from neurohw.training.loop import train_epoch
+from neurohw.training.phases import Epoch, Phase, Samples
+
+Rows = list[dict[str, Any]]
+_SHAPE = (2000, 784)
+_LEARNING_RATE = 0.01
+_CAPTURED = (100, 3000)  # batches after which activations and errors are taken
+_NO_FLAGS = (False, False, False, False)
+
+
+def analog(shape: tuple[int, int] = _SHAPE, repeats: int = 15, captured: tuple[int, ...] = _CAPTURED) -> Rows:
+    """Return the figures of reads, of pulsed updates and of EP on analog arrays, each beside its goal."""
+    return [*reads(shape, repeats), *updates(shape, repeats, captured), *relaxations(repeats=max(3, repeats // 3))]
+
+
+def reads(shape: tuple[int, int], repeats: int) -> Rows:
+    """Time noisy reads at batch 16 and 512: constant noise, and noise that depends on the weight."""
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.randn(shape, generator=generator) * 0.05
+    rows = []
+    for batch, faster, slower in ((16, 8.0, 2.5), (512, 12.0, 2.2)):
+        inputs = torch.rand(batch, shape[1], generator=generator)
+        array, tile = _twins(weights, ReadPath())
+        relative = AnalogArray(weights, _device(), read_path=ReadPath(relative_noise=0.05))
+        calls = {
+            "bare": partial(torch.matmul, inputs, weights.t()),
+            "ours": partial(array.read, inputs),
+            "relative": partial(relative.read, inputs),
+            "aihwkit": partial(tile.forward, inputs, *_NO_FLAGS, False),
+        }
+        ms = _in_turns(calls, repeats)
+        name = f"read, batch {batch}"
+        rows += [
+            _row(f"{name}: aihwkit over ours", ms["aihwkit"] / ms["ours"], f">= {faster}", ms["ours"]),
+            _row(f"{name}: ours over bare product", ms["ours"] / ms["bare"], f"<= {slower}", ms["ours"]),
+            _row(f"{name}, weight-dependent noise: over bare", ms["relative"] / ms["bare"], "<= 3.3", ms["relative"]),
+        ]
+    return rows
+
+
+def updates(shape: tuple[int, int], repeats: int, captured: tuple[int, ...]) -> Rows:
+    """Time pulsed updates on activations and errors of a real epoch of MNIST, and on the winners' rows alone."""
+    generator = torch.Generator().manual_seed(0)
+    array, tile = _twins(torch.randn(shape, generator=generator) * 0.1, ReadPath())
+    tile.set_learning_rate(_LEARNING_RATE)
+    rows = []
+    for batches, (post, pre) in captured_products(captured).items():
+        winners = post.clamp(min=0)
+        for name, goal, errors in (("all rows", "<= 1.5", post), ("few rows", "<= 1", winners)):
+            products = OuterProducts((Product(errors, pre),), scale=1.0)
+            calls = {
+                "ours": partial(array.update, products, _LEARNING_RATE),
+                "aihwkit": partial(tile.update, pre, -errors, *_NO_FLAGS),
+            }
+            ms = _in_turns(calls, repeats)
+            active = int((errors != 0).any(0).sum())
+            title = f"update after {batches} batches, {name} ({active}): over aihwkit"
+            rows.append(_row(title, ms["ours"] / ms["aihwkit"], goal, ms["ours"]))
+    return rows
+
+
+def captured_products(batches: tuple[int, ...]) -> dict[int, tuple[Tensor, Tensor]]:
+    """Return errors [16, 2000] and activations [16, 784] after so many batches of unsupervised BP on MNIST."""
+    found: dict[int, tuple[Tensor, Tensor]] = {}
+    experiment = load_experiment("mnist_unsupervised_bp_1layer")
+    epoch, train = _training(experiment, max(batches))
+    layer = epoch.layers[0]
+    seen = 0
+
+    class Watched(Layer):
+        """The first layer, which notes what it is asked to write."""
+
+        def update(self, products: OuterProducts, rate: float) -> Any:
+            nonlocal seen
+            seen += 1
+            if seen in batches:
+                found[seen] = (products.terms[0].post.clone(), products.terms[0].pre.clone())
+            return Layer.update(self, products, rate)
+
+    layer.__class__ = Watched
+    train()
+    return found
+
+
+def relaxations(batches: int = 3, repeats: int = 5) -> Rows:
+    """Time EP 784-2000-2000 on analog arrays with read noise against the same steps on ideal arrays."""
+    ideal = load_experiment("mnist_unsupervised_ep_2layer")
+    hardware = {"hardware.backend": "analog", "hardware.device": "soft_bounds", "ep.contrast": "difference"}
+    noisy = load_experiment("mnist_unsupervised_ep_2layer", hardware)
+    calls = {"ideal": _training(ideal, batches)[1], "analog": _training(noisy, batches)[1]}
+    ms = _in_turns(calls, repeats)
+    return [_row("EP 784-2000-2000: analog over ideal", ms["analog"] / ms["ideal"], "<= 1.6", ms["analog"] / batches)]
+
+
+def _training(experiment: Any, batches: int, device: str = "cpu") -> tuple[Any, Callable[[], None]]:
+    """Return a network and a call that trains it for so many batches."""
+    streams = Streams(0, device)
+    task = build_task(experiment, streams)
+    network = build_network(experiment, streams, Clock())
+    circuit = build_circuit(experiment, streams, task.n_classes)
+    phase = build_plan(experiment, task, network)[0][0]
+    samples = Samples(phase.samples.images[: batches * phase.batch_size], None)
+    epoch = Epoch(Phase(phase.name, samples, phase.batch_size, phase.rule, phase.schedule), 0, 1, True)
+    order = streams.generator("batches")
+
+    def train() -> None:
+        train_epoch(network, circuit, circuit.initial(), epoch, task.as_input(), order)
+
+    return network, train
+
+
+def _device() -> DevicePopulation:
+    return DevicePopulation(SoftBounds())
+
+
+def _twins(weights: Tensor, path: ReadPath) -> tuple[AnalogArray, Any]:
+    """Return an analog array and a bare tile of aihwkit with the same device, read path and weights."""
+    from neurohw.crossbar.aihwkit_config import build_rpu_config
+
+    config = build_rpu_config("soft_bounds", "none", path, path, PulseScheme(), 1, {}, {})
+    tile = config.tile_class(*weights.shape, config, bias=False).tile
+    tile.set_weights(weights)
+    return AnalogArray(weights, _device(), read_path=path), tile
+
+
+def _in_turns(calls: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+    """Return the median time of each call in ms; the first two turns warm up."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeats + 2):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            times[name].append((time.perf_counter() - start) * 1e3)
+    return {name: median(values[2:]) for name, values in times.items()}
+
+
+def _row(figure: str, value: float, goal: str, ms: float) -> dict[str, Any]:
+    return {"figure": figure, "ratio": value, "goal": goal, "ms": ms, "threads": torch.get_num_threads()}
