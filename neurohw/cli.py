@@ -173,11 +173,12 @@ def doctor() -> None:
 def bench(
     name: Annotated[str | None, typer.Argument(help="One benchmark; all of them unless given.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write the rows of one benchmark to a file, too.")] = None,
 ) -> None:
-    """Measure speed: ratios against a baseline in the same process, and against the bare matrix products."""
+    """Measure: speed as ratios in one process, exactness against references, agreement with published figures."""
     from neurohw.bench.registry import print_benchmarks
 
-    print_benchmarks(name, stdout, as_json=json)
+    print_benchmarks(name, stdout, as_json=json, csv=csv)
 
 
 @data_app.command("list")

@@ -14,6 +14,8 @@ from rich.table import Table
 from neurohw.errors import InputError
 
 if TYPE_CHECKING:
+    from neurohw.devices.fit import Fit
+    from neurohw.devices.fit_retention import DriftFit
     from neurohw.devices.model import DeviceModel
     from neurohw.devices.quantity import Quantity
 
@@ -78,6 +80,110 @@ def device_check(file: Annotated[Path, typer.Argument(metavar="FILE", help="A de
     if failed:
         raise InputError(f"{file}: {failed} of {len(checks)} checks failed")
     _console().print(f"{file}: a valid device", highlight=False, markup=False, soft_wrap=True)
+
+
+@device_app.command("plot")
+def device_plot(
+    name: DeviceName,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write to; runs/device-NAME unless given.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the simulated devices.")] = 0,
+) -> None:
+    """Draw what a device does: staircase, step sizes, spreads, drift, read noise; every curve as CSV, too."""
+    from neurohw.devices import characterise as ch
+    from neurohw.devices.draw import characteristics_figure
+    from neurohw.devices.library import load_device
+    from neurohw.report.figures import as_png, as_svg, style
+    from neurohw.runs.files import atomic, writable_folder, write_text
+    from neurohw.seeding import Streams
+
+    model = load_device(name)
+    folder = writable_folder(out or Path("runs") / f"device-{model.name}")
+    data = ch.characterise(model, Streams(seed).generator("device plot"))
+    with style():
+        figure = characteristics_figure(data)
+        write_text(folder / f"{model.name}.svg", as_svg(figure))
+        with atomic(folder / f"{model.name}.png") as temporary:
+            temporary.write_bytes(as_png(figure))
+    frames = {
+        "staircase": ch.staircase_frame,
+        "steps": ch.steps_frame,
+        "drift": ch.drift_frame,
+        "reads": ch.reads_frame,
+    }
+    for curve, frame in frames.items():
+        write_text(folder / f"{model.name}-{curve}.csv", frame(data).to_csv(index=False, float_format="%.6g"))
+    _console().print(f"figure: {folder / f'{model.name}.png'}", highlight=False, markup=False, soft_wrap=True)
+    _console().print(f"curves: {folder}/*.csv", highlight=False, markup=False, soft_wrap=True)
+
+
+@device_app.command("fit")
+def device_fit(
+    csv: Annotated[
+        Path,
+        typer.Argument(metavar="CSV", help="Columns pulse, polarity, conductance_S (after the pulse) [device, cycle]."),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The device's TOML file to write.")],
+    law: Annotated[str | None, typer.Option("--law", help="A pulse-response law; chosen by BIC unless given.")] = None,
+    retention: Annotated[
+        Path | None, typer.Option("--retention", metavar="CSV", help="Columns time_s, conductance_S [device].")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="The device's name; FILE without .toml unless given.")
+    ] = None,
+) -> None:
+    """Fit a device to measured pulse trains: its file, a JSON with every interval, a figure of the residuals."""
+    from neurohw.devices.draw import residuals_figure
+    from neurohw.devices.fit import fit
+    from neurohw.devices.fit_device import annotated, fit_report, fitted_device
+    from neurohw.devices.fit_residuals import residual_data
+    from neurohw.devices.fit_retention import fit_drift
+    from neurohw.devices.laws import find_law
+    from neurohw.devices.measurements import read_pulse_trains, read_retention
+    from neurohw.report.figures import as_png, style
+    from neurohw.runs.files import atomic, writable_folder, write_text
+
+    if law is not None:
+        find_law(law)
+    if out.suffix != ".toml":
+        raise InputError(f"--out: got {str(out)!r}; allowed: a file that ends in .toml")
+    trains = read_pulse_trains(csv)
+    curves = read_retention(retention) if retention else None
+    writable_folder(out.parent)
+    fitted = fit(trains, law)
+    bounds = (float(fitted.estimates[key].value) for key in ("g_min", "g_max"))  # type: ignore[arg-type]
+    drift = fit_drift(curves, *bounds) if curves else None
+    model = fitted_device(fitted, drift, name or out.stem)
+    with style():
+        figure = residuals_figure(residual_data(fitted), f"{model.name}: {fitted.law}, fit of {trains.source}")
+        with atomic(out.with_suffix(".residuals.png")) as temporary:
+            temporary.write_bytes(as_png(figure))
+    write_text(out.with_suffix(".fit.json"), fit_report(fitted, drift))
+    write_text(out, annotated(model, fitted, drift))
+    _print_fit(fitted, drift)
+    for path in (out, out.with_suffix(".fit.json"), out.with_suffix(".residuals.png")):
+        _console().print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_fit(fitted: Fit, drift: DriftFit | None) -> None:
+    from neurohw.devices.fit_device import interval
+
+    if fitted.candidates:
+        laws = Table("law", "noise relative to", "log-likelihood", "numbers", "ΔBIC", "ΔAIC")
+        first = fitted.candidates[0]
+        for c in fitted.candidates:
+            row = (f"{c.log_likelihood:.1f}", str(c.parameters), f"{c.bic - first.bic:.1f}", f"{c.aic - first.aic:.1f}")
+            laws.add_row(c.law, "step at w = 0" if c.additive_noise else "step", *row)
+        _console().print(laws)
+    _console().print(f"law: {fitted.law}; weights -1 and 1 are the mean bounds", highlight=False)
+    table = Table("parameter", "value", "95 % interval", "")
+    for key, estimate in {**fitted.estimates, **(drift.estimates if drift else {})}.items():
+        values = estimate.value if isinstance(estimate.value, tuple) else (estimate.value,)
+        unit = "" if estimate.unit == "1" else f" {estimate.unit}"
+        told = "" if estimate.identifiable else "[yellow]not identifiable[/yellow]"
+        table.add_row(key, ", ".join(f"{v:.4g}" for v in values) + unit, interval(estimate), told)
+    _console().print(table)
 
 
 def _conformance(model: DeviceModel) -> list[tuple[str, str | None]]:

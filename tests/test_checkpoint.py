@@ -142,9 +142,7 @@ def test_another_process_goes_on_within_the_epoch(tmp_path: Path) -> None:
     assert_the_same_run(tmp_path / "cut", tmp_path / "whole")
 
 
-def test_a_killed_process_goes_on_from_the_last_checkpoint_in_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_process_goes_on_from_the_last_checkpoint_in_time(tmp_path: Path) -> None:
     """As after SIGKILL in the second epoch, with a checkpoint after every batch: nothing but the files is left."""
     experiment = load_experiment("quickstart", SHORT)
     run(experiment, 0, tmp_path / "whole")
@@ -185,9 +183,10 @@ def test_an_evaluation_that_is_interrupted_costs_no_training(tmp_path: Path, mon
     """On analog arrays evaluation draws read noise: what is kept is the state before it."""
     experiment = load_experiment("quickstart", {**SHORT, **ANALOG})
     run(experiment, 0, tmp_path / "whole")
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         report = InterruptingEvaluation(patch, 2)
-        run(experiment, 0, tmp_path / "cut", report=report, checkpoint_seconds=0.0)
+        with pytest.raises(KeyboardInterrupt):
+            run(experiment, 0, tmp_path / "cut", report=report, checkpoint_seconds=0.0)
     assert (checkpoint(tmp_path / "cut")["done"], checkpoint(tmp_path / "cut")["batches"]) == (1, 13)
     told = Counting()
     run(experiment, 0, tmp_path / "cut", resume=True, report=told)
@@ -195,7 +194,7 @@ def test_an_evaluation_that_is_interrupted_costs_no_training(tmp_path: Path, mon
     assert_the_same_run(tmp_path / "cut", tmp_path / "whole")
 
 
-@pytest.fixture()
+@pytest.fixture
 def _terminating() -> Iterator[None]:
     """SIGTERM as the command line handles it."""
 
@@ -215,9 +214,10 @@ def test_a_signal_within_a_batch_waits_for_its_end(
     experiment = load_experiment("quickstart", SHORT)
     run(experiment, 0, tmp_path / "whole")
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(IdealTarget, "__call__", signalled(how, batch=17))
-        run(experiment, 0, tmp_path / "cut")
+        with pytest.raises(KeyboardInterrupt):
+            run(experiment, 0, tmp_path / "cut")
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
     assert (checkpoint(tmp_path / "cut")["done"], checkpoint(tmp_path / "cut")["batches"]) == (1, 4)
     run(experiment, 0, tmp_path / "cut", resume=True)
@@ -228,9 +228,10 @@ def test_a_second_signal_does_not_wait(tmp_path: Path, monkeypatch: pytest.Monke
     """The batch is torn, so that the last checkpoint stands."""
     experiment = load_experiment("quickstart", SHORT)
     run(experiment, 0, tmp_path / "whole")
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(IdealTarget, "__call__", signalled(signal.SIGINT, batch=17, times=2))
-        run(experiment, 0, tmp_path / "cut")
+        with pytest.raises(KeyboardInterrupt):
+            run(experiment, 0, tmp_path / "cut")
     assert (checkpoint(tmp_path / "cut")["done"], checkpoint(tmp_path / "cut")["batches"]) == (1, 0)
     run(experiment, 0, tmp_path / "cut", resume=True)
     assert_the_same_run(tmp_path / "cut", tmp_path / "whole")

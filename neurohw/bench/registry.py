@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from neurohw.errors import InputError
+from neurohw.runs.files import atomic
 
 Rows = list[dict[str, Any]]
 
@@ -38,6 +41,12 @@ def _wires() -> Rows:
     return wires()
 
 
+def _erasure() -> Rows:
+    from neurohw.bench.erasure import erasure
+
+    return erasure()
+
+
 def _published() -> Rows:
     from neurohw.bench.published import published
 
@@ -49,16 +58,19 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], Rows]]] = {
     "arrays": ("what our code adds to aihwkit's bare tile calls", _arrays),
     "analog": ("the analog engine against aihwkit, the bare product and ideal arrays", _analog),
     "wires": ("the solver of IR drop: time, Kirchhoff's residual, and the fast approximation's error", _wires),
+    "erasure": ("what balanced updates leave of the weights of every device, by contrast", _erasure),
     "published": ("accuracies of the committed records against the published ones", _published),
 }
 
 
-def print_benchmarks(name: str | None, console: Console, as_json: bool) -> None:
-    """Run one benchmark, or all, and print tables or JSON.
+def print_benchmarks(name: str | None, console: Console, as_json: bool, csv: Path | None = None) -> None:
+    """Run one benchmark, or all, and print tables or JSON; `csv` takes the rows of a single one.
 
     Raises:
-        InputError: there is no benchmark of that name.
+        InputError: there is no benchmark of that name, or a CSV of all is asked for.
     """
+    if csv is not None and name is None:
+        raise InputError("bench --csv: needs the name of one benchmark; their columns differ")
     if name is not None and name not in BENCHMARKS:
         raise InputError(f"bench: there is no benchmark {name!r}; allowed: {', '.join(BENCHMARKS)}")
     results = {}
@@ -67,6 +79,9 @@ def print_benchmarks(name: str | None, console: Console, as_json: bool) -> None:
             results[key] = run()
             if not as_json:
                 console.print(_table(f"{key}: {question}", results[key]))
+    if csv is not None and name is not None:
+        with atomic(csv) as temporary:
+            pd.DataFrame(results[name]).to_csv(temporary, index=False, float_format="%.6g")
     if as_json:
         console.print_json(json.dumps(results))
 

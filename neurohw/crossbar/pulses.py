@@ -2,7 +2,8 @@
 
 Stochastic trains: sample b gets BL_b slots; in each slot line j carries a pulse with probability
 p_bj = (|x_bj| / max|x_b|) sqrt(k_b / BL_b), k_b = rate max|x_b| max|d_b| / dw, likewise the other side, and a cell
-steps where both sides pulse (Gokmen & Vlasov 2016, 10.3389/fnins.2016.00333, with aihwkit's update management).
+steps where both sides pulse (Gokmen & Vlasov 2016, 10.3389/fnins.2016.00333, with aihwkit's update management: where
+k_b exceeds a full train, the inputs keep p_bj = |x_bj| / max|x_b|, and the other side takes k_b / BL_b, clipped at 1).
 """
 
 from __future__ import annotations
@@ -101,23 +102,27 @@ def _stochastic(
     if not int(lengths.sum()):
         return
     if scheme.update_management or scheme.update_bl_management:
-        per_slot = (pulses / slots.clamp(min=1)).sqrt_()
-        x_chance, d_chance = per_slot / x_max.clamp(min=1e-30), per_slot / d_max.clamp(min=1e-30)
+        per_slot = pulses / slots.clamp(min=1)
+        of_x = per_slot.sqrt().clamp_(max=1.0)
+        d_chance = per_slot.div_(of_x.clamp(min=1e-30)).div_(d_max.clamp(min=1e-30))
+        x_chance = of_x.div_(x_max.clamp(min=1e-30))
     else:
         x_chance = d_chance = (gain / slots.clamp(min=1)).sqrt_()
     x_bits, columns = _trains(pre, x_chance, lengths, generator)
     if not len(columns):
         return
+    d_bits, rows = _trains(post, d_chance, lengths, generator)
+    if not len(rows):
+        return
     if bool((pre < 0).any()):
-        d_bits, rows = _trains(post, d_chance, lengths, generator)
         both, net = d_bits.abs() @ x_bits.abs().t(), d_bits @ x_bits.t()
         yield PulseCounts(rows, columns, (both + net).mul_(0.5), True)
         yield PulseCounts(rows, columns, (both - net).mul_(0.5), False)
         return
-    for up, half in ((True, post.clamp(min=0)), (False, post.clamp(max=0).neg_())):
-        d_bits, rows = _trains(half, d_chance, lengths, generator)
-        if len(rows):
-            yield PulseCounts(rows, columns, d_bits @ x_bits.t(), up)
+    for up, half in ((True, d_bits.clamp(min=0)), (False, d_bits.clamp(max=0).neg_())):
+        some = flat_nonzero(half.amax(1))
+        if len(some):
+            yield PulseCounts(rows[some], columns, half.index_select(0, some) @ x_bits.t(), up)
 
 
 def _trains(values: Tensor, chance: Tensor, lengths: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -120,28 +120,32 @@ def staircase(
     cycles: int,
     generator: torch.Generator,
     start: float | None = None,
+    reset: bool = False,
 ) -> Staircase:
     """Give every cell of a population the same trains, one pulse at a time: w <- clip(w +- (step + noise * xi)).
 
-    The next cycle starts where the last one ended. What is seen after a pulse is w + write_noise * step * xi.
+    The next cycle starts where the last one ended, or anew (`reset`). Seen after a pulse: w + write_noise * step * xi.
 
     Args:
         response: the law.
         devices, pulses_up, pulses_down, cycles: how many.
         generator: of every draw.
         start: weight before the first pulse; each cell's own lower bound unless given.
+        reset: every cycle begins at `start`, as after an erasing pulse.
 
     Raises:
         InputError: a number of devices or cycles below 1, or of pulses below 0.
     """
     _check_counts(devices, pulses_up, pulses_down, cycles)
     cells = response.draw((devices,), generator)
-    w = cells["w_min"].clone() if start is None else torch.full_like(cells["w_min"], start)
-    w = _clipped(w, cells)
+    first = cells["w_min"].clone() if start is None else torch.full_like(cells["w_min"], start)
+    first = w = _clipped(first, cells)
     polarity = np.repeat([1, -1], [pulses_up, pulses_down])
     seen = torch.empty(cycles, len(polarity) + 1, devices)
     visible = w
     for cycle in range(cycles):
+        if reset:
+            w = visible = first
         seen[cycle, 0] = visible
         for i, sign in enumerate(polarity, 1):
             w = _pulsed(response, w, cells, sign > 0, generator)
@@ -225,7 +229,7 @@ def characterise(
     if pulses is None:
         pulses = int(np.clip(1.5 * device.states, 20, 1000))
     down = pulses if device.sided == 2 else 0
-    stairs = staircase(law, devices, pulses, down, cycles if down else 1, generator)
+    stairs = staircase(law, devices, pulses, down, cycles, generator, reset=down == 0)
     g_min, g_max = device.g_min, device.g_max
     start = g_min + (g_max - g_min) * np.array([0.25, 0.5, 0.75, 1.0])
     retention = device.retention_parameters()

@@ -43,7 +43,7 @@ def draw_staircase(ax: Axes, data: Characteristics) -> None:
     ax.set_xlabel("Pulse")
     ax.set_ylabel(f"Conductance, {unit}")
     ax.set_xlim(0, pulses[-1])
-    _legend_below_data(ax)
+    _legend(ax)
 
 
 def draw_steps(ax: Axes, data: Characteristics) -> None:
@@ -63,8 +63,7 @@ def draw_steps(ax: Axes, data: Characteristics) -> None:
     ax.set_title("Step size (band: device to device)")
     ax.set_xlabel(f"Conductance, {range_unit}")
     ax.set_ylabel(f"Mean step of a pulse, {unit}")
-    ax.set_ylim(bottom=0)
-    _legend_below_data(ax)
+    _legend_above_data(ax)
 
 
 def draw_cycle_noise(ax: Axes, data: Characteristics) -> None:
@@ -80,8 +79,7 @@ def draw_cycle_noise(ax: Axes, data: Characteristics) -> None:
     ax.set_xlabel("Pulse")
     ax.set_ylabel(f"Standard deviation, {unit}")
     ax.set_xlim(0, pulses[-1])
-    ax.set_ylim(bottom=0)
-    _legend_below_data(ax)
+    _legend_above_data(ax)
 
 
 def draw_drift(ax: Axes, data: Characteristics) -> None:
@@ -90,7 +88,7 @@ def draw_drift(ax: Axes, data: Characteristics) -> None:
     scale, unit = _unit(data.device.g_max)
     for start, mean, std, colour in zip(drift.start, drift.mean, drift.std, _STATES, strict=True):
         ax.fill_between(drift.seconds, (mean - std) * scale, (mean + std) * scale, color=colour, alpha=0.2, lw=0)
-        ax.plot(drift.seconds, mean * scale, color=colour, lw=1.8, label=f"from {readable(float(start), 'S', 3)}")
+        ax.plot(drift.seconds, mean * scale, color=colour, lw=1.8, label=f"from {_said(start)}")
     retention = data.device.retention_parameters()
     ax.set_xscale("log")
     ax.set_ylim(0, 1.1 * drift.start.max() * scale)
@@ -114,7 +112,7 @@ def draw_read_noise(ax: Axes, data: Characteristics) -> None:
     x = np.linspace(-4, 4, 200)
     bell = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi) / (noise.sigma * scale)
     ax.plot(x * noise.sigma * scale, bell, color=UP, lw=1.8)
-    ax.set_title(f"Read noise, σ = {readable(noise.sigma, 'S', 3)}")
+    ax.set_title(f"Read noise, σ = {_said(noise.sigma)}")
     ax.set_xlabel(f"Read less mean, {unit}")
     ax.set_ylabel(f"Density, 1/{unit}")
     ax.set_ylim(bottom=0)
@@ -133,11 +131,8 @@ def characteristics_figure(data: Characteristics) -> Figure:
         ax.grid(True)
     law = data.device.response()
     device = data.device
-    figure.suptitle(
-        f"{device.name}: {device.technology} ({law.name}; "
-        f"{readable(device.g_min, 'S', 3)} to {readable(device.g_max, 'S', 3)})",
-        fontsize=12,
-    )
+    span = " to ".join(_said(g) for g in (device.g_min, device.g_max))
+    figure.suptitle(f"{device.name}: {device.technology} ({law.name}; {span})", fontsize=12)
     return figure
 
 
@@ -166,7 +161,7 @@ def draw_changes(ax: Axes, data: Residuals) -> None:
     ax.set_xlabel(f"Conductance measured before, {range_unit}")
     ax.set_ylabel(f"Change, {unit}")
     ax.grid(True)
-    _legend_below_data(ax)
+    _legend(ax)
 
 
 def draw_errors(ax: Axes, data: Residuals) -> None:
@@ -182,7 +177,7 @@ def draw_errors(ax: Axes, data: Residuals) -> None:
     ax.set_xlabel(f"Conductance measured before, {unit}")
     ax.set_ylabel("In predicted standard deviations")
     ax.grid(True)
-    _legend_below_data(ax)
+    _legend(ax)
 
 
 def draw_histogram(ax: Axes, data: Residuals) -> None:
@@ -193,7 +188,7 @@ def draw_histogram(ax: Axes, data: Residuals) -> None:
     ax.set_title("Distribution of the errors")
     ax.set_xlabel("In predicted standard deviations")
     ax.set_ylabel("Density")
-    _legend_below_data(ax)
+    _legend(ax)
 
 
 def draw_autocorrelation(ax: Axes, data: Residuals) -> None:
@@ -208,12 +203,16 @@ def draw_autocorrelation(ax: Axes, data: Residuals) -> None:
     ax.set_title("Autocorrelation of the errors")
     ax.set_xlabel("Lag, pulses")
     ax.set_ylabel("Correlation")
-    _legend_below_data(ax)
+    _legend(ax)
 
 
 def _siemens(data: Characteristics, weights: np.ndarray) -> np.ndarray:
     law = data.device.response()
     return (weights - law.w_min) * per_weight(data.device) + data.device.g_min
+
+
+def _said(siemens: float) -> str:
+    return readable(float(siemens), "S", 3).replace("u", "µ")
 
 
 def _unit(largest: float) -> tuple[float, str]:
@@ -224,5 +223,12 @@ def _unit(largest: float) -> tuple[float, str]:
     return factors.get(unit, 1.0), unit.replace("u", "µ")
 
 
-def _legend_below_data(ax: Axes) -> None:
+def _legend_above_data(ax: Axes) -> None:
+    """Add a legend over the data, on an axis that starts at zero."""
+    entries = len(ax.get_legend_handles_labels()[0])
+    ax.set_ylim(0, ax.get_ylim()[1] * (1.02 + 0.08 * entries))
+    ax.legend(loc="upper center", fontsize=8.5)
+
+
+def _legend(ax: Axes) -> None:
     ax.legend(loc="best", fontsize=8.5, frameon=True, framealpha=0.85, edgecolor="none")

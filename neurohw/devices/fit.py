@@ -40,7 +40,7 @@ SAMPLES = 2000
 RANKED = (12, 4)  # devices and cycles that laws are compared on: enough to tell them apart, in seconds
 _SAME = ("soft-bounds-reference",)  # fitted as another law, so only on demand
 ROUNDS = 4  # of scaling to the mean bounds
-_SCALED = 2e-3  # how near to -1 and 1 the mean bounds come
+_SCALED = 5e-3  # how near to -1 and 1 the mean bounds come
 _SPREAD = 0.2  # first guess of relative spreads
 _INTERIOR = 0.75  # weights where bounds do not yet cut steps off
 _ENOUGH = 50  # pulses for a regression
@@ -94,7 +94,7 @@ class Fit:
     Args:
         law: the chosen law's name; flags: its switches.
         estimates: its parameters, and g_min, g_max (S), read_noise (over g_max - g_min).
-        candidates: every law that was compared, the best first.
+        candidates: the laws that were compared, the best first; none where there was no choice.
         trains: what was fitted.
         weights, errors, standardised: [devices, cycles, pulses - 1], before the pulse, and one-pulse prediction errors
             in weights and in their predicted standard deviations.
@@ -139,8 +139,10 @@ def fit(trains: PulseTrains, law: str | None = None, seed: int = 0) -> Fit:
     generator = np.random.default_rng(seed)
     centre, half = _first_scale(trains)
     dithered, dither = _dithered(trains, centre, half, generator)
-    candidates = _ranked([law] if law else [name for name in FITTED if name not in _SAME], dithered, centre, half)
-    best = next(f for f in FITTED[candidates[0].law] if f.additive_noise == candidates[0].additive_noise)
+    names = [law] if law else [name for name in FITTED if name not in _SAME]
+    alone = len(names) == 1 and len(FITTED[names[0]]) == 1
+    candidates = () if alone else _ranked(names, dithered, centre, half)
+    best = FITTED[names[0]][0] if alone else _variant(candidates[0])
     used, dither = (dithered, dither) if best.hard else (trains, 0.0)
     first = _Scaled(_first(best, _scaled(used, centre, half)), centre, half)
     return _reported(_rescaled(first, used), candidates, used, dither, generator)
@@ -155,6 +157,10 @@ def _ranked(names: list[str], trains: PulseTrains, centre: float, half: float) -
     winner = min(found, key=lambda candidate: candidate.bic).law
     found += [_candidate(_first(variant, data), data.count) for variant in FITTED[winner][1:]]
     return tuple(sorted(found, key=lambda candidate: candidate.bic))
+
+
+def _variant(candidate: Candidate) -> FittedLaw:
+    return next(f for f in FITTED[candidate.law] if f.additive_noise == candidate.additive_noise)
 
 
 def _part(trains: PulseTrains) -> PulseTrains:
@@ -262,7 +268,7 @@ def _rescaled(first: _Scaled, trains: PulseTrains) -> _Scaled:
         p = scaled.population
         high, low = p.mean[2], p.mean[3]
         shift, stretch = (high + low) / 2, (high - low) / 2
-        if turn > 1 and abs(shift) < _SCALED and abs(stretch - 1) < _SCALED:
+        if turn and abs(shift) < _SCALED and abs(stretch - 1) < _SCALED:
             break
         centre, half = scaled.centre + scaled.half * shift, scaled.half * stretch
         effects, std, shared = p.effects.copy(), p.std.copy(), p.shared.copy()

@@ -51,7 +51,7 @@ def annotated(device: DeviceModel, fit: Fit, drift: DriftFit | None) -> str:
     said = {**fit.estimates, **(drift.estimates if drift else {})}
     said["noise"] = said.pop("read_noise")
     lines = [
-        "# Written by neurohw device fit. Weights: -1 and 1 are the mean bounds, g_min and g_max; steps are in weights.",
+        "# By neurohw device fit. Weights: -1 and 1 are the mean bounds, g_min and g_max; steps are in weights.",
         "# Behind each number: its 95 % interval. What is NOT IDENTIFIABLE was not determined by these measurements.",
         *(_commented(line, said) for line in device.to_toml().splitlines()),
     ]

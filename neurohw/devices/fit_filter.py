@@ -14,6 +14,7 @@ first measurement of a train only starts it: the state before is unknown.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -55,8 +56,8 @@ class Information:
 
     Args:
         value: [devices].
-        effects, shared: gradients, [devices, effects] and [shared].
-        effects2: [devices, effects, effects]; cross: [devices, effects, shared]; shared2: [shared, shared].
+        effects, shared: gradients, [devices, effects] and [devices, shared].
+        effects2: [devices, effects, effects]; cross: [devices, effects, shared]; shared2: [devices, shared, shared].
     """
 
     value: np.ndarray
@@ -65,6 +66,14 @@ class Information:
     effects2: np.ndarray
     cross: np.ndarray
     shared2: np.ndarray
+
+    def mixed(self, other: Information, chosen: np.ndarray) -> Information:
+        """Return this information, of the chosen devices that of the other."""
+        mixed = {}
+        for field in dataclasses.fields(self):
+            mine, others = getattr(self, field.name), getattr(other, field.name)
+            mixed[field.name] = np.where(chosen.reshape(-1, *[1] * (mine.ndim - 1)), others, mine)
+        return Information(**mixed)
 
 
 def observed(w: np.ndarray, up: np.ndarray, valid: np.ndarray) -> Observed:
@@ -130,10 +139,10 @@ def information(
     return Information(
         value.numpy(),
         first[:, :n].numpy(),
-        first[:, n:].sum(0).numpy(),
+        first[:, n:].numpy(),
         second[:, :n, :n],
         second[:, :n, n:],
-        second[:, n:, n:].sum(0),
+        second[:, n:, n:],
     )
 
 

@@ -137,7 +137,7 @@ def fit_population(
     point = _Point(effects, mean, variance, problem.limited(shared))
     level = np.zeros(len(shared))
     if not polish:
-        point, info, taken, converged = _climbed(problem, _annealed(problem, point), level, iterations, _ROUGH)
+        point, info, taken, converged = _climbed(problem, _annealed(problem, point), level, iterations // 2, _ROUGH)
         return _finished(law, info, point, scales, taken, converged)
     point, _, first, _ = _climbed(problem, point, level, iterations, _FINE)
     level = _dispersion_slope(problem, point)
@@ -236,8 +236,7 @@ def _settled(
     better = found.value + _prior(trial) <= info.value + _prior(point)
     effects = np.where(better[:, None], trial.effects, point.effects)
     kept = _Point(effects, point.mean, point.variance, point.shared)
-    found = found if better.all() else problem.information(kept)
-    return kept, found, np.where(better, damping / 8, 8 * np.maximum(damping, 1e-3))
+    return kept, info.mixed(found, better), np.where(better, damping / 8, 8 * np.maximum(damping, 1e-3))
 
 
 def _prior(point: _Point) -> np.ndarray:
@@ -284,7 +283,7 @@ def _stepped(
     pull = info.effects * point.variance + offset
     prior = 1 / (_WEAK * scales) ** 2
     mean_side = _times(tt, _times(own, offset) - info.effects).sum(0) - prior * (point.mean - problem.start)
-    slope = info.shared + level
+    slope = info.shared.sum(0) + level
     shared_side = -slope + _times(info.cross.transpose(0, 2, 1), _times(t, pull)).sum(0)
     left = _reduced(info, w, tt, point.variance, np.diag(prior), damping)
     right = np.concatenate([mean_side, shared_side])
@@ -314,7 +313,8 @@ def _reduced(
     """Return the information of (mu, psi), the devices integrated out."""
     cross = (tt @ info.cross).sum(0)
     inner = tt.transpose(0, 2, 1) * variance  # H_d^-1 = T_d tau^2
-    shared = info.shared2 + damping * np.diag(np.diag(info.shared2))
+    shared = info.shared2.sum(0)
+    shared = shared + damping * np.diag(np.diag(shared))
     shared = shared - (info.cross.transpose(0, 2, 1) @ inner @ info.cross).sum(0)
     shared = shared + 1e-9 * np.eye(len(shared))
     return np.block([[w.sum(0) + prior, cross], [cross.T, shared]])

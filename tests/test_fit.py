@@ -1,0 +1,393 @@
+"""Fits give known parameters back, tell spreads and noises apart, choose the law, and name what is wrong in a file.
+
+The truth is what the cells that were drawn have: means and spreads of thirty devices differ from those of the law that
+they are drawn from by the luck of the draw (13 % for a spread), which is no error of a fit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from neurohw.cli_device import device_app
+from neurohw.devices import laws
+from neurohw.devices.characterise import staircase
+from neurohw.devices.fit import Fit, fit
+from neurohw.devices.fit_device import fitted_device
+from neurohw.devices.fit_filter import _clipped
+from neurohw.devices.fit_laws import FITTED, TABLE, Start
+from neurohw.devices.fit_population import random_effects
+from neurohw.devices.fit_residuals import residual_data
+from neurohw.devices.fit_retention import fit_drift
+from neurohw.devices.library import load_device
+from neurohw.devices.measurements import PulseTrains, RetentionCurves, read_pulse_trains, read_retention
+from neurohw.errors import InputError
+
+G_MIN, G_MAX = 10e-6, 50e-6
+SEED = 0
+COMMON: dict[str, float] = {
+    "step_dtod": 0.2,
+    "step_ctoc": 0.3,
+    "asymmetry": 0.2,
+    "asymmetry_dtod": 0.1,
+    "w_max": 1.0,
+    "w_min": -1.0,
+    "w_max_dtod": 0.1,
+    "w_min_dtod": 0.1,
+}
+CURVE = {"A_up": 0.1, "A_down": 0.15, "gamma_up": 2.0, "gamma_down": 1.5, "a": 1.0, "b": 0.0}
+KNOWN: dict[str, laws.PulseResponse] = {
+    "constant": laws.ConstantStep(step=0.04, **COMMON),
+    "linear": laws.LinearStep(
+        step=0.05, gamma_up=0.6, gamma_down=0.5, gamma_up_dtod=0.15, gamma_down_dtod=0.15, **COMMON
+    ),
+    "soft-bounds": laws.SoftBounds(step=0.03, **COMMON),
+    "exponential": laws.ExponentialStep(step=0.05, **CURVE, **COMMON),
+    "power": laws.PowerStep(step=0.08, gamma=1.5, gamma_dtod=0.1, gamma_asymmetry=0.2, **COMMON),
+    "piecewise": laws.PiecewiseStep(
+        step=0.04, table_up=(1.5, 1.2, 1.0, 0.8, 0.4), table_down=(0.4, 0.7, 1.0, 1.1, 1.4), **COMMON
+    ),
+}
+
+
+def measured(
+    law: laws.PulseResponse, noise: float, devices: int = 30, cycles: int = 5, pulses: int = 100, seed: int = SEED
+) -> PulseTrains:
+    """Simulate trains; `noise` is that of a measurement over g_max - g_min."""
+    stairs = staircase(law, devices, pulses, pulses, cycles, torch.Generator().manual_seed(seed))
+    share = (stairs.weights[:, :, 1:] - law.w_min) / (law.w_max - law.w_min)
+    share = share + noise * np.random.default_rng(seed).standard_normal(share.shape)
+    up = np.broadcast_to(stairs.polarity > 0, share.shape).copy()
+    names = tuple(str(i) for i in range(devices))
+    return PulseTrains(G_MIN + (G_MAX - G_MIN) * share, up, np.ones_like(up), names, "known.csv")
+
+
+@cache
+def fitted(name: str, noise: float, cycles: int = 5) -> Fit:
+    return fit(measured(KNOWN[name], noise, cycles=cycles), name)
+
+
+def truth(law: laws.PulseResponse, devices: int = 30, seed: int = SEED) -> dict[str, Any]:
+    """Return the parameters of the drawn cells, their mean bounds shifted to the middle and scaled to -1 and 1."""
+    cells = law.draw((devices,), torch.Generator().manual_seed(seed))
+    c = {key: value.double().numpy() for key, value in cells.items()}
+    centre, half = (c["w_max"].mean() + c["w_min"].mean()) / 2, (c["w_max"].mean() - c["w_min"].mean()) / 2
+    for side in ("up", "down"):
+        if f"slope_{side}" in c:
+            c[side] = c[side] + c[f"slope_{side}"] * centre
+    up, down = c["up"], c["down"]
+    step = max(up.mean(), down.mean())
+
+    def std(x: np.ndarray) -> float:
+        return float(x.std(ddof=1))
+
+    known: dict[str, Any] = {
+        "step": step / half,
+        "step_dtod": std((up + down) / 2) / step,
+        "asymmetry": 1 - down.mean() / up.mean(),
+        "asymmetry_dtod": std((up - down) / 2) / step,
+        "step_ctoc": law.step_ctoc,
+        "w_max_dtod": std(c["w_max"]) / half,
+        "w_min_dtod": std(c["w_min"]) / half,
+        "g_max": (G_MIN + G_MAX) / 2 + (G_MAX - G_MIN) / 2 * c["w_max"].mean(),
+        "g_min": (G_MIN + G_MAX) / 2 + (G_MAX - G_MIN) / 2 * c["w_min"].mean(),
+    }
+    if isinstance(law, laws.LinearStep):
+        for side, sign in (("up", -1), ("down", 1)):
+            gamma = sign * c[f"slope_{side}"] * half / c[side]
+            known |= {f"gamma_{side}": gamma.mean(), f"gamma_{side}_dtod": std(gamma)}
+    if isinstance(law, laws.PowerStep):
+        gamma = max(c["gamma_up"].mean(), c["gamma_down"].mean())
+        known |= {"gamma": gamma, "gamma_asymmetry": 1 - c["gamma_down"].mean() / c["gamma_up"].mean()}
+        known["gamma_dtod"] = std((c["gamma_up"] + c["gamma_down"]) / 2) / gamma
+    if isinstance(law, laws.ExponentialStep):
+        known |= {"gamma_up": law.gamma_up, "gamma_down": law.gamma_down}
+        known["A_up"] = law.A_up * np.exp(law.gamma_up * centre / half)
+        known["A_down"] = law.A_down * np.exp(-law.gamma_down * centre / half)
+    if isinstance(law, laws.PiecewiseStep):
+        known |= {"table_up": law.table_up, "table_down": law.table_down}
+    return known
+
+
+def check(found: Fit, law: laws.PulseResponse, noise: float, loose: tuple[str, ...] = ()) -> None:
+    """Assert every parameter within 10 %, the `loose` ones inside their own interval."""
+    known = truth(law) | ({"read_noise": noise} if noise else {})
+    for name, value in known.items():
+        estimate = found.estimates[name]
+        if name in loose:
+            assert estimate.low <= value <= estimate.high, (name, value, estimate)
+        else:
+            np.testing.assert_allclose(estimate.value, value, rtol=0.1, err_msg=name)
+    assert set(found.estimates) - set(known) <= {"read_noise", "a", "b", "gamma_asymmetry_dtod"}
+
+
+@pytest.mark.parametrize("name", ["constant", "linear", "soft-bounds", "exponential"])
+def test_every_parameter_is_found_under_both_noises(name: str) -> None:
+    """30 devices, 5 cycles of 100 + 100 pulses, 30 % cycle-to-cycle noise and 3 % of the range when measured."""
+    check(fitted(name, 0.03), KNOWN[name], 0.03)
+
+
+def test_the_power_law_is_found_under_both_noises() -> None:
+    spreads = ("step_dtod", "asymmetry_dtod", "gamma_dtod")  # bounds and exponents of one device hardly tell apart
+    check(fitted("power", 0.03), KNOWN["power"], 0.03, loose=spreads)
+
+
+def test_a_table_is_found_from_two_cycles() -> None:
+    check(fitted("piecewise", 0.03, cycles=2), KNOWN["piecewise"], 0.03, loose=("asymmetry", "step_ctoc", "table_down"))
+
+
+@pytest.mark.parametrize("name", ["soft-bounds", "constant", "power"])
+def test_every_parameter_is_found_without_measurement_noise(name: str) -> None:
+    found = fitted(name, 0.0)
+    check(found, KNOWN[name], 0.0)
+    assert found.estimates["read_noise"].value < 0.002
+
+
+def test_noises_are_told_apart() -> None:
+    """The same total noise of an increment, once the cell's and once the measurement's."""
+    quiet = {**COMMON, "step_ctoc": 0.02}
+    measurement = fit(measured(laws.SoftBounds(step=0.03, **quiet), 0.01, 10, 3), "soft-bounds")
+    cell = fit(measured(laws.SoftBounds(step=0.03, **{**COMMON, "step_ctoc": 0.9}), 0.0, 10, 3), "soft-bounds")
+    assert measurement.estimates["step_ctoc"].value < 0.2
+    assert measurement.estimates["read_noise"].value == pytest.approx(0.01, rel=0.1)
+    assert cell.estimates["step_ctoc"].value == pytest.approx(0.9, rel=0.1)
+    assert cell.estimates["read_noise"].value < 0.002
+
+
+def test_devices_without_spread_have_none() -> None:
+    equal = {key: 0.0 for key in COMMON if key.endswith("dtod")}
+    found = fit(measured(laws.SoftBounds(step=0.03, **{**COMMON, **equal}), 0.03, 15, 3), "soft-bounds").estimates
+    for name in equal:
+        assert found[name].value < 0.03, (name, found[name])
+        assert found[name].low < 0.01
+
+
+def test_the_law_is_chosen_and_residuals_are_white() -> None:
+    found = fit(measured(KNOWN["soft-bounds"], 0.02, 8, 2, 60))
+    assert found.law == "soft-bounds"
+    names = {candidate.law for candidate in found.candidates}
+    assert names == set(laws.LAWS) - {"soft-bounds-reference"}
+    assert found.candidates[0].bic < min(c.bic for c in found.candidates if c.law != "soft-bounds") - 5
+    left = residual_data(found)
+    assert left.standardised.std() == pytest.approx(1, abs=0.05)
+    assert (abs(left.autocorrelation) < 2 * left.chance).all()
+
+
+def test_a_wrong_law_leaves_residuals_that_are_not_flat() -> None:
+    trains = measured(KNOWN["soft-bounds"], 0.01, 8, 2, 60)
+    right, wrong = (residual_data(fit(trains, name)) for name in ("soft-bounds", "constant"))
+    assert np.nanmax(abs(wrong.mean)) > 3 * np.nanmax(abs(right.mean))
+
+
+def test_bounds_that_no_train_reaches_are_said_to_be_unknown() -> None:
+    law = laws.ConstantStep(step=0.004, **COMMON)
+    stairs = staircase(law, 8, 60, 60, 3, torch.Generator().manual_seed(1), start=0.0, reset=True)
+    share = (stairs.weights[:, :, 1:] + 1) / 2
+    up = np.broadcast_to(stairs.polarity > 0, share.shape).copy()
+    trains = PulseTrains(G_MIN + (G_MAX - G_MIN) * share, up, np.ones_like(up), tuple("abcdefgh"), "short.csv")
+    found = fit(trains, "constant").estimates
+    assert not found["g_max"].identifiable
+    assert not found["w_max_dtod"].identifiable
+    assert found["step_ctoc"].value == pytest.approx(0.3, rel=0.1)
+
+
+def test_one_device_has_no_spread_between_devices() -> None:
+    found = fit(measured(KNOWN["soft-bounds"], 0.01, 1, 5), "soft-bounds")
+    assert found.estimates["step_dtod"].value == 0
+    assert not found.estimates["step_dtod"].identifiable
+    known = truth(KNOWN["soft-bounds"], devices=1)
+    estimate = found.estimates["step"]
+    assert estimate.low < known["step"] < estimate.high
+
+
+def test_fitted_laws_are_the_laws() -> None:
+    """The batched table of the fit against `laws.PiecewiseStep`; the others are evaluated by `laws` itself."""
+    variant = FITTED["piecewise"][0]
+    mean, shared = variant.start(Start(0.04, 0.03, -0.01, 0.02))
+    response = variant.response(torch.from_numpy(mean)[None, None], torch.from_numpy(shared)[None])
+    tables = variant.parameters(mean[None], 0.1 * abs(mean[None]), shared[None])
+    law = laws.PiecewiseStep(table_up=tuple(tables["table_up"][0]), table_down=tuple(tables["table_down"][0]))
+    assert len(law.table_up) == TABLE
+    cells = {"up": 0.04, "down": 0.03, "w_max": 1.0, "w_min": -1.0}
+    tensors = {key: torch.full((1,), value, dtype=torch.float64) for key, value in cells.items()}
+    w = torch.linspace(-1, 1, 50, dtype=torch.float64)
+    for up in (True, False):
+        torch.testing.assert_close(response.steps(w[None, None], up)[0, 0], law.steps(w.clone(), tensors, up))
+
+
+def test_a_clipped_gaussian_has_the_moments_of_its_samples() -> None:
+    xi = torch.randn(400_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for mean, std in ((0.9, 0.3), (1.3, 0.2), (-1.2, 0.7), (0.0, 2.0), (0.2, 0.01)):
+        clipped = (mean + std * xi).clamp(-1, 1)
+        m, p = _clipped(*(torch.tensor(x, dtype=torch.float64) for x in (mean, std**2, -1.0, 1.0)))
+        assert m.item() == pytest.approx(clipped.mean().item(), abs=4e-3)
+        assert p.item() == pytest.approx(clipped.var().item(), rel=0.02)
+
+
+def test_a_random_effect_is_freed_of_its_estimation_error() -> None:
+    rng = np.random.default_rng(0)
+    error = rng.uniform(0.05, 0.2, 4000)
+    mean, _, spread, (low, high) = random_effects(
+        1 + 0.1 * rng.standard_normal(4000) + error * rng.standard_normal(4000), error
+    )
+    assert mean == pytest.approx(1, abs=0.01)
+    assert spread == pytest.approx(0.1, rel=0.1)
+    assert low < 0.1 < high
+
+
+def curves(nu: float, dtod: float, state: float, noise: float) -> RetentionCurves:
+    rng = np.random.default_rng(3)
+    seconds = np.logspace(0, 5, 40)
+    start = rng.uniform(G_MIN, G_MAX, 30)
+    xi = rng.standard_normal(30)
+    xi = (xi - xi.mean()) / xi.std(ddof=1)
+    exponents = nu + dtod * xi + state * ((start - G_MIN) / (G_MAX - G_MIN) - 0.5)
+    g = start[:, None] * seconds ** -exponents[:, None]
+    g = np.abs(g + noise * (G_MAX - G_MIN) * rng.standard_normal(g.shape)) + 1e-9
+    return RetentionCurves(tuple(seconds for _ in g), tuple(g), tuple(map(str, range(30))), "retention.csv")
+
+
+def test_drift_is_found_under_three_percent_noise() -> None:
+    found = fit_drift(curves(0.06, 0.02, 0.0, 0.03), G_MIN, G_MAX)
+    assert found.estimates["drift_nu"].value == pytest.approx(0.06, rel=0.1)
+    assert found.estimates["drift_nu_dtod"].value == pytest.approx(0.02, rel=0.1)
+    assert found.noise == pytest.approx(0.03 * (G_MAX - G_MIN), rel=0.1)
+    assert found.estimates["drift_t0"].value == 1
+
+
+def test_drift_that_depends_on_the_state_is_found() -> None:
+    found = fit_drift(curves(0.06, 0.005, -0.04, 0.003), G_MIN, G_MAX).estimates
+    assert found["drift_nu"].value == pytest.approx(0.06, rel=0.1)
+    assert found["drift_nu_state"].value == pytest.approx(-0.04, rel=0.1)
+    assert found["drift_nu_dtod"].value == pytest.approx(0.005, rel=0.2)
+
+
+def write_trains(path: Path, trains: PulseTrains) -> None:
+    d, c, t = (index.ravel() for index in np.indices(trains.conductance.shape))
+    polarity = np.where(trains.up.ravel(), "up", "-1")
+    table = pd.DataFrame({"device": d, "cycle": c, "pulse": t + 1, "polarity": polarity})
+    table.assign(conductance_S=trains.conductance.ravel()).to_csv(path, index=False)
+
+
+def test_the_command_writes_a_valid_device_its_intervals_and_a_figure(tmp_path: Path) -> None:
+    csv, retention, out = tmp_path / "trains.csv", tmp_path / "drift.csv", tmp_path / "mine.toml"
+    trains = measured(KNOWN["soft-bounds"], 0.02, 6, 2, 60)
+    write_trains(csv, trains)
+    drift = curves(0.06, 0.02, 0.0, 0.01)
+    rows = [
+        (n, t, g)
+        for n, ts, gs in zip(drift.devices, drift.seconds, drift.conductance, strict=True)
+        for t, g in zip(ts, gs, strict=True)
+    ]
+    pd.DataFrame(rows, columns=["device", "time_s", "conductance_S"]).to_csv(retention, index=False)
+    arguments = ["fit", str(csv), "--law", "soft-bounds", "--retention", str(retention), "--out", str(out)]
+    done = CliRunner().invoke(device_app, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    device = load_device(out)
+    assert {quantity.source for _, quantity in device.numbers()} == {"fit of trains.csv", "fit of drift.csv"}
+    assert device.name == "mine"
+    assert device.response().name == "soft-bounds"
+    assert device.g_max == pytest.approx(G_MAX, rel=0.1)
+    assert device.retention_parameters().drift_nu == pytest.approx(0.06, rel=0.1)
+    report = json.loads((tmp_path / "mine.fit.json").read_text(encoding="utf-8"))
+    step = report["parameters"]["step"]
+    assert step["low"] < step["value"] == pytest.approx(device.response().step, rel=1e-4)
+    assert "# " in next(line for line in out.read_text(encoding="utf-8").splitlines() if line.startswith("step ="))
+    assert 10_000 < (tmp_path / "mine.residuals.png").stat().st_size < 1_000_000
+
+
+def test_every_law_makes_a_valid_device() -> None:
+    small = measured(KNOWN["soft-bounds"], 0.02, 3, 1, 40)
+    for name in laws.LAWS:
+        device = fitted_device(fit(small, name), None, "small")
+        assert device.response().name == name
+        assert device.response().w_max == 1
+
+
+GOOD = "pulse,polarity,conductance_S\n" + "".join(
+    f"{i},{1 if i < 15 else -1},{1e-6 * (i if i < 15 else 30 - i)}\n" for i in range(1, 30)
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("\n5,1,", "\n5,1,nan#", "row 6, column conductance_S: got 'nan#"),
+        ("5e-06\n6,", "\n6,", "row 6, column conductance_S: got ''; allowed: a finite number"),
+        ("\n3,1,", "\n3,1,-", "row 4, column conductance_S: got '-3e-06'; allowed: a finite number of at least 0"),
+        ("\n7,1,", "\n5,1,", "row 8, column pulse: got 5 after 6"),
+        ("\n7,1,", "\n7.5,1,", "row 8, column pulse: got '7.5'; allowed: a whole number"),
+        ("\n8,1,", "\n8,sideways,", "row 9, column polarity: got 'sideways'; allowed: \\+1"),
+        ("polarity", "sign", "column polarity is missing; got: pulse, sign, conductance_S"),
+        (",-1,", ",+1,", "device 1: 0 depressing pulses .* allowed: at least 10"),
+    ],
+)
+def test_a_wrong_file_is_named_with_row_and_column(old: str, new: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.csv"
+    text = GOOD.replace(old, new)
+    assert text != GOOD
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=f"wrong.csv: {said}"):
+        read_pulse_trains(path)
+
+
+def test_a_good_file_is_read_with_every_spelling_of_polarity(tmp_path: Path) -> None:
+    path = tmp_path / "good.csv"
+    path.write_text(
+        GOOD.replace("\n3,1,", "\n3,Up,").replace("\n4,1,", "\n4,+1,").replace("\n20,-1", "\n20, depression")
+    )
+    trains = read_pulse_trains(path)
+    assert trains.conductance.shape == (1, 1, 29)
+    assert trains.up[0, 0].sum() == 14
+    assert trains.conductance[0, 0, 4] == 5e-6
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("time_s,conductance_S\n1,1e-6\n3,1e-6\n2,1e-6\n", "row 4, column time_s: got 2 after 3"),
+        ("time_s,conductance_S\n0,1e-6\n", "row 2, column time_s: got '0'; allowed: a finite number above 0"),
+        ("time_s,conductance_S\n1,0\n", "row 2, column conductance_S"),
+        ("time_s,conductance_S\n1,1e-6\n2,1e-6\n", "device 1: 2 times; allowed: at least 3"),
+        ("time,conductance_S\n1,1e-6\n", "column time_s is missing"),
+        ("", "not a CSV file"),
+    ],
+)
+def test_wrong_retention_is_named(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=said):
+        read_retention(path)
+
+
+def test_an_unknown_law_and_a_missing_file_are_the_users_errors(tmp_path: Path) -> None:
+    path = tmp_path / "good.csv"
+    path.write_text(GOOD, encoding="utf-8")
+    runner, out = CliRunner(), ["--out", str(tmp_path / "x.toml")]
+    for arguments, said in (
+        (["fit", str(path), "--law", "cubic", *out], "unknown law 'cubic'; allowed: constant"),
+        (["fit", str(tmp_path / "none.csv"), *out], "cannot be read"),
+        (["fit", str(path), "--out", str(tmp_path / "x.txt")], "ends in .toml"),
+    ):
+        done = runner.invoke(device_app, arguments)
+        assert isinstance(done.exception, InputError)
+        assert said in str(done.exception)
+        assert done.exception.exit_status == 2
+    assert not (tmp_path / "x.toml").exists()
+
+
+def test_a_candidate_knows_its_numbers() -> None:
+    found = fitted("soft-bounds", 0.03)
+    best = found.candidates[0]
+    assert best.parameters == 4 + 4 + 2
+    assert best.bic == pytest.approx(best.aic + best.parameters * (np.log(12 * 4 * 199) - 2))
+    assert dataclasses.asdict(best)["law"] == "soft-bounds"

@@ -1,0 +1,147 @@
+"""From products to pulses: the distribution of counts, their limits, signs, and what cells of one line share."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from neurohw.crossbar.periphery import PulseScheme
+from neurohw.crossbar.pulses import dense_counts, pulse_counts, whole_counts
+
+REPEATS = 4000
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def signed(trains: object, shape: tuple[int, int]) -> Tensor:
+    """Return the signed number of pulses of every cell."""
+    total = torch.zeros(shape)
+    for part in trains:  # type: ignore[attr-defined]
+        assert (part.counts >= 0).all()
+        assert (part.counts == part.counts.round()).all()
+        total[part.rows[:, None], part.columns] += part.counts if part.up else -part.counts
+    return total
+
+
+def draws(post: Tensor, pre: Tensor, gain: float, scheme: PulseScheme, repeats: int = REPEATS) -> Tensor:
+    """Return the pulses of one product again and again, with steps of 1: [repeats, n_post, n_pre]."""
+    generator, shape = seeded(1), (post.shape[1], pre.shape[1])
+    return torch.stack([signed(pulse_counts(post, pre, gain, 1.0, scheme, generator), shape) for _ in range(repeats)])
+
+
+POST, PRE = torch.tensor([[1.0, -0.5, 0.0]]), torch.tensor([[0.8, 0.2, 0.0, -0.4]])
+
+
+@pytest.mark.parametrize("gain", [0.5, 4.0, -4.0])
+def test_the_mean_is_the_product_and_the_variance_binomial(gain: float) -> None:
+    """n p and n p (1 - p), p = k / BL |x| |d| / (max|x| max|d|); managed: k = gain max|x| max|d|, BL = ceil k."""
+    found = draws(POST, PRE, gain, PulseScheme())
+    wanted = gain * POST.t() @ PRE
+    length = math.ceil(abs(gain) * 0.8)
+    variance = wanted.abs() * (1 - wanted.abs() / length)
+    assert ((found.mean(0) - wanted).abs() <= 5 * (variance / REPEATS).sqrt() + 1e-6).all()
+    assert ((found.var(0) - variance).abs() <= 0.15 * variance + 0.02).all()
+    assert found.abs().max() <= length
+
+
+def test_update_management_gives_both_sides_equal_chances() -> None:
+    """Without it tiny errors clip the chances of the inputs: x = 1 and d = 0.01 at gain 100, with trains of 4.
+
+    Managed, k = 1: |x| = 1 gets its one pulse. Unmanaged, sqrt(100 / 4) = 5: p_x = 1 (clipped), p_d = 0.05.
+    """
+    post, pre = torch.tensor([[0.01]]), torch.tensor([[1.0]])
+    managed = draws(post, pre, 100.0, PulseScheme(4, update_bl_management=False))
+    plain = draws(post, pre, 100.0, PulseScheme(4, update_management=False, update_bl_management=False))
+    assert managed.mean().item() == pytest.approx(1.0, abs=5 * math.sqrt(0.75 / REPEATS))
+    assert plain.mean().item() == pytest.approx(0.2, abs=5 * math.sqrt(0.19 / REPEATS))
+
+
+def test_length_management_shortens_the_train() -> None:
+    """k = 1.5 with 2 slots, p = 3/4, or with 31: the same mean, another variance."""
+    post = pre = torch.ones(1, 1)
+    for scheme, length in ((PulseScheme(), 2), (PulseScheme(update_bl_management=False), 31)):
+        found = draws(post, pre, 1.5, scheme)
+        assert found.mean().item() == pytest.approx(1.5, abs=0.1)
+        assert found.var().item() == pytest.approx(1.5 * (1 - 1.5 / length), rel=0.15)
+
+
+def test_a_full_train_keeps_the_proportions_of_the_inputs() -> None:
+    """k = 50 in 31 slots: inputs keep p_x = |x| / max|x|, the other side takes k / 31, clipped at 1."""
+    post, pre = torch.tensor([[1.0, 0.4]]), torch.tensor([[1.0, 0.3]])
+    found = draws(post, pre, 50.0, PulseScheme()).mean(0) / 31
+    chance = torch.tensor([[1.0, 0.4 * 50 / 31]]).t() @ pre
+    assert ((found - chance).abs() <= 5 * (chance * (1 - chance) / 31 / REPEATS).sqrt() + 1e-6).all()
+
+
+def test_samples_of_a_batch_have_trains_of_their_own_lengths() -> None:
+    """Two samples, k = 9 and k = 0.3: the counts add."""
+    post, pre = torch.tensor([[1.0, 0.0], [0.0, 0.1]]), torch.tensor([[1.0, 0.0], [0.0, 0.3 / 0.9]])
+    found = draws(post, pre, 9.0, PulseScheme())
+    assert (found[:, 0, 0] == 9).all()
+    assert found[:, 1, 1].mean().item() == pytest.approx(0.3, abs=5 * math.sqrt(0.21 / REPEATS))
+    assert found[:, 1, 1].max() <= 1
+    assert not found[:, 0, 1].any()
+    assert not found[:, 1, 0].any()
+
+
+@pytest.mark.parametrize("signs", [1.0, -1.0])
+def test_cells_of_a_line_share_its_train(signs: float) -> None:
+    """cov(n_ij, n_ik) = BL p_i q_j q_k (1 - p_i); cells that share no line are independent. Also with negative x."""
+    post, pre = torch.tensor([[1.0, 0.6]]), torch.tensor([[1.0, signs * 0.5]])
+    found = draws(post, pre, 8.0, PulseScheme(update_bl_management=False), 8000)
+    share = math.sqrt(8.0 / 31)
+    p, q = torch.tensor([1.0, 0.6]) * share, torch.tensor([1.0, 0.5]) * share
+    centred = found - found.mean(0)
+    row = (centred[:, :, 0] * centred[:, :, 1]).mean(0) * signs
+    column = (centred[:, 0, :] * centred[:, 1, :]).mean(0)
+    torch.testing.assert_close(row, 31 * p * (1 - p) * q[0] * q[1], rtol=0, atol=0.15)
+    torch.testing.assert_close(column, 31 * q * (1 - q) * p[0] * p[1], rtol=0, atol=0.15)
+    assert abs((centred[:, 0, 0] * centred[:, 1, 1]).mean().item()) < 0.15
+    assert row.min() > 0.3  # far above the tolerance
+
+
+@pytest.mark.parametrize("kind", ["stochastic", "deterministic"])
+def test_nothing_wanted_is_nothing_pulsed(kind: str) -> None:
+    scheme, ones, zeros = PulseScheme(kind=kind), torch.ones(2, 3), torch.zeros(2, 3)
+    for post, pre, gain in ((ones, ones, 0.0), (zeros, ones, 1.0), (ones, zeros, 1.0), (zeros, zeros, 1.0)):
+        assert not signed(pulse_counts(post, pre, gain, 1.0, scheme, seeded()), (3, 3)).any()
+
+
+def test_deterministic_counts_are_the_nearest_whole_numbers_of_the_batch() -> None:
+    post, pre = torch.randn(6, 4, generator=seeded(2)), torch.randn(6, 5, generator=seeded(3))
+    scheme = PulseScheme(length=3, kind="deterministic")
+    for gain in (0.7, -5.0):
+        found = signed(pulse_counts(post, pre, gain, 0.5, scheme, seeded()), (4, 5))
+        assert torch.equal(found, (gain / 0.5 * post.t() @ pre).round().clamp(-18, 18))
+    assert (found.abs() == 18).any()  # 3 a sample, where the wanted number is larger
+
+
+@pytest.mark.parametrize("scheme", [PulseScheme(), PulseScheme(kind="deterministic")], ids=lambda s: s.kind)
+def test_the_sign_of_the_gain_turns_the_polarity(scheme: PulseScheme) -> None:
+    post, pre = torch.randn(3, 4, generator=seeded(2)), torch.randn(3, 5, generator=seeded(3))
+    one = signed(pulse_counts(post, pre, 6.0, 1.0, scheme, seeded(4)), (4, 5))
+    other = signed(pulse_counts(-post, pre, -6.0, 1.0, scheme, seeded(4)), (4, 5))
+    turned = signed(pulse_counts(post, pre, -6.0, 1.0, PulseScheme(kind="deterministic"), seeded(4)), (4, 5))
+    assert torch.equal(one, other)
+    assert ((turned * (post.t() @ pre)) <= 0).all()
+    assert one.any()
+
+
+def test_fractions_of_a_pulse_are_drawn() -> None:
+    wanted = torch.tensor([[0.3, -2.7], [4.0, 0.0]])
+    generator = seeded(5)
+    found = torch.stack([signed(dense_counts(wanted, generator), (2, 2)) for _ in range(REPEATS)])
+    assert ((found - wanted).abs() < 1).all()
+    assert ((found.mean(0) - wanted).abs() < 5 * 0.46 / math.sqrt(REPEATS)).all()
+
+
+def test_whole_numbers_can_be_given_for_some_columns() -> None:
+    counts = torch.tensor([[1.0, 0.0], [0.0, -3.0]])
+    expected = torch.zeros(2, 5)
+    expected[0, 4], expected[1, 1] = 1, -3
+    assert torch.equal(signed(whole_counts(counts, torch.tensor([4, 1])), (2, 5)), expected)

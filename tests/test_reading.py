@@ -1,0 +1,266 @@
+"""Every term of a read, y = ADC( g (W DAC(x + noise)) / (1 + a |W x|) + o + noise ), against its closed form.
+
+All draws are seeded; tolerances of statistics are at least 5 standard errors wide.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from neurohw.crossbar.analog import AnalogArray
+from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.periphery import ReadPath
+from neurohw.crossbar.reading import Reader
+from neurohw.devices.laws import ConstantStep
+
+INF = math.inf
+N_IN, N_OUT = 12, 6
+WEIGHTS = torch.rand(N_IN, N_OUT, generator=torch.Generator().manual_seed(1)) * 2 - 1
+INPUTS = torch.rand(5, N_IN, generator=torch.Generator().manual_seed(2)) * 1.8 - 0.9
+READS = 20_000
+
+
+def quiet(**parts: Any) -> ReadPath:
+    """Return a path in which only the named parts are not perfect."""
+    own: dict[str, Any] = {"dac_bits": None, "adc_bits": None, "read_noise": 0.0, "input_bound": INF,
+                           "output_bound": INF}  # fmt: skip
+    return ReadPath(**{**own, **parts})
+
+
+def reader(scaled: bool = False, seed: int = 0, n_out: int = N_OUT, **parts: Any) -> Reader:
+    return Reader(quiet(**parts), n_out, torch.Generator().manual_seed(seed), scaled)
+
+
+def rounded(values: Tensor, bits: int, bound: float) -> Tensor:
+    """Return the nearest of 2^bits - 1 evenly spaced values from -bound to bound."""
+    step = 2 * bound / (2**bits - 2)
+    return ((values.double() / step).round() * step).clamp(-bound, bound)
+
+
+def spread(path: Reader, inputs: Tensor, variance: Tensor | None = None) -> Tensor:
+    """Return the standard deviation of each output of one input over many reads."""
+    return path(inputs.expand(READS, -1).contiguous(), WEIGHTS, variance).std(0)
+
+
+def test_nothing_changes_a_perfect_read() -> None:
+    assert torch.equal(reader()(INPUTS, WEIGHTS, None), INPUTS @ WEIGHTS)
+
+
+@pytest.mark.parametrize("bits", [2, 4, 7])
+@pytest.mark.parametrize("bound", [0.5, 1.0, 3.0])
+def test_converters_have_two_to_the_b_less_one_codes(bits: int, bound: float) -> None:
+    one, ramp = torch.ones(1, 1), torch.linspace(-bound, bound, 4001)[:, None]
+    for path in (reader(n_out=1, dac_bits=bits, input_bound=bound), reader(n_out=1, adc_bits=bits, output_bound=bound)):
+        codes = path(ramp, one, None).unique()
+        assert len(codes) == 2**bits - 1
+        torch.testing.assert_close(codes, torch.linspace(-bound, bound, 2**bits - 1))
+        torch.testing.assert_close(path(ramp, one, None), rounded(ramp, bits, bound).float())
+
+
+def test_outputs_are_clipped_at_the_bound() -> None:
+    found = reader(output_bound=0.7)(INPUTS, WEIGHTS, None)
+    torch.testing.assert_close(found, (INPUTS @ WEIGHTS).clamp(-0.7, 0.7))
+    assert (found.abs() == 0.7).any()
+
+
+def test_a_batch_beyond_the_bound_is_scaled_and_one_within_is_not() -> None:
+    path = reader(dac_bits=4, input_bound=1.0)
+    torch.testing.assert_close(path(INPUTS, WEIGHTS, None), rounded(INPUTS, 4, 1.0).float() @ WEIGHTS)
+    largest = 3.0 * INPUTS.abs().max()
+    scaled = rounded(3 * INPUTS / largest, 4, 1.0).float() * largest
+    torch.testing.assert_close(path(3.0 * INPUTS, WEIGHTS, None), scaled @ WEIGHTS)
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e-3, 1.0, 1e6])
+def test_errors_of_any_size_are_read_with_the_same_relative_accuracy(size: float) -> None:
+    """The batch's largest meets the bound, so that tiny errors pass a coarse converter."""
+    path = reader(scaled=True, dac_bits=5, input_bound=1.0)
+    found = path(INPUTS * size, WEIGHTS, None) / size
+    largest = INPUTS.abs().max()
+    torch.testing.assert_close(found, (rounded(INPUTS / largest, 5, 1.0).float() * largest) @ WEIGHTS)
+
+
+def test_zero_and_empty_batches_read_as_zero_and_empty() -> None:
+    for scaled in (False, True):
+        path = reader(scaled=scaled, dac_bits=5, adc_bits=5, input_bound=1.0, output_bound=1.0)
+        assert not path(torch.zeros(2, N_IN), WEIGHTS, None).any()
+        assert path(torch.zeros(0, N_IN), WEIGHTS, None).shape == (0, N_OUT)
+
+
+# noise
+
+
+def test_output_noise_has_the_asked_spread() -> None:
+    torch.testing.assert_close(spread(reader(read_noise=0.3), INPUTS[0]), torch.full((N_OUT,), 0.3), rtol=0.03, atol=0)
+
+
+def test_input_noise_adds_the_squares_of_the_weights() -> None:
+    """sigma_y^2 = sigma^2 sum_i W_i^2."""
+    expected = 0.1 * WEIGHTS.square().sum(0).sqrt()
+    torch.testing.assert_close(spread(reader(input_noise=0.1), INPUTS[0]), expected, rtol=0.03, atol=0)
+
+
+def test_noise_on_every_cell_adds_the_squares_of_the_inputs() -> None:
+    """sigma_y^2 = sigma^2 sum_i x_i^2."""
+    expected = (0.1 * INPUTS[0].norm()).expand(N_OUT)
+    torch.testing.assert_close(spread(reader(weight_noise=0.1), INPUTS[0]), expected, rtol=0.03, atol=0)
+
+
+def test_a_variance_per_cell_adds_the_weighted_squares_of_the_inputs() -> None:
+    """sigma_y^2 = sum_i x_i^2 v_ij + sigma_w^2 |x|^2 + sigma_y^2."""
+    variance = torch.rand(N_IN, N_OUT, generator=torch.Generator().manual_seed(3)) * 0.02
+    expected = (INPUTS[0].square() @ variance + 0.05**2 * INPUTS[0].square().sum() + 0.1**2).sqrt()
+    found = spread(reader(weight_noise=0.05, read_noise=0.1), INPUTS[0], variance)
+    torch.testing.assert_close(found, expected, rtol=0.03, atol=0)
+
+
+def test_noise_of_cells_is_independent_of_converters_and_of_their_units() -> None:
+    """With a fine ADC and DAC the spreads are those without, whatever the bounds."""
+    for bound in (1.0, 4.0):
+        fine = {"dac_bits": 14, "adc_bits": 16, "input_bound": bound, "output_bound": 20.0}
+        expected = math.sqrt(0.1**2 * INPUTS[0].square().sum() + 0.05**2)
+        found = spread(reader(weight_noise=0.1, read_noise=0.05, **fine), INPUTS[0])
+        torch.testing.assert_close(found, torch.full((N_OUT,), expected), rtol=0.03, atol=0)
+        moved = spread(reader(input_noise=0.1, **fine), INPUTS[0])
+        torch.testing.assert_close(moved, 0.1 * WEIGHTS.square().sum(0).sqrt(), rtol=0.03, atol=0)
+
+
+def test_noise_is_fresh_and_independent_between_outputs_and_samples() -> None:
+    path = reader(read_noise=0.1)
+    found = path(INPUTS[0].expand(READS, -1).contiguous(), WEIGHTS, None)
+    others = torch.corrcoef(torch.cat([found[1:], found[:-1]], 1).t()) - torch.eye(2 * N_OUT)
+    assert others.abs().max() < 6 / math.sqrt(READS)
+
+
+def test_relative_noise_of_an_array_is_relative_to_the_conductance() -> None:
+    """sigma_y^2 = r^2 sum_i x_i^2 (w_i - zero)^2, zero the weight without conductance."""
+    device = DevicePopulation(ConstantStep(w_max=2.0, w_min=-2.0, w_max_dtod=0.0, w_min_dtod=0.0), zero=-2.5)
+    path = quiet(relative_noise=0.02)
+    array = AnalogArray(WEIGHTS.t(), device, read_path=path, generator=torch.Generator().manual_seed(4))
+    found = array.read(INPUTS[0].expand(READS, -1).contiguous()).std(0)
+    expected = 0.02 * (INPUTS[0][:, None] * (WEIGHTS + 2.5)).norm(dim=0)
+    torch.testing.assert_close(found, expected, rtol=0.03, atol=0)
+
+
+def test_the_devices_own_read_noise_adds_in_quadrature() -> None:
+    law = ConstantStep(w_max=2.0, w_min=-2.0)
+    array = AnalogArray(WEIGHTS.t(), DevicePopulation(law, read_noise=0.03), read_path=quiet(weight_noise=0.04))
+    found = array.read(INPUTS[0].expand(READS, -1).contiguous()).std(0)
+    torch.testing.assert_close(found, (0.05 * INPUTS[0].norm()).expand(N_OUT), rtol=0.03, atol=0)
+    assert not array.exact
+
+
+# coding
+
+
+@pytest.mark.parametrize("bits", [2, 5, 8])
+@pytest.mark.parametrize("bound", [1.0, 2.0])
+def test_bit_serial_equals_amplitude_without_noise_and_adc(bits: int, bound: float) -> None:
+    """Also with an output bound that nothing reaches, and for signed inputs in two passes."""
+    parts: dict[str, Any] = {"dac_bits": bits, "input_bound": bound, "output_bound": 1000.0}
+    amplitude = reader(**parts)(INPUTS, WEIGHTS, None)
+    torch.testing.assert_close(reader(**parts, coding="bit-serial")(INPUTS, WEIGHTS, None), amplitude)
+    torch.testing.assert_close(reader(**parts, coding="pulse-width")(INPUTS, WEIGHTS, None), amplitude)
+    torch.testing.assert_close(reader(**parts, signed_passes=True)(INPUTS, WEIGHTS, None), amplitude)
+    both = reader(**parts, signed_passes=True, coding="bit-serial")(INPUTS, WEIGHTS, None)
+    torch.testing.assert_close(both, amplitude)
+
+
+def test_bit_serial_converts_every_bit_by_itself() -> None:
+    """Step by step: bit k is applied at the full bound, converted, and weighted by its place."""
+    found = reader(dac_bits=4, adc_bits=5, input_bound=1.0, output_bound=4.0, coding="bit-serial")(
+        INPUTS, WEIGHTS, None
+    )
+    codes = (INPUTS.double() * 7).round()
+    expected = torch.zeros(5, N_OUT, dtype=torch.float64)
+    for bit in range(3):
+        digit = codes.sign() * ((codes.abs() // 2**bit) % 2)
+        expected += rounded(digit @ WEIGHTS.double(), 5, 4.0) * 2**bit / 7
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_bit_serial_adds_the_noise_of_every_bit() -> None:
+    """Three reads weighted 1/7, 2/7, 4/7: sigma sqrt(21) / 7."""
+    found = spread(reader(dac_bits=4, read_noise=0.1, input_bound=1.0, coding="bit-serial"), INPUTS[0])
+    torch.testing.assert_close(found, torch.full((N_OUT,), 0.1 * math.sqrt(21) / 7), rtol=0.03, atol=0)
+
+
+def test_signed_passes_convert_each_sign_by_itself() -> None:
+    parts: dict[str, Any] = {"adc_bits": 4, "output_bound": 2.0}
+    found = reader(**parts, signed_passes=True)(INPUTS, WEIGHTS, None)
+    plus, minus = INPUTS.clamp(min=0) @ WEIGHTS, INPUTS.clamp(max=0).neg() @ WEIGHTS
+    torch.testing.assert_close(found.double(), rounded(plus, 4, 2.0) - rounded(minus, 4, 2.0), rtol=1e-5, atol=1e-5)
+    noisy = spread(reader(read_noise=0.1, signed_passes=True), INPUTS[0])
+    torch.testing.assert_close(noisy, torch.full((N_OUT,), 0.1 * math.sqrt(2)), rtol=0.03, atol=0)
+
+
+# errors of the outputs
+
+
+def test_nonlinearity_compresses_large_outputs() -> None:
+    """y / (1 + a |y|), in output units with and without an ADC."""
+    ideal = INPUTS @ WEIGHTS
+    expected = ideal / (1 + 0.2 * ideal.abs())
+    torch.testing.assert_close(reader(nonlinearity=0.2)(INPUTS, WEIGHTS, None), expected)
+    fine = reader(nonlinearity=0.2, adc_bits=18, output_bound=12.0)(INPUTS, WEIGHTS, None)
+    torch.testing.assert_close(fine, expected, rtol=0, atol=1e-4)
+
+
+def test_gain_and_offset_of_an_output_are_fixed() -> None:
+    """Two inputs determine them; every other read obeys, with or without an ADC; the spreads are as asked."""
+    n = 4000
+    weights = torch.ones(1, n)
+    for converter in ({}, {"adc_bits": 20, "output_bound": 8.0}):
+        path = reader(n_out=n, column_gain=0.1, column_offset=0.05, **converter)
+        offset = path(torch.zeros(1, 1), weights, None)[0]
+        gain = path(torch.ones(1, 1), weights, None)[0] - offset
+        torch.testing.assert_close(path(torch.full((1, 1), -3.0), weights, None)[0], offset - 3 * gain,
+                                   rtol=0, atol=2e-4)  # fmt: skip
+        assert (gain.mean().item(), gain.std().item()) == pytest.approx((1.0, 0.1), rel=0.06)
+        assert offset.std().item() == pytest.approx(0.05, rel=0.06)
+        assert abs(offset.mean().item()) < 5 * 0.05 / math.sqrt(n)
+
+
+def test_gain_acts_after_compression_and_noise_after_both() -> None:
+    path = reader(column_gain=0.1, column_offset=0.1, nonlinearity=0.3, read_noise=0.02)
+    errors = path.state_dict()
+    ideal = INPUTS[0] @ WEIGHTS
+    expected = errors["gain"] * ideal / (1 + 0.3 * ideal.abs()) + errors["offset"]
+    found = path(INPUTS[0].expand(READS, -1).contiguous(), WEIGHTS, None)
+    assert (found.mean(0) - expected).abs().max() < 6 * 0.02 / math.sqrt(READS)
+    torch.testing.assert_close(found.std(0), torch.full((N_OUT,), 0.02), rtol=0.03, atol=0)
+
+
+def test_the_errors_of_outputs_are_restored() -> None:
+    one, other = (reader(seed=seed, column_gain=0.1, column_offset=0.1) for seed in (1, 2))
+    assert not torch.equal(one(INPUTS, WEIGHTS, None), other(INPUTS, WEIGHTS, None))
+    other.load_state_dict(one.state_dict())
+    assert torch.equal(one(INPUTS, WEIGHTS, None), other(INPUTS, WEIGHTS, None))
+
+
+def test_the_two_sides_of_an_array_have_errors_of_their_own() -> None:
+    """Square and symmetric weights: only the periphery tells the two directions apart."""
+    device = DevicePopulation(ConstantStep(w_max=2.0, w_min=-2.0))
+    path = quiet(column_gain=0.1, column_offset=0.1)
+    array = AnalogArray(torch.ones(8, 8) * 0.1, device, read_path=path, generator=torch.Generator().manual_seed(5))
+    ones = torch.ones(1, 8)
+    forward, backward = array.read(ones), array.read_transposed(ones)
+    assert (forward - backward).abs().min() > 1e-4
+    assert torch.equal(array.read(ones), forward)
+    other = AnalogArray(torch.zeros(8, 8), device, read_path=path, generator=torch.Generator().manual_seed(6))
+    other.load_state_dict(array.state_dict())
+    assert torch.equal(other.read(ones), forward)
+    assert torch.equal(other.read_transposed(ones), backward)
+
+
+@pytest.mark.parametrize(
+    "noisy", [{"read_noise": 0.1}, {"weight_noise": 0.1}, {"input_noise": 0.1}, {"relative_noise": 0.1}]
+)
+def test_a_path_knows_whether_it_is_noisy(noisy: dict[str, float]) -> None:
+    assert reader(**noisy).adds_noise
+    assert not Reader(quiet(**noisy).without_noise(), 1, torch.Generator(), False).adds_noise
