@@ -200,6 +200,10 @@ class Experiment(Section):
         """Return the configuration as plain data, every default written out."""
         return self.model_dump(mode="json")
 
+    def __hash__(self) -> int:
+        """Hash the plain data: tables of parameters are dictionaries, which have no hash of their own."""
+        return hash(json.dumps(self.canonical(), sort_keys=True))
+
 
 def config_hash(experiment: Experiment, contents: dict[str, str]) -> str:
     """Return the hash of what decides the numbers: the configuration and the checksums of the files it names.
@@ -286,7 +290,5 @@ def _unread_hardware(e: Experiment) -> list[str]:
     if hardware.off_chip is not None and not e.evaluation.age_seconds:
         found.append(f"hardware.off_chip: got {hardware.off_chip!r}, but evaluation.age_seconds names no age")
     if e.evaluation.age_seconds and hardware.off_chip is None and hardware.backend == "ideal":
-        found.append(
-            "evaluation.age_seconds: ideal weights do not age; needs hardware.off_chip, or a back-end that ages"
-        )
+        found.append("evaluation.age_seconds: ideal weights do not age; name hardware.off_chip, or another back-end")
     return sorted(found)

@@ -44,6 +44,7 @@ COMMON: dict[str, float] = {
     "w_max_dtod": 0.1,
     "w_min_dtod": 0.1,
 }
+TABLES = ("table_up", "table_down")
 CURVE = {"A_up": 0.1, "A_down": 0.15, "gamma_up": 2.0, "gamma_down": 1.5, "a": 1.0, "b": 0.0}
 KNOWN: dict[str, laws.PulseResponse] = {
     "constant": laws.ConstantStep(step=0.04, **COMMON),
@@ -124,7 +125,8 @@ def check(found: Fit, law: laws.PulseResponse, noise: float, loose: tuple[str, .
     for name, value in known.items():
         estimate = found.estimates[name]
         if name in loose:
-            assert estimate.low <= value <= estimate.high, (name, value, estimate)
+            low, at, high = (np.array(x) for x in (estimate.low, value, estimate.high))
+            assert ((low <= at) & (at <= high)).all(), (name, value, estimate)
         else:
             np.testing.assert_allclose(estimate.value, value, rtol=0.1, err_msg=name)
     assert set(found.estimates) - set(known) <= {"read_noise", "a", "b", "gamma_asymmetry_dtod"}
@@ -136,16 +138,17 @@ def test_every_parameter_is_found_under_both_noises(name: str) -> None:
     check(fitted(name, 0.03), KNOWN[name], 0.03)
 
 
-def test_the_power_law_is_found_under_both_noises() -> None:
-    spreads = ("step_dtod", "asymmetry_dtod", "gamma_dtod")  # bounds and exponents of one device hardly tell apart
-    check(fitted("power", 0.03), KNOWN["power"], 0.03, loose=spreads)
+@pytest.mark.parametrize("noise", [0.03, 0.0])
+def test_the_power_law_is_found_under_both_noises(noise: float) -> None:
+    spreads = ("step_dtod", "asymmetry_dtod", "gamma_dtod")  # step, bound and exponent of one cell hardly tell apart
+    check(fitted("power", noise), KNOWN["power"], noise, loose=spreads)
 
 
 def test_a_table_is_found_from_two_cycles() -> None:
-    check(fitted("piecewise", 0.03, cycles=2), KNOWN["piecewise"], 0.03, loose=("asymmetry", "step_ctoc", "table_down"))
+    check(fitted("piecewise", 0.03, cycles=2), KNOWN["piecewise"], 0.03, loose=("asymmetry", "step_ctoc", *TABLES))
 
 
-@pytest.mark.parametrize("name", ["soft-bounds", "constant", "power"])
+@pytest.mark.parametrize("name", ["soft-bounds", "constant"])
 def test_every_parameter_is_found_without_measurement_noise(name: str) -> None:
     found = fitted(name, 0.0)
     check(found, KNOWN[name], 0.0)
@@ -155,8 +158,8 @@ def test_every_parameter_is_found_without_measurement_noise(name: str) -> None:
 def test_noises_are_told_apart() -> None:
     """The same total noise of an increment, once the cell's and once the measurement's."""
     quiet = {**COMMON, "step_ctoc": 0.02}
-    measurement = fit(measured(laws.SoftBounds(step=0.03, **quiet), 0.01, 10, 3), "soft-bounds")
-    cell = fit(measured(laws.SoftBounds(step=0.03, **{**COMMON, "step_ctoc": 0.9}), 0.0, 10, 3), "soft-bounds")
+    measurement = fit(measured(laws.SoftBounds(step=0.03, **quiet), 0.01, 8, 2, 60), "soft-bounds")
+    cell = fit(measured(laws.SoftBounds(step=0.03, **{**COMMON, "step_ctoc": 0.9}), 0.0, 8, 2, 60), "soft-bounds")
     assert measurement.estimates["step_ctoc"].value < 0.2
     assert measurement.estimates["read_noise"].value == pytest.approx(0.01, rel=0.1)
     assert cell.estimates["step_ctoc"].value == pytest.approx(0.9, rel=0.1)
@@ -172,7 +175,7 @@ def test_devices_without_spread_have_none() -> None:
 
 
 def test_the_law_is_chosen_and_residuals_are_white() -> None:
-    found = fit(measured(KNOWN["soft-bounds"], 0.02, 8, 2, 60))
+    found = fit(measured(KNOWN["soft-bounds"], 0.02, 8, 2, 50))
     assert found.law == "soft-bounds"
     names = {candidate.law for candidate in found.candidates}
     assert names == set(laws.LAWS) - {"soft-bounds-reference"}
@@ -185,7 +188,7 @@ def test_the_law_is_chosen_and_residuals_are_white() -> None:
 def test_a_wrong_law_leaves_residuals_that_are_not_flat() -> None:
     trains = measured(KNOWN["soft-bounds"], 0.01, 8, 2, 60)
     right, wrong = (residual_data(fit(trains, name)) for name in ("soft-bounds", "constant"))
-    assert np.nanmax(abs(wrong.mean)) > 3 * np.nanmax(abs(right.mean))
+    assert np.nanmean(wrong.mean**2) > 5 * np.nanmean(right.mean**2)
 
 
 def test_bounds_that_no_train_reaches_are_said_to_be_unknown() -> None:
@@ -204,9 +207,11 @@ def test_one_device_has_no_spread_between_devices() -> None:
     found = fit(measured(KNOWN["soft-bounds"], 0.01, 1, 5), "soft-bounds")
     assert found.estimates["step_dtod"].value == 0
     assert not found.estimates["step_dtod"].identifiable
-    known = truth(KNOWN["soft-bounds"], devices=1)
-    estimate = found.estimates["step"]
-    assert estimate.low < known["step"] < estimate.high
+    cell = KNOWN["soft-bounds"].draw((1,), torch.Generator().manual_seed(SEED))
+    middle = (G_MIN + G_MAX) / 2
+    for name, key in (("g_max", "w_max"), ("g_min", "w_min")):
+        estimate = found.estimates[name]
+        assert estimate.low < middle + (G_MAX - G_MIN) / 2 * cell[key].item() < estimate.high
 
 
 def test_fitted_laws_are_the_laws() -> None:
@@ -306,7 +311,7 @@ def test_the_command_writes_a_valid_device_its_intervals_and_a_figure(tmp_path: 
 
 
 def test_every_law_makes_a_valid_device() -> None:
-    small = measured(KNOWN["soft-bounds"], 0.02, 3, 1, 40)
+    small = measured(KNOWN["soft-bounds"], 0.02, 2, 1, 25)
     for name in laws.LAWS:
         device = fitted_device(fit(small, name), None, "small")
         assert device.response().name == name
@@ -314,7 +319,7 @@ def test_every_law_makes_a_valid_device() -> None:
 
 
 GOOD = "pulse,polarity,conductance_S\n" + "".join(
-    f"{i},{1 if i < 15 else -1},{1e-6 * (i if i < 15 else 30 - i)}\n" for i in range(1, 30)
+    f"{i},{1 if i < 15 else -1},{i if i < 15 else 30 - i}e-6\n" for i in range(1, 30)
 )
 
 
@@ -322,8 +327,8 @@ GOOD = "pulse,polarity,conductance_S\n" + "".join(
     ("old", "new", "said"),
     [
         ("\n5,1,", "\n5,1,nan#", "row 6, column conductance_S: got 'nan#"),
-        ("5e-06\n6,", "\n6,", "row 6, column conductance_S: got ''; allowed: a finite number"),
-        ("\n3,1,", "\n3,1,-", "row 4, column conductance_S: got '-3e-06'; allowed: a finite number of at least 0"),
+        (",5e-6\n6,", ",\n6,", "row 6, column conductance_S: got ''; allowed: a finite number"),
+        ("\n3,1,", "\n3,1,-", "row 4, column conductance_S: got '-3e-6'; allowed: a finite number of at least 0"),
         ("\n7,1,", "\n5,1,", "row 8, column pulse: got 5 after 6"),
         ("\n7,1,", "\n7.5,1,", "row 8, column pulse: got '7.5'; allowed: a whole number"),
         ("\n8,1,", "\n8,sideways,", "row 9, column polarity: got 'sideways'; allowed: \\+1"),

@@ -29,9 +29,17 @@ def signed(trains: object, shape: tuple[int, int]) -> Tensor:
 
 
 def draws(post: Tensor, pre: Tensor, gain: float, scheme: PulseScheme, repeats: int = REPEATS) -> Tensor:
-    """Return the pulses of one product again and again, with steps of 1: [repeats, n_post, n_pre]."""
-    generator, shape = seeded(1), (post.shape[1], pre.shape[1])
-    return torch.stack([signed(pulse_counts(post, pre, gain, 1.0, scheme, generator), shape) for _ in range(repeats)])
+    """Return the pulses of one product again and again, with steps of 1: [repeats, n_post, n_pre].
+
+    A hundred copies of the lines make one large crossbar, whose blocks on the diagonal share no line.
+    """
+    generator, copies = seeded(1), torch.arange(100)
+    (n_post, n_pre), found = (post.shape[1], pre.shape[1]), []
+    for _ in range(repeats // 100):
+        trains = pulse_counts(post.repeat(1, 100), pre.repeat(1, 100), gain, 1.0, scheme, generator)
+        all_blocks = signed(trains, (100 * n_post, 100 * n_pre)).view(100, n_post, 100, n_pre)
+        found.append(all_blocks[copies, :, copies])
+    return torch.cat(found)
 
 
 POST, PRE = torch.tensor([[1.0, -0.5, 0.0]]), torch.tensor([[0.8, 0.2, 0.0, -0.4]])

@@ -50,7 +50,7 @@ class Reader:
             variance: [n_in, n_out], of each cell's noise per read beyond the constant one; None: no such.
         """
         path = self.path
-        if path.is_perfect and variance is None:
+        if (path.is_perfect and variance is None) or not len(inputs):
             return inputs @ matrix
         scale: Tensor | None = None
         if self._bounded:

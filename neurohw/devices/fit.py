@@ -46,6 +46,8 @@ _INTERIOR = 0.75  # weights where bounds do not yet cut steps off
 _ENOUGH = 50  # pulses for a regression
 _DITHER = 0.2  # steps
 _TAIL = 1.6  # deviations of the noise that the 98 % quantile of a saturated cell has above its bound
+_BEYOND = 0.3  # how far beyond what was seen a bound is presumed that no cell ran into
+_NEAR_EXTREME = 0.85  # quantile of a device's weights
 _NARROW = 0.2  # least first guess of a bound
 _SIGNED = 0.1  # half an interval that counts as identified around zero
 
@@ -148,6 +150,19 @@ def fit(trains: PulseTrains, law: str | None = None, seed: int = 0) -> Fit:
     return _reported(_rescaled(first, used), candidates, used, dither, generator)
 
 
+def _saturates(data: Observed, sign: float) -> bool:
+    """Return whether pulses up (sign 1) or down (-1) move cells that are near their extreme less than half as far.
+
+    Cells are sorted by the measurement before the last, whose noise is not in the change that is looked at.
+    """
+    w = sign * data.w.numpy()
+    use = (data.valid[2:] & data.valid[1:-1] & (data.up[2:] == (sign > 0))).numpy()
+    changes = w[2:] - w[1:-1]
+    limits = np.quantile(w, _NEAR_EXTREME, axis=(0, 2))[None, :, None]
+    near, far = use & (w[:-2] > limits), use & (w[:-2] <= limits)
+    return bool(near.any() and far.any() and changes[near].mean() < 0.5 * changes[far].mean())
+
+
 def _ranked(names: list[str], trains: PulseTrains, centre: float, half: float) -> tuple[Candidate, ...]:
     """Return the laws compared on a part of the trains, the best first; of the best one, its variants, too."""
     data = _scaled(_part(trains), centre, half)
@@ -220,6 +235,9 @@ def _seen_bounds(data: Observed, noise: float) -> np.ndarray:
     w, valid = data.w.numpy(), data.valid.numpy()
     seen = [np.quantile(w[:, d][valid[:, d]], [0.98, 0.02]) for d in range(w.shape[1])]
     bounds = np.array(seen) + _TAIL * noise * np.array([-1, 1])
+    for side, sign in ((0, 1.0), (1, -1.0)):
+        if not _saturates(data, sign):
+            bounds[:, side] += sign * _BEYOND
     return np.stack([np.maximum(bounds[:, 0], _NARROW), np.minimum(bounds[:, 1], -_NARROW)], axis=1)
 
 

@@ -24,7 +24,7 @@ _TRUST = 0.5  # largest Newton step, in units of the scale
 _CTOC_LIMITS = (-5.0, 2.5)  # of log(step_ctoc)
 _FINE, _ROUGH = 0.3, 2.0  # changes of the log-likelihood below which a fit ends
 _CALM = 0.5  # step_ctoc that they presume at most
-_DAMPED = 1e4  # above which joint steps are given up
+_DAMPED = 10.0  # above which joint steps are given up
 _ANNEALED = 0.05  # measurement noise that the first steps presume at least
 _EFFECTIVE = 3.0  # degrees of freedom below which a spread is not told from zero
 
@@ -206,7 +206,7 @@ def _climbed(
         trial = _stepped(problem, info, point, level, damping, fixed)
         found = problem.information(trial)
         taken = bool(_objective(found, trial, level) <= before)
-        damping = damping / 8 if taken else 8 * max(damping, 1e-3)
+        damping = damping / 10 if taken else 30 * max(damping, 1e-3)
         if taken:
             point, info = trial, found
         for _ in range(1 if taken else 2):

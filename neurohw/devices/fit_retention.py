@@ -94,4 +94,4 @@ def _slope(state: np.ndarray, nu: np.ndarray) -> Estimate | None:
 
 
 def _estimate(value: float, low: float, high: float) -> Estimate:
-    return Estimate(value, low, high, "1", high - low < max(abs(value), 2 * _KNOWN))
+    return Estimate(float(value), float(low), float(high), "1", bool(high - low < max(abs(value), 2 * _KNOWN)))

@@ -155,6 +155,12 @@ def device_model(experiment: Experiment) -> DeviceModel | None:
         raise InputError(f"hardware.device: {error}") from None
 
 
+def file_contents(experiment: Experiment, data: dict[str, str]) -> dict[str, str]:
+    """Return the checksums of every file that the experiment names: its data's, and its device's."""
+    device = device_model(experiment)
+    return data if device is None else {**data, "device": device.checksum()}
+
+
 def xavier_uniform(n_post: int, n_pre: int, gain: float, generator: torch.Generator) -> Tensor:
     """Return weights [n_post, n_pre] from U(-b, b), b = gain sqrt(6 / (n_pre + n_post)) (Glorot & Bengio 2010)."""
     bound = gain * sqrt(6 / (n_pre + n_post))

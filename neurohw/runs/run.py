@@ -18,7 +18,7 @@ from neurohw.config import Experiment, config_hash
 from neurohw.errors import InputError
 from neurohw.networks.base import Network
 from neurohw.runs.aging import evaluate_ages
-from neurohw.runs.build import build_circuit, build_network, build_plan, device_model
+from neurohw.runs.build import build_circuit, build_network, build_plan, file_contents
 from neurohw.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
 from neurohw.runs.evaluate import evaluate
 from neurohw.runs.files import writable_folder
@@ -64,8 +64,7 @@ def run(
         raise InputError(f"--device: got {device!r}, but aihwkit's tiles run on the CPU; allowed: cpu")
     streams = Streams(seed, device)
     task = build_task(experiment, streams)
-    model = device_model(experiment)
-    digest = config_hash(experiment, task.checksums | ({"device": model.checksum()} if model else {}))
+    digest = config_hash(experiment, file_contents(experiment, task.checksums))
     folder = Path(out) if out is not None else default_folder(experiment, digest, seed)
     if resume and (done := finished(folder, digest, seed, stop_after)):
         return done

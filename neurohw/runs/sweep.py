@@ -15,6 +15,7 @@ from neurohw.config import Experiment, config_hash
 from neurohw.data import load_dataset
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment, read_toml, shipped
+from neurohw.runs.build import file_contents
 from neurohw.runs.run import default_folder
 
 
@@ -85,7 +86,7 @@ class Sweep:
         base = self.base()
         experiments = [load_experiment(base, overrides) for overrides in self.combinations()]
         checksums = {name: load_dataset(name).checksums for name in {e.data.dataset for e in experiments}}
-        hashed = [(e, config_hash(e, checksums[e.data.dataset])) for e in experiments]
+        hashed = [(e, config_hash(e, file_contents(e, checksums[e.data.dataset]))) for e in experiments]
         hashed = list({digest: (e, digest) for e, digest in hashed}.values())  # points that are the same run once
         longest = max(experiment.runs for experiment in experiments)
         for seed in self.file.seeds or range(longest):

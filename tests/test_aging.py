@@ -1,0 +1,222 @@
+"""Time: drift, decay, diffusion, relaxation and 1/f noise against their closed forms, and drift compensation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from neurohw.crossbar.analog import AnalogArray
+from neurohw.crossbar.base import OuterProducts, Product
+from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.devices.laws import ConstantStep
+from neurohw.devices.retention import Retention
+
+CERTAIN: dict[str, Any] = {
+    "step_dtod": 0.0, "step_ctoc": 0.0, "asymmetry_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0,
+}  # fmt: skip
+LAW = ConstantStep(step=0.001, w_max=1.0, w_min=-1.0, **CERTAIN)
+WEIGHTS = torch.rand(10, 12, generator=torch.Generator().manual_seed(1)) - 0.5
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def array_of(weights: Tensor, zero: float = 0.0, compensation: str = "none", path: ReadPath | None = None,
+             remedy: str = "none", **retention: float) -> AnalogArray:  # fmt: skip
+    device = DevicePopulation(LAW, Retention(**retention), zero=zero)
+    return AnalogArray(
+        weights, device, remedy, read_path=path or ReadPath.perfect(), generator=seeded(2), compensation=compensation,
+        pulses=PulseScheme(kind="deterministic"),
+    )  # fmt: skip
+
+
+def pulse_cell(array: AnalogArray, row: int, column: int, steps: int) -> None:
+    post, pre = torch.zeros(1, array.shape[0]), torch.zeros(1, array.shape[1])
+    post[0, row] = pre[0, column] = 1.0
+    array.update(OuterProducts((Product(post, pre),), 1.0), steps * 0.001)
+
+
+# drift
+
+
+@pytest.mark.parametrize("zero", [0.0, -1.2])
+def test_drift_is_a_power_of_the_time_since_the_write(zero: float) -> None:
+    """G(t) = G(t0) (t / t0)^-nu, nothing before t0; the conductance is proportional to w - zero."""
+    array = array_of(WEIGHTS, zero, drift_nu=0.1, drift_t0=20.0)
+    for wait, since in ((5.0, 5.0), (15.0, 20.0), (180.0, 200.0), (19_800.0, 20_000.0)):
+        array.elapse(wait)
+        factor = max(since / 20.0, 1.0) ** -0.1
+        torch.testing.assert_close(array.snapshot() - zero, (WEIGHTS - zero) * factor, rtol=1e-5, atol=1e-6)
+
+
+def test_a_write_restarts_the_drift_of_its_cell_alone() -> None:
+    array = array_of(WEIGHTS, drift_nu=0.1)
+    array.elapse(100.0)
+    pulse_cell(array, 3, 4, 10)
+    drifted = WEIGHTS * 100.0**-0.1
+    expected = drifted.clone()
+    expected[3, 4] += 0.010
+    torch.testing.assert_close(array.snapshot(), expected)
+    array.elapse(900.0)
+    later = WEIGHTS * 1000.0**-0.1
+    later[3, 4] = expected[3, 4] * 900.0**-0.1
+    torch.testing.assert_close(array.snapshot(), later)
+
+
+def test_exponents_spread_from_device_to_device_and_stay() -> None:
+    """nu of 10,000 cells: mean to 5 standard errors, standard deviation to 4 %; the same at any time."""
+    array = array_of(torch.full((100, 100), 0.5), drift_nu=0.06, drift_nu_dtod=0.02)
+    array.elapse(1000.0)
+    nu = -(array.snapshot() / 0.5).log() / math.log(1000.0)
+    assert nu.mean().item() == pytest.approx(0.06, abs=5 * 0.02 / 100)
+    assert nu.std().item() == pytest.approx(0.02, rel=0.04)
+    array.elapse(9000.0)
+    torch.testing.assert_close(array.snapshot(), 0.5 * 10_000.0**-nu, rtol=1e-4, atol=0)
+
+
+def test_exponents_can_depend_on_the_state() -> None:
+    """nu + slope ((w - zero) / span - 1/2)."""
+    weights = torch.tensor([[-0.8, 0.0, 0.8]])
+    array = array_of(weights, -1.0, drift_nu=0.1, drift_nu_state=-0.08)
+    array.elapse(50.0)
+    nu = 0.1 - 0.08 * ((weights + 1) / 2 - 0.5)
+    torch.testing.assert_close(array.snapshot() + 1, (weights + 1) * 50.0**-nu)
+
+
+# decay, diffusion, relaxation
+
+
+def test_decay_goes_to_rest_exponentially() -> None:
+    array = array_of(WEIGHTS, lifetime=40.0, rest=0.2)
+    array.elapse(10.0)
+    torch.testing.assert_close(array.snapshot(), 0.2 + (WEIGHTS - 0.2) * math.exp(-0.25))
+    array.elapse(1e6)
+    torch.testing.assert_close(array.snapshot(), torch.full_like(WEIGHTS, 0.2))
+
+
+def test_lifetimes_spread_from_device_to_device() -> None:
+    array = array_of(torch.full((100, 100), 0.5), lifetime=40.0, lifetime_dtod=0.1)
+    array.elapse(10.0)
+    lifetimes = -10.0 / (array.snapshot() / 0.5).log()
+    assert lifetimes.mean().item() == pytest.approx(40.0, rel=0.006)
+    assert lifetimes.std().item() == pytest.approx(4.0, rel=0.04)
+
+
+@pytest.mark.parametrize("steps", [1, 25])
+def test_diffusion_grows_with_the_root_of_time(steps: int) -> None:
+    array = array_of(torch.zeros(100, 100), diffusion=0.01)
+    for _ in range(steps):
+        array.elapse(25.0 / steps)
+    assert array.snapshot().std().item() == pytest.approx(0.05, rel=0.04)
+    assert abs(array.snapshot().mean().item()) < 5 * 0.05 / 100
+
+
+def test_relaxation_settles_once_after_a_write() -> None:
+    """A Gaussian of sigma 0.05, (1 - exp(-t / tau)) of it done after t; then nothing until the next write."""
+    array = array_of(torch.zeros(100, 100), relaxation=0.05, relaxation_time=2.0)
+    array.elapse(1.0)
+    early = array.snapshot()
+    assert early.std().item() == pytest.approx(0.05 * -math.expm1(-0.5), rel=0.04)
+    array.elapse(100.0)
+    late = array.snapshot()
+    torch.testing.assert_close(early, late * -math.expm1(-0.5))
+    array.elapse(100.0)
+    torch.testing.assert_close(array.snapshot(), late)
+    pulse_cell(array, 0, 0, 5)
+    array.elapse(100.0)
+    assert (array.snapshot() != late).nonzero().tolist() == [[0, 0]]
+    assert abs(array.snapshot()[0, 0] - late[0, 0] - 0.005) > 1e-4
+
+
+# 1/f noise
+
+
+def test_flicker_noise_grows_with_the_logarithm_of_time() -> None:
+    """c |w - zero| sqrt(log((t + t_r) / (2 t_r)) / log((1 + t_r) / (2 t_r))): c at one second; 4 % are 6 errors."""
+    array = array_of(torch.full((1, 1), 0.5), -1.0, read_noise_1f=0.02, read_time=1e-6)
+    ones, last = torch.ones(20_000, 1), 0.0
+    for since in (1.0, 100.0, 1e6):
+        array.elapse(since - last)
+        last = since
+        growth = math.sqrt(math.log((since + 1e-6) / 2e-6) / math.log((1 + 1e-6) / 2e-6))
+        assert array.read(ones).std().item() == pytest.approx(0.02 * 1.5 * growth, rel=0.03)
+    assert not array.exact
+
+
+def test_flicker_noise_is_none_right_after_a_write() -> None:
+    array = array_of(torch.full((1, 1), 0.5), read_noise_1f=0.02)
+    assert array.read(torch.ones(100, 1)).std().item() < 1e-6
+
+
+# time adds up
+
+
+@pytest.mark.parametrize(
+    "retention",
+    [{"drift_nu": 0.1, "drift_nu_dtod": 0.02}, {"lifetime": 30.0, "lifetime_dtod": 0.2, "rest": 0.1},
+     {"relaxation": 0.05, "relaxation_time": 3.0}],
+    ids=["drift", "decay", "relaxation"],
+)  # fmt: skip
+def test_two_waits_are_one_wait(retention: dict[str, float]) -> None:
+    one, two = array_of(WEIGHTS, **retention), array_of(WEIGHTS, **retention)
+    one.elapse(17.0)
+    two.elapse(4.0)
+    two.elapse(13.0)
+    assert (one.snapshot() - WEIGHTS).abs().max() > 1e-3
+    torch.testing.assert_close(one.snapshot(), two.snapshot())
+
+
+def test_no_weight_leaves_its_bounds_in_time() -> None:
+    array = array_of(torch.full((30, 30), 0.98), diffusion=0.1, relaxation=0.1)
+    array.elapse(100.0)
+    assert array.snapshot().abs().max() <= 1.0
+
+
+# compensation
+
+
+@pytest.mark.parametrize("compensation", ["global", "per-column"])
+def test_compensation_removes_a_common_factor_exactly(compensation: str) -> None:
+    array = array_of(WEIGHTS, compensation=compensation, drift_nu=0.1)
+    pre, post = torch.rand(3, 12, generator=seeded(3)), torch.randn(3, 10, generator=seeded(4))
+    for _ in range(3):
+        array.elapse(1000.0)
+        torch.testing.assert_close(array.read(pre), pre @ WEIGHTS.t())
+        torch.testing.assert_close(array.read_transposed(post), post @ WEIGHTS)
+        torch.testing.assert_close(array.snapshot(), WEIGHTS)
+    torch.testing.assert_close(array.conductances()["cell"], (WEIGHTS * 3000.0**-0.1).clamp(min=0))
+
+
+def test_compensation_per_column_removes_a_factor_per_column() -> None:
+    """Exponents that differ between outputs but not within one: a global factor is not enough."""
+    found = {}
+    for compensation in ("global", "per-column"):
+        array = array_of(WEIGHTS, compensation=compensation, drift_nu=0.1, drift_nu_dtod=0.01)
+        nu = array.cells.banks["cell"].aging._state["nu"]
+        nu.copy_(torch.linspace(0.0, 0.2, 10)[:, None].expand_as(nu))
+        array.elapse(1000.0)
+        found[compensation] = array.snapshot()
+    torch.testing.assert_close(found["per-column"], WEIGHTS)
+    assert (found["global"] - WEIGHTS).abs().max() > 0.05
+
+
+def test_a_write_ends_the_time_that_is_compensated() -> None:
+    array = array_of(WEIGHTS, compensation="global", drift_nu=0.1)
+    array.elapse(1000.0)
+    pulse_cell(array, 0, 0, 10)
+    drifted = WEIGHTS * 1000.0**-0.1
+    drifted[0, 0] += 0.010
+    torch.testing.assert_close(array.snapshot(), drifted)
+
+
+def test_both_devices_of_a_pair_drift_together() -> None:
+    """w+ - w-: what is common, the conductance at weight zero included, cancels."""
+    array = array_of(WEIGHTS, -1.5, remedy="differential", drift_nu=0.1)
+    array.elapse(100.0)
+    torch.testing.assert_close(array.snapshot(), WEIGHTS * 100.0**-0.1)

@@ -1,0 +1,182 @@
+"""What does not work: stuck cells, dead lines, explicit maps, and cells that wear out."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from neurohw.crossbar.analog import AnalogArray
+from neurohw.crossbar.base import OuterProducts, Product
+from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.faults import DEAD, STUCK_HIGH, STUCK_IN_PLACE, STUCK_LOW, WORKS, drawn_faults
+from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.devices.faults import FaultRates
+from neurohw.devices.laws import ConstantStep, PulseResponse, SoftBounds
+from neurohw.devices.retention import Retention
+from neurohw.errors import InputError
+
+CERTAIN: dict[str, Any] = {
+    "step_dtod": 0.0, "step_ctoc": 0.0, "asymmetry_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0,
+}  # fmt: skip
+RESTLESS = Retention(
+    drift_nu=0.1, drift_nu_dtod=0.02, drift_nu_state=0.05, lifetime=50.0, diffusion=0.01, relaxation=0.02
+)
+WEIGHTS = (torch.rand(6, 8, generator=torch.Generator().manual_seed(1)) - 0.5) * 0.4
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def array_of(weights: Tensor, law: PulseResponse | None = None, fault_map: Tensor | None = None, remedy: str = "none",
+             retention: Retention | None = None, **rates: float) -> AnalogArray:  # fmt: skip
+    device = DevicePopulation(law or SoftBounds(), retention or Retention(), FaultRates(**rates), zero=-0.7)
+    return AnalogArray(
+        weights, device, remedy, read_path=ReadPath.perfect(), generator=seeded(2), fault_map=fault_map,
+        pulses=PulseScheme(kind="deterministic", length=1000),
+    )  # fmt: skip
+
+
+def pulse_all(array: AnalogArray, steps: float) -> None:
+    ones = Product(torch.ones(1, array.shape[0]), torch.ones(1, array.shape[1]))
+    array.update(OuterProducts((ones,), 1.0), steps * 0.001)
+
+
+def live(array: AnalogArray) -> None:
+    """Do everything to an array that changes a cell."""
+    pulse_all(array, 40)
+    array.elapse(30.0)
+    pulse_all(array, -25)
+    array.increment(torch.full(array.shape, 0.05))
+    array.program(torch.full(array.shape, -0.1))
+    array.elapse(300.0)
+
+
+# the draw
+
+
+def test_shares_of_stuck_cells_are_the_rates() -> None:
+    """90,000 cells, to 5 standard errors."""
+    rates = FaultRates(stuck_low=0.1, stuck_high=0.05, stuck_in_place=0.2)
+    faults = drawn_faults(rates, (300, 300), seeded(3))
+    assert faults is not None
+    for code, rate in ((WORKS, 0.65), (STUCK_LOW, 0.1), (STUCK_HIGH, 0.05), (STUCK_IN_PLACE, 0.2), (DEAD, 0.0)):
+        share = (faults == code).float().mean().item()
+        assert share == pytest.approx(rate, abs=5 * math.sqrt(rate * (1 - rate) / 90_000))
+
+
+@pytest.mark.parametrize(("name", "lines"), [("dead_rows", 0), ("dead_columns", 1)])
+def test_dead_lines_are_whole_lines(name: str, lines: int) -> None:
+    faults = drawn_faults(FaultRates(**{name: 0.1}), (2000, 3) if lines == 0 else (3, 2000), seeded(4))
+    assert faults is not None
+    dead = faults == DEAD
+    assert torch.equal(dead.all(1 - lines), dead.any(1 - lines))
+    assert dead.any(1 - lines).float().mean().item() == pytest.approx(0.1, abs=5 * math.sqrt(0.09 / 2000))
+
+
+def test_no_rates_are_no_map() -> None:
+    assert drawn_faults(FaultRates(endurance=5.0), (3, 3), seeded()) is None
+
+
+@pytest.mark.parametrize("wrong", [{"stuck_low": 1.1}, {"dead_rows": -0.1}, {"endurance": math.inf},
+                                   {"stuck_low": 0.6, "stuck_high": 0.6}])  # fmt: skip
+def test_rates_out_of_range_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        FaultRates(**wrong)
+
+
+# stuck cells
+
+MAP = torch.zeros(6, 8)
+MAP[0, :2], MAP[1, :3], MAP[2, :4], MAP[:, 7] = STUCK_LOW, STUCK_HIGH, STUCK_IN_PLACE, DEAD
+
+
+@pytest.mark.parametrize("noisy", [False, True], ids=["quiet", "write noise"])
+def test_broken_cells_keep_their_weight_whatever_is_done(noisy: bool) -> None:
+    """Updates, increments, programming, drift, decay, diffusion, relaxation, write noise: nothing moves them."""
+    law = SoftBounds(write_noise=30.0 if noisy else 0.0)
+    array = array_of(WEIGHTS, law, MAP, retention=RESTLESS)
+    healthy = array_of(WEIGHTS, law, retention=RESTLESS).cells.banks["cell"].parameters
+    expected = {STUCK_LOW: healthy["w_min"], STUCK_HIGH: healthy["w_max"], STUCK_IN_PLACE: WEIGHTS,
+                DEAD: torch.zeros(6, 8)}  # fmt: skip
+    live(array)
+    for code, weights in expected.items():
+        assert torch.equal(array.snapshot()[code == MAP], weights[code == MAP]), code
+    assert (array.snapshot() != WEIGHTS)[MAP == WORKS].all()
+    assert array.read(torch.eye(8))[7].abs().max() == 0  # a dead input
+
+
+def test_drawn_faults_are_the_arrays() -> None:
+    """A tenth stuck high of 2,500 equal cells: these and no others stay at the top when all are pulsed down."""
+    array = array_of(torch.zeros(50, 50), ConstantStep(**CERTAIN), stuck_high=0.1)
+    pulse_all(array, -1000)
+    top = array.snapshot() == 0.6
+    torch.testing.assert_close(array.snapshot()[~top], torch.full((int((~top).sum()),), -0.6))
+    assert top.float().mean().item() == pytest.approx(0.1, abs=5 * 0.3 / 50)
+
+
+def test_every_device_of_a_pair_has_the_map() -> None:
+    """Stuck high on both sides: the difference is that of two bounds, and stays."""
+    array = array_of(WEIGHTS, ConstantStep(**CERTAIN), MAP, "differential")
+    live(array)
+    assert not array.snapshot()[MAP == STUCK_HIGH].any()
+    assert not array.snapshot()[MAP == DEAD].any()
+
+
+def test_a_wrong_map_is_refused() -> None:
+    with pytest.raises(InputError, match=r"shape \(8, 6\).*\(6, 8\)"):
+        array_of(WEIGHTS, fault_map=MAP.t())
+    for wrong in (5.0, -1.0, 0.5, math.nan):
+        with pytest.raises(InputError, match="0 works, 1 stuck low"):
+            array_of(WEIGHTS, fault_map=torch.full((6, 8), wrong))
+
+
+def test_faults_are_restored() -> None:
+    array, other = array_of(WEIGHTS, fault_map=MAP), array_of(WEIGHTS)
+    other.load_state_dict(array.state_dict())
+    live(other)
+    assert torch.equal(other.snapshot()[MAP != WORKS], array.snapshot()[MAP != WORKS])
+
+
+# endurance
+
+
+def test_cells_stop_after_their_last_write() -> None:
+    """Endurance 10.5 of all: the 11th pulse is the last one that moves them."""
+    array = array_of(torch.zeros(3, 4), ConstantStep(**CERTAIN), endurance=10.5)
+    for pulse in range(1, 31):
+        pulse_all(array, 1)
+        torch.testing.assert_close(array.snapshot(), torch.full((3, 4), 0.001 * min(pulse, 11)))
+    assert (array.writes()["cell"] == 30).all()
+    pulse_all(array, -20)
+    torch.testing.assert_close(array.snapshot(), torch.full((3, 4), 0.011))
+
+
+def test_a_worn_out_cell_keeps_the_weight_that_was_seen_last() -> None:
+    array = array_of(torch.zeros(10, 10), ConstantStep(write_noise=20.0), retention=RESTLESS, endurance=3.0)
+    pulse_all(array, 5)
+    last = array.snapshot()
+    live(array)
+    assert torch.equal(array.snapshot(), last)
+    assert last.std() > 0.01
+
+
+def test_endurance_is_log_normal() -> None:
+    """The logarithm of the last pulse: median and standard deviation over 2,500 cells."""
+    array = array_of(torch.zeros(50, 50), ConstantStep(**CERTAIN, w_max=10.0), endurance=200.0, endurance_dtod=0.5)
+    for _ in range(150):
+        pulse_all(array, 10)
+    logs = (array.snapshot() / 0.001).log()
+    assert logs.median().item() == pytest.approx(math.log(200.0 + 5), abs=5 * 0.5 * 1.25 / 50)
+    assert logs.std().item() == pytest.approx(0.5, rel=0.08)
+
+
+def test_unlimited_endurance_wears_nothing_out() -> None:
+    array = array_of(torch.zeros(3, 3), ConstantStep(**CERTAIN))
+    for _ in range(3):
+        pulse_all(array, 100)
+    torch.testing.assert_close(array.snapshot(), torch.full((3, 3), 0.3))
