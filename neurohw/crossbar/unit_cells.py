@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -117,35 +117,85 @@ class SingleDevice(UnitCell):
 
 
 class SeveralDevices(UnitCell):
-    """n devices on the same lines, averaged: W = mean_i w_i; all get the same pulses, so spreads fall with sqrt(n)."""
+    """n devices a weight: W = sum_i g_i w_i with significances g_i = base^-i / sum_j base^-j, the coarsest first.
 
-    def __init__(self, new_bank: NewBank, weights: Tensor, generator: torch.Generator, devices: int = 2) -> None:
+    With base 1 all get the same pulses, so that their spreads fall with sqrt(n). With a larger base the finest device
+    takes the updates and the coarser ones hold what was carried over: `program` and every carry settle the weight from
+    the coarsest to the finest (Agarwal et al. 2017, VLSI, "periodic carry").
+
+    Args:
+        devices: n.
+        base: ratio of two neighbours' significances.
+        carry_every: writes between two carries.
+    """
+
+    def __init__(
+        self,
+        new_bank: NewBank,
+        weights: Tensor,
+        generator: torch.Generator,
+        devices: int = 2,
+        base: float = 1.0,
+        carry_every: int = 1000,
+    ) -> None:
         banks = {f"cell{i}": new_bank(weights) for i in range(devices)}
         super().__init__(banks, generator)
+        parts = [base**-i for i in range(devices)]
+        self._shares = [part / sum(parts) for part in parts]
+        self._equal, self._carry_every = base == 1.0, carry_every
         first = banks["cell0"].response
-        self.granularity = first.granularity
+        self.granularity = first.granularity * (1.0 if self._equal else self._shares[-1])
         self.reach = min(first.w_max, -first.w_min) or first.w_max
+        self.buffers["writes"] = torch.zeros((), dtype=torch.int64)
 
     def weights(self) -> Tensor:
-        """Return the mean over the devices."""
-        return torch.stack([bank.as_read() for bank in self.banks.values()]).mean(0)
+        """Return the sum of the devices by their significances."""
+        parts = [bank.as_read() * share for bank, share in self._by_significance()]
+        return torch.stack(parts).sum(0)
 
     def read_variance(self, relative: float) -> Tensor | None:
-        """Return the mean variance over n devices, over n."""
-        total = super().read_variance(relative)
-        return None if total is None else total.div_(len(self.banks) ** 2)
+        """Return the variances by the squares of the significances."""
+        parts = [(bank.read_variance(relative), share) for bank, share in self._by_significance()]
+        known = [variance * share**2 for variance, share in parts if variance is not None]
+        return torch.stack(known).sum(0) if known else None
 
     def set(self, weights: Tensor) -> None:
-        """Set every device."""
+        """Set every device to the weight."""
         for bank in self.banks.values():
             bank.set(weights)
 
     def pulse(self, trains: list[PulseCounts]) -> Writes:
-        """Give every device the same pulses."""
-        total = Writes(0, 0)
-        for bank in self.banks.values():
-            total = sum_of_writes(total, bank.apply(trains))
+        """Give every device the same pulses, or the finest one, and carry over now and then."""
+        if self._equal:
+            return _sum_all(bank.apply(trains) for bank in self.banks.values())
+        writes = list(self.banks.values())[-1].apply(trains)
+        self.buffers["writes"] += 1
+        if int(self.buffers["writes"]) % self._carry_every == 0:
+            writes = sum_of_writes(writes, self.program(self.weights().clone()))
+        return writes
+
+    def program(self, target: Tensor, rounds: int = _VERIFY_ROUNDS) -> Writes:
+        """Write and verify, from the coarsest device to the finest, each correcting what the former left."""
+        if self._equal:
+            return super().program(target, rounds)
+        banks, total = self._by_significance(), Writes(0, 0)
+        for bank, share in banks:
+            others = torch.stack([b.as_read() * s for b, s in banks if b is not bank]).sum(0)
+            total = sum_of_writes(total, self._settle(bank, (target - others) / share, rounds))
         return total
+
+    def _settle(self, bank: CellBank, target: Tensor, rounds: int) -> Writes:
+        step, total = bank.response.granularity, Writes(0, 0)
+        for _ in range(rounds):
+            error = bank.bounded(target) - bank.as_read()
+            error[error.abs() <= max(step, 0.01 * self.reach)] = 0.0
+            if not bool(error.any()):
+                break
+            total = sum_of_writes(total, bank.apply(dense_counts(error / step, self._generator)))
+        return total
+
+    def _by_significance(self) -> list[tuple[CellBank, float]]:
+        return list(zip(self.banks.values(), self._shares, strict=True))
 
 
 class ReferenceCell(UnitCell):
@@ -451,6 +501,13 @@ class Transfer(UnitCell):
         super().load_state_dict(state)
         for name, inner in (("fast.", self.fast), ("slow.", self.slow)):
             inner.buffers = {k.removeprefix(name): v for k, v in self.buffers.items() if k.startswith(name)}
+
+
+def _sum_all(parts: Iterable[Writes]) -> Writes:
+    total = Writes(0, 0)
+    for part in parts:
+        total = sum_of_writes(total, part)
+    return total
 
 
 def sum_of_writes(a: Writes, b: Writes) -> Writes:

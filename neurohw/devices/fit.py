@@ -49,6 +49,7 @@ _TAIL = 1.6  # deviations of the noise that the 98 % quantile of a saturated cel
 _BEYOND = 0.3  # how far beyond what was seen a bound is presumed that no cell ran into
 _NEAR_EXTREME = 0.85  # quantile of a device's weights
 _NARROW = 0.2  # least first guess of a bound
+_BOUND_KNOWN = 0.25  # width of a bound's interval that counts as identified, of the range
 _SIGNED = 0.1  # half an interval that counts as identified around zero
 
 
@@ -59,7 +60,8 @@ class Estimate:
     Args:
         value: a number, or a table of them; low, high: likewise.
         unit: as in a device file.
-        identifiable: whether the interval is narrower than the value on either side (0.1 for what may be zero).
+        identifiable: whether the interval is narrower than the value, or than 0.2; for g_min and g_max, than a quarter of
+            the range.
     """
 
     value: float | tuple[float, ...]
@@ -307,10 +309,13 @@ def _reported(
     draws = _quantities(best, *p.samples(SAMPLES, generator), dither)
     units = {"g_min": "S", "g_max": "S"}
     alone = len(trains.devices) == 1
-    estimates = {
-        name: _estimate(value[0], draws[name], units.get(name, "1"), alone and name.endswith("_dtod"))
-        for name, value in values.items()
-    }
+    span = _BOUND_KNOWN * float(values["g_max"][0] - values["g_min"][0])
+    estimates = {}
+    for name, value in values.items():
+        unit = units.get(name, "1")
+        width = span if unit == "S" else max(float(np.min(abs(value[0]))), 2 * _SIGNED)
+        known = not (alone and name.endswith("_dtod"))
+        estimates[name] = _estimate(value[0], draws[name], unit, width if known else 0.0)
     plain = {name: estimate.value for name, estimate in estimates.items()}
     errors, standardised = residuals(p.law, p.effects, p.shared, data)
     before = np.moveaxis(data.w[:-1].numpy(), 0, -1)
@@ -331,10 +336,10 @@ def _quantities(scaled: _Scaled, mean: np.ndarray, std: np.ndarray, shared: np.n
     return found
 
 
-def _estimate(value: np.ndarray, draws: np.ndarray, unit: str, unknown: bool) -> Estimate:
+def _estimate(value: np.ndarray, draws: np.ndarray, unit: str, width: float) -> Estimate:
+    """Return a parameter; it is identifiable if its interval is less wide than `width`."""
     low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+    known = bool((high - low < width).all())
     if value.ndim:
-        wide = bool((high - low > abs(value)).any())
-        return Estimate(*(tuple(float(x) for x in xs) for xs in (value, low, high)), unit, not wide)  # type: ignore
-    known = high - low < max(abs(float(value)), 2 * _SIGNED if unit == "1" else 0)
-    return Estimate(float(value), float(low), float(high), unit, bool(known) and not unknown)
+        return Estimate(*(tuple(float(x) for x in xs) for xs in (value, low, high)), unit, known)
+    return Estimate(float(value), float(low), float(high), unit, known)

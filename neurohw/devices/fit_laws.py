@@ -20,6 +20,7 @@ from neurohw.devices import laws
 
 Samples = dict[str, np.ndarray]  # parameter of the law -> [samples], or [samples, values] for a table
 TABLE = 5  # values of a fitted piecewise table; its middle is 1
+_STEEP = 50.0  # exponents beyond are not identified, and exp would overflow
 _NEAR = 0.05  # a bound stays at least this far from 0
 
 
@@ -218,7 +219,8 @@ class FittedExponential(FittedLaw):
 
     def _own_parameters(self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:
         loss_up, gamma_up, loss_down, gamma_down = shared.T
-        found = {"A_up": loss_up * np.exp(-gamma_up), "A_down": loss_down * np.exp(-gamma_down)}
+        up, down = (np.exp(-np.clip(gamma, -_STEEP, _STEEP)) for gamma in (gamma_up, gamma_down))
+        found = {"A_up": loss_up * up, "A_down": loss_down * down}
         ones = np.ones_like(gamma_up)
         return found | {"gamma_up": gamma_up, "gamma_down": gamma_down, "a": ones, "b": 0 * ones}
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from math import sqrt
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +20,7 @@ from neurohw.clock import Clock
 from neurohw.config import Experiment, ScheduleSection
 from neurohw.crossbar.base import SynapseArray
 from neurohw.crossbar.build import build_array
+from neurohw.crossbar.faults import checked_map
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.crossbar.programmed import find_noise_model
 from neurohw.crossbar.remedies import find_analog_remedy
@@ -43,6 +48,8 @@ def build_network(experiment: Experiment, streams: Streams, clock: Clock) -> Net
     """
     _check_hardware(experiment)
     sizes = experiment.network.layers
+    if unknown := experiment.hardware.fault_maps.keys() - {f"W{i + 1}" for i in range(len(sizes) - 1)}:
+        raise InputError(f"hardware.fault_maps: got {', '.join(sorted(unknown))}; allowed: W1 to W{len(sizes) - 1}")
     layers = [
         Layer(_fresh_array(experiment, streams, i, n_pre, n_post), experiment.network.bias)
         for i, (n_pre, n_post) in enumerate(pairwise(sizes))
@@ -131,9 +138,28 @@ def _fresh_array(experiment: Experiment, streams: Streams, i: int, n_pre: int, n
         increments=section.increments,
         compensation=section.compensation,
         wire_resistance=section.wire_resistance,
+        fault_map=_fault_map(section.fault_maps.get(name), name, tuple(weights.shape)),
         construction_seed=streams.integer(f"devices.{name}"),
         torch_device=streams.device,
     )
+
+
+def _fault_map(path: str | None, name: str, shape: tuple[int, ...]) -> Tensor | None:
+    """Return the fault map of a layer from a file; see `neurohw.crossbar.faults.checked_map` for its codes.
+
+    Raises:
+        InputError: the file cannot be read, or does not fit the layer.
+    """
+    if path is None:
+        return None
+    try:
+        codes = np.load(path) if path.endswith(".npy") else np.loadtxt(path, delimiter=",", ndmin=2)
+        return checked_map(torch.from_numpy(np.asarray(codes, dtype=np.float64)), (shape[0], shape[1]))
+    except (OSError, ValueError) as error:
+        raise InputError(f"hardware.fault_maps.{name}: {path}: cannot be read ({error}); "
+                         "allowed: .npy, or CSV without header, of codes [n_post, n_pre]") from error  # fmt: skip
+    except InputError as error:
+        raise InputError(f"hardware.fault_maps.{name}: {path}: {error}") from None
 
 
 def device_model(experiment: Experiment) -> DeviceModel | None:
@@ -158,7 +184,11 @@ def device_model(experiment: Experiment) -> DeviceModel | None:
 def file_contents(experiment: Experiment, data: dict[str, str]) -> dict[str, str]:
     """Return the checksums of every file that the experiment names: its data's, and its device's."""
     device = device_model(experiment)
-    return data if device is None else {**data, "device": device.checksum()}
+    contents = dict(data) if device is None else {**data, "device": device.checksum()}
+    for layer, path in experiment.hardware.fault_maps.items():
+        with suppress(OSError):  # an unreadable file is explained when it is read
+            contents[f"fault_map.{layer}"] = hashlib.md5(Path(path).read_bytes()).hexdigest()
+    return contents
 
 
 def xavier_uniform(n_post: int, n_pre: int, gain: float, generator: torch.Generator) -> Tensor:
