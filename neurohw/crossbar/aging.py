@@ -37,6 +37,7 @@ class Aging:
         self._state: StateDict = {}
         if retention.drifts:
             self._state["nu"] = retention.drift_nu + retention.drift_nu_dtod * gauss()
+            self._state["frozen"] = torch.zeros(shape, dtype=torch.bool, device=device)
         if retention.drifts or retention.read_noise_1f:
             self._state["written"] = torch.zeros(shape, dtype=torch.float64, device=device)
         if retention.lifetime:
@@ -70,6 +71,11 @@ class Aging:
             else:
                 pending[index] = drawn
 
+    def freeze(self, index: Tensor) -> None:
+        """Let cells (flat indices) drift no more: they are stuck."""
+        if "frozen" in self._state:
+            self._state["frozen"].view(-1)[index] = True
+
     def elapse(self, kept: Tensor, seconds: float) -> None:
         """Let time pass: decay, diffusion and relaxation change `kept` in place; drift only needs the clock."""
         retention = self.retention
@@ -94,6 +100,9 @@ class Aging:
             nu, age = nu.view(-1)[index], age.view(-1)[index]
         if self.retention.drift_nu_state:
             nu = nu + self.retention.drift_nu_state * ((kept - self._zero) / self._span - 0.5)
+        if "frozen" in self._state:
+            frozen = self._state["frozen"] if index is None else self._state["frozen"].view(-1)[index]
+            age = age.masked_fill(frozen, 0.0)
         grown = (age / self.retention.drift_t0).clamp_(min=1.0).to(kept.dtype)
         return (kept - self._zero).mul_(grown.pow(-nu)).add_(self._zero)
 

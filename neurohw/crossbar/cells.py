@@ -185,11 +185,9 @@ class CellBank:
         return Writes(ups, downs)
 
     def _apply_one_polarity(self, pulses: PulseCounts) -> int:
-        some = flat_nonzero(pulses.counts)
-        if not len(some):
+        number, index = pulses.numbers, pulses.index(self.shape[1])
+        if not len(number):
             return 0
-        number = pulses.counts.reshape(-1).index_select(0, some)
-        index = (pulses.rows[:, None] * self.shape[1] + pulses.columns).view(-1).index_select(0, some)
         own = self._gathered(index, pulses.up)
         w = self.aging.drifted(self.kept.view(-1).index_select(0, index), index)
         w = self._moved(w, number, own, pulses.up)
@@ -250,6 +248,7 @@ class CellBank:
             self.parameters[name].view(-1)[index] = value
         for name in ("up", "down"):
             self.parameters[name].view(-1)[index] = 0.0
+        self.aging.freeze(index)
 
     def _drawn_endurance(self, faults: FaultRates) -> Tensor | None:
         if not faults.endurance:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -32,6 +33,30 @@ class PulseCounts:
     columns: Tensor
     counts: Tensor
     up: bool
+
+    @cached_property
+    def touched(self) -> Tensor:
+        """Return where the counts are not zero, flat indices into them."""
+        return flat_nonzero(self.counts)
+
+    @cached_property
+    def numbers(self) -> Tensor:
+        """Return the pulses of the touched cells."""
+        return self.counts.reshape(-1).index_select(0, self.touched)
+
+    def index(self, n_pre: int) -> Tensor:
+        """Return the touched cells as flat indices into a crossbar [n_post, n_pre]."""
+        if "_index" not in self.__dict__:
+            places = (self.rows[:, None] * n_pre + self.columns).view(-1)
+            self.__dict__["_index"] = places.index_select(0, self.touched)
+        found: Tensor = self.__dict__["_index"]
+        return found
+
+    def inverted(self) -> PulseCounts:
+        """Return the same pulses with the other polarity."""
+        other = PulseCounts(self.rows, self.columns, self.counts, not self.up)
+        other.__dict__.update({k: v for k, v in self.__dict__.items() if k in ("touched", "numbers", "_index")})
+        return other
 
 
 def pulse_counts(
@@ -140,7 +165,7 @@ def _trains(values: Tensor, chance: Tensor, lengths: Tensor, generator: torch.Ge
     draws, ends = repeats.cumsum(0), lengths.cumsum(0)
     # value e takes `repeats[e]` draws, one per slot of its sample
     number = int(draws[-1]) if len(draws) else 0
-    entry = torch.repeat_interleave(repeats, output_size=number)
+    entry = _indices(repeats, number)
     draw = torch.rand(number, generator=generator, device=values.device)
     certain = value.abs() * chance.index_select(0, sample)
     hit = flat_nonzero(draw < certain.index_select(0, entry))
@@ -155,6 +180,13 @@ def _trains(values: Tensor, chance: Tensor, lengths: Tensor, generator: torch.Ge
     bits = values.new_zeros(used * slots)
     bits[order.index_select(0, line).mul_(slots).add_(slot)] = value.sign().index_select(0, entry)
     return bits.view(used, slots), flat_nonzero(carries)
+
+
+def _indices(repeats: Tensor, number: int) -> Tensor:
+    """Return 0, 1, 2, ..., each so many times, `number` in all (torch's threads may wait 10 ms for each other)."""
+    if repeats.device.type == "cpu":
+        return torch.from_numpy(np.repeat(np.arange(len(repeats)), repeats.numpy()))
+    return torch.repeat_interleave(repeats, output_size=number)
 
 
 def flat_nonzero(values: Tensor) -> Tensor:

@@ -150,8 +150,11 @@ class SeveralDevices(UnitCell):
 
     def weights(self) -> Tensor:
         """Return the sum of the devices by their significances."""
-        parts = [bank.as_read() * share for bank, share in self._by_significance()]
-        return torch.stack(parts).sum(0)
+        (first, share), *others = self._by_significance()
+        total = first.as_read() * share
+        for bank, share in others:
+            total.add_(bank.as_read(), alpha=share)
+        return total
 
     def read_variance(self, relative: float) -> Tensor | None:
         """Return the variances by the squares of the significances."""
@@ -259,7 +262,7 @@ class DifferentialPair(UnitCell):
 
     def pulse(self, trains: list[PulseCounts]) -> Writes:
         """Move both devices by the same pulses, with opposite polarity."""
-        opposite = [PulseCounts(p.rows, p.columns, p.counts, not p.up) for p in trains]
+        opposite = [pulses.inverted() for pulses in trains]
         return sum_of_writes(self.plus.apply(trains), self.minus.apply(opposite))
 
 
@@ -312,7 +315,7 @@ class OneSidedPair(UnitCell):
 
     def _one_of_each(self, trains: list[PulseCounts]) -> Writes:
         rising = [p for p in trains if p.up]
-        falling = [PulseCounts(p.rows, p.columns, p.counts, True) for p in trains if not p.up]
+        falling = [pulses.inverted() for pulses in trains if not pulses.up]
         up, down = self.plus.apply(rising), self.minus.apply(falling)
         return Writes((up.pulses_up or 0) + (down.pulses_up or 0), 0)
 

@@ -38,6 +38,7 @@ from neurohw.devices.measurements import PulseTrains
 
 SAMPLES = 2000
 RANKED = (12, 4)  # devices and cycles that laws are compared on: enough to tell them apart, in seconds
+_STEEP = 50.0  # logarithms beyond are not identified, and exp would overflow
 _SAME = ("soft-bounds-reference",)  # fitted as another law, so only on demand
 ROUNDS = 4  # of scaling to the mean bounds
 _SCALED = 5e-3  # how near to -1 and 1 the mean bounds come
@@ -60,8 +61,8 @@ class Estimate:
     Args:
         value: a number, or a table of them; low, high: likewise.
         unit: as in a device file.
-        identifiable: whether the interval is narrower than the value, or than 0.2; for g_min and g_max, than a quarter of
-            the range.
+        identifiable: whether the interval is narrower than the value, or than 0.2; for g_min and g_max, than a quarter
+            of the range.
     """
 
     value: float | tuple[float, ...]
@@ -328,10 +329,11 @@ def _reported(
 def _quantities(scaled: _Scaled, mean: np.ndarray, std: np.ndarray, shared: np.ndarray, dither: float) -> Samples:
     """Return the parameters of samples of the population."""
     found = scaled.population.law.parameters(mean, std, shared[:, :-2])
-    found["step_ctoc"] = np.exp(shared[:, -2])
+    ctoc, noise = np.exp(np.clip(shared[:, -2:].T, -_STEEP, _STEEP))
+    found["step_ctoc"] = ctoc
     found["g_max"] = scaled.centre + scaled.half * mean[:, 2]
     found["g_min"] = scaled.centre + scaled.half * mean[:, 3]
-    noise = np.maximum((np.exp(shared[:, -1]) * scaled.half) ** 2 - dither**2, 0.0) ** 0.5
+    noise = np.maximum((noise * scaled.half) ** 2 - dither**2, 0.0) ** 0.5
     found["read_noise"] = noise / (found["g_max"] - found["g_min"])
     return found
 
@@ -341,5 +343,6 @@ def _estimate(value: np.ndarray, draws: np.ndarray, unit: str, width: float) -> 
     low, high = np.quantile(draws, [0.025, 0.975], axis=0)
     known = bool((high - low < width).all())
     if value.ndim:
-        return Estimate(*(tuple(float(x) for x in xs) for xs in (value, low, high)), unit, known)
+        at, start, end = (tuple(float(x) for x in xs) for xs in (value, low, high))
+        return Estimate(at, start, end, unit, known)
     return Estimate(float(value), float(low), float(high), unit, known)

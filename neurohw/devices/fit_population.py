@@ -209,7 +209,7 @@ def _climbed(
         damping = damping / 10 if taken else 30 * max(damping, 1e-3)
         if taken:
             point, info = trial, found
-        for _ in range(1 if taken else 2):
+        for _ in range(0 if taken else 2):
             point, info, own = _settled(problem, info, point, own)
         small = before - _objective(info, point, level) < tolerance and (taken or damping > _DAMPED)
         if len(point.effects) > 1:

@@ -246,7 +246,8 @@ class ExponentialStep(PulseResponse):
 
     def steps(self, w: Tensor, cells: Cells, up: bool) -> Tensor:
         """Return s max(0, 1 - A exp(+-gamma z))."""
-        z = w / (cells["w_max"] - cells["w_min"]).clamp_(min=1e-12) * (2 * self.a) + self.b
+        span = cells["w_max"] - cells["w_min"]
+        z = torch.where(span > 0, w / span, torch.zeros_like(w)) * (2 * self.a) + self.b  # a stuck cell has no span
         factor, rate = (self.A_up, self.gamma_up) if up else (self.A_down, -self.gamma_down)
         return z.mul_(rate).exp_().mul_(-factor).add_(1).clamp_(min=0.0).mul_(_scale(cells, up))
 
