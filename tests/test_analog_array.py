@@ -1,4 +1,4 @@
-"""The analog engine: the public suite up the ladder, replay, read path, updates, remedies, time and faults.
+"""The analog engine: the public suite up the ladder, from every non-ideality at zero to the remedies.
 
 Everything is seeded, so a test that passes once passes always on the same kind of machine.
 """
@@ -12,15 +12,9 @@ import torch
 from torch import Tensor
 
 from neurohw.crossbar.analog import AnalogArray
-from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.cells import DevicePopulation
-from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
-from neurohw.crossbar.remedies import ANALOG_REMEDIES
-from neurohw.devices.faults import FaultRates
-from neurohw.devices.laws import ConstantStep, ExponentialStep, SoftBounds
-from neurohw.devices.retention import Retention
-from neurohw.errors import InputError, NeurohwError
+from neurohw.devices.laws import ConstantStep, SoftBounds
 from neurohw.testing import MakeArray, SynapseArrayConformance
 
 PERFECT = ReadPath.perfect()

@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from neurohw.crossbar import cells
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.cells import DevicePopulation
@@ -143,10 +144,9 @@ def test_a_refresh_touches_full_pairs_only() -> None:
     before = array.writes()["minus"].clone()
     array.increment(torch.tensor([[-0.2, -0.2]]))
     assert (array.writes()["minus"] - before).tolist() == [[201, 200]]  # a reset more, of the pair near saturation
-    cells = array.cells
-    assert isinstance(cells, OneSidedPair)
-    torch.testing.assert_close(cells.plus.kept, torch.tensor([[0.6, 0.3]]))
-    torch.testing.assert_close(cells.minus.kept, torch.tensor([[0.0, 0.2]]))
+    assert isinstance(array.cells, OneSidedPair)
+    torch.testing.assert_close(array.cells.plus.kept, torch.tensor([[0.6, 0.3]]))
+    torch.testing.assert_close(array.cells.minus.kept, torch.tensor([[0.0, 0.2]]))
 
 
 def test_one_sided_devices_are_only_potentiated() -> None:
@@ -208,7 +208,7 @@ def noise(number: int) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("remedy", TIKI_TAKA)
 def test_a_constant_product_moves_the_visible_array_its_way(remedy: str) -> None:
     post, pre = torch.randn(1, 12, generator=seeded(4)), torch.rand(1, 10, generator=seeded(5)) + 0.1
-    found = trained(remedy, post.expand(300, -1) * 0.2, pre.expand(300, -1))
+    found = trained(remedy, post.expand(150, -1) * 0.2, pre.expand(150, -1))
     wanted = post.t() @ pre
     large = wanted.abs() > 0.2
     assert (found.sign() == wanted.sign())[large].float().mean() > 0.9
@@ -218,7 +218,7 @@ def test_a_constant_product_moves_the_visible_array_its_way(remedy: str) -> None
 @pytest.mark.parametrize("remedy", ["tiki-taka-v2", "chopped-tiki-taka"])
 def test_products_of_zero_mean_do_not_move_the_visible_array(remedy: str) -> None:
     """Against the same products with their signs aligned; and without a preferred side."""
-    post, pre = noise(300)
+    post, pre = noise(200)
     still, moved = trained(remedy, post * 0.2, pre), trained(remedy, post.abs() * 0.2, pre)
     assert moved.mean() > 0.1
     assert abs(still.mean().item()) < 0.1 * moved.mean().item()
@@ -229,11 +229,11 @@ def test_agad_removes_the_offset_that_version_two_integrates() -> None:
 
     AGAD lets through what its first reference, zero, does not cover until the first flips.
     """
-    post, pre = noise(700)
+    post, pre = noise(300)
     biased = trained("tiki-taka-v2", post * 0.2, pre, zero_shift=False).mean().item()
     dynamic = trained("agad", post * 0.2, pre).mean().item()
     print(f"tiki-taka-v2 {biased:.4f}, agad {dynamic:.4f}")
-    assert biased < -0.3
+    assert biased < -0.2
     assert abs(dynamic) < 0.25 * abs(biased)
 
 
@@ -316,23 +316,24 @@ def lived(array: AnalogArray, generator: torch.Generator, turns: int) -> list[Te
         if turn % 7 == 3:
             array.elapse(10.0 * turn)
             said += [array.read(pre), array.snapshot()]
-        if turn % 20 == 11 and not array._remedy.transfers:
+        if turn % 20 == 5 and not array._remedy.transfers:
             array.increment(0.05 * post.t() @ pre)
-        if turn % 20 == 17:
+        if turn % 20 == 6:
             array.program(torch.zeros(7, 9))
     return [*said, array.snapshot(), *array.writes().values(), *array.conductances().values()]
 
 
 @pytest.mark.parametrize("remedy", ANALOG_REMEDIES)
-def test_a_restored_array_goes_on_to_the_last_bit(remedy: str) -> None:
-    """With every non-ideality on, and past the change at which the IR drop is computed anew."""
+def test_a_restored_array_goes_on_to_the_last_bit(remedy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every non-ideality on, and past the changes at which the IR drop is computed anew."""
+    monkeypatch.setattr(cells, "_DROP_EVERY", 13)
     array, restored = everything(remedy), everything(remedy, seed=8)
-    lived(array, seeded(9), 30)
+    lived(array, seeded(9), 8)
     file = io.BytesIO()
     torch.save(array.state_dict(), file)
     file.seek(0)
     restored.load_state_dict(torch.load(file, weights_only=True))
-    first, second = (lived(one, seeded(10), 18) for one in (array, restored))
+    first, second = (lived(one, seeded(10), 9) for one in (array, restored))
     assert len(first) == len(second)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
     assert all(tensor.isfinite().all() for tensor in first)
@@ -342,7 +343,7 @@ def digest() -> str:
     """Return the fingerprint of what every remedy says in a short life."""
     found = hashlib.sha256()
     for remedy in ANALOG_REMEDIES:
-        for tensor in lived(everything(remedy), seeded(11), 13):
+        for tensor in lived(everything(remedy), seeded(11), 4):
             found.update(tensor.contiguous().numpy().tobytes())
     return found.hexdigest()
 

@@ -50,9 +50,10 @@ class Aging:
 
     @property
     def changes_weights(self) -> bool:
-        """Whether time alone moves any weight."""
+        """Whether time alone has moved any weight by now: drift begins t0 after a write."""
         r = self.retention
-        return r.drifts or bool(r.lifetime or r.diffusion or r.relaxation)
+        drifted = r.drifts and self.now.item() > r.drift_t0
+        return drifted or bool(r.lifetime or r.diffusion or r.relaxation)
 
     def touched(self, index: Tensor | None = None) -> None:
         """Note that cells (flat indices; None: all) have just been written."""
@@ -93,30 +94,29 @@ class Aging:
 
     def drifted(self, kept: Tensor, index: Tensor | None = None) -> Tensor:
         """Return the weights as they are read now: zero + (w - zero) (t / t0)^-nu, t since each cell's last write."""
-        if "nu" not in self._state:
+        if "nu" not in self._state or self.now.item() <= self.retention.drift_t0:
             return kept
         nu, age = self._state["nu"], self._age()
         if index is not None:
             nu, age = nu.view(-1)[index], age.view(-1)[index]
         if self.retention.drift_nu_state:
             nu = nu + self.retention.drift_nu_state * ((kept - self._zero) / self._span - 0.5)
-        if "frozen" in self._state:
-            frozen = self._state["frozen"] if index is None else self._state["frozen"].view(-1)[index]
-            age = age.masked_fill(frozen, 0.0)
         grown = (age / self.retention.drift_t0).clamp_(min=1.0).to(kept.dtype)
-        return (kept - self._zero).mul_(grown.pow(-nu)).add_(self._zero)
+        drifted = (kept - self._zero).mul_(grown.pow(-nu)).add_(self._zero)
+        frozen = self._state["frozen"] if index is None else self._state["frozen"].view(-1)[index]
+        return torch.where(frozen, kept, drifted)
 
     def flicker(self, weights: Tensor) -> Tensor | None:
         """Return the standard deviation of 1/f noise per cell: c |w - zero| sqrt(log((t + t_r) / (2 t_r)))."""
         if not self.retention.read_noise_1f:
             return None
         span = self.retention.read_time
-        growth = ((self._age() + span) / (2 * span)).clamp_(min=1.0).log_().sqrt_().to(weights.dtype)
+        growth = ((self._age() + span) / (2 * span)).clamp_(min=1.0).log_().sqrt_()
         at_one_second = math.sqrt(math.log((1 + span) / (2 * span)))
         return (weights - self._zero).abs_().mul_(growth).mul_(self.retention.read_noise_1f / at_one_second)
 
     def _age(self) -> Tensor:
-        return self.now.item() - self._state["written"]
+        return (self.now.item() - self._state["written"]).float()  # the difference in double precision
 
     def state_dict(self) -> StateDict:
         """Return the clock and the cells' own constants."""

@@ -203,10 +203,7 @@ class CellBank:
     def _see(self) -> None:
         """Renew the weights as they are seen: drifted, with the noise of the last write; broken cells as kept."""
         works = self.parameters["w_min"] < self.parameters["w_max"]
-        drifted = self.aging.drifted(self.kept)
-        if drifted is not self.kept:
-            drifted = torch.where(works, drifted, self.kept)
-        self.seen = self._with_write_noise(drifted, works)
+        self.seen = self._with_write_noise(self.aging.drifted(self.kept), works)
 
     def _with_write_noise(self, w: Tensor, works: Tensor) -> Tensor:
         if not self.response.write_noise:

@@ -131,7 +131,7 @@ def information(
     valid = data.valid[1:].double()
     de, ds = (e[:, 1:] - e[:, :1]) / by, (s[:, 1:] - s[:, :1]) / by
     e, s = e[:, 0], s[:, 0]
-    value = 0.5 * ((e * e / s + torch.log(s) + math.log(2 * math.pi)) * valid).sum((0, 2))
+    value = _loss(e, s, valid).sum((0, 2))
     first = (de * (e / s * valid)[:, None] + 0.5 * ds * ((1 - e * e / s) / s * valid)[:, None]).sum((0, 3)).T
     root = torch.sqrt(valid / s)[:, None]
     a, b = (de * root).permute(2, 1, 0, 3).flatten(2), (ds * (valid / s)[:, None]).permute(2, 1, 0, 3).flatten(2)
@@ -146,11 +146,22 @@ def information(
     )
 
 
+def losses(law: FittedLaw, trials: np.ndarray, shared: np.ndarray, data: Observed) -> np.ndarray:
+    """Return the negative log-likelihood of each device for trial effects [trials, devices, effects]."""
+    e, s = _run(law, trials, np.repeat(shared[None], len(trials), axis=0), data)
+    valid = data.valid[1:].double()[:, None]
+    return _loss(e, s, valid).sum((0, 3)).numpy()
+
+
 def residuals(law: FittedLaw, effects: np.ndarray, shared: np.ndarray, data: Observed) -> tuple[np.ndarray, np.ndarray]:
     """Return e and e / sqrt(S) of every measurement but the first, [devices, cycles, pulses - 1]; nan where invalid."""
     e, s = _run(law, effects[None], shared[None], data)
     e = torch.where(data.valid[1:], e[:, 0], torch.nan)
     return tuple(x.permute(1, 2, 0).numpy() for x in (e, e / torch.sqrt(s[:, 0])))  # type: ignore[return-value]
+
+
+def _loss(e: Tensor, s: Tensor, valid: Tensor) -> Tensor:
+    return 0.5 * (e * e / s + torch.log(s) + math.log(2 * math.pi)) * valid
 
 
 def _run(law: FittedLaw, effects: np.ndarray, shared: np.ndarray, data: Observed) -> tuple[Tensor, Tensor]:

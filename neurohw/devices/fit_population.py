@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from neurohw.devices.fit_filter import Information, Observed, information
+from neurohw.devices.fit_filter import Information, Observed, information, losses
 from neurohw.devices.fit_laws import FittedLaw
 
 _SMALLEST = 1e-4  # of tau, in units of the effect's scale
@@ -23,6 +23,7 @@ _EM = 100
 _TRUST = 0.5  # largest Newton step, in units of the scale
 _CTOC_LIMITS = (-5.0, 2.5)  # of log(step_ctoc)
 _FINE, _ROUGH = 0.3, 2.0  # changes of the log-likelihood below which a fit ends
+_JUMPS = (-0.16, -0.08, -0.04, -0.02, 0.02, 0.04, 0.08, 0.16)  # of a bound, where a device is caught
 _CALM = 0.5  # step_ctoc that they presume at most
 _DAMPED = 10.0  # above which joint steps are given up
 _ANNEALED = 0.05  # measurement noise that the first steps presume at least
@@ -139,7 +140,8 @@ def fit_population(
     if not polish:
         point, info, taken, converged = _climbed(problem, _annealed(problem, point), level, iterations // 2, _ROUGH)
         return _finished(law, info, point, scales, taken, converged)
-    point, _, first, _ = _climbed(problem, point, level, iterations, _FINE)
+    point, _, first, _ = _climbed(problem, _freed(problem, point), level, iterations, _FINE)
+    point = _freed(problem, point)
     level = _dispersion_slope(problem, point)
     point, info, second, converged = _climbed(problem, point, level, iterations, _FINE)
     return _finished(law, info, point, scales, first + second, converged)
@@ -186,6 +188,20 @@ def _annealed(problem: _Problem, point: _Point) -> _Point:
     return _climbed(problem, noisy, still, 8, _ROUGH, fixed)[0]
 
 
+def _freed(problem: _Problem, point: _Point) -> _Point:
+    """Return a point where no device is caught beside its bounds, which cut the likelihood into several summits."""
+    if not (problem.law.hard or problem.law.additive_noise):
+        return point
+    jumps = np.zeros((1 + 2 * len(_JUMPS), *point.effects.shape))
+    for i, jump in enumerate(_JUMPS):
+        jumps[1 + 2 * i, :, 2], jumps[2 + 2 * i, :, 3] = jump, jump
+    trials = point.effects + jumps
+    loss = losses(problem.law, trials, point.shared, problem.data)
+    loss = loss + 0.5 * ((trials - point.mean) ** 2 / point.variance).sum(-1)
+    best = loss.argmin(0)
+    return _Point(trials[best, np.arange(len(best))], point.mean, point.variance, point.shared)
+
+
 def _climbed(
     problem: _Problem,
     point: _Point,
@@ -209,8 +225,10 @@ def _climbed(
         damping = damping / 10 if taken else 30 * max(damping, 1e-3)
         if taken:
             point, info = trial, found
-        for _ in range(0 if taken else 2):
-            point, info, own = _settled(problem, info, point, own)
+        else:  # one device that is badly approximated spoils the joint step
+            for _ in range(2):
+                point, info, own = _settled(problem, info, point, own)
+            point, info = _shared_alone(problem, info, point, level, fixed)
         small = before - _objective(info, point, level) < tolerance and (taken or damping > _DAMPED)
         if len(point.effects) > 1:
             old, point = point.variance, _expected(problem, info, point)
@@ -237,6 +255,21 @@ def _settled(
     effects = np.where(better[:, None], trial.effects, point.effects)
     kept = _Point(effects, point.mean, point.variance, point.shared)
     return kept, info.mixed(found, better), np.where(better, damping / 8, 8 * np.maximum(damping, 1e-3))
+
+
+def _shared_alone(
+    problem: _Problem, info: Information, point: _Point, level: np.ndarray, fixed: np.ndarray
+) -> tuple[_Point, Information]:
+    """Return the point after a Newton step of the shared numbers by themselves, if it helps."""
+    slope, curvature = info.shared.sum(0) + level, info.shared2.sum(0)
+    held = fixed | _pressed(problem, point.shared, -slope)
+    curvature = curvature + np.diag(1e-3 * np.diag(curvature) + 1e-9)
+    curvature[held], curvature[:, held], slope[held] = 0.0, 0.0, 0.0
+    curvature[held, held] = 1.0
+    change = np.clip(-np.linalg.solve(curvature, slope), -_TRUST, _TRUST)
+    trial = _Point(point.effects, point.mean, point.variance, problem.limited(point.shared + change))
+    found = problem.information(trial)
+    return (trial, found) if _objective(found, trial, level) < _objective(info, point, level) else (point, info)
 
 
 def _prior(point: _Point) -> np.ndarray:
