@@ -102,7 +102,7 @@ class TestTikiTaka(_Remedy):
     remedy = "tiki-taka-v2"
     can_increment = False
     update_gain = (0.1, 30.0)
-    updates = 400
+    updates = 120
     empty_updates_are_free = False
 
 

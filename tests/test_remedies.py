@@ -229,7 +229,7 @@ def test_agad_removes_the_offset_that_version_two_integrates() -> None:
 
     AGAD lets through what its first reference, zero, does not cover until the first flips.
     """
-    post, pre = noise(300)
+    post, pre = noise(400)
     biased = trained("tiki-taka-v2", post * 0.2, pre, zero_shift=False).mean().item()
     dynamic = trained("agad", post * 0.2, pre).mean().item()
     print(f"tiki-taka-v2 {biased:.4f}, agad {dynamic:.4f}")

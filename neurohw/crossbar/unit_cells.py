@@ -17,6 +17,7 @@ from neurohw.crossbar.pulses import PulseCounts, dense_counts, flat_nonzero, pul
 NewBank = Callable[[Tensor], CellBank]  # makes a crossbar of devices from their initial weights
 ReadColumns = Callable[[Tensor, Tensor], Tensor]  # (matrix [n_pre, n_post], inputs [m, n_pre]) -> [m, n_post]
 _VERIFY_ROUNDS = 30
+_REFRESH_ROUNDS = 5
 
 
 class UnitCell(abc.ABC):
@@ -290,7 +291,7 @@ class OneSidedPair(UnitCell):
         middle = torch.tensor([response.w_min + self.reach / 2])
         self.granularity = float(response.steps(middle, typical_cell(response), True))
         self._refresh_every = refresh_every
-        self._full = response.w_min + refresh_at * self.reach
+        self._refresh_at = refresh_at
         self.buffers["writes"] = torch.zeros((), dtype=torch.int64)
         self.set(weights)
 
@@ -320,17 +321,27 @@ class OneSidedPair(UnitCell):
         return Writes((up.pulses_up or 0) + (down.pulses_up or 0), 0)
 
     def _refresh(self) -> Writes:
-        """Reset saturated pairs to the bottom (one depressing pulse each) and pulse their difference back open-loop."""
-        full = (self.plus.kept > self._full) | (self.minus.kept > self._full)
-        index = flat_nonzero(full)
+        """Reset saturated pairs to the bottom, a pulse a device, and rewrite their difference, verified."""
+        index = flat_nonzero(self._saturated(self.plus) | self._saturated(self.minus))
         if not len(index):
             return Writes(0, 0)
-        wanted = torch.zeros_like(self.plus.kept)
-        wanted.view(-1)[index] = self.weights().reshape(-1)[index]
+        target = self.weights().clone()
         for bank in (self.plus, self.minus):
             bank.reset(index)
-        again = self._one_of_each(list(dense_counts(wanted / self.granularity, self._generator)))
-        return sum_of_writes(again, Writes(0, 2 * len(index)))
+        total = Writes(0, 2 * len(index))
+        for _ in range(_REFRESH_ROUNDS):
+            error = torch.zeros_like(target)
+            error.view(-1)[index] = (target - self.weights()).view(-1)[index]
+            error[error.abs() <= self.granularity] = 0.0
+            if not bool(error.any()):
+                break
+            trains = list(dense_counts(error / self.granularity, self._generator))
+            total = sum_of_writes(total, self._one_of_each(trains))
+        return total
+
+    def _saturated(self, bank: CellBank) -> Tensor:
+        low, high = bank.parameters["w_min"], bank.parameters["w_max"]
+        return bank.kept > torch.lerp(low, high, self._refresh_at)
 
 
 class MixedPrecision(UnitCell):

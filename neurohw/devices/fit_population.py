@@ -24,6 +24,7 @@ _TRUST = 0.5  # largest Newton step, in units of the scale
 _CTOC_LIMITS = (-5.0, 2.5)  # of log(step_ctoc)
 _FINE, _ROUGH = 0.3, 2.0  # changes of the log-likelihood below which a fit ends
 _JUMPS = (-0.16, -0.08, -0.04, -0.02, 0.02, 0.04, 0.08, 0.16)  # of a bound, where a device is caught
+_LEAP, _LEAP_STEPS = 0.12, 4
 _CALM = 0.5  # step_ctoc that they presume at most
 _DAMPED = 10.0  # above which joint steps are given up
 _ANNEALED = 0.05  # measurement noise that the first steps presume at least
@@ -199,7 +200,25 @@ def _freed(problem: _Problem, point: _Point) -> _Point:
     loss = losses(problem.law, trials, point.shared, problem.data)
     loss = loss + 0.5 * ((trials - point.mean) ** 2 / point.variance).sum(-1)
     best = loss.argmin(0)
-    return _Point(trials[best, np.arange(len(best))], point.mean, point.variance, point.shared)
+    point = _Point(trials[best, np.arange(len(best))], point.mean, point.variance, point.shared)
+    for jump in (_LEAP, -_LEAP):
+        point = _leapt(problem, point, jump)
+    return point
+
+
+def _leapt(problem: _Problem, point: _Point, jump: float) -> _Point:
+    """Return a point where devices that fit better so start from bounds further out (or in), all else refitted."""
+    effects = point.effects.copy()
+    effects[:, 2] += jump
+    effects[:, 3] -= jump
+    start = problem.information(point)
+    there = _Point(effects, point.mean, point.variance, point.shared)
+    info, damping = problem.information(there), np.full(len(effects), 1e-3)
+    for _ in range(_LEAP_STEPS):
+        there, info, damping = _settled(problem, info, there, damping)
+    better = info.value + _prior(there) < start.value + _prior(point)
+    effects = np.where(better[:, None], there.effects, point.effects)
+    return _Point(effects, point.mean, point.variance, point.shared)
 
 
 def _climbed(
