@@ -30,9 +30,9 @@ def bank_of(law: PulseResponse, shape: tuple[int, int] = (20, 30), start: float 
 
 
 def all_cells(bank: CellBank, counts: Tensor | float, up: bool) -> PulseCounts:
-    n_post, n_pre = bank.shape
     given = counts if isinstance(counts, Tensor) else torch.full(bank.shape, float(counts))
-    return PulseCounts(torch.arange(n_post), torch.arange(n_pre), given, up)
+    cells = given.view(-1).nonzero()[:, 0]
+    return PulseCounts(cells, given.view(-1)[cells], up)
 
 
 # levels
@@ -122,9 +122,8 @@ def test_soft_bounds_are_approached_exponentially(up: bool) -> None:
 def test_different_numbers_of_pulses_reach_the_cells_they_are_meant_for() -> None:
     law = ConstantStep(step=0.001, **CERTAIN)
     bank = bank_of(law, (3, 4))
-    counts = torch.tensor([[0.0, 1.0], [100.0, 333.0]])
-    writes = bank.apply([PulseCounts(torch.tensor([0, 2]), torch.tensor([1, 3]), counts, True),
-                         PulseCounts(torch.tensor([1]), torch.tensor([0]), torch.tensor([[7.0]]), False)])  # fmt: skip
+    writes = bank.apply([PulseCounts(torch.tensor([3, 9, 11]), torch.tensor([1.0, 100.0, 333.0]), True),
+                         PulseCounts(torch.tensor([4]), torch.tensor([7.0]), False)])  # fmt: skip
     expected = torch.zeros(3, 4)
     expected[2, 1], expected[0, 3], expected[2, 3], expected[1, 0] = 100, 1, 333, 7
     assert torch.equal(bank.pulses, expected.int())
@@ -153,7 +152,7 @@ def test_write_noise_is_seen_and_not_kept() -> None:
     torch.testing.assert_close(bank.kept, torch.full((100, 100), 0.041))
     assert (bank.as_read() - bank.kept).std().item() == pytest.approx(0.02, rel=0.05)
     before = bank.as_read().clone()
-    bank.apply([PulseCounts(torch.tensor([3]), torch.tensor([4]), torch.ones(1, 1), False)])
+    bank.apply([PulseCounts(torch.tensor([304]), torch.ones(1), False)])
     changed = (bank.as_read() != before).nonzero().tolist()
     assert changed == [[3, 4]]
 

@@ -22,9 +22,10 @@ def signed(trains: object, shape: tuple[int, int]) -> Tensor:
     """Return the signed number of pulses of every cell."""
     total = torch.zeros(shape)
     for part in trains:  # type: ignore[attr-defined]
-        assert (part.counts >= 0).all()
-        assert (part.counts == part.counts.round()).all()
-        total[part.rows[:, None], part.columns] += part.counts if part.up else -part.counts
+        assert (part.numbers >= 1).all()
+        assert (part.numbers == part.numbers.round()).all()
+        assert part.cells.unique().numel() == part.cells.numel()
+        total.view(-1)[part.cells] += part.numbers if part.up else -part.numbers
     return total
 
 
@@ -148,8 +149,9 @@ def test_fractions_of_a_pulse_are_drawn() -> None:
     assert ((found.mean(0) - wanted).abs() < 5 * 0.46 / math.sqrt(REPEATS)).all()
 
 
-def test_whole_numbers_can_be_given_for_some_columns() -> None:
-    counts = torch.tensor([[1.0, 0.0], [0.0, -3.0]])
+def test_whole_numbers_can_be_given_for_some_cells() -> None:
     expected = torch.zeros(2, 5)
     expected[0, 4], expected[1, 1] = 1, -3
-    assert torch.equal(signed(whole_counts(counts, torch.tensor([4, 1])), (2, 5)), expected)
+    counts, cells = torch.tensor([1.0, 0.0, -3.0]), torch.tensor([4, 9, 6])
+    assert torch.equal(signed(whole_counts(counts, cells), (2, 5)), expected)
+    assert torch.equal(signed(whole_counts(expected), (2, 5)), expected)

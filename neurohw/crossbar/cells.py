@@ -185,7 +185,7 @@ class CellBank:
         return Writes(ups, downs)
 
     def _apply_one_polarity(self, pulses: PulseCounts) -> int:
-        number, index = pulses.numbers, pulses.index(self.shape[1])
+        number, index = pulses.numbers, pulses.cells
         if not len(number):
             return 0
         own = self._gathered(index, pulses.up)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -21,42 +20,21 @@ from neurohw.crossbar.periphery import PulseScheme
 
 @dataclass(frozen=True)
 class PulseCounts:
-    """Pulses of one polarity for the cells where `rows` and `columns` cross.
+    """Pulses of one polarity for some cells.
 
     Args:
-        rows, columns: [R] and [C], the lines that carry any pulse.
-        counts: [R, C], pulses per cell, whole numbers.
+        cells: [M], flat indices of the cells that get any, in [n_post, n_pre].
+        numbers: [M], pulses of each, whole numbers of at least 1.
         up: True where they potentiate.
     """
 
-    rows: Tensor
-    columns: Tensor
-    counts: Tensor
+    cells: Tensor
+    numbers: Tensor
     up: bool
-
-    @cached_property
-    def touched(self) -> Tensor:
-        """Return where the counts are not zero, flat indices into them."""
-        return flat_nonzero(self.counts)
-
-    @cached_property
-    def numbers(self) -> Tensor:
-        """Return the pulses of the touched cells."""
-        return self.counts.reshape(-1).index_select(0, self.touched)
-
-    def index(self, n_pre: int) -> Tensor:
-        """Return the touched cells as flat indices into a crossbar [n_post, n_pre]."""
-        if "_index" not in self.__dict__:
-            places = (self.rows[:, None] * n_pre + self.columns).view(-1)
-            self.__dict__["_index"] = places.index_select(0, self.touched)
-        found: Tensor = self.__dict__["_index"]
-        return found
 
     def inverted(self) -> PulseCounts:
         """Return the same pulses with the other polarity."""
-        other = PulseCounts(self.rows, self.columns, self.counts, not self.up)
-        other.__dict__.update({k: v for k, v in self.__dict__.items() if k in ("touched", "numbers", "_index")})
-        return other
+        return PulseCounts(self.cells, self.numbers, not self.up)
 
 
 def pulse_counts(
@@ -98,20 +76,27 @@ def _deterministic(
     yield from whole_counts((post.t() @ pre).mul_(gain / granularity).round_().clamp_(-most, most))
 
 
-def whole_counts(counts: Tensor, of_columns: Tensor | None = None) -> Iterator[PulseCounts]:
-    """Yield the pulses of signed whole numbers per cell.
+def whole_counts(counts: Tensor, cells: Tensor | None = None) -> Iterator[PulseCounts]:
+    """Yield the pulses of signed whole numbers.
 
     Args:
-        counts: [n_post, n_pre], or [n_post, m] for the columns `of_columns` [m].
+        counts: [n_post, n_pre], or [M] for the cells with these flat indices.
+        cells: [M]; None: all of them, in order.
     """
-    given = counts != 0
-    rows, columns = flat_nonzero(given.any(1)), flat_nonzero(given.any(0))
-    if not len(rows):
-        return
-    part = counts[rows][:, columns]
-    columns = columns if of_columns is None else of_columns[columns]
-    yield PulseCounts(rows, columns, part.clamp(min=0), True)
-    yield PulseCounts(rows, columns, part.clamp(max=0).neg_(), False)
+    some = flat_nonzero(counts)
+    numbers = counts.reshape(-1).index_select(0, some)
+    index = some if cells is None else cells.index_select(0, some)
+    for up in (True, False):
+        part = flat_nonzero(numbers > 0 if up else numbers < 0)
+        if len(part):
+            yield PulseCounts(index.index_select(0, part), numbers.index_select(0, part).abs_(), up)
+
+
+def _crossed(rows: Tensor, columns: Tensor, counts: Tensor, n_pre: int, up: bool) -> PulseCounts:
+    """Return the pulses of the cells where lines cross: counts [R, C] of rows [R] and columns [C]."""
+    some = flat_nonzero(counts)
+    places = (rows[:, None] * n_pre + columns).view(-1)
+    return PulseCounts(places.index_select(0, some), counts.reshape(-1).index_select(0, some), up)
 
 
 def _stochastic(
@@ -141,13 +126,13 @@ def _stochastic(
         return
     if bool((pre < 0).any()):
         both, net = d_bits.abs() @ x_bits.abs().t(), d_bits @ x_bits.t()
-        yield PulseCounts(rows, columns, (both + net).mul_(0.5), True)
-        yield PulseCounts(rows, columns, (both - net).mul_(0.5), False)
+        yield _crossed(rows, columns, (both + net).mul_(0.5), pre.shape[1], True)
+        yield _crossed(rows, columns, (both - net).mul_(0.5), pre.shape[1], False)
         return
     for up, half in ((True, d_bits.clamp(min=0)), (False, d_bits.clamp(max=0).neg_())):
         some = flat_nonzero(half.amax(1))
         if len(some):
-            yield PulseCounts(rows[some], columns, half.index_select(0, some) @ x_bits.t(), up)
+            yield _crossed(rows[some], columns, half.index_select(0, some) @ x_bits.t(), pre.shape[1], up)
 
 
 def _trains(values: Tensor, chance: Tensor, lengths: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

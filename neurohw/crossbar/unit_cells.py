@@ -371,11 +371,12 @@ class MixedPrecision(UnitCell):
         """Sum the products, pulse what makes whole steps."""
         chi = self.buffers["chi"]
         chi.addmm_(term.post.t(), term.pre, alpha=gain * term.sign / self.granularity)
-        whole = chi.trunc()
-        if not bool(whole.any()):
+        due = flat_nonzero(chi.abs() >= 1)
+        if not len(due):
             return Writes(0, 0)
-        chi.sub_(whole)
-        return self.inner.pulse(list(whole_counts(whole)))
+        whole = chi.view(-1).index_select(0, due).trunc_()
+        chi.view(-1).index_add_(0, due, whole, alpha=-1)
+        return self.inner.pulse(list(whole_counts(whole, due)))
 
     def pulse(self, trains: list[PulseCounts]) -> Writes:
         """Pulse the inner cell."""
@@ -492,7 +493,8 @@ class Transfer(UnitCell):
         total[:, columns] -= whole
         if self._chop:
             self._flip(columns)
-        return self.slow.pulse(list(whole_counts(whole, columns)))
+        rows = torch.arange(total.shape[0], device=total.device)[:, None] * n_pre
+        return self.slow.pulse(list(whole_counts(whole, (rows + columns).view(-1))))
 
     def _referred(self, found: Tensor, columns: Tensor) -> Tensor:
         """Return the read less the dynamic reference, and go on averaging."""

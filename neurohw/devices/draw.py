@@ -158,7 +158,7 @@ def draw_changes(ax: Axes, data: Residuals) -> None:
         ax.plot(g, data.fitted[side] * scale, color=colour, lw=1.8, label=f"{name}, fitted mean cell")
     ax.axhline(0, color=INK, lw=0.8)
     ax.set_title("Change by one pulse")
-    ax.set_xlabel(f"Conductance measured before, {range_unit}")
+    ax.set_xlabel(f"Conductance before the pulse (filtered), {range_unit}")
     ax.set_ylabel(f"Change, {unit}")
     ax.grid(True)
     _legend(ax)
@@ -174,7 +174,7 @@ def draw_errors(ax: Axes, data: Residuals) -> None:
     for level in (0, 1):
         ax.axhline(level, color=INK, lw=0.8, ls=":")
     ax.set_title("One-pulse prediction errors (ideal: 0 and 1)")
-    ax.set_xlabel(f"Conductance measured before, {unit}")
+    ax.set_xlabel(f"Conductance before the pulse (filtered), {unit}")
     ax.set_ylabel("In predicted standard deviations")
     ax.grid(True)
     _legend(ax)

@@ -26,13 +26,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from neurohw.devices.fit_filter import Observed, observed, residuals
-from neurohw.devices.fit_laws import FITTED, FittedLaw, Samples, Start
+from neurohw.devices.fit_filter import residuals
+from neurohw.devices.fit_laws import FITTED, FittedLaw, Samples
 from neurohw.devices.fit_population import Population, fit_population
+from neurohw.devices.fit_start import dither_trains, first_fit, first_scale, noise_limits, scale_trains
 from neurohw.devices.laws import find_law
 from neurohw.devices.measurements import PulseTrains
 
@@ -42,14 +46,6 @@ _STEEP = 50.0  # logarithms beyond are not identified, and exp would overflow
 _SAME = ("soft-bounds-reference",)  # fitted as another law, so only on demand
 ROUNDS = 4  # of scaling to the mean bounds
 _SCALED = 5e-3  # how near to -1 and 1 the mean bounds come
-_SPREAD = 0.2  # first guess of relative spreads
-_INTERIOR = 0.75  # weights where bounds do not yet cut steps off
-_ENOUGH = 50  # pulses for a regression
-_DITHER = 0.2  # steps
-_TAIL = 1.6  # deviations of the noise that the 98 % quantile of a saturated cell has above its bound
-_BEYOND = 0.3  # how far beyond what was seen a bound is presumed that no cell ran into
-_NEAR_EXTREME = 0.85  # quantile of a device's weights
-_NARROW = 0.2  # least first guess of a bound
 _BOUND_KNOWN = 0.25  # width of a bound's interval that counts as identified, of the range
 _SIGNED = 0.1  # half an interval that counts as identified around zero
 
@@ -101,8 +97,8 @@ class Fit:
         estimates: its parameters, and g_min, g_max (S), read_noise (over g_max - g_min).
         candidates: the laws that were compared, the best first; none where there was no choice.
         trains: what was fitted.
-        weights, errors, standardised: [devices, cycles, pulses - 1], before the pulse, and one-pulse prediction errors
-            in weights and in their predicted standard deviations.
+        weights: [devices, cycles, pulses - 1], before the pulse, as estimated from all measurements until then.
+        errors, standardised: likewise, one-pulse prediction errors in weights and in predicted standard deviations.
         population: the fit in scaled weights; centre, half: w = (g - centre) / half, S.
     """
 
@@ -141,39 +137,41 @@ def fit(trains: PulseTrains, law: str | None = None, seed: int = 0) -> Fit:
     """
     if law is not None:
         find_law(law)
-    generator = np.random.default_rng(seed)
-    centre, half = _first_scale(trains)
-    dithered, dither = _dithered(trains, centre, half, generator)
+    with _one_thread():
+        return _fitted(trains, law, np.random.default_rng(seed))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch use one thread: its tensors here are so small that several cost more than they give."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _fitted(trains: PulseTrains, law: str | None, generator: np.random.Generator) -> Fit:
+    centre, half = first_scale(trains)
+    dithered, dither = dither_trains(trains, centre, half, generator)
     names = [law] if law else [name for name in FITTED if name not in _SAME]
     alone = len(names) == 1 and len(FITTED[names[0]]) == 1
     candidates = () if alone else _ranked(names, dithered, centre, half)
     best = FITTED[names[0]][0] if alone else _variant(candidates[0])
     used, dither = (dithered, dither) if best.hard else (trains, 0.0)
-    first = _Scaled(_first(best, _scaled(used, centre, half)), centre, half)
+    first = _Scaled(first_fit(best, scale_trains(used, centre, half)), centre, half)
     return _reported(_rescaled(first, used), candidates, used, dither, generator)
-
-
-def _saturates(data: Observed, sign: float) -> bool:
-    """Return whether pulses up (sign 1) or down (-1) move cells that are near their extreme less than half as far.
-
-    Cells are sorted by the measurement before the last, whose noise is not in the change that is looked at.
-    """
-    w = sign * data.w.numpy()
-    use = (data.valid[2:] & data.valid[1:-1] & (data.up[2:] == (sign > 0))).numpy()
-    changes = w[2:] - w[1:-1]
-    limits = np.quantile(w, _NEAR_EXTREME, axis=(0, 2))[None, :, None]
-    near, far = use & (w[:-2] > limits), use & (w[:-2] <= limits)
-    return bool(near.any() and far.any() and changes[near].mean() < 0.5 * changes[far].mean())
 
 
 def _ranked(names: list[str], trains: PulseTrains, centre: float, half: float) -> tuple[Candidate, ...]:
     """Return the laws compared on a part of the trains, the best first; of the best one, its variants, too."""
-    data = _scaled(_part(trains), centre, half)
+    data = scale_trains(_part(trains), centre, half)
     found: list[Candidate] = []
     for name in names:
-        found.append(_candidate(_first(FITTED[name][0], data), data.count))
+        found.append(_candidate(first_fit(FITTED[name][0], data), data.count))
     winner = min(found, key=lambda candidate: candidate.bic).law
-    found += [_candidate(_first(variant, data), data.count) for variant in FITTED[winner][1:]]
+    found += [_candidate(first_fit(variant, data), data.count) for variant in FITTED[winner][1:]]
     return tuple(sorted(found, key=lambda candidate: candidate.bic))
 
 
@@ -187,94 +185,6 @@ def _part(trains: PulseTrains) -> PulseTrains:
     chosen = np.unique(np.linspace(0, len(trains.devices) - 1, devices).round().astype(int))
     arrays = {key: getattr(trains, key)[chosen][:, :cycles] for key in ("conductance", "up", "valid")}
     return dataclasses.replace(trains, **arrays, devices=tuple(trains.devices[i] for i in chosen))
-
-
-def _first_scale(trains: PulseTrains) -> tuple[float, float]:
-    """Return centre and half of the mean range that the devices were seen in."""
-    seen = [g[valid] for g, valid in zip(trains.conductance, trains.valid, strict=True)]
-    low, high = (np.mean([np.quantile(g, share) for g in seen]) for share in (0.02, 0.98))
-    return float(low + high) / 2, float(high - low) / 2
-
-
-def _dithered(
-    trains: PulseTrains, centre: float, half: float, generator: np.random.Generator
-) -> tuple[PulseTrains, float]:
-    """Return the trains with as much white noise added as makes them Gaussian at hard bounds, and its deviation, S.
-
-    A bound cuts a noiseless cell's distribution to a point, which no Gaussian resembles; a fifth of a step blurs it and
-    costs little. Noisy trains stay as they are.
-    """
-    start, _, noise = _guess(_scaled(trains, centre, half))
-    wanted = _DITHER * (start.up + start.down) / 2
-    sigma = half * max(wanted**2 - noise**2, 0.0) ** 0.5
-    if noise > 0.7 * wanted:
-        return trains, 0.0
-    blurred = trains.conductance + sigma * generator.standard_normal(trains.conductance.shape)
-    return dataclasses.replace(trains, conductance=blurred), sigma
-
-
-def _scaled(trains: PulseTrains, centre: float, half: float) -> Observed:
-    return observed((trains.conductance - centre) / half, trains.up, trains.valid)
-
-
-def _first(law: FittedLaw, data: Observed) -> Population:
-    """Return a first fit, started from regressions of increments on weights."""
-    start, ctoc, noise = _guess(data)
-    if not law.hard:
-        up, down = max(start.up, 1e-6), max(start.down, 1e-6)
-        high = np.clip(-up / min(start.slope_up, -1e-9), 1.02, 2.0)
-        low = np.clip(-down / max(start.slope_down, 1e-9), -2.0, -1.02)
-        start = Start(up, down, start.slope_up, start.slope_down, float(high), float(low))
-    mean, shared = law.start(start)
-    shared = np.concatenate([shared, np.log([ctoc, noise])])
-    effects = np.repeat(mean[None], data.w.shape[1], axis=0)
-    if law.hard:
-        effects[:, 2:4] = _seen_bounds(data, noise)
-    return fit_population(law, effects, shared, _SPREAD * law.scales(mean), data, _limits(mean), polish=False)
-
-
-def _seen_bounds(data: Observed, noise: float) -> np.ndarray:
-    """Return how far each device was seen to go up and down, less what noise adds, [devices, 2]."""
-    w, valid = data.w.numpy(), data.valid.numpy()
-    seen = [np.quantile(w[:, d][valid[:, d]], [0.98, 0.02]) for d in range(w.shape[1])]
-    bounds = np.array(seen) + _TAIL * noise * np.array([-1, 1])
-    for side, sign in ((0, 1.0), (1, -1.0)):
-        if not _saturates(data, sign):
-            bounds[:, side] += sign * _BEYOND
-    return np.stack([np.maximum(bounds[:, 0], _NARROW), np.minimum(bounds[:, 1], -_NARROW)], axis=1)
-
-
-def _limits(mean: np.ndarray) -> tuple[float, float]:
-    """Return where the logarithm of the measurement noise may lie: from a thousandth of a step to half the range."""
-    return math.log(1e-3 * abs(mean[0])), 0.0
-
-
-def _guess(data: Observed) -> tuple[Start, float, float]:
-    """Return steps and slopes, step_ctoc and measurement noise, by moments.
-
-    The regression on w takes the measurement before as its instrument, which the noise of w does not touch.
-    """
-    w = data.w.numpy()
-    fine = (data.valid[2:] & data.valid[1:-1]).numpy()
-    rise = w[2:] - w[1:-1]
-    interior = fine & (np.abs(w[:-2]) < _INTERIOR)
-    found = {}
-    remaining = np.full_like(rise, np.nan)
-    steps = np.full_like(rise, np.nan)
-    for side, up in (("up", True), ("down", False)):
-        side_only = (data.up[2:] == up).numpy()
-        use = interior & side_only if (interior & side_only).sum() >= _ENOUGH else fine & side_only
-        x, z, y = w[1:-1][use], w[:-2][use], rise[use] if up else -rise[use]
-        slope = float(np.cov(y, z)[0, 1] / np.cov(x, z)[0, 1]) if np.std(z) > 0 else 0.0
-        at_zero = float(y.mean() - slope * x.mean())
-        found[side], found[f"slope_{side}"] = max(at_zero, 0.1 * abs(float(y.mean())) + 1e-6), slope
-        steps[use] = np.abs(at_zero + slope * x)
-        remaining[use] = y - at_zero - slope * x
-    signed = np.where(data.up[2:].numpy(), remaining, -remaining)
-    noise = max(-float(np.nanmean(signed[1:] * signed[:-1])), 0.0) ** 0.5
-    left = max(float(np.nanvar(remaining)) - 2 * noise**2, 0.1 * float(np.nanvar(remaining)))
-    ctoc = np.clip((left / float(np.nanmean(steps**2))) ** 0.5, 0.02, 5.0)
-    return Start(**found), float(ctoc), max(noise, 1e-4)
 
 
 def _candidate(p: Population, count: int) -> Candidate:
@@ -296,8 +206,8 @@ def _rescaled(first: _Scaled, trains: PulseTrains) -> _Scaled:
         effects[:, 2:4] -= shift
         effects[:, :4], std[:4] = effects[:, :4] / stretch, std[:4] / stretch
         shared[-1] -= math.log(stretch)
-        data = _scaled(trains, centre, half)
-        limits = _limits(p.mean / stretch)
+        data = scale_trains(trains, centre, half)
+        limits = noise_limits(p.mean / stretch)
         scaled = _Scaled(fit_population(p.law, effects, shared, std, data, limits, polish=True), centre, half)
     return scaled
 
@@ -305,7 +215,7 @@ def _rescaled(first: _Scaled, trains: PulseTrains) -> _Scaled:
 def _reported(
     best: _Scaled, candidates: tuple[Candidate, ...], trains: PulseTrains, dither: float, generator: np.random.Generator
 ) -> Fit:
-    p, data = best.population, _scaled(trains, best.centre, best.half)
+    p, data = best.population, scale_trains(trains, best.centre, best.half)
     values = _quantities(best, p.mean[None], p.std[None], p.shared[None], dither)
     draws = _quantities(best, *p.samples(SAMPLES, generator), dither)
     units = {"g_min": "S", "g_max": "S"}
@@ -318,8 +228,7 @@ def _reported(
         known = not (alone and name.endswith("_dtod"))
         estimates[name] = _estimate(value[0], draws[name], unit, width if known else 0.0)
     plain = {name: estimate.value for name, estimate in estimates.items()}
-    errors, standardised = residuals(p.law, p.effects, p.shared, data)
-    before = np.moveaxis(data.w[:-1].numpy(), 0, -1)
+    before, errors, standardised = residuals(p.law, p.effects, p.shared, data)
     flags = p.law.flags(plain)
     return Fit(
         p.law.name, flags, estimates, candidates, trains, before, errors, standardised, p, best.centre, best.half

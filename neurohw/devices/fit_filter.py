@@ -83,8 +83,8 @@ def observed(w: np.ndarray, up: np.ndarray, valid: np.ndarray) -> Observed:
     return Observed(tensors[0], tensors[1], tensors[2], sides)
 
 
-def innovations(response: Response, ctoc: Tensor, noise: Tensor, data: Observed) -> tuple[Tensor, Tensor]:
-    """Return e and S of every measurement but the first, [pulses - 1, trials, devices, cycles].
+def innovations(response: Response, ctoc: Tensor, noise: Tensor, data: Observed) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Return e and S of every measurement but the first, [pulses - 1, trials, devices, cycles], and m before its pulse.
 
     Args:
         response: for trial parameters.
@@ -95,15 +95,16 @@ def innovations(response: Response, ctoc: Tensor, noise: Tensor, data: Observed)
     trials = len(ctoc)
     m = data.w[0].expand(trials, -1, -1)
     p = noise.expand_as(m)
-    errors, variances = [], []
+    errors, variances, before = [], [], []
     for t in range(1, len(data.w)):
+        before.append(m)
         m, p = _predicted(response, ctoc, m, p, data.up[t], data.sides[t])
         e, s = data.w[t] - m, p + noise
         gain = p / s
         m, p = torch.addcmul(m, gain, e), noise * gain
         errors.append(e)
         variances.append(s)
-    return torch.stack(errors), torch.stack(variances)
+    return torch.stack(errors), torch.stack(variances), before
 
 
 def information(
@@ -126,7 +127,7 @@ def information(
         trials[1 + j, :, j] += nudges[j]
     for j in range(q):
         shares[1 + n + j, j] += nudges[n + j]
-    e, s = _run(law, trials, shares, data)
+    e, s, _ = _run(law, trials, shares, data)
     by = torch.from_numpy(nudges)[:, None, None]
     valid = data.valid[1:].double()
     de, ds = (e[:, 1:] - e[:, :1]) / by, (s[:, 1:] - s[:, :1]) / by
@@ -148,23 +149,31 @@ def information(
 
 def losses(law: FittedLaw, trials: np.ndarray, shared: np.ndarray, data: Observed) -> np.ndarray:
     """Return the negative log-likelihood of each device for trial effects [trials, devices, effects]."""
-    e, s = _run(law, trials, np.repeat(shared[None], len(trials), axis=0), data)
+    e, s, _ = _run(law, trials, np.repeat(shared[None], len(trials), axis=0), data)
     valid = data.valid[1:].double()[:, None]
     return _loss(e, s, valid).sum((0, 3)).numpy()
 
 
-def residuals(law: FittedLaw, effects: np.ndarray, shared: np.ndarray, data: Observed) -> tuple[np.ndarray, np.ndarray]:
-    """Return e and e / sqrt(S) of every measurement but the first, [devices, cycles, pulses - 1]; nan where invalid."""
-    e, s = _run(law, effects[None], shared[None], data)
+def residuals(
+    law: FittedLaw, effects: np.ndarray, shared: np.ndarray, data: Observed
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return m before the pulse, e and e / sqrt(S) of every measurement but the first; e is nan where invalid.
+
+    Each is [devices, cycles, pulses - 1].
+    """
+    e, s, before = _run(law, effects[None], shared[None], data)
     e = torch.where(data.valid[1:], e[:, 0], torch.nan)
-    return tuple(x.permute(1, 2, 0).numpy() for x in (e, e / torch.sqrt(s[:, 0])))  # type: ignore[return-value]
+    m, errors, standardised = (x.permute(1, 2, 0).numpy() for x in (torch.stack(before)[:, 0], e, e / s[:, 0].sqrt()))
+    return m, errors, standardised
 
 
 def _loss(e: Tensor, s: Tensor, valid: Tensor) -> Tensor:
     return 0.5 * (e * e / s + torch.log(s) + math.log(2 * math.pi)) * valid
 
 
-def _run(law: FittedLaw, effects: np.ndarray, shared: np.ndarray, data: Observed) -> tuple[Tensor, Tensor]:
+def _run(
+    law: FittedLaw, effects: np.ndarray, shared: np.ndarray, data: Observed
+) -> tuple[Tensor, Tensor, list[Tensor]]:
     shares = torch.from_numpy(shared)
     response = law.response(torch.from_numpy(effects), shares[:, :-2])
     spreads = torch.exp(shares[:, -2:, None, None])

@@ -20,7 +20,8 @@ class Residuals:
 
     Args:
         conductance: [bins], S; mean, std: [2, bins], of the standardised errors, up and down; nan in empty bins.
-        measured, fitted: [2, bins], S, mean change of a pulse against the conductance before it.
+        measured, fitted: [2, bins], S, mean change of a pulse against the conductance before it, which is the filter's
+            estimate: against the measured one, noise alone would make changes look as if they fell with it.
         standardised: [n], all errors in their predicted standard deviations.
         autocorrelation: [LAGS], of the standardised errors along the trains, from lag 1.
         chance: 95 % of a white sequence's autocorrelations are within this of 0.
@@ -43,7 +44,7 @@ def residual_data(fit: Fit) -> Residuals:
     """
     w, z = fit.weights, fit.standardised
     up = fit.trains.up[:, :, 1:]
-    rise = np.diff((fit.trains.conductance - fit.centre) / fit.half, axis=-1)
+    rise = (fit.trains.conductance[:, :, 1:] - fit.centre) / fit.half - w
     valid = np.isfinite(z)
     low, high = np.quantile(w[valid], [0.005, 0.995])
     edges = np.linspace(low, high, BINS + 1)
