@@ -47,6 +47,12 @@ def _erasure() -> Rows:
     return erasure()
 
 
+def _nudging() -> Rows:
+    from neurohw.bench.nudging import nudging
+
+    return nudging()
+
+
 def _published() -> Rows:
     from neurohw.bench.published import published
 
@@ -59,6 +65,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], Rows]]] = {
     "analog": ("the analog engine against aihwkit, the bare product and ideal arrays", _analog),
     "wires": ("the solver of IR drop: time, Kirchhoff's residual, and the fast approximation's error", _wires),
     "erasure": ("what balanced updates leave of the weights of every device, by contrast", _erasure),
+    "nudging": ("noise of EP's contrast against nudging strength and read noise", _nudging),
     "published": ("accuracies of the committed records against the published ones", _published),
 }
 
