@@ -7,6 +7,7 @@ noise leaves: 1/2 (a1 b1 - a0 b0) of two states that differ by noise alone.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -53,7 +54,7 @@ def erasure(
                     "law": model.pulse.law,
                     "contrast": contrast,
                     "mean": float(means.mean()),
-                    "mean_over_seeds_std": float(means.std()),
+                    "mean_over_seeds_std": float(means.std()) if seeds > 1 else math.nan,
                     "std": float(weights.std((1, 2)).mean()),
                     "pulses_per_cell": pulses[contrast],
                     "two_phase_over_difference": pulses["two-phase"] / max(pulses["difference"], 1e-9),
