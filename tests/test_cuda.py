@@ -18,7 +18,7 @@ from neurohw.devices.retention import Retention
 from neurohw.loading import load_experiment
 from neurohw.runs.run import run
 from neurohw.testing import MakeArray, SynapseArrayConformance
-from tests.test_analog_array import product
+from tests.test_aihwkit_array import product
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU here")
 EVERYTHING: dict[str, Any] = {
