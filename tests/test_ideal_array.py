@@ -47,5 +47,5 @@ def test_build_array_makes_it_in_any_precision_and_never_cuts_it() -> None:
 
 
 def test_an_unknown_backend_is_named() -> None:
-    with pytest.raises(InputError, match=r"'memristor'.*ideal, aihwkit"):
+    with pytest.raises(InputError, match=r"'memristor'.*ideal, analog, aihwkit"):
         build_array("memristor", torch.ones(2, 2))

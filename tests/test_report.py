@@ -301,7 +301,7 @@ def test_the_command_of_a_shipped_experiment_sets_the_fewest_keys(shipped_experi
     assert line.startswith("for seed in 0 1; do neurohw run made-up --set ")
     assert line.endswith("--seed $seed; done")
     assert "learning_rate" not in line  # the file's condition sets it
-    assert line.count("--set") == 4  # rule, device, remedy, weight_range; nothing that follows from them
+    assert line.count("--set") == 5  # rule, back-end, device, remedy, weight_range; nothing that follows from them
     assert obeyed(line, tmp_path) == found.records[0].config
 
 

@@ -70,10 +70,16 @@ def test_sweeps_skip_what_is_finished(jobs: int, tmp_path: Path) -> None:
 
 
 def test_one_failed_point_does_not_end_the_others(tmp_path: Path) -> None:
-    path = written(tmp_path, TEXT.replace('device = "ecram"', 'device = "unobtainium"'))
+    path = written(tmp_path, TEXT.replace('device = "ecram"', 'device = "pcm"'))  # which needs a pair
     outcomes = [outcome for _, outcome in run_points(list(load_sweep(path).points(tmp_path)), 1, Silent())]
     assert sum(isinstance(o, RunRecord) for o in outcomes) == 4
-    assert all("unobtainium" in str(o) for o in outcomes if isinstance(o, NeurohwError))
+    assert all("needs a pair" in str(o) for o in outcomes if isinstance(o, NeurohwError))
+
+
+def test_a_device_that_does_not_exist_is_named_before_anything_runs(tmp_path: Path) -> None:
+    path = written(tmp_path, TEXT.replace('device = "ecram"', 'device = "unobtainium"'))
+    with pytest.raises(InputError, match=r"hardware\.device: device 'unobtainium': no such file"):
+        list(load_sweep(path).points(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -107,10 +107,8 @@ class AnalogArray(SynapseArray):
     def read(self, pre: Tensor, times: int = 1) -> Tensor:
         """Return W pre through DAC, noise and ADC, [B, n_post]."""
         matrix, variance = self._as_read()
-        out = self._forward(pre.to(torch.float32), matrix, variance)
-        if self._compensation != "none":
-            out = out * self._correction
-        return out if self._scale == 1.0 else out.mul_(self._scale)
+        out = self._forward(pre.to(torch.float32), matrix, variance, self._scale)
+        return out if self._compensation == "none" else out * self._correction
 
     def read_transposed(self, post: Tensor, times: int = 1) -> Tensor:
         """Return W^T post from the same cells, the batch scaled to the DAC's range, [B, n_pre]."""
@@ -118,8 +116,7 @@ class AnalogArray(SynapseArray):
         post = post.to(torch.float32)
         if self._compensation != "none":
             post = post * self._correction
-        out = self._backward(post, matrix.t(), None if variance is None else variance.t())
-        return out if self._scale == 1.0 else out.mul_(self._scale)
+        return self._backward(post, matrix.t(), None if variance is None else variance.t(), self._scale)
 
     def update(self, products: OuterProducts, rate: float) -> Writes:
         """Pulse W += rate * products, term by term."""

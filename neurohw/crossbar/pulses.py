@@ -95,8 +95,8 @@ def whole_counts(counts: Tensor, cells: Tensor | None = None) -> Iterator[PulseC
 def _crossed(rows: Tensor, columns: Tensor, counts: Tensor, n_pre: int, up: bool) -> PulseCounts:
     """Return the pulses of the cells where lines cross: counts [R, C] of rows [R] and columns [C]."""
     some = flat_nonzero(counts)
-    places = (rows[:, None] * n_pre + columns).view(-1)
-    return PulseCounts(places.index_select(0, some), counts.reshape(-1).index_select(0, some), up)
+    places = torch.add(rows.int()[:, None] * n_pre, columns.int()).view(-1)  # half the memory of 64-bit indices
+    return PulseCounts(places.index_select(0, some).long(), counts.reshape(-1).index_select(0, some), up)
 
 
 def _stochastic(

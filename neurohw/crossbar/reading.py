@@ -41,90 +41,95 @@ class Reader:
         """Whether two reads of the same input differ."""
         return bool(self.path.read_noise or self.path.weight_noise or self.path.relative_noise or self.path.input_noise)
 
-    def __call__(self, inputs: Tensor, matrix: Tensor, variance: Tensor | None) -> Tensor:
+    def __call__(self, inputs: Tensor, matrix: Tensor, variance: Tensor | None, factor: float = 1.0) -> Tensor:
         """Return the read-out, [B, n_out].
 
         Args:
             inputs: [B, n_in].
             matrix: [n_in, n_out], the weights as the cells hold them.
             variance: [n_in, n_out], of each cell's noise per read beyond the constant one; None: no such.
+            factor: digital, on the output.
         """
         path = self.path
         if (path.is_perfect and variance is None) or not len(inputs):
-            return inputs @ matrix
-        scale: Tensor | None = None
+            out = inputs @ matrix
+            return out if factor == 1.0 else out.mul_(factor)
+        scale: Tensor | float = 1.0
         if self._bounded:
             largest = torch.linalg.vector_norm(inputs, ord=math.inf) / path.input_bound
             scale = largest.clamp_(min=1e-30 if self._scaled else 1.0)
-            inputs = inputs / scale
-        if path.signed_passes:
-            both = self._coded(torch.cat([inputs.clamp(min=0), inputs.clamp(max=0).neg_()]), matrix, variance)
-            out = both[: len(inputs)] - both[len(inputs) :]
-        else:
-            out = self._coded(inputs, matrix, variance)
-        return out if scale is None else out.mul_(scale)
+        if not path.signed_passes:
+            return self._coded(inputs, matrix, variance, scale, factor)
+        signed = torch.cat([inputs.clamp(min=0), inputs.clamp(max=0).neg_()])
+        both = self._coded(signed, matrix, variance, scale, factor)
+        return both[: len(inputs)] - both[len(inputs) :]
 
-    def _coded(self, inputs: Tensor, matrix: Tensor, variance: Tensor | None) -> Tensor:
-        """Return the read with the inputs as amplitudes (or widths), or bit by bit."""
+    def _coded(
+        self, inputs: Tensor, matrix: Tensor, variance: Tensor | None, scale: Tensor | float, factor: float
+    ) -> Tensor:
+        """Return the read of inputs / scale as amplitudes (or widths) or bit by bit, times scale and factor."""
         path = self.path
         if path.dac_bits is None:
-            return self._converted(inputs, matrix, variance, 1.0)
+            inputs = inputs / scale if self._bounded else inputs
+            return self._converted(inputs, matrix, variance, 1.0, scale * factor)
         step = 2 * path.input_bound * converter_step(path.dac_bits)
-        codes = (inputs * (1 / step)).round_()
+        codes = (inputs * (1 / (scale * step))).round_()
         if path.coding != "bit-serial":
-            return self._converted(codes, matrix, variance, step)
+            return self._converted(codes, matrix, variance, step, scale * factor)
         sign, left = codes.sign(), codes.abs()
         total: Tensor | None = None
         for bit in range(path.dac_bits - 1):
             digit = left.remainder(2)
             left = (left - digit).mul_(0.5)
             # each bit is applied at the full input bound and read by itself; digital factors put it in its place
-            part = self._converted(sign * digit, matrix, variance, path.input_bound)
-            part = part.mul_(step * 2**bit / path.input_bound)
+            place = scale * (factor * step * 2**bit / path.input_bound)
+            part = self._converted(sign * digit, matrix, variance, path.input_bound, place)
             total = part if total is None else total.add_(part)
         assert total is not None
         return total
 
-    def _converted(self, codes: Tensor, matrix: Tensor, variance: Tensor | None, unit: float) -> Tensor:
-        """Return ADC(noise + unit * codes @ matrix)."""
+    def _converted(
+        self, codes: Tensor, matrix: Tensor, variance: Tensor | None, unit: float, factor: Tensor | float
+    ) -> Tensor:
+        """Return factor * ADC(noise + unit * codes @ matrix)."""
         path = self.path
         if path.input_noise:
             codes = codes + self._gauss(codes.shape).mul_(path.input_noise / unit)
         step = 1.0 if path.adc_bits is None else 2 * path.output_bound * converter_step(path.adc_bits)
-        noise = self._noise(codes, matrix, variance, unit, step)
-        if noise is None:
-            out = (codes @ matrix).mul_(unit / step)
-        elif self._plain:
-            out = noise.addmm_(codes, matrix, alpha=unit / step)
+        noise, strength = self._noise(codes, matrix, variance, unit, step)
+        if noise is not None and self._plain:
+            out = noise.addmm_(codes, matrix, alpha=unit / step, beta=strength)
         else:
-            out = (codes @ matrix).mul_(unit / step)
-        if not self._plain:
-            out = self._distorted(out, step)
-            out = out if noise is None else out.add_(noise)
+            out = self._distorted((codes @ matrix).mul_(unit / step), step)
+            out = out if noise is None else out.add_(noise, alpha=strength)
         if path.adc_bits is not None:
             out.round_()
         if path.output_bound != math.inf:
             out.clamp_(-path.output_bound / step, path.output_bound / step)
-        return out if step == 1.0 else out.mul_(step)
+        return out.mul_(factor * step)
 
     def _distorted(self, out: Tensor, step: float) -> Tensor:
+        if self._plain:
+            return out
         if self.path.nonlinearity:
             out = out / out.abs().mul_(self.path.nonlinearity * step).add_(1)
         return out.mul_(self._gain).add_(self._offset / step)
 
-    def _noise(self, codes: Tensor, matrix: Tensor, variance: Tensor | None, unit: float, step: float) -> Tensor | None:
-        """Return output noise in steps of the ADC, [B, n_out]; None if there is none."""
+    def _noise(
+        self, codes: Tensor, matrix: Tensor, variance: Tensor | None, unit: float, step: float
+    ) -> tuple[Tensor | None, float]:
+        """Return output noise [B, n_out] and the factor that makes it steps of the ADC; None if there is none."""
         path = self.path
         if not (path.read_noise or path.weight_noise) and variance is None:
-            return None
+            return None, 0.0
         noise = self._gauss((codes.shape[0], matrix.shape[1]))
         if not path.weight_noise and variance is None:
-            return noise.mul_(path.read_noise / step)
+            return noise, path.read_noise / step
         squares = codes.square()
         power: Tensor = squares.sum(1, keepdim=True).mul_((path.weight_noise * unit) ** 2).add_(path.read_noise**2)
         if variance is not None:
             power = torch.addmm(power.expand_as(noise), squares, variance, alpha=unit**2)
-        return noise.mul_(power.sqrt_()).mul_(1 / step)
+        return noise.mul_(power.sqrt_()), 1 / step
 
     def _gauss(self, shape: torch.Size | tuple[int, int]) -> Tensor:
         return torch.randn(shape, generator=self._generator, device=self._generator.device)
