@@ -56,6 +56,8 @@ class AnalogArray(SynapseArray):
         InputError: an unknown name, or a device that the remedy cannot use.
     """
 
+    keeps_layout = True
+
     def __init__(
         self,
         weights: Tensor,

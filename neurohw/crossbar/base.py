@@ -85,12 +85,14 @@ class SynapseArray(abc.ABC):
         shape: (n_post, n_pre).
         exact: reads are noiseless and linear, so callers may use algebraic shortcuts.
         dtype, device: of the tensors that are read in and out.
+        keeps_layout: a read is laid out in memory as its input is, sample after sample or neuron after neuron.
     """
 
     shape: tuple[int, int]
     exact: bool
     dtype: torch.dtype
     device: torch.device
+    keeps_layout: bool = False
 
     @abc.abstractmethod
     def read(self, pre: Tensor, times: int = 1) -> Tensor:

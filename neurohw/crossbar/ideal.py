@@ -20,6 +20,7 @@ class IdealArray(SynapseArray):
     """
 
     exact = True
+    keeps_layout = True
 
     def __init__(self, weights: Tensor) -> None:
         self._columns = weights.detach().t().clone(memory_format=torch.contiguous_format)  # W^T, [n_pre, n_post]

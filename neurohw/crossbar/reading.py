@@ -56,7 +56,8 @@ class Reader:
             return out if factor == 1.0 else out.mul_(factor)
         scale: Tensor | float = 1.0
         if self._bounded:
-            largest = torch.linalg.vector_norm(inputs, ord=math.inf) / path.input_bound
+            least, most = torch.aminmax(inputs)
+            largest = torch.maximum(-least, most) / path.input_bound
             scale = largest.clamp_(min=1e-30 if self._scaled else 1.0)
         if not path.signed_passes:
             return self._coded(inputs, matrix, variance, scale, factor)
@@ -122,7 +123,7 @@ class Reader:
         path = self.path
         if not (path.read_noise or path.weight_noise) and variance is None:
             return None, 0.0
-        noise = self._gauss((codes.shape[0], matrix.shape[1]))
+        noise = self._gauss_like(codes, matrix.shape[1])
         if not path.weight_noise and variance is None:
             return noise, path.read_noise / step
         squares = codes.square()
@@ -130,6 +131,12 @@ class Reader:
         if variance is not None:
             power = torch.addmm(power.expand_as(noise), squares, variance, alpha=unit**2)
         return noise.mul_(power.sqrt_()), 1 / step
+
+    def _gauss_like(self, codes: Tensor, n_out: int) -> Tensor:
+        """Return noise [B, n_out], laid out as the codes are: sample after sample, or neuron after neuron."""
+        if codes.is_contiguous():
+            return self._gauss((codes.shape[0], n_out))
+        return self._gauss((n_out, codes.shape[0])).t()
 
     def _gauss(self, shape: torch.Size | tuple[int, int]) -> Tensor:
         return torch.randn(shape, generator=self._generator, device=self._generator.device)

@@ -74,7 +74,7 @@ def relax(
     """
     bounded = neuron.bounds is not None
     current = list(states)
-    if len(current) > 1 and len(x) <= _SMALL_BATCH and all(layer.array.exact for layer in layers):
+    if len(current) > 1 and len(x) <= _SMALL_BATCH and all(layer.array.keeps_layout for layer in layers):
         current = [_neuron_after_neuron(s) for s in current]
         masks = [None if mask is None else _neuron_after_neuron(mask) for mask in masks]
         held = None if held is None else _neuron_after_neuron(held)
