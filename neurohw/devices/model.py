@@ -214,9 +214,9 @@ class DeviceModel(Table):
         return text + "\n" + tomli_w.dumps(plain) if plain else text
 
     def checksum(self) -> str:
-        """Return the SHA-256 of everything that changes results: numbers in SI, law, cell, advice; no texts."""
+        """Return the SHA-256 of everything that changes results: numbers in SI, law, cell; no texts, no advice."""
         numbers = {key: _in_si(quantity) for key, quantity in sorted(self.numbers(), key=lambda pair: pair[0])}
-        content = [self.pulse.law, self.pulse.sided, self.cell, numbers, self.recommended, self.aihwkit]
+        content = [self.pulse.law, self.pulse.sided, self.cell, numbers, self.aihwkit]
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
