@@ -142,7 +142,7 @@ def test_a_device_of_neurosims_table_follows_its_curve(name: str) -> None:
     """All pulses of a side lead from bound to bound along G = B (1 - exp(-p / A)) + G_min."""
     up_label, down_label, states, *_ = NEUROSIM[name]
     model = load_device(name)
-    law, cell = model.response(), model.mean_cell()
+    law, cell = model.response(), model.response().mean_cell()
     for up, label in ((True, up_label), (False, down_label)):
         a, w = shape_of(label), torch.tensor([-1.0 if up else 1.0])
         b = 1 / (1 - math.exp(-1 / a))
@@ -160,7 +160,7 @@ def test_a_device_of_neurosims_table_has_its_range_and_spread(name: str) -> None
     model = load_device(name)
     assert model.g_max == pytest.approx(1 / r_on, rel=1e-3)
     assert model.g_max / model.g_min == pytest.approx(ratio, rel=2e-3)
-    law, cell = model.response(), model.mean_cell()
+    law, cell = model.response(), model.response().mean_cell()
     stronger = bool(cell["up"] >= cell["down"])
     w = torch.tensor([0.3])
     sigma = torch.as_tensor(law.noise(w, law.steps(w, cell, stronger), cell, stronger)).item()

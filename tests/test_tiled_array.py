@@ -10,7 +10,7 @@ from neurohw.crossbar.base import OuterProducts, Product, Writes
 from neurohw.crossbar.build import build_array
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.periphery import ReadPath
-from neurohw.crossbar.tiled import TiledArray, split_evenly, total_writes
+from neurohw.crossbar.tiled import TiledArray, split_evenly
 from neurohw.errors import InputError
 from neurohw.testing import MakeArray, SynapseArrayConformance
 
@@ -64,8 +64,8 @@ def test_it_is_exact_only_if_all_tiles_are() -> None:
 
 
 def test_writes_add_up_unless_one_tile_cannot_count() -> None:
-    assert total_writes([Writes(1, 2), Writes(3, 4)]) == Writes(4, 6)
-    assert total_writes([Writes(1, 2), Writes(None, 4)]) == Writes(None, 6)
+    assert Writes.total([Writes(1, 2), Writes(3, 4)]) == Writes(4, 6)
+    assert Writes.total([Writes(1, 2), Writes(None, 4)]) == Writes(None, 6)
 
 
 def test_aihwkit_tiles_have_devices_of_their_own_and_read_like_one_matrix() -> None:

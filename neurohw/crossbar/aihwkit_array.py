@@ -28,7 +28,7 @@ from neurohw.crossbar.aihwkit_reference import set_reference_to_symmetry_point
 from neurohw.crossbar.aihwkit_state import dump_tile, restore_tile
 from neurohw.crossbar.aihwkit_time import PassingTime
 from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes
-from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
 from neurohw.devices.model import DeviceModel
 from neurohw.errors import InputError, NeurohwError
 
@@ -106,7 +106,7 @@ class AihwkitArray(SynapseArray):
         )
         parameters = build_device(find_device(device), overrides)
         self._largest_cell = float(getattr(parameters, "w_max", 1.0))
-        self._scale = _output_scale(weight_range, self._largest_cell)
+        self._scale = output_scale(weight_range, self._largest_cell)
         self._time = PassingTime(config.device, parameters, batch_seconds)
         self._tile, self._cells = _new_tile(config, self.shape)
         self._granularity = _granularity(self._tile)
@@ -256,14 +256,6 @@ def _granularity(tile: Any) -> float:
         if name in extra:
             return float(extra[name][0])
     return 0.0
-
-
-def _output_scale(weight_range: float | None, largest_cell: float) -> float:
-    if weight_range is None:
-        return 1.0
-    if not 0 < weight_range < math.inf:
-        raise InputError(f"weight_range must be a positive number or None, but got {weight_range!r}")
-    return weight_range / largest_cell
 
 
 def _largest(values: Tensor) -> float:

@@ -16,10 +16,9 @@ from torch import Tensor
 
 from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes
 from neurohw.crossbar.cells import CellBank, DevicePopulation
-from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
 from neurohw.crossbar.reading import Reader
 from neurohw.crossbar.remedies import Parts, build_cells, find_analog_remedy
-from neurohw.crossbar.unit_cells import sum_of_writes
 from neurohw.crossbar.wires import Wires
 from neurohw.devices.laws import SoftBounds
 from neurohw.devices.model import DeviceModel
@@ -86,7 +85,7 @@ class AnalogArray(SynapseArray):
         self._increments, self._compensation = increments, compensation
         self._remedy = find_analog_remedy(remedy)
         self._pulses = pulses or PulseScheme()
-        self._scale = _output_scale(weight_range, device.response.w_max)
+        self._scale = output_scale(weight_range, device.response.w_max)
         self._relative = (read_path or ReadPath()).relative_noise
         forward = _with_device_noise(read_path or ReadPath(), device)
         transposed = _with_device_noise(backward or read_path or ReadPath(), device)
@@ -128,7 +127,7 @@ class AnalogArray(SynapseArray):
             return total
         self._changed()
         for term in products.terms:
-            total = sum_of_writes(total, self.cells.write(term, gain, self._pulses))
+            total += self.cells.write(term, gain, self._pulses)
         return total
 
     def increment(self, delta: Tensor) -> Writes:
@@ -223,14 +222,6 @@ class AnalogArray(SynapseArray):
 
     def _read_columns(self, matrix: Tensor, lines: Tensor) -> Tensor:
         return self._forward(lines, matrix, None)
-
-
-def _output_scale(weight_range: float | None, largest_cell: float) -> float:
-    if weight_range is None:
-        return 1.0
-    if not 0 < weight_range < math.inf:
-        raise InputError(f"weight_range must be a positive number or None, but got {weight_range!r}")
-    return weight_range / largest_cell
 
 
 def _with_device_noise(path: ReadPath, device: DevicePopulation) -> ReadPath:

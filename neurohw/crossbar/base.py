@@ -77,6 +77,19 @@ class Writes:
     pulses_up: int | None = None
     pulses_down: int | None = None
 
+    def __add__(self, other: Writes) -> Writes:
+        """Return the pulses of both; None where one of them cannot count."""
+
+        def added(a: int | None, b: int | None) -> int | None:
+            return None if a is None or b is None else a + b
+
+        return Writes(added(self.pulses_up, other.pulses_up), added(self.pulses_down, other.pulses_down))
+
+    @staticmethod
+    def total(parts: Iterable[Writes]) -> Writes:
+        """Return the pulses of all parts."""
+        return sum(parts, start=Writes(0, 0))
+
 
 class SynapseArray(abc.ABC):
     """A crossbar: physical and stateful, the only thing that mutates, because the device does.

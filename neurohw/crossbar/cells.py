@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +14,7 @@ from neurohw.crossbar.faults import DEAD, STUCK_IN_PLACE, STUCK_LOW, WORKS, chec
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero
 from neurohw.crossbar.wires import Wires, effective_conductances
 from neurohw.devices.faults import FaultRates
-from neurohw.devices.laws import Cells, PulseResponse
+from neurohw.devices.laws import PulseResponse
 from neurohw.devices.model import DeviceModel
 from neurohw.devices.retention import Retention
 
@@ -329,19 +327,13 @@ class CellBank:
             self._endurance = state["endurance"].to(device, copy=True)
 
 
-def typical_cell(response: PulseResponse) -> Cells:
-    """Return the parameters of one cell without device-to-device spread, each [1]."""
-    spreads: dict[str, Any] = {f.name: 0.0 for f in dataclasses.fields(response) if f.name.endswith("_dtod")}
-    return dataclasses.replace(response, **spreads).draw((1,), torch.Generator())
-
-
 def _stride(response: PulseResponse, up: bool) -> int:
     """Return the most pulses n for which n dw + sqrt(n) sigma dw stays within reach, at least 1.
 
     dw is the mean cell's step: its average from bound to bound, or at w = 0 where that is larger.
     """
     span = response.w_max - response.w_min
-    steps = response.steps(torch.linspace(response.w_min, response.w_max, 65), typical_cell(response), up)
+    steps = response.steps(torch.linspace(response.w_min, response.w_max, 65), response.mean_cell(), up)
     share = _STRIDE * span / max(float(steps.mean()), response.step)
     root = (-response.step_ctoc + (response.step_ctoc**2 + 4 * share) ** 0.5) / 2
     return max(1, int(root**2))

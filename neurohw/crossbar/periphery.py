@@ -130,3 +130,16 @@ class PulseScheme:
             raise InputError(f"pulse length must be at least 1, but got {self.length!r}")
         if self.kind not in PULSE_KINDS:
             raise InputError(f"pulse kind: got {self.kind!r}; allowed: {', '.join(PULSE_KINDS)}")
+
+
+def output_scale(weight_range: float | None, largest_cell: float) -> float:
+    """Return the digital factor on the output that lets a cell's largest weight stand for `weight_range`.
+
+    Raises:
+        InputError: the range is not a positive number.
+    """
+    if weight_range is None:
+        return 1.0
+    if not 0 < weight_range < math.inf:
+        raise InputError(f"weight_range must be a positive number or None, but got {weight_range!r}")
+    return weight_range / largest_cell

@@ -10,16 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurohw.crossbar.summed_cells import MixedPrecision, ReadColumns, Transfer
 from neurohw.crossbar.unit_cells import (
     DifferentialPair,
-    MixedPrecision,
     NewBank,
     OneSidedPair,
-    ReadColumns,
     ReferenceCell,
     SeveralDevices,
     SingleDevice,
-    Transfer,
     UnitCell,
 )
 from neurohw.errors import InputError

@@ -68,17 +68,17 @@ class TiledArray(SynapseArray):
 
     def update(self, products: OuterProducts, rate: float) -> Writes:
         """Write each block's part of the products."""
-        return total_writes(
+        return Writes.total(
             array.update(_cut(products, rows, columns), rate) for rows, columns, array in self._blocks()
         )
 
     def increment(self, delta: Tensor) -> Writes:
         """Write each block's part of dW."""
-        return total_writes(array.increment(delta[rows, columns]) for rows, columns, array in self._blocks())
+        return Writes.total(array.increment(delta[rows, columns]) for rows, columns, array in self._blocks())
 
     def program(self, weights: Tensor) -> Writes:
         """Program each block."""
-        return total_writes(array.program(weights[rows, columns]) for rows, columns, array in self._blocks())
+        return Writes.total(array.program(weights[rows, columns]) for rows, columns, array in self._blocks())
 
     def elapse(self, seconds: float) -> None:
         """Let time pass over every block."""
@@ -117,16 +117,3 @@ def _sum(parts: Iterable[Tensor]) -> Tensor:
         total = part if total is None else total + part
     assert total is not None
     return total
-
-
-def total_writes(parts: Iterable[Writes]) -> Writes:
-    """Return the pulses of all parts; None where one part cannot count them."""
-    parts = list(parts)
-    ups = [part.pulses_up for part in parts]
-    downs = [part.pulses_down for part in parts]
-    return Writes(_total(ups), _total(downs))
-
-
-def _total(counts: list[int | None]) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if len(known) == len(counts) else None

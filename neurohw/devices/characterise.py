@@ -161,7 +161,7 @@ def step_sizes(device: DeviceModel, devices: int, generator: torch.Generator) ->
     """Return the steps of the mean cell, and their spread over `devices` cells, between the mean bounds."""
     law = device.response()
     w = torch.linspace(law.w_min, law.w_max, POINTS)
-    mean, cells = device.mean_cell(), law.draw((devices, 1), generator)
+    mean, cells = law.mean_cell(), law.draw((devices, 1), generator)
     found = {}
     for side, up in (("up", True), ("down", False)):
         steps = law.steps(w.clone(), mean, up).expand_as(w)

@@ -69,7 +69,8 @@ def potentiation_goes_up_and_depression_down(model: DeviceModel) -> None:
 
 def _climb(model: DeviceModel, up: bool, pulses: int) -> float:
     """Return through which share of its range so many pulses take the mean cell, at most about a half."""
-    law, cell = model.response(), model.mean_cell()
+    law = model.response()
+    cell = law.mean_cell()
     low, high = cell["w_min"], cell["w_max"]
     start = low if up else high
     w, share = start.clone(), 0.0

@@ -13,7 +13,7 @@ import abc
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -80,6 +80,11 @@ class PulseResponse(abc.ABC):
         cells = self._draw_common(shape, generator)
         self._draw_own(cells, generator)
         return cells
+
+    def mean_cell(self) -> Cells:
+        """Return the parameters of one cell without device-to-device spread, each [1]."""
+        spreads: dict[str, Any] = {f.name: 0.0 for f in dataclasses.fields(self) if f.name.endswith("_dtod")}
+        return dataclasses.replace(self, **spreads).draw((1,), torch.Generator())
 
     def _draw_common(self, shape: tuple[int, ...], generator: torch.Generator) -> Cells:
         def gauss() -> Tensor:

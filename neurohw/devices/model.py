@@ -6,7 +6,6 @@ own units, w_min to w_max, and stand linearly for conductances, g_min to g_max.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 from torch import Tensor
 
 from neurohw.devices.faults import FaultRates
-from neurohw.devices.laws import LAWS, Cells, PulseResponse
+from neurohw.devices.laws import LAWS, PulseResponse
 from neurohw.devices.quantity import AS_TABLE, ASSUMED, Quantity, Table, Text, Wrong
 from neurohw.devices.retention import Retention
 from neurohw.devices.tables import (
@@ -135,12 +134,6 @@ class DeviceModel(Table):
         law = self.response()
         return (law.w_max - law.w_min) / law.step
 
-    def mean_cell(self) -> Cells:
-        """Return the cell without device-to-device spread, each parameter [1]."""
-        law = self.response()
-        spreads: dict[str, Any] = {f.name: 0.0 for f in dataclasses.fields(law) if f.name.endswith("_dtod")}
-        return dataclasses.replace(law, **spreads).draw((1,), torch.Generator().manual_seed(0))
-
     def symmetry_point(self) -> float | None:
         """Return the weight at which the mean cell's up and down steps are equal, by bisection.
 
@@ -148,7 +141,8 @@ class DeviceModel(Table):
         """
         if self.sided == 1:
             return None
-        law, cell = self.response(), self.mean_cell()
+        law = self.response()
+        cell = law.mean_cell()
 
         def lean(w: float) -> float:
             at = torch.tensor([w])
