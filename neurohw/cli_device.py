@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from neurohw.devices.fit import Fit
     from neurohw.devices.fit_retention import DriftFit
     from neurohw.devices.model import DeviceModel
-    from neurohw.devices.quantity import Quantity
+    from neurohw.quantity import Quantity
 
 device_app = typer.Typer(no_args_is_help=True, help="The device library: device_models/, and files of your own.")
 
@@ -204,7 +204,7 @@ def _conformance(model: DeviceModel) -> list[tuple[str, str | None]]:
 
 def _print_derived(model: DeviceModel) -> None:
     """Print what follows from the numbers, the assumed ones among them named."""
-    from neurohw.devices.units import readable
+    from neurohw.units import readable
 
     law, point, assumed = model.response(), model.symmetry_point(), model.assumed()
     rows = {
@@ -223,7 +223,7 @@ def _print_derived(model: DeviceModel) -> None:
 
 
 def _symmetry(model: DeviceModel, point: float | None) -> str:
-    from neurohw.devices.units import readable
+    from neurohw.units import readable
 
     if point is not None:
         return f"w = {point:.3g}, {readable(model.conductance(point), 'S')}"
@@ -235,7 +235,7 @@ def _states(model: DeviceModel) -> str:
 
 
 def _value(quantity: Quantity) -> str:
-    from neurohw.devices.units import parse_unit, readable
+    from neurohw.units import parse_unit, readable
 
     if isinstance(quantity.value, bool):
         return "yes" if quantity.value else "no"

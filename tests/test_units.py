@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurohw.devices.units import DIMENSIONS, parse_unit, readable, to_si
 from neurohw.errors import InputError
+from neurohw.units import DIMENSIONS, parse_unit, readable, to_si
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from neurohw.crossbar.aihwkit_config import aihwkit_api, set_field
 from neurohw.devices.laws import LAWS, PulseResponse
 from neurohw.devices.model import DeviceModel, device_from_tables
 from neurohw.devices.presets import device_preset
-from neurohw.devices.quantity import ASSUMED
 from neurohw.devices.tables import REQUIRED, SHAPE
 from neurohw.errors import InputError
+from neurohw.quantity import ASSUMED
 
 DEFAULT = "aihwkit 1.1.0 default"
 FITTED = "the reference, as fitted in aihwkit 1.1.0"

@@ -9,7 +9,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from neurohw.devices.characterise import Characteristics, per_weight
 from neurohw.devices.fit_residuals import Residuals
-from neurohw.devices.units import readable
+from neurohw.units import readable
 
 UP, DOWN, INK = "#0072b2", "#d55e00", "#24292f"  # Okabe and Ito 2008
 _STATES = ("#cc79a7", "#e69f00", "#009e73", "#0072b2")

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from neurohw.devices.faults import FaultRates
 from neurohw.devices.laws import LAWS, PulseResponse
-from neurohw.devices.quantity import AS_TABLE, ASSUMED, Quantity, Table, Text, Wrong
 from neurohw.devices.retention import Retention
 from neurohw.devices.tables import (
     Area,
@@ -32,8 +31,9 @@ from neurohw.devices.tables import (
     near,
     override_names,
 )
-from neurohw.devices.units import parse_unit
 from neurohw.errors import InputError
+from neurohw.quantity import AS_TABLE, ASSUMED, Quantity, Table, Text, Wrong
+from neurohw.units import parse_unit
 
 OVERRIDE = "override"
 Numbers = TypeVar("Numbers", float, Tensor)

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from pydantic import AfterValidator, model_validator
 
 from neurohw.devices.laws import LAWS, PulseResponse, find_law
-from neurohw.devices.quantity import (
+from neurohw.errors import InputError
+from neurohw.quantity import (
     AS_TABLE,
     Diffusion,
     Dimension,
@@ -26,7 +27,6 @@ from neurohw.devices.quantity import (
     Volts,
     Wrong,
 )
-from neurohw.errors import InputError
 
 REQUIRED = ("step", "w_max", "w_min")
 SHAPE = {  # what a law cannot do without: its curve

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from neurohw.devices.units import parse_unit, to_si
 from neurohw.errors import InputError
+from neurohw.units import parse_unit, to_si
 
 ASSUMED = "assumed"
 Text = Annotated[str, Field(strict=True, min_length=1)]
@@ -58,7 +58,7 @@ class Quantity(Table):
 
     Args:
         value: in `unit`.
-        unit: see `neurohw.devices.units`; "1" for plain numbers and flags.
+        unit: see `neurohw.units`; "1" for plain numbers and flags.
         source: a publication, a manual, "fitted to ..."; "assumed" where nothing is published.
     """
 
