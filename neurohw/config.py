@@ -51,9 +51,11 @@ class NetworkSection(Section):
 
 
 class TargetSection(Section):
-    """The target circuit: kWTA with homeostasis (Liu et al. 2024, Eqs. 1, 2, 9 to 13)."""
+    """The target circuit: kWTA with homeostasis (Liu et al. 2024, Eqs. 1, 2, 9 to 13), and what it is made of."""
 
-    circuit: Literal["ideal"] = "ideal"
+    circuit: Literal["ideal", "analog", "spiking"] = "ideal"
+    model: str | None = None
+    parameters: dict[str, StrictBool | int | float | str] = {}
     k: Count = 1
     gamma: NonNegative = 0.5
     average: Literal["batch", "ema"] = "batch"
@@ -233,6 +235,11 @@ def _complaints(e: Experiment) -> list[str]:
     """Return what does not fit together, each as `key: got value; allowed: ...`."""
     n_layers, n_out = len(e.network.layers) - 1, e.network.layers[-1]
     found = []
+    if e.target.circuit == "ideal" and (e.target.model or e.target.parameters):
+        given = "model" if e.target.model else "parameters"
+        found.append(f'target.{given}: got {getattr(e.target, given)!r}, which target.circuit "ideal" does not read')
+    if e.target.circuit == "spiking" and e.target.model:
+        found.append(f'target.model: got {e.target.model!r}, which target.circuit "spiking" does not read')
     if e.target.k > n_out:
         found.append(f"target.k: got {e.target.k}; allowed: 1 to {n_out}, the outputs of network.layers")
     lengths = {

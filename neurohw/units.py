@@ -1,7 +1,7 @@
 """Values with units, to SI and back: a unit is an optional SI prefix and a symbol, and it has one dimension.
 
-Dimensions are named by their SI unit: "S", "Ohm", "V", "A", "s", "J", "W", "F", "m", "m2", "Hz", "K", "1", and
-"1/sqrt(s)" for diffusion.
+Dimensions are named by their SI unit: "S", "Ohm", "V", "A", "s", "J", "W", "F", "C", "m", "m2", "Hz", "K", "1",
+"1/sqrt(s)" for diffusion, and "V m" for the matching of transistors.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PREFIXES = {
     "G": 1e9,
     "T": 1e12,
 }
-_PREFIXED = ("S", "Ohm", "V", "A", "s", "J", "W", "F", "m", "Hz", "K")
+_PREFIXED = ("S", "Ohm", "V", "A", "s", "J", "W", "F", "C", "m", "Hz", "K")
 _LENGTHS = {**PREFIXES, "c": 1e-2}
 _OTHERS = {  # symbol: (factor, dimension)
     "1": (1.0, "1"),
@@ -32,8 +32,10 @@ _OTHERS = {  # symbol: (factor, dimension)
     "h": (3600.0, "s"),
     "day": (86400.0, "s"),
     "1/sqrt(s)": (1.0, "1/sqrt(s)"),
+    "V m": (1.0, "V m"),
+    "mV um": (1e-9, "V m"),
 }
-DIMENSIONS = (*_PREFIXED, "m2", "1", "1/sqrt(s)")
+DIMENSIONS = (*_PREFIXED, "m2", "1", "1/sqrt(s)", "V m")
 _SPELLINGS = str.maketrans({"µ": "u", "μ": "u", "²": "2"})
 
 

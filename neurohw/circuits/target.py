@@ -6,7 +6,8 @@ This small circuit at the output is all that changes between supervised and unsu
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,10 +30,30 @@ class Homeostasis:
 
 @dataclass(frozen=True)
 class DecisionEvents:
-    """What happened in one decision, for the ledger: samples decided, and whether the thresholds were updated."""
+    """What happened in one decision of a batch, for the ledger and for the record.
+
+    Args:
+        decisions: samples decided.
+        homeostasis_updates: updates of the thresholds.
+        winners: outputs that won, over all samples; 0 where the label decided.
+        tied: samples with a tie at the k-th place.
+        unresolved: samples whose winners stood closer than the circuit resolves.
+    """
 
     decisions: int
     homeostasis_updates: int
+    winners: int = 0
+    tied: int = 0
+    unresolved: int = 0
+
+    def __add__(self, other: DecisionEvents) -> DecisionEvents:
+        """Return what happened in both, as far as every circuit counts it."""
+        return DecisionEvents(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(DecisionEvents)))
+
+    def shares(self) -> dict[str, float]:
+        """Return winners per sample and the shares of tied and of unresolved samples; empty without decisions."""
+        counts = {"winners_per_image": self.winners, "tied_share": self.tied, "unresolved_share": self.unresolved}
+        return {key: count / self.decisions for key, count in counts.items()} if self.winners else {}
 
 
 @dataclass(frozen=True)
@@ -80,8 +101,15 @@ class TargetCircuit(abc.ABC):
         """
 
 
-def winners(competition: Tensor, k: int, ties: str = "lowest", generator: torch.Generator | None = None) -> Tensor:
-    """Return the indices of the k largest elements of each row (Eq. 9), ties at the k-th place decided as asked.
+class Winners(NamedTuple):
+    """The indices of the winners, [B, k], in no particular order; and how many rows were tied at the k-th place."""
+
+    indices: Tensor
+    tied: int
+
+
+def winners(competition: Tensor, k: int, ties: str = "lowest", generator: torch.Generator | None = None) -> Winners:
+    """Return the k largest elements of each row (Eq. 9), ties at the k-th place decided as asked.
 
     `topk` decides ties in no stated order, so rows with a tie at the boundary, and only those, are decided again.
 
@@ -90,18 +118,16 @@ def winners(competition: Tensor, k: int, ties: str = "lowest", generator: torch.
         k: number of winners, 1 <= k <= n.
         ties: "lowest" (lowest index wins) or "random" (each of the tied wins with equal chance).
         generator: source of the random choice.
-
-    Returns:
-        [B, k] indices, in no particular order.
     """
     n = competition.shape[1]
     if k == n:
-        return torch.arange(n, device=competition.device).expand(competition.shape[0], n)
+        return Winners(torch.arange(n, device=competition.device).expand(competition.shape[0], n), 0)
     values, indices = torch.topk(competition, k + 1)
     tied = values[:, k - 1] == values[:, k]
-    if bool(tied.any()):
+    count = int(tied.sum())
+    if count:
         indices[tied] = _decide_ties(competition[tied], values[tied, k - 1], k, ties, generator)
-    return indices[:, :k]
+    return Winners(indices[:, :k], count)
 
 
 def _decide_ties(rows: Tensor, threshold: Tensor, k: int, ties: str, generator: torch.Generator | None) -> Tensor:
@@ -113,6 +139,26 @@ def _decide_ties(rows: Tensor, threshold: Tensor, k: int, ties: str, generator: 
     boundary = threshold.unsqueeze(1)
     score = torch.where(rows > boundary, 2.0, torch.where(rows == boundary, rank, -1.0))
     return torch.topk(score, k + 1).indices
+
+
+def label_blocks(labels: Tensor, n_out: int, n_classes: int) -> Tensor:
+    """Return the indices of each label's block of outputs, [B, n_out / n_classes].
+
+    Raises:
+        InputError: the outputs are no multiple of the classes.
+    """
+    if n_out % n_classes:
+        raise InputError(f"network.layers: {n_out} outputs do not divide into equal blocks for {n_classes} classes")
+    block = n_out // n_classes
+    return labels.unsqueeze(1) * block + torch.arange(block, device=labels.device)
+
+
+def moving_average(activity: Tensor, decided: Tensor, eta: float) -> Tensor:
+    """A_P = eta d_P + (1 - eta) A_(P-1) applied to the B examples in their order, in closed form (Eq. 11)."""
+    batch = decided.shape[0]
+    ages = torch.arange(batch - 1, -1, -1, device=decided.device, dtype=decided.dtype)
+    weights = eta * (1 - eta) ** ages
+    return (1 - eta) ** batch * activity + weights @ decided
 
 
 class IdealTarget(TargetCircuit):
@@ -184,21 +230,14 @@ class IdealTarget(TargetCircuit):
         """Decide winners on y - H (Eq. 1), smooth (Eq. 13), mask; then update H (Eq. 10). Labels leave H alone."""
         batch = competition.shape[0]
         if labels is not None:
-            target = self._target(self._label_blocks(labels), self.n_out // self.n_classes, active)
+            target = self._target(
+                label_blocks(labels, self.n_out, self.n_classes), self.n_out // self.n_classes, active
+            )
             return Decision(target, homeostasis, DecisionEvents(batch, 0))
-        chosen = winners(competition - homeostasis.threshold, self.k, self.ties, self._generator)
+        chosen, tied = winners(competition - homeostasis.threshold, self.k, self.ties, self._generator)
         target = self._target(chosen, self.k, active)
         decided = target if self.average_of == "target" else self._levels(chosen, 0.0, 1.0)
-        return Decision(target, self._next(homeostasis, decided), DecisionEvents(batch, 1))
-
-    def _label_blocks(self, labels: Tensor) -> Tensor:
-        """Return the indices of each label's block of outputs, [B, n_out / n_classes]."""
-        if self.n_out % self.n_classes:
-            raise InputError(
-                f"network.layers: {self.n_out} outputs do not divide into equal blocks for {self.n_classes} classes"
-            )
-        block = self.n_out // self.n_classes
-        return labels.unsqueeze(1) * block + torch.arange(block, device=labels.device)
+        return Decision(target, self._next(homeostasis, decided), DecisionEvents(batch, 1, batch * self.k, tied))
 
     def _target(self, chosen: Tensor, k: int, active: Tensor | None) -> Tensor:
         """d (1 - alpha) + (k / n_out) alpha, where d is k-hot (Eq. 13); 0 where the dropout mask is."""
@@ -214,13 +253,6 @@ class IdealTarget(TargetCircuit):
             activity = decided.mean(0)  # Eq. 12
             carried = homeostasis.activity
         else:
-            activity = carried = self._moving_average(homeostasis.activity, decided)  # Eq. 11
+            activity = carried = moving_average(homeostasis.activity, decided, self.eta)  # Eq. 11
         threshold = homeostasis.threshold + self.gamma * (activity - self.activity_target)  # Eq. 10
         return Homeostasis(threshold, carried)
-
-    def _moving_average(self, activity: Tensor, decided: Tensor) -> Tensor:
-        """A_P = eta d_P + (1 - eta) A_(P-1) applied to the B examples in their order, in closed form."""
-        batch = decided.shape[0]
-        ages = torch.arange(batch - 1, -1, -1, device=decided.device, dtype=decided.dtype)
-        weights = self.eta * (1 - self.eta) ** ages
-        return (1 - self.eta) ** batch * activity + weights @ decided

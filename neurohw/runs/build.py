@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,7 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurohw.circuits.analog_target import AnalogTarget
+from neurohw.circuits.library import load_circuit
 from neurohw.circuits.neuron import neuron
+from neurohw.circuits.parameters import TargetParameters
 from neurohw.circuits.target import IdealTarget, TargetCircuit
 from neurohw.clock import Clock
 from neurohw.config import Experiment, ScheduleSection
@@ -182,9 +186,11 @@ def device_model(experiment: Experiment) -> DeviceModel | None:
 
 
 def file_contents(experiment: Experiment, data: dict[str, str]) -> dict[str, str]:
-    """Return the checksums of every file that the experiment names: its data's, and its device's."""
+    """Return the checksums of every file that the experiment names: its data's, its device's, its circuit's."""
     device = device_model(experiment)
     contents = dict(data) if device is None else {**data, "device": device.checksum()}
+    if experiment.target.circuit == "analog":
+        contents["circuit"] = circuit_parameters(experiment).checksum()
     for layer, path in experiment.hardware.fault_maps.items():
         with suppress(OSError):  # an unreadable file is explained when it is read
             contents[f"fault_map.{layer}"] = hashlib.md5(Path(path).read_bytes()).hexdigest()
@@ -199,23 +205,64 @@ def xavier_uniform(n_post: int, n_pre: int, gain: float, generator: torch.Genera
 
 
 def build_circuit(experiment: Experiment, streams: Streams, n_classes: int) -> TargetCircuit:
-    """Return the target circuit of the output layer."""
+    """Return the target circuit of the output layer.
+
+    Raises:
+        InputError: a circuit file or a parameter that does not fit.
+    """
     target = experiment.target
     n_out = experiment.network.layers[-1]
-    return IdealTarget(
-        n_out,
-        target.k,
-        target.gamma,
-        activity_target(experiment),
-        average=target.average,
-        eta=target.eta,
-        average_of=target.average_of,
-        smoothing=target.smoothing,
-        ties=target.ties,
-        n_classes=n_classes,
-        generator=streams.generator("ties"),
-        device=streams.device,
-    )
+    common: dict[str, Any] = {
+        "average": target.average,
+        "eta": target.eta,
+        "average_of": target.average_of,
+        "smoothing": target.smoothing,
+        "n_classes": n_classes,
+    }
+    wanted = (n_out, target.k, target.gamma, activity_target(experiment))
+    if target.circuit == "spiking":
+        return _spiking_target(experiment, streams, wanted, common)
+    common |= {"ties": target.ties, "generator": streams.generator("ties"), "device": streams.device}
+    if target.circuit == "analog":
+        parameters = circuit_parameters(experiment)
+        return AnalogTarget(*wanted, parameters=parameters, chip=streams.fresh("target.chip"), **common)
+    return IdealTarget(*wanted, **common)
+
+
+def _spiking_target(
+    experiment: Experiment, streams: Streams, wanted: tuple[int, int, float, float], common: dict[str, Any]
+) -> TargetCircuit:
+    from neurohw.circuits.spiking_neurons import SpikingParameters
+    from neurohw.circuits.spiking_target import SpikingTarget  # not before it is asked for: Brian2 takes a second
+
+    names = [field.name for field in dataclasses.fields(SpikingParameters)]
+    if unknown := experiment.target.parameters.keys() - set(names):
+        raise InputError(f"target.parameters: {sorted(unknown)[0]}: unknown key; allowed: {', '.join(names)}")
+    if experiment.target.ties != "lowest":
+        raise InputError(f"target.ties: got {experiment.target.ties!r}; spiking neurons decide ties by their "
+                         "potential, then at random; allowed: leave it out")  # fmt: skip
+    try:
+        parameters = SpikingParameters(**experiment.target.parameters)  # type: ignore[arg-type]
+    except InputError as error:
+        raise InputError(f"target.parameters: {error}") from None
+    return SpikingTarget(*wanted, parameters=parameters, generator=streams.generator("spikes"), **common)
+
+
+def circuit_parameters(experiment: Experiment) -> TargetParameters:
+    """Return the parameters of the analog target circuit: its file's, and the experiment's own on top.
+
+    Raises:
+        InputError: no such circuit, or a parameter that it cannot have.
+    """
+    target = experiment.target
+    try:
+        base = TargetParameters() if target.model is None else load_circuit(target.model).parameters
+    except InputError as error:
+        raise InputError(f"target.model: {error}") from None
+    try:
+        return base.with_values(target.parameters)
+    except InputError as error:
+        raise InputError(f"target.parameters: {error}") from None
 
 
 def activity_target(experiment: Experiment) -> float:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from neurohw.circuits.target import Homeostasis
+from neurohw.circuits.target import DecisionEvents, Homeostasis
 from neurohw.errors import InputError
 from neurohw.networks.base import Network
 from neurohw.runs.files import atomic
@@ -33,6 +33,7 @@ class Progress:
         batches, epoch_seconds: of the epoch under way, batches that are done and time spent; 0 between epochs.
         order: state of the stream "batches" before the epoch under way, which it draws its order from; None between
             epochs.
+        events: of the target circuit, in the epoch under way.
     """
 
     homeostasis: Homeostasis
@@ -45,6 +46,7 @@ class Progress:
     batches: int = 0
     epoch_seconds: float = 0.0
     order: Tensor | None = None
+    events: DecisionEvents = field(default_factory=lambda: DecisionEvents(0, 0))
 
 
 def save_checkpoint(
@@ -67,6 +69,7 @@ def save_checkpoint(
         "metrics": progress.metrics,
         "batches": progress.batches,
         "epoch_seconds": progress.epoch_seconds,
+        "events": list(astuple(progress.events)),
         "clock_seconds": network.clock.seconds,
         "network": network.state_dict(),
         "rules": [phase.rule.state_dict() for phase in phases],
@@ -103,11 +106,13 @@ def load_checkpoint(
 
 
 def _restored(content: dict[str, Any], network: Network, phases: list[Phase], streams: Streams) -> Progress:
-    content = {"batches": 0, "epoch_seconds": 0.0} | content  # the first checkpoints had no batches
+    earlier: dict[str, Any] = {"batches": 0, "epoch_seconds": 0.0, "events": [0, 0]}  # the first had none of these
+    content = earlier | content
     network.load_state_dict(content["network"])
     network.clock.seconds = content["clock_seconds"]
     for phase, state in zip(phases, content["rules"], strict=True):
         phase.rule.load_state_dict(state)
     streams.load_state_dict(content["streams"])
     kept = ("done", "round", "curve", "train_seconds", "images", "metrics", "batches", "epoch_seconds")
-    return Progress(Homeostasis(content["threshold"], content["activity"]), **{key: content[key] for key in kept})
+    homeostasis, events = Homeostasis(content["threshold"], content["activity"]), DecisionEvents(*content["events"])
+    return Progress(homeostasis, events=events, **{key: content[key] for key in kept})

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import torch
 
-from neurohw.circuits.target import Homeostasis, TargetCircuit
+from neurohw.circuits.target import Decision, DecisionEvents, TargetCircuit
 from neurohw.clock import Clock
 from neurohw.config import Experiment, config_hash
 from neurohw.errors import InputError
@@ -144,12 +144,13 @@ class _Session:
             self._save_if_older(self.checkpoint_seconds / 10)  # an interrupt does not wait for an evaluation
             progress.metrics = evaluate(self.experiment, self.network, self.task, self.streams, final=last)
             row |= {key: value for key, value in progress.metrics.items() if isinstance(value, float)}
+        row |= progress.events.shares()
         progress.done += 1
         progress.round = epoch.round if epoch.closes_round else progress.round
         progress.train_seconds += seconds
         progress.images += images
         progress.curve.append(row)
-        progress.batches, progress.epoch_seconds, progress.order = 0, 0.0, None
+        progress.batches, progress.epoch_seconds, progress.order, progress.events = 0, 0.0, None, DecisionEvents(0, 0)
         self.report.end(row)
 
     def _train(self, epoch: Epoch) -> None:
@@ -175,9 +176,10 @@ class _Session:
                 self._after_batch,
             )
 
-    def _after_batch(self, images: int, homeostasis: Homeostasis) -> None:
+    def _after_batch(self, images: int, decision: Decision) -> None:
         progress = self.progress
-        progress.homeostasis = homeostasis
+        progress.homeostasis = decision.homeostasis
+        progress.events += decision.events
         progress.batches += 1
         progress.epoch_seconds = time.perf_counter() - self.began
         try:

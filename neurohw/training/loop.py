@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from neurohw.circuits.target import Homeostasis, TargetCircuit
+from neurohw.circuits.target import Decision, Homeostasis, TargetCircuit
 from neurohw.networks.base import Network
 from neurohw.training.phases import Epoch, Samples
 
@@ -21,7 +21,7 @@ def train_epoch(
     order: torch.Generator,
     step_seconds: float = 0.0,
     done: int = 0,
-    after_batch: Callable[[int, Homeostasis], None] | None = None,
+    after_batch: Callable[[int, Decision], None] | None = None,
 ) -> Homeostasis:
     """Train one epoch, or what is left of it, and return the thresholds after it.
 
@@ -34,7 +34,7 @@ def train_epoch(
         order: shuffles the samples.
         step_seconds: simulated time of one batch.
         done: batches of the epoch that are done; the same `order` draws them again, and they are skipped.
-        after_batch: told the images and the thresholds after each batch, when every part is at rest.
+        after_batch: told the images and the decision after each batch, when every part is at rest.
     """
     phase = epoch.phase
     phase.rule.factor = phase.schedule.factor(epoch.index)
@@ -50,7 +50,7 @@ def train_epoch(
                 phase.rule.apply(layer, products)
         network.elapse(step_seconds)
         if after_batch is not None:
-            after_batch(len(images), homeostasis)
+            after_batch(len(images), decision)
     return homeostasis
 
 

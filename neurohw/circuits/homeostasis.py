@@ -1,0 +1,98 @@
+"""Where the homeostatic thresholds are kept: a capacitor or a counter per neuron, with its errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from neurohw.circuits.parameters import BOLTZMANN, HomeostasisCell
+from neurohw.circuits.target import Homeostasis, moving_average
+
+
+class ThresholdCells:
+    """One storage cell per neuron for H (Liu et al. 2024, Eq. 10), as a voltage in units of `unit_voltage`.
+
+    H <- sat(round(H exp(-t / tau) + (1 + e_i) gamma (A - T) + q_i / C + sqrt(kT / C) n))
+
+    Args:
+        cell: what a cell is made of.
+        gamma: rate of the thresholds.
+        activity_target: T.
+        temperature: K.
+        n: neurons.
+        chip: draws the errors that are fixed per chip.
+        generator: draws thermal noise and dither.
+        eta: weight of the newest example in the moving average where the cell has no RC.
+        average: "batch" or "ema".
+    """
+
+    def __init__(
+        self,
+        cell: HomeostasisCell,
+        gamma: float,
+        activity_target: float,
+        temperature: float,
+        n: int,
+        chip: torch.Generator,
+        generator: torch.Generator | None,
+        average: str,
+        eta: float,
+    ) -> None:
+        self.cell = cell
+        self.gamma, self.activity_target = gamma, activity_target
+        self._generator = generator
+        self._average, self._eta = average, eta
+        device = chip.device
+        self._gain = cell.step_mismatch * torch.randn(n, generator=chip, device=device) + 1
+        charge = cell.injection_mismatch * torch.randn(n, generator=chip, device=device) + 1
+        self._injected = charge * (cell.charge_injection / cell.capacitance / cell.unit_voltage)
+        self._limit = math.inf if cell.range is None else cell.range / cell.unit_voltage
+        self._thermal = 0.0  # standard deviation of a sampled H
+        if cell.thermal_noise:
+            self._thermal = math.sqrt(BOLTZMANN * temperature / cell.capacitance) / cell.unit_voltage
+        self._least = 2 * self._limit / 2**cell.bits if cell.bits else 0.0  # the step of the counter
+
+    def rest(self, homeostasis: Homeostasis, seconds: float) -> Homeostasis:
+        """Return the thresholds after `seconds` without an update: H decays towards 0."""
+        leak = self.cell.leak_seconds
+        if leak is None or not seconds:
+            return homeostasis
+        return Homeostasis(homeostasis.threshold * math.exp(-seconds / leak), homeostasis.activity)
+
+    def next(self, homeostasis: Homeostasis, decided: Tensor, seconds: float) -> Homeostasis:
+        """Return the thresholds after a batch of decisions.
+
+        Args:
+            homeostasis: the thresholds before it, rested.
+            decided: what is averaged, [B, n].
+            seconds: simulated time of the batch.
+        """
+        if self._average == "batch":
+            activity, carried = decided.mean(0), homeostasis.activity  # Eq. 12
+        else:
+            activity = carried = moving_average(homeostasis.activity, decided, self._newest(len(decided), seconds))
+        step = self.gamma * (activity - self.activity_target)  # Eq. 10
+        threshold = homeostasis.threshold + self._gain * step + self._injected
+        if self._thermal:
+            threshold = threshold + self._thermal * self._drawn(torch.randn)
+        if self._least:
+            threshold = self._counted(threshold)
+        return Homeostasis(threshold.clamp(-self._limit, self._limit), carried)
+
+    def _newest(self, batch: int, seconds: float) -> float:
+        """Weight of the newest example: eta, or 1 - exp(-t / RC) where an RC averages."""
+        constant = self.cell.average_seconds
+        return self._eta if constant is None else -math.expm1(-seconds / batch / constant)
+
+    def _counted(self, threshold: Tensor) -> Tensor:
+        """Return the thresholds in whole steps of the counter."""
+        steps = threshold / self._least
+        if self.cell.rounding == "stochastic":
+            return torch.floor(steps + self._drawn(torch.rand)) * self._least
+        return torch.round(steps) * self._least
+
+    def _drawn(self, draw: Callable[..., Tensor]) -> Tensor:
+        return draw(len(self._gain), generator=self._generator, device=self._gain.device)

@@ -1,0 +1,143 @@
+"""Circuit files: the parameters of a target circuit with unit and source, by name from `device_models/circuits/`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import ValidationError
+
+from neurohw.circuits.parameters import UNITS, TargetParameters, flat, parameters_from
+from neurohw.errors import InputError
+from neurohw.quantity import ASSUMED, Quantity
+from neurohw.shipping import read_toml, shipped
+from neurohw.units import readable
+
+_FOLDER = "circuits"
+_TEXTS = ("name", "description", "technology", "reference")
+
+
+@dataclass(frozen=True)
+class CircuitModel:
+    """A target circuit as a file describes it.
+
+    Args:
+        name, description, technology, reference: for people.
+        parameters: in SI.
+        sources: where each given number is from, by dotted key; texts and flags have none.
+    """
+
+    name: str
+    description: str
+    technology: str
+    reference: str
+    parameters: TargetParameters
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def assumed(self) -> list[str]:
+        """Return the dotted keys of the numbers that nobody published."""
+        return [key for key, source in self.sources.items() if source == ASSUMED]
+
+    def to_toml(self) -> str:
+        """Return the circuit's file: what differs from the ideal circuit, each number with unit and source."""
+        texts = {key: getattr(self, key) for key in _TEXTS}
+        tables: dict[str, list[str]] = {"": []}
+        for key, value in self.parameters.changed():
+            table, _, name = key.rpartition(".")
+            tables.setdefault(table, []).append(f"{name} = {self._written(key, value)}")
+        sections = ["\n".join([f"\n[{table}]" if table else "", *lines]) for table, lines in tables.items() if lines]
+        return tomli_w.dumps(texts) + "\n".join(sections).lstrip("\n") + "\n"
+
+    def _written(self, key: str, value: Any) -> str:
+        if isinstance(value, str | bool):
+            return tomli_w.dumps({"x": value}).removeprefix("x = ").strip()
+        source = tomli_w.dumps({"x": self.sources.get(key, "override")}).removeprefix("x = ").strip()
+        number, unit = _with_prefix(value, UNITS[key])
+        return f'{{ value = {number}, unit = "{unit}", source = {source} }}'
+
+
+def circuit_names() -> tuple[str, ...]:
+    """Return the names of the shipped circuits."""
+    return tuple(sorted(path.stem for path in _folder().glob("*.toml") if path.stem != "template"))
+
+
+def load_circuit(name_or_path: str | Path) -> CircuitModel:
+    """Return the circuit of a shipped name or of a TOML file.
+
+    Raises:
+        InputError: naming the file, the key, the value received and what is allowed.
+    """
+    path = Path(name_or_path)
+    if str(name_or_path) in circuit_names():
+        path = _folder() / f"{name_or_path}.toml"
+    elif not path.is_file():
+        near = difflib.get_close_matches(str(name_or_path), circuit_names(), n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise InputError(f"circuit {str(name_or_path)!r}: no such file, and no circuit of that name{hint}; allowed: "
+                         f"a TOML file, or one of {', '.join(circuit_names())}")  # fmt: skip
+    try:
+        return circuit_from_tables(read_toml(path))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def circuit_from_tables(tables: Mapping[str, Any]) -> CircuitModel:
+    """Return the circuit of plain tables, as they are in a file.
+
+    Raises:
+        InputError: naming the key, the value received and what is allowed.
+    """
+    for key in _TEXTS:
+        if not isinstance(tables.get(key), str):
+            raise InputError(f"{key}: got {tables.get(key)!r}; allowed: a text")
+    numbers = {key: value for key, value in tables.items() if key not in _TEXTS}
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for table, content in numbers.items():
+        if table in UNITS:
+            values[table] = _read(table, content, sources)
+        elif not isinstance(content, dict) or not any(key.startswith(f"{table}.") for key in UNITS):
+            raise InputError(f"{table}: unknown key; allowed: {', '.join([*_TEXTS, *TargetParameters.model_fields])}")
+        else:
+            values[table] = {key: _read(f"{table}.{key}", value, sources) for key, value in content.items()}
+    texts = {key: tables[key] for key in _TEXTS}
+    return CircuitModel(**texts, parameters=parameters_from(values), sources=sources)
+
+
+def _folder() -> Path:
+    return shipped("device_models") / _FOLDER
+
+
+def _read(key: str, given: Any, sources: dict[str, str]) -> Any:
+    """Return a value in SI, and note its source."""
+    if key not in UNITS:
+        near = [known for known in UNITS if known.startswith(f"{key.split('.')[0]}.")]
+        raise InputError(f"{key}: unknown key; allowed: {', '.join(near)}")
+    default = dict(flat(TargetParameters()))[key]
+    if isinstance(default, str | bool):
+        return given
+    if not isinstance(given, dict):
+        raise InputError(f"{key}: got {given!r}; allowed: a table {{value, unit, source}}")
+    try:
+        quantity = Quantity.model_validate(given)
+        value = quantity.si(UNITS[key])
+    except ValidationError as error:
+        first = error.errors()[0]
+        inner = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{key}.{inner}: {first['msg'].removeprefix('Value error, ')}") from None
+    except InputError as error:
+        raise InputError(f"{key}: {error}") from None
+    sources[key] = quantity.source
+    return quantity.value if isinstance(default, int) and not isinstance(default, bool) else value
+
+
+def _with_prefix(value: float, unit: str) -> tuple[str, str]:
+    """Return a number and its unit as a file writes them, without loss."""
+    if unit in ("1", "m2", "V m") or not value:
+        return f"{value!r}", unit
+    shown = readable(value, unit, 17).split()
+    return f"{float(shown[0]):.15g}", shown[1]

@@ -1,0 +1,293 @@
+"""What a target circuit is made of, in physical units: every non-ideality is off until its number is given."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, model_validator
+
+from neurohw.errors import InputError
+
+BOLTZMANN = 1.380649e-23  # J/K
+CHARGE = 1.602176634e-19  # C
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """The SI unit in which a parameter is held."""
+
+    symbol: str
+
+
+_NonNegative, _Positive = Field(strict=True, ge=0), Field(strict=True, gt=0)
+Amps = Annotated[float, _NonNegative, Unit("A")]
+SomeAmps = Annotated[float, _Positive, Unit("A")]
+Seconds = Annotated[float, _NonNegative, Unit("s")]
+SomeSeconds = Annotated[float, _Positive, Unit("s")]
+SomeVolts = Annotated[float, _Positive, Unit("V")]
+SomeFarads = Annotated[float, _Positive, Unit("F")]
+SomeKelvin = Annotated[float, _Positive, Unit("K")]
+SomeArea = Annotated[float, _Positive, Unit("m2")]
+Matching = Annotated[float, _NonNegative, Unit("V m")]
+Coulombs = Annotated[float, Field(strict=True), Unit("C")]
+Share = Annotated[float, _NonNegative, Unit("1")]
+Signed = Annotated[float, Field(strict=True), Unit("1")]
+AtLeastOne = Annotated[float, Field(strict=True, ge=1), Unit("1")]
+Bits = Annotated[int, Field(strict=True, ge=0, le=24), Unit("1")]
+Whole = Annotated[int, Field(strict=True), Unit("1")]
+
+
+class Part(BaseModel):
+    """One part of the circuit: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Inputs(Part):
+    """[inputs]: how outputs become currents; errors are drawn once per chip and neuron.
+
+    I_i = (common_current + unit_current (y_i - H_i)) (1 + g_i) + o_i
+
+    Args:
+        unit_current: current of an output of 1, A.
+        common_current: added to every input, which keeps currents positive, A.
+        gain_mismatch: standard deviation of g.
+        a_vt, gate_area, slope_factor: instead of gain_mismatch: sigma_g = A_Vt / sqrt(W L) / (n U_T), a mirror in
+            subthreshold (`a_vt` in V m, `gate_area` in m2).
+        offset: standard deviation of o, A.
+        rectified: whether a current below zero is none at all (an input that is starved ties with the others).
+    """
+
+    unit_current: SomeAmps = 1e-8
+    common_current: Amps = 0.0
+    gain_mismatch: Share = 0.0
+    a_vt: Matching = 0.0
+    gate_area: SomeArea | None = None
+    slope_factor: AtLeastOne = 1.3
+    offset: Amps = 0.0
+    rectified: StrictBool = False
+
+    @model_validator(mode="after")
+    def _given_one_way(self) -> Inputs:
+        if self.a_vt and self.gate_area is None:
+            raise ValueError("gate_area: not given; allowed: an area in m2, which a_vt needs")
+        if self.a_vt and self.gain_mismatch:
+            raise ValueError(f"gain_mismatch: got {self.gain_mismatch} beside a_vt; allowed: one of both")
+        return self
+
+
+class DecisionCell(Part):
+    """[decision]: how well and how fast the winners are told apart (see `neurohw.circuits.resolution`).
+
+    Args:
+        comparator_noise: of each input in each decision, standard deviation, A.
+        seconds: time given to a decision, s; None: as long as it takes.
+        node_capacitance: C of t = C dV / dI, F.
+        early_voltage: V_A of the cell's gain, V; None: infinite gain.
+        ceiling: where the separation of two nodes saturates, V; None: nowhere.
+        separation: dV between winner and runner-up that the output stage needs, V; 0: any.
+        fixed_delay, cell_delay: before the cells separate, and more for each competitor on the common line, s.
+        unresolved: what becomes of inputs that are closer than the circuit resolves: "noise" decides among them,
+            "too-few" win or "too-many".
+        output: "digital" (each output is high or low) or "current" (the cell's own soft output current).
+        winner_error: winners too many (or, negative, too few), by design or by a trimmed bias.
+        bias_mismatch: standard deviation of the relative error of the bias that sets k, drawn once per chip.
+    """
+
+    comparator_noise: Amps = 0.0
+    seconds: SomeSeconds | None = None
+    node_capacitance: SomeFarads = 5e-14
+    early_voltage: SomeVolts | None = None
+    ceiling: SomeVolts | None = None
+    separation: Annotated[float, _NonNegative, Unit("V")] = 0.0
+    fixed_delay: Seconds = 0.0
+    cell_delay: Seconds = 0.0
+    unresolved: Literal["noise", "too-few", "too-many"] = "noise"
+    output: Literal["digital", "current"] = "digital"
+    winner_error: Whole = 0
+    bias_mismatch: Share = 0.0
+
+    @model_validator(mode="after")
+    def _complete(self) -> DecisionCell:
+        if self.seconds is not None and not self.separation:
+            raise ValueError("separation: not given; allowed: the voltage to be reached within decision.seconds")
+        if self.output == "current" and self.early_voltage is None:
+            raise ValueError("early_voltage: not given; allowed: the voltage that makes the output current soft")
+        return self
+
+
+class HomeostasisCell(Part):
+    """[homeostasis]: where H is kept, as a voltage on a capacitor or in a counter.
+
+    Args:
+        unit_voltage: voltage of H = 1, V.
+        capacitance: of the storage capacitor, F.
+        step_mismatch: standard deviation of the relative step per neuron, drawn once per chip.
+        bits: of a counter or of the converter behind the capacitor, over +-range; 0: continuous.
+        rounding: of a step to those bits: "nearest", or "stochastic" (dithered: right on average).
+        range: largest |H| as a voltage, V; None: unlimited.
+        leak_seconds: time constant towards H = 0, s; None: no leak.
+        charge_injection: charge that each update leaves on the capacitor, C.
+        injection_mismatch: standard deviation of its relative error per neuron, drawn once per chip.
+        thermal_noise: whether each update samples kT/C.
+        average_seconds: time constant of the RC that averages decisions (target.average = "ema"), s; None: eta.
+    """
+
+    unit_voltage: SomeVolts = 1.0
+    capacitance: SomeFarads = 1e-12
+    step_mismatch: Share = 0.0
+    bits: Bits = 0
+    rounding: Literal["nearest", "stochastic"] = "nearest"
+    range: SomeVolts | None = None
+    leak_seconds: SomeSeconds | None = None
+    charge_injection: Coulombs = 0.0
+    injection_mismatch: Share = 0.0
+    thermal_noise: StrictBool = False
+    average_seconds: SomeSeconds | None = None
+
+    @model_validator(mode="after")
+    def _bits_have_a_range(self) -> HomeostasisCell:
+        if self.bits and self.range is None:
+            raise ValueError("range: not given; allowed: the voltage that the bits span to either side")
+        return self
+
+
+class Levels(Part):
+    """[levels]: the two levels of the target that the outputs are nudged towards.
+
+    Args:
+        low_error, high_error: of the loser's and of the winner's level, in outputs.
+        mismatch: standard deviation of each neuron's error of both levels, drawn once per chip.
+    """
+
+    low_error: Signed = 0.0
+    high_error: Signed = 0.0
+    mismatch: Share = 0.0
+
+
+class Power(Part):
+    """[power]: what the circuit draws while it decides.
+
+    Args:
+        supply: V.
+        cell_current: static current of each competitor beside its input, A.
+        winner_current: current of each winner's output stage, A.
+    """
+
+    supply: SomeVolts = 1.8
+    cell_current: Amps = 0.0
+    winner_current: Amps = 0.0
+
+
+class TargetParameters(Part):
+    """A target circuit in physical units (SI); with the defaults it is the ideal one.
+
+    Args:
+        temperature: K.
+        inputs, decision, homeostasis, levels, power: see there.
+    """
+
+    temperature: SomeKelvin = 300.0
+    inputs: Inputs = Inputs()
+    decision: DecisionCell = DecisionCell()
+    homeostasis: HomeostasisCell = HomeostasisCell()
+    levels: Levels = Levels()
+    power: Power = Power()
+
+    @property
+    def thermal_voltage(self) -> float:
+        """U_T = k T / q, V."""
+        return BOLTZMANN * self.temperature / CHARGE
+
+    @property
+    def gain_mismatch(self) -> float:
+        """Standard deviation of an input's relative gain: as given, or A_Vt / sqrt(W L) / (n U_T)."""
+        inputs = self.inputs
+        if not inputs.a_vt or inputs.gate_area is None:
+            return inputs.gain_mismatch
+        return inputs.a_vt / math.sqrt(inputs.gate_area) / (inputs.slope_factor * self.thermal_voltage)
+
+    def with_values(self, values: Mapping[str, Any]) -> TargetParameters:
+        """Return these parameters with some replaced.
+
+        Args:
+            values: by dotted key ("decision.seconds"), in SI.
+
+        Raises:
+            InputError: an unknown key, or a value that a circuit cannot have; the key and what is allowed are named.
+        """
+        tables = self.model_dump()
+        for key, value in values.items():
+            if key not in UNITS:
+                raise InputError(f"{key}: unknown key; allowed: {', '.join(UNITS)}")
+            table, _, name = key.rpartition(".")
+            (tables[table] if table else tables)[name] = value
+        return parameters_from(tables)
+
+    def changed(self) -> Iterator[tuple[str, Any]]:
+        """Yield the dotted key and the value of everything that is not as in the ideal circuit."""
+        ideal = dict(flat(TargetParameters()))
+        yield from ((key, value) for key, value in flat(self) if value != ideal[key])
+
+    def checksum(self) -> str:
+        """Return the SHA-256 of every number."""
+        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
+
+
+def parameters_from(tables: Mapping[str, Any]) -> TargetParameters:
+    """Return the parameters of plain tables in SI.
+
+    Raises:
+        InputError: naming the key, the value and what is allowed.
+    """
+    try:
+        return TargetParameters.model_validate(dict(tables))
+    except ValidationError as error:
+        raise InputError("; ".join(map(_explained, error.errors()))) from None
+
+
+def flat(parameters: TargetParameters) -> Iterator[tuple[str, Any]]:
+    """Yield every parameter by its dotted key."""
+    for name, value in parameters:
+        if isinstance(value, Part):
+            yield from ((f"{name}.{key}", inner) for key, inner in value)
+        else:
+            yield name, value
+
+
+def _units() -> dict[str, str]:
+    """Return dotted key -> SI unit; texts and flags have "1"."""
+    found: dict[str, str] = {}
+    for name, field in TargetParameters.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Part):
+            found |= {f"{name}.{key}": _unit(inner) for key, inner in field.annotation.model_fields.items()}
+        else:
+            found[name] = _unit(field)
+    return found
+
+
+def _unit(field: Any) -> str:
+    candidates = [*field.metadata, *(m for a in getattr(field.annotation, "__args__", ()) for m in _metadata(a))]
+    return next((item.symbol for item in candidates if isinstance(item, Unit)), "1")
+
+
+def _metadata(annotation: Any) -> tuple[Any, ...]:
+    return getattr(annotation, "__metadata__", ())
+
+
+def _explained(error: Any) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "value_error":
+        return f"{key}.{error['ctx']['error']}"
+    allowed = error["msg"].removeprefix("Input should be ")
+    if error["type"] == "extra_forbidden":
+        return f"{key}: unknown key; allowed: {', '.join(k for k in UNITS if k.startswith(key.split('.')[0]))}"
+    return f"{key}: got {error['input']!r}; allowed: {allowed}"
+
+
+UNITS: Mapping[str, str] = _units()

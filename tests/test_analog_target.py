@@ -1,0 +1,345 @@
+"""The target circuit as hardware: equal to the ideal one with every error off, and each error by its closed form."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+import neurohw as nh
+from neurohw.circuits.analog_target import AnalogTarget
+from neurohw.circuits.parameters import BOLTZMANN, TargetParameters
+from neurohw.circuits.target import Decision, Homeostasis, IdealTarget
+from neurohw.errors import InputError
+from neurohw.testing import TargetCircuitConformance
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"))]
+
+
+class TestAnalogTarget(TargetCircuitConformance):
+    def make_circuit(self, n_out: int, k: int) -> AnalogTarget:
+        return AnalogTarget(n_out, k, gamma=0.5)
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def circuit(n: int, k: int, parameters: dict[str, Any], seed: int = 0, gamma: float = 0.5, **more: Any) -> AnalogTarget:
+    made = TargetParameters().with_values(parameters)
+    return AnalogTarget(n, k, gamma, parameters=made, chip=seeded(seed), generator=seeded(seed + 1), **more)
+
+
+def won(decision: Decision) -> Tensor:
+    return decision.target == 1
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    n=st.integers(1, 12),
+    share=st.floats(0, 1),
+    batch=st.integers(1, 6),
+    levels=st.integers(2, 200),
+    ties=st.sampled_from(["lowest", "random"]),
+    average=st.sampled_from(["batch", "ema"]),
+    average_of=st.sampled_from(["target", "winners"]),
+    smoothing=st.sampled_from([0.0, 0.3]),
+    masked=st.booleans(),
+    labelled=st.booleans(),
+)
+def test_without_errors_it_is_the_ideal_target_bit_for_bit(
+    seed: int, n: int, share: float, batch: int, levels: int, masked: bool, labelled: bool, **common: Any
+) -> None:
+    n_out, k = 10 * n, 1 + int(share * (10 * n - 1))
+    ideal = IdealTarget(n_out, k, 0.5, generator=seeded(seed), **common)
+    analog = AnalogTarget(n_out, k, 0.5, generator=seeded(seed), **common)
+    draws, expected, got = seeded(seed + 1), ideal.initial(), analog.initial()
+    for _ in range(3):
+        y = torch.randint(levels, (batch, n_out), generator=draws) / levels
+        active = (torch.rand(batch, n_out, generator=draws) > 0.3).float() if masked else None
+        labels = torch.randint(10, (batch,), generator=draws) if labelled else None
+        a = ideal(y, expected, active=active, labels=labels, seconds=1.0)
+        b = analog(y, got, active=active, labels=labels, seconds=1.0)
+        assert torch.equal(a.target, b.target)
+        assert torch.equal(a.homeostasis.threshold, b.homeostasis.threshold)
+        assert torch.equal(a.homeostasis.activity, b.homeostasis.activity)
+        assert a.events == b.events
+        expected, got = a.homeostasis, b.homeostasis
+
+
+def test_gain_mismatch_follows_from_transistor_area() -> None:
+    given_area = TargetParameters().with_values({"inputs.a_vt": 3.5e-9, "inputs.gate_area": 0.5e-12})
+    sigma_vt = 3.5e-9 / math.sqrt(0.5e-12)  # 4.9 mV
+    assert given_area.gain_mismatch == pytest.approx(sigma_vt / (1.3 * 0.025852), rel=1e-3)
+    c = AnalogTarget(4000, 5, 0.5, parameters=given_area, chip=seeded(3))
+    assert c._gain.std().item() == pytest.approx(given_area.gain_mismatch, rel=0.05)
+
+
+def test_a_chip_is_what_its_seed_says() -> None:
+    errors = {"inputs.offset": 1e-9, "inputs.gain_mismatch": 0.1, "levels.mismatch": 0.05}
+    y = torch.rand(8, 40, generator=seeded(9))
+    first, again, other = (circuit(40, 5, errors, seed)(y, circuit(40, 5, {}).initial()) for seed in (1, 1, 2))
+    assert torch.equal(first.target, again.target)
+    assert not torch.equal(first.target, other.target)
+
+
+def test_an_offset_is_a_threshold_of_its_own() -> None:
+    c = circuit(50, 5, {"inputs.offset": 2e-9})
+    y = torch.rand(30, 50, generator=seeded(2))
+    offsets = c._offset
+    expected = IdealTarget(50, 5, 0.5)(y, Homeostasis(-offsets, torch.zeros(50)))
+    assert torch.equal(c(y, c.initial()).target, expected.target)
+    assert offsets.std().item() == pytest.approx(0.2, rel=0.3)  # 2 nA of 10 nA
+
+
+def test_comparator_noise_errs_as_often_as_the_normal_law_says() -> None:
+    sigma, gap = 0.05, 0.06
+    c = circuit(2, 1, {"decision.comparator_noise": sigma * 1e-8})
+    y = torch.tensor([[0.5, 0.5 + gap]]).repeat(20_000, 1)
+    errors = won(c(y, c.initial()))[:, 0].float().mean().item()
+    expected = 0.5 * math.erfc(gap / (sigma * math.sqrt(2)) / math.sqrt(2))
+    assert errors == pytest.approx(expected, abs=5 * math.sqrt(expected * (1 - expected) / 20_000))
+
+
+SLEWING = {"decision.seconds": 1e-5, "decision.separation": 0.1, "decision.node_capacitance": 50e-15}
+LEAST = 50e-15 * 0.1 / 1e-5 / 1e-8  # t = C dV / dI, in outputs: 0.05
+
+
+def pair(gap: float, n: int = 4000) -> Tensor:
+    """One output far ahead, two near each other, one far behind."""
+    return torch.tensor([[0.95, 0.5 + gap, 0.5, 0.1]]).repeat(n, 1)
+
+
+@pytest.mark.parametrize("gap", [1.02 * LEAST, 3 * LEAST])
+def test_a_gap_that_is_resolved_is_decided_rightly(gap: float) -> None:
+    c = circuit(4, 2, SLEWING)
+    decision = c(pair(gap), c.initial())
+    assert torch.equal(won(decision), pair(gap) > 0.5)
+    assert decision.events.unresolved == 0
+
+
+def test_a_gap_that_is_not_resolved_is_a_coin_toss() -> None:
+    c = circuit(4, 2, SLEWING)
+    decision = c(pair(0.5 * LEAST), c.initial())
+    assert won(decision)[:, 0].all()
+    assert not won(decision)[:, 3].any()
+    assert won(decision)[:, 1].float().mean().item() == pytest.approx(0.5, abs=5 * 0.5 / math.sqrt(4000))
+    assert (won(decision).sum(1) == 2).all()
+    assert decision.events.unresolved == 4000
+
+
+@pytest.mark.parametrize(("how", "count"), [("too-few", 1), ("too-many", 3)])
+def test_unresolved_outputs_can_make_too_few_or_too_many_winners(how: str, count: int) -> None:
+    c = circuit(4, 2, SLEWING | {"decision.unresolved": how})
+    decision = c(pair(0.5 * LEAST), c.initial())
+    assert (won(decision).sum(1) == count).all()
+    assert decision.events.winners == 4000 * count
+
+
+def test_more_unresolved_outputs_than_are_looked_at_first() -> None:
+    c = circuit(400, 3, SLEWING)
+    y = torch.full((300, 400), 0.5)
+    y[:, :2] = 0.9
+    decision = c(y, c.initial())
+    assert (won(decision).sum(1) == 3).all()
+    assert won(decision)[:, :2].all()
+    third = won(decision)[:, 2:].float().argmax(1)
+    assert len(third.unique()) > 150  # of 398 that are equal, not of the first 64 alone
+
+
+def test_more_competitors_and_less_time_resolve_less() -> None:
+    def least(n: int, seconds: float) -> float:
+        c = circuit(n, 2, SLEWING | {"decision.seconds": seconds, "decision.cell_delay": 1e-8})
+        return c.resolvable(torch.tensor([1e-8])).item()
+
+    assert least(2000, 1e-4) > least(100, 1e-4)
+    assert least(100, 2e-5) > least(100, 1e-4)
+    assert least(2000, 2e-5) == math.inf  # the common line alone takes as long
+
+
+def test_finite_gain_limits_the_resolution_at_rest() -> None:
+    c = circuit(4, 2, {"decision.early_voltage": 2.8, "decision.separation": 0.1})
+    assert c.resolvable(torch.tensor([1e-8])).item() == pytest.approx(0.1 / 2.8)
+
+
+def test_soft_outputs_share_the_current_about_the_boundary() -> None:
+    c = circuit(20, 3, {"decision.early_voltage": 2.8, "decision.output": "current"})
+    y = torch.rand(6, 20, generator=seeded(0))
+    target = c(y, c.initial()).target
+    top = torch.topk(y, 4).values
+    boundary = (top[:, 2] + top[:, 3]) / 2
+    expected = 1 / (
+        1 + torch.exp(-(y - boundary[:, None]) * 2.8 / (1.3 * c.parameters.thermal_voltage) / boundary[:, None])
+    )
+    torch.testing.assert_close(target, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("error", [-2, 3])
+def test_a_wrong_bias_makes_more_or_fewer_winners(error: int) -> None:
+    c = circuit(20, 5, {"decision.winner_error": error})
+    assert (won(c(torch.rand(4, 20), c.initial())).sum(1) == 5 + error).all()
+
+
+def test_bias_mismatch_spreads_the_winners_from_chip_to_chip() -> None:
+    made = [circuit(100, 20, {"decision.bias_mismatch": 0.1}, seed).chip_k for seed in range(200)]
+    counts = torch.tensor(made, dtype=torch.float)
+    assert counts.mean().item() == pytest.approx(20, abs=0.6)
+    assert counts.std().item() == pytest.approx(1.95, rel=0.25)
+
+
+def test_currents_below_zero_tie_where_they_are_rectified() -> None:
+    c = circuit(6, 2, {"inputs.rectified": True}, ties="random")
+    y = torch.tensor([[0.9, -0.1, -0.2, -0.3, -0.4, -0.5]]).repeat(500, 1)
+    decision = c(y, c.initial())
+    assert won(decision)[:, 0].all()
+    assert won(decision)[:, 1:].float().mean(0).tolist() == pytest.approx([0.2] * 5, abs=0.1)
+    assert decision.events.tied == 500
+
+
+def thresholds(parameters: dict[str, Any], steps: int = 1, n: int = 10, **more: Any) -> Tensor:
+    c = circuit(n, 2, parameters, **more)
+    state = c.initial()
+    for _ in range(steps):
+        state = c(torch.arange(n).repeat(3, 1) / n, state, seconds=0.5).homeostasis
+    return state.threshold
+
+
+def test_thresholds_leak_with_their_time_constant() -> None:
+    c = circuit(10, 2, {"homeostasis.leak_seconds": 2.0}, gamma=0.0)
+    before = Homeostasis(torch.linspace(-1, 1, 10), torch.zeros(10))
+    after = c(torch.rand(3, 10), before, seconds=0.7).homeostasis.threshold
+    torch.testing.assert_close(after, before.threshold * math.exp(-0.7 / 2.0))
+    labelled = c(torch.rand(3, 10), before, labels=torch.tensor([0, 1, 2]), seconds=0.7).homeostasis.threshold
+    torch.testing.assert_close(labelled, after)  # a capacitor leaks while labels teach, too
+
+
+def test_a_counter_holds_whole_steps_within_its_range() -> None:
+    least = 2 * 0.4 / 2**5
+    found = thresholds({"homeostasis.bits": 5, "homeostasis.range": 0.4}, steps=7)
+    torch.testing.assert_close(found / least, (found / least).round())
+    assert found.abs().max() <= 0.4 + 1e-6
+    assert found.abs().max() > 0.3  # saturated
+
+
+def test_a_dithered_counter_is_right_on_average() -> None:
+    exact = thresholds({})
+    errors = {"homeostasis.bits": 4, "homeostasis.range": 1.0, "homeostasis.rounding": "stochastic"}
+    found = torch.stack([thresholds(errors, seed=i) for i in range(300)])
+    assert (found.mean(0) - exact).abs().max() < 5 * 0.125 / 2 / math.sqrt(300)
+
+
+def test_step_mismatch_charge_injection_and_thermal_noise() -> None:
+    n = 4000
+    exact = thresholds({}, n=n)
+    stepped = thresholds({"homeostasis.step_mismatch": 0.1}, n=n) / exact
+    assert stepped.std().item() == pytest.approx(0.1, rel=0.05)
+    injected = {"homeostasis.charge_injection": 1e-15, "homeostasis.injection_mismatch": 0.2}
+    jump = thresholds(injected, n=n) - exact  # 1 fC on 1 pF: 1 mV
+    assert jump.mean().item() == pytest.approx(1e-3, rel=0.02)
+    assert jump.std().item() == pytest.approx(2e-4, rel=0.05)
+    noise = thresholds({"homeostasis.thermal_noise": True, "homeostasis.capacitance": 1e-15}, n=n) - exact
+    assert noise.std().item() == pytest.approx(math.sqrt(BOLTZMANN * 300 / 1e-15), rel=0.05)
+
+
+def test_an_rc_averages_exponentially() -> None:
+    eta = 1 - math.exp(-0.5 / 3 / 0.8)  # three samples in half a second
+    rc = thresholds({"homeostasis.average_seconds": 0.8}, steps=4, average="ema")
+    ideal = IdealTarget(10, 2, 0.5, average="ema", eta=eta)
+    state = ideal.initial()
+    for _ in range(4):
+        state = ideal(torch.arange(10).repeat(3, 1) / 10, state).homeostasis
+    torch.testing.assert_close(rc, state.threshold)
+
+
+def test_levels_err_as_given() -> None:
+    c = circuit(10, 2, {"levels.low_error": 0.05, "levels.high_error": -0.1}, smoothing=0.3)
+    target = c(torch.arange(10).repeat(2, 1) / 10, c.initial()).target
+    low = 0.3 * 2 / 10
+    torch.testing.assert_close(target[0], torch.tensor([low + 0.05] * 8 + [0.7 + low - 0.1] * 2))
+    labelled = c(torch.rand(1, 10), c.initial(), labels=torch.tensor([4])).target
+    assert labelled[0, 4].item() == pytest.approx(0.7 + 0.3 / 10 - 0.1)
+
+
+def test_cost_of_a_decision() -> None:
+    c = circuit(100, 5, SLEWING | {"power.cell_current": 1e-9, "power.winner_current": 2e-9})
+    cost = c.cost()
+    assert cost.power == pytest.approx(1.8 * (100 * (5e-9 + 1e-9) + 5 * 2e-9))
+    assert cost.seconds == 1e-5
+    assert cost.joules == pytest.approx(cost.power * 1e-5 + 100 * 50e-15 * 1.8**2)
+    assert cost.joules_per_update == pytest.approx(100 * 1e-12 * 1.8 * 0.5 * 5 / 100)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_everything_on_replays_from_the_generator(device: str) -> None:
+    def decide() -> Decision:
+        made = TargetParameters().with_values(EVERYTHING)
+        noise, chip = (torch.Generator(device).manual_seed(i) for i in (1, 2))
+        c = AnalogTarget(60, 5, 0.5, parameters=made, chip=chip, generator=noise, device=device)
+        y = torch.rand(16, 60, generator=torch.Generator(device).manual_seed(0), device=device)
+        state = c.initial()
+        for _ in range(3):
+            decision = c(y, state, seconds=1e-3)
+            state = decision.homeostasis
+        return decision
+
+    first, second = decide(), decide()
+    assert torch.equal(first.target, second.target)
+    assert torch.equal(first.homeostasis.threshold, second.homeostasis.threshold)
+
+
+EVERYTHING = {
+    "inputs.gain_mismatch": 0.05, "inputs.offset": 2e-10, "inputs.rectified": True, "inputs.common_current": 1e-9,
+    "decision.comparator_noise": 1e-10, "decision.seconds": 5e-5, "decision.early_voltage": 2.8,
+    "decision.ceiling": 0.5, "decision.separation": 0.1, "decision.cell_delay": 1e-9, "decision.bias_mismatch": 0.05,
+    "homeostasis.step_mismatch": 0.1, "homeostasis.bits": 8, "homeostasis.range": 1.0,
+    "homeostasis.rounding": "stochastic", "homeostasis.leak_seconds": 100.0, "homeostasis.charge_injection": 1e-15,
+    "homeostasis.injection_mismatch": 0.1, "homeostasis.thermal_noise": True,
+    "levels.low_error": 0.01, "levels.mismatch": 0.01,
+}  # fmt: skip
+
+
+def test_a_run_with_everything_on_resumes_to_the_bit(tmp_path: Path) -> None:
+    overrides = {"target.circuit": "analog", "target.parameters": EVERYTHING, "target.ties": "random",
+                 "training.epochs": 2, "hardware.backend": "ideal", "hardware.device": None}  # fmt: skip
+    experiment = nh.load_experiment("quickstart", overrides=overrides)
+    whole = nh.run(experiment, out=tmp_path / "whole")
+    nh.run(experiment, out=tmp_path / "parts", stop_after=1)
+    parts = nh.run(experiment, out=tmp_path / "parts", resume=True)
+    assert parts.metrics == whole.metrics
+    drop = {"seconds"}
+    assert [{k: v for k, v in row.items() if k not in drop} for row in parts.curve] == [
+        {k: v for k, v in row.items() if k not in drop} for row in whole.curve
+    ]
+    assert 0 < whole.curve[-1]["unresolved_share"] <= 1
+
+
+@pytest.mark.parametrize("k", [0, 11, -1])
+def test_k_out_of_range(k: int) -> None:
+    with pytest.raises(InputError, match=rf"target\.k: got {k}; allowed: 1 to 10"):
+        AnalogTarget(10, k, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"decision.seconds": -1e-6}, r"decision\.seconds: got -1e-06; allowed: greater than 0"),
+        ({"inputs.gate_area": -1.0}, r"inputs\.gate_area: got -1\.0; allowed: greater than 0"),
+        ({"decision.seconds": 1e-6}, r"decision\.separation: not given"),
+        ({"decision.output": "current"}, r"decision\.early_voltage: not given"),
+        ({"inputs.a_vt": 1e-9}, r"inputs\.gate_area: not given"),
+        ({"homeostasis.bits": 5}, r"homeostasis\.range: not given"),
+        ({"decision.speed": 1.0}, r"decision\.speed: unknown key; allowed: temperature, "),
+        ({"decision.unresolved": "maybe"}, r"decision\.unresolved: got 'maybe'; allowed: 'noise'"),
+        ({"decision.winner_error": -5}, r"winner_error: got -5, which makes 0 winners; allowed: -4 to 5"),
+    ],
+)
+def test_wrong_parameters_are_named(parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        circuit(10, 5, parameters)
