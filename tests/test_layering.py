@@ -36,6 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "testing": {"*"},
     "cli": {"*"},
     "cli_device": {"*"},
+    "cli_circuit": {"*"},
     "__main__": {"cli"},
     "__init__": {"*"},
 }

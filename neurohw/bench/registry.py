@@ -53,6 +53,18 @@ def _nudging() -> Rows:
     return nudging()
 
 
+def _target() -> Rows:
+    from neurohw.bench.target import target
+
+    return target()
+
+
+def _spiking() -> Rows:
+    from neurohw.bench.spiking import spiking
+
+    return spiking()
+
+
 def _published() -> Rows:
     from neurohw.bench.published import published
 
@@ -66,6 +78,8 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], Rows]]] = {
     "wires": ("the solver of IR drop: time, Kirchhoff's residual, and the fast approximation's error", _wires),
     "erasure": ("what balanced updates leave of the weights of every device, by contrast", _erasure),
     "nudging": ("noise of EP's contrast against nudging strength and read noise", _nudging),
+    "target": ("the analog target circuit with every non-ideality on, against torch.topk", _target),
+    "spiking": ("overlap of the spiking target's winners with the ideal one's, against time and rate", _spiking),
     "published": ("accuracies of the committed records against the published ones", _published),
 }
 

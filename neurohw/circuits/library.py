@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,16 @@ class CircuitModel:
         """Return the dotted keys of the numbers that nobody published."""
         return [key for key, source in self.sources.items() if source == ASSUMED]
 
+    def given(self) -> Iterator[tuple[str, Any]]:
+        """Yield the dotted key and the value of everything that has a source or is not as in the ideal circuit."""
+        changed = dict(self.parameters.changed())
+        yield from ((key, value) for key, value in flat(self.parameters) if key in changed or key in self.sources)
+
     def to_toml(self) -> str:
-        """Return the circuit's file: what differs from the ideal circuit, each number with unit and source."""
+        """Return the circuit's file, each number with unit and source."""
         texts = {key: getattr(self, key) for key in _TEXTS}
         tables: dict[str, list[str]] = {"": []}
-        for key, value in self.parameters.changed():
+        for key, value in self.given():
             table, _, name = key.rpartition(".")
             tables.setdefault(table, []).append(f"{name} = {self._written(key, value)}")
         sections = ["\n".join([f"\n[{table}]" if table else "", *lines]) for table, lines in tables.items() if lines]

@@ -1,0 +1,82 @@
+"""What does the target circuit cost to simulate, with every non-ideality on? Against `torch.topk` on the same data."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from neurohw.circuits.analog_target import AnalogTarget
+from neurohw.circuits.parameters import TargetParameters
+from neurohw.circuits.target import IdealTarget, TargetCircuit
+
+EVERYTHING: dict[str, Any] = {
+    "inputs.gain_mismatch": 0.05,
+    "inputs.offset": 2e-10,
+    "inputs.common_current": 1e-9,
+    "inputs.rectified": True,
+    "decision.comparator_noise": 1e-10,
+    "decision.seconds": 5e-5,
+    "decision.early_voltage": 2.4,
+    "decision.ceiling": 0.44,
+    "decision.separation": 0.1,
+    "decision.cell_delay": 1e-9,
+    "decision.bias_mismatch": 0.05,
+    "homeostasis.step_mismatch": 0.1,
+    "homeostasis.bits": 8,
+    "homeostasis.range": 1.0,
+    "homeostasis.rounding": "stochastic",
+    "homeostasis.leak_seconds": 100.0,
+    "homeostasis.charge_injection": 1e-15,
+    "homeostasis.injection_mismatch": 0.1,
+    "homeostasis.thermal_noise": True,
+    "levels.low_error": 0.01,
+    "levels.high_error": -0.01,
+    "levels.mismatch": 0.01,
+}
+GOAL = 10.0
+
+
+def target(batch: int = 256, n_out: int = 2000, k: int = 5, repeats: int = 60) -> list[dict[str, Any]]:
+    """Return the time of one decision with its update of the thresholds, over `torch.topk`'s.
+
+    Args:
+        batch, n_out, k: of the decisions.
+        repeats: decision and topk alternate; the median of the ratios counts.
+    """
+    outputs = torch.rand(batch, n_out, generator=torch.Generator().manual_seed(0))
+    errors = TargetParameters().with_values(EVERYTHING)
+    soft = errors.with_values({"decision.output": "current"})
+    circuits: dict[str, TargetCircuit] = {"ideal": IdealTarget(n_out, k, 0.5)}
+    for name, parameters in (("analog, no error", TargetParameters()), ("analog, everything on", errors),
+                             ("analog, everything on, soft outputs", soft)):  # fmt: skip
+        chip, noise = (torch.Generator().manual_seed(seed) for seed in (1, 2))
+        circuits[name] = AnalogTarget(n_out, k, 0.5, parameters=parameters, chip=chip, generator=noise, ties="random")
+    return [_row(name, circuit, outputs, k, repeats) for name, circuit in circuits.items()]
+
+
+def _row(name: str, circuit: TargetCircuit, outputs: torch.Tensor, k: int, repeats: int) -> dict[str, Any]:
+    state = circuit.initial()
+    pairs = [
+        (_seconds(lambda: circuit(outputs, state, seconds=1e-3)), _seconds(lambda: torch.topk(outputs, k)))
+        for _ in range(repeats)
+    ]
+    return {
+        "circuit": name,
+        "batch": len(outputs),
+        "n_out": outputs.shape[1],
+        "k": k,
+        "ms": 1e3 * statistics.median(ours for ours, _ in pairs),
+        "over_topk": statistics.median(ours / topk for ours, topk in pairs),
+        "goal": GOAL,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began

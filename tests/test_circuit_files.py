@@ -1,0 +1,126 @@
+"""Circuit files, the commands of `neurohw circuit`, and the competition that they draw."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import neurohw as nh
+from neurohw.circuits.analog_target import AnalogTarget
+from neurohw.circuits.competition import compete
+from neurohw.circuits.library import CircuitModel, circuit_from_tables, circuit_names, load_circuit
+from neurohw.circuits.parameters import UNITS, TargetParameters
+from neurohw.circuits.target import IdealTarget
+from neurohw.cli import app
+from neurohw.errors import InputError
+from neurohw.runs.build import circuit_parameters
+
+TEXTS = {"name": "x", "description": "a circuit", "technology": "CMOS", "reference": "nobody"}
+
+
+@pytest.mark.parametrize("name", circuit_names())
+def test_shipped_circuits_say_where_every_number_is_from(name: str) -> None:
+    model = load_circuit(name)
+    assert model.name == name
+    numbers = {key for key, value in model.given() if not isinstance(value, str | bool)}
+    assert numbers == set(model.sources)
+    again = circuit_from_tables(tomllib.loads(model.to_toml()))
+    assert again == model
+
+
+def test_every_parameter_survives_a_file() -> None:
+    values = {key: 3 if key in ("homeostasis.bits", "decision.winner_error") else 0.37 for key in UNITS}
+    values |= {"inputs.gain_mismatch": 0.0, "inputs.slope_factor": 1.7, "inputs.rectified": True}
+    values |= {"decision.unresolved": "too-few", "decision.output": "current"}
+    values |= {"homeostasis.rounding": "stochastic", "homeostasis.thermal_noise": True}
+    parameters = TargetParameters().with_values(values)
+    model = CircuitModel(**TEXTS, parameters=parameters)
+    assert circuit_from_tables(tomllib.loads(model.to_toml())).parameters == parameters
+
+
+def test_units_are_converted() -> None:
+    model = circuit_from_tables(TEXTS | {"decision": {"node_capacitance": {"value": 20, "unit": "fF", "source": "s"}},
+                                         "temperature": {"value": 350, "unit": "K", "source": "assumed"}})  # fmt: skip
+    assert model.parameters.decision.node_capacitance == pytest.approx(2e-14)
+    assert model.parameters.temperature == 350
+    assert model.assumed() == ["temperature"]
+
+
+QUANTITY = {"value": 1.0, "unit": "s", "source": "s"}
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ({"decision": {"seconds": QUANTITY | {"unit": "V"}}}, r"decision\.seconds: unit 'V' is of dimension 'V'"),
+        (
+            {"decision": {"seconds": QUANTITY | {"value": -1.0}}},
+            r"decision\.seconds: got -1\.0; allowed: greater than 0",
+        ),
+        ({"decision": {"seconds": 1e-6}}, r"decision\.seconds: got 1e-06; allowed: a table \{value, unit, source\}"),
+        ({"decision": {"seconds": {"value": 1.0, "unit": "s"}}}, r"decision\.seconds\.source: Field required"),
+        ({"decision": {"haste": QUANTITY}}, r"decision\.haste: unknown key; allowed: decision\."),
+        ({"speed": {"seconds": QUANTITY}}, r"speed: unknown key; allowed: name, "),
+        ({"inputs": {"gate_area": {"value": -1, "unit": "um2", "source": "s"}}}, r"inputs\.gate_area: got -1e-12"),
+        ({"name": 3}, r"name: got 3; allowed: a text"),
+    ],
+)
+def test_wrong_files_are_explained(tables: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        circuit_from_tables(TEXTS | tables)
+
+
+def test_an_unknown_circuit_is_named_before_anything_runs() -> None:
+    experiment = nh.load_experiment("quickstart", {"target.circuit": "analog", "target.model": "subthresold_180nm"})
+    with pytest.raises(InputError, match=r"target\.model: circuit .*did you mean subthreshold_180nm"):
+        circuit_parameters(experiment)
+
+
+@pytest.mark.parametrize("key", ["model", "parameters"])
+def test_the_ideal_circuit_refuses_what_it_does_not_read(key: str) -> None:
+    value = "subthreshold_180nm" if key == "model" else {"inputs.offset": 1e-9}
+    with pytest.raises(InputError, match=rf"target\.{key}: got .*does not read"):
+        nh.load_experiment("quickstart", {f"target.{key}": value})
+
+
+def test_homeostasis_makes_all_win_equally_often() -> None:
+    circuits = [IdealTarget(60, 3, gamma) for gamma in (0.5, 0.0)]
+    with_it, without = (compete(c, 3, 400, torch.Generator().manual_seed(0)) for c in circuits)
+    assert with_it.frequency.std() < 0.1 * without.frequency.std()
+    assert with_it.frequency.mean().item() == pytest.approx(0.05)
+    assert not without.threshold.any()
+
+
+def test_a_fast_leak_undoes_homeostasis() -> None:
+    leaky = TargetParameters().with_values({"homeostasis.leak_seconds": 2e-4})  # a batch takes 1 ms
+    made = [
+        AnalogTarget(60, 3, gamma, parameters=p) for gamma, p in ((0.5, TargetParameters()), (0.5, leaky), (0.0, leaky))
+    ]
+    tight, loose, none = (compete(c, 3, 300, torch.Generator().manual_seed(0)).frequency.std() for c in made)
+    assert loose > 5 * tight
+    assert loose == pytest.approx(none, rel=0.1)
+
+
+def test_circuit_show_and_plot(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(app, ["circuit", "show", "subthreshold_180nm"])
+    assert shown.exit_code == 0
+    assert "gain mismatch: 14.7 %" in shown.output
+    assert "early_voltage" in shown.output
+    command = ["circuit", "plot", "subthreshold_180nm", "--batches", "60", "--out", str(tmp_path)]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert (tmp_path / "subthreshold_180nm.png").stat().st_size > 20_000
+    frequencies = pd.read_csv(tmp_path / "subthreshold_180nm-frequencies.csv")
+    assert frequencies["without"].max() > 2 * frequencies["with_homeostasis"].median()
+
+
+@pytest.mark.parametrize("k", ["0", "101"])
+def test_circuit_plot_refuses_a_wrong_k(k: str) -> None:
+    result = CliRunner().invoke(app, ["circuit", "plot", "subthreshold_180nm", "--k", k])
+    assert isinstance(result.exception, InputError)
+    assert result.exception.exit_status == 2
+    assert f"--k: got {k}; allowed: 1 to 100" in str(result.exception)
