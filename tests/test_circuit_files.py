@@ -101,7 +101,7 @@ def test_a_fast_leak_undoes_homeostasis() -> None:
     made = [
         AnalogTarget(60, 3, gamma, parameters=p) for gamma, p in ((0.5, TargetParameters()), (0.5, leaky), (0.0, leaky))
     ]
-    tight, loose, none = (compete(c, 3, 300, torch.Generator().manual_seed(0)).frequency.std() for c in made)
+    tight, loose, none = (compete(c, 3, 300, torch.Generator().manual_seed(0)).frequency.std().item() for c in made)
     assert loose > 5 * tight
     assert loose == pytest.approx(none, rel=0.1)
 
