@@ -156,7 +156,7 @@ def test_more_unresolved_outputs_than_are_looked_at_first() -> None:
 
 def test_more_competitors_and_less_time_resolve_less() -> None:
     def least(n: int, seconds: float) -> float:
-        c = circuit(n, 2, SLEWING | {"decision.seconds": seconds, "decision.cell_delay": 1e-8})
+        c = circuit(n, 2, SLEWING | {"decision.seconds": seconds, "decision.cell_delay": 4e-8})
         return c.resolvable(torch.tensor([1e-8])).item()
 
     assert least(2000, 1e-4) > least(100, 1e-4)

@@ -149,11 +149,11 @@ def measured(law: Resolution, noise: float = 0.0, seed: int = 0) -> tuple[list[T
 def test_fit_finds_the_law_again(law: Resolution) -> None:
     fit = fit_resolution(*measured(law))
     assert fit.disagreements == 0
-    assert max(fit.worst) < 1e-4
+    assert max(fit.worst) < 1e-3
     for name in ("node_capacitance", "early_voltage", "ceiling"):
-        assert getattr(fit.resolution, name) == pytest.approx(getattr(law, name), rel=1e-3)
+        assert getattr(fit.resolution, name) == pytest.approx(getattr(law, name), rel=2e-3)
     for name in ("fixed_delay", "cell_delay"):
-        assert getattr(fit.resolution, name) == pytest.approx(getattr(law, name), rel=1e-3, abs=1e-11)
+        assert getattr(fit.resolution, name) == pytest.approx(getattr(law, name), rel=0.01, abs=1e-10)
 
 
 def test_fit_reports_residuals_and_standard_errors() -> None:
@@ -169,6 +169,8 @@ def test_fit_without_saturation_still_knows_the_gain() -> None:
     fit = fit_resolution(*measured(law))
     assert max(fit.worst) < 0.01
     assert fit.resolution.gain == pytest.approx(2.0, rel=0.01)
+    assert fit.resolution.ceiling is not None
+    assert law.separation(0.3) < fit.resolution.ceiling < 1.5
 
 
 def test_fit_leaves_out_what_never_decides() -> None:

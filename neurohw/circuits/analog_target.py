@@ -149,7 +149,7 @@ class AnalogTarget(TargetCircuit):
         p, inputs, cell = self.parameters.power, self.parameters.inputs, self.parameters.decision
         mean = inputs.common_current + inputs.unit_current / 2
         power = p.supply * (self.n_out * (mean + p.cell_current) + self.chip_k * p.winner_current)
-        seconds = self.resolution.delay(self.n_out) if cell.seconds is None else cell.seconds
+        seconds = self.resolution.delay(self.n_out, self.k) if cell.seconds is None else cell.seconds
         joules = power * seconds + self.n_out * cell.node_capacitance * p.supply**2
         store = self.parameters.homeostasis
         step = self._thresholds.gamma * self._thresholds.activity_target * store.unit_voltage
@@ -158,7 +158,7 @@ class AnalogTarget(TargetCircuit):
     def resolvable(self, current: Tensor) -> Tensor:
         """Return the least relative input difference that the circuit tells apart, at currents in A."""
         cell = self.parameters.decision
-        return self.resolution.resolvable(current, cell.seconds, cell.separation, self.n_out)
+        return self.resolution.resolvable(current, cell.seconds, cell.separation, self.n_out, self.k)
 
     def _draw_inputs(self, chip: torch.Generator) -> None:
         """Draw the input mirrors' gains and offsets, and fold them: field = y gain + (common - H) gain + offset."""

@@ -91,7 +91,8 @@ class DecisionCell(Part):
         early_voltage: V_A of the cell's gain, V; None: infinite gain.
         ceiling: where the separation of two nodes saturates, V; None: nowhere.
         separation: dV between winner and runner-up that the output stage needs, V; 0: any.
-        fixed_delay, cell_delay: before the cells separate, and more for each competitor on the common line, s.
+        fixed_delay, cell_delay: before the cells separate, and more with the competitors on the common line, s:
+            fixed_delay + cell_delay n / (2 k - 1).
         unresolved: what becomes of inputs that are closer than the circuit resolves: "noise" decides among them,
             "too-few" win or "too-many".
         output: "digital" (each output is high or low) or "current" (the cell's own soft output current).

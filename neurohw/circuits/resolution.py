@@ -25,7 +25,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -38,6 +38,7 @@ Values = TypeVar("Values", float, Numbers, Tensor)
 
 ROOM_TEMPERATURE = 0.02585  # U_T = k T / q at 300 K, V
 _NEWTON_STEPS = 12  # the law is convex in S and the start is above the root: 8 steps reach double precision
+_HOLD = 0.01  # weight of the ceiling's first guess in a fit, against logarithms: decides only what data leave open
 _LARGEST_EXPONENT = 80.0  # exp() of it still fits single precision; what it stands for is settled by then
 
 
@@ -115,9 +116,9 @@ class Resolution:
             )
         xp, (d, i) = _together(difference, 1.0 if current is None else current)
         if seconds is not None and seconds <= self.delay(n, k):
-            return _returned(0 * d * i, difference, current)
+            return _returned(difference, 0 * d * i, current)
         slope = self._slewing(xp, i, seconds, self.delay(n, k))
-        return _returned(self._solve(xp, d + 0 * i, slope), difference, current)
+        return _returned(difference, self._solve(xp, d + 0 * i, slope), current)
 
     def decision_time(self, difference: Values, current: Values | float, required: float, n: int, k: int = 1) -> Values:
         """Return when the separation reaches `required`: t = delay + (C A / I) ln(1 + (S/A) / (d - d_rest(S))).
@@ -137,7 +138,7 @@ class Resolution:
         else:
             seconds = self.node_capacitance * self.gain / i * xp.log1p(s / self.gain / enough)
         seconds = xp.where(excess > 0, seconds + self.delay(n, k), math.inf)
-        return _returned(seconds, difference, current)
+        return _returned(difference, seconds, current)
 
     def resolvable(self, current: Values, seconds: float | None, required: float, n: int, k: int = 1) -> Values:
         """Return the least relative difference that reaches the separation `required` in time: (*) itself.
@@ -152,7 +153,7 @@ class Resolution:
             1, of the shape of `current`; more than 1 or inf where no difference is enough.
         """
         xp, (i, s) = _together(current, required)
-        return _returned(self._at_rest(xp, s) + s * self._slewing(xp, i, seconds, self.delay(n, k)), current)
+        return _returned(current, self._at_rest(xp, s) + s * self._slewing(xp, i, seconds, self.delay(n, k)))
 
     def _floor(self, xp: Any, s: Any) -> Any:
         """f(S), written so that nothing overflows."""
@@ -236,6 +237,7 @@ def fit_resolution(
 
     Starting values come from the data. The first round compares the differences that law and circuit need for the
     same time and separation, which are finite whatever the parameters; the second the decision times themselves.
+    A ceiling that no separation comes near stays just above the largest one (its standard error tells).
 
     Args:
         transfers: separations at rest; points with no positive separation are left out.
@@ -268,7 +270,9 @@ class _Data:
         columns = [
             np.broadcast_arrays(t.difference, t.seconds, t.current, t.required, t.n / (2 * t.k - 1)) for t in times
         ]
-        self._times = tuple(np.concatenate([c[j] for c in columns]) if columns else np.empty(0) for j in range(5))
+        self._times: tuple[Numbers, ...] = tuple(
+            np.concatenate([c[j] for c in columns]) if columns else np.empty(0) for j in range(5)
+        )
         decided = np.isfinite(self._times[1]) & (self._times[1] > 0)
         self._times = tuple(column[decided] for column in self._times)
         if apart.sum() < 3 or decided.sum() < 2:
@@ -286,7 +290,7 @@ class _Data:
         lower, upper = np.array([-5.0, -9.0, -9.0, 0.0, 0.0]), np.array([5.0, 5.0, 9.0, 1.0, 1.0 if several else 1e-12])
         best = None
         for share in self._shares():
-            start = np.array([0.0, 0.0, math.log(share / (1 - share)), 0.01, 0.01 * upper[4]])
+            start = np.array([0.0, 0.0, _logit(share), 0.01, 0.01 * upper[4]])
             for errors in (self._needed, self._elapsed):
                 found = least_squares(self._of(errors), start, bounds=(lower, upper), x_scale="jac")
                 start = found.x
@@ -322,7 +326,8 @@ class _Data:
     def _of(self, errors: Callable[[Resolution], Numbers]) -> Callable[[Numbers], Numbers]:
         def residuals(x: Numbers) -> Numbers:
             law = self._law(x)
-            return np.concatenate([np.log(law.separation(self._difference) / self._separation), errors(law)])
+            hold = _HOLD * (x[2] - _logit(self._shares()[0]))
+            return np.append(self._residuals(law, errors), hold)
 
         return residuals
 
@@ -331,14 +336,16 @@ class _Data:
         difference, seconds, current, required, crowd = self._times
         left = np.maximum(seconds - law.fixed_delay - crowd * law.cell_delay, 0.01 * seconds)
         ages = np.minimum(left * current / (law.node_capacitance * law.gain), _LARGEST_EXPONENT)
-        return np.log((self._rest(law, required) + required / law.gain / np.expm1(ages)) / difference)
+        needed: Numbers = self._rest(law, required) + required / law.gain / np.expm1(ages)
+        return np.log(needed / difference)
 
     def _elapsed(self, law: Resolution) -> Numbers:
         """ln of the law's decision time over the circuit's; where the law never decides, of a long time."""
         difference, seconds, current, required, crowd = self._times
         excess = np.maximum(difference - self._rest(law, required), 0.01 * difference)
         slewing = law.node_capacitance * law.gain / current * np.log1p(required / law.gain / excess)
-        return np.log((slewing + law.fixed_delay + crowd * law.cell_delay) / seconds)
+        elapsed: Numbers = slewing + law.fixed_delay + crowd * law.cell_delay
+        return np.log(elapsed / seconds)
 
     def _rest(self, law: Resolution, required: Numbers) -> Numbers:
         assert law.ceiling is not None
@@ -346,13 +353,13 @@ class _Data:
 
     def _standard_errors(self, x: Numbers, several: bool) -> dict[str, float]:
         """Return the square roots of the diagonal of s^2 (J' J)^-1, J by differences in the parameters themselves."""
-        law, residuals = self._law(x), self._residuals
+        law = self._law(x)
         names = ["node_capacitance", "early_voltage", "ceiling", "fixed_delay"] + ["cell_delay"] * several
         scales = {name: getattr(law, name) for name in names[:3]}
         scales |= {"fixed_delay": self._fixed_unit, "cell_delay": self._cell_unit}
-        base, h = residuals(law), 1e-5
-        moved = [residuals(replace(law, **{name: getattr(law, name) + h * scales[name]})) for name in names]
-        jacobian = (np.array(moved) - base).T / h
+        base, h = self._residuals(law, self._elapsed), 1e-5
+        moved = [replace(law, **{name: getattr(law, name) + h * scales[name]}) for name in names]
+        jacobian = (np.array([self._residuals(other, self._elapsed) for other in moved]) - base).T / h
         _, singular, rotation = np.linalg.svd(jacobian, full_matrices=False)
         known = singular > 1e-6 * singular[0]
         variance = float(base @ base) / max(len(base) - len(names), 1)
@@ -360,8 +367,12 @@ class _Data:
         spread[(np.abs(rotation[~known]) > 0.1).any(0)] = math.inf
         return {name: float(scales[name] * s) for name, s in zip(names, spread, strict=True)}
 
-    def _residuals(self, law: Resolution) -> Numbers:
-        return np.concatenate([np.log(law.separation(self._difference) / self._separation), self._elapsed(law)])
+    def _residuals(self, law: Resolution, errors: Callable[[Resolution], Numbers]) -> Numbers:
+        return np.concatenate([np.log(law.separation(self._difference) / self._separation), errors(law)])
+
+
+def _logit(share: float) -> float:
+    return math.log(share / (1 - share))
 
 
 def _joined(pairs: Sequence[tuple[Numbers, Numbers]]) -> tuple[Numbers, Numbers]:
@@ -379,21 +390,23 @@ def _together(*values: Any) -> tuple[Any, list[Any]]:
     return np, [np.asarray(v, dtype=np.float64) for v in values]
 
 
-def _returned(result: Any, *arguments: Any) -> Any:
+def _returned(like: Values, result: Any, other: Any = None) -> Values:
     """Return a float if that is what came."""
-    plain = all(argument is None or isinstance(argument, int | float) for argument in arguments)
-    return float(result) if plain else result
+    plain = all(argument is None or isinstance(argument, int | float) for argument in (like, other))
+    return cast(Values, float(result) if plain else result)
 
 
 def _error(law: Numbers, circuit: Numbers) -> Numbers:
     """Return law / circuit - 1, nan where either is infinite or the circuit's is not positive."""
     both = np.isfinite(law) & np.isfinite(circuit) & (circuit > 0)
-    return np.where(both, law, math.nan) / np.where(both, circuit, 1.0) - 1
+    ratio: Numbers = np.where(both, law, math.nan) / np.where(both, circuit, 1.0)
+    return ratio - 1
 
 
 def _finite(residuals: tuple[Numbers, ...]) -> Numbers:
     together = np.concatenate([np.zeros(0), *residuals])
-    return together[np.isfinite(together)]
+    finite: Numbers = together[np.isfinite(together)]
+    return finite
 
 
 def _largest(residuals: tuple[Numbers, ...]) -> float:
