@@ -15,10 +15,12 @@ from neurohw.circuits.analog_target import AnalogTarget
 from neurohw.circuits.competition import compete
 from neurohw.circuits.library import CircuitModel, circuit_from_tables, circuit_names, load_circuit
 from neurohw.circuits.parameters import UNITS, TargetParameters
+from neurohw.circuits.spiking_target import SpikingTarget
 from neurohw.circuits.target import IdealTarget
 from neurohw.cli import app
 from neurohw.errors import InputError
-from neurohw.runs.build import circuit_parameters
+from neurohw.runs.build import build_circuit, circuit_parameters
+from neurohw.seeding import Streams
 
 TEXTS = {"name": "x", "description": "a circuit", "technology": "CMOS", "reference": "nobody"}
 
@@ -124,3 +126,29 @@ def test_circuit_plot_refuses_a_wrong_k(k: str) -> None:
     assert isinstance(result.exception, InputError)
     assert result.exception.exit_status == 2
     assert f"--k: got {k}; allowed: 1 to 100" in str(result.exception)
+
+
+def test_a_spiking_target_is_built_from_its_parameters() -> None:
+    given = {"presentation": 0.01, "dt": 1e-3, "coding": "regular"}
+    experiment = nh.load_experiment("quickstart", {"target.circuit": "spiking", "target.parameters": given})
+    circuit = build_circuit(experiment, Streams(0), 10)
+    assert isinstance(circuit, SpikingTarget)
+    assert (circuit.parameters.presentation, circuit.parameters.coding) == (0.01, "regular")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"target.parameters": {"speed": 1.0}}, r"target\.parameters: speed: unknown key; allowed: "),
+        (
+            {"target.parameters": {"presentation": -1.0}},
+            r"parameters: spiking\.presentation: got -1\.0",
+        ),
+        ({"target.parameters": {"dt": "soon"}}, r"target\.parameters: .*not supported between"),
+        ({"target.ties": "random"}, r"target\.ties: got 'random'; spiking neurons decide ties"),
+    ],
+)
+def test_what_a_spiking_target_refuses(overrides: dict[str, object], message: str) -> None:
+    experiment = nh.load_experiment("quickstart", {"target.circuit": "spiking"} | overrides)
+    with pytest.raises(InputError, match=message):
+        build_circuit(experiment, Streams(0), 10)

@@ -237,7 +237,7 @@ class IdealTarget(TargetCircuit):
         chosen, tied = winners(competition - homeostasis.threshold, self.k, self.ties, self._generator)
         target = self._target(chosen, self.k, active)
         decided = target if self.average_of == "target" else self._levels(chosen, 0.0, 1.0)
-        return Decision(target, self._next(homeostasis, decided), DecisionEvents(batch, 1, batch * self.k, tied))
+        return Decision(target, self.next_homeostasis(homeostasis, decided), DecisionEvents(batch, 1, batch * self.k, tied))
 
     def _target(self, chosen: Tensor, k: int, active: Tensor | None) -> Tensor:
         """d (1 - alpha) + (k / n_out) alpha, where d is k-hot (Eq. 13); 0 where the dropout mask is."""
@@ -248,7 +248,8 @@ class IdealTarget(TargetCircuit):
     def _levels(self, chosen: Tensor, low: float, high: float) -> Tensor:
         return self._zeros.new_full((len(chosen), self.n_out), low).scatter_(1, chosen, high)
 
-    def _next(self, homeostasis: Homeostasis, decided: Tensor) -> Homeostasis:
+    def next_homeostasis(self, homeostasis: Homeostasis, decided: Tensor) -> Homeostasis:
+        """Return the thresholds after a batch of decisions [B, n_out] (Eqs. 10 to 12)."""
         if self.average == "batch":
             activity = decided.mean(0)  # Eq. 12
             carried = homeostasis.activity

@@ -243,7 +243,7 @@ def _spiking_target(
                          "potential, then at random; allowed: leave it out")  # fmt: skip
     try:
         parameters = SpikingParameters(**experiment.target.parameters)  # type: ignore[arg-type]
-    except InputError as error:
+    except (InputError, TypeError) as error:  # a text where a number belongs
         raise InputError(f"target.parameters: {error}") from None
     return SpikingTarget(*wanted, parameters=parameters, generator=streams.generator("spikes"), **common)
 
