@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from neurohw.crossbar.analog import AnalogArray
+from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.devices.laws import ConstantStep, SoftBounds
@@ -112,3 +113,26 @@ class TestChoppedTikiTaka(TestTikiTaka):
 
 class TestAgad(TestTikiTaka):
     remedy = "agad"
+
+
+@pytest.mark.parametrize("remedy", ["none", "differential"])
+def test_reads_of_either_layout_are_equal_and_see_every_change(remedy: str) -> None:
+    """Neuron after neuron, as a relaxation reads, from a copy of the weights that no change may leave behind."""
+    array = AnalogArray(uniform(7, 5), population(), remedy, PERFECT, generator=seeded())
+    post, pre = uniform(3, 7, seed=1), uniform(3, 5, seed=2)
+    saved = array.state_dict()
+
+    def check() -> None:
+        for read, values in ((array.read, pre), (array.read_transposed, post)):
+            turned = read(values.t().contiguous().t())
+            assert not turned.is_contiguous()
+            torch.testing.assert_close(turned, read(values))
+        torch.testing.assert_close(array.read_transposed(post.t().contiguous().t()), post @ array.snapshot())
+
+    check()
+    array.update(OuterProducts((Product(post, pre),), 1.0), 0.5)
+    check()
+    array.program(uniform(7, 5, seed=4))
+    check()
+    array.load_state_dict(saved)
+    check()

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from neurohw.circuits.neuron import NEURONS
+from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import SynapseArray
+from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.ideal import IdealArray
+from neurohw.crossbar.periphery import ReadPath
+from neurohw.devices.laws import SoftBounds
+from neurohw.devices.retention import Retention
+from neurohw.networks.capture import Capture, Function, Inputs, Replay
 from neurohw.networks.ep import Dynamics, EPNetwork
 from neurohw.networks.layer import Layer
 from neurohw.networks.relax import relax
@@ -256,3 +265,119 @@ def test_line_biases_get_the_same_contrast_in_both_forms() -> None:
         written.append([la.written(products).dense() for la, products in net.contrast(net.respond(x), d)])
     for one, other in zip(*written, strict=True):
         torch.testing.assert_close(one, other)
+
+
+class NoWaiting(TorchDispatchMode):
+    """Fails where a GPU would have to be waited for: its graphs cannot record that."""
+
+    WAITS = (
+        "_local_scalar_dense", "item", "nonzero", "masked_select", "_unique", "unique_consecutive", "bincount",
+        "repeat_interleave", "equal", "is_nonzero", "_to_copy",
+    )  # fmt: skip
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        assert name not in self.WAITS, name
+        if name.startswith("index"):
+            assert not any(isinstance(i, Tensor) and i.dtype == torch.bool for i in tree_leaves(args)), "a mask"
+        return func(*args, **(kwargs or {}))
+
+
+def analog_layers(remedy: str = "none", held: bool = True, **path: Any) -> list[Layer]:
+    """Layers 6-8-7-5 on analog arrays; `held`: their reads take from memory that stays, as on a GPU."""
+    layers = []
+    for i, (n_pre, n_post) in enumerate(pairwise([6, 8, 7, 5])):
+        g = torch.Generator().manual_seed(i)
+        weights = torch.randn(n_post, n_pre, generator=g) * 0.1
+        population = DevicePopulation(SoftBounds(), Retention(diffusion=0.02, read_noise_1f=0.01), read_noise=0.01)
+        array = AnalogArray(weights, population, remedy, ReadPath(**path), generator=g, compensation="per-column")
+        array._held = {} if held else None
+        layers.append(Layer(array))
+    return layers
+
+
+READS: tuple[dict[str, Any], ...] = (
+    {}, {"relative_noise": 0.05}, {"coding": "bit-serial"}, {"signed_passes": True, "column_gain": 0.1},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("loss", ["mse", "cross-entropy"])
+@pytest.mark.parametrize("path", [*READS, None], ids=str)
+def test_a_relaxation_never_waits_for_a_gpu(path: dict[str, Any] | None, loss: str) -> None:
+    """With 65 samples, so that states are laid out as on a GPU."""
+    layers = layers_of([6, 8, 7, 5], 0.3) if path is None else analog_layers(**path)
+    net = EPNetwork(layers, loss=loss, dropout=[0.2] * 4)
+    dtype = net.dtype
+    state = net.respond(torch.rand(65, 6, dtype=dtype), train=True)  # reads are brought up to date
+    with NoWaiting():
+        net._relax(list(state.states), state.x, state.held, state.masks, 3, 0.2, torch.rand(65, 5, dtype=dtype))
+
+
+class Recorder:
+    """Stands in for CUDA graphs: a replay works on the recorded call's buffers, and takes weights from where they were.
+
+    Unlike a graph it runs Python again, so what a graph would not see is checked apart: that memory stays.
+    """
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def __call__(self, function: Function, buffers: Inputs, generators: list[torch.Generator]) -> Replay:
+        self.made += 1
+        return lambda: function(buffers)
+
+
+def recorded(layers: list[Layer]) -> tuple[EPNetwork, Recorder]:
+    net, recorder = EPNetwork(layers, dynamics=Dynamics(free_steps=6, nudged_steps=4)), Recorder()
+    net._captured = Capture(recorder)
+    return net, recorder
+
+
+def trained(net: EPNetwork, batches: int, seed: int = 3) -> list[Tensor]:
+    """Train a few batches, and return every free state."""
+    g = torch.Generator().manual_seed(seed)
+    states: list[Tensor] = []
+    for _ in range(batches):
+        x, d = torch.rand(4, 6, generator=g, dtype=torch.float64), torch.rand(4, 5, generator=g, dtype=torch.float64)
+        state = net.respond(x.to(net.dtype), train=True)
+        for layer, products in net.contrast(state, d.to(net.dtype)):
+            layer.update(products, 0.05)
+        net.elapse(1.0)
+        states += state.states
+    return states
+
+
+@pytest.mark.parametrize("kind", ["ideal", "none", "differential"])
+def test_a_recorded_relaxation_is_the_plain_one_and_is_recorded_once(kind: str) -> None:
+    def layers() -> list[Layer]:
+        return layers_of([6, 8, 7, 5], 0.3) if kind == "ideal" else analog_layers(kind)
+
+    plain = EPNetwork(layers(), dynamics=Dynamics(free_steps=6, nudged_steps=4))
+    net, recorder = recorded(layers())
+    for one, other in zip(trained(net, 5), trained(plain, 5), strict=True):
+        assert torch.equal(one, other)
+    assert recorder.made == 2  # free and nudged: weights, beta's sign and targets change in place
+
+
+def test_what_reads_take_from_stays_where_it_is() -> None:
+    net, recorder = recorded(analog_layers("differential"))
+    trained(net, 2)
+    saved = net.state_dict()
+    before = [t.data_ptr() for layer in net.layers for t in layer.array.sources()[0]]  # type: ignore[attr-defined]
+    first = trained(net, 2)
+    net.load_state_dict(saved)
+    net.signs.manual_seed(0)
+    assert [t.data_ptr() for la in net.layers for t in la.array.sources()[0]] == before  # type: ignore[attr-defined]
+    for one, other in zip(trained(net, 2)[:3], first[:3], strict=True):
+        assert torch.equal(one, other)  # from a checkpoint, the same draws
+    assert recorder.made == 2
+
+
+def test_moved_memory_is_recorded_anew_and_tiles_are_not_recorded() -> None:
+    net, recorder = recorded(analog_layers("differential", held=False))
+    trained(net, 3)
+    assert recorder.made > 2
+    net, recorder = recorded([Layer(IdealArray(torch.rand(5, 6)))])
+    net.layers[0].array.keeps_layout = False  # as tiled arrays have it
+    net._relax([torch.zeros(2, 5)], torch.rand(2, 6), None, (None, None), 2)
+    assert recorder.made == 0

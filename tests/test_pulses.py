@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from neurohw.crossbar import pulses
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.pulses import dense_counts, pulse_counts, whole_counts
 
@@ -155,3 +156,28 @@ def test_whole_numbers_can_be_given_for_some_cells() -> None:
     counts, cells = torch.tensor([1.0, 0.0, -3.0]), torch.tensor([4, 9, 6])
     assert torch.equal(signed(whole_counts(counts, cells), (2, 5)), expected)
     assert torch.equal(signed(whole_counts(expected), (2, 5)), expected)
+
+
+def test_few_pulses_are_added_up_as_many_are_multiplied() -> None:
+    """Lines 1, 2 and 5 pulse in some slots; the counts with every column, one by one and as a matrix product."""
+    table = (torch.rand(40, 6, generator=seeded(1)) < 0.5).float()
+    bits = torch.rand(3, 40, generator=seeded(2)) < 0.3
+    order, places = bits.nonzero(as_tuple=True)
+    lines = torch.tensor([1, 2, 5])
+    for share in (0.0, 1.1):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pulses, "_FEW", share)
+            used, counts = pulses._coincidences(lines[order], places, table)
+        assert torch.equal(used, lines)
+        assert torch.equal(counts, bits.float() @ table)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.1], ids=["product", "sum"])
+def test_both_signs_of_both_sides_meet_in_the_right_cells(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certain pulses: k = 9 slots of the first sample, 4 of the second, whose largest lines fill them."""
+    monkeypatch.setattr(pulses, "_FEW", share)
+    post = torch.tensor([[3.0, -3.0, 0.0, 0.0], [0.0, -2.0, 0.0, 2.0]])
+    pre = torch.tensor([[3.0, 0.0, -3.0], [-2.0, 2.0, 0.0]])
+    for gain in (1.0, -1.0):
+        found = signed(pulse_counts(post, pre, gain, 1.0, PulseScheme(), seeded()), (4, 3))
+        assert torch.equal(found, gain * post.t() @ pre)

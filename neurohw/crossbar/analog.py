@@ -104,6 +104,8 @@ class AnalogArray(SynapseArray):
         self._level: Tensor | None = None  # readout before a time without writes
         self._matrix: Tensor | None = None  # W^T as it is read now, and each cell's variance: renewed after changes
         self._variance: Tensor | None = None
+        self._columns: Tensor | None = None  # a copy of W^T in its own order, made when a relaxation reads it
+        self._held: dict[str, Tensor] | None = {} if self.device.type == "cuda" else None  # their memory, if it stays
 
     def read(self, pre: Tensor, times: int = 1) -> Tensor:
         """Return W pre through DAC, noise and ADC, [B, n_post]."""
@@ -117,6 +119,8 @@ class AnalogArray(SynapseArray):
         post = post.to(torch.float32)
         if self._compensation != "none":
             post = post * self._correction
+        if not post.is_contiguous():
+            matrix = self._columns = matrix.contiguous() if self._columns is None else self._columns
         return self._backward(post, matrix.t(), None if variance is None else variance.t(), self._scale)
 
     def update(self, products: OuterProducts, rate: float) -> Writes:
@@ -164,7 +168,7 @@ class AnalogArray(SynapseArray):
         self.cells.elapse(seconds)
         self._matrix = None
         if self._level is not None:
-            self._correction = self._level / self._readout().clamp_(min=1e-12)
+            torch.div(self._level, self._readout().clamp_(min=1e-12), out=self._correction)
 
     def snapshot(self) -> Tensor:
         """Return the weights now, output scale and drift compensation included, [n_post, n_pre]."""
@@ -196,7 +200,7 @@ class AnalogArray(SynapseArray):
         self.cells.load_state_dict(part("cells."))
         self._forward.load_state_dict(part("forward."))
         self._backward.load_state_dict(part("backward."))
-        self._correction = state["correction"].to(self.device, copy=True)
+        self._correction.copy_(state["correction"])
         self._level = state["level"].to(self.device, copy=True) if "level" in state else None
         self._generator.set_state(state["generator"].cpu())
         self._matrix = None
@@ -204,17 +208,30 @@ class AnalogArray(SynapseArray):
     def _as_read(self) -> tuple[Tensor, Tensor | None]:
         """Return W^T [n_pre, n_post] and the variance of each cell's noise, as they are until something changes."""
         if self._matrix is None:
-            self._matrix = self.cells.weights().t()
+            self._columns = None
+            self._matrix = self._in_place("matrix", self.cells.weights().t())
             variance = self.cells.read_variance(self._relative) if self._noisy_cells else None
-            self._variance = None if variance is None else variance.t()
+            self._variance = None if variance is None else self._in_place("variance", variance.t())
         return self._matrix, self._variance
+
+    def _in_place(self, name: str, value: Tensor) -> Tensor:
+        """Return the value; on a GPU always in the same memory, which recorded reads go on reading."""
+        if self._held is None:
+            return value
+        return self._held.setdefault(name, torch.empty_like(value)).copy_(value)
+
+    def sources(self) -> tuple[list[Tensor], list[torch.Generator]]:
+        """Return the tensors that reads take from, brought up to date, and the generator of their noise."""
+        matrix, variance = self._as_read()
+        tensors = [matrix, self._correction, *self._forward.errors, *self._backward.errors]
+        return tensors if variance is None else [*tensors, variance], [self._generator]
 
     def _changed(self) -> None:
         """Forget what writes are about to change; a time without writes ends."""
         self._matrix = None
         if self._level is not None:
             self._level = None
-            self._correction = torch.ones_like(self._correction)
+            self._correction.fill_(1.0)
 
     def _readout(self) -> Tensor:
         magnitudes = self.cells.weights().abs()

@@ -269,13 +269,12 @@ class CellBank:
 
     def _moved(self, w: Tensor, number: Tensor, own: dict[str, Tensor], up: bool) -> Tensor:
         """Return the weights after `number` pulses each."""
-        stride = self._strides[up]
-        w = self._stride_on(w, number.clamp(max=stride), own, up)
-        left = number - stride
-        while len(some := flat_nonzero(left > 0)):
+        stride, most = self._strides[up], int(number.amax())
+        w = self._stride_on(w, number if most <= stride else number.clamp(max=stride), own, up)
+        for done in range(stride, most, stride):
+            some = flat_nonzero(number > done)
             part = {name: tensor[some] for name, tensor in own.items()}
-            w[some] = self._stride_on(w[some], left[some].clamp(max=stride), part, up)
-            left = left - stride
+            w[some] = self._stride_on(w[some], (number[some] - done).clamp_(max=stride), part, up)
         return self._on_levels(w, own)
 
     def _stride_on(self, w: Tensor, number: Tensor, own: dict[str, Tensor], up: bool) -> Tensor:

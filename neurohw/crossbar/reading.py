@@ -33,8 +33,13 @@ class Reader:
         device = generator.device
         self._gain = 1 + path.column_gain * torch.randn(n_out, generator=generator, device=device)
         self._offset = path.column_offset * torch.randn(n_out, generator=generator, device=device)
-        self._bounded = path.input_bound != math.inf
+        self._perfect, self._bounded = path.is_perfect, path.input_bound != math.inf
         self._plain = not (path.column_gain or path.column_offset or path.nonlinearity)
+
+    @property
+    def errors(self) -> tuple[Tensor, Tensor]:
+        """The columns' gains and offsets."""
+        return self._gain, self._offset
 
     @property
     def adds_noise(self) -> bool:
@@ -51,12 +56,12 @@ class Reader:
             factor: digital, on the output.
         """
         path = self.path
-        if (path.is_perfect and variance is None) or not len(inputs):
-            out = inputs @ matrix
+        if (self._perfect and variance is None) or not len(inputs):
+            out = inputs @ matrix if inputs.is_contiguous() else (matrix.t() @ inputs.t()).t()
             return out if factor == 1.0 else out.mul_(factor)
         scale: Tensor | float = 1.0
         if self._bounded:
-            least, most = torch.aminmax(inputs)
+            least, most = torch.aminmax(inputs if inputs.is_contiguous() else inputs.t())
             largest = torch.maximum(-least, most) / path.input_bound
             scale = largest.clamp_(min=1e-30 if self._scaled else 1.0)
         if not path.signed_passes:
@@ -147,4 +152,5 @@ class Reader:
 
     def load_state_dict(self, state: StateDict) -> None:
         """Restore the column errors."""
-        self._gain, self._offset = state["gain"].to(self._gain, copy=True), state["offset"].to(self._gain, copy=True)
+        self._gain.copy_(state["gain"])
+        self._offset.copy_(state["offset"])

@@ -6,7 +6,7 @@ discretised as the published code of Liu et al. 2024 does it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +16,7 @@ from neurohw.circuits.neuron import NEURONS, Neuron
 from neurohw.clock import Clock
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.networks.base import Contrast, Network, State, masked
+from neurohw.networks.capture import Capture
 from neurohw.networks.layer import Layer
 from neurohw.networks.relax import ForceNudge, Nudge, SoftmaxNudge, held_relaxation, relax
 
@@ -89,6 +90,7 @@ class EPNetwork(Network):
         self.signs = signs or torch.Generator()
         self.dynamical = self.layers if loss == "mse" else self.layers[:-1]
         self.readout = None if loss == "mse" else self.layers[-1]
+        self._captured = Capture()
         # one dynamical layer of hardsigm units under a constant drive relaxes in closed form, if steps do not overshoot
         constant_drive = self.layers[0].array.exact or dynamics.hold_input
         overshoots = dynamics.dt * (1 + dynamics.beta) > 1 or dynamics.beta >= 1  # beta < 0 at -1: no rest
@@ -105,7 +107,7 @@ class EPNetwork(Network):
                 states = [held_relaxation(None, held, steps, self.dynamics.dt, mask=masks[1])]
             else:
                 start = [x.new_zeros(x.shape[0], layer.n_post) for layer in self.dynamical]
-                states = self._relax(start, x, held, masks, steps, nudge=None)
+                states = self._relax(start, x, held, masks, steps)
             output = states[-1] if self.readout is None else self.readout.read(self.neuron.rho(states[-1]))
         competition = output
         if self.readout is not None:
@@ -147,9 +149,26 @@ class EPNetwork(Network):
         held: Tensor | None,
         masks: tuple[Tensor | None, ...],
         steps: int,
-        nudge: Nudge | None,
+        beta: float = 0.0,
+        target: Tensor | None = None,
     ) -> list[Tensor]:
-        return relax(states, x, held, self.dynamical, masks[1:], self.neuron, steps, self.dynamics.dt, nudge)
+        """Return the states after so many steps, nudged if there is a target; a GPU replays them as one graph."""
+        given = {f"state {i}": s for i, s in enumerate(states)} | {"x": x}
+        given |= {f"mask {i}": mask for i, mask in enumerate(masks[1:]) if mask is not None}
+        given |= {} if held is None else {"held": held}
+        given |= {} if target is None else {"target": target, "beta": x.new_full((), beta)}
+
+        def steps_taken(given: Mapping[str, Tensor]) -> list[Tensor]:
+            states = [given[f"state {i}"] for i in range(len(self.dynamical))]
+            masks = [given.get(f"mask {i}") for i in range(len(self.dynamical))]
+            nudge = self._nudge(given["beta"], given["target"]) if "target" in given else None
+            x, held, dt = given["x"], given.get("held"), self.dynamics.dt
+            return relax(states, x, held, self.dynamical, masks, self.neuron, steps, dt, nudge)
+
+        return self._captured(steps_taken, given, [layer.array for layer in self.layers], key=steps)
+
+    def _nudge(self, beta: Tensor, target: Tensor) -> Nudge:
+        return ForceNudge(beta, target) if self.readout is None else SoftmaxNudge(beta, target, self.readout)
 
     def _nudged(self, state: EPState, target: Tensor, beta: float) -> list[Tensor]:
         """K steps from the free state with the output (or, through the read-out, the last hidden layer) nudged."""
@@ -157,8 +176,7 @@ class EPNetwork(Network):
         if self.readout is None and self._closed_form and state.held is not None:
             free, mask = state.states[0], state.masks[1]
             return [held_relaxation(free, state.held, dyn.nudged_steps, dyn.dt, mask, beta, target)]
-        nudge = ForceNudge(beta, target) if self.readout is None else SoftmaxNudge(beta, target, self.readout)
-        return self._relax(list(state.states), state.x, state.held, state.masks, dyn.nudged_steps, nudge)
+        return self._relax(list(state.states), state.x, state.held, state.masks, dyn.nudged_steps, beta, target)
 
     def _sign(self) -> int:
         if self.dynamics.beta_sign == "positive":

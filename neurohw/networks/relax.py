@@ -26,7 +26,7 @@ class Nudge(Protocol):
 class ForceNudge:
     """beta (d - s): the output is pulled towards the target (C = 1/2 ||d - s||^2)."""
 
-    beta: float
+    beta: Tensor | float
     target: Tensor
 
     def __call__(self, state: Tensor, rate: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ class ForceNudge:
 class SoftmaxNudge:
     """beta W^T (d - softmax(W rho(h) + b)): the read-out's error pulls on the last hidden layer."""
 
-    beta: float
+    beta: Tensor | float
     target: Tensor
     readout: Layer
 
@@ -74,7 +74,8 @@ def relax(
     """
     bounded = neuron.bounds is not None
     current = list(states)
-    if len(current) > 1 and len(x) <= _SMALL_BATCH and all(layer.array.keeps_layout for layer in layers):
+    small = len(x) <= _SMALL_BATCH and x.device.type == "cpu"
+    if len(current) > 1 and small and all(layer.array.keeps_layout for layer in layers):
         current = [_neuron_after_neuron(s) for s in current]
         masks = [None if mask is None else _neuron_after_neuron(mask) for mask in masks]
         held = None if held is None else _neuron_after_neuron(held)
