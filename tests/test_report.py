@@ -196,6 +196,12 @@ def test_names_grow_only_until_they_tell_points_apart() -> None:
     assert labels(records) == ["BP · k=9 · ideal", "BP · k=10 · ideal"]
 
 
+def test_what_a_table_of_parameters_was_not_given_is_left_out_of_names() -> None:
+    given = [{"hardware.device_parameters": p} for p in ({}, {"step": 0.01}, {"cycle_to_cycle": 0.3})]
+    records = [r for keys in given for r in seeds([0.9], {**DEVICE, "hardware.backend": "analog", **keys})]
+    assert labels(records) == ["BP · reram_es", "BP · reram_es, cycle_to_cycle=0.3", "BP · reram_es, step=0.01"]
+
+
 def test_tasks_are_named() -> None:
     semi = {"training.mode": "semi-supervised", "training.learning_rate": [1.0, 1.0], "network.layers": [64, 100, 10]}
     records = seeds([0.9]) + seeds([0.9], semi | {"data.labels": 600}) + seeds([0.9], semi | {"data.labels": 100})

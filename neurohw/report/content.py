@@ -12,6 +12,8 @@ from neurohw.report.expected import expected_rows
 from neurohw.report.naming import differing_keys, flatten, hardware, plain
 from neurohw.report.points import Point, epochs_done, group_records, repeated_seeds
 from neurohw.report.reproduce import command
+from neurohw.report.sensitivity import Sensitivity, sensitivity_data
+from neurohw.report.sensitivity_table import lost_table
 from neurohw.report.tables import (
     Table,
     age_titles,
@@ -21,7 +23,7 @@ from neurohw.report.tables import (
     fraction_titles,
     percent_of,
 )
-from neurohw.report.wording import DEFINITIONS
+from neurohw.report.wording import DEFINITIONS, LOST
 from neurohw.runs.record import RunRecord
 
 _IN_PERCENT = "Accuracy in %, mean ± sample standard deviation."
@@ -85,6 +87,8 @@ class Content:
     warnings: tuple[str, ...]
     accuracies: tuple[Accuracies, ...]
     curves: pd.DataFrame
+    sensitivities: tuple[Sensitivity, ...]
+    lost: Section | None
     main: tuple[Section, ...]
     more: tuple[Section, ...]
     details: tuple[Detail, ...]
@@ -100,12 +104,15 @@ def content(records: Sequence[RunRecord], title: str | None = None) -> Content:
     every = accuracy_data(points)
     accuracies = tuple(a for a in every if a.metric != SECONDARY)
     secondary = tuple(a for a in every if a.metric == SECONDARY)
+    sensitivities = tuple(sensitivity_data(points))
     return Content(
         title or f"Ideal against hardware-constrained: {', '.join(sorted({record.name for record in records}))}",
         _facts(records, points),
         _warnings(records, points),
         accuracies,
         curve_data(points),
+        sensitivities,
+        _lost(sensitivities),
         tuple(_accuracies(accuracies)),
         (*_accuracies(secondary), *_fractions(points), *_ages(points), *_costs(points)),
         _details(points, every),
@@ -166,6 +173,11 @@ def _warnings(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[st
 
 def _accuracies(accuracies: Sequence[Accuracies]) -> list[Section]:
     return [Section(a.title, comparison_table(a)) for a in accuracies]
+
+
+def _lost(sensitivities: Sequence[Sensitivity]) -> Section | None:
+    table = lost_table(sensitivities)
+    return Section("Where one percentage point is lost", table, LOST) if table.rows else None
 
 
 def _fractions(points: Sequence[Point]) -> list[Section]:

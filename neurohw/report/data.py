@@ -163,8 +163,7 @@ def breakdown_data(points: Sequence[Point], key: str) -> list[Breakdown]:
         levels = {level for of in tables.values() for table in of for level in table if metric in table[level]}
         ordered = tuple(sorted(levels, key=float))
         rows = [
-            (point, Spread(tuple(_values(point, metric).values())), _at_levels(tables[point.anchor], metric, ordered))
-            for point in points
+            (point, spread_of(point, metric), _at_levels(tables[point.anchor], metric, ordered)) for point in points
         ]
         rows = [row for row in rows if any(spread.n for spread in row[2])]
         if rows:
@@ -180,6 +179,11 @@ def cost_data(points: Sequence[Point]) -> list[Cost]:
 def images_presented(timing: dict[str, float]) -> int:
     """Return how many images were presented in training, those of every epoch counted."""
     return round(timing.get("train_images_per_second", 0.0) * timing.get("train_seconds", 0.0))
+
+
+def spread_of(point: Point, metric: str) -> Spread:
+    """Return one metric of one point; empty if no seed has it."""
+    return Spread(tuple(_values(point, metric).values()))
 
 
 def _accuracy(point: Point, seen: dict[str, dict[int, float]], points: Sequence[Point]) -> Accuracy:

@@ -23,8 +23,8 @@ from neurohw.report.tables import percent
 
 INK, PAPER, GRID = "#24292f", "#ffffff", "#d5d9de"  # the page replaces them by its own, light or dark
 CHANCE = 10.0  # percent, ten classes
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito 2008
-_MARKERS = "osv^Dph"
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito 2008
+MARKERS = "osv^Dph"
 _STYLE = {
     "svg.hashsalt": "neurohw",
     "svg.fonttype": "none",
@@ -68,7 +68,7 @@ def looks(points: Iterable[Point]) -> dict[str, Look]:
 
 def _look(point: Point, kinds: Sequence[str]) -> Look:
     i = -1 if point.ideal else kinds.index(point.name.variant)
-    colour, marker = (INK, "D") if point.ideal else (_COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)])
+    colour, marker = (INK, "D") if point.ideal else (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)])
     return Look(colour, marker, "--" if point.stopped else "-", PAPER if point.stopped else colour)
 
 
@@ -122,7 +122,7 @@ def draw_curves(ax: Axes, data: pd.DataFrame, by_variant: dict[str, Look]) -> No
 def accuracy_figure(data: Sequence[Accuracies], by_variant: dict[str, Look]) -> Figure:
     """Return one panel per metric, below each other."""
     sizes = [max(_rows(a.rows)[0]) + 3.2 for a in data]
-    figure = Figure(figsize=(9, 0.29 * sum(sizes)), layout=_layout())
+    figure = Figure(figsize=(9, 0.29 * sum(sizes)), layout=layout())
     panels = figure.subplots(len(data), squeeze=False, height_ratios=sizes)
     for ax, accuracies in zip(panels.flat, data, strict=True):
         draw_accuracy(ax, accuracies, by_variant)
@@ -133,7 +133,7 @@ def curves_figure(data: pd.DataFrame, by_variant: dict[str, Look]) -> Figure:
     """Return one panel per group and metric, two beside each other, with one legend."""
     panels = [panel for _, panel in data.groupby(["metric", "group"], sort=False)]
     columns, rows = min(2, len(panels)), ceil(len(panels) / 2)
-    figure = Figure(figsize=(9, 3.2 * rows + 0.7), layout=_layout())
+    figure = Figure(figsize=(9, 3.2 * rows + 0.7), layout=layout())
     axes = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
     low = _floor(100 * (data["mean"] - data["std"].fillna(0)))
     for ax, panel in zip(axes, panels, strict=False):
@@ -165,7 +165,8 @@ def as_png(figure: Figure) -> bytes:
     return _saved(figure, "png", {"Software": None})
 
 
-def _layout() -> ConstrainedLayoutEngine:
+def layout() -> ConstrainedLayoutEngine:
+    """Return the spacing of every figure."""
     return ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
 
 

@@ -6,11 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from neurohw import units
+from neurohw.report.wording import axis_of
+
 Flat = dict[str, Any]
 
 UNCOUNTED = ("runs",)  # how often, not what: no part of the configuration's hash either
+SPARSE = ("target.parameters.", "hardware.device_parameters.", "hardware.remedy_parameters.")  # absent: not given
 _HARDWARE = ("hardware.backend", "hardware.device", "hardware.remedy", "hardware.off_chip")
-_PREFERRED = ("network.rule", "training.mode", "data.", *_HARDWARE, "network.layers")
+_CIRCUIT = ("target.circuit", "target.model")
+_PREFERRED = ("network.rule", "training.mode", "data.", *_HARDWARE, *_CIRCUIT, "network.layers")
+_UNSAID = (("target.circuit", "ideal"), ("target.circuit", "analog"))
 _COUNTED = {"data.labels": "labels", "data.train_limit": "images", "data.test_limit": "test images"}
 
 
@@ -52,8 +58,13 @@ def is_preferred(key: str) -> bool:
     return key.startswith(_PREFERRED)
 
 
-def name_points(configs: Sequence[Flat]) -> list[Name]:
-    """Return a name for each configuration: the preferred keys that differ, others only where they are needed."""
+def name_points(configs: Sequence[Flat], short: bool = False) -> list[Name]:
+    """Return a name for each configuration: the preferred keys that differ, others only where they are needed.
+
+    Args:
+        configs: dotted keys.
+        short: whether to leave out preferred keys, too, where the names stay as distinct without.
+    """
     differing = differing_keys(configs)
     keys = [key for key in differing if is_preferred(key)]
     names = _named(configs, keys)
@@ -63,7 +74,11 @@ def name_points(configs: Sequence[Flat]) -> list[Name]:
         longer = _named(configs, [*keys, extra])
         if len(set(longer)) > len(set(names)):
             keys, names = [*keys, extra], longer
-    return names
+    for key in [*(key for key in keys if key.startswith(SPARSE)), *(reversed(keys) if short else ())]:
+        fewer = [k for k in keys if k != key]  # a later key may have made this one needless
+        if len(set(_named(configs, fewer))) == len(set(names)):
+            keys, names = fewer, _named(configs, fewer)
+    return [_with_circuit(name, config, keys) for name, config in zip(names, configs, strict=True)]
 
 
 def natural_order(values: Iterable[Any]) -> tuple[tuple[int, float, str], ...]:
@@ -96,6 +111,12 @@ def hardware(config: Flat) -> str:
     return f"{device} + {remedy}" if remedy != "none" else str(device)
 
 
+def ideal_circuit(config: Flat) -> bool:
+    """Return whether the target circuit has no errors: the ideal one, or an analog one that was given none."""
+    given = config.get("target.model") or any(key.startswith("target.parameters.") for key in config)
+    return not given and config.get("target.circuit", "ideal") in ("ideal", "analog")
+
+
 def _rank(key: str) -> tuple[int, bool]:
     place = next((i for i, start in enumerate(_PREFERRED) if key.startswith(start)), len(_PREFERRED))
     return place + (key == "name"), not key.startswith("hardware.")
@@ -116,17 +137,37 @@ def _name(config: Flat, spelled: dict[str, str], several_backends: bool) -> Name
     if several_backends and config.get("hardware.backend", "ideal") != "ideal":
         variant[0] += f" ({config['hardware.backend']})"
     for key, word in spelled.items():
-        if key not in ("network.rule", *_HARDWARE):
-            part = variant if key.startswith("hardware.") else group
+        if key not in ("network.rule", *_HARDWARE) and not _is_left_out(key, config.get(key)):
+            part = variant if key.startswith(("hardware.", "target.parameters.", *_CIRCUIT)) else group
             part.append(_phrase(key, word, config.get(key)))
     return Name(" · ".join(group), ", ".join(variant))
+
+
+def _is_left_out(key: str, value: Any) -> bool:
+    """Return whether it goes without saying: what was not given, and the target circuits that have parameters."""
+    return (value is None and key.startswith((*SPARSE, *_CIRCUIT))) or (key, value) in _UNSAID
+
+
+def _with_circuit(name: Name, config: Flat, keys: Sequence[str]) -> Name:
+    """Return a name that calls nothing ideal whose target circuit is not, and that says so of the circuit."""
+    if ideal_circuit(config):
+        return name
+    arrays = name.variant.removeprefix("ideal").removeprefix(", ") if hardware(config) == "ideal" else name.variant
+    circuit = [key for key in keys if key.startswith(("target.parameters.", *_CIRCUIT))]
+    said = any(not _is_left_out(key, config.get(key)) for key in circuit)
+    unsaid = [] if said else [f"{config.get('target.circuit', 'analog')} target"]
+    return Name(name.group, ", ".join(filter(None, [arrays, *unsaid])))
 
 
 def _phrase(key: str, word: str, value: Any) -> str:
     if key in ("training.mode", "data.dataset"):
         return str(value)
+    if key in _CIRCUIT:
+        return f"{value} target"
     if key == "network.layers":
         return "-".join(map(str, value))
     if key in _COUNTED:
         return f"all {_COUNTED[key]}" if value is None else f"{value} {_COUNTED[key]}"
+    if (unit := axis_of(key).unit) != "1" and isinstance(value, int | float):
+        return f"{word}={units.readable(value, unit, 6)}"
     return f"{word}={plain(value)}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from neurohw.report.naming import Flat, Name, flatten, name_points, natural_order
+from neurohw.report.naming import Flat, Name, flatten, ideal_circuit, name_points, natural_order
 from neurohw.runs.record import RunRecord
 
 
@@ -50,8 +50,8 @@ class Point:
 
     @property
     def ideal(self) -> bool:
-        """Whether it was trained at full precision."""
-        return bool(self.config.get("hardware.backend", "ideal") == "ideal")
+        """Whether it was trained at full precision, with a target circuit that has no errors."""
+        return self.config.get("hardware.backend", "ideal") == "ideal" and ideal_circuit(self.config)
 
     @property
     def stopped(self) -> bool:
@@ -113,7 +113,9 @@ def _names(records: list[RunRecord]) -> dict[str, Name]:
 
 def _order(point: Point) -> tuple[Any, ...]:
     group = natural_order(_numbers_apart(point.name.group))
-    return group, not point.ideal, natural_order(_numbers_apart(point.name.variant)), point.stopped, point.epochs
+    circuit = sorted((k, natural_order([v])) for k, v in point.config.items() if k.startswith("target.parameters."))
+    variant = natural_order(_numbers_apart(point.name.variant))
+    return group, not point.ideal, circuit, variant, point.stopped, point.epochs
 
 
 def _numbers_apart(text: str) -> list[Any]:

@@ -2,6 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
+Worse = Literal["larger", "smaller"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A swept parameter in words.
+
+    Args:
+        title: what it is.
+        unit: the SI unit of its values.
+        worse: in which direction the hardware gets worse; None: as the accuracies say.
+    """
+
+    title: str
+    unit: str = "1"
+    worse: Worse | None = None
+
+
+AXES = {
+    "target.parameters.inputs.offset": Axis("Offset of the inputs (σ)", "A", "larger"),
+    "target.parameters.inputs.gain_mismatch": Axis("Gain mismatch of the inputs (σ)", "1", "larger"),
+    "target.parameters.decision.comparator_noise": Axis("Noise of the comparison (σ)", "A", "larger"),
+    "target.parameters.decision.seconds": Axis("Time given to a decision", "s", "smaller"),
+    "target.parameters.decision.separation": Axis("Separation that a decision needs", "V", "larger"),
+    "target.parameters.decision.winner_error": Axis("Winners too many or, negative, too few", "1", "larger"),
+    "target.parameters.homeostasis.leak_seconds": Axis("Leak of the thresholds, time constant", "s", "smaller"),
+    "target.parameters.homeostasis.bits": Axis("Bits of the thresholds", "1", "smaller"),
+    "target.parameters.homeostasis.range": Axis("Range of the thresholds", "V", "smaller"),
+    "target.parameters.homeostasis.step_mismatch": Axis("Mismatch of the thresholds' steps (σ)", "1", "larger"),
+    "hardware.adc_bits": Axis("Bits of the ADC", "1", "smaller"),
+    "hardware.dac_bits": Axis("Bits of the DAC", "1", "smaller"),
+    "hardware.read_noise": Axis("Read noise", "1", "larger"),
+    "hardware.weight_noise": Axis("Weight noise", "1", "larger"),
+    "hardware.stuck_fraction": Axis("Share of stuck devices", "1", "larger"),
+    "hardware.wire_resistance": Axis("Wire resistance between two cells", "Ohm", "larger"),
+}
+
+
+def axis_of(key: str) -> Axis:
+    """Return a parameter in words; one that has none is called by its key."""
+    return AXES.get(key, Axis(key))
+
+
+DRAWN = (
+    "Markers: mean over seeds; bars: sample standard deviation; horizontal lines and bands: the baselines, mean ± "
+    "sample standard deviation; diamonds: where one percentage point is lost."
+)
+
+LOST = (
+    "Where the mean accuracy has fallen one percentage point below the mean of the baseline (the same run with the "
+    "parameter off; “at …” where no such run exists: its mildest value tried), interpolated between the two values "
+    "tried on either side, as drawn. ± standard error: where the loss plus and minus its combined standard error "
+    "√(s₁²/n₁ + s₂²/n₂) reaches one point. < and >: beyond what was tried. Training without labels is read out by "
+    "direct association, training with labels by its own outputs."
+)
+
 DEFINITIONS = (  # term, meaning, and the metric that must be present ("": always)
     (
         "Direct association",
@@ -41,7 +100,8 @@ DEFINITIONS = (  # term, meaning, and the metric that must be present ("": alway
     ),
     (
         "Ideal",
-        "Full-precision arrays: no conductance limits, no noise, no pulses. “ideal → X” was trained so and "
+        "Full-precision arrays: no conductance limits, no noise, no pulses; and a target circuit without errors. "
+        "“ideal → X” was trained so and "
         "then programmed into the devices X; its accuracy is the one before programming.",
         "",
     ),

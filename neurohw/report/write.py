@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from neurohw.errors import InputError
 from neurohw.report import figures
@@ -15,8 +16,11 @@ from neurohw.report.content import Content, content
 from neurohw.report.expected import EXPECTED_COLUMNS, EXPECTED_NOTE
 from neurohw.report.points import epochs_done, group_records
 from neurohw.report.reproduce import CONFIGS, configuration, configuration_file
+from neurohw.report.sensitivity_figure import sensitivity_figure
+from neurohw.report.sensitivity_table import sensitivity_frame
 from neurohw.report.tables import markdown, markdown_cell, records_frame
 from neurohw.report.terminal import accuracy_table
+from neurohw.report.wording import DRAWN
 from neurohw.runs.files import atomic, writable_folder, write_text
 from neurohw.runs.record import RunRecord
 
@@ -24,6 +28,10 @@ __all__ = ["accuracy_table", "write_report"]
 
 PAGE = "index.html"
 MOST_POINTS = 80  # in one figure
+MOST_PANELS = 16  # in the figure of sensitivities, and lines in one of its panels
+MOST_LINES = 12
+_FIGURES = {"sensitivity", "accuracy", "curves"}
+_PICTURES = {"sensitivity", "accuracy"}  # also as PNG
 _THEMED = {figures.INK: "currentColor", figures.PAPER: "var(--paper)", figures.GRID: "var(--grid)"}
 
 
@@ -34,7 +42,8 @@ def write_report(records: list[RunRecord], folder: Path | str, title: str | None
 
     Args:
         records: of any number of experiments.
-        folder: made if it is missing; gets index.html, report.md, data.csv, curves.csv, the figures and configs/.
+        folder: made if it is missing; gets index.html, report.md, data.csv, curves.csv, sensitivity.csv (of a
+            sweep), the figures and configs/.
         title: of the page; made from the records' names unless given.
 
     Raises:
@@ -67,28 +76,38 @@ def inlined(svg: str) -> str:
 def _draw(said: Content, folder: Path) -> dict[str, str]:
     """Write the figures and return name -> SVG; there is none where there is nothing to show, or far too much."""
     drawn: dict[str, str] = {}
-    if said.accuracies and len(said.details) <= MOST_POINTS:
-        by_variant = figures.looks(detail.point for detail in said.details)
-        with figures.style():
-            figure = figures.accuracy_figure(said.accuracies, by_variant)
-            drawn["accuracy"] = figures.as_svg(figure)
-            with atomic(folder / "accuracy.png") as temporary:
-                temporary.write_bytes(figures.as_png(figure))
-            curves = said.curves[said.curves["metric"].isin([a.metric for a in said.accuracies])]
-            curves = curves.groupby(["metric", "group"]).filter(lambda panel: panel["epoch"].nunique() > 1)
-            if len(curves):
-                drawn["curves"] = figures.as_svg(figures.curves_figure(curves, by_variant))
-    for name in ("accuracy", "curves"):
-        if name in drawn:
+    with figures.style():
+        for name, figure in _figures(said):
+            drawn[name] = figures.as_svg(figure)
             write_text(folder / f"{name}.svg", drawn[name])
-        else:  # an earlier report's
-            (folder / f"{name}.svg").unlink(missing_ok=True)
-            (folder / f"{name}.png").unlink(missing_ok=True)
+            if name in _PICTURES:
+                with atomic(folder / f"{name}.png") as temporary:
+                    temporary.write_bytes(figures.as_png(figure))
+    for name in _FIGURES - drawn.keys():  # an earlier report's
+        (folder / f"{name}.svg").unlink(missing_ok=True)
+        (folder / f"{name}.png").unlink(missing_ok=True)
     return drawn
 
 
+def _figures(said: Content) -> Iterator[tuple[str, Figure]]:
+    if panels := [panel for panel in said.sensitivities if len(panel.lines) <= MOST_LINES][:MOST_PANELS]:
+        yield "sensitivity", sensitivity_figure(panels)
+    if said.accuracies and len(said.details) <= MOST_POINTS:
+        by_variant = figures.looks(detail.point for detail in said.details)
+        yield "accuracy", figures.accuracy_figure(said.accuracies, by_variant)
+        curves = said.curves[said.curves["metric"].isin([a.metric for a in said.accuracies])]
+        curves = curves.groupby(["metric", "group"]).filter(lambda panel: panel["epoch"].nunique() > 1)
+        if len(curves):
+            yield "curves", figures.curves_figure(curves, by_variant)
+
+
 def _write_frames(records: Sequence[RunRecord], said: Content, folder: Path) -> None:
-    for name, frame in (("data.csv", records_frame(records)), ("curves.csv", said.curves)):
+    frames = {"data.csv": records_frame(records), "curves.csv": said.curves}
+    if said.sensitivities:
+        frames["sensitivity.csv"] = sensitivity_frame(said.sensitivities)
+    else:
+        (folder / "sensitivity.csv").unlink(missing_ok=True)
+    for name, frame in frames.items():
         with atomic(folder / name) as temporary:
             frame.to_csv(temporary, index=False)
 
@@ -109,5 +128,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"markdown": markdown, "cell": markdown_cell}
-    environment.globals |= {"expected_columns": EXPECTED_COLUMNS, "expected_note": EXPECTED_NOTE}
+    environment.globals |= {"expected_columns": EXPECTED_COLUMNS, "expected_note": EXPECTED_NOTE, "drawn_note": DRAWN}
     return environment
