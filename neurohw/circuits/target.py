@@ -237,7 +237,8 @@ class IdealTarget(TargetCircuit):
         chosen, tied = winners(competition - homeostasis.threshold, self.k, self.ties, self._generator)
         target = self._target(chosen, self.k, active)
         decided = target if self.average_of == "target" else self._levels(chosen, 0.0, 1.0)
-        return Decision(target, self.next_homeostasis(homeostasis, decided), DecisionEvents(batch, 1, batch * self.k, tied))
+        events = DecisionEvents(batch, 1, batch * self.k, tied)
+        return Decision(target, self.next_homeostasis(homeostasis, decided), events)
 
     def _target(self, chosen: Tensor, k: int, active: Tensor | None) -> Tensor:
         """d (1 - alpha) + (k / n_out) alpha, where d is k-hot (Eq. 13); 0 where the dropout mask is."""
