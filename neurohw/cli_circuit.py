@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,6 +16,7 @@ from neurohw.errors import InputError
 if TYPE_CHECKING:
     from neurohw.circuits.analog_target import AnalogTarget
     from neurohw.circuits.library import CircuitModel
+    from neurohw.circuits.netlist import KWTANetlist
 
 circuit_app = typer.Typer(
     no_args_is_help=True, help="The target circuit: kWTA and homeostasis as hardware, from files or from ngspice."
@@ -84,7 +85,7 @@ def circuit_plot(
     learnt, plain = (compete(c, k, batches, streams.fresh("outputs")) for c in (circuit, fixed))
     decision, inputs = model.parameters.decision, model.parameters.inputs
     title = f"{model.name}: {k} of {n} win, gamma = {gamma:g}"
-    data = Portrait(title, circuit.resolution, inputs.common_current + inputs.unit_current, decision.separation,
+    data = Portrait(title, circuit.resolution, inputs.common_current + inputs.unit_current, decision.separation, k,
                     (10, 100, 1000) if decision.cell_delay else (n,), decision.seconds, learnt, plain)  # fmt: skip
     with style():
         figure = portrait_figure(data)
@@ -97,6 +98,83 @@ def circuit_plot(
         write_text(folder / f"{model.name}-{curve}.csv", frame.to_csv(index=False, float_format="%.5g"))
     _console().print(f"figure: {folder / f'{model.name}.png'}", highlight=False, markup=False, soft_wrap=True)
     _console().print(f"curves: {folder}/*.csv", highlight=False, markup=False, soft_wrap=True)
+
+
+@circuit_app.command("characterise")
+def circuit_characterise(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The circuit's TOML file to write.")],
+    n: Annotated[int, typer.Option("--n", help="Competing outputs of the netlist.")] = 32,
+    k: Annotated[int, typer.Option("--k", help="Winners of the netlist.")] = 4,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A number of the netlist in SI, as in unit_current=2e-9."),
+    ] = None,
+    chips: Annotated[int, typer.Option("--chips", help="Chips of the Monte Carlo over mismatch.")] = 20,
+    cases: Annotated[int, typer.Option("--cases", help="Random inputs whose winners are compared.")] = 100,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of mismatch and cases.")] = 0,
+    time_limit: Annotated[float, typer.Option("--time-limit", help="Of each ngspice process, s.")] = 120.0,
+    ngspice: Annotated[
+        Path | None, typer.Option("--ngspice", help="The program; looked for on the PATH unless given.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False,
+) -> None:
+    """Measure a transistor netlist with ngspice and write the behavioural circuit that it implies.
+
+    Beside FILE come a JSON with every measured point and residual, and a figure of the law over the points.
+    """
+    from neurohw.circuits.characterise import Effort, characterise
+    from neurohw.circuits.draw import portrait_figure
+    from neurohw.circuits.implied import implied_circuit, measured, portrait
+    from neurohw.circuits.measurements import Simulator
+    from neurohw.report.figures import as_png, style
+    from neurohw.runs.files import atomic, writable_folder, write_text
+
+    if out.suffix != ".toml":
+        raise InputError(f"--out: got {str(out)!r}; allowed: a file that ends in .toml")
+    netlist = _netlist(n, k, changes or [])
+    writable_folder(out.parent)
+    stderr = Console(stderr=True)
+    with stderr.status("ngspice") as status:
+
+        def progress(step: str) -> None:
+            status.update(step)
+            if not (quiet or stderr.is_terminal):
+                stderr.print(step, highlight=False, markup=False)
+
+        found = characterise(netlist, seed, effort=Effort(chips=chips, cases=cases),
+                             simulator=Simulator(ngspice, time_limit), progress=progress)  # fmt: skip
+    model = implied_circuit(found, out.stem)
+    with style():
+        figure = portrait_figure(portrait(found, model.name))
+        with atomic(out.with_suffix(".png")) as temporary:
+            temporary.write_bytes(as_png(figure))
+    write_text(out.with_suffix(".measured.json"), measured(found))
+    write_text(out, model.to_toml())
+    console, agreement = _console(), found.agreement
+    console.print(_numbers(model))
+    told = f"of {len(agreement.gaps)} random cases {agreement.resolved} are resolved"
+    told += f", and {100 * agreement.fraction:.4g} % of these agree with ngspice" if agreement.resolved else ""
+    console.print(f"resolves: differences of {100 * found.resolution:.3g} %; {told}", highlight=False, soft_wrap=True)
+    for path in (out, out.with_suffix(".measured.json"), out.with_suffix(".png")):
+        console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _netlist(n: int, k: int, changes: list[str]) -> KWTANetlist:
+    from dataclasses import fields
+
+    from neurohw.circuits.netlist import KWTANetlist
+
+    allowed = [f.name for f in fields(KWTANetlist) if f.type == "float"]
+    values: dict[str, Any] = {}
+    for change in changes:
+        key, _, text = change.partition("=")
+        if key not in allowed:
+            raise InputError(f"--set {change}: unknown key {key!r}; allowed: {', '.join(allowed)}")
+        try:
+            values[key] = float(text)
+        except ValueError:
+            raise InputError(f"--set {change}: got {text!r}; allowed: a number in SI, as in 2e-9") from None
+    return KWTANetlist(n, k, **values)
 
 
 def _built(model: CircuitModel, n: int, k: int, gamma: float = 0.5, seed: int = 0) -> AnalogTarget:

@@ -133,10 +133,16 @@ def _brian2() -> str:
 
 
 def _ngspice() -> str:
-    path = shutil.which("ngspice")
-    if path is None:
+    """Let 3 V drive a current through 1 kOhm."""
+    if shutil.which("ngspice") is None:
         raise EnvironmentMismatch("not on the PATH")
-    return path
+    from neurohw.circuits import ngspice
+
+    (result,) = ngspice.run("one resistor\nv1 a 0 3\nr1 a 0 1k\n", ["op"], time_limit=20.0)
+    current = -float(result["i(v1)"][0])
+    found = f"{ngspice.version()} ({ngspice.find()})"
+    _require(math.isclose(current, 3e-3, rel_tol=1e-6), f"{found}: 3 V drive {current} A through 1 kOhm", "3 mA")
+    return f"{found}: a resistor conducts as it should"
 
 
 def _gpu() -> str:

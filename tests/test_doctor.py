@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -115,6 +117,30 @@ def test_a_folder_that_cannot_be_written_to_is_found(monkeypatch: pytest.MonkeyP
     assert not list(tmp_path.iterdir())  # looking leaves nothing behind
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     assert diagnose()[0].ok is False
+
+
+@pytest.mark.usefixtures("no_data")
+def test_an_ngspice_that_fails_is_told_in_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "PROBES", tuple(p for p in doctor.PROBES if p.name == "ngspice"))
+    fake = tmp_path / "ngspice"
+    fake.write_text("#!/bin/sh\necho 'Error: no licence to simulate'; exit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    (check,) = diagnose()
+    assert check.ok is None
+    assert "no licence to simulate" in check.finding
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    assert diagnose()[0].finding == "not on the PATH"
+
+
+@pytest.mark.usefixtures("no_data")
+@pytest.mark.skipif(shutil.which("ngspice") is None, reason="ngspice is not installed (apt-get install ngspice)")
+def test_ngspice_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "PROBES", tuple(p for p in doctor.PROBES if p.name == "ngspice"))
+    (check,) = diagnose()
+    assert check.ok
+    assert check.finding.startswith("ngspice-")
+    assert check.finding.endswith("a resistor conducts as it should")
 
 
 @pytest.mark.usefixtures("no_data")

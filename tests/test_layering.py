@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "loading": {"config", "variants"},
     "runs": {"loading", "config", "data", "devices", "crossbar", "circuits", "networks", "training", "energy"},
     "report": {"runs.record", "runs.files", "runs.expected", "loading", "config"},
-    "doctor": {"crossbar", "data", "devices"},
+    "doctor": {"crossbar", "circuits", "data", "devices"},
     "bench": {"*"},
     "testing": {"*"},
     "cli": {"*"},

@@ -59,6 +59,12 @@ def _target() -> Rows:
     return target()
 
 
+def _netlist() -> Rows:
+    from neurohw.bench.netlist import netlist
+
+    return netlist()
+
+
 def _spiking() -> Rows:
     from neurohw.bench.spiking import spiking
 
@@ -79,6 +85,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], Rows]]] = {
     "erasure": ("what balanced updates leave of the weights of every device, by contrast", _erasure),
     "nudging": ("noise of EP's contrast against nudging strength and read noise", _nudging),
     "target": ("the analog target circuit with every non-ideality on, against torch.topk", _target),
+    "netlist": ("the behavioural law of the kWTA against ngspice: separation, decision time, winners", _netlist),
     "spiking": ("overlap of the spiking target's winners with the ideal one's, against time and rate", _spiking),
     "published": ("accuracies of the committed records against the published ones", _published),
 }

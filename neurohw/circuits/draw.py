@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from neurohw.circuits.characteristics import DecisionTimes, Numbers, Transfer
 from neurohw.circuits.competition import Competition
@@ -15,7 +16,7 @@ from neurohw.circuits.resolution import Resolution
 from neurohw.units import readable
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito 2008
-_INK = "#24292f"
+_INK, _MARKERS = "#24292f", "osv^D"
 DIFFERENCES: Numbers = np.geomspace(1e-3, 1, 200)
 
 
@@ -28,6 +29,7 @@ class Portrait:
         resolution: the law.
         current: of the k-th input, A.
         required: separation that a decision needs, V.
+        k: winners.
         competitors: curves of the decision time.
         seconds: time given to a decision, s; None: as long as it takes.
         with_homeostasis, without: the same competition with and without; empty where only the law is drawn.
@@ -38,6 +40,7 @@ class Portrait:
     resolution: Resolution
     current: float
     required: float
+    k: int
     competitors: tuple[int, ...]
     seconds: float | None
     with_homeostasis: Competition | None = None
@@ -53,12 +56,14 @@ def draw_transfer(ax: Axes, data: Portrait) -> None:
     )
     if data.seconds is not None:
         for n, colour in zip(data.competitors, _COLOURS, strict=False):
-            within = data.resolution.separation(DIFFERENCES, data.current, data.seconds, n)
+            within = data.resolution.separation(DIFFERENCES, data.current, data.seconds, n, data.k)
             label = f"after {readable(data.seconds, 's')}, {n} inputs"
             ax.plot(100 * DIFFERENCES, 1e3 * _finite(within), color=colour, lw=1.6, label=label)
-    for transfer, marker in zip(data.transfers, "osv^D", strict=False):
-        label = f"measured, {transfer.k} of {transfer.n}, {readable(transfer.current, 'A')}"
-        ax.plot(100 * transfer.difference, 1e3 * transfer.separation, marker, ms=5, mfc="none", color=_INK, label=label)
+    for transfer, colour, marker in zip(data.transfers, _COLOURS, _MARKERS, strict=False):
+        label = f"measured: {transfer.n} inputs, {readable(transfer.current, 'A')}"
+        ax.plot(
+            100 * transfer.difference, 1e3 * transfer.separation, marker, ms=5, mfc="none", color=colour, label=label
+        )
     if data.required:
         ax.axhline(1e3 * data.required, color=_INK, lw=0.9, ls=":")
         ax.text(0.105, 1.08e3 * data.required, "needed", fontsize=8.5, va="bottom")
@@ -69,16 +74,20 @@ def draw_transfer(ax: Axes, data: Portrait) -> None:
 
 def draw_decision_time(ax: Axes, data: Portrait) -> None:
     """Draw the time of a decision against the input difference."""
-    for n, colour in zip(data.competitors, _COLOURS, strict=False):
-        seconds = data.resolution.decision_time(DIFFERENCES, data.current, data.required, n)
-        ax.plot(100 * DIFFERENCES, 1e6 * _finite(seconds), color=colour, lw=1.8, label=f"{n} inputs")
-    for times, marker in zip(data.times, "osv^D", strict=False):
-        label = f"measured, {times.k} of {times.n}, {readable(times.current, 'A')}"
-        ax.plot(100 * times.difference, 1e6 * times.seconds, marker, ms=5, mfc="none", color=_INK, label=label)
+    lines: list[tuple[int, float, DecisionTimes | None]] = [(times.n, times.current, times) for times in data.times]
+    lines = lines or [(n, data.current, None) for n in data.competitors]
+    for (n, current, times), colour, marker in zip(lines, _COLOURS, _MARKERS, strict=False):
+        seconds = data.resolution.decision_time(DIFFERENCES, current, data.required, n, data.k)
+        label = f"{n} inputs" + (f", {readable(current, 'A')}" if times else "")
+        ax.plot(100 * DIFFERENCES, 1e6 * _finite(seconds), color=colour, lw=1.8, label=label)
+        if times is not None:
+            ax.plot(100 * times.difference, 1e6 * _finite(times.seconds), marker, ms=5, mfc="none", color=colour)
     if data.seconds is not None:
         ax.axhline(1e6 * data.seconds, color=_INK, lw=0.9, ls=":")
         ax.text(0.105, 1.08e6 * data.seconds, "given", fontsize=8.5, va="bottom")
-    title = f"Decision time at {readable(data.current, 'A')} for {1e3 * data.required:.3g} mV"
+    title = f"Decision time for {1e3 * data.required:.3g} mV" + (
+        "" if data.times else f" at {readable(data.current, 'A')}"
+    )
     ax.set(xscale="log", yscale="log", xlabel="Input difference, %", ylabel="Time, µs", title=title)
     ax.set_xlim(0.1, 100)
     _finish(ax)
@@ -124,6 +133,11 @@ def _finite(values: Numbers) -> Numbers:
 
 
 def _finish(ax: Axes) -> None:
+    for axis in (ax.xaxis, ax.yaxis):
+        if axis.get_scale() == "log":
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
+            axis.set_major_locator(LogLocator(subs=(1, 3)))
     ax.grid(True, lw=0.5)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(fontsize=8.5)
