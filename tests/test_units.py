@@ -89,8 +89,8 @@ def test_readable(value: float, dimension: str, text: str) -> None:
     assert readable(value, dimension) == text
 
 
-@given(st.floats(1e-14, 1e12), st.sampled_from([d for d in DIMENSIONS if d not in ("1", "1/sqrt(s)", "m2")]))
+@given(st.floats(1e-14, 1e12), st.sampled_from([d for d in DIMENSIONS if d not in ("1", "1/sqrt(s)", "m2", "V m")]))
 def test_readable_is_read_back(value: float, dimension: str) -> None:
-    number, unit = readable(value, dimension, digits=17).split(maxsplit=1)
+    number, unit = readable(value, dimension, digits=17).split()
     assert to_si(float(number), unit, dimension) == pytest.approx(value, rel=1e-12)
     assert 0.999 <= float(number) < 1001 or unit.removesuffix(dimension) in ("f", "T")
