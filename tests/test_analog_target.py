@@ -14,6 +14,7 @@ from torch import Tensor
 
 import neurohw as nh
 from neurohw.circuits.analog_target import AnalogTarget
+from neurohw.circuits.competition import compete
 from neurohw.circuits.parameters import BOLTZMANN, TargetParameters
 from neurohw.circuits.target import Decision, Homeostasis, IdealTarget
 from neurohw.errors import InputError
@@ -97,6 +98,22 @@ def test_an_offset_is_a_threshold_of_its_own() -> None:
     expected = IdealTarget(50, 5, 0.5)(y, Homeostasis(-offsets, torch.zeros(50)))
     assert torch.equal(c(y, c.initial()).target, expected.target)
     assert offsets.std().item() == pytest.approx(0.2, rel=0.3)  # 2 nA of 10 nA
+
+
+def test_homeostasis_absorbs_static_offsets() -> None:
+    """Every threshold moves by its input's offset, so that offsets cost time to learn H, and no winners.
+
+    The offsets are as large as the outputs' own spread (0.2); without homeostasis they decide who wins.
+    """
+    offset = {"inputs.offset": 2e-9}
+    plain, shifted = circuit(40, 4, {}), circuit(40, 4, offset)
+    ideal, found = (compete(c, 4, 3000, seeded(5)) for c in (plain, shifted))
+    moved = found.threshold[-1500:].mean(0) - ideal.threshold[-1500:].mean(0)
+    moved, offsets = moved - moved.mean(), shifted._offset - shifted._offset.mean()
+    assert ((moved * offsets).sum() / (offsets**2).sum()).item() == pytest.approx(1.0, abs=0.05)
+    assert found.frequency.std() < 0.1 * found.wanted
+    without = compete(circuit(40, 4, offset, gamma=0.0), 4, 200, seeded(5))
+    assert without.frequency.std() > without.wanted
 
 
 def test_comparator_noise_errs_as_often_as_the_normal_law_says() -> None:

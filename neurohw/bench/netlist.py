@@ -6,6 +6,7 @@ from typing import Any
 
 from neurohw.circuits.characterise import Effort, characterise
 from neurohw.circuits.netlist import KWTANetlist
+from neurohw.units import readable
 
 GOAL_RESIDUAL, GOAL_AGREEMENT = 0.15, 0.99
 _RESOLVED = 0.8  # of random cases, at least
@@ -24,31 +25,20 @@ def netlist(n: int = 32, k: int = 4, resolved_cases: int = 1000, seed: int = 1) 
     """
     found = characterise(KWTANetlist(n, k), seed, effort=Effort(cases=round(resolved_cases / _RESOLVED)))
     rows = []
-    for transfer, times, separation, seconds in zip(
+    for transfer, times, *residuals in zip(
         found.transfers, found.times, found.fit.separation, found.fit.seconds, strict=True
     ):
-        rows.append(
-            {
-                "n": transfer.n,
-                "k": transfer.k,
-                "current_nA": 1e9 * transfer.current,
-                "from_percent": 100 * float(times.difference.min()),
-                "to_percent": 100 * float(times.difference.max()),
-                "separation_residual": float(abs(separation).max()),
-                "time_residual": float(abs(seconds).max()),
-                "goal": GOAL_RESIDUAL,
-            }
-        )
+        circuit = f"{transfer.k} of {transfer.n}, {readable(transfer.current, 'A')}"
+        over = f"differences of {100 * times.difference.min():g} to {100 * times.difference.max():g} %"
+        for quantity, residual in zip(("separation", "decision time"), residuals, strict=True):
+            worst = float(abs(residual).max())
+            rows.append(_row(circuit, f"law over ngspice less 1, {quantity}", over, worst, GOAL_RESIDUAL))
     agreement = found.agreement
-    rows.append(
-        {
-            "n": n,
-            "k": k,
-            "current_nA": 1e9 * found.netlist.unit_current,
-            "resolution_percent": 100 * found.resolution,
-            "cases": agreement.resolved,
-            "agreement": agreement.fraction,
-            "goal": GOAL_AGREEMENT,
-        }
-    )
+    circuit = f"{k} of {n}, {readable(found.netlist.unit_current, 'A')}"
+    over = f"{agreement.resolved} random cases with gaps above {100 * found.resolution:.3g} %"
+    rows.append(_row(circuit, "share in which the winners agree", over, agreement.fraction, GOAL_AGREEMENT))
     return rows
+
+
+def _row(circuit: str, quantity: str, over: str, measured: float, goal: float) -> dict[str, Any]:
+    return {"circuit": circuit, "quantity": quantity, "over": over, "measured": measured, "goal": goal}
