@@ -43,6 +43,8 @@ def main() -> None:
     """Run the command line; every error ends in one message and the status of CONTRACT."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     signal.signal(signal.SIGTERM, _terminated)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # under nohup it is
+        signal.signal(signal.SIGHUP, _terminated)
     try:
         app(arguments, prog_name="neurohw")
     except NeurohwError as error:

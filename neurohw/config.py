@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator, model_validator
 
 from neurohw.variants import published
 
@@ -65,6 +65,18 @@ class TargetSection(Section):
     ties: Literal["lowest", "random"] = "lowest"
     activity_target: Literal["paper", "code"] = "code"
     average_of: Literal["target", "winners"] = "target"
+
+    @field_validator("parameters", mode="before")
+    @classmethod
+    def _flat(cls, given: Any) -> Any:
+        """Take nested tables, as in [target.parameters.decision], for dotted keys."""
+        if not isinstance(given, dict):
+            return given
+        flat: dict[str, Any] = {}
+        for key, value in given.items():
+            inner = cls._flat(value) if isinstance(value, dict) else None
+            flat |= {key: value} if inner is None else {f"{key}.{name}": item for name, item in inner.items()}
+        return flat
 
 
 class ScheduleSection(Section):
@@ -238,6 +250,9 @@ def _complaints(e: Experiment) -> list[str]:
     if e.target.circuit == "ideal" and (e.target.model or e.target.parameters):
         given = "model" if e.target.model else "parameters"
         found.append(f'target.{given}: got {getattr(e.target, given)!r}, which target.circuit "ideal" does not read')
+    timed = {"homeostasis.leak_seconds", "homeostasis.average_seconds"} & e.target.parameters.keys()
+    if timed and not e.hardware.step_seconds:
+        found.append(f"hardware.step_seconds: got 0; target.parameters {sorted(timed)[0]} needs the time of a batch")
     if e.target.circuit == "spiking" and e.target.model:
         found.append(f'target.model: got {e.target.model!r}, which target.circuit "spiking" does not read')
     if e.target.k > n_out:

@@ -26,11 +26,12 @@ def published(given: dict[str, Any]) -> dict[str, Any]:
     depth = len(layers) - 1 if isinstance(layers, list | tuple) else 1
     hardware = _table(given, "hardware")
     backend = hardware.get("backend", "analog" if hardware.get("device") else "ideal")
+    ideal = backend == "ideal" and _table(given, "target").get("circuit", "ideal") == "ideal"
     return {
         "data": {"labelled_set": "balanced" if paper else "stratified"},
         "network": {"neurons": ("hardsigm",) if ep else ("relu",) * (depth - 1) + ("hardsigm",)},
         "target": {
-            "ties": "lowest" if backend == "ideal" else "random",  # quantised outputs tie often
+            "ties": "lowest" if ideal else "random",  # quantised outputs tie often
             "activity_target": "paper" if paper else "code",
             "average_of": "winners" if paper else "target",
         },

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from torch import Tensor
 import neurohw as nh
 from neurohw.circuits.analog_target import AnalogTarget
 from neurohw.circuits.competition import compete
+from neurohw.circuits.dynamics import KWTACircuit, at_rest
 from neurohw.circuits.parameters import BOLTZMANN, TargetParameters
 from neurohw.circuits.target import Decision, Homeostasis, IdealTarget
 from neurohw.errors import InputError
@@ -150,6 +152,7 @@ def test_a_gap_that_is_not_resolved_is_a_coin_toss() -> None:
     assert won(decision)[:, 1].float().mean().item() == pytest.approx(0.5, abs=5 * 0.5 / math.sqrt(4000))
     assert (won(decision).sum(1) == 2).all()
     assert decision.events.unresolved == 4000
+    assert decision.events.shares() == {"winners_per_image": 2.0, "tied_share": 0.0, "unresolved_share": 1.0}
 
 
 @pytest.mark.parametrize(("how", "count"), [("too-few", 1), ("too-many", 3)])
@@ -186,16 +189,39 @@ def test_finite_gain_limits_the_resolution_at_rest() -> None:
     assert c.resolvable(torch.tensor([1e-8])).item() == pytest.approx(0.1 / 2.8)
 
 
-def test_soft_outputs_share_the_current_about_the_boundary() -> None:
-    c = circuit(20, 3, {"decision.early_voltage": 2.8, "decision.output": "current"})
-    y = torch.rand(6, 20, generator=seeded(0))
-    target = c(y, c.initial()).target
-    top = torch.topk(y, 4).values
-    boundary = (top[:, 2] + top[:, 3]) / 2
-    expected = 1 / (
-        1 + torch.exp(-(y - boundary[:, None]) * 2.8 / (1.3 * c.parameters.thermal_voltage) / boundary[:, None])
-    )
-    torch.testing.assert_close(target, expected, rtol=1e-4, atol=1e-6)
+SOFT = {"decision.early_voltage": 2.8, "decision.output": "current"}
+
+
+def test_soft_outputs_share_the_bias() -> None:
+    """Shares add up to k - 1/2: clear winners get all, the k-th what is left; ties share it."""
+    c = circuit(10, 3, SOFT)
+    clear = torch.linspace(0.1, 1.0, 10).repeat(2, 1)
+    tied = torch.tensor([[0.9] + [0.5] * 9])
+    for y, expected in ((clear, [0.0] * 7 + [0.5, 1.0, 1.0]), (tied, [1.0] + [1.5 / 9] * 9)):
+        target = c(y, c.initial()).target
+        torch.testing.assert_close(target[0], torch.tensor(expected), atol=2e-3, rtol=0)
+        assert target[0].sum().item() == pytest.approx(2.5, abs=1e-3)
+
+
+def test_soft_outputs_are_those_of_the_differential_equations() -> None:
+    ode = KWTACircuit(6, 2)
+    inputs = np.array([[10.0, 9.95, 9.8, 9.7, 8.0, 3.0], [9.0, 8.97, 8.96, 8.5, 5.0, 1.0]]) * 1e-9
+    expected = at_rest(ode, inputs).outputs / ode.limit_current
+    _, common = ode.level(1e-8)
+    node = ode.level(1e-8)[0]  # the winner's node, which is part of the gain
+    c = circuit(6, 2, SOFT | {"decision.ceiling": float(node)})
+    assert common < node
+    found = c(torch.from_numpy(inputs / 1e-8).float(), c.initial()).target.numpy()
+    assert np.abs(found - expected).max() < 0.06
+
+
+def test_less_time_makes_softer_outputs() -> None:
+    y = torch.linspace(0.1, 1.0, 10).repeat(1, 1)
+    spreads = []
+    for seconds in (1e-3, 1e-6, 1e-7):
+        c = circuit(10, 3, SOFT | {"decision.seconds": seconds})
+        spreads.append(c(y, c.initial()).target.std().item())
+    assert spreads[0] > spreads[1] > 2 * spreads[2]
 
 
 @pytest.mark.parametrize("error", [-2, 3])
@@ -207,8 +233,8 @@ def test_a_wrong_bias_makes_more_or_fewer_winners(error: int) -> None:
 def test_bias_mismatch_spreads_the_winners_from_chip_to_chip() -> None:
     made = [circuit(100, 20, {"decision.bias_mismatch": 0.1}, seed).chip_k for seed in range(200)]
     counts = torch.tensor(made, dtype=torch.float)
-    assert counts.mean().item() == pytest.approx(20, abs=0.6)
-    assert counts.std().item() == pytest.approx(1.95, rel=0.25)
+    assert counts.mean().item() == pytest.approx(19.75, abs=0.6)  # of ceil(bias - 1/4), bias about 19.5
+    assert counts.std().item() == pytest.approx(1.97, rel=0.25)
 
 
 def test_currents_below_zero_tie_where_they_are_rectified() -> None:
@@ -237,17 +263,38 @@ def test_thresholds_leak_with_their_time_constant() -> None:
     torch.testing.assert_close(labelled, after)  # a capacitor leaks while labels teach, too
 
 
+COUNTER = {"homeostasis.storage": "counter", "homeostasis.range": 0.4}
+
+
 def test_a_counter_holds_whole_steps_within_its_range() -> None:
     least = 2 * 0.4 / 2**5
-    found = thresholds({"homeostasis.bits": 5, "homeostasis.range": 0.4}, steps=7)
+    found = thresholds(COUNTER | {"homeostasis.bits": 5}, steps=7)
     torch.testing.assert_close(found / least, (found / least).round())
     assert found.abs().max() <= 0.4 + 1e-6
     assert found.abs().max() > 0.3  # saturated
 
 
+@pytest.mark.parametrize("storage", ["capacitor", "counter"])
+def test_b_bits_have_two_to_the_b_values(storage: str) -> None:
+    bits = {"homeostasis.bits": 2, "homeostasis.range": 1.0, "homeostasis.storage": storage}
+    c = circuit(200, 2, bits)
+    wide = Homeostasis(torch.linspace(-2, 2, 200), torch.zeros(200))
+    seen = c._thresholds.next(wide, torch.zeros(3, 200), 0.0) if storage == "counter" else wide
+    assert c._thresholds.read(seen).unique().tolist() == [-1.0, -0.5, 0.0, 0.5]
+
+
+def test_a_capacitor_is_rounded_where_it_is_read_and_leaks_between() -> None:
+    errors = {"homeostasis.bits": 6, "homeostasis.range": 1.0, "homeostasis.leak_seconds": 0.1}
+    c = circuit(4, 1, errors, gamma=0.0)
+    state = Homeostasis(torch.full((4,), 0.25), torch.zeros(4))
+    for _ in range(100):
+        state = c(torch.rand(2, 4), state, seconds=1e-3).homeostasis
+    torch.testing.assert_close(state.threshold, torch.full((4,), 0.25 * math.exp(-1)))
+
+
 def test_a_dithered_counter_is_right_on_average() -> None:
     exact = thresholds({})
-    errors = {"homeostasis.bits": 4, "homeostasis.range": 1.0, "homeostasis.rounding": "stochastic"}
+    errors = COUNTER | {"homeostasis.bits": 4, "homeostasis.range": 1.0, "homeostasis.rounding": "stochastic"}
     found = torch.stack([thresholds(errors, seed=i) for i in range(300)])
     assert (found.mean(0) - exact).abs().max() < 5 * 0.125 / 2 / math.sqrt(300)
 
@@ -289,6 +336,10 @@ def test_cost_of_a_decision() -> None:
     cost = c.cost()
     assert cost.power == pytest.approx(1.8 * (100 * (5e-9 + 1e-9) + 5 * 2e-9))
     assert cost.seconds == 1e-5
+    patient = circuit(100, 5, {"decision.early_voltage": 2.0, "decision.ceiling": 0.5, "decision.separation": 0.1})
+    assert patient.cost().seconds == pytest.approx(
+        50e-15 * 2.5 / 1e-8 * math.log(2), rel=0.01
+    )  # 2 d: 1 - exp(-x) = 1/2
     assert cost.joules == pytest.approx(cost.power * 1e-5 + 100 * 50e-15 * 1.8**2)
     assert cost.joules_per_update == pytest.approx(100 * 1e-12 * 1.8 * 0.5 * 5 / 100)
 
@@ -352,6 +403,14 @@ def test_k_out_of_range(k: int) -> None:
         ({"decision.output": "current"}, r"decision\.early_voltage: not given"),
         ({"inputs.a_vt": 1e-9}, r"inputs\.gate_area: not given"),
         ({"homeostasis.bits": 5}, r"homeostasis\.range: not given"),
+        ({"homeostasis.rounding": "stochastic"}, r"homeostasis\.bits: not given"),
+        ({"homeostasis.storage": "counter"}, r"homeostasis\.bits: not given"),
+        (COUNTER | {"homeostasis.bits": 5, "homeostasis.leak_seconds": 1.0}, r"leak_seconds: got 1\.0, which a"),
+        ({"homeostasis.injection_mismatch": 0.1}, r"homeostasis\.charge_injection: not given"),
+        ({"homeostasis.average_seconds": 1.0}, r"average_seconds: got 1\.0 s, which only an exponential"),
+        ({"inputs.gate_area": 1e-12}, r"inputs\.gate_area: got 1e-12 m2 without a_vt"),
+        ({"decision.ceiling": 0.4}, r"decision\.separation: not given; .*ceiling needs"),
+        (SOFT | {"decision.separation": 0.1}, r"decision\.output: got .current"),
         ({"decision.speed": 1.0}, r"decision\.speed: unknown key; allowed: temperature, "),
         ({"decision.unresolved": "maybe"}, r"decision\.unresolved: got 'maybe'; allowed: 'noise'"),
         ({"decision.winner_error": -5}, r"winner_error: got -5, which makes 0 winners; allowed: -4 to 5"),

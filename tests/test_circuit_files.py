@@ -35,11 +35,15 @@ def test_shipped_circuits_say_where_every_number_is_from(name: str) -> None:
     assert again == model
 
 
-def test_every_parameter_survives_a_file() -> None:
+@pytest.mark.parametrize("storage", ["capacitor", "counter"])
+def test_every_parameter_survives_a_file(storage: str) -> None:
     values = {key: 3 if key in ("homeostasis.bits", "decision.winner_error") else 0.37 for key in UNITS}
     values |= {"inputs.gain_mismatch": 0.0, "inputs.slope_factor": 1.7, "inputs.rectified": True}
-    values |= {"decision.unresolved": "too-few", "decision.output": "current"}
+    values |= {"decision.unresolved": "too-few", "decision.output": "digital", "homeostasis.storage": storage}
     values |= {"homeostasis.rounding": "stochastic", "homeostasis.thermal_noise": True}
+    if storage == "counter":
+        values |= dict.fromkeys(("homeostasis.charge_injection", "homeostasis.injection_mismatch"), 0.0)
+        values |= {"homeostasis.thermal_noise": False, "homeostasis.leak_seconds": None}
     parameters = TargetParameters().with_values(values)
     model = CircuitModel(**TEXTS, parameters=parameters)
     assert circuit_from_tables(tomllib.loads(model.to_toml())).parameters == parameters
@@ -70,6 +74,7 @@ QUANTITY = {"value": 1.0, "unit": "s", "source": "s"}
         ({"speed": {"seconds": QUANTITY}}, r"speed: unknown key; allowed: name, "),
         ({"inputs": {"gate_area": {"value": -1, "unit": "um2", "source": "s"}}}, r"inputs\.gate_area: got -1e-12"),
         ({"name": 3}, r"name: got 3; allowed: a text"),
+        ({"decision": {"winner_error": {"value": 10, "unit": "%", "source": "s"}}}, r"winner_error: got 10 %; allowed"),
     ],
 )
 def test_wrong_files_are_explained(tables: dict[str, object], message: str) -> None:
@@ -144,11 +149,34 @@ def test_a_spiking_target_is_built_from_its_parameters() -> None:
             {"target.parameters": {"presentation": -1.0}},
             r"parameters: spiking\.presentation: got -1\.0",
         ),
-        ({"target.parameters": {"dt": "soon"}}, r"target\.parameters: .*not supported between"),
-        ({"target.ties": "random"}, r"target\.ties: got 'random'; spiking neurons decide ties"),
+        ({"target.parameters": {"dt": "soon"}}, r"target\.parameters: spiking\.dt: got 'soon'; allowed: a number"),
+        ({"target.parameters": {"dt": True}}, r"target\.parameters: spiking\.dt: got True; allowed: a number"),
+        ({"target.parameters": {"dt": 0.07}}, r"spiking\.presentation: got 0\.1; allowed: a multiple of dt, 0\.07 s"),
     ],
 )
 def test_what_a_spiking_target_refuses(overrides: dict[str, object], message: str) -> None:
     experiment = nh.load_experiment("quickstart", {"target.circuit": "spiking"} | overrides)
     with pytest.raises(InputError, match=message):
         build_circuit(experiment, Streams(0), 10)
+
+
+def test_nested_tables_are_dotted_keys() -> None:
+    nested = {"decision": {"comparator_noise": 1e-10}, "inputs": {"offset": 1e-9}}
+    experiment = nh.load_experiment("quickstart", {"target.circuit": "analog", "target.parameters": nested})
+    assert experiment.target.parameters == {"decision.comparator_noise": 1e-10, "inputs.offset": 1e-9}
+    one = nh.load_experiment("quickstart", {"target.circuit": "analog", "target.parameters.inputs.offset": 1e-9})
+    assert one.target.parameters == {"inputs.offset": 1e-9}
+
+
+def test_a_leak_needs_the_time_of_a_batch() -> None:
+    leak = {"target.circuit": "analog", "target.parameters": {"homeostasis.leak_seconds": 1.0}}
+    with pytest.raises(
+        InputError, match=r"hardware\.step_seconds: got 0; target\.parameters homeostasis\.leak_seconds"
+    ):
+        nh.load_experiment("quickstart", leak | {"hardware.step_seconds": 0.0})
+
+
+@pytest.mark.parametrize(("circuit", "ties"), [("ideal", "lowest"), ("analog", "random")])
+def test_ties_are_decided_as_hardware_would(circuit: str, ties: str) -> None:
+    ideal_arrays = {"hardware.backend": "ideal", "hardware.device": None}
+    assert nh.load_experiment("quickstart", {"target.circuit": circuit} | ideal_arrays).target.ties == ties

@@ -136,17 +136,17 @@ def test_the_same_seed_draws_the_same_chip() -> None:
 @real
 def test_a_characterisation_says_what_the_netlist_implies() -> None:
     told: list[str] = []
-    effort = Effort(differences=(0.01, 0.03, 0.1, 0.3), sizes=(3,), currents=(1.0,), chips=2, cases=20)
+    effort = Effort(differences=(0.01, 0.03, 0.1, 0.3), sizes=(2,), currents=(1.0,), chips=2, cases=20)
     found = characterise(SMALL, 3, effort=effort, progress=told.append)
     assert len(told) == 5
-    assert [transfer.n for transfer in found.transfers] == [5, 3]
+    assert [transfer.n for transfer in found.transfers] == [5, 10]
     assert max(found.fit.worst) < 0.15
     assert 0.001 < found.resolution < 0.02
     assert found.agreement.fraction == 1.0
     assert (found.winners_found == 2)[found.agreement.agrees].all()
     assert 0 < found.gain_mismatch < 0.3
     assert 1e-9 < found.static_power < 1e-6
-    assert found.energy_per_decision(0.1) == pytest.approx(found.static_power * found.decision_seconds(0.1))
+    assert found.decision_seconds(0.1) < found.decision_seconds(0.02)
     assert found.homeostasis_netlist.activity_target == 0.4
 
 

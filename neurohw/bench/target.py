@@ -49,7 +49,7 @@ def target(batch: int = 256, n_out: int = 2000, k: int = 5, repeats: int = 60) -
     """
     outputs = torch.rand(batch, n_out, generator=torch.Generator().manual_seed(0))
     errors = TargetParameters().with_values(EVERYTHING)
-    soft = errors.with_values({"decision.output": "current"})
+    soft = errors.with_values({"decision.output": "current", "decision.separation": 0.0})
     circuits: dict[str, TargetCircuit] = {"ideal": IdealTarget(n_out, k, 0.5)}
     for name, parameters in (("analog, no error", TargetParameters()), ("analog, everything on", errors),
                              ("analog, everything on, soft outputs", soft)):  # fmt: skip

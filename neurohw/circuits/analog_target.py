@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +22,7 @@ from neurohw.circuits.target import (
 from neurohw.errors import InputError
 
 _LEAST_CURRENT = 1e-15  # A: what leaks into a node without input
+_BISECTIONS = 24  # to 1e-7 of the largest input
 _CANDIDATES = 64  # largest inputs beside the winners that are looked at first
 _IDEAL = TargetParameters()
 
@@ -44,13 +46,12 @@ class DecisionCost:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """Who won: [B, n] flags; how many; samples tied, and unresolved; the boundary of winners and losers, [B]."""
+    """Who won: [B, n] flags; how many; samples tied, and unresolved."""
 
     won: Tensor
     count: int
     tied: int
     unresolved: int
-    boundary: Tensor | None
 
 
 class AnalogTarget(TargetCircuit):
@@ -60,7 +61,9 @@ class AnalogTarget(TargetCircuit):
     them in time (`neurohw.circuits.resolution`); H is kept in cells (`neurohw.circuits.homeostasis`).
 
     Args:
-        n_out, k, gamma, activity_target, average, eta, average_of, smoothing, ties, n_classes: see `IdealTarget`.
+        n_out, k, gamma, activity_target, average, eta, average_of, smoothing, n_classes: see `IdealTarget`.
+        ties: of inputs that are exactly equal, "random" or "lowest", where the circuit resolves any difference; else
+            they are closer than it resolves (`decision.unresolved`).
         parameters: errors, times and voltages.
         chip: draws what is fixed per chip; the same state gives the same chip.
         generator: draws noise, dither and random ties.
@@ -83,7 +86,7 @@ class AnalogTarget(TargetCircuit):
         eta: float = 0.1,
         average_of: str = "target",
         smoothing: float = 0.0,
-        ties: str = "lowest",
+        ties: str = "random",
         n_classes: int = 10,
         generator: torch.Generator | None = None,
         dtype: torch.dtype = torch.float32,
@@ -102,7 +105,16 @@ class AnalogTarget(TargetCircuit):
         self._level_error = parameters.levels.mismatch * torch.randn(n_out, generator=chip, device=device, dtype=dtype)
         target = k / n_out if activity_target is None else activity_target
         self._thresholds = ThresholdCells(
-            parameters.homeostasis, gamma, target, parameters.temperature, n_out, chip, generator, average, eta
+            parameters.homeostasis,
+            gamma,
+            target,
+            parameters.temperature,
+            n_out,
+            chip,
+            generator,
+            average,
+            eta,
+            dtype,
         )
         cell = parameters.decision
         self.resolution = Resolution(
@@ -134,10 +146,10 @@ class AnalogTarget(TargetCircuit):
             blocks = label_blocks(labels, self.n_out, self.n_classes)
             target = self._masked(self._levels(self._flags(blocks), self.n_out // self.n_classes), active)
             return Decision(target, homeostasis, DecisionEvents(batch, 0))
-        field = self._inputs(competition, homeostasis.threshold)
+        field = self._inputs(competition, self._thresholds.read(homeostasis))
         chosen = self._choose(field)
         if self.parameters.decision.output == "current":
-            target = self._masked(self._soft_levels(field, chosen), active)
+            target = self._masked(self._soft_levels(field), active)
         else:
             target = self._masked(self._levels(chosen.won, self.k), active)
         decided = target if self.average_of == "target" else chosen.won.to(target.dtype)
@@ -145,15 +157,25 @@ class AnalogTarget(TargetCircuit):
         return Decision(target, self._thresholds.next(homeostasis, decided, seconds), events)
 
     def cost(self) -> DecisionCost:
-        """Return power, delay and energy of one decision, with every input at half its unit."""
+        """Return power, delay and energy of one decision, with every input at half its unit.
+
+        The delay is the time given; where none is, what twice the least difference of two whole inputs needs.
+        """
         p, inputs, cell = self.parameters.power, self.parameters.inputs, self.parameters.decision
         mean = inputs.common_current + inputs.unit_current / 2
         power = p.supply * (self.n_out * (mean + p.cell_current) + self.chip_k * p.winner_current)
-        seconds = self.resolution.delay(self.n_out, self.k) if cell.seconds is None else cell.seconds
+        seconds = self._slowest(inputs.common_current + inputs.unit_current) if cell.seconds is None else cell.seconds
         joules = power * seconds + self.n_out * cell.node_capacitance * p.supply**2
         store = self.parameters.homeostasis
         step = self._thresholds.gamma * self._thresholds.activity_target * store.unit_voltage
         return DecisionCost(power, seconds, joules, self.n_out * store.capacitance * p.supply * step)
+
+    def _slowest(self, current: float) -> float:
+        separation = self.parameters.decision.separation
+        if not separation:
+            return 0.0
+        least = float(self.resolution.resolvable(current, None, separation, self.n_out, self.k))
+        return float(self.resolution.decision_time(2 * least, current, separation, self.n_out, self.k))
 
     def resolvable(self, current: Tensor) -> Tensor:
         """Return the least relative input difference that the circuit tells apart, at currents in A."""
@@ -171,14 +193,15 @@ class AnalogTarget(TargetCircuit):
         self._noise = self.parameters.decision.comparator_noise / inputs.unit_current
 
     def _winners_of_the_bias(self, chip: torch.Generator) -> int:
-        """The bias (k - 1/2) I_lim sets how many win; its error is rounded to whole winners."""
+        """The bias (k - 1/2) I_lim sets how many win: those that get more than a quarter of I_lim."""
         error = float(torch.randn((), generator=chip, device=chip.device))
         cell = self.parameters.decision
         meant = self.k + cell.winner_error
         if not 1 <= meant <= self.n_out:
             raise InputError(f"target.parameters.decision.winner_error: got {cell.winner_error}, which makes {meant} "
                              f"winners; allowed: {1 - self.k} to {self.n_out - self.k}")  # fmt: skip
-        return min(max(round((meant - 0.5) * (1 + cell.bias_mismatch * error) + 0.5), 1), self.n_out)
+        bias = (meant - 0.5) * (1 + cell.bias_mismatch * error)
+        return min(max(math.ceil(bias - 0.25), 1), self.n_out)
 
     def _inputs(self, competition: Tensor, threshold: Tensor) -> Tensor:
         """Return the input currents in units of I_unit, less I_common: [B, n]."""
@@ -194,9 +217,9 @@ class AnalogTarget(TargetCircuit):
     def _choose(self, field: Tensor) -> _Chosen:
         """Let the k largest win, and those that are too close be decided as the circuit does."""
         cell, k = self.parameters.decision, self.chip_k
-        if (not cell.separation and cell.output == "digital") or k == self.n_out:
+        if not cell.separation or k == self.n_out:
             indices, tied = winners(field, k, self.ties, self._generator)
-            return _Chosen(self._flags(indices), indices.numel(), tied, 0, None)
+            return _Chosen(self._flags(indices), indices.numel(), tied, 0)
         values, indices = torch.topk(field, min(k + _CANDIDATES, self.n_out))
         last, next_one = values[:, k - 1], values[:, k]
         boundary = (last + next_one) / 2
@@ -210,7 +233,7 @@ class AnalogTarget(TargetCircuit):
             won[beyond] = self._decide(field[beyond], boundary[beyond], half[beyond])
         exact = cell.unresolved == "noise"
         count = len(field) * k if exact else int(won.sum())
-        return _Chosen(won, count, int((last == next_one).sum()), int(close.sum()), boundary)
+        return _Chosen(won, count, int((last == next_one).sum()), int(close.sum()))
 
     def _decide(self, values: Tensor, boundary: Tensor, half: Tensor) -> Tensor:
         """Return who of `values` [B, m] wins, where those within `half` of the boundary cannot be told apart."""
@@ -237,16 +260,31 @@ class AnalogTarget(TargetCircuit):
         low, high = self._both_levels(k)
         return torch.where(won, high, low)
 
-    def _soft_levels(self, field: Tensor, chosen: _Chosen) -> Tensor:
-        """Return levels in the share of the output current: 1 / (1 + exp(-(I - I_boundary) A / (n U_T I_boundary)))."""
-        if chosen.boundary is None:
-            return self._levels(chosen.won, self.k)
-        boundary = chosen.boundary.unsqueeze(1)
-        slope = self.resolution.gain / (self.parameters.inputs.slope_factor * self.parameters.thermal_voltage)
-        least = _LEAST_CURRENT / self.parameters.inputs.unit_current
-        share = torch.sigmoid((field - boundary) * slope / (boundary + self._common).clamp_(min=least))
-        low, high = self._both_levels(self.k)
-        return low + (high - low) * share
+    def _soft_levels(self, field: Tensor) -> Tensor:
+        """Return levels in each output's share of I_lim: 1 / (1 + exp(-(I_i - I_c) / I_c A / (n U_T))).
+
+        I_c, which the common line settles to, makes the shares of a sample add up to k - 1/2; A is the gain that the
+        circuit reaches in its time. Found by bisection, as the sum falls with I_c.
+        """
+        parameters = self.parameters
+        least = _LEAST_CURRENT / parameters.inputs.unit_current
+        inputs = (field + self._common).clamp_(min=0.0)
+        low, high = inputs.new_full((len(inputs), 1), least), inputs.amax(1, keepdim=True).clamp_(min=least) * 2
+        shares = inputs
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            shares = self._shares(inputs, middle)
+            above = shares.sum(1, keepdim=True) > self.chip_k - 0.5
+            low, high = torch.where(above, middle, low), torch.where(above, high, middle)
+        low_level, high_level = self._both_levels(self.k)
+        return low_level + (high_level - low_level) * shares
+
+    def _shares(self, inputs: Tensor, common: Tensor) -> Tensor:
+        """Return the outputs' shares of I_lim where the common line balances inputs of `common`, [B, n]."""
+        parameters, seconds = self.parameters, self.parameters.decision.seconds
+        gain = self.resolution.slope(common * parameters.inputs.unit_current, seconds, self.n_out, self.k)
+        steepness = gain / (parameters.inputs.slope_factor * parameters.thermal_voltage)
+        return torch.sigmoid((inputs - common) * (steepness / common))
 
     def _both_levels(self, k: int) -> tuple[Tensor, Tensor]:
         levels = self.parameters.levels

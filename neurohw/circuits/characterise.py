@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +20,7 @@ from neurohw.circuits.measurements import (
     decision_times,
     monte_carlo,
 )
-from neurohw.circuits.netlist import KWTANetlist
+from neurohw.circuits.netlist import MOST_COMPETITORS, KWTANetlist
 from neurohw.circuits.parameters import BOLTZMANN, CHARGE
 from neurohw.circuits.resolution import ResolutionFit, fit_resolution
 from neurohw.errors import InputError, NeurohwError
@@ -35,14 +36,14 @@ class Effort:
 
     Args:
         differences: relative, [points].
-        sizes: numbers of competitors besides the netlist's own; k stays.
+        sizes: numbers of competitors besides the netlist's own, relative to it; k stays.
         currents: unit currents besides the netlist's own, relative to it.
         chips: of the Monte Carlo.
         cases: random inputs decided, uniform between 20 % and 180 % of the unit current.
     """
 
     differences: tuple[float, ...] = tuple(DIFFERENCES.tolist())
-    sizes: tuple[int, ...] = (64,)
+    sizes: tuple[int, ...] = (2,)
     currents: tuple[float, ...] = (0.5, 2.0)
     chips: int = 20
     cases: int = 100
@@ -125,10 +126,6 @@ class Characterisation:
         own = self.netlist
         return float(self.fit.resolution.decision_time(difference, own.unit_current, self.required, own.n, own.k))
 
-    def energy_per_decision(self, difference: float) -> float:
-        """Return static power times decision time, J."""
-        return self.static_power * self.decision_seconds(difference)
-
 
 def characterise(
     netlist: KWTANetlist,
@@ -154,7 +151,9 @@ def characterise(
         NgspiceError: ngspice is absent, failed or hung.
     """
     effort, simulator = effort or Effort(), simulator or Simulator()
-    cell = homeostasis or HomeostasisNetlist(activity_target=netlist.k / netlist.n, temperature=netlist.temperature)
+    cell = homeostasis or HomeostasisNetlist(
+        supply=netlist.supply, activity_target=netlist.k / netlist.n, temperature=netlist.temperature
+    )
     if effort.cases < 1 or effort.chips < 1:
         raise InputError(f"effort: got {effort.chips} chips and {effort.cases} cases; allowed: at least 1 of each")
     mismatch_draws, case_draws = (np.random.default_rng([seed, stream]) for stream in (0, 1))
@@ -220,5 +219,10 @@ def agreement(inputs: Numbers, decided: Outputs, k: int, resolution: float) -> A
 
 
 def _variants(netlist: KWTANetlist, effort: Effort) -> Sequence[KWTANetlist]:
-    sizes = [replace(netlist, n=n) for n in effort.sizes if n != netlist.n]
-    return [netlist, *sizes, *(at_current(netlist, c * netlist.unit_current) for c in effort.currents if c != 1)]
+    """Return the netlist, and those of other sizes and currents that are within its ranges."""
+    sizes = [replace(netlist, n=s * netlist.n) for s in effort.sizes if s * netlist.n <= MOST_COMPETITORS]
+    scaled = []
+    for factor in effort.currents:
+        with suppress(InputError):  # a current out of the netlist's range
+            scaled.append(at_current(netlist, factor * netlist.unit_current))
+    return [netlist, *sizes, *(one for one in scaled if one != netlist)]

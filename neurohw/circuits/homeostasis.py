@@ -10,12 +10,14 @@ from torch import Tensor
 
 from neurohw.circuits.parameters import BOLTZMANN, HomeostasisCell
 from neurohw.circuits.target import Homeostasis, moving_average
+from neurohw.errors import InputError
 
 
 class ThresholdCells:
     """One storage cell per neuron for H (Liu et al. 2024, Eq. 10), as a voltage in units of `unit_voltage`.
 
-    H <- sat(round(H exp(-t / tau) + (1 + e_i) gamma (A - T) + q_i / C + sqrt(kT / C) n))
+    H <- sat(H exp(-t / tau) + (1 + e_i) gamma (A - T) + q_i / C + sqrt(kT / C) n), rounded in a counter; what a
+    capacitor holds is rounded where it is read.
 
     Args:
         cell: what a cell is made of.
@@ -27,6 +29,10 @@ class ThresholdCells:
         generator: draws thermal noise and dither.
         eta: weight of the newest example in the moving average where the cell has no RC.
         average: "batch" or "ema".
+        dtype: of the thresholds.
+
+    Raises:
+        InputError: an RC without an exponential average.
     """
 
     def __init__(
@@ -40,20 +46,29 @@ class ThresholdCells:
         generator: torch.Generator | None,
         average: str,
         eta: float,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         self.cell = cell
         self.gamma, self.activity_target = gamma, activity_target
         self._generator = generator
         self._average, self._eta = average, eta
-        device = chip.device
-        self._gain = cell.step_mismatch * torch.randn(n, generator=chip, device=device) + 1
-        charge = cell.injection_mismatch * torch.randn(n, generator=chip, device=device) + 1
+        if cell.average_seconds is not None and average != "ema":
+            raise InputError(f"homeostasis.average_seconds: got {cell.average_seconds} s, which only an exponential "
+                             f'average reads; allowed: target.average = "ema", got "{average}"')  # fmt: skip
+        self._gain = cell.step_mismatch * _normal(n, chip, dtype) + 1
+        charge = cell.injection_mismatch * _normal(n, chip, dtype) + 1
         self._injected = charge * (cell.charge_injection / cell.capacitance / cell.unit_voltage)
         self._limit = math.inf if cell.range is None else cell.range / cell.unit_voltage
         self._thermal = 0.0  # standard deviation of a sampled H
         if cell.thermal_noise:
             self._thermal = math.sqrt(BOLTZMANN * temperature / cell.capacitance) / cell.unit_voltage
         self._least = 2 * self._limit / 2**cell.bits if cell.bits else 0.0  # the step of the counter
+
+    def read(self, homeostasis: Homeostasis) -> Tensor:
+        """Return H as the inputs see it, [n]: a capacitor's through its converter."""
+        if self._least and self.cell.storage == "capacitor":
+            return self._rounded(homeostasis.threshold)
+        return homeostasis.threshold
 
     def rest(self, homeostasis: Homeostasis, seconds: float) -> Homeostasis:
         """Return the thresholds after `seconds` without an update: H decays towards 0."""
@@ -78,8 +93,8 @@ class ThresholdCells:
         threshold = homeostasis.threshold + self._gain * step + self._injected
         if self._thermal:
             threshold = threshold + self._thermal * self._drawn(torch.randn)
-        if self._least:
-            threshold = self._counted(threshold)
+        if self._least and self.cell.storage == "counter":
+            threshold = self._rounded(threshold)
         return Homeostasis(threshold.clamp(-self._limit, self._limit), carried)
 
     def _newest(self, batch: int, seconds: float) -> float:
@@ -87,12 +102,16 @@ class ThresholdCells:
         constant = self.cell.average_seconds
         return self._eta if constant is None else -math.expm1(-seconds / batch / constant)
 
-    def _counted(self, threshold: Tensor) -> Tensor:
-        """Return the thresholds in whole steps of the counter."""
+    def _rounded(self, threshold: Tensor) -> Tensor:
+        """Return the thresholds in whole steps, 2^bits of them from -range up."""
         steps = threshold / self._least
-        if self.cell.rounding == "stochastic":
-            return torch.floor(steps + self._drawn(torch.rand)) * self._least
-        return torch.round(steps) * self._least
+        steps = torch.floor(steps + self._drawn(torch.rand)) if self.cell.rounding == "stochastic" else steps.round()
+        return (steps * self._least).clamp(-self._limit, self._limit - self._least)
 
     def _drawn(self, draw: Callable[..., Tensor]) -> Tensor:
-        return draw(len(self._gain), generator=self._generator, device=self._gain.device)
+        like = self._gain
+        return draw(len(like), generator=self._generator, device=like.device, dtype=like.dtype)
+
+
+def _normal(n: int, generator: torch.Generator, dtype: torch.dtype) -> Tensor:
+    return torch.randn(n, generator=generator, device=generator.device, dtype=dtype)

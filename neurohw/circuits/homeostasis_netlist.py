@@ -20,7 +20,7 @@ _RANGES = {  # field: (low, high, unit)
     "current": (10e-12, 1e-6, "A"),
     "pulse": (10e-9, 1e-2, "s"),
     "unit_voltage": (1e-3, 10.0, "V"),
-    "activity_target": (1e-3, 1.0, "1"),
+    "activity_target": (1e-4, 1.0, "1"),
     "temperature": (233.0, 398.0, "K"),
 }
 _EDGE = 1e-9  # s: rise and fall of a pulse

@@ -45,7 +45,8 @@ def _implied(found: Characterisation) -> dict[str, tuple[Any, str]]:
     separation, time = (f"{100 * worst:.3g} %" for worst in found.fit.worst)
     fitted = f"fitted to ngspice; largest residuals {separation} of a separation, {time} of a decision time"
     seconds = found.decision_seconds(_HEADROOM * found.resolution)
-    outputs = own.k * own.limiter_current
+    outputs = (own.k - 0.5) * own.limiter_current
+    injected = found.homeostasis_netlist.activity_target * cell.charge_injection + cell.decrement_injection
     rest = (found.static_power / own.supply - outputs) / own.n - found.agreement.inputs.mean()
     chips = f"ngspice, Monte Carlo over {found.mismatch.offsets.shape[0]} chips"
     numbers: dict[str, tuple[Any, str]] = {
@@ -64,7 +65,10 @@ def _implied(found: Characterisation) -> dict[str, tuple[Any, str]]:
         "homeostasis.capacitance": (found.homeostasis_netlist.capacitance, "the netlist's"),
         "homeostasis.range": (own.supply / 2, "half the supply to either side"),
         "homeostasis.leak_seconds": (cell.leak_seconds, "ngspice: C V / I of the switches' leak, taken as exponential"),
-        "homeostasis.charge_injection": (cell.charge_injection, "ngspice: a winner's pulse of length zero"),
+        "homeostasis.charge_injection": (
+            injected,
+            "ngspice: pulses of length zero of one decision, at the wanted activity",
+        ),
         "homeostasis.thermal_noise": (True, ""),
         "power.supply": (own.supply, "the netlist's"),
         "power.winner_current": (own.limiter_current, "the netlist's"),
@@ -92,7 +96,7 @@ def measured(found: Characterisation) -> str:
         "static_power_W": found.static_power,
         "homeostasis": asdict(found.homeostasis),
     }  # fmt: skip
-    return json.dumps(content, indent=1, default=_plain) + "\n"
+    return json.dumps(_plain(content), indent=1, allow_nan=False) + "\n"
 
 
 def portrait(found: Characterisation, name: str) -> Portrait:
@@ -104,7 +108,11 @@ def portrait(found: Characterisation, name: str) -> Portrait:
 
 
 def _plain(value: Any) -> Any:
-    """Return arrays as lists; what was never reached (inf, nan) is null."""
-    if isinstance(value, np.ndarray):
-        return [None if isinstance(item, float) and not np.isfinite(item) else item for item in value.tolist()]
-    raise TypeError(type(value).__name__)
+    """Return plain data; what was never reached (inf) or does not exist (nan) is null."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

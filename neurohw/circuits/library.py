@@ -137,7 +137,11 @@ def _read(key: str, given: Any, sources: dict[str, str]) -> Any:
     except InputError as error:
         raise InputError(f"{key}: {error}") from None
     sources[key] = quantity.source
-    return quantity.value if isinstance(default, int) and not isinstance(default, bool) else value
+    if isinstance(default, int):
+        if value % 1:
+            raise InputError(f"{key}: got {quantity.value!r} {quantity.unit}; allowed: a whole number")
+        return int(value)
+    return value
 
 
 def _with_prefix(value: float, unit: str) -> tuple[str, str]:

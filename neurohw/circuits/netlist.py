@@ -19,8 +19,9 @@ from neurohw.errors import InputError
 
 SHIFTED = ("mirror_in", "mirror_out", "sink", "follower", "limiter")  # the transistors of a cell, in order of shifts
 OPTIONS = ".options gmin=1e-16 abstol=1e-16 chgtol=1e-18 vntol=1e-8 reltol=1e-4 itl1=100 itl2=100"
+MOST_COMPETITORS = 1024
 _RANGES = {  # field: (low, high, unit)
-    "n": (2, 1024, "competitors"),
+    "n": (2, MOST_COMPETITORS, "competitors"),
     "supply": (1.2, 2.0, "V"),
     "unit_current": (10e-12, 100e-9, "A"),
     "limiter_current": (10e-12, 1e-6, "A"),

@@ -76,9 +76,14 @@ class Inputs(Part):
     def _given_one_way(self) -> Inputs:
         if self.a_vt and self.gate_area is None:
             raise ValueError("gate_area: not given; allowed: an area in m2, which a_vt needs")
+        if self.gate_area is not None and not self.a_vt:
+            raise ValueError(f"gate_area: got {self.gate_area} m2 without a_vt, which makes a mismatch of it")
         if self.a_vt and self.gain_mismatch:
             raise ValueError(f"gain_mismatch: got {self.gain_mismatch} beside a_vt; allowed: one of both")
         return self
+
+
+_READ_WITH_SEPARATION = ("seconds", "early_voltage", "ceiling", "unresolved", "fixed_delay", "cell_delay")
 
 
 class DecisionCell(Part):
@@ -95,7 +100,8 @@ class DecisionCell(Part):
             fixed_delay + cell_delay n / (2 k - 1).
         unresolved: what becomes of inputs that are closer than the circuit resolves: "noise" decides among them,
             "too-few" win or "too-many".
-        output: "digital" (each output is high or low) or "current" (the cell's own soft output current).
+        output: "digital" (each output is high or low) or "current" (the cell's own soft output current, (k - 1/2) times
+            a winner's in all: the k-th winner gets what is left).
         winner_error: winners too many (or, negative, too few), by design or by a trimmed bias.
         bias_mismatch: standard deviation of the relative error of the bias that sets k, drawn once per chip.
     """
@@ -115,10 +121,16 @@ class DecisionCell(Part):
 
     @model_validator(mode="after")
     def _complete(self) -> DecisionCell:
-        if self.seconds is not None and not self.separation:
-            raise ValueError("separation: not given; allowed: the voltage to be reached within decision.seconds")
-        if self.output == "current" and self.early_voltage is None:
-            raise ValueError("early_voltage: not given; allowed: the voltage that makes the output current soft")
+        if self.output == "current":
+            if self.early_voltage is None and self.seconds is None:
+                raise ValueError("early_voltage: not given; allowed: the voltage that makes the output current soft")
+            if self.separation or self.unresolved != "noise":
+                raise ValueError('output: got "current", which leaves nothing unresolved; allowed: neither separation '
+                                 "nor unresolved with it")  # fmt: skip
+        elif not self.separation:
+            unread = [key for key in _READ_WITH_SEPARATION if getattr(self, key) not in (None, "noise", 0.0)]
+            if unread:
+                raise ValueError(f"separation: not given; allowed: the voltage to be reached, which {unread[0]} needs")
         return self
 
 
@@ -126,11 +138,12 @@ class HomeostasisCell(Part):
     """[homeostasis]: where H is kept, as a voltage on a capacitor or in a counter.
 
     Args:
+        storage: "capacitor" or "counter".
         unit_voltage: voltage of H = 1, V.
         capacitance: of the storage capacitor, F.
         step_mismatch: standard deviation of the relative step per neuron, drawn once per chip.
-        bits: of a counter or of the converter behind the capacitor, over +-range; 0: continuous.
-        rounding: of a step to those bits: "nearest", or "stochastic" (dithered: right on average).
+        bits: of the counter, or of the converter that reads the capacitor: 2^bits values from -range up; 0: continuous.
+        rounding: to those bits: "nearest", or "stochastic" (dithered: right on average).
         range: largest |H| as a voltage, V; None: unlimited.
         leak_seconds: time constant towards H = 0, s; None: no leak.
         charge_injection: charge that each update leaves on the capacitor, C.
@@ -139,6 +152,7 @@ class HomeostasisCell(Part):
         average_seconds: time constant of the RC that averages decisions (target.average = "ema"), s; None: eta.
     """
 
+    storage: Literal["capacitor", "counter"] = "capacitor"
     unit_voltage: SomeVolts = 1.0
     capacitance: SomeFarads = 1e-12
     step_mismatch: Share = 0.0
@@ -152,9 +166,18 @@ class HomeostasisCell(Part):
     average_seconds: SomeSeconds | None = None
 
     @model_validator(mode="after")
-    def _bits_have_a_range(self) -> HomeostasisCell:
+    def _fits_together(self) -> HomeostasisCell:
         if self.bits and self.range is None:
             raise ValueError("range: not given; allowed: the voltage that the bits span to either side")
+        if self.rounding == "stochastic" and not self.bits:
+            raise ValueError('bits: not given; allowed: at least 1, which rounding = "stochastic" rounds to')
+        if self.injection_mismatch and not self.charge_injection:
+            raise ValueError("charge_injection: not given; allowed: a charge, of which injection_mismatch is a share")
+        analog = [key for key in ("leak_seconds", "charge_injection", "thermal_noise") if getattr(self, key)]
+        if self.storage == "counter" and analog:
+            raise ValueError(f'{analog[0]}: got {getattr(self, analog[0])}, which a "counter" does not have')
+        if self.storage == "counter" and not self.bits:
+            raise ValueError('bits: not given; allowed: 1 to 24, which storage = "counter" needs')
         return self
 
 

@@ -155,6 +155,15 @@ class Resolution:
         xp, (i, s) = _together(current, required)
         return _returned(current, self._at_rest(xp, s) + s * self._slewing(xp, i, seconds, self.delay(n, k)))
 
+    def slope(self, current: Tensor, seconds: float | None, n: int, k: int = 1) -> Tensor:
+        """Return dS/dd at d = 0, V: the gain A, or in t seconds A (1 - exp(-t I / (C A))); 0 before the delay is over.
+
+        Args:
+            current: I_k, A.
+            seconds, n, k: as in `resolvable`.
+        """
+        return 1 / (1 / self.gain + self._slewing(torch, current, seconds, self.delay(n, k)))
+
     def _floor(self, xp: Any, s: Any) -> Any:
         """f(S), written so that nothing overflows."""
         if self.ceiling is None:

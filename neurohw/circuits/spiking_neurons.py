@@ -23,6 +23,7 @@ with the memory of the membrane, t ~ 2 tau. So agreement with the ideal target g
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import math
 import signal
@@ -97,6 +98,10 @@ class SpikingParameters:
     highest: float = 1.0
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            self._require(field.name, number or field.name == "coding", "a number")
         for name in ("presentation", "full_rate", "membrane_time", "dt", "bias", "threshold"):
             self._require(name, 0 < getattr(self, name) < math.inf, "a finite number above 0")
         for name in ("refractory", "inhibition"):
@@ -104,6 +109,8 @@ class SpikingParameters:
         self._require("lowest", math.isfinite(self.lowest), "a finite number")
         self._require("highest", self.lowest < self.highest < math.inf, f"a finite number above lowest, {self.lowest}")
         self._require("dt", self.dt <= self.presentation, f"at most the presentation, {self.presentation} s")
+        whole = math.isclose(self.steps * self.dt, self.presentation, rel_tol=1e-6)
+        self._require("presentation", whole, f"a multiple of dt, {self.dt} s")
         self._require("coding", self.coding in _CODINGS, ", ".join(_CODINGS))
 
     def _require(self, name: str, fits: bool, allowed: str) -> None:

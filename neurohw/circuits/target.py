@@ -53,7 +53,7 @@ class DecisionEvents:
     def shares(self) -> dict[str, float]:
         """Return winners per sample and the shares of tied and of unresolved samples; empty without decisions."""
         counts = {"winners_per_image": self.winners, "tied_share": self.tied, "unresolved_share": self.unresolved}
-        return {key: count / self.decisions for key, count in counts.items()} if self.winners else {}
+        return {key: count / self.decisions for key, count in counts.items()} if self.homeostasis_updates else {}
 
 
 @dataclass(frozen=True)

@@ -238,12 +238,9 @@ def _spiking_target(
     names = [field.name for field in dataclasses.fields(SpikingParameters)]
     if unknown := experiment.target.parameters.keys() - set(names):
         raise InputError(f"target.parameters: {sorted(unknown)[0]}: unknown key; allowed: {', '.join(names)}")
-    if experiment.target.ties != "lowest":
-        raise InputError(f"target.ties: got {experiment.target.ties!r}; spiking neurons decide ties by their "
-                         "potential, then at random; allowed: leave it out")  # fmt: skip
     try:
         parameters = SpikingParameters(**experiment.target.parameters)  # type: ignore[arg-type]
-    except (InputError, TypeError) as error:  # a text where a number belongs
+    except InputError as error:
         raise InputError(f"target.parameters: {error}") from None
     return SpikingTarget(*wanted, parameters=parameters, generator=streams.generator("spikes"), **common)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 
 class HeldSignals:
-    """In a `with` block, SIGINT and SIGTERM wait until they are delivered; a second one comes through at once.
+    """In a `with` block, SIGINT, SIGTERM and SIGHUP wait until they are delivered; a second one comes through at once.
 
     Handlers are those found on entry: a signal that is ignored or left to the system stays so, and outside the main
     thread, where Python delivers none, nothing is done.
@@ -23,7 +23,7 @@ class HeldSignals:
     def __enter__(self) -> HeldSignals:
         self._handlers.clear()
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 handler = signal.getsignal(number)
                 if callable(handler):
                     self._handlers[number] = handler
