@@ -233,14 +233,14 @@ def test_impossible_k(k: int) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"presentation": -0.1}, r"target\.spiking\.presentation: got -0\.1; allowed: a finite number above 0"),
-        ({"dt": 0.0}, r"target\.spiking\.dt: got 0\.0"),
-        ({"dt": 1.0}, r"target\.spiking\.dt: got 1\.0; allowed: at most the presentation"),
-        ({"membrane_time": math.inf}, r"target\.spiking\.membrane_time: got inf"),
-        ({"full_rate": math.nan}, r"target\.spiking\.full_rate: got nan"),
-        ({"refractory": -1e-3}, r"target\.spiking\.refractory: got -0\.001; allowed: a finite number, 0 or above"),
-        ({"coding": "morse"}, r"target\.spiking\.coding: got 'morse'; allowed: poisson, regular, current"),
-        ({"highest": 0.0}, r"target\.spiking\.highest: got 0\.0; allowed: a finite number above lowest, 0\.0"),
+        ({"presentation": -0.1}, r"spiking\.presentation: got -0\.1; allowed: a finite number above 0"),
+        ({"dt": 0.0}, r"spiking\.dt: got 0\.0"),
+        ({"dt": 1.0}, r"spiking\.dt: got 1\.0; allowed: at most the presentation"),
+        ({"membrane_time": math.inf}, r"spiking\.membrane_time: got inf"),
+        ({"full_rate": math.nan}, r"spiking\.full_rate: got nan"),
+        ({"refractory": -1e-3}, r"spiking\.refractory: got -0\.001; allowed: a finite number, 0 or above"),
+        ({"coding": "morse"}, r"spiking\.coding: got 'morse'; allowed: poisson, regular, current"),
+        ({"highest": 0.0}, r"spiking\.highest: got 0\.0; allowed: a finite number above lowest, 0\.0"),
     ],
 )
 def test_impossible_parameters(wrong: dict[str, float], said: str) -> None:
