@@ -53,6 +53,15 @@ def differing_keys(configs: Sequence[Flat]) -> list[str]:
     return sorted(differing, key=_rank)
 
 
+def follows(configs: Sequence[Flat]) -> str | None:
+    """Return "target.ties" where the rule for ties follows from the circuit and the back-end, as its default does."""
+    rules: dict[tuple[Any, Any], set[Any]] = {}
+    for config in configs:
+        made_of = config.get("target.circuit", "ideal"), config.get("hardware.backend", "ideal")
+        rules.setdefault(made_of, set()).add(config.get("target.ties"))
+    return "target.ties" if all(len(found) == 1 for found in rules.values()) else None
+
+
 def is_preferred(key: str) -> bool:
     """Return whether a key belongs into a name whenever it differs."""
     return key.startswith(_PREFERRED)
@@ -65,7 +74,8 @@ def name_points(configs: Sequence[Flat], short: bool = False) -> list[Name]:
         configs: dotted keys.
         short: whether to leave out preferred keys, too, where the names stay as distinct without.
     """
-    differing = differing_keys(configs)
+    followed = follows(configs)
+    differing = [key for key in differing_keys(configs) if key != followed]
     keys = [key for key in differing if is_preferred(key)]
     names = _named(configs, keys)
     for extra in (key for key in differing if not is_preferred(key)):

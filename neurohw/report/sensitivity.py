@@ -15,7 +15,7 @@ from typing import Any
 
 from neurohw.report.data import Spread, spread_of
 from neurohw.report.loss import Lost, Tried, point_lost
-from neurohw.report.naming import SPARSE, Flat, differing_keys, name_points, plain
+from neurohw.report.naming import SPARSE, Flat, differing_keys, follows, name_points, plain
 from neurohw.report.points import Point
 from neurohw.report.wording import AXES, Worse, axis_of
 
@@ -123,7 +123,8 @@ def sensitivity_data(points: Sequence[Point]) -> list[Sensitivity]:
 
 def _settings(configs: Sequence[Flat]) -> list[Setting]:
     """Return of each configuration what differs; what is off or without errors is absent."""
-    keys = [key for key in differing_keys(configs) if key != "name"] if configs else []
+    followed = follows(configs)
+    keys = [key for key in differing_keys(configs) if key not in ("name", followed)] if configs else []
     return [{key: _hashable(config[key]) for key in keys if _is_given(key, config.get(key))} for config in configs]
 
 
