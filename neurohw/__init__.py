@@ -13,6 +13,7 @@ _HOME = {
     "DeviceModel": "devices.model",
     "Dynamics": "networks.ep",
     "EPNetwork": "networks.ep",
+    "EnergyLedger": "energy.ledger",
     "Experiment": "config",
     "IdealArray": "crossbar.ideal",
     "IdealTarget": "circuits.target",

@@ -16,6 +16,7 @@ from rich.table import Table
 from neurohw import __version__
 from neurohw.cli_circuit import circuit_app
 from neurohw.cli_device import device_app
+from neurohw.cli_energy import energy
 from neurohw.errors import InputError, NeurohwError
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ data_app = typer.Typer(no_args_is_help=True, help="Where data sets are, and how 
 app.add_typer(data_app, name="data")
 app.add_typer(device_app, name="device")
 app.add_typer(circuit_app, name="circuit")
+app.command()(energy)
 
 Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to.", show_default=False)]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]

@@ -37,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli": {"*"},
     "cli_device": {"*"},
     "cli_circuit": {"*"},
+    "cli_energy": {"*"},
     "__main__": {"cli"},
     "__init__": {"*"},
 }

@@ -11,11 +11,13 @@ from neurohw.shipping import read_toml, shipped
 
 _FOLDER = "device_models"
 _TEMPLATE = "template"
+_PERIPHERY = "periphery_"  # energy tables of the circuits around the cells, see neurohw.energy.table
 
 
 def device_names() -> tuple[str, ...]:
     """Return the names of the shipped devices."""
-    return tuple(sorted(path.stem for path in shipped(_FOLDER).glob("*.toml") if path.stem != _TEMPLATE))
+    stems = (path.stem for path in shipped(_FOLDER).glob("*.toml"))
+    return tuple(sorted(stem for stem in stems if stem != _TEMPLATE and not stem.startswith(_PERIPHERY)))
 
 
 def device_path(name_or_path: str | Path) -> Path:

@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from neurohw.errors import InputError
 from neurohw.report import figures
 from neurohw.report.content import Content, content
+from neurohw.report.energy_figure import energy_figures
+from neurohw.report.energy_table import FIGURE_NOTE, energy_frame
 from neurohw.report.expected import EXPECTED_COLUMNS, EXPECTED_NOTE
 from neurohw.report.points import epochs_done, group_records
 from neurohw.report.reproduce import CONFIGS, configuration, configuration_file
@@ -30,8 +32,8 @@ PAGE = "index.html"
 MOST_POINTS = 80  # in one figure
 MOST_PANELS = 16  # in the figure of sensitivities, and lines in one of its panels
 MOST_LINES = 12
-_FIGURES = {"sensitivity", "accuracy", "curves"}
-_PICTURES = {"sensitivity", "accuracy"}  # also as PNG
+_FIGURES = {"sensitivity", "accuracy", "curves", "energy", "pareto"}
+_PICTURES = _FIGURES - {"curves"}  # also as PNG
 _THEMED = {figures.INK: "currentColor", figures.PAPER: "var(--paper)", figures.GRID: "var(--grid)"}
 
 
@@ -43,7 +45,7 @@ def write_report(records: list[RunRecord], folder: Path | str, title: str | None
     Args:
         records: of any number of experiments.
         folder: made if it is missing; gets index.html, report.md, data.csv, curves.csv, sensitivity.csv (of a
-            sweep), the figures and configs/.
+            sweep), energy.csv (where records have an account), the figures and configs/.
         title: of the page; made from the records' names unless given.
 
     Raises:
@@ -99,14 +101,17 @@ def _figures(said: Content) -> Iterator[tuple[str, Figure]]:
         curves = curves.groupby(["metric", "group"]).filter(lambda panel: panel["epoch"].nunique() > 1)
         if len(curves):
             yield "curves", figures.curves_figure(curves, by_variant)
+    yield from energy_figures(said.energies)
 
 
 def _write_frames(records: Sequence[RunRecord], said: Content, folder: Path) -> None:
     frames = {"data.csv": records_frame(records), "curves.csv": said.curves}
     if said.sensitivities:
         frames["sensitivity.csv"] = sensitivity_frame(said.sensitivities)
-    else:
-        (folder / "sensitivity.csv").unlink(missing_ok=True)
+    if said.energies:
+        frames["energy.csv"] = energy_frame(said.energies)
+    for name in {"sensitivity.csv", "energy.csv"} - frames.keys():  # an earlier report's
+        (folder / name).unlink(missing_ok=True)
     for name, frame in frames.items():
         with atomic(folder / name) as temporary:
             frame.to_csv(temporary, index=False)
@@ -129,4 +134,5 @@ def _environment() -> Environment:
     )
     environment.filters |= {"markdown": markdown, "cell": markdown_cell}
     environment.globals |= {"expected_columns": EXPECTED_COLUMNS, "expected_note": EXPECTED_NOTE, "drawn_note": DRAWN}
+    environment.globals["energy_note"] = FIGURE_NOTE
     return environment

@@ -25,7 +25,7 @@ from neurohw.config import Experiment, ScheduleSection
 from neurohw.crossbar.base import SynapseArray
 from neurohw.crossbar.build import build_array
 from neurohw.crossbar.faults import checked_map
-from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.programmed import find_noise_model
 from neurohw.crossbar.remedies import find_analog_remedy
 from neurohw.devices.library import load_device
@@ -35,6 +35,7 @@ from neurohw.networks.base import Network
 from neurohw.networks.bp import BPNetwork
 from neurohw.networks.ep import Dynamics, EPNetwork
 from neurohw.networks.layer import Layer
+from neurohw.runs.periphery import read_path
 from neurohw.runs.task import Task
 from neurohw.seeding import Streams
 from neurohw.training.phases import Epoch, Phase, Samples, alternation_plan, plain_plan
@@ -120,20 +121,7 @@ def _fresh_array(experiment: Experiment, streams: Streams, i: int, n_pre: int, n
         weights,
         device=device_model(experiment) or section.device,
         remedy=section.remedy,
-        read_path=ReadPath(
-            dac_bits=section.dac_bits or None,
-            adc_bits=section.adc_bits or None,
-            read_noise=section.read_noise,
-            weight_noise=section.weight_noise,
-            output_bound=section.output_bound,
-            relative_noise=section.relative_noise,
-            input_noise=section.input_noise,
-            coding=section.input_coding,
-            signed_passes=section.signed_passes,
-            column_gain=section.column_gain,
-            column_offset=section.column_offset,
-            nonlinearity=section.read_nonlinearity,
-        ),
+        read_path=read_path(section),
         pulses=PulseScheme(length=section.pulse_length, kind=section.pulse_kind),
         weight_range=section.weight_range,
         tile=section.tile,

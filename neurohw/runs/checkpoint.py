@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from neurohw.circuits.target import DecisionEvents, Homeostasis
+from neurohw.energy.ledger import Counts
 from neurohw.errors import InputError
 from neurohw.networks.base import Network
 from neurohw.runs.files import atomic
@@ -34,6 +35,8 @@ class Progress:
         order: state of the stream "batches" before the epoch under way, which it draws its order from; None between
             epochs.
         events: of the target circuit, in the epoch under way.
+        ledger: state of the ledger when it was saved; empty before.
+        ledger_curve: counts of training after each epoch.
     """
 
     homeostasis: Homeostasis
@@ -47,6 +50,8 @@ class Progress:
     epoch_seconds: float = 0.0
     order: Tensor | None = None
     events: DecisionEvents = field(default_factory=lambda: DecisionEvents(0, 0))
+    ledger: dict[str, Any] = field(default_factory=dict)
+    ledger_curve: list[Counts] = field(default_factory=list)
 
 
 def save_checkpoint(
@@ -70,6 +75,8 @@ def save_checkpoint(
         "batches": progress.batches,
         "epoch_seconds": progress.epoch_seconds,
         "events": list(astuple(progress.events)),
+        "ledger": progress.ledger,
+        "ledger_curve": progress.ledger_curve,
         "clock_seconds": network.clock.seconds,
         "network": network.state_dict(),
         "rules": [phase.rule.state_dict() for phase in phases],
@@ -106,13 +113,16 @@ def load_checkpoint(
 
 
 def _restored(content: dict[str, Any], network: Network, phases: list[Phase], streams: Streams) -> Progress:
-    earlier: dict[str, Any] = {"batches": 0, "epoch_seconds": 0.0, "events": [0, 0]}  # the first had none of these
+    earlier: dict[str, Any] = {  # what the first had none of
+        "batches": 0, "epoch_seconds": 0.0, "events": [0, 0], "ledger": {}, "ledger_curve": [],
+    }  # fmt: skip
     content = earlier | content
     network.load_state_dict(content["network"])
     network.clock.seconds = content["clock_seconds"]
     for phase, state in zip(phases, content["rules"], strict=True):
         phase.rule.load_state_dict(state)
     streams.load_state_dict(content["streams"])
-    kept = ("done", "round", "curve", "train_seconds", "images", "metrics", "batches", "epoch_seconds")
+    kept = ("done", "round", "curve", "train_seconds", "images", "metrics", "batches", "epoch_seconds",
+            "ledger", "ledger_curve")  # fmt: skip
     homeostasis, events = Homeostasis(content["threshold"], content["activity"]), DecisionEvents(*content["events"])
     return Progress(homeostasis, events=events, **{key: content[key] for key in kept})

@@ -21,7 +21,8 @@ RECORD, METRICS, CHECKPOINT = "record.json", "metrics.csv", "checkpoint.pt"
 class RunRecord(BaseModel):
     """What `record.json` holds; `curve` is `metrics.csv`, a row per epoch.
 
-    Accuracies are fractions in 0..1. `ledger` and `energy` stay empty until events are counted.
+    Accuracies are fractions in 0..1. `ledger` has `counts` (component, phase, event), `facts` (what an account needs
+    besides), and `ledger_curve` (counts of training after each epoch); it is empty where events were not counted.
     """
 
     model_config = ConfigDict(extra="forbid")

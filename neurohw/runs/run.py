@@ -12,17 +12,17 @@ from typing import Any, Literal
 
 import torch
 
-from neurohw.circuits.target import Decision, DecisionEvents, TargetCircuit
+from neurohw.circuits.target import Decision, DecisionEvents
 from neurohw.clock import Clock
 from neurohw.config import Experiment, config_hash
 from neurohw.errors import InputError
-from neurohw.networks.base import Network
 from neurohw.runs.aging import evaluate_ages
 from neurohw.runs.build import build_circuit, build_network, build_plan, file_contents
 from neurohw.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
 from neurohw.runs.evaluate import evaluate
 from neurohw.runs.files import writable_folder
 from neurohw.runs.interrupts import HeldSignals
+from neurohw.runs.metering import metered
 from neurohw.runs.progress import Reporter, Silent
 from neurohw.runs.record import CHECKPOINT, METRICS, RECORD, RunRecord, git_revision, read_record, versions, write_curve
 from neurohw.runs.task import Task, build_task
@@ -100,8 +100,10 @@ class _Session:
         self.identity = f"{digest}-{seed}-{streams.device.type}"
         self.checkpoint_seconds = checkpoint_seconds
         self.saved = self.began = time.perf_counter()  # the last checkpoint; the epoch, less its interruptions
-        self.network: Network = build_network(experiment, streams, Clock())
-        self.circuit: TargetCircuit = build_circuit(experiment, streams, task.n_classes)
+        network = build_network(experiment, streams, Clock())
+        self.metered = metered(experiment, network, build_circuit(experiment, streams, task.n_classes))
+        self.network, self.circuit = self.metered.network, self.metered.circuit
+        self.counted = True  # unless it goes on from a checkpoint without a ledger: half a count would mislead
         self.phases, self.plan = build_plan(experiment, task, self.network)
         self.progress = Progress(self.circuit.initial())
         self.signals = HeldSignals()
@@ -111,6 +113,9 @@ class _Session:
         if resume:
             restored = load_checkpoint(self.folder, self.identity, self.network, self.phases, self.streams)
             self.progress = restored or self.progress
+            self.counted = restored is None or bool(restored.ledger)
+            if restored is not None and restored.ledger:
+                self.metered.ledger.load_state_dict(restored.ledger)
         _remove_leftovers(self.folder)
         stop = min(stop_after or self.experiment.training.epochs, self.experiment.training.epochs)
         try:
@@ -150,6 +155,7 @@ class _Session:
         progress.train_seconds += seconds
         progress.images += images
         progress.curve.append(row)
+        progress.ledger_curve.append(self.metered.training_counts())
         progress.batches, progress.epoch_seconds, progress.order, progress.events = 0, 0.0, None, DecisionEvents(0, 0)
         self.report.end(row)
 
@@ -191,6 +197,7 @@ class _Session:
         self._save_if_older(self.checkpoint_seconds)
 
     def _save(self) -> None:
+        self.progress.ledger = self.metered.ledger.state_dict() if self.counted else {}
         save_checkpoint(self.folder, self.identity, self.progress, self.network, self.phases, self.streams)
         self.saved = time.perf_counter()
 
@@ -230,6 +237,7 @@ class _Session:
                 "train_images_per_second": progress.images / progress.train_seconds if progress.train_seconds else 0.0,
                 "epochs": progress.round,
             },
+            ledger=self.metered.record(progress.done, progress.ledger_curve) if self.counted else {},
             peak_memory_bytes=_peak_memory_bytes(),
             curve=progress.curve,
         )

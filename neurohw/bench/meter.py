@@ -1,0 +1,92 @@
+"""What do the meters cost? The same batches on metered and on plain parts, one after the other in one process."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+import torch
+
+from neurohw.circuits.target import TargetCircuit
+from neurohw.clock import Clock
+from neurohw.config import Experiment
+from neurohw.loading import load_experiment
+from neurohw.networks.base import Network
+from neurohw.runs.build import build_circuit, build_network, build_plan
+from neurohw.runs.metering import metered
+from neurohw.runs.task import Task, build_task
+from neurohw.seeding import Streams
+from neurohw.training.loop import train_epoch
+from neurohw.training.phases import Epoch, Phase, Samples
+
+_RULES = {"bp": "mnist_unsupervised_bp_1layer", "ep": "mnist_unsupervised_ep_1layer"}
+_ANALOG = {"hardware.backend": "analog", "hardware.device": "ecram"}
+_BACKENDS: dict[str, dict[str, Any]] = {"ideal": {}, "analog": _ANALOG}
+GOAL = 1.05
+_WARM_UP = 110  # batches; the first 100 updates are looked at one by one
+
+
+def meter(
+    rules: tuple[str, ...] = ("bp", "ep"),
+    backends: tuple[str, ...] = ("ideal", "analog"),
+    neurons: int = 2000,
+    batches: int = 10,
+    repeats: int = 30,
+) -> list[dict[str, Any]]:
+    """Return time per batch with meters and without, 784-2000 on MNIST: the median of the ratios of `repeats` pairs.
+
+    Times are of the processor, which other work on the machine disturbs less than the clock on the wall.
+
+    Args:
+        rules, backends: what is timed.
+        neurons: of the output layer.
+        batches: timed at once.
+        repeats: pairs of timings, the order of the two alternating.
+    """
+    return [_measure(rule, backend, neurons, batches, repeats) for rule in rules for backend in backends]
+
+
+def _measure(rule: str, backend: str, neurons: int, batches: int, repeats: int) -> dict[str, Any]:
+    overrides = {"network.layers": [784, neurons], **_BACKENDS[backend]}
+    experiment = load_experiment(_RULES[rule], overrides)
+    sides = [_Side(experiment, batches, with_meters) for with_meters in (False, True)]
+    pairs, warm_up = [], -(-_WARM_UP // batches)
+    for i in range(repeats + warm_up):
+        order = sides if i % 2 else sides[::-1]
+        seconds = {side: side.seconds() for side in order}
+        pairs.append((seconds[sides[0]], seconds[sides[1]]))
+    plain, with_meters = zip(*pairs[warm_up:], strict=True)
+    return {
+        "rule": rule,
+        "backend": backend,
+        "plain_ms_per_batch": 1e3 * statistics.median(plain) / batches,
+        "metered_ms_per_batch": 1e3 * statistics.median(with_meters) / batches,
+        "ratio": statistics.median(m / p for p, m in pairs[warm_up:]),
+        "goal": GOAL,
+        "threads": torch.get_num_threads(),
+    }
+
+
+class _Side:
+    """One training to time, on parts of its own."""
+
+    def __init__(self, experiment: Experiment, batches: int, with_meters: bool) -> None:
+        self.streams = Streams(0)
+        self.task: Task = build_task(experiment, self.streams)
+        self.network: Network = build_network(experiment, self.streams, Clock())
+        self.circuit: TargetCircuit = build_circuit(experiment, self.streams, self.task.n_classes)
+        if with_meters:
+            parts = metered(experiment, self.network, self.circuit)
+            self.network, self.circuit = parts.network, parts.circuit
+        (phase, *_), _ = build_plan(experiment, self.task, self.network)
+        samples = Samples(phase.samples.images[: batches * phase.batch_size], None)
+        part = Phase(phase.name, samples, phase.batch_size, phase.rule, phase.schedule)
+        self.epoch = Epoch(part, 0, 1, True)
+
+    def seconds(self) -> float:
+        """Train the batches, and return how long it took."""
+        began = time.process_time()
+        train_epoch(self.network, self.circuit, self.circuit.initial(), self.epoch, self.task.as_input(),
+                    self.streams.generator("batches"), 1.0)  # fmt: skip
+        return time.process_time() - began

@@ -1,0 +1,90 @@
+"""From counts to joules, seconds and square metres: sum of (energy per event) x (events), and what follows from it.
+
+Two separate tables, as in Accelergy: what happened (a ledger's counts) and what each event costs (a periphery table
+and a device); a new figure needs no new run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from neurohw.energy.area import areas, cells_used
+from neurohw.energy.array_facts import ArrayFacts, Counts, RunFacts, WritesPerCell, checked, facts_from
+from neurohw.energy.breakdown import EnergyBreakdown, energy_to_accuracy
+from neurohw.energy.charges import charged, standby
+from neurohw.energy.conditions import Conditions
+from neurohw.energy.latency import Latency, latency
+from neurohw.energy.lifetime import Lifetime, lifetime
+from neurohw.energy.prices import Item, Prices
+from neurohw.energy.ranges import Figure, Range
+from neurohw.energy.schedule import Parallelism, Schedule
+from neurohw.energy.settling import settling_neurons
+from neurohw.energy.table import EnergyTable
+
+__all__ = [
+    "ArrayFacts", "EnergyBreakdown", "Parallelism", "RunFacts", "Schedule", "WritesPerCell", "account",
+    "energy_to_accuracy", "facts_from", "macs",
+]  # fmt: skip
+
+
+def account(
+    counts: Mapping[str, Any],
+    facts: RunFacts | Mapping[str, Any],
+    table: EnergyTable,
+    device: Conditions | None = None,
+    schedule: Schedule | None = None,
+) -> EnergyBreakdown:
+    """Return the account of a run.
+
+    Args:
+        counts: component, phase, event: as a ledger gives them.
+        facts: of the arrays and images, as a ledger gives them or read.
+        table: what circuits around the cells cost.
+        device: what reading and writing cells costs; None: nothing of it was counted.
+        schedule: parallelism, EP mode, precision; defaults otherwise.
+
+    Raises:
+        InputError: nothing was counted; a component or an event has no rule; a figure is missing; a count is
+            negative. All by name.
+    """
+    found = checked(counts)
+    known = facts if isinstance(facts, RunFacts) else facts_from(facts, found)
+    prices = Prices(table, device, schedule or Schedule(), known)
+    items = [*charged(found, prices), *settling_neurons(found, prices)]
+    time = latency(found, prices)
+    items += _standing_by(found, prices, time)
+    endurance = device.endurance if device is not None else None
+    worn = (lifetime(name, array, known.trained, endurance) for name, array in known.arrays.items())
+    return EnergyBreakdown(
+        items=tuple(items),
+        macs=macs(found, known),
+        facts=known,
+        latency=time,
+        area=areas(found, prices),
+        cells_used=cells_used(prices),
+        lifetimes=tuple(wear for wear in worn if isinstance(wear, Lifetime)),
+        table=table.name,
+        device=device.device if device is not None else "none",
+        schedule=prices.schedule,
+    )
+
+
+def macs(counts: Counts, facts: RunFacts) -> dict[str, float]:
+    """Return the multiply-accumulates of the arrays' reads by phase: vectors x inputs x outputs, both directions."""
+    found: dict[str, float] = {}
+    for name, array in facts.arrays.items():
+        for phase, events in counts.get(name, {}).items():
+            vectors = events.get("reads", 0.0) + events.get("reads_transposed", 0.0)
+            found[phase] = found.get(phase, 0.0) + vectors * array.weights
+    return {phase: number for phase, number in found.items() if number}
+
+
+def _standing_by(counts: Counts, prices: Prices, time: Latency) -> Iterator[Item]:
+    if prices.schedule.standby == "simulated":
+        clock = counts.get("clock", {})
+        seconds = {phase: Range.of(events.get("seconds", 0.0)) for phase, events in clock.items()}
+        yield from standby(seconds, counts, prices, None)
+    elif prices.schedule.standby == "busy":
+        model = Figure("latency model", time.total, "computed from the counts and the schedule")
+        yield from standby(time.phases, counts, prices, model)

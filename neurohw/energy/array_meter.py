@@ -1,0 +1,273 @@
+"""Counting what is done to an array: told of every call, a meter records what hardware would have done.
+
+Events, per phase of the clock, under the array's name:
+    reads, reads_transposed     vectors presented to either side: batch times `times`
+    dac_conversions             vectors x passes x lines x tiles that share a line
+    adc_conversions             vectors x passes x outputs x tiles whose partial sums make an output
+    read_conductance            siemens: sum over vectors of sum_ij x_i^2 G_ij, x in units of the converter's full scale
+                                (see `Side`), G from a snapshot renewed every `SNAPSHOT_UPDATES` updates
+    pulses_up, pulses_down      programming pulses given to devices: the array's own count, else the expected number
+    half_selected               cells at half the voltage, summed over the slots of the trains, expected: per slot, rows
+                                that pulse times columns, plus columns that pulse times rows, less twice coincidences
+                                (from the 100th update on, one in four stands for all where pulses are counted)
+    pulse_slots                 time slots of the trains: batch x length x terms (crossbars pulse at the same time;
+                                `ArrayMeter.shortened_slots` has what is left of them where trains end early)
+    programmed_cells            cells that `increment` is asked to change, or that `program` verifies
+and under "digital": `adds` (digital biases and partial sums of tiles), `macs` and `optimizer_words` of products that
+are summed digitally; under "buffer": `bits` (codes to DACs, codes from ADCs), `interconnect_bits` (outputs to the next
+layer, partial sums of tiles to where they are added).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurohw.clock import Clock
+from neurohw.crossbar.base import OuterProducts, SynapseArray, Writes
+from neurohw.energy.inside import SiemensOf, Tiles, hidden_reads, line_conductances
+from neurohw.energy.ledger import EnergyLedger, Entry
+from neurohw.energy.side import Converters, Side
+from neurohw.energy.trains import Lines, Trains, expected_trains, line_by_line
+
+SNAPSHOT_UPDATES = 250  # updates between two looks at the conductances
+
+ALL_LOOKED_AT, SAMPLED_EVERY = 100, 4  # updates whose trains are looked at: the first, then one in so many for all
+
+
+@dataclass(frozen=True)
+class ArraySettings:
+    """What a meter must know beside the array.
+
+    Args:
+        converters: of both sides.
+        trains: how updates are written; None: not known, so pulses are counted as far as the array itself does.
+        siemens_of: conductances of weights, for arrays that know weights only.
+        bias_adds: digital biases added to every read, one per output, or 0.
+        free_steps: of reads in phase "free" that stand for more than so many, the rest belongs to phase "nudged" (one
+            read of the held input stands for those of both); None: no such reads.
+    """
+
+    converters: Converters = field(default_factory=Converters)
+    trains: Trains | None = None
+    siemens_of: SiemensOf | None = None
+    bias_adds: int = 0
+    free_steps: int | None = None
+
+
+class ArrayMeter:
+    """Counts what is done to one array, told of every call; never calls anything that draws or changes.
+
+    Args:
+        array: what is metered.
+        ledger, clock: where it is counted, and the phase it is counted under.
+        name: the component, "W1", "W2", ...
+        settings: see `ArraySettings`.
+    """
+
+    def __init__(
+        self, array: SynapseArray, ledger: EnergyLedger, clock: Clock, name: str, settings: ArraySettings
+    ) -> None:
+        self.name, self.settings, self.shape = name, settings, array.shape
+        self.tiles = Tiles.of(array)
+        self._ledger, self._clock = ledger, clock
+        self._sums = line_conductances(self.tiles, settings.siemens_of)  # siemens on each line
+        weighs = self._sums is not None
+        n_post, n_pre = array.shape
+        self._forward = Side(n_pre, self.tiles.columns, settings.converters, False, weighs, array.device)
+        self._backward = Side(n_post, self.tiles.rows, settings.converters, True, weighs, array.device)
+        self.updates, self._written = 0, False  # written since the last time that passed
+        self.shortened_slots = 0.0  # of trains that end once the sample's largest product is written
+        self._scratch: dict[torch.Size, Tensor] = {}
+        self._before = hidden_reads(self.tiles)
+        ledger.attach(self)
+
+    @property
+    def weighs(self) -> bool:
+        """Whether the conductances are known."""
+        return self._sums is not None
+
+    def reads(self, pre: Tensor, times: int) -> None:
+        """A read of [B, n_pre]."""
+        phase, free = self._clock.phase, self.settings.free_steps
+        if phase == "free" and free is not None and times > free:
+            self._forward.present(pre, free, phase)
+            self._forward.present(pre, times - free, "nudged")
+        else:
+            self._forward.present(pre, times, phase)
+
+    def reads_transposed(self, post: Tensor, times: int) -> None:
+        """A transposed read of [B, n_post]."""
+        self._backward.present(post, times, self._clock.phase)
+
+    def replays(self) -> None:
+        """A recorded relaxation may follow: what it reads belongs to the present phase."""
+        self._forward.claim(self._clock.phase)
+        self._backward.claim(self._clock.phase)
+
+    def updated(self, products: OuterProducts, rate: float, writes: Writes) -> None:
+        """An update: parallel trains, or products summed digitally and cells written one by one."""
+        trains = self.settings.trains
+        gain = 0.0 if trains is None else rate * products.scale * trains.gain / trains.output_scale
+        if trains is None or gain == 0.0:
+            self._pulses(writes)
+        elif trains.kind == "parallel":
+            self._parallel(products, gain, trains, writes)
+        else:
+            cells = self.shape[0] * self.shape[1] * len(products.terms)
+            self._count("macs", products.batch * cells, "digital")
+            self._count("optimizer_words", trains.words * cells, "digital")
+            self._serial(self._pulses(writes))
+        self._changed()
+
+    def incremented(self, delta: Tensor, writes: Writes) -> None:
+        """A digitally computed change [n_post, n_pre], written line by line, the shorter side's lines one at a time."""
+        trains = self.settings.trains
+        self._count("programmed_cells", int(torch.count_nonzero(delta)))
+        if trains is None:
+            self._pulses(writes)
+        else:
+            slots, up, down = line_by_line(delta, trains.granularity * trains.output_scale)
+            given = self._pulses(writes, up * trains.gain, down * trains.gain)
+            lines, others = min(self.shape), max(self.shape)
+            self._count("pulse_slots", slots)
+            self._count("half_selected", max(0.0, slots * others + given * (lines - 2)))
+        self._changed()
+
+    def programmed(self, weights: Tensor, writes: Writes) -> None:
+        """Weights written and verified, cell by cell."""
+        self._count("programmed_cells", weights.numel())
+        self._serial(self._pulses(writes))
+        self._changed()
+
+    def aged(self, seconds: float) -> None:
+        """Time passed; cells that age without being written are looked at anew."""
+        if seconds and not self._written:
+            self._look()
+        self._written = False
+
+    def entries(self) -> Iterator[Entry]:
+        """Return what reads imply, phase by phase."""
+        forward, backward = (None, None) if self._sums is None else self._sums
+        tiles = (len(self.tiles.rows), len(self.tiles.columns))
+        yield from self._of_reads(self._forward, "reads", tiles, self.settings.bias_adds, forward)
+        yield from self._of_reads(self._backward, "reads_transposed", tiles[::-1], 0, backward)
+        yield from self._of_hidden_reads()
+
+    def _of_reads(
+        self, side: Side, event: str, tiles: tuple[int, int], bias_adds: int, sums: Tensor | None
+    ) -> Iterator[Entry]:
+        """Yield what one side's vectors imply; tiles: (how many share an input line, how many make up an output)."""
+        converters, outputs = self.settings.converters, sum(self.shape) - side.lines
+        sharing, parts = tiles
+        for phase, vectors in side.counted().items():
+            inputs, converted = vectors * side.lines * sharing, vectors * outputs * parts * converters.passes
+            yield self.name, phase, event, vectors
+            yield self.name, phase, "dac_conversions", inputs * converters.passes
+            yield self.name, phase, "adc_conversions", converted
+            yield "digital", phase, "adds", vectors * (outputs * (parts - 1) + bias_adds)
+            yield "buffer", phase, "bits", inputs * converters.codes[0] + converted * converters.codes[1]
+            moved = vectors * outputs * (1 + (parts if parts > 1 else 0))
+            yield "buffer", phase, "interconnect_bits", moved * converters.codes[1]
+        for phase, siemens in side.conductance(sums).items():
+            yield self.name, phase, "read_conductance", siemens
+
+    def _of_hidden_reads(self) -> Iterator[Entry]:
+        """Yield the reads of a transfer remedy's hidden array, which are part of its updates."""
+        now, before, phase = hidden_reads(self.tiles), self._before, "update"
+        code_in, code_out = self.settings.converters.codes
+        dac, adc = now.dac - before.dac, now.adc - before.adc
+        yield self.name, phase, "reads", now.vectors - before.vectors
+        yield self.name, phase, "dac_conversions", dac
+        yield self.name, phase, "adc_conversions", adc
+        yield self.name, phase, "read_conductance", now.siemens - before.siemens
+        yield "digital", phase, "optimizer_words", now.words - before.words
+        yield "buffer", phase, "bits", dac * code_in + adc * code_out
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return both sides, the conductances looked at last, and when that was."""
+        sums = {} if self._sums is None else {"pre": self._sums[0].clone(), "post": self._sums[1].clone()}
+        sides = {"forward": self._forward.state_dict(), "backward": self._backward.state_dict()}
+        return {**sides, "sums": sums, "updates": self.updates, "written": self._written,
+                "shortened_slots": self.shortened_slots}  # fmt: skip
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore `state_dict`; the array's own state holds what its hidden cells have done since it was made."""
+        self._forward.load_state_dict(state["forward"])
+        self._backward.load_state_dict(state["backward"])
+        if self._sums is not None:
+            device = self._sums[0].device
+            self._sums = state["sums"]["pre"].to(device), state["sums"]["post"].to(device)
+        self.updates, self._written = state["updates"], state["written"]
+        self.shortened_slots = state["shortened_slots"]
+
+    def _parallel(self, products: OuterProducts, gain: float, trains: Trains, writes: Writes) -> None:
+        """Count the trains of all terms, crossbar by crossbar; all crossbars pulse at the same time."""
+        self._count("pulse_slots", products.batch * trains.length * len(products.terms))
+        counted = writes.pulses_up is not None
+        weight = SAMPLED_EVERY if counted and trains.fast_rate is None and self.updates >= ALL_LOOKED_AT else 1
+        if self.updates % weight:
+            self._pulses(writes)
+            return
+        known: dict[tuple[int, int], Lines] = {}  # both phases of EP may have the same inputs
+
+        def lines(values: Tensor, part: slice) -> Lines:
+            key = id(values), part.start
+            if key not in known:
+                known[key] = Lines.of(values[:, part], self._scratch)
+            return known[key]
+
+        half = both = net = 0.0
+        for term in products.terms:
+            found = [
+                expected_trains(lines(term.post, rows), lines(term.pre, columns), gain * term.sign, trains,
+                                polarity=not counted)
+                for rows, columns, _ in self.tiles.blocks()
+            ]  # fmt: skip
+            self.shortened_slots += sum(
+                max(of_sample) for of_sample in zip(*(part.slots for part in found), strict=True)
+            )
+            half += trains.crossbars * sum(part.half_selected for part in found)
+            both += trains.crossbars * sum(part.coincidences for part in found)
+            net += trains.crossbars * sum(part.net for part in found)
+        self._count("half_selected", weight * half)
+        given = self._pulses(writes, (both + net) / 2, (both - net) / 2)
+        if trains.fast_rate is not None:  # what the fast array did not get, transfers gave to the slow one
+            self._serial(max(0.0, given - both), slots=False)
+
+    def _serial(self, pulses: float, slots: bool = True) -> None:
+        """Count pulses given to one cell after the other: all others of its row and column are half selected."""
+        rows = sum(part.stop - part.start for part in self.tiles.rows) / len(self.tiles.rows)
+        columns = sum(part.stop - part.start for part in self.tiles.columns) / len(self.tiles.columns)
+        self._count("half_selected", pulses * (rows + columns - 2))
+        if slots:
+            self._count("pulse_slots", pulses)
+
+    def _pulses(self, writes: Writes, up: float = 0.0, down: float = 0.0) -> float:
+        """Count the pulses that the array counted, else those expected, and return how many."""
+        if writes.pulses_up is not None and writes.pulses_down is not None:
+            up, down = writes.pulses_up, writes.pulses_down
+        elif self.settings.trains is not None and self.settings.trains.potentiates:
+            up, down = up + down, 0.0
+        self._count("pulses_up", up)
+        self._count("pulses_down", down)
+        return up + down
+
+    def _count(self, event: str, count: float, component: str = "") -> None:
+        self._ledger.record(component or self.name, self._clock.phase, event, count)
+
+    def _changed(self) -> None:
+        self.updates, self._written = self.updates + 1, True
+        if self.updates % SNAPSHOT_UPDATES == 0:
+            self._look()
+
+    def _look(self) -> None:
+        """Weigh what was read with the conductances looked at before, and look at them as they are now."""
+        if self._sums is not None:
+            self._forward.settle(self._sums[0])
+            self._backward.settle(self._sums[1])
+            self._sums = line_conductances(self.tiles, self.settings.siemens_of)

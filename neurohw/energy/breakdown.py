@@ -1,0 +1,190 @@
+"""What an account answers: energy by component and phase, time, area, wear, and how sure all that is."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from neurohw.energy.array_facts import TRAINING, RunFacts
+from neurohw.energy.latency import Latency
+from neurohw.energy.lifetime import Lifetime
+from neurohw.energy.prices import Item
+from neurohw.energy.ranges import PROVENANCES, Figure, Range
+from neurohw.energy.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class EnergyBreakdown:
+    """The account of a run; joules, seconds and square metres, low / nominal / high.
+
+    Args:
+        items: every line.
+        macs: multiply-accumulates of the arrays' reads, by phase.
+        facts: of the run.
+        latency: of the run.
+        area: by part, m2.
+        cells_used: share of the built cells that hold weights.
+        lifetimes: of the arrays whose writes were counted.
+        table, device: what it was accounted with.
+        schedule: what was taken for granted.
+    """
+
+    items: tuple[Item, ...]
+    macs: dict[str, float]
+    facts: RunFacts
+    latency: Latency
+    area: dict[str, Range]
+    cells_used: float
+    lifetimes: tuple[Lifetime, ...]
+    table: str
+    device: str
+    schedule: Schedule
+
+    @property
+    def total(self) -> Range:
+        """Energy of the run, J."""
+        return self.of(*{item.phase for item in self.items})
+
+    def of(self, *phases: str) -> Range:
+        """Return the energy of some phases, J."""
+        return Range.total(item.energy for item in self.items if item.phase in phases)
+
+    def by(self, key: Callable[[Item], Any]) -> dict[Any, Range]:
+        """Return the energy by a property of the items, the largest nominal first."""
+        found: dict[Any, Range] = {}
+        for item in self.items:
+            found[key(item)] = found.get(key(item), Range.of(0.0)) + item.energy
+        return dict(sorted(found.items(), key=lambda pair: -pair[1].nominal))
+
+    def by_component(self) -> dict[str, Range]:
+        """Return the energy by component."""
+        return self.by(lambda item: item.component)
+
+    def by_phase(self) -> dict[str, Range]:
+        """Return the energy by phase."""
+        return self.by(lambda item: item.phase)
+
+    @property
+    def per_inference(self) -> Range | None:
+        """Energy of an inferred image, J; None where none was inferred."""
+        return self.of("inference") / self.facts.inferred if self.facts.inferred else None
+
+    @property
+    def per_training_image(self) -> Range | None:
+        """Energy of a training image, J: all phases of training; association and inference left out."""
+        return self.of(*TRAINING) / self.facts.trained if self.facts.trained else None
+
+    @property
+    def per_epoch(self) -> Range | None:
+        """Energy of an epoch of training, J."""
+        return self.of(*TRAINING) / self.facts.epochs if self.facts.epochs else None
+
+    @property
+    def average_power(self) -> Range | None:
+        """Energy over the busy time, W, bound by bound; None where it took none."""
+        return self.total.over(self.latency.total) if self.latency.total.low else None
+
+    def tops_per_watt(self, *phases: str) -> Range | None:
+        """Return 1e12 operations per joule: 2 per multiply-accumulate of the arrays' reads, nothing else counted.
+
+        Args:
+            phases: None given: all.
+        """
+        chosen = phases or tuple(self.macs)
+        energy = self.of(*chosen)
+        operations = 2 * sum(self.macs.get(phase, 0.0) for phase in chosen)
+        return Range.of(operations / 1e12).over(energy) if operations and energy.low else None
+
+    def provenance_shares(self) -> dict[str, float]:
+        """Return the shares of the nominal energy whose figures are published, scaled, assumed; a product's is that
+        of its weakest figure."""
+        total = self.total.nominal
+        by = self.by(lambda item: item.provenance)
+        return {p: by[p].nominal / total if p in by and total else 0.0 for p in PROVENANCES}
+
+    @property
+    def assumed_share(self) -> float:
+        """The share of the nominal energy in which an assumed figure is a factor."""
+        return self.provenance_shares()["assumed"]
+
+    def assumed(self) -> dict[str, float]:
+        """Return the assumed figures that were used, and the share of the nominal energy each is a factor of."""
+        total = self.total.nominal or 1.0
+        found: dict[str, float] = {}
+        for item in self.items:
+            for figure in dict.fromkeys(item.figures):
+                if figure.provenance == "assumed":
+                    found[figure.key] = found.get(figure.key, 0.0) + item.energy.nominal / total
+        return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+
+    def sources(self) -> dict[str, Figure]:
+        """Return every figure that was used, by key."""
+        return {figure.key: figure for item in self.items for figure in item.figures}
+
+    def uncounted(self) -> list[str]:
+        """Return what the run could not count, as in "W1 pulses": its energy is missing from every figure here."""
+        return [f"{name} {what}" for name, array in self.facts.arrays.items() for what in array.uncounted]
+
+    @property
+    def widest(self) -> str | None:
+        """The component that dominates the spread: the largest high less low; None for an empty account."""
+        spreads = {name: energy.spread for name, energy in self.by_component().items()}
+        return max(spreads, key=lambda name: spreads[name], default=None)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return every line for a CSV."""
+        return [
+            {
+                "component": item.component,
+                "part": item.part,
+                "phase": item.phase,
+                "event": item.event,
+                "count": item.count,
+                **{f"{name}_joules": value for name, value in item.energy.as_dict().items()},
+                "provenance": item.provenance,
+                "figures": "; ".join(f"{figure.key}: {figure.source}" for figure in dict.fromkeys(item.figures)),
+            }
+            for item in self.items
+        ]
+
+    def summary(self) -> dict[str, Any]:
+        """Return the account as plain data, for a record."""
+        per = {"per_inference": self.per_inference, "per_training_image": self.per_training_image,
+               "per_epoch": self.per_epoch, "total": self.total, "average_power": self.average_power,
+               "tops_per_watt": self.tops_per_watt(), "latency": self.latency.total,
+               "area": Range.total(self.area.values())}  # fmt: skip
+        both = self.by(lambda item: (item.component, item.phase))
+        nested: dict[str, dict[str, Any]] = {}
+        for (component, phase), energy in both.items():
+            nested.setdefault(component, {})[phase] = energy.as_dict()
+        return {
+            "table": self.table,
+            "device": self.device,
+            "schedule": dataclasses.asdict(self.schedule),
+            **{key: value.as_dict() if value else None for key, value in per.items()},
+            "by_component_and_phase": nested,
+            "latency_by_phase": {phase: time.as_dict() for phase, time in self.latency.phases.items()},
+            "area_by_part": {part: area.as_dict() for part, area in self.area.items()},
+            "utilisation": self.latency.utilisation(),
+            "cells_used": self.cells_used,
+            "provenance": self.provenance_shares(),
+            "assumed": self.assumed(),
+            "uncounted": self.uncounted(),
+            "widest": self.widest,
+            "lifetime": [dataclasses.asdict(lifetime) for lifetime in self.lifetimes],
+            "images": {"trained": self.facts.trained, "inferred": self.facts.inferred, "epochs": self.facts.epochs},
+        }
+
+
+def energy_to_accuracy(wanted: float, accuracies: Sequence[float], energies: Iterable[Range]) -> Range | None:
+    """Return the energy spent when an accuracy was first reached; None where it never was.
+
+    Args:
+        wanted: fraction in 0..1.
+        accuracies: after each epoch.
+        energies: spent in all up to and with each epoch, J.
+    """
+    pairs = zip(accuracies, energies, strict=True)
+    return next((energy for accuracy, energy in pairs if accuracy >= wanted), None)

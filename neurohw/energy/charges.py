@@ -1,0 +1,183 @@
+"""From counted events to joules: one rule per event, and an error for an event without one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from neurohw.energy.array_facts import ArrayFacts, Counts
+from neurohw.energy.prices import Counted, Item, Prices
+from neurohw.energy.ranges import Figure, Range
+from neurohw.energy.settling import kept, settles
+from neurohw.errors import InputError
+
+Rule = Callable[[Counted, Prices], list[Item]]
+
+
+def charged(counts: Counts, prices: Prices) -> list[Item]:
+    """Return every count's items.
+
+    Raises:
+        InputError: a component or an event that no rule knows, or a figure that is missing; all by name.
+    """
+    items: list[Item] = []
+    wrong: dict[str, None] = {}  # every complaint, once
+    for part, phases in counts.items():
+        for phase, events in phases.items():
+            left, alone = kept(counts, part, phase, prices), settles(counts, phase, prices)
+            for event, count in events.items():
+                try:
+                    rule = _rule(Counted(part, phase, event, count), prices)
+                    if number := count * left.get(event, 1.0):
+                        items += rule(Counted(part, phase, event, number, alone), prices)
+                except InputError as error:
+                    wrong.setdefault(str(error))
+    if wrong:
+        raise InputError("\n".join(wrong))
+    return items
+
+
+def _rule(counted: Counted, prices: Prices) -> Rule:
+    rules = ARRAY_RULES if counted.part in prices.facts.arrays else RULES.get(counted.part)
+    if rules is None:
+        known = [*prices.facts.arrays, *RULES]
+        raise InputError(f"ledger: {counted.part}: no such component; known: {', '.join(known)} "
+                         "(arrays are those of the ledger's facts)")  # fmt: skip
+    if counted.event not in rules:
+        raise InputError(f"ledger: {counted.part}.{counted.phase}.{counted.event}: no rule for this event; "
+                         f"known of {counted.part}: {', '.join(rules)}")  # fmt: skip
+    return rules[counted.event]
+
+
+def _free(counted: Counted, prices: Prices) -> list[Item]:
+    """What costs nothing by itself: its energy is in other events."""
+    return []
+
+
+def priced(component: str, *keys: str) -> Rule:
+    """Return the rule count x the sum of figures."""
+
+    def rule(counted: Counted, prices: Prices) -> list[Item]:
+        return [counted.item(component, prices.table.figure(key, why=counted.why)) for key in keys]
+
+    return rule
+
+
+def _array(counted: Counted, prices: Prices) -> ArrayFacts:
+    return prices.facts.arrays[counted.part]
+
+
+def _dac(counted: Counted, prices: Prices) -> list[Item]:
+    array = _array(counted, prices)
+    bits = 1 if array.serial else prices.schedule.bits(array.dac_bits, f"{counted.part}.dac_bits")
+    cells = max(array.tile_shape) * array.devices_per_weight  # a line's length; either side may be driven
+    dac = prices.table.figure("dac.energy", why=counted.why, bits=bits, columns=cells)
+    row = prices.table.figure("row.energy", why=counted.why, bits=bits, columns=cells)
+    return [counted.item("dac", dac), counted.item("rows", row)]
+
+
+def _adc(counted: Counted, prices: Prices) -> list[Item]:
+    bits = prices.schedule.bits(_array(counted, prices).adc_bits, f"{counted.part}.adc_bits")
+    adc = prices.table.figure("adc.energy", why=counted.why, bits=bits)
+    column = prices.table.figure("column.energy", why=counted.why, bits=bits)
+    return [counted.item("adc", adc), counted.item("columns", column)]
+
+
+def _conduction(counted: Counted, prices: Prices) -> list[Item]:
+    """V^2 t sum x^2 G, and what the supply loses on the way; t is the read's, or the settle time."""
+    voltage = prices.cell("read.voltage", counted.why)
+    if counted.settles:
+        time = prices.table.figure("settle.time", why=counted.why)
+    else:
+        time = prices.cell("read.time", counted.why)
+    supply = prices.table.figure("read.supply_ratio", why=counted.why)
+    return [counted.item("conduction", voltage, voltage, time, supply)]
+
+
+def _cell(component: str, key: str) -> Rule:
+    def rule(counted: Counted, prices: Prices) -> list[Item]:
+        return [counted.item(component, prices.cell(key, counted.why))]
+
+    return rule
+
+
+def _pulse_lines(counted: Counted, prices: Prices) -> list[Item]:
+    """Slots x all lines of the array: an upper bound, as not every line is pulsed in every slot."""
+    array = _array(counted, prices)
+    figure = prices.table.figure("pulse_line.energy", why=counted.why)
+    return [counted.item("pulse lines", figure, factor=array.n_pre + array.n_post)]
+
+
+def _operations(*operations: str) -> Rule:
+    def rule(counted: Counted, prices: Prices) -> list[Item]:
+        keys = [f"digital.{operation}_{prices.schedule.digital}" for operation in operations]
+        return [counted.item("digital", prices.table.figure(key, why=counted.why)) for key in keys]
+
+    return rule
+
+
+def _optimizer(counted: Counted, prices: Prices) -> list[Item]:
+    """A word of 32 bits, read or written."""
+    return [counted.item("optimiser", prices.table.figure("sram.energy", why=counted.why), factor=32)]
+
+
+ARRAY_RULES: dict[str, Rule] = {
+    "reads": _free,
+    "reads_transposed": _free,
+    "dac_conversions": _dac,
+    "adc_conversions": _adc,
+    "read_conductance": _conduction,
+    "pulses_up": _cell("write", "write.up"),
+    "pulses_down": _cell("write", "write.down"),
+    "half_selected": _cell("half-select", "write.half"),
+    "pulse_slots": _pulse_lines,
+    "programmed_cells": _free,
+}
+RULES: dict[str, dict[str, Rule]] = {
+    "target": {
+        "decisions": _free,
+        "label_decisions": priced("target", "label.energy"),
+        "comparisons": priced("target", "kwta.energy", "comparator.energy"),
+        "homeostasis_updates": priced("homeostasis", "homeostasis.energy"),
+    },
+    "digital": {
+        "macs": _operations("multiply", "add"),
+        "adds": _operations("add"),
+        "activations": priced("digital", "digital.activation"),
+        "bias_updates": _operations("multiply", "add"),
+        "optimizer_words": _optimizer,
+    },
+    "buffer": {
+        "bits": priced("buffer", "buffer.energy"),
+        "interconnect_bits": priced("interconnect", "interconnect.energy"),
+    },
+    "clock": {"seconds": _free, "steps": _free, "images": _free},
+}
+
+
+def standby(seconds: dict[str, Range], counts: Counts, prices: Prices, busy: Figure | None) -> Iterator[Item]:
+    """Yield leakage and bias: power x seconds, by phase.
+
+    Args:
+        seconds: simulated or busy, by phase.
+        counts: of the ledger.
+        prices: where figures are looked up.
+        busy: a figure that stands for the latency model's, where the seconds are its.
+    """
+    arrays = prices.facts.arrays.values()
+    converters = sum(n_converters(a, prices.schedule.parallelism.columns_per_adc) for a in arrays)
+    powers = [("static.adc", float(converters)), ("static.tile", float(sum(a.n_tiles for a in arrays)))]
+    if any(events.get("homeostasis_updates") for events in counts.get("target", {}).values()):
+        powers.append(("homeostasis.power", float([*arrays][-1].n_post)))
+    for phase, duration in seconds.items():
+        for key, number in powers:
+            if number and duration.high:
+                figure = prices.table.figure(key, why=f"standby of {number:g} of them")
+                energy = figure.range * duration * number
+                figures = (figure,) if busy is None else (figure, busy)
+                component = "homeostasis" if key == "homeostasis.power" else "standby"
+                yield Item(component, key, phase, "seconds", duration.nominal, energy, figures)
+
+
+def n_converters(array: ArrayFacts, columns_per_adc: int) -> int:
+    """Return the converters of an array's tiles, shared by `columns_per_adc` outputs each."""
+    return -(-array.tile_shape[0] // columns_per_adc) * array.n_tiles

@@ -1,0 +1,60 @@
+"""How cells are read and written: plain figures that `runs.energy` fills from a device's file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from neurohw.energy.ranges import Figure
+from neurohw.energy.table import EnergyTable
+from neurohw.errors import InputError
+
+DIMENSIONS = {  # what a device can tell: its dimension
+    "read.voltage": "V",
+    "read.time": "s",
+    "write.up": "J",
+    "write.down": "J",
+    "write.half": "J",
+    "write.pulse_time": "s",
+    "cell.area": "m2",
+}
+_FROM_TABLE = ("read.voltage", "read.time", "cell.area")  # set by the circuits as much as by the cell
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a device's file says of reading and writing.
+
+    Args:
+        device: its name, for messages.
+        origin: its file, for messages.
+        figures: by the keys of `DIMENSIONS`; energies are per cell and pulse ("write.half": at half the voltage).
+        missing: why a figure is not among them: which key of the file would give it.
+        endurance: pulses that a cell lives for.
+    """
+
+    device: str
+    origin: str
+    figures: Mapping[str, Figure]
+    missing: Mapping[str, str] = field(default_factory=dict)
+    endurance: float | None = None
+
+    def figure(self, key: str, table: EnergyTable, why: str) -> Figure:
+        """Return a figure of the device; reads and the cell's area fall back on the table's.
+
+        Args:
+            key: of `DIMENSIONS`.
+            table: of the circuits around the cells.
+            why: what was counted that needs it.
+
+        Raises:
+            InputError: neither has it; the device's file and the key are named.
+        """
+        if key in self.figures:
+            return self.figures[key]
+        if key in _FROM_TABLE and key in table.entries:
+            return table.figure(key)
+        beside = f", nor has {table.origin} a {key}" if key in _FROM_TABLE else ""
+        needed = self.missing.get(key, f"{key} as a table {{value, unit, source}}")
+        raise InputError(f"{self.origin}: {needed}: missing ({why}){beside}; "
+                         "a number nobody published has source = \"assumed\"")  # fmt: skip

@@ -1,0 +1,60 @@
+"""Every entry that a periphery table can have: its dimension, what it is per, and what it is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EntryKind:
+    """What belongs at a key of a periphery table.
+
+    Args:
+        dimension: named by its SI unit.
+        per: what one of it is for, in words.
+    """
+
+    dimension: str
+    per: str
+
+
+PRECISIONS = ("int8", "fp16", "fp32")
+BITS_OF = {"int8": 8, "fp16": 16, "fp32": 32}
+
+ENTRIES: dict[str, EntryKind] = {
+    "read.voltage": EntryKind("V", "full scale of a read, where the device file has none"),
+    "read.time": EntryKind("s", "one read, where the device file has none"),
+    "read.supply_ratio": EntryKind("1", "energy from the supply over V^2 G t in the cells, at most V_dd / V_read"),
+    "dac.energy": EntryKind("J", "conversion"),
+    "dac.area": EntryKind("m2", "line that is driven"),
+    "row.energy": EntryKind("J", "line that is charged for a read, driver and wire"),
+    "adc.energy": EntryKind("J", "conversion"),
+    "adc.time": EntryKind("s", "conversion"),
+    "adc.area": EntryKind("m2", "converter"),
+    "column.energy": EntryKind("J", "conversion's digital scaling, shift and add"),
+    "pulse_line.energy": EntryKind("J", "line and time slot of an update's pulse train"),
+    "comparator.energy": EntryKind("J", "comparison"),
+    "kwta.energy": EntryKind("J", "competitor and decision"),
+    "kwta.time": EntryKind("s", "decision"),
+    "kwta.area": EntryKind("m2", "competitor"),
+    "label.energy": EntryKind("J", "decision that the label takes"),
+    "homeostasis.energy": EntryKind("J", "update of one neuron's threshold"),
+    "homeostasis.power": EntryKind("W", "neuron, always on"),
+    "homeostasis.area": EntryKind("m2", "neuron"),
+    "neuron.power": EntryKind("W", "neuron while a network settles by itself"),
+    "settle.time": EntryKind("s", "relaxation phase of a network that settles by itself"),
+    "buffer.energy": EntryKind("J", "bit read or written"),
+    "interconnect.energy": EntryKind("J", "bit moved"),
+    "sram.energy": EntryKind("J", "bit of a memory next to the digital units"),
+    "dram.energy": EntryKind("J", "bit"),
+    "digital.activation": EntryKind("J", "activation function"),
+    "digital.time": EntryKind("s", "digital operation, all lanes working"),
+    "static.adc": EntryKind("W", "converter, leakage and bias"),
+    "static.tile": EntryKind("W", "tile: drivers, buffers, control"),
+    "tile.area": EntryKind("m2", "tile: drivers, buffers, control"),
+    "cell.area": EntryKind("m2", "cell, where the device file has none"),
+    **{f"digital.add_{p}": EntryKind("J", f"addition, {p}") for p in PRECISIONS},
+    **{f"digital.multiply_{p}": EntryKind("J", f"multiplication, {p}") for p in PRECISIONS},
+}
+
+SECTIONS = tuple(dict.fromkeys(key.partition(".")[0] for key in ENTRIES))

@@ -1,0 +1,61 @@
+"""How the chip works through a run: what is done at once, and what an account takes for granted. All explicit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from neurohw.errors import InputError
+
+
+@dataclass(frozen=True)
+class Parallelism:
+    """What works at the same time.
+
+    Args:
+        columns_per_adc: outputs of a tile that share a converter, one after the other.
+        tiles_at_once: tiles of an array that are read together; None: all of them.
+        arrays_overlap: arrays are read together (a relaxing EP network), not one after the other (BP's layers).
+        phases_overlap: phases of different images are pipelined: the longest phase sets the pace.
+    """
+
+    columns_per_adc: int = 8
+    tiles_at_once: int | None = None
+    arrays_overlap: bool = False
+    phases_overlap: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("columns_per_adc", "tiles_at_once"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name}: got {value!r}; allowed: whole numbers of at least 1")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a run is accounted.
+
+    Args:
+        parallelism: what works at the same time.
+        ep: "clocked": every relaxation step is a read, converted; "continuous": the network settles by itself for the
+            table's settle time, its neurons on, and every neuron is converted once at the end.
+        digital: precision of the digital units on the chip.
+        standby: how long leakage and bias run: over the run's "simulated" time (its batches take `step_seconds`
+            each), over the "busy" time that the latency model gives, or "none".
+        unquantised_bits: resolution of converters where the run did not quantise; None: that is an error.
+    """
+
+    parallelism: Parallelism = Parallelism()
+    ep: Literal["clocked", "continuous"] = "clocked"
+    digital: Literal["int8", "fp16", "fp32"] = "fp32"
+    standby: Literal["simulated", "busy", "none"] = "simulated"
+    unquantised_bits: int | None = None
+
+    def bits(self, bits: int, what: str) -> int:
+        """Return a converter's resolution; an InputError where there is none."""
+        if bits:
+            return bits
+        if self.unquantised_bits is None:
+            raise InputError(f"{what}: the run did not quantise, and a converter without a resolution has no energy; "
+                             "set hardware.dac_bits and adc_bits, or account with unquantised_bits")  # fmt: skip
+        return self.unquantised_bits

@@ -1,0 +1,266 @@
+"""Periphery tables: joules, seconds, watts and areas of what surrounds the cells; low, nominal, high, with a source.
+
+A file `device_models/periphery_<node>.toml` has one line a figure:
+
+    [adc]
+    energy = { low = 0.235, nominal = 1.71, high = 2.3, unit = "pJ", source = "...", bits = 8, scaling = ["bits"] }
+
+How a figure is carried from its reference to where it is used (r: used over reference):
+- "none": it is not;
+- "bits": proportional to the resolution (successive approximation, bit-serial drivers; Newton's converter table);
+- "2^bits": per conversion step (Walden's figure of merit; counting, ramp and flash converters);
+- "columns": proportional to the cells along a line (wire and gate capacitance);
+- "node": from the node it was published at to the table's. C V^2 shrinks as F for C, and by up to another factor of F
+  for V^2, which hardly shrank after 90 nm. The exponent lies between 1 and 2: low r^1 or r^2, whichever is less,
+  nominal r^1.5, high the other. So are areas.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from neurohw.energy.entries import ENTRIES, SECTIONS
+from neurohw.energy.ranges import Figure, Range
+from neurohw.errors import InputError
+from neurohw.quantity import Table, Text
+from neurohw.shipping import read_toml, shipped
+from neurohw.units import to_si
+
+Law = Literal["none", "bits", "2^bits", "columns", "node"]
+AS_ENTRY = "a table {low, nominal, high, unit, source, [bits, columns, node, scaling]}"
+_PREFIX = "periphery_"
+_TEXTS = ("name", "description")
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value) or value < 0:
+        raise ValueError(f"got {value!r}; allowed: finite numbers of at least 0")
+    return value
+
+
+Amount = Annotated[float, Field(strict=True), AfterValidator(_finite)]
+Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+
+
+class Entry(Table):
+    """One line of a table, as it is in the file.
+
+    Args:
+        low, nominal, high: in `unit`.
+        unit, source: see `neurohw.quantity`.
+        bits, columns: at which resolution, or for how many cells along a line, it was published.
+        node: of which technology it is, nm.
+        scaling: how it is carried elsewhere.
+    """
+
+    low: Amount
+    nominal: Amount
+    high: Amount
+    unit: Text
+    source: Text
+    bits: Positive | None = None
+    columns: Positive | None = None
+    node: Positive | None = None
+    scaling: tuple[Law, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Entry:
+        if not self.low <= self.nominal <= self.high:
+            raise ValueError(
+                f"got low {self.low:g}, nominal {self.nominal:g}, high {self.high:g}; allowed: low <= nominal <= high"
+            )
+        for law in self.scaling:
+            reference = law.removeprefix("2^")
+            if law != "none" and getattr(self, reference) is None:
+                raise ValueError(f'scaling "{law}" needs {reference}: the one at which the figure was published')
+        return self
+
+    def figure(self, key: str, table: str, node: float) -> Figure:
+        """Return the figure in SI at a node (nm); an InputError where the unit is not of the key's dimension."""
+        dimension = ENTRIES[key].dimension
+        bounds = Range(*(to_si(value, self.unit, dimension) for value in (self.low, self.nominal, self.high)))
+        moved = "node" in self.scaling and self.node != node
+        return Figure(f"{table} {key}", bounds * self._node_factor(node), self.source, scaled=moved)
+
+    def factor(self, bits: float | None, columns: float | None) -> float:
+        """Return what the figure is multiplied by at another resolution or line length."""
+        product = 1.0
+        for law in self.scaling:
+            if law == "bits":
+                product *= _given(bits, "bits") / _given(self.bits, "bits")
+            elif law == "2^bits":
+                product *= 2 ** (_given(bits, "bits") - _given(self.bits, "bits"))
+            elif law == "columns":
+                product *= _given(columns, "columns") / _given(self.columns, "columns")
+        return product
+
+    def _node_factor(self, node: float) -> Range:
+        if "node" not in self.scaling or self.node is None:
+            return Range.of(1.0)
+        ratio = node / self.node
+        return Range(min(ratio, ratio**2), ratio**1.5, max(ratio, ratio**2))
+
+
+def _given(value: float | None, what: str) -> float:
+    if value is None:
+        raise InputError(f"scales with {what}, and {what} is not known here")
+    return value
+
+
+@dataclass(frozen=True)
+class EnergyTable:
+    """A periphery table.
+
+    Args:
+        name, description: for people.
+        node: technology, nm.
+        entries: by dotted key.
+        origin: the file; named in errors.
+    """
+
+    name: str
+    description: str
+    node: float
+    entries: Mapping[str, Entry]
+    origin: str
+
+    @staticmethod
+    def load(name_or_path: str | Path) -> EnergyTable:
+        """Return the table of a shipped name ("32nm", "periphery_32nm") or of a TOML file.
+
+        Raises:
+            InputError: naming the file, the key, the value received and what is allowed.
+        """
+        path = table_path(name_or_path)
+        return table_from(read_toml(path), str(path))
+
+    @cached_property
+    def figures(self) -> dict[str, Figure]:
+        """Every figure at its reference, by dotted key, in SI."""
+        return {key: entry.figure(key, self.name, self.node) for key, entry in self.entries.items()}
+
+    def figure(self, key: str, *, why: str = "", bits: float | None = None, columns: float | None = None) -> Figure:
+        """Return a figure, scaled to where it is used.
+
+        Args:
+            key: dotted.
+            why: what was counted that needs it, for the message.
+            bits: resolution of the converter.
+            columns: cells along the line.
+
+        Raises:
+            InputError: the table lacks it: never a zero.
+        """
+        if key not in ENTRIES:
+            raise ValueError(f"{key} is no entry of a periphery table")
+        if key not in self.entries:
+            reason = f" ({why})" if why else ""
+            raise InputError(f"{self.origin}: {key}: missing{reason}; needed: {AS_ENTRY}, "
+                             f"per {ENTRIES[key].per}; a figure nobody published has source = \"assumed\"")  # fmt: skip
+        at = self.figures[key]
+        try:
+            factor = self.entries[key].factor(bits, columns)
+        except InputError as error:
+            raise InputError(f"{self.origin}: {key}: {error} ({why or ENTRIES[key].per})") from None
+        return Figure(at.key, at.range * factor, at.source, at.scaled)
+
+    def assumed(self) -> list[str]:
+        """Return the keys of the figures that nobody published."""
+        return [key for key, figure in self.figures.items() if figure.provenance == "assumed"]
+
+    def checksum(self) -> str:
+        """Return the SHA-256 of everything that changes results."""
+        content = {key: [*entry.model_dump(exclude={"source"}).values()] for key, entry in sorted(self.entries.items())}
+        return hashlib.sha256(json.dumps([self.node, content], sort_keys=True).encode()).hexdigest()
+
+
+def table_names() -> tuple[str, ...]:
+    """Return the names of the shipped tables, as in "32nm", the finest node first."""
+    names = [path.stem.removeprefix(_PREFIX) for path in shipped("device_models").glob(f"{_PREFIX}*.toml")]
+    return tuple(sorted(names, key=lambda name: (len(name), name)))
+
+
+def table_path(name_or_path: str | Path) -> Path:
+    """Return the file of a shipped table's name, or the path itself.
+
+    Raises:
+        InputError: there is neither; the shipped names are listed.
+    """
+    short = str(name_or_path).removeprefix(_PREFIX)
+    if short in table_names():
+        return shipped("device_models") / f"{_PREFIX}{short}.toml"
+    if (path := Path(name_or_path)).is_file():
+        return path
+    near = difflib.get_close_matches(short, table_names(), n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise InputError(f"periphery {str(name_or_path)!r}: no such file, and no table of that name{hint}; allowed: "
+                     f"a TOML file, or one of {', '.join(table_names())}")  # fmt: skip
+
+
+def table_from(tables: Mapping[str, Any], origin: str) -> EnergyTable:
+    """Return the table of plain tables, as they are in a file.
+
+    Raises:
+        InputError: naming the origin, the key, the value received and what is allowed.
+    """
+    for key in _TEXTS:
+        if not isinstance(tables.get(key), str) or not tables[key]:
+            raise InputError(f"{origin}: {key}: got {tables.get(key)!r}; allowed: a text")
+    node = tables.get("node")
+    if isinstance(node, bool) or not isinstance(node, int | float) or not 0 < node < math.inf:
+        raise InputError(f"{origin}: node: got {node!r}; allowed: the technology in nm, as in 32")
+    entries = {}
+    for section, content in tables.items():
+        if section in (*_TEXTS, "node"):
+            continue
+        if section not in SECTIONS or not isinstance(content, Mapping):
+            raise InputError(f"{origin}: {section}: unknown key{_near(section, SECTIONS)}; "
+                             f"allowed: {', '.join([*_TEXTS, 'node', *SECTIONS])}")  # fmt: skip
+        for name, given in content.items():
+            entries[f"{section}.{name}"] = _entry(f"{section}.{name}", given, origin)
+    table = EnergyTable(tables["name"], tables["description"], float(node), entries, origin)
+    for key, entry in entries.items():
+        try:
+            entry.figure(key, table.name, table.node)
+        except InputError as error:
+            raise InputError(f"{origin}: {key}.unit: {error}") from None
+    return table
+
+
+def _entry(key: str, given: Any, origin: str) -> Entry:
+    if key not in ENTRIES:
+        section = key.partition(".")[0]
+        of_section = [known for known in ENTRIES if known.startswith(f"{section}.")]
+        raise InputError(f"{origin}: {key}: unknown key{_near(key, of_section)}; allowed: {', '.join(of_section)}")
+    if not isinstance(given, Mapping):
+        raise InputError(f"{origin}: {key}: got {given!r}; allowed: {AS_ENTRY}")
+    try:
+        return Entry.model_validate(dict(given))
+    except ValidationError as error:
+        raise InputError("\n".join(f"{origin}: {key}{_explained(e)}" for e in error.errors())) from None
+
+
+def _explained(error: Any) -> str:
+    place = "".join(f".{part}" for part in error["loc"])
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "missing":
+        return f"{place}: missing; allowed: {AS_ENTRY}"
+    if error["type"] == "extra_forbidden":
+        return f"{place}: unknown key; allowed: {', '.join(Entry.model_fields)}"
+    got = "" if error["type"] == "value_error" else f"got {error['input']!r}; "
+    return f"{place}: {got}{message[0].lower()}{message[1:]}"
+
+
+def _near(name: str, allowed: tuple[str, ...] | list[str]) -> str:
+    near = difflib.get_close_matches(name, allowed, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""

@@ -1,0 +1,245 @@
+"""Meters around the parts of a run, and the facts that an account needs besides the counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from neurohw.circuits.neuron import NEURONS
+from neurohw.circuits.target import TargetCircuit
+from neurohw.config import Experiment
+from neurohw.crossbar.base import StateDict
+from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.periphery import output_scale
+from neurohw.crossbar.remedies import ANALOG_REMEDIES
+from neurohw.energy.array_meter import SNAPSHOT_UPDATES, ArrayMeter, ArraySettings
+from neurohw.energy.inside import SiemensOf, writes_per_cell
+from neurohw.energy.ledger import Counts, EnergyLedger, training_total
+from neurohw.energy.meter_array import MeteredArray
+from neurohw.energy.meter_target import MeteredTarget
+from neurohw.energy.side import Converters
+from neurohw.energy.trains import Trains
+from neurohw.energy.work import NetworkWork, WorkMeter
+from neurohw.networks.base import Contrast, Network, State
+from neurohw.runs.build import device_model
+from neurohw.runs.periphery import read_path
+
+_UNSEEN_PULSES = {"mixed-precision", "tiki-taka", "tiki-taka-v2", "chopped-tiki-taka", "agad"}  # inside aihwkit
+_AIHWKIT_DEVICES = {"none": 1, "mixed-precision": 1}  # a weight; every other remedy has two
+
+
+class MeteredNetwork(Network):
+    """Forwards every question to a network, and counts the work around its arrays; changes no number.
+
+    Args:
+        network: what is metered.
+        meter: of its work.
+    """
+
+    def __init__(self, network: Network, meter: WorkMeter) -> None:
+        self.network, self.meter = network, meter
+        self.layers, self.dropout = network.layers, network.dropout
+        self.generator, self.clock = network.generator, network.clock
+        self._training = "forward" if meter.work.rule == "bp" else "free"
+        self._learns = False
+
+    def respond(self, x: Tensor, train: bool = False) -> State:
+        """Return the network's answer, and count it."""
+        self.meter.answered(self._training if train else self.clock.phase, len(x))
+        return self.network.respond(x, train)
+
+    def contrast(self, state: State, target: Tensor) -> Contrast:
+        """Return the network's contrast, and count it and the digital side of writing it."""
+        contrast = self.network.contrast(state, target)
+        self.meter.learnt(len(target), [len(products.terms) for _, products in contrast])
+        self._learns = True
+        return contrast
+
+    def elapse(self, seconds: float) -> None:
+        """Let time pass; a batch's time is part of its update, and ageing without learning is nobody's."""
+        if self._learns:
+            self.meter.passed(seconds)
+        self._learns = False
+        self.network.elapse(seconds)
+
+    def state_dict(self) -> StateDict:
+        """Return the network's state."""
+        return self.network.state_dict()
+
+    def load_state_dict(self, state: StateDict) -> None:
+        """Restore the network's state."""
+        self.network.load_state_dict(state)
+
+
+@dataclass(frozen=True)
+class Metered:
+    """The metered parts of a run, and their ledger.
+
+    Args:
+        network, circuit: to be used instead of those given to `metered`.
+        ledger: what they count.
+        experiment: configuration.
+    """
+
+    network: MeteredNetwork
+    circuit: MeteredTarget
+    ledger: EnergyLedger
+    experiment: Experiment
+
+    def record(self, epochs: int, curve: Sequence[Counts]) -> dict[str, Any]:
+        """Return `ledger` of record.json: counts, facts, and the counts of training after each epoch.
+
+        Args:
+            epochs: done.
+            curve: see `training_counts`.
+        """
+        counts = self.ledger.counts()
+        return {"counts": counts, "facts": self._facts(epochs), "ledger_curve": list(curve)}
+
+    def training_counts(self) -> Counts:
+        """Return all counts of training so far, under the one phase "training"."""
+        return training_total(self.ledger.counts())
+
+    def _facts(self, epochs: int) -> dict[str, Any]:
+        experiment, work = self.experiment, self.network.meter.work
+        arrays = [layer.array for layer in self.network.layers]
+        meters = [array.meter for array in arrays if isinstance(array, MeteredArray)]
+        return {
+            "arrays": {meter.name: _array_facts(experiment, a, meter) for meter, a in zip(meters, arrays, strict=True)},
+            "images": {"epochs": epochs, "batches": meters[0].updates},
+            "snapshot_batches": SNAPSHOT_UPDATES,
+            "step_seconds": experiment.hardware.step_seconds,
+            "rule": work.rule,
+            "sizes": list(work.sizes),
+            "optimizer": work.optimizer,
+            "batch_size": experiment.training.batch_size,
+            "pretrain_batch_size": experiment.training.pretrain.batch_size,
+            "free_steps": work.free_steps,
+            "nudged_steps": work.nudged_steps,
+            "hold_input": experiment.ep.hold_input,
+            "target": {"circuit": experiment.target.circuit, "n_out": self.circuit.n_out, "k": experiment.target.k},
+        }
+
+
+def metered(experiment: Experiment, network: Network, circuit: TargetCircuit) -> Metered:
+    """Put meters around a network's arrays (in place), the network and the target circuit."""
+    ledger = EnergyLedger()
+    for i, layer in enumerate(network.layers):
+        settings = array_settings(experiment, layer.array, layer.n_post if layer.bias is not None else 0)
+        layer.array = MeteredArray(layer.array, ledger, network.clock, f"W{i + 1}", settings)
+    target = MeteredTarget(circuit, ledger, network.clock)
+    work = WorkMeter(network_work(experiment, network))
+    ledger.attach(work)
+    return Metered(MeteredNetwork(network, work), target, ledger, experiment)
+
+
+def network_work(experiment: Experiment, network: Network) -> NetworkWork:
+    """Return what the experiment's network does besides reading and writing."""
+    section, training, dynamics = experiment.network, experiment.training, experiment.ep
+    recurrent, softmax = section.rule == "ep", training.loss == "cross-entropy"
+    phases = 2 if dynamics.estimate == "symmetric" else 1
+    return NetworkWork(
+        sizes=network.sizes,
+        rule=section.rule,
+        free_steps=dynamics.free_steps if recurrent else 0,
+        nudged_steps=phases * dynamics.nudged_steps if recurrent else 0,
+        readout=recurrent and softmax,
+        softmax=not recurrent and softmax,
+        slopes=recurrent and NEURONS[section.neurons[0]].bounds is None,
+        digital_bias=section.bias == "digital",
+        optimizer=training.optimizer,
+        cells=tuple(layer.array.shape[0] * layer.array.shape[1] for layer in network.layers),
+    )
+
+
+def array_settings(experiment: Experiment, array: Any, bias_adds: int) -> ArraySettings:
+    """Return what a meter must know of the experiment's arrays.
+
+    Args:
+        experiment: configuration.
+        array: one of its arrays.
+        bias_adds: digital biases of its layer.
+    """
+    dynamics = experiment.ep
+    shared = experiment.network.rule == "ep" and not dynamics.hold_input
+    converters = Converters()
+    if experiment.hardware.backend != "ideal":
+        path = read_path(experiment.hardware)
+        converters = Converters(path.dac_bits, path.adc_bits, path.input_bound, path.coding, path.signed_passes)
+    return ArraySettings(
+        converters=converters,
+        trains=_trains(experiment, array),
+        siemens_of=_siemens_of(experiment),
+        bias_adds=bias_adds,
+        free_steps=dynamics.free_steps if shared else None,
+    )
+
+
+def _trains(experiment: Experiment, array: Any) -> Trains | None:
+    """Return how an array's updates are written; None where nothing is known of it."""
+    section, device = experiment.hardware, device_model(experiment)
+    if device is None or (section.backend == "aihwkit" and section.remedy in _UNSEEN_PULSES):
+        return None
+    law = device.response()
+    scale, remedy = output_scale(section.weight_range, law.w_max), section.remedy
+    if section.backend == "aihwkit":
+        from neurohw.crossbar.aihwkit_config import find_remedy  # not before it is asked for: aihwkit takes seconds
+
+        gain = find_remedy(remedy).rate_gain
+        return Trains(law.granularity, scale, gain, section.pulse_length, potentiates=remedy == "one-sided")
+    cells = getattr(array, "grid", [[array]])[0][0].cells
+    options = {**ANALOG_REMEDIES[remedy].parameters, **section.remedy_parameters}
+    summed = remedy == "mixed-precision"
+    several = remedy == "several-cells" and options["base"] == 1.0
+    return Trains(
+        granularity=cells.fast.granularity if ANALOG_REMEDIES[remedy].transfers else cells.granularity,
+        output_scale=scale,
+        length=section.pulse_length,
+        kind="serial" if summed or section.pulse_kind == "deterministic" else "parallel",
+        crossbars=int(options["devices"]) if several else 2 if remedy == "differential" else 1,
+        fast_rate=options.get("fast_rate"),
+        words=2 if summed else 0,
+    )
+
+
+def _siemens_of(experiment: Experiment) -> SiemensOf | None:
+    """Return the conductances of aihwkit's weights, which it knows only where one device makes a weight."""
+    section, device = experiment.hardware, device_model(experiment)
+    if section.backend != "aihwkit" or section.remedy != "none" or device is None:
+        return None
+    population = DevicePopulation.of(device)
+    scale = output_scale(section.weight_range, population.response.w_max)
+    return lambda weights: (weights / scale - population.zero).clamp_(min=0.0).mul_(population.siemens)
+
+
+def _array_facts(experiment: Experiment, array: Any, meter: ArrayMeter) -> dict[str, Any]:
+    section, settings = experiment.hardware, meter.settings
+    converters, trains = settings.converters, settings.trains
+    wear = writes_per_cell(array)
+    devices = _AIHWKIT_DEVICES.get(section.remedy, 2) if section.backend == "aihwkit" else 1
+    if section.backend == "analog":
+        tile: Any = meter.tiles.grid[0][0]
+        devices = len(tile.writes())
+    counted = section.backend == "analog"
+    return {
+        "n_post": array.shape[0],
+        "n_pre": array.shape[1],
+        "tiles": [len(meter.tiles.rows), len(meter.tiles.columns)],
+        "devices_per_weight": devices,
+        "dac_bits": converters.dac_bits or 0,
+        "adc_bits": converters.adc_bits or 0,
+        "code_bits": list(converters.codes),
+        "coding": converters.coding,
+        "read_passes": converters.passes,
+        "read_scaling": "batches beyond full scale are scaled down; transposed reads are scaled to full scale",
+        "pulse_length": trains.length if trains is not None else 0,
+        "writing": trains.kind if trains is not None else "unknown",
+        "pulses": "counted" if counted else "expected" if trains is not None else "unknown",
+        "shortened_slots": meter.shortened_slots,
+        "conductance": "snapshots" if meter.weighs else "unknown",
+        "exact": array.exact,
+        "writes_per_cell": wear,
+    }

@@ -1,0 +1,386 @@
+"""From counts to joules: every event has a rule, every figure a source, and what follows adds up."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import Any
+
+import pytest
+
+from neurohw.config import Experiment
+from neurohw.devices.library import load_device
+from neurohw.energy.account import (
+    ArrayFacts,
+    EnergyBreakdown,
+    Parallelism,
+    RunFacts,
+    Schedule,
+    WritesPerCell,
+    account,
+    energy_to_accuracy,
+    facts_from,
+)
+from neurohw.energy.array_facts import TRAINING, checked
+from neurohw.energy.baseline import Digital, digital_baseline
+from neurohw.energy.entries import ENTRIES
+from neurohw.energy.ranges import Range
+from neurohw.energy.table import EnergyTable, table_from
+from neurohw.errors import InputError
+from neurohw.runs.energy import accounted, conditions, training_energy
+from neurohw.runs.record import RunRecord
+from neurohw.runs.run import run
+
+IMAGES, STEPS, IN, OUT = 10.0, 20.0, 64, 100
+ARRAY = {"n_post": OUT, "n_pre": IN, "tiles": [1, 1], "devices_per_weight": 2, "dac_bits": 8, "adc_bits": 8,
+         "pulse_length": 31, "writes_per_cell": {"mean": 3.0, "p999": 20.0, "max": 44.0}}  # fmt: skip
+FACTS = {"arrays": {"W1": ARRAY}, "step_seconds": 1e-3, "snapshot_batches": 1,
+         "images": {"trained": IMAGES, "inferred": IMAGES, "epochs": 1.0, "batches": 5.0}}  # fmt: skip
+
+
+def read(vectors: float) -> dict[str, float]:
+    return {"reads": vectors, "dac_conversions": vectors * IN, "adc_conversions": vectors * OUT,
+            "read_conductance": vectors * 1e-3}  # fmt: skip
+
+
+COUNTS: dict[str, Any] = {
+    "W1": {
+        "free": read(IMAGES * STEPS),
+        "inference": read(IMAGES * STEPS),
+        "update": {"pulses_up": 1000.0, "pulses_down": 600.0, "half_selected": 5e4, "pulse_slots": 31 * IMAGES,
+                   "programmed_cells": 0.0},
+    },
+    "target": {"target": {"decisions": IMAGES, "comparisons": IMAGES * OUT},
+               "homeostasis": {"homeostasis_updates": 5.0 * OUT}},
+    "digital": {"free": {"adds": 500.0, "activations": 300.0}, "update": {"bias_updates": 20.0, "macs": 7.0,
+                                                                          "optimizer_words": 9.0}},
+    "buffer": {"free": {"bits": 1e4, "interconnect_bits": 2e4}},
+    "clock": {"free": {"seconds": 4e-3, "steps": IMAGES * STEPS, "images": IMAGES},
+              "inference": {"seconds": 1e-3, "steps": IMAGES * STEPS, "images": IMAGES}},
+}  # fmt: skip
+TABLE = EnergyTable.load("32nm")
+DEVICE = conditions(load_device("taox_hfox"))
+
+
+def done(**changed: Any) -> EnergyBreakdown:
+    given: dict[str, Any] = {"counts": COUNTS, "facts": FACTS, "table": TABLE, "device": DEVICE, "schedule": None}
+    return account(**(given | changed))
+
+
+def unit_table(**changed: float) -> EnergyTable:
+    """A table in which every figure is 1 (2 high) and nothing scales."""
+    sections: dict[str, Any] = {"name": "unit", "description": "ones", "node": 32}
+    for key, kind in ENTRIES.items():
+        section, _, name = key.partition(".")
+        value = changed.get(key, 1.0)
+        figure = {"low": value, "nominal": value, "high": 2 * value, "unit": kind.dimension, "source": "test"}
+        sections.setdefault(section, {})[name] = figure
+    return table_from(sections, "unit.toml")
+
+
+def test_energy_is_count_times_figure() -> None:
+    found = done(table=unit_table(), schedule=Schedule(standby="none"))
+    by = found.by(lambda item: (item.component, item.phase))
+    assert by["adc", "free"].nominal == by["columns", "free"].nominal == IMAGES * STEPS * OUT
+    assert by["adc", "free"].high == 2 * by["adc", "free"].nominal
+    assert by["dac", "free"].nominal == by["rows", "free"].nominal == IMAGES * STEPS * IN
+    assert by["target", "target"].nominal == 2 * IMAGES * OUT  # competitors and comparators
+    assert by["homeostasis", "homeostasis"].nominal == 5 * OUT
+    assert by["digital", "update"].nominal == 2 * 20 + 2 * 7
+    assert by["optimiser", "update"].nominal == 9 * 32
+    assert by["buffer", "free"].nominal == 1e4
+    assert by["interconnect", "free"].nominal == 2e4
+    assert by["pulse lines", "update"].nominal == 31 * IMAGES * (IN + OUT)
+
+
+def test_cells_conduct_at_the_devices_voltage() -> None:
+    found = done(table=unit_table(), schedule=Schedule(standby="none")).by_component()
+    volts = 0.5  # of the device's file; its read time is the table's
+    assert found["conduction"].nominal == pytest.approx(volts**2 * 2 * IMAGES * STEPS * 1e-3)
+
+
+def test_writes_cost_what_the_device_says() -> None:
+    found = done(schedule=Schedule(standby="none")).by(lambda item: (item.component, item.event))
+    volts, seconds, low, high = 1.6, 50e-9, 1e-6, 10e-6
+    up = found["write", "pulses_up"]
+    assert up.low == pytest.approx(1000 * volts**2 * seconds * low)
+    assert up.nominal == pytest.approx(1000 * 704e-15)
+    assert up.high == pytest.approx(1000 * volts**2 * seconds * high)
+    half = found["half-select", "half_selected"]
+    assert half.nominal == pytest.approx(5e4 * (volts / 2) ** 2 * seconds * (low + high) / 2)
+
+
+def test_all_breakdowns_add_up_to_the_total() -> None:
+    found = done()
+    for parts in (found.by_component(), found.by_phase()):
+        total = Range.total(parts.values())
+        assert total.nominal == pytest.approx(found.total.nominal)
+        assert total.low == pytest.approx(found.total.low)
+        assert total.high == pytest.approx(found.total.high)
+    rows = found.rows()
+    assert sum(row["nominal_joules"] for row in rows) == pytest.approx(found.total.nominal)
+    assert all(row["figures"] for row in rows)
+    assert found.total.low <= found.total.nominal <= found.total.high
+
+
+def test_per_image_and_per_epoch() -> None:
+    found = done()
+    assert found.per_inference is not None
+    assert found.per_training_image is not None
+    assert found.per_epoch is not None
+    assert found.per_inference.nominal == pytest.approx(found.of("inference").nominal / IMAGES)
+    training = found.of("free", "target", "homeostasis", "update").nominal
+    assert found.per_training_image.nominal == pytest.approx(training / IMAGES)
+    assert found.per_epoch.nominal == pytest.approx(training)
+
+
+def test_operations_per_joule_count_two_per_multiply_accumulate() -> None:
+    found = done()
+    efficiency = found.tops_per_watt("inference")
+    assert efficiency is not None
+    operations = 2 * IMAGES * STEPS * IN * OUT
+    assert efficiency.nominal == pytest.approx(operations / found.of("inference").nominal / 1e12)
+    assert efficiency.low < efficiency.nominal < efficiency.high
+
+
+def test_assumed_figures_are_listed_with_their_share() -> None:
+    found = done()
+    shares = found.provenance_shares()
+    assert sum(shares.values()) == pytest.approx(1)
+    assert 0 < found.assumed_share < 1
+    assert shares["assumed"] == found.assumed_share
+    assert "periphery_32nm kwta.energy" in found.assumed()
+    assert "device taox_hfox read.voltage" in found.assumed()
+    assert "periphery_32nm adc.energy" not in found.assumed()
+    assert max(found.assumed().values()) <= found.assumed_share + 1e-12
+    nothing = done(table=unit_table(), device=None, counts={"buffer": {"free": {"bits": 5.0}}})
+    assert nothing.assumed_share == 0
+
+
+def test_the_component_that_dominates_the_spread_is_named() -> None:
+    spreads = {name: energy.spread for name, energy in done().by_component().items()}
+    assert done().widest == max(spreads, key=lambda name: spreads[name])
+
+
+def test_a_network_that_settles_by_itself_is_converted_once() -> None:
+    clocked = done(table=unit_table(), schedule=Schedule(standby="none")).by(lambda i: (i.component, i.phase))
+    settle = Schedule(standby="none", ep="continuous")
+    found = done(table=unit_table(), schedule=settle).by(lambda i: (i.component, i.phase))
+    assert found["adc", "free"].nominal == pytest.approx(clocked["adc", "free"].nominal / STEPS)
+    assert found["dac", "free"].nominal == pytest.approx(clocked["dac", "free"].nominal / STEPS)
+    assert found["conduction", "free"].nominal == pytest.approx(0.25 * IMAGES * 1e-3)  # V^2 sum x^2 G t_settle
+    assert found["neurons", "free"].nominal == pytest.approx(IMAGES * OUT)
+    assert found["pulse lines", "update"] == clocked["pulse lines", "update"]
+    assert ("digital", "free") not in found  # analog neurons do it
+    assert found["buffer", "free"].nominal == pytest.approx(clocked["buffer", "free"].nominal / STEPS)
+
+
+def test_continuous_settling_of_a_network_that_does_not_relax_changes_nothing() -> None:
+    counts = {"W1": {"forward": read(IMAGES)}}
+    a, b = (done(counts=counts, schedule=Schedule(ep=ep)) for ep in ("clocked", "continuous"))  # type: ignore[arg-type]
+    assert a.total == b.total
+
+
+def test_latency_follows_the_stated_parallelism() -> None:
+    table = unit_table()
+
+    def seconds(**kwargs: Any) -> float:
+        schedule = Schedule(parallelism=Parallelism(**kwargs), standby="none")
+        return done(table=table, schedule=schedule).latency.phases["inference"].nominal
+
+    one_each = seconds(columns_per_adc=1)
+    assert one_each == IMAGES * STEPS * (1 + 1)  # a read and one conversion
+    assert seconds(columns_per_adc=8) == IMAGES * STEPS * (1 + 8)
+    assert seconds(columns_per_adc=1000) == IMAGES * STEPS * (1 + OUT)
+
+
+def test_tiles_that_wait_take_longer() -> None:
+    facts = copy.deepcopy(FACTS)
+    facts["arrays"]["W1"]["tiles"] = [2, 2]  # type: ignore[index]
+    times = []
+    for at_once in (None, 2, 1):
+        schedule = Schedule(parallelism=Parallelism(columns_per_adc=1, tiles_at_once=at_once))
+        times.append(done(facts=facts, table=unit_table(), schedule=schedule).latency.phases["inference"].nominal)
+    assert times == [times[0], 2 * times[0], 4 * times[0]]
+
+
+def test_pipelined_phases_wait_for_the_longest() -> None:
+    plain = done().latency
+    schedule = Schedule(parallelism=Parallelism(phases_overlap=True))
+    assert plain.total.nominal == pytest.approx(sum(time.nominal for time in plain.phases.values()))
+    longest = max(time.nominal for time in plain.phases.values())
+    assert done(schedule=schedule).latency.total.nominal == longest
+
+
+def test_leakage_runs_over_the_simulated_or_the_busy_time() -> None:
+    simulated = done(table=unit_table()).by(lambda i: (i.part, i.phase))
+    converters = -(-OUT // 8)
+    assert simulated["static.adc", "free"].nominal == pytest.approx(converters * 4e-3)
+    assert simulated["homeostasis.power", "free"].nominal == pytest.approx(OUT * 4e-3)
+    busy = done(table=unit_table(), schedule=Schedule(standby="busy"))
+    by = busy.by(lambda i: (i.part, i.phase))
+    assert by["static.tile", "inference"].nominal == pytest.approx(busy.latency.phases["inference"].nominal)
+
+
+def test_area_has_all_parts() -> None:
+    found = done(table=unit_table())
+    assert found.area["W1 cells"].nominal == 2 * IN * OUT
+    assert found.area["W1 adc"].nominal == -(-OUT // 8)
+    assert found.area["W1 dac"].nominal == IN
+    assert found.area["target"].nominal == found.area["homeostasis"].nominal == OUT
+    assert found.cells_used == 1
+
+
+def test_cells_die_after_their_endurance() -> None:
+    device = dataclasses.replace(DEVICE, endurance=1e6)
+    (wear,) = done(device=device).lifetimes
+    assert (wear.mean, wear.p999, wear.max) == (3, 20, 44)
+    assert wear.images == pytest.approx(1e6 / (20 / IMAGES))
+    (unknown,) = done().lifetimes
+    assert unknown.images is None
+
+
+def test_energy_to_reach_an_accuracy() -> None:
+    spent = [Range(1, 2, 3) * n for n in (1, 2, 3)]
+    assert energy_to_accuracy(0.8, [0.5, 0.8, 0.9], spent) == spent[1]
+    assert energy_to_accuracy(0.95, [0.5, 0.8, 0.9], spent) is None
+
+
+def test_a_digital_accelerator_does_the_same_products() -> None:
+    facts = facts_from(FACTS, COUNTS)
+    small = digital_baseline(COUNTS, facts, TABLE, Digital("int8", dram=False))
+    assert small.macs == (2 * IMAGES * STEPS + IMAGES) * IN * OUT  # reads, and an outer product an image
+    each = TABLE.figure("digital.add_int8").range + TABLE.figure("digital.multiply_int8").range
+    assert small.parts["arithmetic"].nominal == pytest.approx(small.macs * each.nominal)
+    assert small.parts["dram"].nominal == 0
+    fetched = digital_baseline(COUNTS, facts, TABLE, Digital("int8", dram=True))
+    bits = 2 * 8 * IN * OUT * 5 + 32 * 9
+    assert fetched.parts["dram"].nominal == pytest.approx(bits * 14e-12)
+    assert fetched.total.nominal > small.total.nominal
+    wide = digital_baseline(COUNTS, facts, TABLE, Digital("fp32", dram=False))
+    assert wide.total.nominal > 4 * small.total.nominal
+
+
+def test_the_facts_of_a_ledger_are_checked() -> None:
+    found = facts_from(FACTS, COUNTS)
+    assert found.arrays["W1"] == ArrayFacts(OUT, IN, (1, 1), 2, 8, 8, 31, WritesPerCell(3, 20, 44))
+    by_clock = facts_from({"arrays": {}}, COUNTS)
+    assert (by_clock.trained, by_clock.inferred) == (IMAGES, IMAGES)
+    without = {key: value for key, value in ARRAY.items() if key not in ("tiles", "n_pre")}
+    for given, message in (
+        ({}, "ledger facts: arrays: missing"),
+        ({"arrays": {"W1": without}}, "ledger facts: arrays.W1: missing n_pre, tiles; needed: n_post"),
+        ({"arrays": {"W1": ARRAY | {"n_post": -1}}}, "ledger facts: arrays.W1.n_post: got -1"),
+        ({"arrays": {"W1": ARRAY | {"tiles": 3}}}, "ledger facts: arrays.W1.tiles: got 3"),
+        ({"arrays": {"W1": ARRAY | {"writes_per_cell": {"mean": 1}}}}, "writes_per_cell: missing p999, max"),
+    ):
+        with pytest.raises(InputError) as error:
+            facts_from(given, {})
+        assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({}, "no ledger: nothing was counted"),
+        ({"W7": {"free": {"reads": 1.0}}}, "ledger: W7: no such component; known: W1, target"),
+        ({"W1": {"free": {"redas": 1.0}}}, "ledger: W1.free.redas: no rule for this event; known of W1: reads"),
+        ({"buffer": {"free": {"bytes": 1.0}}}, "ledger: buffer.free.bytes: no rule for this event"),
+        ({"buffer": {"free": {"bits": -1.0}}}, "ledger: buffer.free.bits: got -1.0"),
+        ({"buffer": {"free": {"bits": "many"}}}, "ledger: buffer.free.bits: got 'many'"),
+    ],
+)
+def test_wrong_counts_are_named(counts: Any, message: str) -> None:
+    with pytest.raises(InputError) as error:
+        done(counts=counts)
+    assert message in str(error.value)
+
+
+def test_what_the_table_lacks_is_named_with_what_was_counted() -> None:
+    entries = {key: entry for key, entry in TABLE.entries.items() if key != "buffer.energy"}
+    table = EnergyTable(TABLE.name, "", TABLE.node, entries, "t.toml")
+    with pytest.raises(InputError, match=r"t\.toml: buffer\.energy: missing \(the ledger counted 10000 buffer bits"):
+        done(table=table)
+
+
+@pytest.mark.parametrize(
+    ("device", "key"),
+    [
+        ("reram_es", "write.potentiation_voltage and write.pulse_time, or write.potentiation_energy"),
+        ("ecram_mo", "write.potentiation_energy: missing"),
+        ("stt_mram", "write.potentiation_voltage"),
+    ],
+)
+def test_what_the_device_lacks_is_named(device: str, key: str) -> None:
+    with pytest.raises(InputError) as error:
+        done(device=conditions(load_device(device), f"{device}.toml"))
+    assert f"{device}.toml: {key}" in str(error.value)
+    assert "the ledger counted 1000 W1 pulses_up" in str(error.value)
+    assert "600 W1 pulses_down" in str(error.value)  # all complaints at once
+
+
+def test_converters_that_do_not_quantise_need_a_resolution() -> None:
+    facts = copy.deepcopy(FACTS)
+    facts["arrays"]["W1"] |= {"dac_bits": 0, "adc_bits": None}  # type: ignore[index]
+    with pytest.raises(InputError, match="did not quantise"):
+        done(facts=facts)
+    assert done(facts=facts, schedule=Schedule(unquantised_bits=8)).total == done().total
+
+
+def test_wrong_parallelism_is_refused() -> None:
+    with pytest.raises(InputError, match="columns_per_adc: got 0"):
+        Parallelism(columns_per_adc=0)
+
+
+def record(**changed: Any) -> RunRecord:
+    fields: dict[str, Any] = {
+        "schema": 1, "name": "r", "kind": "onchip", "config_hash": "x", "seed": 3, "versions": {}, "git": None,
+        "config": {"hardware": {"device": "taox_hfox"}, "network": {"rule": "ep"}}, "status": "finished",
+        "metrics": {}, "timing": {}, "ledger": {"counts": COUNTS, "facts": FACTS}, "peak_memory_bytes": 1,
+    }  # fmt: skip
+    return RunRecord.model_validate(fields | changed)
+
+
+def test_a_finished_record_is_accounted_without_running() -> None:
+    found = accounted(record(), TABLE)
+    assert found.schedule.parallelism.arrays_overlap
+    assert found.device == "taox_hfox"
+    assert found.total.nominal == pytest.approx(done().total.nominal)
+    summary = found.summary()
+    assert summary["by_component_and_phase"]["adc"]["free"]["nominal"] > 0
+    assert summary["widest"] == found.widest
+
+
+@pytest.mark.parametrize("ledger", [{}, {"counts": COUNTS}, {"counts": {}, "facts": FACTS}])
+def test_a_record_without_a_ledger_is_named(ledger: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"record 'r', seed 3: .*ledger"):
+        accounted(record(ledger=ledger), TABLE)
+
+
+def test_a_run_without_images_has_no_figures_per_image() -> None:
+    found = done(facts=RunFacts({"W1": facts_from(FACTS, COUNTS).arrays["W1"]}))
+    assert found.per_inference is found.per_training_image is found.per_epoch is None
+
+
+def test_counts_are_checked() -> None:
+    assert checked(COUNTS) is COUNTS
+    with pytest.raises(InputError):
+        checked(None)
+
+
+def test_a_run_counts_what_an_account_needs() -> None:
+    sections = {"network": {"rule": "ep", "layers": [64, 20]}, "training": {"epochs": 1, "learning_rate": [0.01]},
+                "hardware": {"backend": "analog", "device": "taox_hfox", "step_seconds": 1e-3},
+                "data": {"dataset": "digits", "train_limit": 32, "test_limit": 16}}  # fmt: skip
+    done = run(Experiment.model_validate({"name": "small", **sections}))
+    found = accounted(done, TABLE)
+    assert {"adc", "dac", "conduction", "write", "digital", "target"} <= found.by_component().keys()
+    assert found.per_inference is not None
+    assert found.per_training_image is not None
+    assert found.uncounted() == []
+    curve = training_energy(done, TABLE)
+    assert len(curve) == 1
+    assert curve[0].nominal == pytest.approx(found.of(*TRAINING).nominal)
+    settled = accounted(done, TABLE, Schedule(ep="continuous", standby="none"))
+    assert "neurons" in settled.by_component()
+    assert digital_baseline(done.ledger["counts"], found.facts, TABLE).training.nominal > 0

@@ -1,0 +1,259 @@
+"""Energy, shown: `neurohw energy` re-accounts records, reports draw the accounts that records carry."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from typer.testing import CliRunner, Result
+
+from neurohw.cli import app
+from neurohw.config import Experiment
+from neurohw.energy.table import EnergyTable, table_path
+from neurohw.errors import InputError
+from neurohw.report.data import Spread
+from neurohw.report.energy import Bounds, PointEnergy, energy_data, pareto_front
+from neurohw.report.energy_figure import draw_pareto, draw_shares, draw_totals
+from neurohw.report.energy_table import bounds_text, energy_frame, pairs_table
+from neurohw.report.figures import PAPER, style
+from neurohw.report.points import group_records
+from neurohw.report.write import write_report
+from neurohw.runs.energy import accounted
+from neurohw.runs.record import RunRecord, find_records, read_record
+from neurohw.runs.run import run
+
+DEVICE = {"backend": "analog", "device": "taox_hfox", "step_seconds": 1e-3}
+TABLE = EnergyTable.load("32nm")
+
+
+def small(rule: str, hardware: dict[str, Any]) -> Experiment:
+    return Experiment.model_validate({
+        "name": "small", "network": {"rule": rule, "layers": [64, 20]}, "hardware": hardware,
+        "training": {"epochs": 1, "learning_rate": [0.02 if rule == "ep" else 1.0]},
+        "data": {"dataset": "digits", "train_limit": 64, "test_limit": 32},
+    })  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Records of BP and EP on a device, two seeds each, and of BP on ideal arrays."""
+    runs = tmp_path_factory.mktemp("runs")
+    for rule, name, hardware, seed in (
+        ("bp", "device", DEVICE, 0), ("bp", "device", DEVICE, 1), ("bp", "ideal", {}, 0),
+        ("ep", "device", DEVICE, 0), ("ep", "device", DEVICE, 1),
+    ):  # fmt: skip
+        run(small(rule, hardware), seed, runs / f"{rule}-{name}-{seed}")
+    return runs
+
+
+@pytest.fixture(scope="module")
+def records(folder: Path) -> list[RunRecord]:
+    """The same records, each with its account, as a run leaves it."""
+    return [r.model_copy(update={"energy": accounted(r, TABLE).summary()}) for r in find_records([folder])]
+
+
+@pytest.fixture(scope="module")
+def data(records: list[RunRecord]) -> list[PointEnergy]:
+    return energy_data(group_records(records))
+
+
+@pytest.fixture(scope="module")
+def done(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
+    """What the command said, and where it wrote."""
+    out = tmp_path_factory.mktemp("out")
+    return called(folder, "--table", "32nm", "--out", out), out
+
+
+def called(*arguments: Any) -> Result:
+    return CliRunner().invoke(app, ["energy", *map(str, arguments)])
+
+
+def refused(*arguments: Any) -> str:
+    """Return the message of a call that ends with status 2."""
+    error = called(*arguments).exception
+    assert isinstance(error, InputError)
+    assert error.exit_status == 2
+    return str(error)
+
+
+def copied(folder: Path, to: Path, **changed: Any) -> Path:
+    """Copy a run's folder, its record changed."""
+    shutil.copytree(folder, to)
+    read_record(folder).model_copy(update=changed).write(to)
+    return to
+
+
+def edited(tmp_path: Path, old: str, new: str) -> Path:
+    """Return the 32 nm table with a text of its converters' energy replaced."""
+    text = table_path("32nm").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^\[adc\]\n(?:.+\n)*?(energy = .*\n)", text, flags=re.MULTILINE)
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace(line, re.sub(old, new, line, count=1)), encoding="utf-8")
+    return path
+
+
+def test_the_command_says_what_points_cost(done: tuple[Result, Path]) -> None:
+    said = done[0]
+    assert said.exit_code == 0, said.output
+    for text in ("BP · taox_hfox", "Per training image", "EP / BP", "Writes and lifetime", "periphery_32nm",
+                 "8 columns per ADC", "Not counted, so missing from the energy of 1 of 3 points", "W1 pulses",
+                 "Assumed figures", "kwta.energy"):  # fmt: skip
+        assert text in said.output
+
+
+def test_the_csv_adds_up_to_the_accounts(done: tuple[Result, Path], folder: Path) -> None:
+    frame = pd.read_csv(done[1] / "energy.csv")
+    energy = frame[frame["quantity"] == "energy"]
+    for record in find_records([folder]):
+        lines = energy[(energy["hash"] == record.config_hash) & (energy["seed"] == record.seed)]
+        breakdown = accounted(record, TABLE)
+        assert len(lines) == len(breakdown.items)
+        for bound in ("low", "nominal", "high"):
+            assert lines[bound].sum() == pytest.approx(getattr(breakdown.total, bound))
+        adc = lines[(lines["component"] == "adc") & (lines["phase"] == "inference")]
+        assert adc["nominal"].sum() == pytest.approx(breakdown.by(lambda i: (i.component, i.phase))["adc", "inference"]
+                                                     .nominal)  # fmt: skip
+    assert energy["figures"].notna().all()
+    assert set(energy["provenance"]) <= {"published", "scaled", "assumed"}
+    assert set(energy["unit"]) == {"J"}
+
+
+def test_the_json_has_means_and_records(done: tuple[Result, Path], data: list[PointEnergy]) -> None:
+    points = json.loads((done[1] / "energy.json").read_text())
+    assert [p["point"] for p in points] == [e.point.label for e in data]
+    for found, e in zip(points, data, strict=True):
+        totals = [record["total"]["nominal"] for record in found["records"].values()]
+        assert found["total"]["nominal"] == pytest.approx(sum(totals) / len(totals)) == pytest.approx(e.total.nominal)
+        assert sum(found["components"].values()) == pytest.approx(e.total.nominal)
+        assert sum(found["phases"].values()) == pytest.approx(e.total.nominal)
+    for name in ("energy.svg", "energy.png", "pareto.svg", "pareto.png"):
+        assert (done[1] / name).stat().st_size > 1000
+
+
+def test_nothing_is_written_unless_asked(folder: Path) -> None:
+    before = sorted(folder.rglob("*"))
+    assert called(folder, "--table", "65nm", "--standby", "none").exit_code == 0
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_options_change_the_account(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nominal(*options: str) -> dict[str, float]:
+        out = tmp_path / "-".join(["out", *options])
+        assert called(folder / "ep-device-0", *options, "--out", out).exit_code == 0
+        (found,) = json.loads((out / "energy.json").read_text())
+        return {quantity: found[quantity]["nominal"] for quantity in ("latency", "total")}
+
+    monkeypatch.setattr("neurohw.report.energy_figure.energy_figures", lambda data: ())  # they take their time
+    usual = nominal()
+    assert nominal("--columns-per-adc", "16")["latency"] > usual["latency"]
+    assert nominal("--ep", "continuous")["total"] != usual["total"]
+    assert nominal("--standby", "none")["total"] < usual["total"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('unit = "pJ"', 'unit = "ns"', "adc.energy.unit: unit 'ns' is of dimension 's'"),
+        ("low = ", "low = -", "adc.energy.low: got -0.235"),
+        (r"(?s)^.*$", "", "adc.energy: missing (the ledger counted"),
+    ],
+)
+def test_a_wrong_table_is_refused(old: str, new: str, message: str, folder: Path, tmp_path: Path) -> None:
+    path = edited(tmp_path, old, new)
+    told = refused(folder, "--table", path)
+    assert str(path) in told
+    assert message in told
+
+
+def test_what_cannot_be_accounted_is_named(folder: Path, tmp_path: Path) -> None:
+    old = copied(folder / "bp-device-0", tmp_path / "old", ledger={})
+    assert f"{old}: record 'small', seed 0: ledger: got nothing" in refused(folder, old)
+    failed = copied(folder / "bp-device-0", tmp_path / "failed", status="failed", ledger={})
+    assert "every run failed" in refused(failed)
+    assert "left out, the run failed" in called(failed, folder).output
+    assert "no record.json at or below it" in refused(tmp_path / "nowhere")
+    assert "no table of that name" in refused(folder, "--table", "31nm")
+
+
+def test_a_report_shows_the_accounts_that_records_carry(records: list[RunRecord], tmp_path: Path) -> None:
+    page = write_report(records, tmp_path).read_text(encoding="utf-8")
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    for said in (page, text):
+        assert "Energy, time and lifetime" in said
+        assert "Energy per accuracy point, BP and EP" in said
+        assert "Assumed figures" in said
+    assert page.count("<figure>") >= 3
+    assert {"energy.csv", "energy.svg", "pareto.png"} <= {path.name for path in tmp_path.iterdir()}
+    write_report([record.model_copy(update={"energy": {}}) for record in records], tmp_path)
+    assert not {"energy.csv", "energy.svg", "energy.png", "pareto.svg"} & {path.name for path in tmp_path.iterdir()}
+    assert "Energy, time" not in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_the_reports_csv_adds_up_too(records: list[RunRecord], data: list[PointEnergy]) -> None:
+    frame = energy_frame(data)
+    energy = frame[frame["quantity"] == "energy"].groupby(["hash", "seed"])["nominal"].sum()
+    for record in records:
+        assert energy[record.config_hash, record.seed] == pytest.approx(record.energy["total"]["nominal"])
+
+
+def test_energy_per_accuracy_point(data: list[PointEnergy]) -> None:
+    known = Spread((0.6, 0.6))
+    training = Bounds(1e-6, 2e-6, 4e-6)
+    points = [replace(e, accuracy=known, training=training) for e in data if not e.point.ideal]
+    cost = points[0].per_accuracy_point
+    assert cost is not None
+    assert (cost.low, cost.nominal, cost.high) == pytest.approx((2e-8, 4e-8, 8e-8))
+    (row,) = pairs_table(points).rows
+    assert row.cells[0] == "taox_hfox"
+    assert row.cells[-1] == "1"
+    assert replace(points[0], accuracy=Spread((0.1,))).per_accuracy_point is None
+
+
+def test_training_is_all_epochs(records: list[RunRecord], data: list[PointEnergy]) -> None:
+    first = next(e for e in data if not e.point.ideal)
+    of_point = [r for r in records if r.config_hash == first.point.config_hash]
+    per_image = sum(r.energy["per_training_image"]["nominal"] for r in of_point) / len(of_point)
+    assert first.training is not None
+    assert first.training.nominal == pytest.approx(64 * per_image)
+    assert first.wear[0].trained == 64
+
+
+def test_nothing_on_the_front_is_beaten(data: list[PointEnergy]) -> None:
+    def made(joules: float, accuracy: float, **more: Any) -> PointEnergy:
+        return replace(data[-1], training=Bounds(joules, joules, joules), accuracy=Spread((accuracy,)), **more)
+
+    cheap, beaten, dear = made(1.0, 0.5), made(2.0, 0.5), made(3.0, 0.9)
+    incomplete = made(0.5, 0.95, uncounted=("W1 pulses",))
+    assert pareto_front([dear, beaten, incomplete, cheap]) == [cheap, dear]
+
+
+def test_figures_show_the_numbers(data: list[PointEnergy]) -> None:
+    with style():
+        totals, shares, pareto = Figure().subplots(3)
+        draw_totals(totals, data)
+        draw_shares(shares, data, [e.components for e in data], "Components")
+        draw_pareto(pareto, data)
+    drawn = [line for line in totals.lines if line.get_marker() == "o"]
+    assert [line.get_xdata()[0] for line in drawn] == [e.total.nominal for e in data]
+    assert [line.get_markerfacecolor() == PAPER for line in drawn] == [bool(e.uncounted) for e in data]
+    ends = [0.0] * len(data)
+    for bars in shares.containers:
+        for i, bar in enumerate(bars.patches):
+            assert bar.get_x() == pytest.approx(ends[i])
+            ends[i] += bar.get_width()
+    assert all(99 < end <= 100.0001 for end in ends)
+    assert pareto.get_xscale() == "log"
+
+
+def test_ranges_have_one_prefix() -> None:
+    assert bounds_text(Bounds(5.26e-9, 6.95e-9, 1.34e-8), "J") == "6.95 nJ (5.26 to 13.4)"
+    assert bounds_text(Bounds(2e-5, 2.1e-4, 2.116e-3), "J") == "210 uJ (20 to 2,116)"
+    assert bounds_text(Bounds(0.0, 0.0, 0.0), "J") == "0 J (0 to 0)"
+    assert bounds_text(None, "J") == "–"

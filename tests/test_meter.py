@@ -1,0 +1,486 @@
+"""Meters: transparent, and counting what hardware would have done, against small examples counted by hand."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from neurohw.circuits.target import IdealTarget, TargetCircuit
+from neurohw.clock import Clock
+from neurohw.crossbar.analog import AnalogArray
+from neurohw.crossbar.base import OuterProducts, Product, SynapseArray
+from neurohw.crossbar.build import build_array
+from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.ideal import IdealArray
+from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.crossbar.tiled import TiledArray
+from neurohw.devices.laws import ConstantStep, SoftBounds
+from neurohw.energy import array_meter
+from neurohw.energy import side as side_module
+from neurohw.energy.array_meter import SAMPLED_EVERY
+from neurohw.energy.ledger import Counts, EnergyLedger
+from neurohw.energy.meter import ArraySettings, Converters, MeteredArray, MeteredTarget, Trains
+from neurohw.energy.trains import Lines, expected_trains, line_by_line
+from neurohw.loading import load_experiment
+from neurohw.networks.capture import Capture, Recordable
+from neurohw.runs.build import build_circuit, build_network
+from neurohw.runs.metering import Metered, array_settings, metered
+from neurohw.seeding import Streams
+from neurohw.testing import MakeArray, SynapseArrayConformance, TargetCircuitConformance
+
+SIEMENS = 1e-6
+DEVICE = DevicePopulation(ConstantStep(), zero=-0.7, siemens=SIEMENS)
+QUIET = ReadPath(None, None, 0.0, 0.0, 1.0, math.inf)  # inputs within 1
+
+
+def analog(weights: Tensor, **options: Any) -> AnalogArray:
+    given: dict[str, Any] = {"device": DEVICE, "read_path": QUIET, **options}
+    return AnalogArray(weights, generator=torch.Generator().manual_seed(0), **given)
+
+
+def meter(array: SynapseArray, **settings: Any) -> tuple[MeteredArray, EnergyLedger, Clock]:
+    ledger, clock = EnergyLedger(), Clock()
+    return MeteredArray(array, ledger, clock, "W1", ArraySettings(**settings)), ledger, clock
+
+
+def some(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+class TestMeteredIdeal(SynapseArrayConformance):
+    @pytest.fixture
+    def make_array(self) -> MakeArray:
+        return lambda weights: meter(IdealArray(weights))[0]
+
+
+class TestMeteredAnalog(SynapseArrayConformance):
+    shape = (24, 20)
+    read_sigma = 0.07
+    update_gain = (0.8, 1.2)
+    program_tolerance = 0.1
+
+    @pytest.fixture
+    def make_array(self) -> MakeArray:
+        trains = Trains(SoftBounds().granularity)
+        return lambda weights: meter(analog(weights, device=None, read_path=None), trains=trains)[0]
+
+
+class TestMeteredTarget(TargetCircuitConformance):
+    def make_circuit(self, n_out: int, k: int) -> TargetCircuit:
+        return MeteredTarget(IdealTarget(n_out, k, 0.5), EnergyLedger(), Clock())
+
+
+def test_a_metered_array_looks_like_its_own() -> None:
+    plain = analog(torch.zeros(3, 4))
+    array, _, _ = meter(plain)
+    assert (array.exact, array.keeps_layout, array.dtype) == (plain.exact, plain.keeps_layout, plain.dtype)
+    assert array.state_dict().keys() == plain.state_dict().keys()
+    assert array.writes()["cell"].sum() == 0
+    assert array.cells is plain.cells
+    with pytest.raises(AttributeError, match="nonsense"):
+        array.nonsense  # noqa: B018
+    assert torch.equal(copy.deepcopy(array).snapshot(), plain.snapshot())
+
+
+def test_what_can_be_recorded_stays_so_and_nothing_else() -> None:
+    tiled = TiledArray(torch.zeros(4, 4), (2, 2), lambda block, place: IdealArray(block))
+    arrays = [meter(array)[0] for array in (IdealArray(torch.zeros(2, 2)), analog(torch.zeros(2, 2)), tiled)]
+    assert [isinstance(array, Recordable) for array in arrays] == [True, True, False]
+    assert arrays[0].sources() == ([], [])
+    assert len(arrays[1].sources()[0]) == len(arrays[1].array.sources()[0])  # type: ignore[attr-defined]
+
+
+def test_reads_and_conversions_by_hand() -> None:
+    converters = Converters(7, 9, 1.0)
+    array, ledger, clock = meter(IdealArray(torch.zeros(3, 5)), converters=converters, bias_adds=3)
+    with clock.during("free"):
+        array.read(torch.ones(4, 5), times=10)
+    array.read_transposed(torch.ones(2, 3))
+    counts = ledger.counts()
+    assert counts["W1"] == {
+        "free": {"reads": 40.0, "dac_conversions": 200.0, "adc_conversions": 120.0},
+        "inference": {"reads_transposed": 2.0, "dac_conversions": 6.0, "adc_conversions": 10.0},
+    }
+    assert counts["digital"] == {"free": {"adds": 120.0}}
+    assert counts["buffer"]["free"] == {"bits": 200.0 * 7 + 120.0 * 9, "interconnect_bits": 120.0 * 9}
+
+
+def test_tiles_convert_shared_lines_and_partial_sums() -> None:
+    """5 x 7 in tiles of at most 2 x 3: 3 of them share a line of the inputs, 3 partial sums make an output."""
+    array, ledger, _ = meter(TiledArray(some(5, 7), (2, 3), lambda block, place: analog(block)),
+                             converters=Converters(7, 9, 1.0))  # fmt: skip
+    array.read(torch.ones(2, 7))
+    counts = ledger.counts()
+    events = counts["W1"]["inference"]
+    assert (events["reads"], events["dac_conversions"], events["adc_conversions"]) == (2, 2 * 7 * 3, 2 * 5 * 3)
+    assert counts["digital"]["inference"]["adds"] == 2 * 5 * 2
+    assert counts["buffer"]["inference"]["interconnect_bits"] == 2 * 5 * (1 + 3) * 9
+
+
+@pytest.mark.parametrize(("coding", "signed", "passes"), [("bit-serial", True, 12), ("pulse-width", True, 2)])
+def test_codings_convert_again_and_drive_cells_otherwise(coding: str, signed: bool, passes: int) -> None:
+    converters = Converters(7, 9, 1.0, coding, signed)
+    plain = analog(some(3, 2) * 0.1)
+    array, ledger, _ = meter(plain, converters=converters)
+    x = torch.tensor([[1.0, -0.5], [0.25, 0.0]])
+    array.read(x)
+    events = ledger.counts()["W1"]["inference"]
+    assert events["adc_conversions"] == 2 * 3 * passes
+    codes = (x.abs() * 63).round().int()
+    on = sum((codes >> bit) & 1 for bit in range(6)) if coding == "bit-serial" else x.abs()
+    wanted = (on @ plain.conductances()["cell"].t().to(on)).sum() if coding != "bit-serial" else None
+    if wanted is None:
+        wanted = (torch.as_tensor(on).float() @ plain.conductances()["cell"].t()).sum()
+    assert events["read_conductance"] == pytest.approx(float(wanted), rel=1e-5)
+
+
+@pytest.mark.parametrize("remedy", ["none", "differential"])
+@pytest.mark.parametrize("tile", [None, (3, 4)])
+def test_read_conductance_against_brute_force(
+    remedy: str, tile: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """sum_b sum_ij x_bi^2 G_ij, with each tile's inputs scaled as its converters do; changes between snapshots."""
+    monkeypatch.setattr(array_meter, "SNAPSHOT_UPDATES", 20)
+    weights, generator = some(5, 9) * 0.3, torch.Generator().manual_seed(1)
+    make: Callable[[Tensor, str], AnalogArray] = lambda block, place: analog(block, remedy=remedy)  # noqa: E731
+    plain = make(weights, "") if tile is None else TiledArray(weights, tile, make)
+    array, ledger, _ = meter(plain, converters=Converters(bound=1.0))
+    blocks = list(array.meter.tiles.blocks())
+    wanted = 0.0
+    now = [sum(block.conductances().values()) for _, _, block in blocks]  # type: ignore[attr-defined]
+    for i in range(50):
+        if i and i % 20 == 0:
+            now = [sum(block.conductances().values()) for _, _, block in blocks]  # type: ignore[attr-defined]
+        x, e = torch.rand(3, 9, generator=generator) * 2, torch.randn(3, 5, generator=generator)
+        if i % 5 == 0:
+            array.read(x, times=2)
+            array.read_transposed(e)
+            for (rows, columns, _), g in zip(blocks, now, strict=True):
+                x_part = x[:, columns] / x[:, columns].abs().max().clamp(min=1.0)
+                e_part = e[:, rows] / e[:, rows].abs().max()
+                wanted += float(2 * (x_part.square() @ g.t()).sum() + (e_part.square() @ g).sum())
+        array.update(OuterProducts((Product(e, x),), 0.01), 1.0)
+    assert ledger.counts()["W1"]["inference"]["read_conductance"] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_cells_that_age_are_looked_at_anew() -> None:
+    array, ledger, _ = meter(analog(torch.zeros(2, 2)), converters=Converters(bound=1.0))
+    array.read(torch.ones(1, 2))
+    array.array.program(torch.full((2, 2), -0.3))  # behind the meter's back
+    array.elapse(1.0)
+    array.read(torch.ones(1, 2))
+    expected = (4 * 0.7 + 4 * 0.4) * SIEMENS
+    assert ledger.counts()["W1"]["inference"]["read_conductance"] == pytest.approx(expected, rel=0.02)
+
+
+def test_inputs_without_a_bound_are_clipped_to_one() -> None:
+    array, ledger, _ = meter(analog(torch.zeros(1, 2), read_path=ReadPath.perfect()))
+    array.read(torch.tensor([[3.0, -0.5]]))
+    assert ledger.counts()["W1"]["inference"]["read_conductance"] == pytest.approx(1.25 * 0.7 * SIEMENS)
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-25, 1e-3])
+def test_errors_of_any_size_are_scaled_to_full_scale(size: float) -> None:
+    array, ledger, _ = meter(analog(torch.zeros(2, 1)), converters=Converters(bound=1.0))
+    array.read_transposed(torch.tensor([[1.0, -0.5]]) * size)
+    counts = ledger.counts()["W1"]["inference"]
+    assert counts.get("read_conductance", 0.0) == pytest.approx(1.25 * 0.7 * SIEMENS if size else 0.0)
+
+
+def test_ideal_arrays_have_no_conductance_and_no_pulses() -> None:
+    array, ledger, _ = meter(IdealArray(torch.zeros(2, 2)))
+    array.read(torch.ones(1, 2))
+    array.update(OuterProducts((Product(torch.ones(1, 2), torch.ones(1, 2)),), 1.0), 1.0)
+    assert ledger.counts()["W1"] == {"inference": {"reads": 1.0, "dac_conversions": 2.0, "adc_conversions": 2.0}}
+
+
+def products(seed: int = 0) -> OuterProducts:
+    terms = (Product(some(8, 30, seed=seed), some(8, 20, seed=seed + 100).abs(), 1),
+             Product(some(8, 30, seed=seed + 200), some(8, 20, seed=seed + 300), -1))  # fmt: skip
+    return OuterProducts(terms, 1 / 8)
+
+
+@pytest.mark.parametrize("remedy", ["none", "differential", "several-cells", "agad", "mixed-precision"])
+def test_pulses_are_the_arrays_own_count(remedy: str) -> None:
+    plain = analog(torch.zeros(30, 20), remedy=remedy)
+    kind = "serial" if remedy == "mixed-precision" else "parallel"
+    array, ledger, clock = meter(plain, trains=Trains(ConstantStep().granularity, kind=kind))
+    up = down = 0
+    with clock.during("update"):
+        for i in range(5):
+            writes = array.update(products(i), 0.05)
+            up, down = up + (writes.pulses_up or 0), down + (writes.pulses_down or 0)
+    events = ledger.counts()["W1"]["update"]
+    assert (events["pulses_up"], events["pulses_down"]) == (up, down)
+    assert events["pulses_up"] + events["pulses_down"] == sum(int(bank.sum()) for bank in plain.writes().values())
+
+
+@pytest.mark.parametrize("rate", [0.003, 0.05, 0.8])
+def test_expected_pulses_are_those_of_the_engine_on_average(rate: float) -> None:
+    """Also where trains are shorter than a pulse a sample, and where they are too short for the product."""
+    array = analog(torch.zeros(30, 20), pulses=PulseScheme(length=10))
+    trains = Trains(ConstantStep().granularity, length=10)
+    found = torch.zeros(2, dtype=torch.float64)
+    wanted = torch.zeros(2, dtype=torch.float64)
+    for i in range(60):
+        given = products(i)
+        writes = array.update(given, rate)
+        found += torch.tensor([writes.pulses_up or 0, writes.pulses_down or 0])
+        for term in given.terms:
+            part = expected_trains(Lines.of(term.post, {}), Lines.of(term.pre, {}), rate / 8 * term.sign, trains)
+            wanted += torch.tensor([part.coincidences + part.net, part.coincidences - part.net]) / 2
+    assert ((found - wanted).abs() < 6 * 5 * wanted.sqrt()).all()  # lines' pulses are shared by many cells
+    torch.testing.assert_close(found, wanted, rtol=0.06, atol=30)
+
+
+def test_half_selected_cells_by_hand() -> None:
+    """One slot in which one of 3 outputs and one of 4 inputs pulse for certain: 3 + 2 cells at half the voltage."""
+    post, pre = torch.tensor([[0.0, 1.0, 0.0]]), torch.tensor([[1.0, 0.0, 0.0, 0.0]])
+    array, ledger, _ = meter(analog(torch.zeros(3, 4)), trains=Trains(ConstantStep().granularity, length=5))
+    array.update(OuterProducts((Product(post, pre),), 1.0), ConstantStep().granularity)
+    events = ledger.counts()["W1"]["inference"]
+    assert events == {"half_selected": 5.0, "pulse_slots": 5.0, "pulses_up": 1.0}
+    assert array.meter.shortened_slots == 1
+
+
+def test_half_selected_cells_against_drawn_trains() -> None:
+    """p_x = |x| / max|x| sqrt(k / BL), likewise the other side: drawn bit by bit, counted cell by cell."""
+    post, pre = some(1, 6).abs(), some(1, 5, seed=1).abs()
+    slots, k = 4, 3.5  # of the largest product
+    p_post = (post / post.max() * math.sqrt(k / slots)).double()
+    p_pre = (pre / pre.max() * math.sqrt(k / slots)).double()
+    draws = torch.Generator().manual_seed(0)
+    d = torch.rand(40000 * slots, 6, generator=draws, dtype=torch.float64) < p_post
+    x = torch.rand(40000 * slots, 5, generator=draws, dtype=torch.float64) < p_pre
+    halves = (d[:, :, None] ^ x[:, None]).sum() / 40000
+    gain = k / float(post.max() * pre.max())
+    found = expected_trains(Lines.of(post, {}), Lines.of(pre, {}), gain, Trains(1.0, length=31))
+    assert found.slots == [4]
+    assert found.half_selected == pytest.approx(float(halves), rel=0.01)
+
+
+def test_later_trains_are_sampled() -> None:
+    array, ledger, _ = meter(analog(torch.zeros(30, 20)), trains=Trains(ConstantStep().granularity))
+    for i in range(100):
+        array.update(products(i), 0.05)
+    before = ledger.counts()["W1"]["inference"]
+    for i in range(100):
+        array.update(products(i), 0.05)
+    after = ledger.counts()["W1"]["inference"]
+    assert SAMPLED_EVERY == 4
+    assert after["pulse_slots"] == 2 * before["pulse_slots"] == 200 * 8 * 31 * 2
+    assert after["half_selected"] == pytest.approx(2 * before["half_selected"], rel=0.05)
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (3, 4)])
+def test_increments_are_written_line_by_line(shape: tuple[int, int]) -> None:
+    """Of the shorter side: a line takes its largest number of steps; all else on it, and below it, is half selected."""
+    delta = torch.zeros(4, 3)
+    delta[0] = torch.tensor([3.0, -2.0, 0.0])
+    delta[2] = torch.tensor([0.0, 5.0, 0.0])
+    delta = delta if shape == (4, 3) else delta.t()
+    assert line_by_line(delta, 1.0) == (3 + 5, 8, 2)
+    step = ConstantStep().granularity
+    array, ledger, _ = meter(analog(torch.zeros(shape)), trains=Trains(step))
+    writes = array.increment(delta * step)
+    assert (writes.pulses_up, writes.pulses_down) == (8, 2)
+    halves = (3 * 4 - 3) + 3 * 2 + (5 * 4 - 7) + 7 * 2  # slots x others - pulses, and pulses x lines - 1
+    assert ledger.counts()["W1"]["inference"] == {
+        "programmed_cells": 3.0, "pulse_slots": 8.0, "pulses_up": 8.0, "pulses_down": 2.0, "half_selected": halves,
+    }  # fmt: skip
+
+
+def test_our_count_of_aihwkits_pulses_is_the_analog_engines() -> None:
+    """The same device, the same products: expected for aihwkit's tile, counted by the engine."""
+    kind: dict[str, Any] = {"device": "ecram", "pulse_length": 31}
+    tile = build_array("aihwkit", torch.zeros(30, 20), **kind)
+    ours = build_array("analog", torch.zeros(30, 20), **kind)
+    section = {"hardware.backend": "aihwkit", "hardware.device": "ecram"}
+    settings = array_settings(load_experiment("quickstart", section), tile, 0)
+    array, ledger, _ = meter(tile, trains=settings.trains, siemens_of=settings.siemens_of)
+    exact, exact_ledger, _ = meter(ours)
+    for i in range(60):
+        array.update(products(i), 0.02)
+        exact.update(products(i), 0.02)
+    expected, counted = (led.counts()["W1"]["inference"] for led in (ledger, exact_ledger))
+    for event in ("pulses_up", "pulses_down"):
+        assert expected[event] == pytest.approx(counted[event], rel=0.02)
+    siemens = settings.siemens_of(ours.snapshot())  # type: ignore[misc]
+    torch.testing.assert_close(siemens, ours.conductances()["cell"], rtol=1e-4, atol=0)  # type: ignore[attr-defined]
+
+
+def test_a_transfer_remedy_reads_its_hidden_array() -> None:
+    plain = analog(torch.zeros(30, 20), remedy="tiki-taka-v2", remedy_parameters={"every": 2, "columns": 3})
+    trains = Trains(ConstantStep().granularity, fast_rate=0.5)
+    array, ledger, clock = meter(plain, trains=trains, converters=Converters(7, 9, 1.0))
+    with clock.during("update"):
+        for i in range(5):
+            array.update(products(i), 0.05)  # two terms: two writes, one transfer
+    counts = ledger.counts()
+    events = counts["W1"]["update"]
+    assert (events["reads"], events["dac_conversions"], events["adc_conversions"]) == (15, 15 * 20, 15 * 30)
+    assert counts["digital"]["update"]["optimizer_words"] == 15 * 30 * 2
+    assert events["read_conductance"] > 0
+
+
+def test_decisions_by_hand() -> None:
+    ledger, clock = EnergyLedger(), Clock()
+    circuit = MeteredTarget(IdealTarget(20, 3, 0.5), ledger, clock)
+    with clock.during("target"):
+        state = circuit(torch.rand(7, 20), circuit.initial()).homeostasis
+        circuit(torch.rand(5, 20), state, labels=torch.zeros(5, dtype=torch.int64))
+    assert circuit.k == 3
+    assert ledger.counts() == {"target": {
+        "target": {"decisions": 7.0, "comparisons": 140.0, "label_decisions": 5.0},
+        "homeostasis": {"homeostasis_updates": 20.0},
+    }}  # fmt: skip
+
+
+def batch_of(settings: dict[str, Any], images: int = 3) -> tuple[Counts, Metered]:
+    """Train one batch on metered parts, let a batch's time pass, and infer one image."""
+    experiment = load_experiment("quickstart", settings)
+    streams = Streams(0)
+    parts = metered(experiment, build_network(experiment, streams, Clock()), build_circuit(experiment, streams, 10))
+    x = torch.rand(images, experiment.network.layers[0], generator=torch.Generator().manual_seed(0))
+    network, circuit = parts.network, parts.circuit
+    state = network.respond(x, train=True)
+    with network.clock.during("target"):
+        target = circuit(state.competition, circuit.initial()).target
+    contrast = network.contrast(state, target)
+    with network.clock.during("update"):
+        for layer, wanted in contrast:
+            layer.update(wanted, 0.1)
+    network.elapse(2.0)
+    network.respond(x[:1])
+    return parts.ledger.counts(), parts
+
+
+EP: dict[str, Any] = {
+    "network.rule": "ep",
+    "network.layers": [64, 20],
+    "ep.free_steps": 40,
+    "ep.nudged_steps": 10,
+}
+
+
+@pytest.mark.parametrize(("hold", "free", "nudged", "inferred"), [(True, 3, 0, 1), (False, 120, 30, 40)])
+@pytest.mark.parametrize("backend", ["ideal", "analog"])
+def test_one_layer_of_ep_by_hand(backend: str, hold: bool, free: int, nudged: int, inferred: int) -> None:
+    """T = 40, K = 10: the input is read once and held, or in every step; the closed form counts like the loop."""
+    device = {"hardware.backend": backend, "hardware.device": "ecram"} if backend == "analog" else {}
+    counts, _ = batch_of({**EP, **device, "ep.hold_input": hold})
+    reads = {phase: events["reads"] for phase, events in counts["W1"].items() if "reads" in events}
+    assert reads == {"free": free, "inference": inferred} | ({"nudged": nudged} if nudged else {})
+    assert counts["clock"] == {
+        "free": {"images": 3.0, "steps": 120.0}, "nudged": {"images": 3.0, "steps": 30.0},
+        "inference": {"images": 1.0, "steps": 40.0}, "update": {"seconds": 2.0},
+    }  # fmt: skip
+    digital = counts["digital"]
+    assert digital["free"]["activations"] == 120 * 20
+    assert digital["nudged"]["activations"] == 30 * 20
+    assert digital["inference"]["activations"] == 40 * 20
+    assert digital["free"]["adds"] == 120 * 20 * 2 + free * 20  # biases come with the reads
+    assert digital["free"]["macs"] == 120 * 20
+    assert digital["nudged"]["macs"] == 30 * 20 * 2
+    assert digital["update"] == {"adds": 60.0, "bias_updates": 20.0}
+
+
+@pytest.mark.parametrize("backend", ["ideal", "analog"])
+def test_two_layers_of_ep_by_hand(backend: str) -> None:
+    """Held input: W1 is read once, W2 in every step from both sides."""
+    device = {"hardware.backend": backend, "hardware.device": "ecram"} if backend == "analog" else {}
+    two = {**EP, "network.layers": [64, 30, 20], "training.learning_rate": [0.1, 0.1], "ep.free_steps": 6,
+           "ep.nudged_steps": 4, "training.dropout": []}  # fmt: skip
+    counts, _ = batch_of({**two, **device})
+    assert counts["W1"]["free"]["reads"] == 3
+    assert "nudged" not in counts["W1"]
+    for phase, steps in (("free", 18), ("nudged", 12), ("inference", 6)):
+        events = counts["W2"][phase]
+        assert (events["reads"], events["reads_transposed"]) == (steps, steps)
+        assert events["dac_conversions"] == steps * (30 + 20) == events["adc_conversions"]
+        assert counts["digital"][phase]["activations"] == steps * 50
+        assert counts["clock"][phase]["steps"] == steps
+    if backend == "analog":
+        assert counts["W2"]["update"]["pulse_slots"] == 2 * 3 * 31
+        assert counts["W1"]["update"]["pulse_slots"] == 2 * 3 * 31
+
+
+def test_bp_by_hand() -> None:
+    """The first layer's cells are not read backwards; the output's error is a subtraction and a product."""
+    settings = {"network.layers": [64, 30, 20], "network.neurons": ["relu", "hardsigm"],
+                "training.learning_rate": [0.1, 0.1], "training.dropout": []}  # fmt: skip
+    counts, _ = batch_of(settings)
+    assert counts["W1"]["forward"] == {"reads": 3.0, "dac_conversions": 192.0, "adc_conversions": 90.0}
+    assert set(counts["W1"]) == {"forward", "inference"}
+    assert counts["W2"]["backward"] == {"reads_transposed": 3.0, "dac_conversions": 60.0, "adc_conversions": 90.0}
+    assert counts["digital"]["forward"] == {"activations": 150.0, "adds": 150.0}
+    assert counts["digital"]["backward"] == {"adds": 60.0, "macs": 150.0}
+    assert counts["digital"]["update"] == {"adds": 150.0, "bias_updates": 50.0}
+    assert counts["clock"]["backward"] == {"images": 3.0}
+    assert counts["target"]["target"] == {"decisions": 3.0, "comparisons": 60.0}
+
+
+def test_adam_keeps_two_words_a_cell() -> None:
+    counts, _ = batch_of({"network.layers": [64, 20], "training.optimizer": "adam"})
+    assert counts["digital"]["update"]["optimizer_words"] == 4 * 64 * 20
+    assert counts["digital"]["update"]["macs"] == (3 + 8) * 64 * 20
+
+
+def test_the_readout_of_semi_supervised_ep_is_read_in_every_nudged_step() -> None:
+    semi = {
+        **EP, "training.mode": "semi-supervised", "data.labels": 60, "network.layers": [64, 40, 10],
+        "training.learning_rate": [0.1, 0.1], "training.loss": "cross-entropy", "target.k": 1,
+        "training.pretrain.learning_rate": [0.1, 0.1], "training.dropout": [],
+    }  # fmt: skip
+    counts, _ = batch_of(semi)
+    assert counts["W2"]["free"]["reads"] == 3
+    assert counts["W2"]["nudged"]["reads"] == 3 * (10 + 1)
+    assert counts["W2"]["nudged"]["reads_transposed"] == 3 * 10
+    assert counts["digital"]["free"]["activations"] == 3 * (40 * 40 + 10)
+    assert counts["digital"]["nudged"]["activations"] == 3 * (10 * 40 + 11 * 10)
+
+
+@pytest.mark.parametrize("kind", ["ideal", "analog"])
+def test_replays_of_a_recorded_graph_are_counted(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU: what is warming up is not counted, each replay is, under the phase it is asked for in."""
+    weights = some(3, 4) * 0.1
+    array, ledger, clock = meter(IdealArray(weights) if kind == "ideal" else analog(weights),
+                                 converters=Converters(bound=1.0))  # fmt: skip
+    for side in (array.meter._forward, array.meter._backward):
+        side._replays = side_module._Replays(side.lines, torch.device("cpu"))
+    mode = ["plain"]
+    monkeypatch.setattr(side_module, "stream_mode", lambda: mode[0])
+
+    def record(function: Any, buffers: Any, generators: Any) -> Callable[[], list[Tensor]]:
+        mode[0] = "warming"
+        function(buffers)
+        mode[0] = "plain"
+
+        def replay() -> list[Tensor]:
+            mode[0] = "recording"  # kernels that were recorded, and are launched now
+            results: list[Tensor] = function(buffers)
+            mode[0] = "plain"
+            return results
+
+        return replay
+
+    captured, x = Capture(record), torch.rand(2, 4)
+    for phase, times in (("free", 3), ("inference", 2), ("free", 1)):
+        with clock.during(phase):
+            for _ in range(times):
+                captured(lambda given: [array.read(given["x"]) for _ in range(5)][-1:], {"x": x}, [array], "key")
+    array.read(x)
+    counts = ledger.counts()["W1"]
+    assert (counts["free"]["reads"], counts["inference"]["reads"]) == (4 * 5 * 2, 2 * 5 * 2 + 2)
+    state = ledger.state_dict()
+    ledger.load_state_dict(state)
+    assert ledger.counts()["W1"] == counts
+    if kind == "analog":
+        one = float((x.square() @ array.conductances()["cell"].t()).sum())
+        assert counts["free"]["read_conductance"] == pytest.approx(20 * one, rel=1e-5)
