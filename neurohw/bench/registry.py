@@ -71,6 +71,12 @@ def _spiking() -> Rows:
     return spiking()
 
 
+def _meter() -> Rows:
+    from neurohw.bench.meter import meter
+
+    return meter()
+
+
 def _published() -> Rows:
     from neurohw.bench.published import published
 
@@ -87,6 +93,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], Rows]]] = {
     "target": ("the analog target circuit with every non-ideality on, against torch.topk", _target),
     "netlist": ("the behavioural law of the kWTA against ngspice: separation, decision time, winners", _netlist),
     "spiking": ("overlap of the spiking target's winners with the ideal one's, against time and rate", _spiking),
+    "meter": ("what counting events for the energy account costs in time", _meter),
     "published": ("accuracies of the committed records against the published ones", _published),
 }
 

@@ -23,7 +23,8 @@ from neurohw.errors import InputError
 
 _LEAST_CURRENT = 1e-15  # A: what leaks into a node without input
 _BISECTIONS = 24  # to 1e-7 of the largest input
-_CANDIDATES = 64  # largest inputs beside the winners that are looked at first
+_CANDIDATES = 16  # largest inputs beside the winners that are looked at first
+_FAR = 12.0  # standard deviations: noise of two inputs makes up for as much once in 1e17
 _IDEAL = TargetParameters()
 
 
@@ -125,6 +126,7 @@ class AnalogTarget(TargetCircuit):
             cell.fixed_delay,
             cell.cell_delay,
         )
+        self._at_rest = self.resolution.resolvable(1.0, None, cell.separation, n_out, k)  # the same at all currents
 
     def initial(self) -> Homeostasis:
         """Return H = 0 and A = 0."""
@@ -182,6 +184,9 @@ class AnalogTarget(TargetCircuit):
         cell = self.parameters.decision
         return self.resolution.resolvable(current, cell.seconds, cell.separation, self.n_out, self.k)
 
+    def _slope(self, current: Tensor) -> Tensor:
+        return self.resolution.slope(current, self.parameters.decision.seconds, self.n_out, self.k)
+
     def _draw_inputs(self, chip: torch.Generator) -> None:
         """Draw the input mirrors' gains and offsets, and fold them: field = y gain + (common - H) gain + offset."""
         inputs, like = self.parameters.inputs, self._zeros
@@ -211,8 +216,18 @@ class AnalogTarget(TargetCircuit):
         else:
             field = competition - threshold
         if self._noise:
-            field.add_(torch.empty_like(field).normal_(generator=self._generator), alpha=self._noise)
+            field = self._noisy(field)
         return field.clamp_(min=-self._common) if self.parameters.inputs.rectified else field
+
+    def _noisy(self, field: Tensor) -> Tensor:
+        """Add noise to whatever could still win: what is 12 sigma below the first loser stays as it is."""
+        if self.parameters.decision.output == "current" or self.chip_k == self.n_out:
+            return field.add_(torch.empty_like(field).normal_(generator=self._generator), alpha=self._noise)
+        last = torch.topk(field, self.chip_k + 1).values[:, -1:]
+        flat = (field >= last - _FAR * self._noise).flatten().nonzero().squeeze(1)
+        drawn = torch.randn(len(flat), generator=self._generator, device=field.device, dtype=field.dtype)
+        field.view(-1).index_add_(0, flat, drawn, alpha=self._noise)
+        return field
 
     def _choose(self, field: Tensor) -> _Chosen:
         """Let the k largest win, and those that are too close be decided as the circuit does."""
@@ -224,7 +239,8 @@ class AnalogTarget(TargetCircuit):
         last, next_one = values[:, k - 1], values[:, k]
         boundary = (last + next_one) / 2
         current = ((last + self._common) * self.parameters.inputs.unit_current).clamp_(min=_LEAST_CURRENT)
-        half = self.resolvable(current) * current / (2 * self.parameters.inputs.unit_current)
+        least = self._at_rest + cell.separation * (1 / self._slope(current) - 1 / self.resolution.gain)  # `resolvable`
+        half = least * current / (2 * self.parameters.inputs.unit_current)
         close = last - next_one <= 2 * half
         selected = self._decide(values, boundary, half)
         won = self._nobody(field).scatter_(1, indices, selected)
@@ -258,7 +274,8 @@ class AnalogTarget(TargetCircuit):
     def _levels(self, won: Tensor, k: int) -> Tensor:
         """d (1 - alpha) + (k / n_out) alpha (Eq. 13) with the errors of both levels: [B, n]."""
         low, high = self._both_levels(k)
-        return torch.where(won, high, low)
+        target = torch.full(won.shape, low, dtype=self._zeros.dtype, device=won.device).masked_fill_(won, high)
+        return target.add_(self._level_error) if self.parameters.levels.mismatch else target
 
     def _soft_levels(self, field: Tensor) -> Tensor:
         """Return levels in each output's share of I_lim: 1 / (1 + exp(-(I_i - I_c) / I_c A / (n U_T))).
@@ -277,22 +294,19 @@ class AnalogTarget(TargetCircuit):
             above = shares.sum(1, keepdim=True) > self.chip_k - 0.5
             low, high = torch.where(above, middle, low), torch.where(above, high, middle)
         low_level, high_level = self._both_levels(self.k)
-        return low_level + (high_level - low_level) * shares
+        return shares * (high_level - low_level) + low_level + self._level_error
 
     def _shares(self, inputs: Tensor, common: Tensor) -> Tensor:
         """Return the outputs' shares of I_lim where the common line balances inputs of `common`, [B, n]."""
-        parameters, seconds = self.parameters, self.parameters.decision.seconds
-        gain = self.resolution.slope(common * parameters.inputs.unit_current, seconds, self.n_out, self.k)
+        parameters = self.parameters
+        gain = self._slope(common * parameters.inputs.unit_current)
         steepness = gain / (parameters.inputs.slope_factor * parameters.thermal_voltage)
         return torch.sigmoid((inputs - common) * (steepness / common))
 
-    def _both_levels(self, k: int) -> tuple[Tensor, Tensor]:
-        levels = self.parameters.levels
+    def _both_levels(self, k: int) -> tuple[float, float]:
+        """Return the loser's and the winner's level, errors included, mismatch not."""
         low = self.smoothing * k / self.n_out
-        high = 1 - self.smoothing + low
-        if not levels.mismatch:
-            return self._zeros + (low + levels.low_error), self._zeros + (high + levels.high_error)
-        return low + levels.low_error + self._level_error, high + levels.high_error + self._level_error
+        return low + self.parameters.levels.low_error, 1 - self.smoothing + low + self.parameters.levels.high_error
 
     @staticmethod
     def _masked(target: Tensor, active: Tensor | None) -> Tensor:
