@@ -194,6 +194,14 @@ def test_an_evaluation_that_is_interrupted_costs_no_training(tmp_path: Path, mon
     assert_the_same_run(tmp_path / "cut", tmp_path / "whole")
 
 
+@pytest.fixture(autouse=True)
+def _interruptible() -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt: a shell that starts tests in the background has it ignored."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
 @pytest.fixture
 def _terminating() -> Iterator[None]:
     """SIGTERM as the command line handles it."""
