@@ -16,7 +16,8 @@ from torch import Tensor
 import neurohw as nh
 from neurohw.circuits.analog_target import AnalogTarget
 from neurohw.circuits.competition import compete
-from neurohw.circuits.dynamics import KWTACircuit, at_rest
+from neurohw.circuits.dynamics import at_rest
+from neurohw.circuits.kwta import KWTACircuit
 from neurohw.circuits.parameters import BOLTZMANN, TargetParameters
 from neurohw.circuits.target import Decision, Homeostasis, IdealTarget
 from neurohw.errors import InputError

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from neurohw.circuits.dynamics import KWTACircuit, at_rest, contest, decision_times, transfer
-from neurohw.circuits.resolution import fit_resolution
+from neurohw.circuits.dynamics import at_rest, contest, decision_times, transfer
+from neurohw.circuits.kwta import KWTACircuit
+from neurohw.circuits.resolution_fit import fit_resolution
 from neurohw.errors import InputError
 
 SOON = {"early_voltage": 0.3, "supply": 1.1, "leakage": 1e-12}  # settles in half the time: Brian2 takes small steps

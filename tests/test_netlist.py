@@ -15,7 +15,7 @@ from neurohw.circuits.characteristics import DecisionTimes, Transfer
 from neurohw.circuits.homeostasis_netlist import HomeostasisNetlist, render_homeostasis
 from neurohw.circuits.measurements import Outputs, at_current, dc_transfer, decide, decision_times, monte_carlo
 from neurohw.circuits.netlist import KWTANetlist, render, stimulus
-from neurohw.circuits.resolution import ResolutionFit, fit_resolution
+from neurohw.circuits.resolution_fit import ResolutionFit, fit_resolution
 from neurohw.circuits.transistors import Size
 from neurohw.errors import InputError
 

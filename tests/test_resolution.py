@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from neurohw.circuits.characteristics import DecisionTimes, Numbers, Transfer
-from neurohw.circuits.resolution import Resolution, fit_resolution
+from neurohw.circuits.resolution import Resolution
+from neurohw.circuits.resolution_fit import fit_resolution
 from neurohw.errors import InputError
 
 LAW = Resolution(50e-15, early_voltage=2.3, ceiling=0.5, fixed_delay=1e-7, cell_delay=1e-8)

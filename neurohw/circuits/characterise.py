@@ -22,7 +22,7 @@ from neurohw.circuits.measurements import (
 )
 from neurohw.circuits.netlist import MOST_COMPETITORS, KWTANetlist
 from neurohw.circuits.parameters import BOLTZMANN, CHARGE
-from neurohw.circuits.resolution import ResolutionFit, fit_resolution
+from neurohw.circuits.resolution_fit import ResolutionFit, fit_resolution
 from neurohw.errors import InputError, NeurohwError
 
 DIFFERENCES = np.geomspace(0.005, 0.5, 13)  # two decades
