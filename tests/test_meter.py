@@ -23,10 +23,12 @@ from neurohw.crossbar.tiled import TiledArray
 from neurohw.devices.laws import ConstantStep, SoftBounds
 from neurohw.energy import array_meter
 from neurohw.energy import side as side_module
-from neurohw.energy.array_meter import SAMPLED_EVERY
+from neurohw.energy.array_meter import SAMPLED_EVERY, ArraySettings
 from neurohw.energy.ledger import Counts, EnergyLedger
-from neurohw.energy.meter import ArraySettings, Converters, MeteredArray, MeteredTarget, Trains
-from neurohw.energy.trains import Lines, expected_trains, line_by_line
+from neurohw.energy.metered_array import MeteredArray
+from neurohw.energy.metered_target import MeteredTarget
+from neurohw.energy.side import Converters
+from neurohw.energy.trains import Lines, Trains, expected_trains, line_by_line
 from neurohw.loading import load_experiment
 from neurohw.networks.capture import Capture, Recordable
 from neurohw.runs.build import build_circuit, build_network

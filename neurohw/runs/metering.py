@@ -18,8 +18,8 @@ from neurohw.crossbar.remedies import ANALOG_REMEDIES
 from neurohw.energy.array_meter import SNAPSHOT_UPDATES, ArrayMeter, ArraySettings
 from neurohw.energy.inside import SiemensOf, writes_per_cell
 from neurohw.energy.ledger import Counts, EnergyLedger, training_total
-from neurohw.energy.meter_array import MeteredArray
-from neurohw.energy.meter_target import MeteredTarget
+from neurohw.energy.metered_array import MeteredArray
+from neurohw.energy.metered_target import MeteredTarget
 from neurohw.energy.side import Converters
 from neurohw.energy.trains import Trains
 from neurohw.energy.work import NetworkWork, WorkMeter
