@@ -180,3 +180,8 @@ def test_a_leak_needs_the_time_of_a_batch() -> None:
 def test_ties_are_decided_as_hardware_would(circuit: str, ties: str) -> None:
     ideal_arrays = {"hardware.backend": "ideal", "hardware.device": None}
     assert nh.load_experiment("quickstart", {"target.circuit": circuit} | ideal_arrays).target.ties == ties
+
+
+def test_the_names_of_the_contract_are_there() -> None:
+    assert nh.AnalogTarget is AnalogTarget
+    assert nh.EnergyLedger.__name__ == "EnergyLedger"
