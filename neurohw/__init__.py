@@ -9,6 +9,8 @@ __version__ = "0.1.0"
 
 _HOME = {
     "AihwkitArray": "crossbar.aihwkit_array",
+    "AnalogArray": "crossbar.analog",
+    "AnalogTarget": "circuits.analog_target",
     "BPNetwork": "networks.bp",
     "DeviceModel": "devices.model",
     "Dynamics": "networks.ep",

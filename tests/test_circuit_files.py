@@ -182,6 +182,12 @@ def test_ties_are_decided_as_hardware_would(circuit: str, ties: str) -> None:
     assert nh.load_experiment("quickstart", {"target.circuit": circuit} | ideal_arrays).target.ties == ties
 
 
-def test_the_names_of_the_contract_are_there() -> None:
-    assert nh.AnalogTarget is AnalogTarget
-    assert nh.EnergyLedger.__name__ == "EnergyLedger"
+CONTRACT = (
+    "load_experiment", "run", "SynapseArray", "IdealArray", "AnalogArray", "AihwkitArray", "build_array", "load_device",
+    "IdealTarget", "AnalogTarget", "EPNetwork", "BPNetwork", "EnergyLedger", "write_report",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_the_names_of_the_contract_are_there(name: str) -> None:
+    assert getattr(nh, name).__name__ == name
