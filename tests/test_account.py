@@ -27,7 +27,8 @@ from neurohw.energy.entries import ENTRIES
 from neurohw.energy.ranges import Range
 from neurohw.energy.table import EnergyTable, table_from
 from neurohw.errors import InputError
-from neurohw.runs.energy import accounted, conditions, training_energy
+from neurohw.runs.conditions import conditions
+from neurohw.runs.energy import accounted, training_energy
 from neurohw.runs.record import RunRecord
 from neurohw.runs.run import run
 

@@ -1,4 +1,4 @@
-"""How cells are read and written: plain figures that `runs.energy` fills from a device's file."""
+"""How cells are read and written: plain figures that `runs.conditions` fills from a device's file."""
 
 from __future__ import annotations
 

@@ -1,0 +1,91 @@
+"""How a device is read and written, from its file, as accounts need it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from neurohw.devices.model import DeviceModel
+from neurohw.energy.conditions import Conditions
+from neurohw.energy.ranges import Figure, Range
+from neurohw.quantity import ASSUMED, Quantity
+
+_GATED = ("1T", "2T", "three-terminal", "capacitor")  # the write voltage does not stand across the conductance
+_KEYS = {"read.voltage": "V", "read.pulse_time": "s", "write.pulse_time": "s", "area.cell": "m2"}
+_NAMES = {"read.pulse_time": "read.time", "area.cell": "cell.area"}
+
+
+def conditions(device: DeviceModel, origin: str | None = None) -> Conditions:
+    """Return how a device is read and written, from its file.
+
+    A write pulse costs V^2 G t, low at g_min and high at g_max; nominal is the energy that the file gives, or V^2 t at
+    the mean conductance. A cell whose write voltage stands at a gate needs the energy. What the file lacks is an error
+    once something that was counted needs it.
+
+    Args:
+        device: the model.
+        origin: its file, for messages.
+    """
+    numbers = dict(device.numbers())
+    figures = {_NAMES.get(key, key): _figure(device, key, numbers[key], unit)
+               for key, unit in _KEYS.items() if key in numbers}  # fmt: skip
+    missing = {_NAMES.get(key, key): key for key in _KEYS}
+    for name, side in (("write.up", "potentiation"), ("write.down", "depression")):
+        found = _write(device, numbers, side)
+        figures |= {name: found} if isinstance(found, Figure) else {}
+        missing |= {name: found} if isinstance(found, str) else {}
+    half = _half(device, numbers)
+    figures |= {"write.half": half} if isinstance(half, Figure) else {}
+    missing |= {"write.half": half} if isinstance(half, str) else {}
+    endurance = numbers["faults.endurance"].si("1") if "faults.endurance" in numbers else None
+    return Conditions(device.name, origin or f"device {device.name}", figures, missing, endurance)
+
+
+def _figure(device: DeviceModel, key: str, quantity: Quantity, unit: str) -> Figure:
+    return Figure(f"device {device.name} {key}", Range.of(abs(quantity.si(unit))), quantity.source)
+
+
+def _write(device: DeviceModel, numbers: Mapping[str, Quantity], side: str) -> Figure | str:
+    """Return what a pulse costs, or which keys would tell."""
+    key, voltage = f"write.{side}_energy", f"write.{side}_voltage"
+    given = numbers.get(key)
+    parts = [numbers[k] for k in (voltage, "write.pulse_time") if k in numbers]
+    if device.cell in _GATED or len(parts) < 2:
+        if given is not None:
+            return _figure(device, key, given, "J")
+        needed = [key] if device.cell in _GATED else [k for k in (voltage, "write.pulse_time") if k not in numbers]
+        return " and ".join(needed) + ("" if device.cell in _GATED else f", or {key}")
+    ohmic = _v2gt(device, abs(parts[0].si("V")), parts[1].si("s"))
+    sources = [quantity.source for quantity in parts]
+    if given is not None:
+        nominal = given.si("J")
+        bounds = Range(min(ohmic.low, nominal), nominal, max(ohmic.high, nominal))
+        return Figure(f"device {device.name} {key}", bounds, given.source)
+    return Figure(f"device {device.name} {voltage} and write.pulse_time", ohmic, _worst(sources, device))
+
+
+def _half(device: DeviceModel, numbers: Mapping[str, Quantity]) -> Figure | str:
+    """Return what a half-selected cell costs per slot, (V/2)^2 G t at the larger voltage; or which keys would tell."""
+    keys = ("write.potentiation_voltage", "write.depression_voltage", "write.pulse_time")
+    if absent := [key for key in keys if key not in numbers]:
+        return " and ".join(absent)
+    if device.cell in _GATED:  # no current flows through the channel; a quarter of the pulse's energy stands for C V^2
+        pulse = _write(device, numbers, "potentiation")
+        if isinstance(pulse, str):
+            return pulse
+        return Figure(pulse.key, pulse.range * 0.25, f"assumed: a quarter of {pulse.source}")
+    volts = max(abs(numbers[key].si("V")) for key in keys[:2])
+    energy = _v2gt(device, volts / 2, numbers[keys[2]].si("s"))
+    return Figure(f"device {device.name} half of the write voltages", energy,
+                  _worst([numbers[key].source for key in keys], device))  # fmt: skip
+
+
+def _v2gt(device: DeviceModel, volts: float, seconds: float) -> Range:
+    g = Range(device.g_min, (device.g_min + device.g_max) / 2, device.g_max)
+    return g * (volts**2 * seconds)
+
+
+def _worst(sources: list[str], device: DeviceModel) -> str:
+    """Return the source of a product: an assumed one where there is one."""
+    of_range = [device.range.g_min.source, device.range.g_max.source]
+    chosen = next((s for s in (*sources, *of_range) if s.lower().startswith(ASSUMED)), sources[0])
+    return f"{chosen}; V^2 G t from the conductance range"
