@@ -36,9 +36,9 @@ def energy(
                      f"experiment's own, or {TABLE}, unless given.", show_default=False),
     ] = None,
     ep: Annotated[
-        Literal["clocked", "continuous"],
+        Literal["clocked", "continuous"] | None,
         typer.Option("--ep", help="Every relaxation step is a read, or the network settles by itself."),
-    ] = "clocked",
+    ] = None,
     columns_per_adc: Annotated[
         int | None, typer.Option("--columns-per-adc", min=1, help="Columns that share a converter.")
     ] = None,
@@ -46,22 +46,29 @@ def energy(
         int | None, typer.Option("--tiles-at-once", min=1, help="Tiles of an array that are read together.")
     ] = None,
     standby: Annotated[
-        Literal["simulated", "busy", "none"], typer.Option("--standby", help="How long leakage and bias run.")
-    ] = "simulated",
+        Literal["simulated", "busy", "none"] | None,
+        typer.Option("--standby", help="How long leakage and bias run."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for CSV, JSON and figures.", show_default=False)
     ] = None,
 ) -> None:  # fmt: skip
-    """Account finished records anew: joules, seconds and lifetime, from what was counted; runs nothing."""
+    """Account finished records anew: joules, seconds and lifetime, from what was counted; runs nothing.
+
+    What is not given is as the experiment's `energy` table has it.
+    """
     from neurohw.energy.table import EnergyTable
     from neurohw.report.energy import energy_data
     from neurohw.report.points import group_records
+    from neurohw.runs.energy import schedule_of
 
     shared = EnergyTable.load(table) if table else None
     accounts = []
     for folder, record in _records(folders):
         chosen = shared or EnergyTable.load(record.config.get("hardware", {}).get("periphery") or TABLE)
-        how = _schedule(record, columns_per_adc, tiles_at_once, ep=ep, standby=standby)
+        how = schedule_of(
+            record.config, ep=ep, columns_per_adc=columns_per_adc, tiles_at_once=tiles_at_once, standby=standby
+        )
         accounts.append(_accounted(folder, record, chosen, how))
     data = energy_data(group_records(accounts))
     _print(data)
@@ -86,26 +93,16 @@ def _records(folders: Sequence[Path]) -> list[tuple[Path, RunRecord]]:
     return kept
 
 
-def _schedule(record: RunRecord, columns: int | None, tiles: int | None, **changed: Any) -> Schedule:
-    from neurohw.runs.energy import default_schedule
-
-    base = default_schedule(record.config)
-    how = base.parallelism
-    how = dataclasses.replace(
-        how, columns_per_adc=columns or how.columns_per_adc, tiles_at_once=tiles or how.tiles_at_once
-    )
-    return dataclasses.replace(base, parallelism=how, **changed)
-
-
 def _accounted(folder: Path, record: RunRecord, table: Any, schedule: Schedule) -> RunRecord:
     """Return the record with its account, every line of it under `items`."""
-    from neurohw.runs.energy import accounted
+    from neurohw.runs.energy import accounted, energy_of
 
     try:
-        breakdown = accounted(record, table, schedule)
+        found = energy_of(record, table, schedule)
+        items = accounted(record, table, schedule).rows() if "total" in found else []
     except InputError as error:
         raise InputError(f"{folder}: {error}") from None
-    return record.model_copy(update={"energy": {**breakdown.summary(), "items": breakdown.rows()}})
+    return record.model_copy(update={"energy": {**found, "items": items}})
 
 
 def _print(data: Sequence[PointEnergy]) -> None:

@@ -161,6 +161,18 @@ class HardwareSection(Section):
     compensation: Literal["none", "global", "per-column"] = "none"
     off_chip: str | None = None
     drift_compensation: StrictBool = True
+    periphery: str | None = None
+
+
+class EnergySection(Section):
+    """How a chip with `hardware.periphery` is accounted: what works at once, how EP settles, how long it stands by."""
+
+    ep: Literal["clocked", "continuous"] = "clocked"
+    columns_per_adc: Count = 8
+    tiles_at_once: Count | None = None
+    phases_overlap: StrictBool = False
+    digital: Literal["int8", "fp16", "fp32"] = "fp32"
+    standby: Literal["simulated", "busy", "none"] = "simulated"
 
 
 class ClassifierSection(Section):
@@ -198,6 +210,7 @@ class Experiment(Section):
     training: TrainingSection = TrainingSection()
     ep: EPSection = EPSection()
     hardware: HardwareSection = HardwareSection()
+    energy: EnergySection = EnergySection()
     evaluation: EvaluationSection = EvaluationSection()
 
     @model_validator(mode="before")
@@ -281,6 +294,8 @@ def _complaints(e: Experiment) -> list[str]:
         if getattr(e.hardware, key) == 1:
             found.append(f"hardware.{key}: got 1; allowed: 0 (not quantised) or 2 to 16, the sign takes one bit")
     found += _unread_hardware(e)
+    if e.hardware.periphery is None and e.energy != EnergySection():
+        found.append("energy: got settings, but hardware.periphery names no table to account with, as in 32nm")
     per_fraction = e.evaluation.classifier.learning_rate
     if isinstance(per_fraction, tuple) and len(per_fraction) != len(e.evaluation.label_fraction):
         found.append(
@@ -290,10 +305,10 @@ def _complaints(e: Experiment) -> list[str]:
 
 
 _READ_BY = {
-    "ideal": {"backend", "step_seconds", "off_chip", "drift_compensation"},
+    "ideal": {"backend", "step_seconds", "off_chip", "drift_compensation", "periphery"},
     "aihwkit": {
         "backend", "device", "device_parameters", "remedy", "pulse_length", "weight_range", "dac_bits", "adc_bits",
-        "output_bound", "read_noise", "weight_noise", "tile", "step_seconds",
+        "output_bound", "read_noise", "weight_noise", "tile", "step_seconds", "periphery",
     },
     "analog": HardwareSection.model_fields.keys() - {"off_chip", "drift_compensation"},
 }  # fmt: skip

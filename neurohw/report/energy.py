@@ -100,7 +100,7 @@ class PointEnergy:
 
 def energy_data(points: Iterable[Point]) -> list[PointEnergy]:
     """Return the account of every point whose records carry one."""
-    return [_point_energy(point) for point in points if any(record.energy for record in point.records)]
+    return [_point_energy(point) for point in points if any("total" in record.energy for record in point.records)]
 
 
 def pareto_front(data: Iterable[PointEnergy]) -> list[PointEnergy]:
@@ -132,7 +132,7 @@ def rule_pairs(data: Sequence[PointEnergy]) -> list[tuple[PointEnergy, PointEner
 
 
 def _point_energy(point: Point) -> PointEnergy:
-    records = tuple(record for record in point.records if record.energy)
+    records = tuple(record for record in point.records if "total" in record.energy)
     summaries = [record.energy for record in records]
     accounted = Point(point.name, point.config, records)
     spreads = (spread_of(accounted, metric) for metric in _ACCURACIES)

@@ -30,6 +30,7 @@ from neurohw.crossbar.programmed import find_noise_model
 from neurohw.crossbar.remedies import find_analog_remedy
 from neurohw.devices.library import load_device
 from neurohw.devices.model import DeviceModel
+from neurohw.energy.table import EnergyTable
 from neurohw.errors import InputError
 from neurohw.networks.base import Network
 from neurohw.networks.bp import BPNetwork
@@ -174,11 +175,13 @@ def device_model(experiment: Experiment) -> DeviceModel | None:
 
 
 def file_contents(experiment: Experiment, data: dict[str, str]) -> dict[str, str]:
-    """Return the checksums of every file that the experiment names: its data's, its device's, its circuit's."""
+    """Return the checksums of every file that the experiment names: of data, device, circuit and table."""
     device = device_model(experiment)
     contents = dict(data) if device is None else {**data, "device": device.checksum()}
     if experiment.target.circuit == "analog":
         contents["circuit"] = circuit_parameters(experiment).checksum()
+    if experiment.hardware.periphery is not None:
+        contents["periphery"] = EnergyTable.load(experiment.hardware.periphery).checksum()
     for layer, path in experiment.hardware.fault_maps.items():
         with suppress(OSError):  # an unreadable file is explained when it is read
             contents[f"fault_map.{layer}"] = hashlib.md5(Path(path).read_bytes()).hexdigest()

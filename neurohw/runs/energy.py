@@ -6,11 +6,15 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from neurohw.config import EnergySection, Experiment
 from neurohw.devices.library import device_path, load_device
 from neurohw.devices.model import DeviceModel
 from neurohw.energy.account import account
-from neurohw.energy.array_facts import TRAINING
+from neurohw.energy.array_facts import TRAINING, checked, facts_from
+from neurohw.energy.baseline import Digital, digital_baseline
 from neurohw.energy.breakdown import EnergyBreakdown
+from neurohw.energy.charges import ARRAY_RULES, RULES
+from neurohw.energy.conditions import Conditions
 from neurohw.energy.ranges import Range
 from neurohw.energy.schedule import Parallelism, Schedule
 from neurohw.energy.table import EnergyTable
@@ -32,28 +36,43 @@ def accounted(
     Args:
         record: with a ledger: {"counts": ..., "facts": ...}.
         table: what circuits around the cells cost.
-        schedule: None: arrays of an EP network are read together, those of BP one after the other.
+        schedule: None: as the record's configuration has it.
         load: where devices are from.
 
     Raises:
         InputError: the record has no ledger; a figure is missing; all by name.
     """
-    ledger = record.ledger
-    if not isinstance(ledger.get("counts"), Mapping) or not isinstance(ledger.get("facts"), Mapping):
-        raise InputError(f"record {record.name!r}, seed {record.seed}: ledger: got {_short(ledger)}; this run counted "
-                         "no events (it is from before ledgers, or failed); run it again to account it")  # fmt: skip
-    hardware = record.config.get("hardware", {})
-    name = hardware.get("device")
-    device = None
-    if name:
-        model = load(name)
-        if changed := hardware.get("device_parameters"):
-            model = model.with_parameters(changed)
-        device = conditions(model, str(device_path(name)) if load is load_device else f"device {name}")
+    counts, facts = _counted(record)
+    device = _conditions(record.config.get("hardware", {}), load)
     try:
-        return account(ledger["counts"], ledger["facts"], table, device, schedule or default_schedule(record.config))
+        return account(counts, facts, table, device, schedule or schedule_of(record.config))
     except InputError as error:
         raise InputError(f"record {record.name!r}, seed {record.seed}: {error}") from None
+
+
+def check_accountable(experiment: Experiment) -> None:
+    """Account one of every event that a run with this table and device can count, before the run.
+
+    Raises:
+        InputError: there is no such table, or it or the device's file lacks a figure; all by name.
+    """
+    hardware = experiment.hardware
+    if hardware.periphery is None:
+        return
+    table = EnergyTable.load(hardware.periphery)
+    if hardware.backend == "ideal":
+        return
+    array = {"n_post": 1, "n_pre": 1, "tiles": [1, 1], "devices_per_weight": 1, "pulse_length": hardware.pulse_length,
+             "dac_bits": hardware.dac_bits, "adc_bits": hardware.adc_bits}  # fmt: skip
+    counts = {"W1": {"free": dict.fromkeys(ARRAY_RULES, 1.0)}}
+    counts |= {part: {"free": dict.fromkeys(rules, 1.0)} for part, rules in RULES.items()}
+    config = experiment.canonical()
+    device = _conditions(config["hardware"], load_device)
+    try:
+        account(counts, {"arrays": {"W1": array}}, table, device, schedule_of(config))
+    except InputError as error:
+        raise InputError(f"hardware.periphery: got {hardware.periphery!r}, with which this run could not be accounted; "
+                         f"nothing was run\n{error}") from None  # fmt: skip
 
 
 def training_energy(
@@ -74,23 +93,87 @@ def training_energy(
     if not curve:
         raise InputError(f"record {record.name!r}, seed {record.seed}: ledger_curve: missing or empty; "
                          "this run counted no epochs")  # fmt: skip
-    chosen = schedule or default_schedule(record.config)
+    chosen = schedule or schedule_of(record.config)
     clocked = dataclasses.replace(chosen, ep="clocked")
-    facts = {**record.ledger["facts"]}
-    found = []
+    spent = []
     for counts in curve:
-        part = record.model_copy(update={"ledger": {"counts": counts, "facts": facts}})
-        found.append(accounted(part, table, clocked, load).total)
-    if chosen.ep == "clocked":
-        return found
+        part = record.model_copy(update={"ledger": {**record.ledger, "counts": counts}})
+        spent.append(accounted(part, table, clocked, load).total.nominal)
     whole = accounted(record, table, chosen, load).of(*TRAINING)
-    return [whole * (energy.nominal / found[-1].nominal) for energy in found]
+    return [whole * (energy / spent[-1]) for energy in spent]
 
 
-def default_schedule(config: Mapping[str, Any]) -> Schedule:
-    """Return the schedule that a configuration suggests."""
+def energy_of(record: RunRecord, table: EnergyTable, schedule: Schedule | None = None) -> dict[str, Any]:
+    """Return the account of a record as plain data: `energy` of record.json.
+
+    Beside the summary of the breakdown: `training_by_epoch`, the energy of training up to and with each epoch; and
+    `digital`, what the same network and schedule cost on a digital accelerator at the table's node. Ideal arrays are
+    no hardware: of them there is the digital side only.
+
+    Args:
+        record: with a ledger.
+        table: what circuits around the cells cost.
+        schedule: None: as the record's configuration has it.
+
+    Raises:
+        InputError: as `accounted`.
+    """
+    digital = {"table": table.name, "digital": _digital(record, table)}
+    if record.config["hardware"]["backend"] == "ideal":
+        return digital
+    breakdown = accounted(record, table, schedule)
+    by_epoch = [energy.as_dict() for energy in training_energy(record, table, schedule)]
+    return {**breakdown.summary(), "training_by_epoch": by_epoch, **digital}
+
+
+def _digital(record: RunRecord, table: EnergyTable) -> list[dict[str, Any]]:
+    """Return the run on digital accelerators: at int8 and fp16, all weights on the chip or fetched from DRAM."""
+    counts, facts = _counted(record)
+    known = facts_from(facts, checked(counts))
+    found = []
+    for precision in ("int8", "fp16"):
+        for dram in (False, True):
+            there = digital_baseline(counts, known, table, Digital(precision, dram))
+            per_image = there.training / known.trained if known.trained else None
+            found.append({
+                "precision": precision, "dram": dram, "node": table.node, "total": there.total.as_dict(),
+                "training": there.training.as_dict(), "per_training_image": per_image and per_image.as_dict(),
+                "parts": {part: energy.as_dict() for part, energy in there.parts.items()},
+            })  # fmt: skip
+    return found
+
+
+def schedule_of(config: Mapping[str, Any], **changed: Any) -> Schedule:
+    """Return how a configuration wants to be accounted: its `energy` table; arrays of EP are read together.
+
+    Args:
+        config: of a record.
+        changed: settings that take the place of the table's, by its keys; those that are None do not.
+    """
+    wanted = EnergySection.model_validate(dict(config.get("energy", {})))
+    wanted = wanted.model_copy(update={key: value for key, value in changed.items() if value is not None})
     together = config.get("network", {}).get("rule") == "ep"
-    return Schedule(parallelism=Parallelism(arrays_overlap=together), unquantised_bits=UNQUANTISED_BITS)
+    parallelism = Parallelism(wanted.columns_per_adc, wanted.tiles_at_once, together, wanted.phases_overlap)
+    return Schedule(parallelism, wanted.ep, wanted.digital, wanted.standby, UNQUANTISED_BITS)
+
+
+def _conditions(hardware: Mapping[str, Any], load: Callable[[str], DeviceModel]) -> Conditions | None:
+    """Return how the device of a configuration is read and written."""
+    name = hardware.get("device")
+    if not name:
+        return None
+    model = load(name)
+    if changed := hardware.get("device_parameters"):
+        model = model.with_parameters(changed)
+    return conditions(model, str(device_path(name)) if load is load_device else f"device {name}")
+
+
+def _counted(record: RunRecord) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    ledger = record.ledger
+    if not isinstance(ledger.get("counts"), Mapping) or not isinstance(ledger.get("facts"), Mapping):
+        raise InputError(f"record {record.name!r}, seed {record.seed}: ledger: got {_short(ledger)}; this run counted "
+                         "no events (it is from before ledgers, or failed); run it again to account it")  # fmt: skip
+    return ledger["counts"], ledger["facts"]
 
 
 def _short(ledger: Any) -> str:

@@ -15,10 +15,12 @@ import torch
 from neurohw.circuits.target import Decision, DecisionEvents
 from neurohw.clock import Clock
 from neurohw.config import Experiment, config_hash
+from neurohw.energy.table import EnergyTable
 from neurohw.errors import InputError
 from neurohw.runs.aging import evaluate_ages
 from neurohw.runs.build import build_circuit, build_network, build_plan, file_contents
 from neurohw.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
+from neurohw.runs.energy import check_accountable, energy_of
 from neurohw.runs.evaluate import evaluate
 from neurohw.runs.files import writable_folder
 from neurohw.runs.interrupts import HeldSignals
@@ -62,6 +64,7 @@ def run(
     """
     if device != "cpu" and experiment.hardware.backend == "aihwkit":
         raise InputError(f"--device: got {device!r}, but aihwkit's tiles run on the CPU; allowed: cpu")
+    check_accountable(experiment)
     streams = Streams(seed, device)
     task = build_task(experiment, streams)
     digest = config_hash(experiment, file_contents(experiment, task.checksums))
@@ -135,7 +138,10 @@ class _Session:
         finally:
             self.report.close()
         record = self._record("finished" if self.progress.round == self.experiment.training.epochs else "stopped")
-        record.write(self.folder)
+        record.write(self.folder)  # before the account, which may lack a figure: nothing of the run is lost then
+        if self.experiment.hardware.periphery is not None and record.ledger:
+            record.energy = energy_of(record, EnergyTable.load(self.experiment.hardware.periphery))
+            record.write(self.folder)
         return record
 
     def _epoch(self, epoch: Epoch, last: bool) -> None:

@@ -16,6 +16,7 @@ from neurohw.data import load_dataset
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment, read_toml, shipped
 from neurohw.runs.build import file_contents
+from neurohw.runs.energy import check_accountable
 from neurohw.runs.run import default_folder
 
 
@@ -85,6 +86,8 @@ class Sweep:
         """
         base = self.base()
         experiments = [load_experiment(base, overrides) for overrides in self.combinations()]
+        for experiment in experiments:
+            check_accountable(experiment)
         checksums = {name: load_dataset(name).checksums for name in {e.data.dataset for e in experiments}}
         hashed = [(e, config_hash(e, file_contents(e, checksums[e.data.dataset]))) for e in experiments]
         hashed = list({digest: (e, digest) for e, digest in hashed}.values())  # points that are the same run once
