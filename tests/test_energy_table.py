@@ -54,6 +54,20 @@ def test_figures_that_were_published_are_those_published() -> None:
 
 
 @pytest.mark.parametrize(
+    ("bits", "factors"),
+    [(8, (1, 1, 1)), (10, (10 / 8, 4, 16)), (6, (0.25, 6 / 8, 6 / 8)), (9, (9 / 8, 2, 4))],
+)
+def test_a_converter_between_the_linear_law_and_the_thermal_limit(
+    bits: int, factors: tuple[float, float, float]
+) -> None:
+    entry = FIGURE | {"bits": 8, "scaling": ["resolution"]}
+    at, there = (table(adc={"energy": entry}).figure("adc.energy", bits=b).range for b in (8, bits))
+    assert (there.low, there.nominal, there.high) == pytest.approx(
+        (at.low * factors[0], at.nominal * factors[1], at.high * factors[2])
+    )
+
+
+@pytest.mark.parametrize(
     ("given", "at", "factor"),
     [
         ({"bits": 8, "scaling": ["bits"]}, {"bits": 4}, 0.5),

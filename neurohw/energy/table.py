@@ -7,7 +7,10 @@ A file `device_models/periphery_<node>.toml` has one line a figure:
 
 How a figure is carried from its reference to where it is used (r: used over reference):
 - "none": it is not;
-- "bits": proportional to the resolution (successive approximation, bit-serial drivers; Newton's converter table);
+- "bits": proportional to the resolution (bit-serial drivers; Newton's converter table);
+- "resolution": of a converter, between three laws of d bits more: proportional; 2^d (Walden's figure of merit); 4^d,
+  the thermal limit, which published converters follow above some 9 bits (Jonsson, converterpassion, 2013). Upwards low
+  is the first, nominal the second, high the third; downwards low is 2^d, nominal and high are proportional;
 - "2^bits": per conversion step (Walden's figure of merit; counting, ramp and flash converters);
 - "columns": proportional to the cells along a line (wire and gate capacitance);
 - "node": from the node it was published at to the table's. C V^2 shrinks as F for C, and by up to another factor of F
@@ -36,7 +39,8 @@ from neurohw.quantity import Table, Text
 from neurohw.shipping import read_toml, shipped
 from neurohw.units import to_si
 
-Law = Literal["none", "bits", "2^bits", "columns", "node"]
+Law = Literal["none", "bits", "resolution", "2^bits", "columns", "node"]
+_REFERENCES = {"bits": "bits", "resolution": "bits", "2^bits": "bits", "columns": "columns", "node": "node"}
 AS_ENTRY = "a table {low, nominal, high, unit, source, [bits, columns, node, scaling]}"
 _PREFIX = "periphery_"
 _TEXTS = ("name", "description")
@@ -80,8 +84,8 @@ class Entry(Table):
                 f"got low {self.low:g}, nominal {self.nominal:g}, high {self.high:g}; allowed: low <= nominal <= high"
             )
         for law in self.scaling:
-            reference = law.removeprefix("2^")
-            if law != "none" and getattr(self, reference) is None:
+            reference = _REFERENCES.get(law)
+            if reference is not None and getattr(self, reference) is None:
                 raise ValueError(f'scaling "{law}" needs {reference}: the one at which the figure was published')
         return self
 
@@ -92,12 +96,14 @@ class Entry(Table):
         moved = "node" in self.scaling and self.node != node
         return Figure(f"{table} {key}", bounds * self._node_factor(node), self.source, scaled=moved)
 
-    def factor(self, bits: float | None, columns: float | None) -> float:
+    def factor(self, bits: float | None, columns: float | None) -> Range:
         """Return what the figure is multiplied by at another resolution or line length."""
-        product = 1.0
+        product = Range.of(1.0)
         for law in self.scaling:
             if law == "bits":
                 product *= _given(bits, "bits") / _given(self.bits, "bits")
+            elif law == "resolution":
+                product *= _resolution(_given(bits, "bits"), _given(self.bits, "bits"))
             elif law == "2^bits":
                 product *= 2 ** (_given(bits, "bits") - _given(self.bits, "bits"))
             elif law == "columns":
@@ -109,6 +115,11 @@ class Entry(Table):
             return Range.of(1.0)
         ratio = node / self.node
         return Range(min(ratio, ratio**2), ratio**1.5, max(ratio, ratio**2))
+
+
+def _resolution(bits: float, reference: float) -> Range:
+    more, linear = bits - reference, bits / reference
+    return Range(linear, 2**more, 4**more) if more > 0 else Range(2**more, linear, linear)
 
 
 def _given(value: float | None, what: str) -> float:
