@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from neurohw.errors import InputError
 from neurohw.units import parse_unit, to_si
@@ -35,10 +35,14 @@ def _as_value(value: Any) -> Value:
     return value if isinstance(value, bool) else _as_number(value)
 
 
-def _as_number(value: Any) -> int | float:
+def _as_number(value: Any, allowed: str = "a finite number, true, false, or a list of finite numbers") -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"got {value!r}; allowed: a finite number, true, false, or a list of finite numbers")
+        raise ValueError(f"got {value!r}; allowed: {allowed}")
     return value
+
+
+def _as_bound(value: Any) -> int | float:
+    return _as_number(value, "a finite number")
 
 
 def _said(value: float, unit: str) -> str:
@@ -58,13 +62,42 @@ class Quantity(Table):
 
     Args:
         value: in `unit`.
+        low, high: how far the figure may be off, in `unit`; accounts use them, simulations only the value.
         unit: see `neurohw.units`; "1" for plain numbers and flags.
-        source: a publication, a manual, "fitted to ..."; "assumed" where nothing is published.
+        source: a publication, a manual, "fitted to ..."; begins with "assumed" where nothing is published.
     """
 
     value: Annotated[Any, BeforeValidator(_as_value)]
+    low: Annotated[Any, BeforeValidator(_as_bound)] = None
+    high: Annotated[Any, BeforeValidator(_as_bound)] = None
     unit: Annotated[Text, AfterValidator(_known_unit)]
     source: Text
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Quantity:
+        if self.low is None and self.high is None:
+            return self
+        if isinstance(self.value, bool | tuple):
+            raise ValueError(f"got {self.value!r} with low or high; allowed: a number")
+        low, value, high = self._bounds()
+        if not (abs(low) <= abs(value) <= abs(high) and low * value >= 0 and high * value >= 0):
+            said = ", ".join(f"{key} {_said(number, self.unit)}"
+                             for key, number in (("low", low), ("value", value), ("high", high)))  # fmt: skip
+            raise ValueError(f"got {said}; allowed: low <= value <= high in magnitude, all of one sign")
+        return self
+
+    def _bounds(self) -> tuple[float, float, float]:
+        return (
+            self.value if self.low is None else self.low,
+            self.value,
+            self.value if self.high is None else self.high,
+        )
+
+    def bounds(self, dimension: str) -> tuple[float, float, float]:
+        """Return low, value and high in SI, ordered by magnitude; the value for a bound that is not given."""
+        self.si(dimension)
+        low, value, high = (to_si(number, self.unit, dimension) for number in self._bounds())
+        return low, value, high
 
     def si(self, dimension: str) -> float:
         """Return the number in SI; an InputError where it is none, or of another dimension."""
