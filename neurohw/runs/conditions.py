@@ -17,9 +17,11 @@ _NAMES = {"read.pulse_time": "read.time", "area.cell": "cell.area"}
 def conditions(device: DeviceModel, origin: str | None = None) -> Conditions:
     """Return how a device is read and written, from its file.
 
-    A write pulse costs V^2 G t, low at g_min and high at g_max; nominal is the energy that the file gives, or V^2 t at
-    the mean conductance. A cell whose write voltage stands at a gate needs the energy. What the file lacks is an error
-    once something that was counted needs it.
+    A number's low and high are those of the file, or the value. A write pulse costs V^2 G t, low at g_min and high at
+    g_max; nominal is the energy that the file gives, or V^2 t at the mean conductance. A low or high that the file gives
+    with the energy stands. A cell whose write voltage stands at a gate needs the energy. What the file lacks is an
+    error once something that was counted needs it. Endurance is what the cells of the run had, if they wore out
+    ([faults]), or else the figure of [write].
 
     Args:
         device: the model.
@@ -36,12 +38,17 @@ def conditions(device: DeviceModel, origin: str | None = None) -> Conditions:
     half = _half(device, numbers)
     figures |= {"write.half": half} if isinstance(half, Figure) else {}
     missing |= {"write.half": half} if isinstance(half, str) else {}
-    endurance = numbers["faults.endurance"].si("1") if "faults.endurance" in numbers else None
+    given = (key for key in ("faults.endurance", "write.endurance") if key in numbers and numbers[key].value)
+    endurance = next((_figure(device, key, numbers[key], "1") for key in given), None)
     return Conditions(device.name, origin or f"device {device.name}", figures, missing, endurance)
 
 
 def _figure(device: DeviceModel, key: str, quantity: Quantity, unit: str) -> Figure:
-    return Figure(f"device {device.name} {key}", Range.of(abs(quantity.si(unit))), quantity.source)
+    return Figure(f"device {device.name} {key}", _range(quantity, unit), quantity.source)
+
+
+def _range(quantity: Quantity, unit: str) -> Range:
+    return Range(*(abs(bound) for bound in quantity.bounds(unit)))
 
 
 def _write(device: DeviceModel, numbers: Mapping[str, Quantity], side: str) -> Figure | str:
@@ -54,34 +61,35 @@ def _write(device: DeviceModel, numbers: Mapping[str, Quantity], side: str) -> F
             return _figure(device, key, given, "J")
         needed = [key] if device.cell in _GATED else [k for k in (voltage, "write.pulse_time") if k not in numbers]
         return " and ".join(needed) + ("" if device.cell in _GATED else f", or {key}")
-    ohmic = _v2gt(device, abs(parts[0].si("V")), parts[1].si("s"))
-    sources = [quantity.source for quantity in parts]
+    ohmic = _v2gt(device, _range(parts[0], "V"), _range(parts[1], "s"))
     if given is not None:
-        nominal = given.si("J")
-        bounds = Range(min(ohmic.low, nominal), nominal, max(ohmic.high, nominal))
-        return Figure(f"device {device.name} {key}", bounds, given.source)
+        stated = _range(given, "J")
+        low = min(ohmic.low, stated.nominal) if given.low is None else stated.low
+        high = max(ohmic.high, stated.nominal) if given.high is None else stated.high
+        return Figure(f"device {device.name} {key}", Range(low, stated.nominal, high), given.source)
+    sources = [quantity.source for quantity in parts]
     return Figure(f"device {device.name} {voltage} and write.pulse_time", ohmic, _worst(sources, device))
 
 
 def _half(device: DeviceModel, numbers: Mapping[str, Quantity]) -> Figure | str:
     """Return what a half-selected cell costs per slot, (V/2)^2 G t at the larger voltage; or which keys would tell."""
-    keys = ("write.potentiation_voltage", "write.depression_voltage", "write.pulse_time")
-    if absent := [key for key in keys if key not in numbers]:
-        return " and ".join(absent)
     if device.cell in _GATED:  # no current flows through the channel; a quarter of the pulse's energy stands for C V^2
         pulse = _write(device, numbers, "potentiation")
         if isinstance(pulse, str):
             return pulse
         return Figure(pulse.key, pulse.range * 0.25, f"assumed: a quarter of {pulse.source}")
-    volts = max(abs(numbers[key].si("V")) for key in keys[:2])
-    energy = _v2gt(device, volts / 2, numbers[keys[2]].si("s"))
+    keys = ("write.potentiation_voltage", "write.depression_voltage", "write.pulse_time")
+    if absent := [key for key in keys if key not in numbers]:
+        return " and ".join(absent)
+    volts = Range.highest(_range(numbers[key], "V") for key in keys[:2])
+    energy = _v2gt(device, volts / 2, _range(numbers[keys[2]], "s"))
     return Figure(f"device {device.name} half of the write voltages", energy,
                   _worst([numbers[key].source for key in keys], device))  # fmt: skip
 
 
-def _v2gt(device: DeviceModel, volts: float, seconds: float) -> Range:
+def _v2gt(device: DeviceModel, volts: Range, seconds: Range) -> Range:
     g = Range(device.g_min, (device.g_min + device.g_max) / 2, device.g_max)
-    return g * (volts**2 * seconds)
+    return volts * volts * seconds * g
 
 
 def _worst(sources: list[str], device: DeviceModel) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from neurohw.config import EnergySection, Experiment
@@ -106,7 +106,8 @@ def training_energy(
 def energy_of(record: RunRecord, table: EnergyTable, schedule: Schedule | None = None) -> dict[str, Any]:
     """Return the account of a record as plain data: `energy` of record.json.
 
-    Beside the summary of the breakdown: `training_by_epoch`, the energy of training up to and with each epoch; and
+    Beside the summary of the breakdown: `training_by_epoch`, the energy of training up to and with each epoch;
+    `by_training_phase`, the same shared out to pre-training, labelled and unlabelled phases, with their images; and
     `digital`, what the same network and schedule cost on a digital accelerator at the table's node. Ideal arrays are
     no hardware: of them there is the digital side only.
 
@@ -122,8 +123,24 @@ def energy_of(record: RunRecord, table: EnergyTable, schedule: Schedule | None =
     if record.config["hardware"]["backend"] == "ideal":
         return digital
     breakdown = accounted(record, table, schedule)
-    by_epoch = [energy.as_dict() for energy in training_energy(record, table, schedule)]
-    return {**breakdown.summary(), "training_by_epoch": by_epoch, **digital}
+    spent = training_energy(record, table, schedule)
+    return {
+        **breakdown.summary(),
+        "training_by_epoch": [energy.as_dict() for energy in spent],
+        "by_training_phase": _by_training_phase(record, spent),
+        **digital,
+    }
+
+
+def _by_training_phase(record: RunRecord, spent: Sequence[Range]) -> dict[str, Any]:
+    """Return energy and images of each training phase, from what was spent up to and with each epoch."""
+    energies: dict[str, Range] = {}
+    images: dict[str, float] = {}
+    for row, before, after in zip(record.curve, [Range.of(0.0), *spent], spent, strict=False):
+        phase = row["phase"]
+        energies[phase] = energies.get(phase, Range.of(0.0)) + after + before * -1.0
+        images[phase] = images.get(phase, 0.0) + row.get("images", 0.0)
+    return {phase: {"images": images[phase], **energy.as_dict()} for phase, energy in energies.items()}
 
 
 def _digital(record: RunRecord, table: EnergyTable) -> list[dict[str, Any]]:

@@ -150,7 +150,8 @@ class _Session:
         self.report.begin(self._title(epoch), images)
         self._train(epoch)
         seconds = progress.epoch_seconds
-        row: dict[str, Any] = {"epoch": epoch.round, "phase": phase.name, "index": epoch.index + 1, "seconds": seconds}
+        row: dict[str, Any] = {"epoch": epoch.round, "phase": phase.name, "index": epoch.index + 1,
+                               "images": images, "seconds": seconds}  # fmt: skip
         if self._evaluation_is_due(epoch, last):
             self._save_if_older(self.checkpoint_seconds / 10)  # an interrupt does not wait for an evaluation
             progress.metrics = evaluate(self.experiment, self.network, self.task, self.streams, final=last)
