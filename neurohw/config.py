@@ -172,7 +172,7 @@ class EnergySection(Section):
     tiles_at_once: Count | None = None
     phases_overlap: StrictBool = False
     digital: Literal["int8", "fp16", "fp32"] = "fp32"
-    standby: Literal["simulated", "busy", "none"] = "simulated"
+    standby: Literal["busy", "simulated", "none"] = "busy"
 
 
 class ClassifierSection(Section):

@@ -18,7 +18,6 @@ from neurohw.energy.account import (
     Schedule,
     WritesPerCell,
     account,
-    energy_to_accuracy,
     facts_from,
 )
 from neurohw.energy.array_facts import TRAINING, checked
@@ -239,12 +238,6 @@ def test_cells_die_after_their_endurance() -> None:
     assert wear.images == pytest.approx(1e6 / (20 / IMAGES))
     (unknown,) = done().lifetimes
     assert unknown.images is None
-
-
-def test_energy_to_reach_an_accuracy() -> None:
-    spent = [Range(1, 2, 3) * n for n in (1, 2, 3)]
-    assert energy_to_accuracy(0.8, [0.5, 0.8, 0.9], spent) == spent[1]
-    assert energy_to_accuracy(0.95, [0.5, 0.8, 0.9], spent) is None
 
 
 def test_a_digital_accelerator_does_the_same_products() -> None:

@@ -61,7 +61,9 @@ def test_the_library_holds_the_presets_and_more() -> None:
 def test_a_file_says_its_name_and_where_it_is_from(name: str) -> None:
     model = load_device(name)
     assert model.name == name == name.lower()
-    assert f"| `{name}` |" in (FOLDER / "README.md").read_text(encoding="utf-8")
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8").splitlines()
+    (row,) = (line for line in readme if line.startswith(f"| `{name}` |"))
+    assert f" {len(model.assumed())} of {len(dict(model.numbers()))} " in row
 
 
 @pytest.mark.parametrize("name", PULSED)
@@ -172,7 +174,7 @@ def test_si_values_of_the_template() -> None:
     assert (model.g_min, model.g_max, model.levels, model.sided) == (2e-6, 4e-5, None, 2)
     assert model.states == pytest.approx(200)
     assert model.retention_parameters() == Retention(lifetime=30 * 86400.0)
-    assert model.fault_rates() == FaultRates(endurance=1e9)
+    assert model.fault_rates() == FaultRates()
     assert model.read_noise == pytest.approx(0.005 * 2)
     law = model.response()
     assert (law.step_dtod, law.step_ctoc, law.write_noise, law.asymmetry_dtod) == (0.1, 0.3, 0.0, 0.0)
@@ -259,6 +261,7 @@ def test_a_checksum_is_of_physics_and_not_of_prose() -> None:
     again = device_from_tables(tables, "test")
     assert again != model
     assert again.checksum() == model.checksum()
+    assert model.with_parameters({"write.endurance": 5.0, "write.pulse_time": 1.0}).checksum() == model.checksum()
     for changes in (
         {"step": 0.00201},
         {"conductance.g_min": 2e-6},
@@ -306,6 +309,15 @@ BAD = [
     ('reference = "authors, journal, year, doi"', "reference = 2020", "reference: got 2020"),
     ('source = "assumed" }\n# levels', 'source = "" }\n# levels', "conductance.g_max.source: got ''"),
     ("[conductance] ", "[conductance", "no valid TOML"),
+    ("low = 1e6, high", "low = 1e10, high", "write.endurance: got low 1e+10, value 1e+09, high 1e+11; allowed: low <= "
+     "value <= high in magnitude, all of one sign"),
+    ("high = 1e11", "high = 1e8", "write.endurance: got low 1e+06, value 1e+09, high 1e+08; allowed: low <= value"),
+    ("{ value = -1.5,", "{ value = -1.5, low = 1,", "write.depression_voltage: got low 1 V, value -1.5 V, high "),
+    ("low = 1e6, high", 'low = "few", high', "write.endurance.low: got 'few'; allowed: a finite number"),
+    ("low = 1e6, high", "least = 1e6, high", "write.endurance.least: unknown key; allowed: value, low, high, unit, "
+     "source"),
+    ("step = { value = 0.01,", "step = { value = true, low = 1,",
+     "pulse.step: got True with low or high; allowed: a number"),
 ]  # fmt: skip
 
 
@@ -383,7 +395,7 @@ def test_show_has_every_number_with_its_source(command) -> None:
     assert "59.17 uS" in out
     assert "2.94 nJ" in out
     assert "10.1109/TCAD.2018.2789723" in out
-    assert "assumed: 1 of 16 numbers: read.voltage" in out
+    assert "assumed: 2 of 17 numbers: read.voltage, write.endurance" in out
 
 
 def test_show_prints_the_advice(command) -> None:

@@ -247,8 +247,10 @@ def test_half_selected_cells_by_hand() -> None:
     array, ledger, _ = meter(analog(torch.zeros(3, 4)), trains=Trains(ConstantStep().granularity, length=5))
     array.update(OuterProducts((Product(post, pre),), 1.0), ConstantStep().granularity)
     events = ledger.counts()["W1"]["inference"]
-    assert events == {"half_selected": 5.0, "pulse_slots": 5.0, "pulses_up": 1.0}
-    assert array.meter.shortened_slots == 1
+    assert events == {
+        "half_selected": 5.0, "pulse_slots": 1.0, "longest_slots": 5.0, "line_pulses": 2.0, "outer_products": 1.0,
+        "pulses_up": 1.0,
+    }  # fmt: skip
 
 
 def test_half_selected_cells_against_drawn_trains() -> None:
@@ -265,6 +267,7 @@ def test_half_selected_cells_against_drawn_trains() -> None:
     found = expected_trains(Lines.of(post, {}), Lines.of(pre, {}), gain, Trains(1.0, length=31))
     assert found.slots == [4]
     assert found.half_selected == pytest.approx(float(halves), rel=0.01)
+    assert found.line_pulses == pytest.approx(float(d.sum() + x.sum()) / 40000, rel=0.01)
 
 
 def test_later_trains_are_sampled() -> None:
@@ -276,8 +279,11 @@ def test_later_trains_are_sampled() -> None:
         array.update(products(i), 0.05)
     after = ledger.counts()["W1"]["inference"]
     assert SAMPLED_EVERY == 4
-    assert after["pulse_slots"] == 2 * before["pulse_slots"] == 200 * 8 * 31 * 2
-    assert after["half_selected"] == pytest.approx(2 * before["half_selected"], rel=0.05)
+    assert after["longest_slots"] == 2 * before["longest_slots"] == 200 * 8 * 31 * 2
+    assert after["outer_products"] == 200 * 8 * 2
+    assert after["pulse_slots"] < after["longest_slots"]
+    for event in ("half_selected", "line_pulses", "pulse_slots"):
+        assert after[event] == pytest.approx(2 * before[event], rel=0.05)
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (3, 4)])
@@ -294,7 +300,8 @@ def test_increments_are_written_line_by_line(shape: tuple[int, int]) -> None:
     assert (writes.pulses_up, writes.pulses_down) == (8, 2)
     halves = (3 * 4 - 3) + 3 * 2 + (5 * 4 - 7) + 7 * 2  # slots x others - pulses, and pulses x lines - 1
     assert ledger.counts()["W1"]["inference"] == {
-        "programmed_cells": 3.0, "pulse_slots": 8.0, "pulses_up": 8.0, "pulses_down": 2.0, "half_selected": halves,
+        "programmed_cells": 3.0, "pulse_slots": 8.0, "longest_slots": 8.0, "pulses_up": 8.0, "pulses_down": 2.0,
+        "half_selected": halves, "line_pulses": 8.0 + 10.0,
     }  # fmt: skip
 
 
@@ -409,8 +416,9 @@ def test_two_layers_of_ep_by_hand(backend: str) -> None:
         assert counts["digital"][phase]["activations"] == steps * 50
         assert counts["clock"][phase]["steps"] == steps
     if backend == "analog":
-        assert counts["W2"]["update"]["pulse_slots"] == 2 * 3 * 31
-        assert counts["W1"]["update"]["pulse_slots"] == 2 * 3 * 31
+        for name in ("W1", "W2"):
+            assert counts[name]["update"]["longest_slots"] == 2 * 3 * 31
+            assert counts[name]["update"]["outer_products"] == 2 * 3
 
 
 def test_bp_by_hand() -> None:

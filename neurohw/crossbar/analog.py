@@ -181,7 +181,7 @@ class AnalogArray(SynapseArray):
 
     def conductances(self) -> dict[str, Tensor]:
         """Return every device's conductance now, siemens, [n_post, n_pre] per crossbar of devices."""
-        return {name: bank.conductances() for name, bank in self.cells.banks.items()}
+        return self.cells.conductances()
 
     def state_dict(self) -> StateDict:
         """Return the cells, the periphery's fixed errors, the compensation and the generator."""

@@ -131,7 +131,11 @@ class CellBank:
 
     def conductances(self) -> Tensor:
         """Return every device's conductance now, siemens, [n_post, n_pre]."""
-        return (self.seen - self.population.zero).clamp_(min=0.0).mul_(self.population.siemens)
+        return self.siemens_of(self.seen)
+
+    def siemens_of(self, weights: Tensor) -> Tensor:
+        """Return the conductances at which these devices hold weights [n_post, n_pre], siemens."""
+        return (weights - self.population.zero).clamp_(min=0.0).mul_(self.population.siemens)
 
     def set(self, weights: Tensor) -> None:
         """Give the cells these weights exactly, within their bounds."""

@@ -34,6 +34,10 @@ class MixedPrecision(UnitCell):
         """Return the inner cell's weights."""
         return self.inner.weights()
 
+    def conductances(self) -> dict[str, Tensor]:
+        """Return the inner cell's conductances."""
+        return self.inner.conductances()
+
     def set(self, weights: Tensor) -> None:
         """Set the inner cell and empty the sum."""
         self.inner.set(weights)
@@ -111,6 +115,11 @@ class Transfer(UnitCell):
             self.buffers["reference"] = torch.zeros(n_post, n_pre, device=device)
             self.buffers["mean"] = torch.zeros(n_post, n_pre, device=device)
             self.buffers["reads"] = torch.zeros(n_pre, device=device)
+
+    def conductances(self) -> dict[str, Tensor]:
+        """Return the conductances of both arrays' devices."""
+        parts = {"fast": self.fast.conductances(), "slow": self.slow.conductances()}
+        return {f"{part}.{name}": found for part, of in parts.items() for name, found in of.items()}
 
     def weights(self) -> Tensor:
         """Return the slow array's weights."""

@@ -56,6 +56,10 @@ class UnitCell(abc.ABC):
         """Write a digitally computed change [n_post, n_pre] open-loop; fractions of a pulse are drawn."""
         return self.pulse(list(dense_counts(delta / self.granularity, self._generator)))
 
+    def conductances(self) -> dict[str, Tensor]:
+        """Return every device's conductance now, siemens, [n_post, n_pre] per crossbar of devices; fresh tensors."""
+        return {name: bank.conductances() for name, bank in self.banks.items()}
+
     def read_variance(self, relative: float) -> Tensor | None:
         """Return the variance of each weight per read, see `CellBank.read_variance`."""
         parts = [bank.read_variance(relative) for bank in self.banks.values()]
@@ -231,6 +235,10 @@ class ReferenceCell(UnitCell):
         self.buffers["reference"] = reference
         self.reach = min(bank.response.w_max, -bank.response.w_min) or bank.response.w_max
         self.set(weights)
+
+    def conductances(self) -> dict[str, Tensor]:
+        """Return the devices' conductances, and those of the reference devices."""
+        return {**super().conductances(), "reference": self.bank.siemens_of(self.buffers["reference"])}
 
     def weights(self) -> Tensor:
         """Return device minus reference."""

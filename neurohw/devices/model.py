@@ -1,6 +1,7 @@
 """A device as data: conductance range, pulse response, retention, faults, read and write, every number with a source.
 
-A number is a table {value, unit, source}; what nobody published has the source "assumed". Weights are in the device's
+A number is a table {value, unit, source}, with low and high where it is uncertain; the source of what nobody published
+begins with "assumed". Weights are in the device's
 own units, w_min to w_max, and stand linearly for conductances, g_min to g_max.
 """
 
@@ -36,6 +37,7 @@ from neurohw.quantity import AS_TABLE, ASSUMED, Quantity, Table, Text, Wrong
 from neurohw.units import parse_unit
 
 OVERRIDE = "override"
+_FOR_ACCOUNTS = ("write.", "area.", "read.voltage", "read.pulse_time")  # no run depends on them
 Numbers = TypeVar("Numbers", float, Tensor)
 
 
@@ -165,7 +167,7 @@ class DeviceModel(Table):
 
     def assumed(self) -> list[str]:
         """Return the dotted keys of the numbers that nobody published."""
-        return [key for key, quantity in self.numbers() if quantity.source == ASSUMED]
+        return [key for key, quantity in self.numbers() if quantity.source.lower().startswith(ASSUMED)]
 
     def with_parameters(self, values: Mapping[str, Any]) -> DeviceModel:
         """Return this device with some numbers replaced, their source "override".
@@ -208,10 +210,20 @@ class DeviceModel(Table):
         return text + "\n" + tomli_w.dumps(plain) if plain else text
 
     def checksum(self) -> str:
-        """Return the SHA-256 of everything that changes results: numbers in SI, law, cell; no texts, no advice."""
-        numbers = {key: _in_si(quantity) for key, quantity in sorted(self.numbers(), key=lambda pair: pair[0])}
+        """Return the SHA-256 of everything that changes a run: numbers in SI, law, cell.
+
+        No texts, no advice, and nothing that only accounts read (energies, times, low and high): a new figure needs no
+        new run.
+        """
+        known = sorted(self.numbers(), key=lambda pair: pair[0])
+        numbers = {key: _in_si(quantity) for key, quantity in known if not key.startswith(_FOR_ACCOUNTS)}
         content = [self.pulse.law, self.pulse.sided, self.cell, numbers, self.aihwkit]
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+    def checksum_for_accounts(self) -> str:
+        """Return the SHA-256 of everything that changes an account: all numbers in SI, with their low and high."""
+        content = {key: [_in_si(quantity), quantity.low, quantity.high] for key, quantity in self.numbers()}
+        return hashlib.sha256(json.dumps([self.cell, content], sort_keys=True, default=str).encode()).hexdigest()
 
 
 def device_from_tables(tables: Mapping[str, Any], origin: str) -> DeviceModel:
@@ -258,7 +270,8 @@ def _explained(error: Any) -> str:
     if error["type"] == "missing":
         return f"{key}: missing; allowed: {_what(location)}"
     if error["type"] == "extra_forbidden":
-        return f"{key}: unknown key; allowed: {_what(location[:-1])}"
+        allowed = ", ".join(Quantity.model_fields) if len(location) == 3 else _what(location[:-1])
+        return f"{key}: unknown key; allowed: {allowed}"
     if error["type"] in ("model_type", "model_attributes_type"):
         return f"{key}: {got}; allowed: {_what(location)}"
     return f"{key}: {got}; {error['msg'][0].lower()}{error['msg'][1:]}"
@@ -276,4 +289,4 @@ def _what(location: list[str]) -> str:
         return "a table of " + ", ".join(tables[location[0]].model_fields)
     if location[-1] in plain:
         return plain[location[-1]]
-    return AS_TABLE if len(location) == 2 else "value, unit, source" if len(location) > 2 else "a text"
+    return AS_TABLE if len(location) == 2 else "a text"

@@ -150,13 +150,17 @@ class Read(Table):
 
 
 class Write(Table):
-    """[write]: the pulse that moves a cell by one step, and what it costs."""
+    """[write]: the pulse that moves a cell by one step, what it costs, and how many a cell lives for.
+
+    Accounts read it; simulated cells wear out only by [faults] endurance.
+    """
 
     potentiation_voltage: Volts | None = None
     depression_voltage: Volts | None = None
     pulse_time: Seconds | None = None
     potentiation_energy: Joules | None = None
     depression_energy: Joules | None = None
+    endurance: Plain | None = None
 
 
 class Area(Table):

@@ -11,7 +11,7 @@ from typing import Any
 
 from neurohw.energy.area import areas, cells_used
 from neurohw.energy.array_facts import ArrayFacts, Counts, RunFacts, WritesPerCell, checked, facts_from
-from neurohw.energy.breakdown import EnergyBreakdown, energy_to_accuracy
+from neurohw.energy.breakdown import EnergyBreakdown
 from neurohw.energy.charges import charged, standby
 from neurohw.energy.conditions import Conditions
 from neurohw.energy.latency import Latency, latency
@@ -24,7 +24,7 @@ from neurohw.energy.table import EnergyTable
 
 __all__ = [
     "ArrayFacts", "EnergyBreakdown", "Parallelism", "RunFacts", "Schedule", "WritesPerCell", "account",
-    "energy_to_accuracy", "facts_from", "macs",
+    "facts_from", "macs",
 ]  # fmt: skip
 
 

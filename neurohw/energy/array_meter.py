@@ -10,8 +10,11 @@ Events, per phase of the clock, under the array's name:
     half_selected               cells at half the voltage, summed over the slots of the trains, expected: per slot, rows
                                 that pulse times columns, plus columns that pulse times rows, less twice coincidences
                                 (from the 100th update on, one in four stands for all where pulses are counted)
-    pulse_slots                 time slots of the trains: batch x length x terms (crossbars pulse at the same time;
-                                `ArrayMeter.shortened_slots` has what is left of them where trains end early)
+    pulse_slots                 time slots of the trains, each sample's as many as its largest product needs, expected
+                                and sampled likewise (crossbars pulse at the same time)
+    longest_slots               the same if no train ended early: batch x length x terms
+    line_pulses                 pulses on lines of either side and of every tile, expected and sampled likewise
+    outer_products              vectors x terms that trains wrote
     programmed_cells            cells that `increment` is asked to change, or that `program` verifies
 and under "digital": `adds` (digital biases and partial sums of tiles), `macs` and `optimizer_words` of products that
 are summed digitally; under "buffer": `bits` (codes to DACs, codes from ADCs), `interconnect_bits` (outputs to the next
@@ -81,7 +84,6 @@ class ArrayMeter:
         self._forward = Side(n_pre, self.tiles.columns, settings.converters, False, weighs, array.device)
         self._backward = Side(n_post, self.tiles.rows, settings.converters, True, weighs, array.device)
         self.updates, self._written = 0, False  # written since the last time that passed
-        self.shortened_slots = 0.0  # of trains that end once the sample's largest product is written
         self._scratch: dict[torch.Size, Tensor] = {}
         self._before = hidden_reads(self.tiles)
         ledger.attach(self)
@@ -134,7 +136,8 @@ class ArrayMeter:
             slots, up, down = line_by_line(delta, trains.granularity * trains.output_scale)
             given = self._pulses(writes, up * trains.gain, down * trains.gain)
             lines, others = min(self.shape), max(self.shape)
-            self._count("pulse_slots", slots)
+            self._slots(slots)
+            self._count("line_pulses", slots + given)  # the line's in every slot, and those that it meets
             self._count("half_selected", max(0.0, slots * others + given * (lines - 2)))
         self._changed()
 
@@ -192,8 +195,7 @@ class ArrayMeter:
         """Return both sides, the conductances looked at last, and when that was."""
         sums = {} if self._sums is None else {"pre": self._sums[0].clone(), "post": self._sums[1].clone()}
         sides = {"forward": self._forward.state_dict(), "backward": self._backward.state_dict()}
-        return {**sides, "sums": sums, "updates": self.updates, "written": self._written,
-                "shortened_slots": self.shortened_slots}  # fmt: skip
+        return {**sides, "sums": sums, "updates": self.updates, "written": self._written}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore `state_dict`; the array's own state holds what its hidden cells have done since it was made."""
@@ -203,11 +205,11 @@ class ArrayMeter:
             device = self._sums[0].device
             self._sums = state["sums"]["pre"].to(device), state["sums"]["post"].to(device)
         self.updates, self._written = state["updates"], state["written"]
-        self.shortened_slots = state["shortened_slots"]
 
     def _parallel(self, products: OuterProducts, gain: float, trains: Trains, writes: Writes) -> None:
         """Count the trains of all terms, crossbar by crossbar; all crossbars pulse at the same time."""
-        self._count("pulse_slots", products.batch * trains.length * len(products.terms))
+        self._count("longest_slots", products.batch * trains.length * len(products.terms))
+        self._count("outer_products", products.batch * len(products.terms))
         counted = writes.pulses_up is not None
         weight = SAMPLED_EVERY if counted and trains.fast_rate is None and self.updates >= ALL_LOOKED_AT else 1
         if self.updates % weight:
@@ -221,31 +223,37 @@ class ArrayMeter:
                 known[key] = Lines.of(values[:, part], self._scratch)
             return known[key]
 
-        half = both = net = 0.0
+        slots = lit = half = both = net = 0.0
         for term in products.terms:
             found = [
                 expected_trains(lines(term.post, rows), lines(term.pre, columns), gain * term.sign, trains,
                                 polarity=not counted)
                 for rows, columns, _ in self.tiles.blocks()
             ]  # fmt: skip
-            self.shortened_slots += sum(
-                max(of_sample) for of_sample in zip(*(part.slots for part in found), strict=True)
-            )
+            slots += sum(max(of_sample) for of_sample in zip(*(part.slots for part in found), strict=True))
+            lit += trains.crossbars * sum(part.line_pulses for part in found)
             half += trains.crossbars * sum(part.half_selected for part in found)
             both += trains.crossbars * sum(part.coincidences for part in found)
             net += trains.crossbars * sum(part.net for part in found)
-        self._count("half_selected", weight * half)
+        for event, count in (("pulse_slots", slots), ("line_pulses", lit), ("half_selected", half)):
+            self._count(event, weight * count)
         given = self._pulses(writes, (both + net) / 2, (both - net) / 2)
         if trains.fast_rate is not None:  # what the fast array did not get, transfers gave to the slow one
             self._serial(max(0.0, given - both), slots=False)
 
     def _serial(self, pulses: float, slots: bool = True) -> None:
-        """Count pulses given to one cell after the other: all others of its row and column are half selected."""
+        """Count pulses given to one cell after the other, over its two lines; all others on them are half selected."""
         rows = sum(part.stop - part.start for part in self.tiles.rows) / len(self.tiles.rows)
         columns = sum(part.stop - part.start for part in self.tiles.columns) / len(self.tiles.columns)
         self._count("half_selected", pulses * (rows + columns - 2))
+        self._count("line_pulses", 2 * pulses)
         if slots:
-            self._count("pulse_slots", pulses)
+            self._slots(pulses)
+
+    def _slots(self, slots: float) -> None:
+        """Count slots of trains that cannot be shorter."""
+        self._count("pulse_slots", slots)
+        self._count("longest_slots", slots)
 
     def _pulses(self, writes: Writes, up: float = 0.0, down: float = 0.0) -> float:
         """Count the pulses that the array counted, else those expected, and return how many."""

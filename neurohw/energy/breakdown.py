@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -176,15 +176,3 @@ class EnergyBreakdown:
             "lifetime": [dataclasses.asdict(lifetime) for lifetime in self.lifetimes],
             "images": {"trained": self.facts.trained, "inferred": self.facts.inferred, "epochs": self.facts.epochs},
         }
-
-
-def energy_to_accuracy(wanted: float, accuracies: Sequence[float], energies: Iterable[Range]) -> Range | None:
-    """Return the energy spent when an accuracy was first reached; None where it never was.
-
-    Args:
-        wanted: fraction in 0..1.
-        accuracies: after each epoch.
-        energies: spent in all up to and with each epoch, J.
-    """
-    pairs = zip(accuracies, energies, strict=True)
-    return next((energy for accuracy, energy in pairs if accuracy >= wanted), None)

@@ -101,10 +101,12 @@ def _cell(component: str, key: str) -> Rule:
 
 
 def _pulse_lines(counted: Counted, prices: Prices) -> list[Item]:
-    """Slots x all lines of the array: an upper bound, as not every line is pulsed in every slot."""
+    """A driver's pulse, and the line that it charges."""
     array = _array(counted, prices)
-    figure = prices.table.figure("pulse_line.energy", why=counted.why)
-    return [counted.item("pulse lines", figure, factor=array.n_pre + array.n_post)]
+    cells = max(array.tile_shape) * array.devices_per_weight
+    driver = prices.table.figure("pulse_line.energy", why=counted.why)
+    line = prices.table.figure("row.energy", why=counted.why, columns=cells)
+    return [counted.item("pulse lines", driver), counted.item("pulse lines", line)]
 
 
 def _operations(*operations: str) -> Rule:
@@ -129,7 +131,10 @@ ARRAY_RULES: dict[str, Rule] = {
     "pulses_up": _cell("write", "write.up"),
     "pulses_down": _cell("write", "write.down"),
     "half_selected": _cell("half-select", "write.half"),
-    "pulse_slots": _pulse_lines,
+    "line_pulses": _pulse_lines,
+    "pulse_slots": _free,
+    "longest_slots": _free,
+    "outer_products": _free,
     "programmed_cells": _free,
 }
 RULES: dict[str, dict[str, Rule]] = {

@@ -30,14 +30,14 @@ class Conditions:
         origin: its file, for messages.
         figures: by the keys of `DIMENSIONS`; energies are per cell and pulse ("write.half": at half the voltage).
         missing: why a figure is not among them: which key of the file would give it.
-        endurance: pulses that a cell lives for.
+        endurance: pulses that a cell lives for; None: not known.
     """
 
     device: str
     origin: str
     figures: Mapping[str, Figure]
     missing: Mapping[str, str] = field(default_factory=dict)
-    endurance: float | None = None
+    endurance: Figure | None = None
 
     def figure(self, key: str, table: EnergyTable, why: str) -> Figure:
         """Return a figure of the device; reads and the cell's area fall back on the table's.

@@ -79,8 +79,9 @@ def _array_time(part: str, phase: str, counts: Counts, prices: Prices) -> Range:
         for vectors, outputs in ((forward, facts.tile_shape[0]), (backward, facts.tile_shape[1])):
             if vectors:
                 total += (read + _conversions(facts, outputs, part, prices)) * (vectors * rounds * facts.read_passes)
-    if events.get("pulse_slots"):
-        total += prices.cell("write.pulse_time", why).range * events["pulse_slots"]
+    if slots := events.get("pulse_slots"):  # high: no train ends early
+        longest = Range(slots, slots, max(slots, events.get("longest_slots", slots)))
+        total += prices.cell("write.pulse_time", why).range * longest
     return total
 
 

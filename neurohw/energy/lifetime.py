@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from neurohw.energy.array_facts import ArrayFacts
+from neurohw.energy.ranges import Figure
 
 
 @dataclass(frozen=True)
@@ -16,28 +17,42 @@ class Lifetime:
         mean, p999, max: pulses per cell: mean, 99.9th percentile and maximum over the cells.
         endurance: pulses that a cell lives for; None: the device's file has none.
         images: training images until the cell at the 99.9th percentile has had that many; None: not known, or never.
+        endurance_low, endurance_high, images_low, images_high: how far the two may be off.
+        source: where the endurance is from.
     """
 
     array: str
     mean: float
     p999: float
     max: float
-    endurance: float | None
-    images: float | None
+    endurance: float | None = None
+    images: float | None = None
+    endurance_low: float | None = None
+    endurance_high: float | None = None
+    images_low: float | None = None
+    images_high: float | None = None
+    source: str | None = None
 
 
-def lifetime(name: str, facts: ArrayFacts, trained: float, endurance: float | None) -> Lifetime | None:
+def lifetime(name: str, facts: ArrayFacts, trained: float, endurance: Figure | None) -> Lifetime | None:
     """Return an array's wear, endurance / (writes per cell and training image); None where no writes were counted.
 
     Args:
         name: of the array.
         facts: with its writes per cell.
         trained: images of the run.
-        endurance: pulses.
+        endurance: pulses; None: not known.
     """
     writes = facts.writes_per_cell
     if writes is None:
         return None
-    known = endurance is not None and trained > 0 and writes.p999 > 0
-    images = endurance / (writes.p999 / trained) if known and endurance is not None else None
-    return Lifetime(name, writes.mean, writes.p999, writes.max, endurance, images)
+    wear = Lifetime(name, writes.mean, writes.p999, writes.max)
+    if endurance is None:
+        return wear
+    pulses = endurance.range
+    wear = replace(wear, endurance=pulses.nominal, endurance_low=pulses.low, endurance_high=pulses.high,
+                   source=endurance.source)  # fmt: skip
+    if not (trained > 0 and writes.p999 > 0):
+        return wear
+    images = pulses / (writes.p999 / trained)
+    return replace(wear, images=images.nominal, images_low=images.low, images_high=images.high)

@@ -6,7 +6,16 @@ The formulas are facts read in its documentation and source; no code of it is he
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from neurohw.energy.array_facts import ArrayFacts, Counts
+from neurohw.energy.breakdown import EnergyBreakdown
+from neurohw.energy.ranges import Range
+
+ACTIVITY = 0.5  # NeuroSim's default share of driven rows, where no trace of inputs is given
+READ_PARTS, WRITE_PARTS = ("conduction", "rows"), ("write",)  # of our account, what NeuroSim's formulas are about
 
 
 @dataclass(frozen=True)
@@ -64,3 +73,71 @@ def side_by_side(array: NeuroSimArray, activity: float, pulses: float) -> list[d
         {"model": "NeuroSim V2.1", "read_joules": read_energy(array, activity), "write_joules": write},
         {"model": "V^2 G t", "read_joules": conduction_energy(array, activity), "write_joules": write},
     ]
+
+
+def array_models(breakdown: EnergyBreakdown, counts: Counts) -> list[dict[str, Any]]:
+    """Return, array by array, what the same reads and write pulses cost by our account and by NeuroSim's formulas, J.
+
+    Reads. Ours: the account's "conduction" (V^2 G t in the cells, from the device's file) and "rows" (lines charged).
+    NeuroSim's: bit lines and rows charged, and no current through cells: in NeuroSim that is part of the converter.
+    Neither side has converters, their drivers, shift and add, buffers, or leakage. "ohmic" is our formula V^2 G t with
+    NeuroSim's numbers, so that formula and numbers can be told apart.
+    Writes. Ours: the account's "write". NeuroSim's: V_w^2 / R_avg t_pulse of each pulse. Neither side has half-selected
+    cells or the lines of the pulses.
+
+    NeuroSim's arrays are 128 x 128, so larger ones are cut; it takes its own defaults for all that is not counted.
+
+    Args:
+        breakdown: our account.
+        counts: of the same run.
+
+    Returns:
+        Of each array: `array`, `vectors` read (passes counted each), `pulses`, and `read` and `write` with {"ours",
+        "neurosim", "ohmic"}, each {low, nominal, high} or None: the run did not count it, or the network settled by
+        itself, which NeuroSim does not model.
+    """
+    steps = any(events.get("steps") for events in counts.get("clock", {}).values())
+    clocked = not (breakdown.schedule.ep == "continuous" and steps)
+    found = []
+    for name, facts in breakdown.facts.arrays.items():
+        events = counts.get(name, {}).values()
+        forward, backward = (
+            sum(e.get(event, 0.0) for e in events) * facts.read_passes for event in ("reads", "reads_transposed")
+        )
+        pulses = sum(e.get("pulses_up", 0.0) + e.get("pulses_down", 0.0) for e in events)
+        tiles = [(forward, tile) for tile in _subarrays(facts, False)]
+        tiles += [(backward, tile) for tile in _subarrays(facts, True)]
+        reads = {
+            "ours": _spent(breakdown, name, READ_PARTS),
+            "neurosim": Range.of(sum(n * read_energy(tile, ACTIVITY) for n, tile in tiles)),
+            "ohmic": Range.of(sum(n * conduction_energy(tile, ACTIVITY) for n, tile in tiles)),
+        }
+        write = Range.of(write_energy(NeuroSimArray(), pulses))
+        writes = {"ours": _spent(breakdown, name, WRITE_PARTS), "neurosim": write, "ohmic": write}
+        known = {"read": clocked and "conductance" not in facts.uncounted, "write": "pulses" not in facts.uncounted}
+        found.append({
+            "array": name, "vectors": forward + backward, "pulses": pulses,
+            **{what: {model: energy.as_dict() if known[what] else None for model, energy in models.items()}
+               for what, models in (("read", reads), ("write", writes))},
+        })  # fmt: skip
+    return found
+
+
+def _spent(breakdown: EnergyBreakdown, array: str, components: tuple[str, ...]) -> Range:
+    return Range.total(i.energy for i in breakdown.items if i.part == array and i.component in components)
+
+
+def _subarrays(facts: ArrayFacts, transposed: bool) -> Iterator[NeuroSimArray]:
+    """Yield what NeuroSim cuts an array into: its default size, less at two edges; rows are driven, columns read."""
+    rows, columns = facts.n_pre, round(facts.n_post * facts.devices_per_weight)
+    if transposed:
+        rows, columns = round(facts.n_post * facts.devices_per_weight), facts.n_pre
+    whole = NeuroSimArray()
+    for height in _cut(rows, whole.rows):
+        for width in _cut(columns, whole.columns):
+            yield replace(whole, rows=height, columns=width)
+
+
+def _cut(length: int, most: int) -> Iterator[int]:
+    for start in range(0, length, most):
+        yield min(most, length - start)

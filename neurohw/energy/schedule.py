@@ -40,15 +40,15 @@ class Schedule:
         ep: "clocked": every relaxation step is a read, converted; "continuous": the network settles by itself for the
             table's settle time, its neurons on, and every neuron is converted once at the end.
         digital: precision of the digital units on the chip.
-        standby: how long leakage and bias run: over the run's "simulated" time (its batches take `step_seconds`
-            each), over the "busy" time that the latency model gives, or "none".
+        standby: how long leakage and bias run: over the "busy" time that the latency model gives, over the run's
+            "simulated" time (its batches take `step_seconds` each, and inference takes none), or "none".
         unquantised_bits: resolution of converters where the run did not quantise; None: that is an error.
     """
 
     parallelism: Parallelism = Parallelism()
     ep: Literal["clocked", "continuous"] = "clocked"
     digital: Literal["int8", "fp16", "fp32"] = "fp32"
-    standby: Literal["simulated", "busy", "none"] = "simulated"
+    standby: Literal["busy", "simulated", "none"] = "busy"
     unquantised_bits: int | None = None
 
     def bits(self, bits: int, what: str) -> int:

@@ -48,12 +48,14 @@ class Expected:
 
     Args:
         slots: BL_b of every sample.
+        line_pulses: on all lines of both sides.
         lines: pulses on the lines of the inputs times n_post, plus those on the lines of the outputs times n_pre.
         coincidences: of both polarities.
         net: those that potentiate less those that depress; 0 where it was not asked for.
     """
 
     slots: list[int]
+    line_pulses: float
     lines: float
     coincidences: float
     net: float
@@ -123,8 +125,9 @@ def expected_trains(post: Lines, pre: Lines, gain: float, trains: Trains, polari
             _, x_signed = pre.chances(x_chance)
             net = math.copysign(1.0, gain) * _dot(slots, x_signed, d_signed)
     n_post, n_pre = post.values.shape[1], pre.values.shape[1]
+    on_lines = sum(n * (d + x) for n, d, x in zip(slots, d_lines, x_lines, strict=True))
     lines = sum(n * (d * n_pre + x * n_post) for n, d, x in zip(slots, d_lines, x_lines, strict=True))
-    return Expected(slots, lines, _dot(slots, x_lines, d_lines), net)
+    return Expected(slots, on_lines, lines, _dot(slots, x_lines, d_lines), net)
 
 
 def _dot(slots: list[int], x: list[float], d: list[float]) -> float:

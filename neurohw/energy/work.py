@@ -31,6 +31,8 @@ class NetworkWork:
         sizes: neurons per layer, the input first.
         rule: "bp" or "ep".
         free_steps, nudged_steps: T, and K of all nudged phases together; 0 under BP.
+        nudged_phases: 1, or 2 where both signs of the nudge are relaxed; 0 under BP.
+        difference: EP's contrast is written as a difference, which its neurons form.
         readout: EP's last layer is a softmax read-out, not dynamical.
         softmax: BP's error is that of a cross-entropy.
         slopes: rho' of EP's neurons is not 1.
@@ -43,6 +45,8 @@ class NetworkWork:
     rule: str = "bp"
     free_steps: int = 0
     nudged_steps: int = 0
+    nudged_phases: int = 0
+    difference: bool = False
     readout: bool = False
     softmax: bool = False
     slopes: bool = False
@@ -91,6 +95,8 @@ class NetworkWork:
 
     def _nudged(self, images: float) -> Iterator[Entry]:
         steps, nudged = self.nudged_steps, self.sizes[-1]
+        if self.difference:  # b1 - b0; between dynamical layers b1 + b0 too
+            yield "digital", "nudged", "adds", images * sum(self.dynamical) * min(2, len(self.dynamical))
         yield from self._relaxed("nudged", images, steps)
         yield "clock", "nudged", "images", images
         last = self.dynamical[-1] if self.readout else nudged  # what feels the nudge

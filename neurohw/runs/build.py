@@ -182,6 +182,7 @@ def file_contents(experiment: Experiment, data: dict[str, str]) -> dict[str, str
         contents["circuit"] = circuit_parameters(experiment).checksum()
     if experiment.hardware.periphery is not None:
         contents["periphery"] = EnergyTable.load(experiment.hardware.periphery).checksum()
+        contents |= {} if device is None else {"device, for accounts": device.checksum_for_accounts()}
     for layer, path in experiment.hardware.fault_maps.items():
         with suppress(OSError):  # an unreadable file is explained when it is read
             contents[f"fault_map.{layer}"] = hashlib.md5(Path(path).read_bytes()).hexdigest()

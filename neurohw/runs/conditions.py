@@ -17,11 +17,11 @@ _NAMES = {"read.pulse_time": "read.time", "area.cell": "cell.area"}
 def conditions(device: DeviceModel, origin: str | None = None) -> Conditions:
     """Return how a device is read and written, from its file.
 
-    A number's low and high are those of the file, or the value. A write pulse costs V^2 G t, low at g_min and high at
-    g_max; nominal is the energy that the file gives, or V^2 t at the mean conductance. A low or high that the file gives
-    with the energy stands. A cell whose write voltage stands at a gate needs the energy. What the file lacks is an
-    error once something that was counted needs it. Endurance is what the cells of the run had, if they wore out
-    ([faults]), or else the figure of [write].
+    A number's low and high are the file's, or its value. A write pulse costs V^2 G t, low at g_min and high at g_max;
+    nominal is the energy that the file gives, or V^2 t at the mean conductance. A low or high that the file gives with
+    the energy stands. A cell whose write voltage stands at a gate needs the energy. What the file lacks is an error
+    once something that was counted needs it. Endurance is that of [faults], of which the cells of the run died, or
+    else that of [write].
 
     Args:
         device: the model.

@@ -15,6 +15,7 @@ from neurohw.energy.baseline import Digital, digital_baseline
 from neurohw.energy.breakdown import EnergyBreakdown
 from neurohw.energy.charges import ARRAY_RULES, RULES
 from neurohw.energy.conditions import Conditions
+from neurohw.energy.neurosim import array_models
 from neurohw.energy.ranges import Range
 from neurohw.energy.schedule import Parallelism, Schedule
 from neurohw.energy.table import EnergyTable
@@ -107,7 +108,8 @@ def energy_of(record: RunRecord, table: EnergyTable, schedule: Schedule | None =
     """Return the account of a record as plain data: `energy` of record.json.
 
     Beside the summary of the breakdown: `training_by_epoch`, the energy of training up to and with each epoch;
-    `by_training_phase`, the same shared out to pre-training, labelled and unlabelled phases, with their images; and
+    `by_training_phase`, the same shared out to pre-training, labelled and unlabelled phases, with their images;
+    `array_models`, the arrays' reads and writes by NeuroSim's formulas beside ours; and
     `digital`, what the same network and schedule cost on a digital accelerator at the table's node. Ideal arrays are
     no hardware: of them there is the digital side only.
 
@@ -128,6 +130,7 @@ def energy_of(record: RunRecord, table: EnergyTable, schedule: Schedule | None =
         **breakdown.summary(),
         "training_by_epoch": [energy.as_dict() for energy in spent],
         "by_training_phase": _by_training_phase(record, spent),
+        "array_models": array_models(breakdown, checked(_counted(record)[0])),
         **digital,
     }
 

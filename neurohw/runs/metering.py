@@ -119,6 +119,7 @@ class Metered:
             "pretrain_batch_size": experiment.training.pretrain.batch_size,
             "free_steps": work.free_steps,
             "nudged_steps": work.nudged_steps,
+            "nudged_phases": work.nudged_phases,
             "hold_input": experiment.ep.hold_input,
             "target": {"circuit": experiment.target.circuit, "n_out": self.circuit.n_out, "k": experiment.target.k},
         }
@@ -140,12 +141,14 @@ def network_work(experiment: Experiment, network: Network) -> NetworkWork:
     """Return what the experiment's network does besides reading and writing."""
     section, training, dynamics = experiment.network, experiment.training, experiment.ep
     recurrent, softmax = section.rule == "ep", training.loss == "cross-entropy"
-    phases = 2 if dynamics.estimate == "symmetric" else 1
+    phases = (2 if dynamics.estimate == "symmetric" else 1) if recurrent else 0
     return NetworkWork(
         sizes=network.sizes,
         rule=section.rule,
         free_steps=dynamics.free_steps if recurrent else 0,
-        nudged_steps=phases * dynamics.nudged_steps if recurrent else 0,
+        nudged_steps=phases * dynamics.nudged_steps,
+        nudged_phases=phases,
+        difference=recurrent and dynamics.contrast == "difference",
         readout=recurrent and softmax,
         softmax=not recurrent and softmax,
         slopes=recurrent and NEURONS[section.neurons[0]].bounds is None,
@@ -222,12 +225,13 @@ def _array_facts(experiment: Experiment, array: Any, meter: ArrayMeter) -> dict[
     devices = _AIHWKIT_DEVICES.get(section.remedy, 2) if section.backend == "aihwkit" else 1
     if section.backend == "analog":
         tile: Any = meter.tiles.grid[0][0]
-        devices = len(tile.writes())
+        devices = len(tile.conductances())
     counted = section.backend == "analog"
     return {
         "n_post": array.shape[0],
         "n_pre": array.shape[1],
         "tiles": [len(meter.tiles.rows), len(meter.tiles.columns)],
+        "tile_size": list(section.tile) if section.tile else None,
         "devices_per_weight": devices,
         "dac_bits": converters.dac_bits or 0,
         "adc_bits": converters.adc_bits or 0,
@@ -238,7 +242,6 @@ def _array_facts(experiment: Experiment, array: Any, meter: ArrayMeter) -> dict[
         "pulse_length": trains.length if trains is not None else 0,
         "writing": trains.kind if trains is not None else "unknown",
         "pulses": "counted" if counted else "expected" if trains is not None else "unknown",
-        "shortened_slots": meter.shortened_slots,
         "conductance": "snapshots" if meter.weighs else "unknown",
         "exact": array.exact,
         "writes_per_cell": wear,

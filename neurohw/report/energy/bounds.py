@@ -1,0 +1,74 @@
+"""Low, nominal and high of a figure in a report, their means, and how they read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from neurohw import units
+from neurohw.report.tables import NOTHING
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Low, nominal and high, in SI."""
+
+    low: float
+    nominal: float
+    high: float
+
+    def __mul__(self, factor: float) -> Bounds:
+        return Bounds(self.low * factor, self.nominal * factor, self.high * factor)
+
+
+def bounds_of(given: Mapping[str, float] | None) -> Bounds | None:
+    """Return the bounds of an account's {low, nominal, high}."""
+    return Bounds(given["low"], given["nominal"], given["high"]) if given else None
+
+
+def mean_bounds(values: Sequence[Bounds | None]) -> Bounds | None:
+    """Return the mean of what is known, bound by bound; None of nothing."""
+    known = [value for value in values if value is not None]
+    return Bounds(*(fmean(getattr(v, key) for v in known) for key in ("low", "nominal", "high"))) if known else None
+
+
+def mean_of(values: Sequence[Mapping[str, float] | None]) -> Bounds | None:
+    """Return the mean of what accounts give as {low, nominal, high}."""
+    return mean_bounds([bounds_of(value) for value in values])
+
+
+def bounds_text(bounds: Bounds | None, unit: str) -> str:
+    """Return nominal, low and high with one prefix, as in "7 nJ (5.3 to 13)"; the unit "1" is not written."""
+    if bounds is None:
+        return NOTHING
+    scaled = "" if unit == "1" else units.readable(bounds.nominal, unit, 3).partition(" ")[2]
+    factor = units.parse_unit(scaled)[0] if scaled else 1.0
+    nominal, low, high = (digits(value / factor) for value in (bounds.nominal, bounds.low, bounds.high))
+    return f"{nominal}{' ' if scaled else ''}{scaled} ({low} to {high})"
+
+
+def nominal_text(bounds: Bounds | None, unit: str) -> str:
+    """Return the nominal figure alone, as in "7 nJ"."""
+    return NOTHING if bounds is None else units.readable(bounds.nominal, unit, 3)
+
+
+def ratio_of(of: Bounds, to: Bounds) -> Bounds | None:
+    """Return the ratio of two accounts: of the nominal figures, and with all figures of both at low or at high.
+
+    Both sides share their figures, so the two ends are not the lowest over the highest; None where nothing divides.
+    """
+    if not (to.low and to.nominal and to.high):
+        return None
+    ends = (of.low / to.low, of.nominal / to.nominal, of.high / to.high)
+    return Bounds(min(ends), ends[1], max(ends))
+
+
+def digits(value: float) -> str:
+    """Return a number with three digits, and with all before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def share_text(share: float) -> str:
+    """Return a share in percent."""
+    return "< 0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"

@@ -1,0 +1,50 @@
+"""Points against each other: which no other beats, and which differ by the learning rule only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from neurohw.report.energy.account import PointEnergy
+from neurohw.report.energy.bounds import Bounds
+
+
+def pareto_front(data: Iterable[PointEnergy]) -> list[PointEnergy]:
+    """Return the points that no other beats in both accuracy and nominal training energy, the cheapest first.
+
+    Points of which something was not counted are left out: their energy is too low.
+    """
+    front: list[PointEnergy] = []
+    known = [found for found in drawable(data) if not found.uncounted]
+    for found in sorted(known, key=lambda e: (_nominal(e.training), -e.accuracy.mean)):
+        if not front or found.accuracy.mean > front[-1].accuracy.mean:
+            front.append(found)
+    return front
+
+
+def drawable(data: Iterable[PointEnergy]) -> list[PointEnergy]:
+    """Return the points that have both an accuracy and an energy of training."""
+    return [found for found in data if found.accuracy.n and _nominal(found.training) > 0]
+
+
+def rule_pairs(data: Sequence[PointEnergy]) -> list[tuple[PointEnergy, PointEnergy]]:
+    """Return (BP, EP) of what is called the same but for the rule."""
+    by_rule: dict[str, dict[tuple[str, str], PointEnergy]] = {"BP": {}, "EP": {}}
+    for found in data:
+        rule, _, rest = found.point.name.group.partition(" · ")
+        if rule in by_rule:
+            by_rule[rule][rest, found.point.variant] = found
+    return [(bp, by_rule["EP"][key]) for key, bp in by_rule["BP"].items() if key in by_rule["EP"]]
+
+
+def foremost(data: Sequence[PointEnergy], most: int) -> list[PointEnergy]:
+    """Return at most so many points, in their order: those on the front, then those of the highest accuracy."""
+    if len(data) <= most:
+        return list(data)
+    front = {id(e) for e in pareto_front(data)}
+    ranked = sorted(data, key=lambda e: (id(e) not in front, -e.accuracy.mean if e.accuracy.n else 0.0))
+    chosen = {id(e) for e in ranked[:most]}
+    return [e for e in data if id(e) in chosen]
+
+
+def _nominal(bounds: Bounds | None) -> float:
+    return bounds.nominal if bounds else 0.0

@@ -1,0 +1,85 @@
+"""What the same network and schedule cost in digital arithmetic: beside every chip, and in place of ideal arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from neurohw.report.data import Spread
+from neurohw.report.energy.account import accuracy_of
+from neurohw.report.energy.bounds import Bounds, mean_of
+from neurohw.report.points import Point
+
+CHEAPEST, DEAREST = ("int8", False), ("fp16", True)  # precision, DRAM: the two that are drawn
+
+
+@dataclass(frozen=True)
+class DigitalCost:
+    """A run on a digital accelerator; means over seeds.
+
+    Args:
+        precision: of its arithmetic, and of the weights.
+        dram: weights come from DRAM; otherwise all stay on the chip.
+        node: nm.
+        total, training: of the run, J; per_training_image: J.
+    """
+
+    precision: str
+    dram: bool
+    node: float
+    total: Bounds
+    training: Bounds
+    per_training_image: Bounds | None
+
+    @property
+    def kind(self) -> tuple[str, bool]:
+        """Precision, and whether there is DRAM."""
+        return self.precision, self.dram
+
+    @property
+    def name(self) -> str:
+        """In words, as in "int8, on chip"."""
+        return kind_name(self.kind)
+
+
+@dataclass(frozen=True)
+class PointDigital:
+    """A point on digital accelerators; its accuracy is the one simulated, whatever the precision here."""
+
+    point: Point
+    seeds: tuple[int, ...]
+    accuracy: Spread
+    costs: tuple[DigitalCost, ...]
+
+    def cost(self, kind: tuple[str, bool]) -> DigitalCost | None:
+        """Return the cost on one of them."""
+        return next((cost for cost in self.costs if cost.kind == kind), None)
+
+
+def kind_name(kind: tuple[str, bool]) -> str:
+    """Return a kind of accelerator in words."""
+    return f"{kind[0]}, {'DRAM' if kind[1] else 'on chip'}"
+
+
+def digital_data(points: Iterable[Point]) -> list[PointDigital]:
+    """Return the digital side of every point whose records carry one."""
+    return [_point_digital(point) for point in points if any(record.energy.get("digital") for record in point.records)]
+
+
+def _point_digital(point: Point) -> PointDigital:
+    records = [record for record in point.records if record.energy.get("digital")]
+    by_kind: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}
+    for record in records:
+        for cost in record.energy["digital"]:
+            by_kind.setdefault((cost["precision"], cost["dram"]), []).append(cost)
+    costs = tuple(_cost(kind, found) for kind, found in by_kind.items())
+    return PointDigital(point, tuple(r.seed for r in records), accuracy_of(point, records)[1], costs)
+
+
+def _cost(kind: tuple[str, bool], found: list[Mapping[str, Any]]) -> DigitalCost:
+    total, training, per_image = (
+        mean_of([cost[key] for cost in found]) for key in ("total", "training", "per_training_image")
+    )
+    nothing = Bounds(0.0, 0.0, 0.0)
+    return DigitalCost(*kind, found[0]["node"], total or nothing, training or nothing, per_image)
