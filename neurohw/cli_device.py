@@ -242,11 +242,18 @@ def _value(quantity: Quantity) -> str:
     if isinstance(quantity.value, tuple):
         return ", ".join(f"{value:g}" for value in quantity.numbers())
     dimension = parse_unit(quantity.unit)[1]
-    return readable(quantity.si(dimension), dimension, digits=6)
+    shown = readable(quantity.si(dimension), dimension, digits=6)
+    if quantity.low is None and quantity.high is None:
+        return shown
+    low, _, high = (readable(bound, dimension, digits=6) for bound in quantity.bounds(dimension))
+    return f"{shown} ({low} to {high})"
 
 
 def _source(quantity: Quantity) -> str:
-    return "[yellow]assumed[/yellow]" if quantity.source == "assumed" else escape(quantity.source)
+    from neurohw.quantity import ASSUMED
+
+    source = escape(quantity.source)
+    return f"[yellow]{source}[/yellow]" if source.lower().startswith(ASSUMED) else source
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

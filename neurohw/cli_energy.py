@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,21 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from neurohw.errors import InputError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from neurohw.energy.schedule import Schedule
-    from neurohw.report.energy import PointEnergy
-    from neurohw.report.tables import Table as Cells
+    from neurohw.report.energy.sections import Energies
     from neurohw.runs.record import RunRecord
 
 TABLE = "32nm"  # where neither the command nor the experiment names one
-_NARROW = ("Point", "Accuracy, %")  # columns that are not wrapped
+PIPED = 160  # characters of a line where the output is no terminal
 
 
 def energy(
@@ -50,7 +45,8 @@ def energy(
         typer.Option("--standby", help="How long leakage and bias run."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for CSV, JSON and figures.", show_default=False)
+        Path | None,
+        typer.Option("--out", help="Folder for tables (Markdown, CSV), JSON and figures.", show_default=False),
     ] = None,
 ) -> None:  # fmt: skip
     """Account finished records anew: joules, seconds and lifetime, from what was counted; runs nothing.
@@ -58,7 +54,8 @@ def energy(
     What is not given is as the experiment's `energy` table has it.
     """
     from neurohw.energy.table import EnergyTable
-    from neurohw.report.energy import energy_data
+    from neurohw.report.energy.sections import energies_of
+    from neurohw.report.energy.terminal import print_energies
     from neurohw.report.points import group_records
     from neurohw.runs.energy import schedule_of
 
@@ -70,8 +67,8 @@ def energy(
             record.config, ep=ep, columns_per_adc=columns_per_adc, tiles_at_once=tiles_at_once, standby=standby
         )
         accounts.append(_accounted(folder, record, chosen, how))
-    data = energy_data(group_records(accounts))
-    _print(data)
+    data = energies_of(group_records(accounts))
+    print_energies(_console(), data)
     if out is not None:
         _write(data, out)
 
@@ -105,66 +102,26 @@ def _accounted(folder: Path, record: RunRecord, table: Any, schedule: Schedule) 
     return record.model_copy(update={"energy": {**found, "items": items}})
 
 
-def _print(data: Sequence[PointEnergy]) -> None:
-    from neurohw.report.energy_table import energy_sections, remarks
-
-    for title, cells, note in energy_sections(data):
-        _console().print(_table(title, cells))
-        _console().print(Text(note, "dim"), "")
-    for remark in remarks(data):
-        _say(remark)
-
-
-def _table(title: str, cells: Cells) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for i, column in enumerate(cells.columns):
-        table.add_column(column, justify="right" if i else "left", no_wrap=column in _NARROW)
-    for row in cells.rows:
-        table.add_row(*map(Text, row.cells), style="bold" if row.point.ideal else "")
-    return table
-
-
-def _write(data: Sequence[PointEnergy], out: Path) -> None:
-    from neurohw.report.energy_figure import energy_figures
-    from neurohw.report.energy_table import energy_frame
-    from neurohw.report.figures import style
+def _write(data: Energies, out: Path) -> None:
+    """Write what a report writes of energies: figures and CSV; the tables as Markdown, and all accounts as JSON."""
+    from neurohw.report.energy.figures import energy_figures
+    from neurohw.report.energy.frame import energy_frame
+    from neurohw.report.energy.summary import energy_markdown, energy_summary
+    from neurohw.report.figures import as_png, as_svg, style
     from neurohw.runs.files import atomic, writable_folder, write_text
 
     folder = writable_folder(out)
     with atomic(folder / "energy.csv") as temporary:
         energy_frame(data).to_csv(temporary, index=False)
-    write_text(folder / "energy.json", json.dumps([_summary(e) for e in data], indent=1) + "\n")
+    write_text(folder / "energy.json", json.dumps(energy_summary(data), indent=1) + "\n")
     with style():
-        for name, figure in energy_figures(data):
-            _draw(name, figure, folder)
-    _say(f"wrote energy.csv, energy.json and figures to {folder}")
-
-
-def _draw(name: str, figure: Figure, folder: Path) -> None:
-    from neurohw.report.figures import as_png, as_svg
-    from neurohw.runs.files import atomic, write_text
-
-    write_text(folder / f"{name}.svg", as_svg(figure))
-    with atomic(folder / f"{name}.png") as temporary:
-        temporary.write_bytes(as_png(figure))
-
-
-def _summary(e: PointEnergy) -> dict[str, Any]:
-    """Return a point and the account of each of its records, without their single lines."""
-    records = {
-        r.seed: {key: value for key, value in r.energy.items() if key != "items"} for r in e.point.records if r.energy
-    }
-    means = {key: value for key, value in vars(e).items() if key not in ("point", "accuracy", "wear")}
-    means |= {key: dataclasses.asdict(value) for key, value in means.items() if dataclasses.is_dataclass(value)}  # type: ignore[arg-type]
-    return {
-        "point": e.point.label,
-        "hash": e.point.config_hash,
-        "accuracy": {"mean": e.accuracy.mean if e.accuracy.n else None, "values": e.accuracy.values},
-        **means,
-        "per_accuracy_point": dataclasses.asdict(e.per_accuracy_point) if e.per_accuracy_point else None,
-        "wear": [dataclasses.asdict(wear) for wear in e.wear],
-        "records": records,
-    }
+        drawn = list(energy_figures(data))
+        for of in drawn:
+            write_text(folder / f"{of.name}.svg", as_svg(of.figure))
+            with atomic(folder / f"{of.name}.png") as temporary:
+                temporary.write_bytes(as_png(of.figure))
+    write_text(folder / "energy.md", energy_markdown(data, drawn))
+    _say(f"wrote energy.md, energy.csv, energy.json and figures to {folder}")
 
 
 def _say(text: str) -> None:
@@ -172,5 +129,5 @@ def _say(text: str) -> None:
 
 
 def _console() -> Console:
-    """Return a console on what is the standard output now; wide, so that piped tables are not cut."""
-    return Console() if sys.stdout.isatty() else Console(width=240)
+    """Return a console on what is the standard output now."""
+    return Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=PIPED)

@@ -171,7 +171,7 @@ class EnergySection(Section):
     columns_per_adc: Count = 8
     tiles_at_once: Count | None = None
     phases_overlap: StrictBool = False
-    digital: Literal["int8", "fp16", "fp32"] = "fp32"
+    digital: Literal["int8", "fp16", "fp32"] = "fp16"
     standby: Literal["busy", "simulated", "none"] = "busy"
 
 

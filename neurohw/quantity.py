@@ -95,9 +95,9 @@ class Quantity(Table):
 
     def bounds(self, dimension: str) -> tuple[float, float, float]:
         """Return low, value and high in SI, ordered by magnitude; the value for a bound that is not given."""
-        self.si(dimension)
-        low, value, high = (to_si(number, self.unit, dimension) for number in self._bounds())
-        return low, value, high
+        value = self.si(dimension)
+        low, _, high = self._bounds()
+        return to_si(low, self.unit, dimension), value, to_si(high, self.unit, dimension)
 
     def si(self, dimension: str) -> float:
         """Return the number in SI; an InputError where it is none, or of another dimension."""

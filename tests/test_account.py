@@ -10,6 +10,7 @@ import pytest
 
 from neurohw.config import Experiment
 from neurohw.devices.library import load_device
+from neurohw.devices.model import device_from_tables
 from neurohw.energy.account import (
     ArrayFacts,
     EnergyBreakdown,
@@ -23,7 +24,7 @@ from neurohw.energy.account import (
 from neurohw.energy.array_facts import TRAINING, checked
 from neurohw.energy.baseline import Digital, digital_baseline
 from neurohw.energy.entries import ENTRIES
-from neurohw.energy.ranges import Range
+from neurohw.energy.ranges import Figure, Range
 from neurohw.energy.table import EnergyTable, table_from
 from neurohw.errors import InputError
 from neurohw.runs.conditions import conditions
@@ -47,8 +48,8 @@ COUNTS: dict[str, Any] = {
     "W1": {
         "free": read(IMAGES * STEPS),
         "inference": read(IMAGES * STEPS),
-        "update": {"pulses_up": 1000.0, "pulses_down": 600.0, "half_selected": 5e4, "pulse_slots": 31 * IMAGES,
-                   "programmed_cells": 0.0},
+        "update": {"pulses_up": 1000.0, "pulses_down": 600.0, "half_selected": 5e4, "pulse_slots": 12 * IMAGES,
+                   "longest_slots": 31 * IMAGES, "line_pulses": 9e3, "outer_products": IMAGES, "programmed_cells": 5.0},
     },
     "target": {"target": {"decisions": IMAGES, "comparisons": IMAGES * OUT},
                "homeostasis": {"homeostasis_updates": 5.0 * OUT}},
@@ -90,13 +91,19 @@ def test_energy_is_count_times_figure() -> None:
     assert by["optimiser", "update"].nominal == 9 * 32
     assert by["buffer", "free"].nominal == 1e4
     assert by["interconnect", "free"].nominal == 2e4
-    assert by["pulse lines", "update"].nominal == 31 * IMAGES * (IN + OUT)
+    assert by["pulse lines", "update"].nominal == 2 * 9e3  # driver and line
 
 
 def test_cells_conduct_at_the_devices_voltage() -> None:
     found = done(table=unit_table(), schedule=Schedule(standby="none")).by_component()
-    volts = 0.5  # of the device's file; its read time is the table's
-    assert found["conduction"].nominal == pytest.approx(volts**2 * 2 * IMAGES * STEPS * 1e-3)
+    volts, supply = 0.5, 1.0  # of the device's file, of the table; so is the read time
+    assert found["conduction"].nominal == pytest.approx(volts * supply * 2 * IMAGES * STEPS * 1e-3)
+
+
+def test_the_supply_is_never_below_the_read_voltage() -> None:
+    table = unit_table(**{"read.supply": 0.1})  # 0.2 V high
+    found = done(table=table, schedule=Schedule(standby="none")).by_component()["conduction"]
+    assert found.low == found.nominal == pytest.approx(0.5**2 * 2 * IMAGES * STEPS * 1e-3)
 
 
 def test_writes_cost_what_the_device_says() -> None:
@@ -107,7 +114,11 @@ def test_writes_cost_what_the_device_says() -> None:
     assert up.nominal == pytest.approx(1000 * 704e-15)
     assert up.high == pytest.approx(1000 * volts**2 * seconds * high)
     half = found["half-select", "half_selected"]
-    assert half.nominal == pytest.approx(5e4 * (volts / 2) ** 2 * seconds * (low + high) / 2)
+    leaks = 0.01  # 1T1R: the select transistor is off
+    assert half.nominal == pytest.approx(5e4 * leaks * (volts / 2) ** 2 * seconds * (low + high) / 2)
+    bare = conditions(load_device("taox_hfox").model_copy(update={"cell": "1R"})).figures["write.half"]
+    assert bare.range.nominal == pytest.approx((volts / 2) ** 2 * seconds * (low + high) / 2)
+    assert bare.provenance == "assumed"
 
 
 def test_all_breakdowns_add_up_to_the_total() -> None:
@@ -168,7 +179,7 @@ def test_a_network_that_settles_by_itself_is_converted_once() -> None:
     found = done(table=unit_table(), schedule=settle).by(lambda i: (i.component, i.phase))
     assert found["adc", "free"].nominal == pytest.approx(clocked["adc", "free"].nominal / STEPS)
     assert found["dac", "free"].nominal == pytest.approx(clocked["dac", "free"].nominal / STEPS)
-    assert found["conduction", "free"].nominal == pytest.approx(0.25 * IMAGES * 1e-3)  # V^2 sum x^2 G t_settle
+    assert found["conduction", "free"].nominal == pytest.approx(0.5 * IMAGES * 1e-3)  # V V_supply sum x^2 G t_settle
     assert found["neurons", "free"].nominal == pytest.approx(IMAGES * OUT)
     assert found["pulse lines", "update"] == clocked["pulse lines", "update"]
     assert ("digital", "free") not in found  # analog neurons do it
@@ -204,16 +215,26 @@ def test_tiles_that_wait_take_longer() -> None:
     assert times == [times[0], 2 * times[0], 4 * times[0]]
 
 
-def test_pipelined_phases_wait_for_the_longest() -> None:
+def test_crossbars_and_the_rest_overlap_where_they_are_pipelined() -> None:
     plain = done().latency
     schedule = Schedule(parallelism=Parallelism(phases_overlap=True))
     assert plain.total.nominal == pytest.approx(sum(time.nominal for time in plain.phases.values()))
-    longest = max(time.nominal for time in plain.phases.values())
-    assert done(schedule=schedule).latency.total.nominal == longest
+    crossbars = sum(time.nominal for time in plain.crossbars.values())
+    assert crossbars == pytest.approx(plain.arrays["W1"].nominal)  # one array: its phases cannot overlap
+    busier = max(crossbars, plain.total.nominal - crossbars)
+    assert done(schedule=schedule).latency.total.nominal == pytest.approx(busier)
+
+
+def test_trains_that_end_early_take_less_time() -> None:
+    found = done(table=unit_table(), schedule=Schedule(standby="none")).latency.phases["update"]
+    pulse = DEVICE.figures["write.pulse_time"].range
+    digital = 20 + 7  # operations of 1 s
+    assert found.nominal - digital == pytest.approx(12 * IMAGES * pulse.nominal)
+    assert found.high - 2 * digital == pytest.approx(31 * IMAGES * pulse.high)
 
 
 def test_leakage_runs_over_the_simulated_or_the_busy_time() -> None:
-    simulated = done(table=unit_table()).by(lambda i: (i.part, i.phase))
+    simulated = done(table=unit_table(), schedule=Schedule(standby="simulated")).by(lambda i: (i.part, i.phase))
     converters = -(-OUT // 8)
     assert simulated["static.adc", "free"].nominal == pytest.approx(converters * 4e-3)
     assert simulated["homeostasis.power", "free"].nominal == pytest.approx(OUT * 4e-3)
@@ -232,11 +253,12 @@ def test_area_has_all_parts() -> None:
 
 
 def test_cells_die_after_their_endurance() -> None:
-    device = dataclasses.replace(DEVICE, endurance=1e6)
+    device = dataclasses.replace(DEVICE, endurance=Figure("endurance", Range(1e5, 1e6, 1e7), "test"))
     (wear,) = done(device=device).lifetimes
     assert (wear.mean, wear.p999, wear.max) == (3, 20, 44)
     assert wear.images == pytest.approx(1e6 / (20 / IMAGES))
-    (unknown,) = done().lifetimes
+    assert (wear.images_low, wear.images_high) == pytest.approx((1e5 / (20 / IMAGES), 1e7 / (20 / IMAGES)))
+    (unknown,) = done(device=dataclasses.replace(DEVICE, endurance=None)).lifetimes
     assert unknown.images is None
 
 
@@ -244,8 +266,10 @@ def test_a_digital_accelerator_does_the_same_products() -> None:
     facts = facts_from(FACTS, COUNTS)
     small = digital_baseline(COUNTS, facts, TABLE, Digital("int8", dram=False))
     assert small.macs == (2 * IMAGES * STEPS + IMAGES) * IN * OUT  # reads, and an outer product an image
-    each = TABLE.figure("digital.add_int8").range + TABLE.figure("digital.multiply_int8").range
+    each = TABLE.figure("digital.add_int8").range * 4 + TABLE.figure("digital.multiply_int8").range  # 32-bit sums
     assert small.parts["arithmetic"].nominal == pytest.approx(small.macs * each.nominal)
+    bit = TABLE.figure("sram.energy").range.nominal  # all weights fit into 8 kB
+    assert small.parts["sram"].nominal == pytest.approx(bit * 8 * (2 * small.macs / 16 + 2 * IN * OUT * 5))
     assert small.parts["dram"].nominal == 0
     fetched = digital_baseline(COUNTS, facts, TABLE, Digital("int8", dram=True))
     bits = 2 * 8 * IN * OUT * 5 + 32 * 9
@@ -257,7 +281,7 @@ def test_a_digital_accelerator_does_the_same_products() -> None:
 
 def test_the_facts_of_a_ledger_are_checked() -> None:
     found = facts_from(FACTS, COUNTS)
-    assert found.arrays["W1"] == ArrayFacts(OUT, IN, (1, 1), 2, 8, 8, 31, WritesPerCell(3, 20, 44))
+    assert found.arrays["W1"] == ArrayFacts(OUT, IN, (1, 1), 2, 8, 8, WritesPerCell(3, 20, 44))
     by_clock = facts_from({"arrays": {}}, COUNTS)
     assert (by_clock.trained, by_clock.inferred) == (IMAGES, IMAGES)
     without = {key: value for key, value in ARRAY.items() if key not in ("tiles", "n_pre")}
@@ -280,6 +304,8 @@ def test_the_facts_of_a_ledger_are_checked() -> None:
         ({"W7": {"free": {"reads": 1.0}}}, "ledger: W7: no such component; known: W1, target"),
         ({"W1": {"free": {"redas": 1.0}}}, "ledger: W1.free.redas: no rule for this event; known of W1: reads"),
         ({"buffer": {"free": {"bytes": 1.0}}}, "ledger: buffer.free.bytes: no rule for this event"),
+        ({"W1": {"free": 3}}, "ledger: W1.free: got 3; needed: counts by event"),
+        ({"W1": 3}, "ledger: W1: got 3; needed: events by phase"),
         ({"buffer": {"free": {"bits": -1.0}}}, "ledger: buffer.free.bits: got -1.0"),
         ({"buffer": {"free": {"bits": "many"}}}, "ledger: buffer.free.bits: got 'many'"),
     ],
@@ -306,8 +332,10 @@ def test_what_the_table_lacks_is_named_with_what_was_counted() -> None:
     ],
 )
 def test_what_the_device_lacks_is_named(device: str, key: str) -> None:
+    tables = {key: value for key, value in load_device(device).tables().items() if key != "write"}
+    bare = conditions(device_from_tables(tables, device), f"{device}.toml")
     with pytest.raises(InputError) as error:
-        done(device=conditions(load_device(device), f"{device}.toml"))
+        done(device=bare)
     assert f"{device}.toml: {key}" in str(error.value)
     assert "the ledger counted 1000 W1 pulses_up" in str(error.value)
     assert "600 W1 pulses_down" in str(error.value)  # all complaints at once
@@ -321,7 +349,9 @@ def test_converters_that_do_not_quantise_need_a_resolution() -> None:
     assert done(facts=facts, schedule=Schedule(unquantised_bits=8)).total == done().total
 
 
-def test_wrong_parallelism_is_refused() -> None:
+def test_wrong_schedules_are_refused() -> None:
+    with pytest.raises(InputError, match="standby: got 'bussy'; allowed: busy, simulated, none"):
+        Schedule(standby="bussy")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="columns_per_adc: got 0"):
         Parallelism(columns_per_adc=0)
 

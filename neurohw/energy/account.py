@@ -19,7 +19,7 @@ from neurohw.energy.lifetime import Lifetime, lifetime
 from neurohw.energy.prices import Item, Prices
 from neurohw.energy.ranges import Figure, Range
 from neurohw.energy.schedule import Parallelism, Schedule
-from neurohw.energy.settling import settling_neurons
+from neurohw.energy.settling import settled
 from neurohw.energy.table import EnergyTable
 
 __all__ = [
@@ -51,16 +51,20 @@ def account(
     found = checked(counts)
     known = facts if isinstance(facts, RunFacts) else facts_from(facts, found)
     prices = Prices(table, device, schedule or Schedule(), known)
-    items = [*charged(found, prices), *settling_neurons(found, prices)]
+    reads = macs(found, known)
+    if prices.schedule.ep == "continuous":
+        found = settled(found, known)
+    items = charged(found, prices)
     time = latency(found, prices)
     items += _standing_by(found, prices, time)
     endurance = device.endurance if device is not None else None
     worn = (lifetime(name, array, known.trained, endurance) for name, array in known.arrays.items())
     return EnergyBreakdown(
         items=tuple(items),
-        macs=macs(found, known),
+        macs=reads,
         facts=known,
         latency=time,
+        simulated_seconds=sum(events.get("seconds", 0.0) for events in found.get("clock", {}).values()),
         area=areas(found, prices),
         cells_used=cells_used(prices),
         lifetimes=tuple(wear for wear in worn if isinstance(wear, Lifetime)),
@@ -71,10 +75,15 @@ def account(
 
 
 def macs(counts: Counts, facts: RunFacts) -> dict[str, float]:
-    """Return the multiply-accumulates of the arrays' reads by phase: vectors x inputs x outputs, both directions."""
+    """Return the multiply-accumulates of the arrays' reads by phase: vectors x inputs x outputs, both directions.
+
+    Reads of a remedy's hidden array, which are part of writing, are left out.
+    """
     found: dict[str, float] = {}
     for name, array in facts.arrays.items():
         for phase, events in counts.get(name, {}).items():
+            if phase == "update":
+                continue
             vectors = events.get("reads", 0.0) + events.get("reads_transposed", 0.0)
             found[phase] = found.get(phase, 0.0) + vectors * array.weights
     return {phase: number for phase, number in found.items() if number}

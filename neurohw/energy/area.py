@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neurohw.energy.array_facts import Counts
-from neurohw.energy.charges import n_converters
+from neurohw.energy.charges import n_converters, read_from_both_sides
 from neurohw.energy.prices import Prices
 from neurohw.energy.ranges import Range
 
@@ -15,16 +15,17 @@ def areas(counts: Counts, prices: Prices) -> dict[str, Range]:
     """
     found: dict[str, Range] = {}
     for name, array in prices.facts.arrays.items():
-        both = any(events.get("reads_transposed") for events in counts.get(name, {}).values())
+        both = read_from_both_sides(counts, name)
         n_post, n_pre = array.tile_shape
         per_adc = prices.schedule.parallelism.columns_per_adc
-        converters = n_converters(array, per_adc) + (-(-n_pre // per_adc) * array.n_tiles if both else 0)
+        converters = n_converters(array, per_adc, both)
         drivers = (n_pre + (n_post if both else 0)) * array.n_tiles
         bits = prices.schedule.bits(array.adc_bits, f"{name}.adc_bits")
+        of_dac = 1 if array.serial else prices.schedule.bits(array.dac_bits, f"{name}.dac_bits")
         why = f"area of {name}"
-        found[f"{name} cells"] = prices.cell("cell.area", why).range * (array.weights * array.devices_per_weight)
+        found[f"{name} cells"] = prices.cell("cell.area", why).range * (array.built * array.devices_per_weight)
         found[f"{name} adc"] = prices.table.figure("adc.area", why=why, bits=bits).range * converters
-        found[f"{name} dac"] = prices.table.figure("dac.area", why=why, bits=bits).range * drivers
+        found[f"{name} dac"] = prices.table.figure("dac.area", why=why, bits=of_dac).range * drivers
         found[f"{name} tiles"] = prices.table.figure("tile.area", why=why).range * array.n_tiles
     events = counts.get("target", {}).values()
     outputs = [*prices.facts.arrays.values()][-1].n_post if prices.facts.arrays else 0
@@ -35,16 +36,8 @@ def areas(counts: Counts, prices: Prices) -> dict[str, Range]:
     return found
 
 
-def cells_used(prices: Prices, tile: tuple[int, int] | None = None) -> float:
-    """Return the share of the cells that hold weights.
-
-    Args:
-        prices: with the arrays.
-        tile: outputs and inputs of a tile as built; None: tiles are cut to the array's measure.
-    """
-    weights = sum(array.weights for array in prices.facts.arrays.values())
-    built = sum(
-        array.n_tiles * (tile or array.tile_shape)[0] * (tile or array.tile_shape)[1]
-        for array in prices.facts.arrays.values()
-    )
-    return weights / built if built else 0.0
+def cells_used(prices: Prices) -> float:
+    """Return the share of the built cells that hold weights."""
+    arrays = prices.facts.arrays.values()
+    built = sum(array.built for array in arrays)
+    return sum(array.weights for array in arrays) / built if built else 0.0

@@ -32,10 +32,10 @@ class ArrayFacts:
         tiles: how many tiles it is cut into, over n_post and over n_pre.
         devices_per_weight: cells that stand for a weight.
         dac_bits, adc_bits: resolution, the sign included; 0 where the run did not quantise.
-        pulse_length: time slots of a stochastic pulse train.
         writes_per_cell: how often cells were pulsed, if the run counted it.
         read_passes: reads that hardware makes of one vector (bit-serial inputs, signs one after the other).
         serial: inputs are bit-serial: a conversion is of one bit.
+        tile_size: outputs and inputs of a tile as it is built; None: cut to the array's measure.
         uncounted: what the run could not count of it, "pulses" or "conductance": no energy of it is in an account.
     """
 
@@ -45,10 +45,10 @@ class ArrayFacts:
     devices_per_weight: float = 1
     dac_bits: int = 0
     adc_bits: int = 0
-    pulse_length: int = 1
     writes_per_cell: WritesPerCell | None = None
     read_passes: int = 1
     serial: bool = False
+    tile_size: tuple[int, int] | None = None
     uncounted: tuple[str, ...] = ()
 
     @property
@@ -63,8 +63,14 @@ class ArrayFacts:
 
     @property
     def tile_shape(self) -> tuple[int, int]:
-        """Outputs and inputs of the largest tile."""
+        """Outputs and inputs that the largest tile uses."""
         return math.ceil(self.n_post / self.tiles[0]), math.ceil(self.n_pre / self.tiles[1])
+
+    @property
+    def built(self) -> int:
+        """Crossings that are built, used or not."""
+        n_post, n_pre = self.tile_size or self.tile_shape
+        return max(self.n_tiles * n_post * n_pre, self.weights)
 
 
 @dataclass(frozen=True)
@@ -76,8 +82,7 @@ class RunFacts:
         trained, inferred: images learnt from and images inferred, over the run; 0 leaves the figures per image out.
         epochs: of training.
         batches: updates, for what is fetched once a batch; 0 where it is not known.
-        snapshot_batches: every how many batches the conductances were read for the counts.
-        step_seconds: simulated time per batch.
+        nudged_phases: of EP: 1, or 2 where both signs of the nudge are relaxed.
     """
 
     arrays: Mapping[str, ArrayFacts] = field(default_factory=dict)
@@ -85,11 +90,10 @@ class RunFacts:
     inferred: float = 0.0
     epochs: float = 0.0
     batches: float = 0.0
-    snapshot_batches: float = 0.0
-    step_seconds: float = 0.0
+    nudged_phases: float = 1.0
 
 
-_ARRAY_KEYS = ("n_post", "n_pre", "tiles", "devices_per_weight", "dac_bits", "adc_bits", "pulse_length")
+_ARRAY_KEYS = ("n_post", "n_pre", "tiles", "devices_per_weight", "dac_bits", "adc_bits")
 
 
 def facts_from(given: Mapping[str, Any], counts: Counts) -> RunFacts:
@@ -97,7 +101,7 @@ def facts_from(given: Mapping[str, Any], counts: Counts) -> RunFacts:
 
     Args:
         given: {"arrays": {"W1": {n_post, n_pre, tiles, ...}}, "images": {"trained", "inferred", "epochs", "batches"},
-            "snapshot_batches", "step_seconds"}; images that are not given are the clock's, by phase.
+            "nudged_phases"}; images that are not given are the clock's, by phase.
         counts: component, phase, event.
 
     Raises:
@@ -117,8 +121,7 @@ def facts_from(given: Mapping[str, Any], counts: Counts) -> RunFacts:
         "inferred": inferred,
         "epochs": images.get("epochs", 0.0),
         "batches": images.get("batches", 0.0),
-        "snapshot_batches": given.get("snapshot_batches") or 0.0,
-        "step_seconds": given.get("step_seconds") or 0.0,
+        "nudged_phases": given.get("nudged_phases") or 1.0,
     }
     return RunFacts(arrays, **{key: _number(f"ledger facts: {key}", value) for key, value in numbers.items()})
 
@@ -128,9 +131,7 @@ def _array(where: str, given: Any) -> ArrayFacts:
         raise InputError(f"{where}: got {given!r}; needed: {', '.join(_ARRAY_KEYS)}")
     if absent := [key for key in _ARRAY_KEYS if key not in given]:
         raise InputError(f"{where}: missing {', '.join(absent)}; needed: {', '.join(_ARRAY_KEYS)}")
-    tiles = given["tiles"]
-    if not isinstance(tiles, list | tuple) or len(tiles) != 2:
-        raise InputError(f"{where}.tiles: got {tiles!r}; allowed: two numbers, tiles over n_post and over n_pre")
+    tiles = _pair(f"{where}.tiles", given["tiles"]) or (1, 1)
     numbers = {key: _number(f"{where}.{key}", given[key] or 0) for key in _ARRAY_KEYS if key != "tiles"}
     for key in ("n_post", "n_pre", "devices_per_weight"):
         if not numbers[key]:
@@ -139,18 +140,29 @@ def _array(where: str, given: Any) -> ArrayFacts:
     writes = given.get("writes_per_cell")
     per_cell = None
     if writes is not None:
+        if not isinstance(writes, Mapping):
+            raise InputError(f"{where}.writes_per_cell: got {writes!r}; needed: mean, p999, max")
         if absent := [key for key in ("mean", "p999", "max") if key not in writes]:
             raise InputError(f"{where}.writes_per_cell: missing {', '.join(absent)}; needed: mean, p999, max")
         per_cell = WritesPerCell(*(_number(f"{where}.writes_per_cell", writes[k]) for k in ("mean", "p999", "max")))
     return ArrayFacts(
         **whole,
         devices_per_weight=numbers["devices_per_weight"],
-        tiles=(max(int(tiles[0]), 1), max(int(tiles[1]), 1)),
+        tiles=tiles,
         writes_per_cell=per_cell,
         read_passes=int(_number(f"{where}.read_passes", given.get("read_passes", 1))) or 1,
         serial=given.get("coding") == "bit-serial",
+        tile_size=_pair(f"{where}.tile_size", given.get("tile_size")),
         uncounted=tuple(key for key in ("pulses", "conductance") if given.get(key) == "unknown"),
     )
+
+
+def _pair(where: str, given: Any) -> tuple[int, int] | None:
+    if given is None:
+        return None
+    if not isinstance(given, list | tuple) or len(given) != 2 or not all(isinstance(n, int) and n > 0 for n in given):
+        raise InputError(f"{where}: got {given!r}; allowed: two whole numbers of at least 1, of n_post and of n_pre")
+    return given[0], given[1]
 
 
 def checked(counts: Any) -> Counts:
@@ -162,7 +174,11 @@ def checked(counts: Any) -> Counts:
     if not isinstance(counts, Mapping) or not counts:
         raise InputError("no ledger: nothing was counted in this run; needed: counts[component][phase][event]")
     for component, phases in counts.items():
+        if not isinstance(phases, Mapping):
+            raise InputError(f"ledger: {component}: got {phases!r}; needed: events by phase")
         for phase, events in phases.items():
+            if not isinstance(events, Mapping):
+                raise InputError(f"ledger: {component}.{phase}: got {events!r}; needed: counts by event")
             for event, count in events.items():
                 _number(f"ledger: {component}.{phase}.{event}", count)
     return counts

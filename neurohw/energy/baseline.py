@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -12,19 +13,24 @@ from neurohw.energy.entries import BITS_OF
 from neurohw.energy.ranges import Range
 from neurohw.energy.table import EnergyTable
 
+Precision = Literal["int8", "fp16", "fp32"]
+_SMALL = 8192 * 8  # bits of the memory that sram.energy is of
+
 
 @dataclass(frozen=True)
 class Digital:
     """A digital accelerator.
 
     Args:
-        precision: of multiplications and additions, and of the weights.
+        precision: of products and of the weights; int8 adds up in 32 bits.
         dram: weights are fetched from DRAM, and written back after an update, once a batch; otherwise all stay on chip.
+        neurons: precision of neurons, biases and targets.
         reuse: multiply-accumulates per operand read from the on-chip memory (a systolic array of 16 x 16: 16).
     """
 
-    precision: Literal["int8", "fp16", "fp32"] = "int8"
+    precision: Precision = "int8"
     dram: bool = True
+    neurons: Precision = "fp16"
     reuse: float = 16
 
 
@@ -56,33 +62,41 @@ def digital_baseline(
 ) -> DigitalBaseline:
     """Return the energy of the same products and updates in digital arithmetic, at the table's node.
 
-    Products: those the arrays computed (held inputs held here too). Updates: one multiply-accumulate per weight and
-    outer product, one per image and phase (free and nudged); those of a digital optimiser are counted already. Memory:
-    two operands of every multiply-accumulate are read from SRAM once in `reuse` times. DRAM: per batch, every weight
-    once, and back after an update; with weights that stay on the chip, none. Neurons, targets and optimiser words: as
-    counted on the chip.
+    Products: those the arrays computed (held inputs held here too); reads that only analog writing needs are left out.
+    Updates: a multiply-accumulate per weight and outer product that trains wrote; those formed digitally on the chip
+    are counted there, and the same here. Memory: both operands of a multiply-accumulate are read from SRAM once in
+    `reuse` times, the weight from one that holds all weights, the other from one of 8 kB; an update reads and writes
+    every weight once a batch. A bit of a memory costs sram.energy (8 kB) times the root of its size over 8 kB, as in
+    Horowitz, ISSCC 2014: 8 kB 10 pJ, 32 kB 20 pJ, 1 MB 100 pJ per 64 bits. DRAM: per training batch every weight once,
+    and back; with weights that stay on the chip, none. Neurons, targets and optimiser: as counted on the chip. Neither
+    leakage nor latency is estimated, and nothing for fetching weights to infer. int8 is what inference uses; training
+    at int8 without wider master weights is a bound that favours the digital side.
 
     Raises:
         InputError: the table lacks a figure.
     """
     chosen = accelerator or Digital()
     bits = BITS_OF[chosen.precision]
-    products = dict(macs(counts, facts))
-    products["update"] = products.get("update", 0.0) + _outer_products(counts, facts)
-    operation = _price(table, f"digital.multiply_{chosen.precision}") + _price(table, f"digital.add_{chosen.precision}")
-    word = _price(table, "sram.energy") * (2 * bits / chosen.reuse)
+    weights = sum(array.weights for array in facts.arrays.values())
+    products = macs(counts, facts)
+    products["update"] = _outer_products(counts, facts)
+    near = _price(table, "sram.energy")
+    far = near * math.sqrt(max(1.0, bits * weights / _SMALL))
+    add = _price(table, "digital.add_int8") * 4 if bits == 8 else _price(table, f"digital.add_{chosen.precision}")
+    operation = _price(table, f"digital.multiply_{chosen.precision}") + add
+    operands = (near + far) * (bits / chosen.reuse)
     in_all = sum(products.values())
     in_training = sum(number for phase, number in products.items() if phase in TRAINING)
-    words = sum(e.get("optimizer_words", 0.0) for e in counts.get("digital", {}).values())
-    optimiser = _price(table, "sram.energy") * (32 * words)
-    learning, answering = (_other(counts, table, chosen.precision, training) for training in (True, False))
+    rewritten = far * (2 * bits * weights * facts.batches)
+    words = _optimiser_words(counts)
+    optimiser = near * (32 * words)
+    learning, answering = (_other(counts, table, chosen.neurons, training) for training in (True, False))
     dram = Range.of(0.0)
     if chosen.dram and facts.batches:
-        weights = sum(array.weights for array in facts.arrays.values())
         dram = _price(table, "dram.energy") * (2 * bits * weights * facts.batches + 32 * words)
-    parts = {"arithmetic": operation * in_all, "other arithmetic": learning + answering, "sram": word * in_all,
-             "optimiser": optimiser, "dram": dram}  # fmt: skip
-    training = (operation + word) * in_training + learning + optimiser + dram
+    parts = {"arithmetic": operation * in_all, "other arithmetic": learning + answering,
+             "sram": operands * in_all + rewritten, "optimiser": optimiser, "dram": dram}  # fmt: skip
+    training = (operation + operands) * in_training + rewritten + learning + optimiser + dram
     return DigitalBaseline(parts, training, in_all, table.node, chosen)
 
 
@@ -91,13 +105,19 @@ def _price(table: EnergyTable, key: str) -> Range:
 
 
 def _outer_products(counts: Counts, facts: RunFacts) -> float:
-    """Return the multiply-accumulates of the updates that were written by pulse trains."""
-    nudged = counts.get("clock", {}).get("nudged", {}).get("images", 0.0)
-    weights = 0
-    for name, array in facts.arrays.items():
-        optimised = any(events.get("programmed_cells") for events in counts.get(name, {}).values())
-        weights += 0 if optimised else array.weights
-    return (facts.trained + nudged) * weights
+    """Return the multiply-accumulates of the updates that pulse trains wrote."""
+    return sum(
+        events.get("outer_products", 0.0) * array.weights
+        for name, array in facts.arrays.items()
+        for events in counts.get(name, {}).values()
+    )
+
+
+def _optimiser_words(counts: Counts) -> float:
+    """Return the words of a digital optimiser; those of a remedy that sums products before it writes are no part."""
+    increments = any(events.get("programmed_cells") for part in counts.values() for events in part.values())
+    words = sum(events.get("optimizer_words", 0.0) for events in counts.get("digital", {}).values())
+    return words if increments else 0.0
 
 
 def _other(counts: Counts, table: EnergyTable, precision: str, training: bool) -> Range:

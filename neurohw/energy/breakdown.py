@@ -24,6 +24,7 @@ class EnergyBreakdown:
         macs: multiply-accumulates of the arrays' reads, by phase.
         facts: of the run.
         latency: of the run.
+        simulated_seconds: of the run, all phases.
         area: by part, m2.
         cells_used: share of the built cells that hold weights.
         lifetimes: of the arrays whose writes were counted.
@@ -35,6 +36,7 @@ class EnergyBreakdown:
     macs: dict[str, float]
     facts: RunFacts
     latency: Latency
+    simulated_seconds: float
     area: dict[str, Range]
     cells_used: float
     lifetimes: tuple[Lifetime, ...]
@@ -67,6 +69,13 @@ class EnergyBreakdown:
         return self.by(lambda item: item.phase)
 
     @property
+    def seconds(self) -> Range:
+        """How long the chip is on: busy, or as long as its simulated time where standby runs over that."""
+        if self.schedule.standby != "simulated":
+            return self.latency.total
+        return Range.highest([self.latency.total, Range.of(self.simulated_seconds)])
+
+    @property
     def per_inference(self) -> Range | None:
         """Energy of an inferred image, J; None where none was inferred."""
         return self.of("inference") / self.facts.inferred if self.facts.inferred else None
@@ -83,18 +92,30 @@ class EnergyBreakdown:
 
     @property
     def average_power(self) -> Range | None:
-        """Energy over the busy time, W, bound by bound; None where it took none."""
-        return self.total.over(self.latency.total) if self.latency.total.low else None
+        """Energy over the time that the chip is on, W; None where it took none.
+
+        Low over low, nominal over nominal, high over high: what makes a run slow makes it cost more as well.
+        """
+        seconds = self.seconds
+        if not seconds.low:
+            return None
+        each = [getattr(self.total, bound) / getattr(seconds, bound) for bound in ("low", "nominal", "high")]
+        return Range(min(each), each[1], max(each))
 
     def tops_per_watt(self, *phases: str) -> Range | None:
-        """Return 1e12 operations per joule: 2 per multiply-accumulate of the arrays' reads, nothing else counted.
+        """Return 1e12 operations per joule of some phases: 2 per multiply-accumulate of the arrays' reads.
 
-        Args:
-            phases: None given: all.
+        Every step of EP's relaxation counts as operations; see `useful_tops_per_watt`.
         """
-        chosen = phases or tuple(self.macs)
-        energy = self.of(*chosen)
-        operations = 2 * sum(self.macs.get(phase, 0.0) for phase in chosen)
+        energy = self.of(*phases)
+        operations = 2 * sum(self.macs.get(phase, 0.0) for phase in phases)
+        return Range.of(operations / 1e12).over(energy) if operations and energy.low else None
+
+    @property
+    def useful_tops_per_watt(self) -> Range | None:
+        """1e12 useful operations per joule of inference: 2 per weight and image, however often the arrays are read."""
+        energy = self.of("inference")
+        operations = 2 * sum(array.weights for array in self.facts.arrays.values()) * self.facts.inferred
         return Range.of(operations / 1e12).over(energy) if operations and energy.low else None
 
     def provenance_shares(self) -> dict[str, float]:
@@ -153,7 +174,8 @@ class EnergyBreakdown:
         """Return the account as plain data, for a record."""
         per = {"per_inference": self.per_inference, "per_training_image": self.per_training_image,
                "per_epoch": self.per_epoch, "total": self.total, "average_power": self.average_power,
-               "tops_per_watt": self.tops_per_watt(), "latency": self.latency.total,
+               "tops_per_watt": self.tops_per_watt("inference"), "useful_tops_per_watt": self.useful_tops_per_watt,
+               "latency": self.latency.total,
                "area": Range.total(self.area.values())}  # fmt: skip
         both = self.by(lambda item: (item.component, item.phase))
         nested: dict[str, dict[str, Any]] = {}

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from neurohw.energy.array_facts import ArrayFacts, Counts
 from neurohw.energy.prices import Counted, Item, Prices
 from neurohw.energy.ranges import Figure, Range
-from neurohw.energy.settling import kept, settles
 from neurohw.errors import InputError
 
 Rule = Callable[[Counted, Prices], list[Item]]
@@ -23,12 +22,11 @@ def charged(counts: Counts, prices: Prices) -> list[Item]:
     wrong: dict[str, None] = {}  # every complaint, once
     for part, phases in counts.items():
         for phase, events in phases.items():
-            left, alone = kept(counts, part, phase, prices), settles(counts, phase, prices)
             for event, count in events.items():
                 try:
                     rule = _rule(Counted(part, phase, event, count), prices)
-                    if number := count * left.get(event, 1.0):
-                        items += rule(Counted(part, phase, event, number, alone), prices)
+                    if count:
+                        items += rule(Counted(part, phase, event, count), prices)
                 except InputError as error:
                     wrong.setdefault(str(error))
     if wrong:
@@ -83,14 +81,25 @@ def _adc(counted: Counted, prices: Prices) -> list[Item]:
 
 
 def _conduction(counted: Counted, prices: Prices) -> list[Item]:
-    """V^2 t sum x^2 G, and what the supply loses on the way; t is the read's, or the settle time."""
+    return [_conducting(counted, prices, prices.cell("read.time", counted.why))]
+
+
+def _settled_conduction(counted: Counted, prices: Prices) -> list[Item]:
+    return [_conducting(counted, prices, prices.table.figure("settle.time", why=counted.why))]
+
+
+def _conducting(counted: Counted, prices: Prices, time: Figure) -> Item:
+    """V V_supply t sum x^2 G, V_supply at least V."""
     voltage = prices.cell("read.voltage", counted.why)
-    if counted.settles:
-        time = prices.table.figure("settle.time", why=counted.why)
-    else:
-        time = prices.cell("read.time", counted.why)
-    supply = prices.table.figure("read.supply_ratio", why=counted.why)
-    return [counted.item("conduction", voltage, voltage, time, supply)]
+    rail = prices.table.figure("read.supply", why=counted.why)
+    supply = Figure(rail.key, Range.highest([rail.range, voltage.range]), rail.source, rail.scaled)
+    return counted.item("conduction", voltage, supply, time)
+
+
+def _neurons(counted: Counted, prices: Prices) -> list[Item]:
+    """Neurons are on while the network settles."""
+    figures = (prices.table.figure(key, why=counted.why) for key in ("neuron.power", "settle.time"))
+    return [counted.item("neurons", *figures)]
 
 
 def _cell(component: str, key: str) -> Rule:
@@ -128,6 +137,7 @@ ARRAY_RULES: dict[str, Rule] = {
     "dac_conversions": _dac,
     "adc_conversions": _adc,
     "read_conductance": _conduction,
+    "settled_conductance": _settled_conduction,
     "pulses_up": _cell("write", "write.up"),
     "pulses_down": _cell("write", "write.down"),
     "half_selected": _cell("half-select", "write.half"),
@@ -155,7 +165,8 @@ RULES: dict[str, dict[str, Rule]] = {
         "bits": priced("buffer", "buffer.energy"),
         "interconnect_bits": priced("interconnect", "interconnect.energy"),
     },
-    "clock": {"seconds": _free, "steps": _free, "images": _free},
+    "neurons": {"settlings": _neurons},
+    "clock": {"seconds": _free, "steps": _free, "images": _free, "settlings": _free},
 }
 
 
@@ -168,11 +179,11 @@ def standby(seconds: dict[str, Range], counts: Counts, prices: Prices, busy: Fig
         prices: where figures are looked up.
         busy: a figure that stands for the latency model's, where the seconds are its.
     """
-    arrays = prices.facts.arrays.values()
-    converters = sum(n_converters(a, prices.schedule.parallelism.columns_per_adc) for a in arrays)
-    powers = [("static.adc", float(converters)), ("static.tile", float(sum(a.n_tiles for a in arrays)))]
+    arrays, per_adc = prices.facts.arrays, prices.schedule.parallelism.columns_per_adc
+    converters = sum(n_converters(a, per_adc, read_from_both_sides(counts, name)) for name, a in arrays.items())
+    powers = [("static.adc", float(converters)), ("static.tile", float(sum(a.n_tiles for a in arrays.values())))]
     if any(events.get("homeostasis_updates") for events in counts.get("target", {}).values()):
-        powers.append(("homeostasis.power", float([*arrays][-1].n_post)))
+        powers.append(("homeostasis.power", float([*arrays.values()][-1].n_post)))
     for phase, duration in seconds.items():
         for key, number in powers:
             if number and duration.high:
@@ -183,6 +194,13 @@ def standby(seconds: dict[str, Range], counts: Counts, prices: Prices, busy: Fig
                 yield Item(component, key, phase, "seconds", duration.nominal, energy, figures)
 
 
-def n_converters(array: ArrayFacts, columns_per_adc: int) -> int:
-    """Return the converters of an array's tiles, shared by `columns_per_adc` outputs each."""
-    return -(-array.tile_shape[0] // columns_per_adc) * array.n_tiles
+def n_converters(array: ArrayFacts, columns_per_adc: int, both_sides: bool) -> int:
+    """Return the converters of an array's tiles, shared by `columns_per_adc` outputs each, on one side or on both."""
+    n_post, n_pre = array.tile_shape
+    a_tile = -(-n_post // columns_per_adc) + (-(-n_pre // columns_per_adc) if both_sides else 0)
+    return a_tile * array.n_tiles
+
+
+def read_from_both_sides(counts: Counts, array: str) -> bool:
+    """Return whether an array was read from its outputs too."""
+    return any(events.get("reads_transposed") for events in counts.get(array, {}).values())

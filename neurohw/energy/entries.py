@@ -24,7 +24,7 @@ BITS_OF = {"int8": 8, "fp16": 16, "fp32": 32}
 ENTRIES: dict[str, EntryKind] = {
     "read.voltage": EntryKind("V", "full scale of a read, where the device file has none"),
     "read.time": EntryKind("s", "one read, where the device file has none"),
-    "read.supply_ratio": EntryKind("1", "energy from the supply over V^2 G t in the cells, at most V_dd / V_read"),
+    "read.supply": EntryKind("V", "rail that a read's current comes from: the read voltage's own, up to V_dd"),
     "dac.energy": EntryKind("J", "conversion"),
     "dac.area": EntryKind("m2", "line that is driven"),
     "row.energy": EntryKind("J", "line that is charged for a read, driver and wire"),

@@ -58,13 +58,12 @@ class Prices:
 
 @dataclass(frozen=True)
 class Counted:
-    """An event that was counted, where and when; `settles`: the network relaxed by itself then."""
+    """An event that was counted, where and when."""
 
     part: str
     phase: str
     event: str
     count: float
-    settles: bool = False
 
     @property
     def why(self) -> str:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from neurohw.energy.entries import PRECISIONS
 from neurohw.errors import InputError
+
+EP_MODES = ("clocked", "continuous")
+STANDBY = ("busy", "simulated", "none")
 
 
 @dataclass(frozen=True)
@@ -15,8 +19,10 @@ class Parallelism:
     Args:
         columns_per_adc: outputs of a tile that share a converter, one after the other.
         tiles_at_once: tiles of an array that are read together; None: all of them.
-        arrays_overlap: arrays are read together (a relaxing EP network), not one after the other (BP's layers).
-        phases_overlap: phases of different images are pipelined: the longest phase sets the pace.
+        arrays_overlap: arrays are read together (a relaxing EP network), not one after the other (BP's layers);
+            written they are all at once.
+        phases_overlap: the crossbars work on an image while the target circuit and the digital units finish the one
+            before: the busier of the two sets the pace.
     """
 
     columns_per_adc: int = 8
@@ -47,9 +53,14 @@ class Schedule:
 
     parallelism: Parallelism = Parallelism()
     ep: Literal["clocked", "continuous"] = "clocked"
-    digital: Literal["int8", "fp16", "fp32"] = "fp32"
+    digital: Literal["int8", "fp16", "fp32"] = "fp16"
     standby: Literal["busy", "simulated", "none"] = "busy"
     unquantised_bits: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("ep", EP_MODES), ("digital", PRECISIONS), ("standby", STANDBY)):
+            if getattr(self, name) not in allowed:
+                raise InputError(f"{name}: got {getattr(self, name)!r}; allowed: {', '.join(allowed)}")
 
     def bits(self, bits: int, what: str) -> int:
         """Return a converter's resolution; an InputError where there is none."""

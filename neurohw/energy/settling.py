@@ -2,73 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 
-from neurohw.energy.array_facts import Counts
-from neurohw.energy.prices import Counted, Item, Prices
+from neurohw.energy.array_facts import Counts, RunFacts
 from neurohw.errors import InputError
 
 SETTLING = ("free", "nudged", "inference", "association")
-_PER_READ = ("dac_conversions", "adc_conversions", "read_conductance")
-_CODES = ("bits", "interconnect_bits")
 
 
-def settled_share(counts: Counts, part: str, phase: str, prices: Prices) -> float | None:
-    """Return what is left of an array's read events where the network settles by itself; None where it does not.
+def settled(counts: Counts, facts: RunFacts) -> Counts:
+    """Return the counts of the same run if its network settled by itself wherever it relaxed step by step.
 
-    The T reads of a relaxation become one presentation: its lines are held by one conversion each, every neuron is
-    converted once, and the cells conduct for the settle time (see `_conduction`).
+    The T reads of a relaxation become one settling. The input's lines are held by one conversion through all phases,
+    the other lines are driven by the neurons themselves; every neuron is converted once at the end of a settling, and
+    codes are kept for what is converted. Cells conduct meanwhile, also those whose input was held and not read again.
+    Neurons do in analog what clocked ones compute in `digital`.
+
+    Args:
+        counts: as a ledger gives them; clock.<phase>.steps tells where the network relaxed.
+        facts: of the arrays, the first of which has the held input.
 
     Raises:
-        InputError: the clock did not count the phase's images.
+        InputError: the clock did not count a phase's images.
     """
-    if not settles(counts, phase, prices) or part not in prices.facts.arrays:
-        return None
-    images = counts["clock"][phase].get("images")
-    if not images:
-        raise InputError(f"ledger: clock.{phase}.images: missing; continuous settling is counted per image")
-    vectors = max(counts[part][phase].get(event, 0.0) for event in ("reads", "reads_transposed"))
-    return min(images / vectors, 1.0) if vectors else 1.0
-
-
-def settles(counts: Counts, phase: str, prices: Prices) -> bool:
-    """Return whether the network settles by itself in a phase: it relaxes there, and the schedule says so."""
-    relaxes = phase in SETTLING and counts.get("clock", {}).get(phase, {}).get("steps")
-    return prices.schedule.ep == "continuous" and bool(relaxes)
-
-
-def kept(counts: Counts, part: str, phase: str, prices: Prices) -> dict[str, float]:
-    """Return which share of a component's events is left where the network settles by itself; absent ones stay.
-
-    Its neurons do in analog what clocked ones compute (`digital` falls away, `neuron.power` comes); codes are kept for
-    what is still converted.
-    """
-    if (share := settled_share(counts, part, phase, prices)) is not None:
-        return dict.fromkeys(_PER_READ, share)
-    if not settles(counts, phase, prices):
-        return {}
-    if part == "digital":
-        return dict.fromkeys(counts[part][phase], 0.0)
-    if part == "buffer":
-        before = after = 0.0
-        for name in prices.facts.arrays:
-            events = counts.get(name, {}).get(phase, {})
-            conversions = sum(events.get(event, 0.0) for event in ("dac_conversions", "adc_conversions"))
-            before += conversions
-            after += conversions * ((settled_share(counts, name, phase, prices) or 0.0) if events else 0.0)
-        return dict.fromkeys(_CODES, after / before if before else 1.0)
-    return {}
-
-
-def settling_neurons(counts: Counts, prices: Prices) -> Iterator[Item]:
-    """Yield what neurons draw while a network settles by itself: power x settle time x neurons x images."""
-    if prices.schedule.ep != "continuous":
-        return
-    neurons = sum(array.n_post for array in prices.facts.arrays.values())
+    found = {part: {phase: dict(events) for phase, events in phases.items()} for part, phases in counts.items()}
     for phase in SETTLING:
         clock = counts.get("clock", {}).get(phase, {})
-        if clock.get("steps"):
-            counted = Counted("neurons", phase, "images", clock.get("images", 0.0))
-            power = prices.table.figure("neuron.power", why=counted.why)
-            time = prices.table.figure("settle.time", why=counted.why)
-            yield counted.item("neurons", power, time, factor=neurons)
+        if not clock.get("steps"):
+            continue
+        if not clock.get("images"):
+            raise InputError(f"ledger: clock.{phase}.images: missing; continuous settling is counted per image")
+        times = clock["images"] * (facts.nudged_phases if phase == "nudged" else 1.0)
+        before = after = 0.0
+        for name in facts.arrays:
+            events = _of_settlings(counts, name, phase, times, facts)
+            before += _conversions(counts.get(name, {}).get(phase, {}))
+            after += _conversions(events)
+            found.setdefault(name, {})[phase] = events
+        codes = counts.get("buffer", {}).get(phase)
+        if codes and before:
+            found["buffer"][phase] = {event: count * after / before for event, count in codes.items()}
+        found.get("digital", {}).pop(phase, None)
+        neurons = times * sum(array.n_post for array in facts.arrays.values())
+        found.setdefault("neurons", {})[phase] = {"settlings": neurons}
+        found["clock"][phase]["settlings"] = times
+    return found
+
+
+def _of_settlings(counts: Counts, name: str, phase: str, times: float, facts: RunFacts) -> dict[str, float]:
+    """Return the events of an array in a phase that has so many settlings."""
+    array = facts.arrays[name]
+    drives = name == next(iter(facts.arrays)) and phase != "nudged"
+    return {
+        "dac_conversions": times * array.n_pre * array.tiles[0] * array.read_passes if drives else 0.0,
+        "adc_conversions": times * array.n_post * array.tiles[1] * array.read_passes,
+        "settled_conductance": times * _per_vector(counts, name, phase),
+    }
+
+
+def _per_vector(counts: Counts, name: str, phase: str) -> float:
+    """Return the mean of sum x^2 G over the vectors of a phase; the free phase's, where the input was held since."""
+    of_array = counts.get(name, {})
+    events = of_array.get(phase) or of_array.get("free", {})
+    vectors = max(events.get(event, 0.0) for event in ("reads", "reads_transposed"))
+    return events.get("read_conductance", 0.0) / vectors if vectors else 0.0
+
+
+def _conversions(events: Mapping[str, float]) -> float:
+    return events.get("dac_conversions", 0.0) + events.get("adc_conversions", 0.0)

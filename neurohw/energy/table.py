@@ -8,9 +8,10 @@ A file `device_models/periphery_<node>.toml` has one line a figure:
 How a figure is carried from its reference to where it is used (r: used over reference):
 - "none": it is not;
 - "bits": proportional to the resolution (bit-serial drivers; Newton's converter table);
-- "resolution": of a converter, between three laws of d bits more: proportional; 2^d (Walden's figure of merit); 4^d,
-  the thermal limit, which published converters follow above some 9 bits (Jonsson, converterpassion, 2013). Upwards low
-  is the first, nominal the second, high the third; downwards low is 2^d, nominal and high are proportional;
+- "resolution": of a converter: proportional up to 9 bits (at 4 bits NeuroSim's has 0.46 and the regression of Andrulis
+  0.54 of what they have at 8; at 9 bits Newton's is on the line), low with the power 1.25 downwards. Beyond 9 bits a
+  bit more costs low proportionally, nominal twice (Walden's figure of merit), high four times (thermal noise, which
+  bounds published converters of high resolution: Jonsson, converterpassion, 2013);
 - "2^bits": per conversion step (Walden's figure of merit; counting, ramp and flash converters);
 - "columns": proportional to the cells along a line (wire and gate capacitance);
 - "node": from the node it was published at to the table's. C V^2 shrinks as F for C, and by up to another factor of F
@@ -43,6 +44,7 @@ Law = Literal["none", "bits", "resolution", "2^bits", "columns", "node"]
 _REFERENCES = {"bits": "bits", "resolution": "bits", "2^bits": "bits", "columns": "columns", "node": "node"}
 AS_ENTRY = "a table {low, nominal, high, unit, source, [bits, columns, node, scaling]}"
 _PREFIX = "periphery_"
+_LINEAR_UP_TO = 9  # bits
 _TEXTS = ("name", "description")
 
 
@@ -83,6 +85,10 @@ class Entry(Table):
             raise ValueError(
                 f"got low {self.low:g}, nominal {self.nominal:g}, high {self.high:g}; allowed: low <= nominal <= high"
             )
+        if self.high == 0:
+            raise ValueError("got high 0; allowed: more than 0, what costs nothing is no entry")
+        if len(set(self.scaling)) < len(self.scaling):
+            raise ValueError(f"got scaling {list(self.scaling)}; allowed: each law once")
         for law in self.scaling:
             reference = _REFERENCES.get(law)
             if reference is not None and getattr(self, reference) is None:
@@ -118,8 +124,9 @@ class Entry(Table):
 
 
 def _resolution(bits: float, reference: float) -> Range:
-    more, linear = bits - reference, bits / reference
-    return Range(linear, 2**more, 4**more) if more > 0 else Range(2**more, linear, linear)
+    linear, more = bits / reference, max(bits - max(reference, _LINEAR_UP_TO), 0.0)
+    to_there = (bits - more) / reference
+    return Range(min(linear, linear**1.25), to_there * 2**more, to_there * 4**more)
 
 
 def _given(value: float | None, what: str) -> float:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from neurohw.report.data import Accuracies, accuracy_data, breakdown_data, cost_data, curve_data
-from neurohw.report.energy import PointEnergy, energy_data
-from neurohw.report.energy_table import energy_sections, remarks
+from neurohw.report.energy.answers import answers
+from neurohw.report.energy.sections import Energies, energies_of, energy_sections, remarks
 from neurohw.report.expected import expected_rows
 from neurohw.report.naming import differing_keys, flatten, hardware, plain
 from neurohw.report.points import Point, epochs_done, group_records, repeated_seeds
@@ -93,7 +93,8 @@ class Content:
     lost: Section | None
     main: tuple[Section, ...]
     more: tuple[Section, ...]
-    energies: tuple[PointEnergy, ...]
+    energies: Energies
+    energy_answers: tuple[str, ...]
     energy: tuple[Section, ...]
     energy_remarks: tuple[str, ...]
     details: tuple[Detail, ...]
@@ -110,7 +111,7 @@ def content(records: Sequence[RunRecord], title: str | None = None) -> Content:
     accuracies = tuple(a for a in every if a.metric != SECONDARY)
     secondary = tuple(a for a in every if a.metric == SECONDARY)
     sensitivities = tuple(sensitivity_data(points))
-    energies = tuple(energy_data(points))
+    energies = energies_of(points)
     return Content(
         title or f"Ideal against hardware-constrained: {', '.join(sorted({record.name for record in records}))}",
         _facts(records, points),
@@ -122,7 +123,8 @@ def content(records: Sequence[RunRecord], title: str | None = None) -> Content:
         tuple(_accuracies(accuracies)),
         (*_accuracies(secondary), *_fractions(points), *_ages(points), *_costs(points)),
         energies,
-        tuple(Section(*section) for section in energy_sections(energies)),
+        answers(energies),
+        tuple(Section(name, table, f"{note} {energies.basis}") for name, table, note in energy_sections(energies)),
         remarks(energies),
         _details(points, every),
         _common(points),

@@ -88,6 +88,8 @@ def name_points(configs: Sequence[Flat], short: bool = False) -> list[Name]:
         fewer = [k for k in keys if k != key]  # a later key may have made this one needless
         if len(set(_named(configs, fewer))) == len(set(names)):
             keys, names = fewer, _named(configs, fewer)
+    told = _named([_without_idle(config) for config in configs], keys)
+    names = told if len(set(told)) == len(set(names)) else names
     return [_with_circuit(name, config, keys) for name, config in zip(names, configs, strict=True)]
 
 
@@ -127,6 +129,17 @@ def ideal_circuit(config: Flat) -> bool:
     return not given and config.get("target.circuit", "ideal") in ("ideal", "analog")
 
 
+def _without_idle(config: Flat) -> Flat:
+    """Return what means something: arrays at full precision have no converters, noise, pulses or tiles."""
+    if config.get("hardware.backend", "ideal") != "ideal" or config.get("hardware.off_chip"):
+        return config
+    return {key: None if _idles(key) else value for key, value in config.items()}
+
+
+def _idles(key: str) -> bool:
+    return key.startswith("hardware.") and key not in (*_HARDWARE, "hardware.step_seconds", "hardware.periphery")
+
+
 def _rank(key: str) -> tuple[int, bool]:
     place = next((i for i, start in enumerate(_PREFERRED) if key.startswith(start)), len(_PREFERRED))
     return place + (key == "name"), not key.startswith("hardware.")
@@ -147,14 +160,16 @@ def _name(config: Flat, spelled: dict[str, str], several_backends: bool) -> Name
     if several_backends and config.get("hardware.backend", "ideal") != "ideal":
         variant[0] += f" ({config['hardware.backend']})"
     for key, word in spelled.items():
-        if key not in ("network.rule", *_HARDWARE) and not _is_left_out(key, config.get(key)):
+        if key not in ("network.rule", *_HARDWARE) and not _is_left_out(key, config.get(key), config):
             part = variant if key.startswith(("hardware.", "target.parameters.", *_CIRCUIT)) else group
             part.append(_phrase(key, word, config.get(key)))
     return Name(" · ".join(group), ", ".join(variant))
 
 
-def _is_left_out(key: str, value: Any) -> bool:
+def _is_left_out(key: str, value: Any, config: Flat) -> bool:
     """Return whether it goes without saying: what was not given, and the target circuits that have parameters."""
+    if value is None and key.startswith("hardware.") and config.get("hardware.backend", "ideal") == "ideal":
+        return not config.get("hardware.off_chip")
     return (value is None and key.startswith((*SPARSE, *_CIRCUIT))) or (key, value) in _UNSAID
 
 
@@ -164,7 +179,7 @@ def _with_circuit(name: Name, config: Flat, keys: Sequence[str]) -> Name:
         return name
     arrays = name.variant.removeprefix("ideal").removeprefix(", ") if hardware(config) == "ideal" else name.variant
     circuit = [key for key in keys if key.startswith(("target.parameters.", *_CIRCUIT))]
-    said = any(not _is_left_out(key, config.get(key)) for key in circuit)
+    said = any(not _is_left_out(key, config.get(key), config) for key in circuit)
     unsaid = [] if said else [f"{config.get('target.circuit', 'analog')} target"]
     return Name(name.group, ", ".join(filter(None, [arrays, *unsaid])))
 

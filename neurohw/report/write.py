@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from neurohw.errors import InputError
 from neurohw.report import figures
 from neurohw.report.content import Content, content
-from neurohw.report.energy_figure import energy_figures
-from neurohw.report.energy_table import FIGURE_NOTE, energy_frame
+from neurohw.report.energy.figures import NAMES as ENERGY_FIGURES
+from neurohw.report.energy.figures import Drawn, energy_figures
+from neurohw.report.energy.frame import energy_frame
 from neurohw.report.expected import EXPECTED_COLUMNS, EXPECTED_NOTE
 from neurohw.report.points import epochs_done, group_records
 from neurohw.report.reproduce import CONFIGS, configuration, configuration_file
@@ -32,7 +33,7 @@ PAGE = "index.html"
 MOST_POINTS = 80  # in one figure
 MOST_PANELS = 16  # in the figure of sensitivities, and lines in one of its panels
 MOST_LINES = 12
-_FIGURES = {"sensitivity", "accuracy", "curves", "energy", "pareto"}
+_FIGURES = {"sensitivity", "accuracy", "curves", *ENERGY_FIGURES}
 _PICTURES = _FIGURES - {"curves"}  # also as PNG
 _THEMED = {figures.INK: "currentColor", figures.PAPER: "var(--paper)", figures.GRID: "var(--grid)"}
 
@@ -56,13 +57,16 @@ def write_report(records: list[RunRecord], folder: Path | str, title: str | None
     folder = writable_folder(Path(folder))
     records = sorted(records, key=lambda r: (r.name, r.config_hash, r.status, epochs_done(r), r.seed))
     said = content(records, title)
-    drawn = _draw(said, folder)
+    with figures.style():
+        of_energy = list(energy_figures(said.energies))
+    drawn = _draw(said, of_energy, folder)
     _write_frames(records, said, folder)
     _write_configurations(records, folder)
     environment = _environment()
     inline = {name: Markup(inlined(svg)) for name, svg in drawn.items()}
-    write_text(folder / "report.md", environment.get_template("report.md.j2").render(report=said, figures=list(drawn)))
-    write_text(folder / PAGE, environment.get_template("report.html.j2").render(report=said, figures=inline))
+    more = {"report": said, "of_energy": of_energy}
+    write_text(folder / "report.md", environment.get_template("report.md.j2").render(figures=list(drawn), **more))
+    write_text(folder / PAGE, environment.get_template("report.html.j2").render(figures=inline, **more))
     return folder / PAGE
 
 
@@ -75,20 +79,20 @@ def inlined(svg: str) -> str:
     return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", svg)
 
 
-def _draw(said: Content, folder: Path) -> dict[str, str]:
+def _draw(said: Content, of_energy: Sequence[Drawn], folder: Path) -> dict[str, str]:
     """Write the figures and return name -> SVG; there is none where there is nothing to show, or far too much."""
-    drawn: dict[str, str] = {}
+    texts: dict[str, str] = {}
     with figures.style():
-        for name, figure in _figures(said):
-            drawn[name] = figures.as_svg(figure)
-            write_text(folder / f"{name}.svg", drawn[name])
+        for name, figure in (*_figures(said), *((drawn.name, drawn.figure) for drawn in of_energy)):
+            texts[name] = figures.as_svg(figure)
+            write_text(folder / f"{name}.svg", texts[name])
             if name in _PICTURES:
                 with atomic(folder / f"{name}.png") as temporary:
                     temporary.write_bytes(figures.as_png(figure))
-    for name in _FIGURES - drawn.keys():  # an earlier report's
+    for name in _FIGURES - texts.keys():  # an earlier report's
         (folder / f"{name}.svg").unlink(missing_ok=True)
         (folder / f"{name}.png").unlink(missing_ok=True)
-    return drawn
+    return texts
 
 
 def _figures(said: Content) -> Iterator[tuple[str, Figure]]:
@@ -101,7 +105,6 @@ def _figures(said: Content) -> Iterator[tuple[str, Figure]]:
         curves = curves.groupby(["metric", "group"]).filter(lambda panel: panel["epoch"].nunique() > 1)
         if len(curves):
             yield "curves", figures.curves_figure(curves, by_variant)
-    yield from energy_figures(said.energies)
 
 
 def _write_frames(records: Sequence[RunRecord], said: Content, folder: Path) -> None:
@@ -134,5 +137,4 @@ def _environment() -> Environment:
     )
     environment.filters |= {"markdown": markdown, "cell": markdown_cell}
     environment.globals |= {"expected_columns": EXPECTED_COLUMNS, "expected_note": EXPECTED_NOTE, "drawn_note": DRAWN}
-    environment.globals["energy_note"] = FIGURE_NOTE
     return environment

@@ -72,7 +72,10 @@ def _write(device: DeviceModel, numbers: Mapping[str, Quantity], side: str) -> F
 
 
 def _half(device: DeviceModel, numbers: Mapping[str, Quantity]) -> Figure | str:
-    """Return what a half-selected cell costs per slot, (V/2)^2 G t at the larger voltage; or which keys would tell."""
+    """Return what a half-selected cell costs per slot, (V/2)^2 G t at the larger voltage; or which keys would tell.
+
+    A cell with a transistor in series conducts only what leaks through it.
+    """
     if device.cell in _GATED:  # no current flows through the channel; a quarter of the pulse's energy stands for C V^2
         pulse = _write(device, numbers, "potentiation")
         if isinstance(pulse, str):
@@ -83,8 +86,12 @@ def _half(device: DeviceModel, numbers: Mapping[str, Quantity]) -> Figure | str:
         return " and ".join(absent)
     volts = Range.highest(_range(numbers[key], "V") for key in keys[:2])
     energy = _v2gt(device, volts / 2, _range(numbers[keys[2]], "s"))
-    return Figure(f"device {device.name} half of the write voltages", energy,
-                  _worst([numbers[key].source for key in keys], device))  # fmt: skip
+    of = _worst([numbers[key].source for key in keys], device)
+    key = f"device {device.name} half of the write voltages"
+    if "T" in device.cell:
+        leaks = Range(0.0, 0.01 * energy.nominal, 0.1 * energy.high)
+        return Figure(key, leaks, f"assumed: 1 % (at most 10 %) leaks through the select transistor; {of}")
+    return Figure(key, energy, f"assumed: V/2 on every line of a pulse, no selectors; {of}")
 
 
 def _v2gt(device: DeviceModel, volts: Range, seconds: Range) -> Range:

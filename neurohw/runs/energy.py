@@ -63,7 +63,7 @@ def check_accountable(experiment: Experiment) -> None:
     table = EnergyTable.load(hardware.periphery)
     if hardware.backend == "ideal":
         return
-    array = {"n_post": 1, "n_pre": 1, "tiles": [1, 1], "devices_per_weight": 1, "pulse_length": hardware.pulse_length,
+    array = {"n_post": 1, "n_pre": 1, "tiles": [1, 1], "devices_per_weight": 1,
              "dac_bits": hardware.dac_bits, "adc_bits": hardware.adc_bits}  # fmt: skip
     counts = {"W1": {"free": dict.fromkeys(ARRAY_RULES, 1.0)}}
     counts |= {part: {"free": dict.fromkeys(rules, 1.0)} for part, rules in RULES.items()}
@@ -121,7 +121,7 @@ def energy_of(record: RunRecord, table: EnergyTable, schedule: Schedule | None =
     Raises:
         InputError: as `accounted`.
     """
-    digital = {"table": table.name, "digital": _digital(record, table)}
+    digital = {"table": table.name, "digital": _digital(record, table, schedule or schedule_of(record.config))}
     if record.config["hardware"]["backend"] == "ideal":
         return digital
     breakdown = accounted(record, table, schedule)
@@ -146,14 +146,14 @@ def _by_training_phase(record: RunRecord, spent: Sequence[Range]) -> dict[str, A
     return {phase: {"images": images[phase], **energy.as_dict()} for phase, energy in energies.items()}
 
 
-def _digital(record: RunRecord, table: EnergyTable) -> list[dict[str, Any]]:
+def _digital(record: RunRecord, table: EnergyTable, schedule: Schedule) -> list[dict[str, Any]]:
     """Return the run on digital accelerators: at int8 and fp16, all weights on the chip or fetched from DRAM."""
     counts, facts = _counted(record)
     known = facts_from(facts, checked(counts))
     found = []
     for precision in ("int8", "fp16"):
         for dram in (False, True):
-            there = digital_baseline(counts, known, table, Digital(precision, dram))
+            there = digital_baseline(counts, known, table, Digital(precision, dram, schedule.digital))
             per_image = there.training / known.trained if known.trained else None
             found.append({
                 "precision": precision, "dram": dram, "node": table.node, "total": there.total.as_dict(),

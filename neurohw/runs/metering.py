@@ -239,7 +239,6 @@ def _array_facts(experiment: Experiment, array: Any, meter: ArrayMeter) -> dict[
         "coding": converters.coding,
         "read_passes": converters.passes,
         "read_scaling": "batches beyond full scale are scaled down; transposed reads are scaled to full scale",
-        "pulse_length": trains.length if trains is not None else 0,
         "writing": trains.kind if trains is not None else "unknown",
         "pulses": "counted" if counted else "expected" if trains is not None else "unknown",
         "conductance": "snapshots" if meter.weighs else "unknown",

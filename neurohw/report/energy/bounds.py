@@ -42,7 +42,7 @@ def bounds_text(bounds: Bounds | None, unit: str) -> str:
     """Return nominal, low and high with one prefix, as in "7 nJ (5.3 to 13)"; the unit "1" is not written."""
     if bounds is None:
         return NOTHING
-    scaled = "" if unit == "1" else units.readable(bounds.nominal, unit, 3).partition(" ")[2]
+    scaled = "" if unit == "1" else _prefixed(bounds.nominal, unit)
     factor = units.parse_unit(scaled)[0] if scaled else 1.0
     nominal, low, high = (digits(value / factor) for value in (bounds.nominal, bounds.low, bounds.high))
     return f"{nominal}{' ' if scaled else ''}{scaled} ({low} to {high})"
@@ -65,8 +65,13 @@ def ratio_of(of: Bounds, to: Bounds) -> Bounds | None:
 
 
 def digits(value: float) -> str:
-    """Return a number with three digits, and with all before the point."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    """Return a number with three digits that count, as in "1,230" or "0.0123"."""
+    return f"{float(f'{value:.3g}'):,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _prefixed(value: float, unit: str) -> str:
+    """Return the unit with the prefix that suits a value; areas above 0.01 mm2 are in mm2."""
+    return "mm2" if unit == "m2" and 1e-8 <= value < 1e-5 else units.readable(value, unit, 3).partition(" ")[2]
 
 
 def share_text(share: float) -> str:

@@ -38,14 +38,14 @@ def equal_table(data: Sequence[EqualAccuracy]) -> Table:
         bp, ep = pair.bp, pair.ep
         energy = (marked(bp.account, bounds_text(bp.energy, "J")), marked(ep.account, bounds_text(ep.energy, "J")))
         time = bounds_text(bp.seconds, "s"), bounds_text(ep.seconds, "s")
-        at = f"{100 * pair.wanted:.0f} %"
+        point, epochs = ep.account.point, (digits(bp.epochs), digits(ep.epochs))
         rows += [
-            (ep.account.point, (at, "Energy", *energy, _ratio(ep.energy, bp.energy))),
-            (ep.account.point, ("", "Time", *time, _ratio(ep.seconds, bp.seconds))),
-            (ep.account.point, ("", "Writes per cell", *map(_count, (bp.writes, ep.writes)), _over(ep.writes, bp.writes))),
-            (ep.account.point, ("", "Epochs", digits(bp.epochs), digits(ep.epochs), _over(ep.epochs, bp.epochs))),
+            (point, (f"Epochs to {100 * pair.wanted:.0f} %", *epochs, _over(ep.epochs, bp.epochs))),
+            (point, ("Energy", *energy, _ratio(ep.energy, bp.energy))),
+            (point, ("Time", *time, _ratio(ep.seconds, bp.seconds))),
+            (point, ("Writes per cell", *map(_count, (bp.writes, ep.writes)), _over(ep.writes, bp.writes))),
         ]
-    return table_of(("Point", "At accuracy", "Quantity", "BP", "EP", "EP / BP"), rows, _without_rule)
+    return table_of(("Point", "Quantity", "BP", "EP", "EP / BP"), rows, _without_rule)
 
 
 def pairs_table(data: Sequence[PointEnergy]) -> Table:
@@ -63,9 +63,8 @@ def pairs_table(data: Sequence[PointEnergy]) -> Table:
 
 def digital_table(data: Sequence[PointDigital], accounts: Sequence[PointEnergy]) -> Table:
     """Return the energy of a training image on each chip and on digital accelerators."""
-    nodes = list(dict.fromkeys(cost.node for of in data for cost in of.costs))
-    at = f" at {nodes[0]:g} nm" if len(nodes) == 1 else ""
-    titles = [f"{precision} {'with DRAM' if dram else 'on chip'}{at}" for precision, dram in _KINDS]
+    several = len({cost.node for of in data for cost in of.costs}) > 1
+    titles = [f"{precision} {'with DRAM' if dram else 'on chip'}" for precision, dram in _KINDS]
     columns = ("Point", "Chip", *(column for title in titles for column in (title, "×")))
     by_anchor = {e.point.anchor: e for e in accounts}
     rows = []
@@ -76,8 +75,8 @@ def digital_table(data: Sequence[PointDigital], accounts: Sequence[PointEnergy])
         for kind in _KINDS:
             cost = of.cost(kind)
             there = cost.per_training_image if cost else None
-            node = f" ({cost.node:g} nm)" if cost and not at else ""
-            ratio = f"{digits(chip.nominal / there.nominal)}" if chip and there and there.nominal else NOTHING
+            node = f" ({cost.node:g} nm)" if cost and several else ""
+            ratio = digits(chip.nominal / there.nominal) if chip and there and there.nominal else NOTHING
             cells += [nominal_text(there, "J") + node, ratio]
         rows.append((of.point, tuple(cells)))
     return table_of(columns, rows)

@@ -58,7 +58,9 @@ class Learning:
                 by_epoch.setdefault(step.epoch, []).append(step)
         complete = [(epoch, found) for epoch, found in sorted(by_epoch.items()) if len(found) == len(self.steps)]
         energies = ((epoch, found, mean_bounds([step.energy for step in found])) for epoch, found in complete)
-        return [(epoch, Spread(tuple(s.accuracy for s in found)), energy) for epoch, found, energy in energies if energy]
+        return [
+            (epoch, Spread(tuple(s.accuracy for s in found)), energy) for epoch, found, energy in energies if energy
+        ]
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,10 @@ def _steps(record: RunRecord, metric: str | None) -> tuple[Step, ...]:
     energies = _energies(record)
     if metric is None or len(energies) != len(record.curve):
         return ()
-    rows = ((i + 1, _number(row, metric), energy) for i, (row, energy) in enumerate(zip(record.curve, energies, strict=True)))
+    rows = (
+        (i + 1, _number(row, metric), energy)
+        for i, (row, energy) in enumerate(zip(record.curve, energies, strict=True))
+    )
     return tuple(Step(*row) for row in rows if isfinite(row[1]))
 
 

@@ -37,9 +37,9 @@ def models_data(points: Iterable[Point]) -> list[ArrayModels]:
     for point in points:
         if records := [record for record in point.records if record.energy.get("array_models")]:
             arrays = [record.energy["array_models"] for record in records]
-            numbers = (fmean(sum(array[key] for array in of) for of in arrays) for key in ("vectors", "pulses"))
-            sums = ({model: _mean_sum(records, what, model) for model in MODELS} for what in ("read", "write"))
-            found.append(ArrayModels(point, *numbers, *sums))
+            vectors, pulses = (fmean(sum(array[key] for array in of) for of in arrays) for key in ("vectors", "pulses"))
+            reads, writes = ({model: _mean_sum(records, what, model) for model in MODELS} for what in ("read", "write"))
+            found.append(ArrayModels(point, vectors, pulses, reads, writes))
     return found
 
 

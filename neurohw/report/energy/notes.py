@@ -18,15 +18,15 @@ REACHED = (
     "Energy of training until the accuracy was first reached, evaluation left out: nominal (low to high), mean over "
     "the seeds that reached it, and how many did of how many; – where none did. The accuracies are the three highest "
     "round ones (20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 95, 97, 98, 99 %) that some chip reaches with every seed. "
-    "Looked at after each evaluated epoch only; a run may have fallen below again later. “digital int8”: full-precision "
-    "learning, with the joules of a digital accelerator (see there) in equal parts per epoch."
+    "Looked at after each evaluated epoch only; a run may have fallen below again later. “digital int8”: "
+    "full-precision learning, with the joules of a digital accelerator (see there) in equal parts per epoch."
 )
 EQUAL = (
     "Pairs that differ by the rule only, at the highest round accuracy that both reach with every seed; means over "
-    "seeds until it was first reached, evaluation left out. Energy by epoch is counted. Time and writes by epoch are not "
-    "recorded: they are the whole training's, shared out evenly over its epochs. Writes: pulses of the cell at the "
-    "99.9th percentile, of the array that has most. EP / BP: of the nominal figures (with all figures of both sides at "
-    "their low, or at their high)."
+    "seeds until it was first reached, evaluation left out. Energy by epoch is counted. Time and writes by epoch are "
+    "not recorded: they are the whole training's, shared out evenly over its epochs. Writes: pulses of the cell at "
+    "the 99.9th percentile, of the array that has most. EP / BP: of the nominal figures (with all figures of both "
+    "sides at their low, or at their high)."
 )
 PAIRS = (
     f"Energy of training per percentage point of accuracy above chance ({CHANCE:.0f} %), at the end of the runs, which "
@@ -34,25 +34,25 @@ PAIRS = (
     "at their high): both are accounted with one table, so most of the spread is common to them."
 )
 DIGITAL = (
-    "Energy of training per image; digital figures are nominal, ×: chip over digital, nominal over nominal. The digital "
-    "side does the same products and updates as the arrays, a multiply-accumulate each, at the node of the table; each "
-    "operand that it reads from SRAM is used 16 times. On chip: all weights stay in SRAM. DRAM: every weight is fetched "
-    "once per batch and written back. Neurons and targets are counted as on the chip; control, clock, leakage and "
-    "evaluation are in no digital figure. Ideal points were simulated at full precision: what int8 or fp16 would cost "
-    "them in accuracy is not simulated. Low and high are in energy.csv."
+    "Energy of training per image; digital figures are nominal, ×: chip over digital, nominal over nominal. The "
+    "digital side does the same products and updates as the arrays, a multiply-accumulate each, at the node of the "
+    "table; each operand that it reads from SRAM is used 16 times. On chip: all weights stay in SRAM. DRAM: every "
+    "weight is fetched once per batch and written back. Neurons and targets are counted as on the chip; control, "
+    "clock, leakage and evaluation are in no digital figure. Ideal points were simulated at full precision: what int8 "
+    "or fp16 would cost them in accuracy is not simulated. Low and high are in energy.csv."
 )
 TIME = (
     "Time: the latency model's, of the whole run, evaluation included, without pauses between images. Average power: "
-    "energy over that time. TOPS/W: 2 operations per multiply-accumulate of the arrays' reads, nothing else counted as "
-    "an operation, all the energy of the run (updates, digital, leakage) in the denominator. Arrays busy: share of the "
-    "time in which an array is read or written. Cells used: share of the built cells that hold weights (tiles are cut to "
-    "the array's measure)."
+    "energy over that time (bound by bound, so its ends are not the least and the most that it can be). TOPS/W: 2 "
+    "operations per multiply-accumulate of the arrays' reads, nothing else counted as an operation, all the energy of "
+    "the run (updates, digital, leakage) in the denominator. Arrays busy: share of the time in which an array is read "
+    "or written. Cells used: share of the built cells that hold weights (tiles are cut to the array's measure)."
 )
 PHASES = "Energy of training by the schedule's phases, evaluation left out; means over seeds."
 WEAR = (
-    "Pulses per cell over the run: mean, 99.9th percentile, maximum over the cells; means over seeds. Lifetime: training "
-    "images until the cell at the 99.9th percentile has had as many pulses as the device's file says that it endures "
-    "(low to high where the file gives a spread), of the seed with the least; no refresh, no wear levelling."
+    "Pulses per cell over the run: mean, 99.9th percentile, maximum over the cells; means over seeds. Lifetime: "
+    "training images until the cell at the 99.9th percentile has had as many pulses as the device's file says that it "
+    "endures (low to high where the file gives a spread), of the seed with the least; no refresh, no wear levelling."
 )
 TRUST = (
     "Shares of the run's nominal energy. An energy is as good as its weakest figure: published (measured or reported "
@@ -62,30 +62,32 @@ TRUST = (
 ASSUMED = "Each assumed figure in use, and the largest share of a point's nominal energy that it is a factor of."
 MODELS = (
     "Energy of all arrays over the run, evaluation included. Reads, ours: conduction (V² G t in the cells, with the "
-    "conductances of the run) and the charging of rows. NeuroSim V2.1: C_BL V² of bit lines and C_row V_dd² of rows, no "
-    "current through cells (NeuroSim counts that with its converter), half of the rows driven, 128 × 128 cells, 0.5 V. "
-    "V² G t, NeuroSim's cell: our formula with 240 kOhm, 0.5 V, 10 ns and half of the rows driven, to tell formula from "
-    "numbers. Writes, both: V² G t of each counted pulse; ours with the device's file, NeuroSim's with 4 V, 50 ns and "
-    "240 kOhm. On no side: converters, their drivers, half-selected cells, lines of pulse trains, buffers, leakage. "
-    "One read per vector on both sides; NeuroSim itself would read once per bit of the input. –: not counted in the run, "
-    "or EP settled by itself, which NeuroSim does not model."
+    "conductances of the run) and the charging of rows. NeuroSim V2.1: C_BL V² of bit lines and C_row V_dd² of rows, "
+    "no current through cells (NeuroSim counts that with its converter), half of the rows driven, 128 × 128 cells, "
+    "0.5 V. V² G t, NeuroSim's cell: our formula with 240 kOhm, 0.5 V, 10 ns and half of the rows driven, to tell "
+    "formula from numbers. Writes, both: V² G t of each counted pulse; ours with the device's file, NeuroSim's with 4 "
+    "V, 50 ns and 240 kOhm. On no side: converters, their drivers, half-selected cells, lines of pulse trains, "
+    "buffers, leakage. One read per vector on both sides; NeuroSim itself would read once per bit of the input. –: "
+    "not counted in the run, or EP settled by itself, which NeuroSim does not model."
 )
 BARS = (
-    "Dots: nominal energy of the whole run, means over seeds; whiskers: every figure at its low or at its high together. "
-    "Bars: shares of the nominal energy; parts too small to be told apart are “other”. Hollow and *: something was not "
-    "counted, so the energy is too low."
+    "Dots: nominal energy of the whole run, means over seeds; whiskers: every figure at its low or at its high "
+    "together. Bars: shares of the nominal energy; parts too small to be told apart are “other”. Hollow and *: "
+    "something was not counted, so the energy is too low."
 )
 PARETO = (
     "Each marker is a point's mean over seeds: final accuracy against nominal energy of all training, evaluation left "
-    "out. Horizontal whiskers: low to high; vertical: sample standard deviation. Dotted: the chips that no other chip "
-    "beats in both. Hollow squares are no chips and not on that line: full-precision learning at what a digital "
-    "accelerator would take, from int8 with all weights on chip (left end) to fp16 with DRAM (right end); the accuracy "
-    "is the simulated one at full precision at either end."
+    "out. Horizontal whiskers: low to high; vertical: sample standard deviation. Points of one table share its "
+    "figures, so their whiskers move together: which point takes less is surer than the whiskers suggest. Dotted: the "
+    "chips that no other chip beats in both. Hollow squares are no chips and not on that line: full-precision "
+    "learning at what a digital accelerator would take, from int8 with all weights on chip (left end) to fp16 with "
+    "DRAM (right end); the accuracy is the simulated one at full precision at either end."
 )
 LEARNING = (
-    "Mean accuracy after each evaluated epoch against the mean nominal energy of training by then, evaluation left out; "
-    "band: sample standard deviation over seeds. Colour: device; line: rule. Ink with hollow squares: full-precision "
-    "learning at the energy of a digital accelerator, int8, all weights on chip, in equal parts per epoch."
+    "Mean accuracy after each evaluated epoch against the mean nominal energy of training by then, evaluation left "
+    "out; band: sample standard deviation over seeds. Colour: device; line: rule. Ink with hollow squares: "
+    "full-precision learning at the energy of a digital accelerator, int8, all weights on chip, in equal parts per "
+    "epoch."
 )
 
 
@@ -94,7 +96,7 @@ def basis(accounts: Sequence[PointEnergy], digitals: Sequence[PointDigital] = ()
     tables = listed(e.table for e in accounts) or listed(
         str(r.energy["table"]) for d in digitals for r in d.point.records if r.energy
     )
-    seeds = sorted({seed for e in (*accounts, *digitals) for seed in e.seeds})
+    seeds = sorted({seed for e in accounts for seed in e.seeds} | {seed for of in digitals for seed in of.seeds})
     told = [f"table {tables}", f"seeds {', '.join(map(str, seeds))}" if len(seeds) < 9 else f"{len(seeds)} seeds"]
     return f"Basis: {'; '.join([*told, *_schedules(accounts)])}."
 
@@ -123,10 +125,11 @@ def _schedules(accounts: Sequence[PointEnergy]) -> list[str]:
     phrases = [_phrases(e) for e in accounts]
     common = [phrase for phrase in phrases[0] if all(phrase in of for of in phrases)] if phrases else []
     by_rule: dict[str, dict[str, None]] = {}
-    for e, of in zip(accounts, phrases, strict=True):
-        own = ", ".join(phrase for phrase in of if phrase not in common)
-        by_rule.setdefault(e.point.name.group.partition(" · ")[0], {}).setdefault(own)
-    told = [f"{rule}: {' or '.join(own)}" for rule, of in by_rule.items() if (own := [text for text in of if text])]
+    for e, said in zip(accounts, phrases, strict=True):
+        peculiar = ", ".join(phrase for phrase in said if phrase not in common)
+        if peculiar:
+            by_rule.setdefault(e.point.name.group.partition(" · ")[0], {}).setdefault(peculiar)
+    told = [f"{rule}: {' or '.join(own)}" for rule, own in by_rule.items()]
     return [", ".join(common), *told] if common else told
 
 
@@ -138,7 +141,9 @@ def _phrases(e: PointEnergy) -> list[str]:
     told = [f"{how['columns_per_adc']} columns per ADC", f"{tiles} of an array at once"]
     told += [f"digital units at {schedule['digital']}", leaks[schedule["standby"]]]
     told += ["phases of images pipelined"] if how["phases_overlap"] else []
-    if bits := schedule["unquantised_bits"]:
+    config = e.point.config
+    quantised = config.get("hardware.adc_bits") is not None and config.get("hardware.dac_bits") is not None
+    if (bits := schedule["unquantised_bits"]) and not quantised:
         told.append(f"converters at {bits} bits where the run did not quantise")
     told += [f"arrays {'together' if how['arrays_overlap'] else 'one after the other'}"]
     return [*told, f"{schedule['ep']} relaxation"] if e.relaxes else told

@@ -1,0 +1,94 @@
+"""The answer first: what the accounts say, in a few sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from neurohw.report.energy.bounds import Bounds, bounds_text, digits, nominal_text
+from neurohw.report.energy.compare import drawable, rule_pairs
+from neurohw.report.energy.digital import CHEAPEST, kind_name
+from neurohw.report.energy.learning import Learning, always_reaches, levels, reached
+from neurohw.report.energy.sections import Energies
+
+
+def answers(data: Energies) -> tuple[str, ...]:
+    """Return the sentences; points whose energy lacks something are no best ones."""
+    return (*_images(data), *_accuracies(data), *_rules(data), *_doubts(data))
+
+
+def _images(data: Energies) -> Iterator[str]:
+    known = [(e.per_training_image, e) for e in data.accounts if e.per_training_image and not e.uncounted]
+    if not known:
+        return
+    (low, cheapest), (high, dearest) = (end(known, key=lambda pair: pair[0].nominal) for end in (min, max))
+    told = f"A training image costs {bounds_text(low, 'J')} on {cheapest.point.label}"
+    if cheapest is not dearest:
+        told += f", the cheapest chip here, and {bounds_text(high, 'J')} on {dearest.point.label}, the dearest"
+    there = [c.per_training_image for of in data.digitals if (c := of.cost(CHEAPEST)) and c.per_training_image]
+    if there:
+        ends = nominal_text(min(there, key=_nominal), "J"), nominal_text(max(there, key=_nominal), "J")
+        told += f"; on a digital accelerator ({kind_name(CHEAPEST)}) {' to '.join(dict.fromkeys(ends))}"
+    yield f"{told}."
+
+
+def _accuracies(data: Energies) -> Iterator[str]:
+    missing = {e.point.anchor for e in data.accounts if e.uncounted}
+    chips = [learning for learning in data.learnings if not learning.digital and learning.point.anchor not in missing]
+    wanted = levels(chips)
+    if not wanted:
+        best = max(drawable(data.accounts), key=lambda e: e.accuracy.mean, default=None)
+        if best is not None and data.learnings:
+            ended = f"{100 * best.accuracy.mean:.1f} % ({best.point.label})"
+            yield f"No chip reaches a round accuracy with every seed; the best ends at {ended}."
+        return
+    level = wanted[-1]
+    told = f"To {100 * level:.0f} % accuracy with every seed, {_least(chips, level)}"
+    if other := _least([learning for learning in data.learnings if learning.digital], level):
+        told += f"; at full precision and the energy of a digital accelerator ({kind_name(CHEAPEST)}), {other}"
+    yield f"{told}."
+
+
+def _least(learnings: list[Learning], level: float) -> str:
+    """Return which takes least to an accuracy, and how much."""
+    able = [(took.energy, of) for of in learnings if always_reaches(of, level) and (took := reached(of, level))]
+    if not able:
+        return ""
+    energy, learning = min(able, key=lambda pair: pair[0].nominal)
+    return f"{learning.point.label} takes least: {bounds_text(energy, 'J')}"
+
+
+def _rules(data: Energies) -> Iterator[str]:
+    pairs = [(bp.per_training_image, ep.per_training_image) for bp, ep in rule_pairs(data.accounts)
+             if not (bp.uncounted or ep.uncounted)]  # fmt: skip
+    ratios = [ep.nominal / bp.nominal for bp, ep in pairs if bp and ep and bp.nominal]
+    told = []
+    if ratios:
+        pairs_told = f"({len(ratios)} pairs alike in all else)"
+        told.append(f"EP takes {_between(ratios)} times the energy of BP per training image {pairs_told}")
+    complete = [pair for pair in data.equals if not (pair.bp.account.uncounted or pair.ep.account.uncounted)]
+    if at_equal := [pair.ep.energy.nominal / pair.bp.energy.nominal for pair in complete if pair.bp.energy.nominal]:
+        told.append(f"{_between(at_equal)} times until both have the same accuracy ({len(at_equal)} pairs)")
+    if told:
+        yield f"{', and '.join(told)}."
+
+
+def _doubts(data: Energies) -> Iterator[str]:
+    if not data.accounts:
+        return
+    shares = [100 * e.provenance.get("assumed", 0.0) for e in data.accounts]
+    widest = Counter(e.widest for e in data.accounts if e.widest).most_common(1)
+    told = f"{_between(shares)} % of a chip's nominal energy rests on assumed figures"
+    if widest:
+        name, times = widest[0]
+        told += f"; the spread comes mostly from “{name}” (in {times} of {len(data.accounts)} points)"
+    yield f"{told}."
+
+
+def _between(values: list[float]) -> str:
+    ends = digits(min(values)), digits(max(values))
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+
+
+def _nominal(bounds: Bounds) -> float:
+    return bounds.nominal
