@@ -1,0 +1,157 @@
+"""The account in the record of a run: asked for by the experiment, checked before it runs, covered by its hash."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import neurohw as nh
+from neurohw.cli import app
+from neurohw.config import Experiment, config_hash
+from neurohw.devices.library import load_device
+from neurohw.energy.table import EnergyTable, table_path
+from neurohw.errors import InputError
+from neurohw.runs.build import file_contents
+from neurohw.runs.energy import accounted, check_accountable, energy_of, schedule_of, training_energy
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "data": {"dataset": "digits", "train_limit": 64, "test_limit": 32},
+    "network": {"rule": "ep", "layers": [64, 20, 10]},
+    "training": {"epochs": 2, "learning_rate": [0.01, 0.01]},
+    "ep": {"free_steps": 8, "nudged_steps": 4, "contrast": "difference"},
+    "hardware": {"backend": "analog", "device": "taox_hfox", "periphery": "32nm", "step_seconds": 1e-5},
+}
+
+
+def experiment(**changed: Any) -> Experiment:
+    sections = {key: {**value} if isinstance(value, dict) else value for key, value in SMALL.items()}
+    for dotted, value in changed.items():
+        section, _, key = dotted.partition("__")
+        sections.setdefault(section, {})[key] = value
+    return Experiment.model_validate(sections)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> nh.RunRecord:
+    return nh.run(experiment(), out=tmp_path_factory.mktemp("run"))
+
+
+def test_the_record_has_joules_by_component_and_phase(done: nh.RunRecord) -> None:
+    energy = done.energy
+    nested = energy["by_component_and_phase"]
+    assert {"adc", "dac", "conduction", "write", "target", "digital"} <= nested.keys()
+    for bound in ("low", "nominal", "high"):
+        total = sum(part[bound] for phases in nested.values() for part in phases.values())
+        assert total == pytest.approx(energy["total"][bound])
+    again = accounted(done, EnergyTable.load("32nm"))
+    assert again.total.as_dict() == pytest.approx(energy["total"])
+
+
+def test_the_file_has_it_too(done: nh.RunRecord, tmp_path: Path) -> None:
+    done.write(tmp_path)
+    assert json.loads((tmp_path / "record.json").read_text())["energy"] == json.loads(json.dumps(done.energy))
+
+
+def test_training_adds_up_epoch_by_epoch(done: nh.RunRecord) -> None:
+    curve = [found["nominal"] for found in done.energy["training_by_epoch"]]
+    assert len(curve) == 2
+    assert 0 < curve[0] < curve[1]
+    assert curve[1] == pytest.approx(2 * done.energy["per_epoch"]["nominal"])
+    (phase,) = done.energy["by_training_phase"].values()
+    assert phase["images"] == 128
+    assert phase["nominal"] == pytest.approx(curve[1])
+
+
+def test_phases_of_the_alternation_are_told_apart(tmp_path: Path) -> None:
+    half = experiment(
+        data__labels=30,
+        training__mode="semi-supervised",
+        training__pretrain={"epochs": 2, "learning_rate": [0.01, 0.01]},
+    )
+    record = nh.run(half, out=tmp_path)
+    phases = record.energy["by_training_phase"]
+    assert set(phases) == {row["phase"] for row in record.curve}
+    assert len(phases) == 3
+    assert phases["pretraining"]["images"] == 2 * 30
+    whole = record.energy["training_by_epoch"][-1]["nominal"]
+    assert sum(phase["nominal"] for phase in phases.values()) == pytest.approx(whole)
+    assert whole == pytest.approx(len(record.curve) * record.energy["per_epoch"]["nominal"])
+
+
+def test_two_layers_share_their_time_as_the_account_has_it(done: nh.RunRecord) -> None:
+    """Layers of EP are read together: adding their times epoch by epoch must not add energy to the account."""
+    table = EnergyTable.load("32nm")
+    for ep in ("clocked", "continuous"):
+        schedule = schedule_of(done.config, ep=ep)
+        whole = accounted(done, table, schedule)
+        assert training_energy(done, table, schedule)[-1].nominal == pytest.approx(
+            whole.of("free", "nudged", "target", "homeostasis", "update").nominal
+        )
+
+
+def test_ideal_arrays_are_accounted_as_a_digital_accelerator(tmp_path: Path) -> None:
+    record = nh.run(experiment(hardware__backend="ideal", hardware__device=None), out=tmp_path)
+    assert set(record.energy) == {"table", "digital"}
+    assert {(side["precision"], side["dram"]) for side in record.energy["digital"]} == {
+        (precision, dram) for precision in ("int8", "fp16") for dram in (False, True)
+    }
+
+
+def test_without_a_table_there_is_no_account(tmp_path: Path) -> None:
+    record = nh.run(experiment(hardware__periphery=None), out=tmp_path)
+    assert record.energy == {}
+    assert record.ledger["counts"]
+    assert energy_of(record, EnergyTable.load("65nm"))["table"] == "periphery_65nm"
+
+
+def test_settings_without_a_table_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"energy: got settings, but hardware\.periphery names no table"):
+        experiment(hardware__periphery=None, energy__standby="none")
+
+
+def test_the_schedule_is_the_experiments_unless_said_otherwise() -> None:
+    config = experiment(energy__columns_per_adc=4, energy__standby="simulated").canonical()
+    assert schedule_of(config).parallelism.columns_per_adc == 4
+    assert schedule_of(config).standby == "simulated"
+    assert schedule_of(config, standby="none", columns_per_adc=None).standby == "none"
+    assert schedule_of(config, columns_per_adc=None).parallelism.columns_per_adc == 4
+    assert schedule_of({}).standby == "busy"  # of a record from before
+
+
+def test_the_hash_covers_the_table_and_the_devices_figures(tmp_path: Path) -> None:
+    def digest(e: Experiment) -> str:
+        return config_hash(e, file_contents(e, {}))
+
+    table, device = tmp_path / "t.toml", tmp_path / "d.toml"
+    table.write_text(table_path("32nm").read_text())
+    device.write_text(load_device("taox_hfox").to_toml())
+    mine = experiment(hardware__periphery=str(table), hardware__device=str(device))
+    before = digest(mine)
+    table.write_text(table.read_text().replace("nominal = 1.71", "nominal = 1.72"))
+    after_table = digest(mine)
+    device.write_text(device.read_text().replace("704", "705"))
+    assert len({before, after_table, digest(mine)}) == 3
+
+
+def test_what_could_not_be_accounted_is_refused_before_it_runs(tmp_path: Path) -> None:
+    device = tmp_path / "bare.toml"
+    text = load_device("taox_hfox").to_toml()
+    device.write_text(text[: text.index("[write]")])
+    bare = experiment(hardware__device=str(device))
+    with pytest.raises(InputError) as error:
+        check_accountable(bare)
+    said = str(error.value)
+    assert "hardware.periphery: got '32nm', with which this run could not be accounted; nothing was run" in said
+    assert f"{device}: write.potentiation_voltage and write.pulse_time, or write.potentiation_energy: missing" in said
+    file = tmp_path / "e.toml"
+    file.write_text('[hardware]\nbackend = "analog"\nperiphery = "3nm"\ndevice = "ecram"\n')
+    folder = tmp_path / "out"
+    result = CliRunner().invoke(app, ["run", str(file), "--out", str(folder)])
+    assert isinstance(result.exception, InputError)
+    assert "periphery '3nm': no such file, and no table of that name" in str(result.exception)
+    assert not folder.exists()
