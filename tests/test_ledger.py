@@ -113,8 +113,8 @@ def test_the_record_has_counts_facts_and_a_curve(tmp_path: Path) -> None:
     assert first["W1"]["training"]["reads"] == 100
     assert last == training_total(ledger["counts"])
     facts = ledger["facts"]["arrays"]["W1"]
-    assert {key: facts[key] for key in ("n_post", "n_pre", "tiles", "dac_bits", "adc_bits", "pulse_length")} == {
-        "n_post": 100, "n_pre": 64, "tiles": [1, 1], "dac_bits": 7, "adc_bits": 9, "pulse_length": 31,
+    assert {key: facts[key] for key in ("n_post", "n_pre", "tiles", "dac_bits", "adc_bits")} == {
+        "n_post": 100, "n_pre": 64, "tiles": [1, 1], "dac_bits": 7, "adc_bits": 9,
     }  # fmt: skip
     pulses = ledger["counts"]["W1"]["update"]["pulses_up"] + ledger["counts"]["W1"]["update"]["pulses_down"]
     assert facts["writes_per_cell"]["mean"] == pytest.approx(pulses / 6400)

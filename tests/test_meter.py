@@ -199,7 +199,9 @@ def test_ideal_arrays_have_no_conductance_and_no_pulses() -> None:
     array, ledger, _ = meter(IdealArray(torch.zeros(2, 2)))
     array.read(torch.ones(1, 2))
     array.update(OuterProducts((Product(torch.ones(1, 2), torch.ones(1, 2)),), 1.0), 1.0)
-    assert ledger.counts()["W1"] == {"inference": {"reads": 1.0, "dac_conversions": 2.0, "adc_conversions": 2.0}}
+    assert ledger.counts()["W1"] == {
+        "inference": {"reads": 1.0, "dac_conversions": 2.0, "adc_conversions": 2.0, "outer_products": 1.0}
+    }
 
 
 def products(seed: int = 0) -> OuterProducts:
@@ -427,7 +429,8 @@ def test_bp_by_hand() -> None:
                 "training.learning_rate": [0.1, 0.1], "training.dropout": []}  # fmt: skip
     counts, _ = batch_of(settings)
     assert counts["W1"]["forward"] == {"reads": 3.0, "dac_conversions": 192.0, "adc_conversions": 90.0}
-    assert set(counts["W1"]) == {"forward", "inference"}
+    assert set(counts["W1"]) == {"forward", "update", "inference"}
+    assert counts["W1"]["update"] == {"outer_products": 3.0}
     assert counts["W2"]["backward"] == {"reads_transposed": 3.0, "dac_conversions": 60.0, "adc_conversions": 90.0}
     assert counts["digital"]["forward"] == {"activations": 150.0, "adds": 150.0}
     assert counts["digital"]["backward"] == {"adds": 60.0, "macs": 150.0}

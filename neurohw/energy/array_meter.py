@@ -14,7 +14,7 @@ Events, per phase of the clock, under the array's name:
                                 and sampled likewise (crossbars pulse at the same time)
     longest_slots               the same if no train ended early: batch x length x terms
     line_pulses                 pulses on lines of either side and of every tile, expected and sampled likewise
-    outer_products              vectors x terms that trains wrote
+    outer_products              vectors x terms that the array wrote itself; else they are `macs` under "digital"
     programmed_cells            cells that `increment` is asked to change, or that `program` verifies
 and under "digital": `adds` (digital biases and partial sums of tiles), `macs` and `optimizer_words` of products that
 are summed digitally; under "buffer": `bits` (codes to DACs, codes from ADCs), `interconnect_bits` (outputs to the next
@@ -115,6 +115,8 @@ class ArrayMeter:
         """An update: parallel trains, or products summed digitally and cells written one by one."""
         trains = self.settings.trains
         gain = 0.0 if trains is None else rate * products.scale * trains.gain / trains.output_scale
+        if trains is None or trains.kind == "parallel":
+            self._count("outer_products", products.batch * len(products.terms))
         if trains is None or gain == 0.0:
             self._pulses(writes)
         elif trains.kind == "parallel":
@@ -209,7 +211,6 @@ class ArrayMeter:
     def _parallel(self, products: OuterProducts, gain: float, trains: Trains, writes: Writes) -> None:
         """Count the trains of all terms, crossbar by crossbar; all crossbars pulse at the same time."""
         self._count("longest_slots", products.batch * trains.length * len(products.terms))
-        self._count("outer_products", products.batch * len(products.terms))
         counted = writes.pulses_up is not None
         weight = SAMPLED_EVERY if counted and trains.fast_rate is None and self.updates >= ALL_LOOKED_AT else 1
         if self.updates % weight:

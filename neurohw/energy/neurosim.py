@@ -78,9 +78,10 @@ def side_by_side(array: NeuroSimArray, activity: float, pulses: float) -> list[d
 def array_models(breakdown: EnergyBreakdown, counts: Counts) -> list[dict[str, Any]]:
     """Return, array by array, what the same reads and write pulses cost by our account and by NeuroSim's formulas, J.
 
-    Reads. Ours: the account's "conduction" (V^2 G t in the cells, from the device's file) and "rows" (lines charged).
-    NeuroSim's: bit lines and rows charged, and no current through cells: in NeuroSim that is part of the converter.
-    Neither side has converters, their drivers, shift and add, buffers, or leakage. "ohmic" is our formula V^2 G t with
+    Reads. Ours: the account's "conduction" (V V_supply G t of the cells as they were) and "rows" (lines charged).
+    NeuroSim's: bit lines and rows charged, and no current through cells: its converters' formula takes the column's
+    resistance instead.
+    Neither side has converters, their drivers, shift and add, buffers, or leakage. "ohmic" is V^2 G t with
     NeuroSim's numbers, so that formula and numbers can be told apart.
     Writes. Ours: the account's "write". NeuroSim's: V_w^2 / R_avg t_pulse of each pulse. Neither side has half-selected
     cells or the lines of the pulses.
