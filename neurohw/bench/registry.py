@@ -77,6 +77,18 @@ def _meter() -> Rows:
     return meter()
 
 
+def _anchors() -> Rows:
+    from neurohw.bench.anchors import anchors
+
+    return anchors()
+
+
+def _deep_stdp() -> Rows:
+    from neurohw.bench.deep_stdp import deep_stdp
+
+    return deep_stdp()
+
+
 def _published() -> Rows:
     from neurohw.bench.published import published
 
@@ -94,6 +106,8 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], Rows]]] = {
     "netlist": ("the behavioural law of the kWTA against ngspice: separation, decision time, winners", _netlist),
     "spiking": ("overlap of the spiking target's winners with the ideal one's, against time and rate", _spiking),
     "meter": ("what counting events for the energy account costs in time", _meter),
+    "anchors": ("nJ of a product on published chips, against our low and high", _anchors),
+    "deep-stdp": ("the cost of clustering in Deep-STDP, in its authors' own estimate", _deep_stdp),
     "published": ("accuracies of the committed records against the published ones", _published),
 }
 
