@@ -16,9 +16,7 @@ from neurohw.energy.table import EnergyTable
 _ONE_EACH = Schedule(parallelism=Parallelism(columns_per_adc=1), standby="busy", digital="fp16")
 
 
-def _core(
-    table: str, array: ArrayFacts, events: dict[str, float], buffer_bits: float, **figures: Figure
-) -> EnergyBreakdown:
+def _core(table: str, array: ArrayFacts, events: dict[str, float], codes: float, **figures: Figure) -> EnergyBreakdown:
     """Account one product of a core; codes: bits to and from its converters."""
     device = Conditions("core", "core", {key.replace("_", ".", 1): figure for key, figure in figures.items()})
     counts = {"W1": {"inference": {"reads": 1.0, **events}}, "buffer": {"inference": {"bits": codes}}}

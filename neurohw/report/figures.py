@@ -24,7 +24,7 @@ from neurohw.report.tables import percent
 INK, PAPER, GRID = "#24292f", "#ffffff", "#d5d9de"  # the page replaces them by its own, light or dark
 CHANCE = 10.0  # percent, ten classes
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito 2008
-MARKERS = "osv^Dph"
+MARKERS = "osv^DPX"
 _STYLE = {
     "svg.hashsalt": "neurohw",
     "svg.fonttype": "none",

@@ -64,11 +64,11 @@ def _rules(data: Energies) -> Iterator[str]:
     ratios = [ep.nominal / bp.nominal for bp, ep in pairs if bp and ep and bp.nominal]
     told = []
     if ratios:
-        pairs_told = f"({len(ratios)} pairs alike in all else)"
+        pairs_told = f"({_pairs(ratios)} alike in all else)"
         told.append(f"EP takes {_between(ratios)} times the energy of BP per training image {pairs_told}")
     complete = [pair for pair in data.equals if not (pair.bp.account.uncounted or pair.ep.account.uncounted)]
     if at_equal := [pair.ep.energy.nominal / pair.bp.energy.nominal for pair in complete if pair.bp.energy.nominal]:
-        told.append(f"{_between(at_equal)} times until both have the same accuracy ({len(at_equal)} pairs)")
+        told.append(f"{_between(at_equal)} times until both have the same accuracy ({_pairs(at_equal)})")
     if told:
         yield f"{', and '.join(told)}."
 
@@ -83,6 +83,10 @@ def _doubts(data: Energies) -> Iterator[str]:
         name, times = widest[0]
         told += f"; the spread comes mostly from “{name}” (in {times} of {len(data.accounts)} points)"
     yield f"{told}."
+
+
+def _pairs(found: list[float]) -> str:
+    return f"{len(found)} pair{'s' if len(found) > 1 else ''}"
 
 
 def _between(values: list[float]) -> str:

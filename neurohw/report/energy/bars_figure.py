@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from textwrap import fill
 
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from neurohw.report.energy.account import Parts, PointEnergy
 from neurohw.report.energy.axes import ends, joules, whisker
@@ -82,8 +84,20 @@ def draw_shares(
     ax.set_xlim(0, 100)
     ax.set_xlabel("Share of the run's nominal energy, %")
     ax.set_title(title)
-    ax.legend(loc="upper left", bbox_to_anchor=(1.005, 1.04), fontsize=8.5, handlelength=1.2)
+    _say_colours(ax)
     _name_rows(ax, data)
+
+
+def _say_colours(ax: Axes) -> None:
+    """Draw the legend; parts of one colour share a line of it."""
+    by_colour: dict[str, tuple[Patch, list[str]]] = {}
+    for bars in ax.containers:
+        bar = bars.get_children()[0]
+        if isinstance(bar, Patch):
+            by_colour.setdefault(to_hex(bar.get_facecolor()), (bar, []))[1].append(str(bars.get_label()))
+    handles = [handle for handle, _ in by_colour.values()]
+    labels = [" / ".join(names) for _, names in by_colour.values()]
+    ax.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.005, 1.04), fontsize=8.5, handlelength=1.2)
 
 
 def write_basis(figure: Figure, basis: str) -> None:

@@ -34,12 +34,14 @@ PAIRS = (
     "at their high): both are accounted with one table, so most of the spread is common to them."
 )
 DIGITAL = (
-    "Energy of training per image; digital figures are nominal, ×: chip over digital, nominal over nominal. The "
+    "Energy of training per image; digital figures are nominal; ×: chip over digital, nominal over nominal. The "
     "digital side does the same products and updates as the arrays, a multiply-accumulate each, at the node of the "
-    "table; each operand that it reads from SRAM is used 16 times. On chip: all weights stay in SRAM. DRAM: every "
-    "weight is fetched once per batch and written back. Neurons and targets are counted as on the chip; control, "
-    "clock, leakage and evaluation are in no digital figure. Ideal points were simulated at full precision: what int8 "
-    "or fp16 would cost them in accuracy is not simulated. Low and high are in energy.csv."
+    "table. Both operands come from SRAM once in 16 uses, the weight from a memory that holds all weights, the other "
+    "from one of 8 kB; an update reads and writes every weight once a batch. On chip: all weights stay in SRAM. With "
+    "DRAM: every weight is fetched, and written back, once per training batch. Neurons, targets and optimisers are "
+    "counted as on the chip; neither leakage nor control is estimated, and no evaluation is in it. Training at int8 "
+    "without wider master weights is a bound that favours the digital side. Ideal points were simulated at full "
+    "precision: what int8 or fp16 would cost them in accuracy is not simulated. Low and high are in energy.csv."
 )
 TIME = (
     "Time: the latency model's, of the whole run, evaluation included, without pauses between images. Average power: "
@@ -61,14 +63,14 @@ TRUST = (
 )
 ASSUMED = "Each assumed figure in use, and the largest share of a point's nominal energy that it is a factor of."
 MODELS = (
-    "Energy of all arrays over the run, evaluation included. Reads, ours: conduction (V² G t in the cells, with the "
-    "conductances of the run) and the charging of rows. NeuroSim V2.1: C_BL V² of bit lines and C_row V_dd² of rows, "
-    "no current through cells (NeuroSim counts that with its converter), half of the rows driven, 128 × 128 cells, "
-    "0.5 V. V² G t, NeuroSim's cell: our formula with 240 kOhm, 0.5 V, 10 ns and half of the rows driven, to tell "
-    "formula from numbers. Writes, both: V² G t of each counted pulse; ours with the device's file, NeuroSim's with 4 "
-    "V, 50 ns and 240 kOhm. On no side: converters, their drivers, half-selected cells, lines of pulse trains, "
-    "buffers, leakage. One read per vector on both sides; NeuroSim itself would read once per bit of the input. –: "
-    "not counted in the run, or EP settled by itself, which NeuroSim does not model."
+    "Energy of all arrays over the run, evaluation included. Reads, ours: conduction (V V_supply G t of the cells, "
+    "with the conductances of the run) and the charging of rows. NeuroSim V2.1: C_BL V² of bit lines and C_row V_dd² "
+    "of rows, no current through cells (its converters' formula takes the column's resistance instead), half of the "
+    "rows driven, 128 × 128 cells, 0.5 V. V² G t, NeuroSim's cell: our formula with 240 kOhm, 0.5 V, 10 ns and half "
+    "of the rows driven, to tell formula from numbers. Writes, both: V² G t of each counted pulse; ours with the "
+    "device's file, NeuroSim's with 4 V, 50 ns and 240 kOhm. On no side: converters, their drivers, half-selected "
+    "cells, lines of pulse trains, buffers, leakage. One read per vector on both sides; NeuroSim itself would read "
+    "once per bit of the input. –: not counted in the run, or EP settled by itself, which NeuroSim does not model."
 )
 BARS = (
     "Dots: nominal energy of the whole run, means over seeds; whiskers: every figure at its low or at its high "
@@ -97,7 +99,7 @@ def basis(accounts: Sequence[PointEnergy], digitals: Sequence[PointDigital] = ()
         str(r.energy["table"]) for d in digitals for r in d.point.records if r.energy
     )
     seeds = sorted({seed for e in accounts for seed in e.seeds} | {seed for of in digitals for seed in of.seeds})
-    told = [f"table {tables}", f"seeds {', '.join(map(str, seeds))}" if len(seeds) < 9 else f"{len(seeds)} seeds"]
+    told = [f"table {tables}", _seeds(seeds)]
     return f"Basis: {'; '.join([*told, *_schedules(accounts)])}."
 
 
@@ -118,6 +120,12 @@ def uncounted_note(accounts: Sequence[PointEnergy]) -> str | None:
 def listed(texts: Iterable[str]) -> str:
     """Return texts, each once."""
     return "; ".join(dict.fromkeys(texts))
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    if len(seeds) > 8:
+        return f"{len(seeds)} seeds"
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
 
 
 def _schedules(accounts: Sequence[PointEnergy]) -> list[str]:

@@ -44,8 +44,9 @@ def wear_table(data: Sequence[PointEnergy]) -> Table:
     rows = []
     for e in data:
         for wear in e.wear:
-            cells = (wear.array, *(f"{v:.3g}" for v in (wear.mean, wear.p999, wear.max)))
-            rows.append((e.point, (*cells, *(_number(v) for v in (wear.endurance, wear.images, wear.runs)))))
+            cells = (wear.array, *(digits(v) for v in (wear.mean, wear.p999, wear.max)))
+            runs = _number(wear.runs).partition(" (")[0]
+            rows.append((e.point, (*cells, _number(wear.endurance), _number(wear.images), runs)))
     return table_of(columns, rows)
 
 
@@ -123,5 +124,10 @@ def _single(bounds: Bounds | None) -> str:
 def _number(bounds: Bounds | None) -> str:
     if bounds is None:
         return "not known"
-    spread = f" ({bounds.low:.3g} to {bounds.high:.3g})" if bounds.low != bounds.high else ""
-    return f"{bounds.nominal:.3g}{spread}"
+    spread = f" ({_powers(bounds.low)} to {_powers(bounds.high)})" if bounds.low != bounds.high else ""
+    return f"{_powers(bounds.nominal)}{spread}"
+
+
+def _powers(value: float) -> str:
+    """Return a large number as in "4.03e12"."""
+    return f"{value:.3g}".replace("e+0", "e").replace("e+", "e") if value >= 1e5 else digits(value)

@@ -75,10 +75,8 @@ def _width(table: Table, i: int) -> int:
 def _printed(table: Table) -> Printed:
     printed = Printed(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
     for i, column in enumerate(table.columns):
-        left = not i or column in _LEFT
-        most = min(_width(table, 0), _NAME) if not i else None
-        printed.add_column(column, justify="left" if left else "right", no_wrap=bool(i), max_width=most,
-                           min_width=_width(table, i) if i else most)  # fmt: skip
+        width = _width(table, i) if i else min(_width(table, 0), _NAME)
+        printed.add_column(column, justify="left" if not i or column in _LEFT else "right", width=width)
     for row in table.rows:
         printed.add_row(*map(Text, row.cells), style="bold" if row.point.ideal else "")
     return printed
