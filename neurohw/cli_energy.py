@@ -44,10 +44,21 @@ def energy(
         Literal["simulated", "busy", "none"] | None,
         typer.Option("--standby", help="How long leakage and bias run."),
     ] = None,
+    digital: Annotated[
+        Literal["int8", "fp16", "fp32"] | None,
+        typer.Option("--digital", help="Precision of the digital units, on the chip and beside it."),
+    ] = None,
+    phases_overlap: Annotated[
+        bool | None,
+        typer.Option("--overlap/--no-overlap", help="Decisions and digital work of one image during the next's reads."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Folder for tables (Markdown, CSV), JSON and figures.", show_default=False),
     ] = None,
+    save: Annotated[
+        bool, typer.Option("--save", help="Write the account into each record.json, in place of the one it has.")
+    ] = False,
 ) -> None:  # fmt: skip
     """Account finished records anew: joules, seconds and lifetime, from what was counted; runs nothing.
 
@@ -60,15 +71,22 @@ def energy(
     from neurohw.runs.energy import schedule_of
 
     shared = EnergyTable.load(table) if table else None
+    wanted = {
+        "ep": ep, "columns_per_adc": columns_per_adc, "tiles_at_once": tiles_at_once, "standby": standby,
+        "digital": digital, "phases_overlap": phases_overlap,
+    }  # fmt: skip
     accounts = []
     for folder, record in _records(folders):
         chosen = shared or EnergyTable.load(record.config.get("hardware", {}).get("periphery") or TABLE)
-        how = schedule_of(
-            record.config, ep=ep, columns_per_adc=columns_per_adc, tiles_at_once=tiles_at_once, standby=standby
-        )
-        accounts.append(_accounted(folder, record, chosen, how))
-    data = energies_of(group_records(accounts))
+        accounts.append((folder, _accounted(folder, record, chosen, schedule_of(record.config, **wanted))))
+    if save:  # once all of them could be accounted
+        for folder, record in accounts:
+            energy = {key: value for key, value in record.energy.items() if key != "items"}
+            record.model_copy(update={"energy": energy}).write_json(folder)
+    data = energies_of(group_records([record for _, record in accounts]))
     print_energies(_console(), data)
+    if save:
+        _say(f"accounts written into their record.json: {len(accounts)}")
     if out is not None:
         _write(data, out)
 

@@ -17,6 +17,7 @@ from neurohw.energy.table import EnergyTable, table_path
 from neurohw.errors import InputError
 from neurohw.runs.build import file_contents
 from neurohw.runs.energy import accounted, check_accountable, energy_of, schedule_of, training_energy
+from neurohw.runs.record import read_record
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -155,3 +156,18 @@ def test_what_could_not_be_accounted_is_refused_before_it_runs(tmp_path: Path) -
     assert isinstance(result.exception, InputError)
     assert "periphery '3nm': no such file, and no table of that name" in str(result.exception)
     assert not folder.exists()
+
+
+def test_a_record_can_be_accounted_anew_in_place(done: nh.RunRecord, tmp_path: Path) -> None:
+    done.write(tmp_path)
+    before = (tmp_path / "metrics.csv").read_bytes()
+    shown = CliRunner().invoke(app, ["energy", str(tmp_path), "--table", "65nm", "--digital", "int8"])
+    assert shown.exit_code == 0, shown.output
+    assert read_record(tmp_path).energy == done.energy  # nothing is written unless asked for
+    saved = CliRunner().invoke(app, ["energy", str(tmp_path), "--table", "65nm", "--digital", "int8", "--save"])
+    assert saved.exit_code == 0, saved.output
+    assert "accounts written into their record.json: 1" in saved.output
+    found = read_record(tmp_path)
+    assert (found.energy["table"], found.energy["schedule"]["digital"]) == ("periphery_65nm", "int8")
+    assert found.model_copy(update={"energy": done.energy}) == done
+    assert (tmp_path / "metrics.csv").read_bytes() == before

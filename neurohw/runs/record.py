@@ -47,6 +47,10 @@ class RunRecord(BaseModel):
     def write(self, folder: Path) -> None:
         """Write `record.json` and `metrics.csv` into the folder, each atomically."""
         write_curve(folder, self.curve)
+        self.write_json(folder)
+
+    def write_json(self, folder: Path) -> None:
+        """Write `record.json` into the folder, atomically."""
         write_text(folder / RECORD, json.dumps(self.model_dump(by_alias=True), indent=1) + "\n")
 
 

@@ -141,7 +141,7 @@ class _Session:
         record.write(self.folder)  # before the account, which may lack a figure: nothing of the run is lost then
         if self.experiment.hardware.periphery is not None and record.ledger:
             record.energy = energy_of(record, EnergyTable.load(self.experiment.hardware.periphery))
-            record.write(self.folder)
+            record.write_json(self.folder)
         return record
 
     def _epoch(self, epoch: Epoch, last: bool) -> None:
