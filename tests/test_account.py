@@ -21,7 +21,7 @@ from neurohw.energy.account import (
     account,
     facts_from,
 )
-from neurohw.energy.array_facts import TRAINING, checked
+from neurohw.energy.array_facts import TRAINING_PHASES, checked
 from neurohw.energy.baseline import Digital, digital_baseline
 from neurohw.energy.entries import ENTRIES
 from neurohw.energy.ranges import Figure, Range
@@ -404,7 +404,7 @@ def test_a_run_counts_what_an_account_needs() -> None:
     assert found.uncounted() == []
     curve = training_energy(done, TABLE)
     assert len(curve) == 1
-    assert curve[0].nominal == pytest.approx(found.of(*TRAINING).nominal)
+    assert curve[0].nominal == pytest.approx(found.of(*TRAINING_PHASES).nominal)
     settled = accounted(done, TABLE, Schedule(ep="continuous", standby="none"))
     assert "neurons" in settled.by_component()
     assert digital_baseline(done.ledger["counts"], found.facts, TABLE).training.nominal > 0

@@ -61,7 +61,8 @@ def on_chip(joules: float, seconds: float, writes: float) -> dict[str, Any]:
         "table": "periphery_32nm", "device": "taox_hfox", "schedule": asdict(Schedule(standby="busy")),
         "per_inference": bounds(joules / 10), "per_training_image": bounds(training / 100),
         "per_epoch": bounds(joules), "total": bounds(training + joules), "average_power": bounds(2e-3),
-        "tops_per_watt": bounds(5.0), "latency": bounds(seconds * (EPOCHS + 1)), "area": bounds(2e-8),
+        "tops_per_watt": bounds(5.0), "useful_tops_per_watt": bounds(0.5), "training_latency": bounds(seconds * EPOCHS),
+        "inference_latency": bounds(seconds / 10), "latency": bounds(seconds * (EPOCHS + 1)), "area": bounds(2e-8),
         "by_component_and_phase": {
             "adc": {"forward": bounds(0.75 * training), "inference": bounds(joules)},
             "write": {"update": bounds(0.25 * training)},
@@ -176,8 +177,8 @@ def test_the_digital_side_of_chips_and_of_ideal_points(energies: Energies) -> No
 def test_the_other_tables(energies: Energies) -> None:
     accounts = energies.accounts
     assert time_table(accounts).rows[0].cells == (
-        "BP · taox_hfox", "5 ms (2.5 to 15)", "2 mW (1 to 6)", "5 (2.5 to 15)", "0.02 mm2 (0.01 to 0.06)", "W1 25 %",
-        "100 %",
+        "BP · taox_hfox", "5 ms (2.5 to 15)", "100 us (50 to 300)", "2 mW (1 to 6)", "5 (2.5 to 15)",
+        "0.5 (0.25 to 1.5)", "0.02 mm2 (0.01 to 0.06)", "W1 25 %", "100 %",
     )  # fmt: skip
     assert trust_table(accounts).rows[0].cells[1:] == ("50.0 %", "30.0 %", "20.0 %", "adc")
     assert assumed_table(accounts).rows[0].cells == ("periphery_32nm kwta.energy", "20.0 %", "BP · taox_hfox")

@@ -9,7 +9,7 @@ from typing import Any
 
 from neurohw.errors import InputError
 
-TRAINING = ("forward", "backward", "free", "nudged", "target", "update", "homeostasis", "training")
+TRAINING_PHASES = ("forward", "backward", "free", "nudged", "target", "update", "homeostasis", "training")
 
 Counts = Mapping[str, Mapping[str, Mapping[str, float]]]  # component, phase, event
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from neurohw.energy.account import macs
-from neurohw.energy.array_facts import TRAINING, Counts, RunFacts
+from neurohw.energy.array_facts import TRAINING_PHASES, Counts, RunFacts
 from neurohw.energy.entries import BITS_OF
 from neurohw.energy.ranges import Range
 from neurohw.energy.table import EnergyTable
@@ -86,7 +86,7 @@ def digital_baseline(
     operation = _price(table, f"digital.multiply_{chosen.precision}") + add
     operands = (near + far) * (bits / chosen.reuse)
     in_all = sum(products.values())
-    in_training = sum(number for phase, number in products.items() if phase in TRAINING)
+    in_training = sum(number for phase, number in products.items() if phase in TRAINING_PHASES)
     rewritten = far * (2 * bits * weights * facts.batches)
     words = _optimiser_words(counts)
     optimiser = near * (32 * words)
@@ -136,4 +136,4 @@ def _other(counts: Counts, table: EnergyTable, precision: str, training: bool) -
 
 def _phases(counts: Counts, part: str, training: bool) -> list[Mapping[str, float]]:
     """Return the events of a component in the phases of training, or in the others."""
-    return [events for phase, events in counts.get(part, {}).items() if (phase in TRAINING) == training]
+    return [events for phase, events in counts.get(part, {}).items() if (phase in TRAINING_PHASES) == training]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from neurohw.energy.array_facts import TRAINING, RunFacts
+from neurohw.energy.array_facts import TRAINING_PHASES, RunFacts
 from neurohw.energy.latency import Latency
 from neurohw.energy.lifetime import Lifetime
 from neurohw.energy.prices import Item
@@ -83,12 +83,12 @@ class EnergyBreakdown:
     @property
     def per_training_image(self) -> Range | None:
         """Energy of a training image, J: all phases of training; association and inference left out."""
-        return self.of(*TRAINING) / self.facts.trained if self.facts.trained else None
+        return self.of(*TRAINING_PHASES) / self.facts.trained if self.facts.trained else None
 
     @property
     def per_epoch(self) -> Range | None:
         """Energy of an epoch of training, J."""
-        return self.of(*TRAINING) / self.facts.epochs if self.facts.epochs else None
+        return self.of(*TRAINING_PHASES) / self.facts.epochs if self.facts.epochs else None
 
     @property
     def average_power(self) -> Range | None:
@@ -110,6 +110,11 @@ class EnergyBreakdown:
         energy = self.of(*phases)
         operations = 2 * sum(self.macs.get(phase, 0.0) for phase in phases)
         return Range.of(operations / 1e12).over(energy) if operations and energy.low else None
+
+    @property
+    def _latency_of_an_image(self) -> Range | None:
+        """Seconds for an image to be inferred."""
+        return self.latency.of("inference") / self.facts.inferred if self.facts.inferred else None
 
     @property
     def useful_tops_per_watt(self) -> Range | None:
@@ -176,6 +181,7 @@ class EnergyBreakdown:
                "per_epoch": self.per_epoch, "total": self.total, "average_power": self.average_power,
                "tops_per_watt": self.tops_per_watt("inference"), "useful_tops_per_watt": self.useful_tops_per_watt,
                "latency": self.latency.total,
+               "training_latency": self.latency.of(*TRAINING_PHASES), "inference_latency": self._latency_of_an_image,
                "area": Range.total(self.area.values())}  # fmt: skip
         both = self.by(lambda item: (item.component, item.phase))
         nested: dict[str, dict[str, Any]] = {}

@@ -25,11 +25,15 @@ class Latency:
     arrays: dict[str, Range]
     overlap: bool = False
 
+    def of(self, *phases: str) -> Range:
+        """Return the time of some phases: their sum, or the longer of crossbars and all else where they overlap."""
+        whole, crossbars = (Range.total(of[p] for p in phases if p in of) for of in (self.phases, self.crossbars))
+        return Range.highest([crossbars, whole + crossbars * -1.0]) if self.overlap else whole
+
     @property
     def total(self) -> Range:
-        """The whole run: the sum of its phases, or the longer of crossbars and all else where they overlap."""
-        whole, crossbars = Range.total(self.phases.values()), Range.total(self.crossbars.values())
-        return Range.highest([crossbars, whole + crossbars * -1.0]) if self.overlap else whole
+        """The whole run."""
+        return self.of(*self.phases)
 
     def utilisation(self) -> dict[str, float]:
         """Return the share of the run's time in which each array worked (nominal)."""

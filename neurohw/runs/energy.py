@@ -10,7 +10,7 @@ from neurohw.config import EnergySection, Experiment
 from neurohw.devices.library import device_path, load_device
 from neurohw.devices.model import DeviceModel
 from neurohw.energy.account import account
-from neurohw.energy.array_facts import TRAINING, checked, facts_from
+from neurohw.energy.array_facts import TRAINING_PHASES, checked, facts_from
 from neurohw.energy.baseline import Digital, digital_baseline
 from neurohw.energy.breakdown import EnergyBreakdown
 from neurohw.energy.charges import ARRAY_RULES, RULES
@@ -18,12 +18,11 @@ from neurohw.energy.conditions import Conditions
 from neurohw.energy.neurosim import array_models
 from neurohw.energy.ranges import Range
 from neurohw.energy.schedule import Parallelism, Schedule
+from neurohw.energy.side import UNQUANTISED_BITS
 from neurohw.energy.table import EnergyTable
 from neurohw.errors import InputError
 from neurohw.runs.conditions import conditions
 from neurohw.runs.record import RunRecord
-
-UNQUANTISED_BITS = 8  # of converters where the run did not quantise, stated in every account's schedule
 
 
 def accounted(
@@ -100,7 +99,7 @@ def training_energy(
     for counts in curve:
         part = record.model_copy(update={"ledger": {**record.ledger, "counts": counts}})
         spent.append(accounted(part, table, clocked, load).total.nominal)
-    whole = accounted(record, table, chosen, load).of(*TRAINING)
+    whole = accounted(record, table, chosen, load).of(*TRAINING_PHASES)
     return [whole * (energy / spent[-1]) for energy in spent]
 
 

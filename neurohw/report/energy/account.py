@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from neurohw.report.data import Spread, spread_of
-from neurohw.report.energy.bounds import Bounds, mean_bounds, mean_of
+from neurohw.report.energy.bounds import Bounds, mean_of
 from neurohw.report.energy.wear import Wear, wear_of
 from neurohw.report.figures import CHANCE
 from neurohw.report.points import Point
@@ -39,8 +39,8 @@ class PointEnergy:
         accuracy: of the same records.
         components, phases: nominal energy of the run, J, by either; the largest first.
         total, latency: of the run, J and s.
-        training_latency: of its training, s.
-        average_power, tops_per_watt, area: W, 1e12 operations per joule, m2.
+        training_latency: of its training, s; inference_latency: of an image, s.
+        average_power, tops_per_watt, useful_tops_per_watt, area: W, 1e12 operations per joule (twice), m2.
         utilisation: share of the run's time in which each array worked; cells_used: share of the built cells.
         per_inference, per_training_image, per_epoch: J; None where nothing was inferred or trained.
         training: all phases of training, J; epochs: how many.
@@ -62,8 +62,10 @@ class PointEnergy:
     total: Bounds
     latency: Bounds
     training_latency: Bounds
+    inference_latency: Bounds | None
     average_power: Bounds | None
     tops_per_watt: Bounds | None
+    useful_tops_per_watt: Bounds | None
     area: Bounds
     utilisation: dict[str, float]
     cells_used: float
@@ -111,7 +113,8 @@ def _point_energy(point: Point) -> PointEnergy:
     summaries = [record.energy for record in records]
     nothing = Bounds(0.0, 0.0, 0.0)
     means = {key: mean_of([summary.get(key) for summary in summaries]) for key in (
-        "per_inference", "per_training_image", "per_epoch", "total", "latency", "average_power", "tops_per_watt", "area"
+        "per_inference", "per_training_image", "per_epoch", "total", "latency", "average_power", "tops_per_watt",
+        "area", "useful_tops_per_watt", "training_latency", "inference_latency",
     )}  # fmt: skip
     first = summaries[0]
     epochs = first["images"]["epochs"]
@@ -123,16 +126,18 @@ def _point_energy(point: Point) -> PointEnergy:
         _parts([_turned(summary["by_component_and_phase"]) for summary in summaries]),
         total=means["total"] or nothing,
         latency=means["latency"] or nothing,
-        training_latency=mean_bounds([_training_latency(summary) for summary in summaries]) or nothing,
+        training_latency=means["training_latency"] or nothing,
+        inference_latency=means["inference_latency"],
         average_power=means["average_power"],
         tops_per_watt=means["tops_per_watt"],
+        useful_tops_per_watt=means["useful_tops_per_watt"],
         area=means["area"] or nothing,
         utilisation=_shares([summary["utilisation"] for summary in summaries]),
         cells_used=first["cells_used"],
         per_inference=means["per_inference"],
         per_training_image=means["per_training_image"],
         per_epoch=means["per_epoch"],
-        training=means["per_epoch"] * epochs if means["per_epoch"] else None,
+        training=mean_of([summary["training_by_epoch"][-1] for summary in summaries if summary["training_by_epoch"]]),
         epochs=epochs,
         training_phases=_training_phases([summary.get("by_training_phase") or {} for summary in summaries]),
         provenance=_shares([summary["provenance"] for summary in summaries]),
@@ -144,13 +149,6 @@ def _point_energy(point: Point) -> PointEnergy:
         device=first["device"],
         schedule=first["schedule"],
     )
-
-
-def _training_latency(summary: Mapping[str, Any]) -> Bounds:
-    """Return the time of training: its phases' sum, or the longest of them where they are pipelined."""
-    phases = [seconds for phase, seconds in summary["latency_by_phase"].items() if phase not in UNLEARNT]
-    together = max if summary["schedule"]["parallelism"]["phases_overlap"] else sum
-    return Bounds(*(together([seconds[key] for seconds in phases] or [0.0]) for key in ("low", "nominal", "high")))
 
 
 def _training_phases(found: Sequence[Mapping[str, Mapping[str, float]]]) -> tuple[PhaseCost, ...]:

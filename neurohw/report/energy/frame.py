@@ -19,7 +19,8 @@ FRAME_COLUMNS = (
     *("low", "nominal", "high", "unit", "provenance", "figures"),
 )
 _QUANTITIES = {"per_inference": "J", "per_training_image": "J", "per_epoch": "J", "total": "J", "average_power": "W",
-               "tops_per_watt": "1e12/J", "latency": "s", "area": "m2"}  # fmt: skip
+               "tops_per_watt": "1e12/J", "useful_tops_per_watt": "1e12/J", "latency": "s",
+               "training_latency": "s", "inference_latency": "s", "area": "m2"}  # fmt: skip
 
 _Row = dict[str, Any]
 

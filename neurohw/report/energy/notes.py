@@ -12,7 +12,9 @@ MARK = "*"  # energy of something is missing
 
 COST = (
     "Nominal (low to high), means over seeds; low and high take every figure at its low or at its high together. Per "
-    "training image and per epoch: all phases of training, evaluation left out. Whole run: evaluation included."
+    "training image and per epoch: all phases of training, evaluation left out. Whole run: evaluation included. Off "
+    "the chip, and in no figure: the class sums of the association and the linear classifier; nor are verifying reads"
+    " of programmed cells."
 )
 REACHED = (
     "Energy of training until the accuracy was first reached, evaluation left out: nominal (low to high), mean over "
@@ -44,17 +46,21 @@ DIGITAL = (
     "precision: what int8 or fp16 would cost them in accuracy is not simulated. Low and high are in energy.csv."
 )
 TIME = (
-    "Time: the latency model's, of the whole run, evaluation included, without pauses between images. Average power: "
-    "energy over that time (bound by bound, so its ends are not the least and the most that it can be). TOPS/W: 2 "
-    "operations per multiply-accumulate of the arrays' reads, nothing else counted as an operation, all the energy of "
-    "the run (updates, digital, leakage) in the denominator. Arrays busy: share of the time in which an array is read "
-    "or written. Cells used: share of the built cells that hold weights (tiles are cut to the array's measure)."
+    "Time: the latency model's, of the whole run, evaluation included, without pauses between images; of an "
+    "inference: of one image. Average power: energy over that time (bound by bound: what makes a run slow makes it "
+    "cost more as well). TOPS/W: 2 operations per multiply-accumulate of the arrays' reads in inference, nothing else"
+    " counted as an operation, all the energy of inference (converters, digital, leakage) in the denominator; every "
+    "step of EP's relaxation counts. Useful TOPS/W: 2 operations per weight and image, however often the arrays are "
+    "read. Arrays busy: share of the time in which an array is read or written. Cells used: share of the built cells "
+    "that hold weights (without hardware.tile, arrays are cut to measure)."
 )
 PHASES = "Energy of training by the schedule's phases, evaluation left out; means over seeds."
 WEAR = (
     "Pulses per cell over the run: mean, 99.9th percentile, maximum over the cells; means over seeds. Lifetime: "
-    "training images until the cell at the 99.9th percentile has had as many pulses as the device's file says that it "
-    "endures (low to high where the file gives a spread), of the seed with the least; no refresh, no wear levelling."
+    "training images until the cell at the 99.9th percentile has had as many pulses as the device's file says that it"
+    " endures (low to high where the file gives a spread), of the seed with the least; no refresh, no wear levelling."
+    " Published endurances are mostly of full switching cycles; the small steps of learning wear less or are not "
+    "known."
 )
 TRUST = (
     "Shares of the run's nominal energy. An energy is as good as its weakest figure: published (measured or reported "
@@ -150,8 +156,8 @@ def _phrases(e: PointEnergy) -> list[str]:
     told += [f"digital units at {schedule['digital']}", leaks[schedule["standby"]]]
     told += ["phases of images pipelined"] if how["phases_overlap"] else []
     config = e.point.config
-    quantised = config.get("hardware.adc_bits") is not None and config.get("hardware.dac_bits") is not None
+    quantised = config.get("hardware.adc_bits") and config.get("hardware.dac_bits")
     if (bits := schedule["unquantised_bits"]) and not quantised:
         told.append(f"converters at {bits} bits where the run did not quantise")
-    told += [f"arrays {'together' if how['arrays_overlap'] else 'one after the other'}"]
+    told += [f"arrays read {'together' if how['arrays_overlap'] else 'one after the other'}"]
     return [*told, f"{schedule['ep']} relaxation"] if e.relaxes else told

@@ -20,7 +20,8 @@ def cost_table(data: Sequence[PointEnergy]) -> Table:
 
 def time_table(data: Sequence[PointEnergy]) -> Table:
     """Return time, power and area, and how much of the chip works."""
-    columns = ("Point", "Time of the run", "Average power", "TOPS/W", "Area", "Arrays busy", "Cells used")
+    columns = ("Point", "Time of the run", "Of an inference", "Average power", "TOPS/W", "Useful TOPS/W", "Area",
+               "Arrays busy", "Cells used")  # fmt: skip
     return table_of(columns, [(e.point, _time_cells(e)) for e in data])
 
 
@@ -110,8 +111,10 @@ def _time_cells(e: PointEnergy) -> tuple[str, ...]:
     busy = ", ".join(f"{array} {100 * share:.0f} %" for array, share in sorted(e.utilisation.items()))
     told = (
         bounds_text(e.latency, "s"),
+        bounds_text(e.inference_latency, "s"),
         marked(e, bounds_text(e.average_power, "W")),
         bounds_text(e.tops_per_watt, "1"),
+        bounds_text(e.useful_tops_per_watt, "1"),
     )
     return (*told, bounds_text(e.area, "m2"), busy, f"{100 * e.cells_used:.0f} %")
 
