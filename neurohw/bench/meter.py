@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from neurohw.loading import load_experiment
 from neurohw.networks.base import Network
 from neurohw.runs.build import build_circuit, build_network, build_plan
 from neurohw.runs.metering import metered
-from neurohw.runs.task import Task, build_task
+from neurohw.runs.task import build_task
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
 from neurohw.training.phases import Epoch, Phase, Samples
@@ -23,6 +24,7 @@ from neurohw.training.phases import Epoch, Phase, Samples
 _RULES = {"bp": "mnist_unsupervised_bp_1layer", "ep": "mnist_unsupervised_ep_1layer"}
 _ANALOG = {"hardware.backend": "analog", "hardware.device": "ecram"}
 _BACKENDS: dict[str, dict[str, Any]] = {"ideal": {}, "analog": _ANALOG}
+Train = Callable[[Network, TargetCircuit], None]
 GOAL = 1.05
 _WARM_UP = 110  # batches; the first 100 updates are looked at one by one
 
@@ -50,7 +52,7 @@ def meter(
 def _measure(rule: str, backend: str, neurons: int, batches: int, repeats: int) -> dict[str, Any]:
     overrides = {"network.layers": [784, neurons], **_BACKENDS[backend]}
     experiment = load_experiment(_RULES[rule], overrides)
-    sides = [_Side(experiment, batches, with_meters) for with_meters in (False, True)]
+    sides = _sides(experiment, batches)
     pairs, warm_up = [], -(-_WARM_UP // batches)
     for i in range(repeats + warm_up):
         order = sides if i % 2 else sides[::-1]
@@ -69,24 +71,37 @@ def _measure(rule: str, backend: str, neurons: int, batches: int, repeats: int) 
 
 
 class _Side:
-    """One training to time, on parts of its own."""
+    """The training to time: with meters around the parts, or on the same parts without them."""
 
-    def __init__(self, experiment: Experiment, batches: int, with_meters: bool) -> None:
-        self.streams = Streams(0)
-        self.task: Task = build_task(experiment, self.streams)
-        self.network: Network = build_network(experiment, self.streams, Clock())
-        self.circuit: TargetCircuit = build_circuit(experiment, self.streams, self.task.n_classes)
-        if with_meters:
-            parts = metered(experiment, self.network, self.circuit)
-            self.network, self.circuit = parts.network, parts.circuit
-        (phase, *_), _ = build_plan(experiment, self.task, self.network)
-        samples = Samples(phase.samples.images[: batches * phase.batch_size], None)
-        part = Phase(phase.name, samples, phase.batch_size, phase.rule, phase.schedule)
-        self.epoch = Epoch(part, 0, 1, True)
+    def __init__(
+        self, network: Network, circuit: TargetCircuit, train: Callable[[Network, TargetCircuit], None]
+    ) -> None:
+        self.network, self.circuit, self._train = network, circuit, train
+        self._arrays = [layer.array for layer in network.layers]
 
     def seconds(self) -> float:
         """Train the batches, and return how long it took."""
+        for layer, array in zip(self.network.layers, self._arrays, strict=True):
+            layer.array = array
         began = time.process_time()
-        train_epoch(self.network, self.circuit, self.circuit.initial(), self.epoch, self.task.as_input(),
-                    self.streams.generator("batches"), 1.0)  # fmt: skip
+        self._train(self.network, self.circuit)
         return time.process_time() - began
+
+
+def _sides(experiment: Experiment, batches: int) -> tuple[_Side, _Side]:
+    """Return the training without meters and with them; both on the same memory, whose place decides speed as well."""
+    streams = Streams(0)
+    task = build_task(experiment, streams)
+    network = build_network(experiment, streams, Clock())
+    circuit = build_circuit(experiment, streams, task.n_classes)
+    (phase, *_), _ = build_plan(experiment, task, network)
+    samples = Samples(phase.samples.images[: batches * phase.batch_size], None)
+    epoch = Epoch(Phase(phase.name, samples, phase.batch_size, phase.rule, phase.schedule), 0, 1, True)
+
+    def train(network: Network, circuit: TargetCircuit) -> None:
+        order = streams.generator("batches")
+        train_epoch(network, circuit, circuit.initial(), epoch, task.as_input(), order, 1.0)
+
+    plain = _Side(network, circuit, train)
+    parts = metered(experiment, network, circuit)
+    return plain, _Side(parts.network, parts.circuit, train)
