@@ -9,6 +9,7 @@ from neurohw.energy.prices import Counted, Item, Prices
 from neurohw.energy.ranges import Figure, Range
 from neurohw.errors import InputError
 
+_WHY = " (the ledger counted"
 Rule = Callable[[Counted, Prices], list[Item]]
 
 
@@ -19,18 +20,18 @@ def charged(counts: Counts, prices: Prices) -> list[Item]:
         InputError: a component or an event that no rule knows, or a figure that is missing; all by name.
     """
     items: list[Item] = []
-    wrong: dict[str, None] = {}  # every complaint, once
+    wrong: dict[str, str] = {}  # every complaint, once: what is missing, and what was counted first that needs it
     for part, phases in counts.items():
         for phase, events in phases.items():
             for event, count in events.items():
                 try:
-                    rule = _rule(Counted(part, phase, event, count), prices)
-                    if count:
-                        items += rule(Counted(part, phase, event, count), prices)
+                    counted = Counted(part, phase, event, count, events)
+                    rule = _rule(counted, prices)
+                    items += rule(counted, prices) if count else []
                 except InputError as error:
-                    wrong.setdefault(str(error))
+                    wrong.setdefault(str(error).partition(_WHY)[0], str(error))
     if wrong:
-        raise InputError("\n".join(wrong))
+        raise InputError("\n".join(wrong.values()))
     return items
 
 
@@ -67,10 +68,19 @@ def _array(counted: Counted, prices: Prices) -> ArrayFacts:
 def _dac(counted: Counted, prices: Prices) -> list[Item]:
     array = _array(counted, prices)
     bits = 1 if array.serial else prices.schedule.bits(array.dac_bits, f"{counted.part}.dac_bits")
-    cells = max(array.tile_shape) * array.devices_per_weight  # a line's length; either side may be driven
+    cells = _cells_on_a_line(counted, array)
     dac = prices.table.figure("dac.energy", why=counted.why, bits=bits, columns=cells)
     row = prices.table.figure("row.energy", why=counted.why, bits=bits, columns=cells)
     return [counted.item("dac", dac), counted.item("rows", row)]
+
+
+def _cells_on_a_line(counted: Counted, array: ArrayFacts) -> float:
+    """Return the cells along a driven line: those of an input's, of an output's, or their mean over conversions."""
+    n_post, n_pre = array.tile_shape
+    inputs = counted.beside.get("reads", 0.0) * array.n_pre * array.tiles[0]
+    outputs = counted.beside.get("reads_transposed", 0.0) * array.n_post * array.tiles[1]
+    share = inputs / (inputs + outputs) if inputs + outputs else 1.0
+    return (share * n_post + (1 - share) * n_pre) * array.devices_per_weight
 
 
 def _adc(counted: Counted, prices: Prices) -> list[Item]:
@@ -112,7 +122,7 @@ def _cell(component: str, key: str) -> Rule:
 def _pulse_lines(counted: Counted, prices: Prices) -> list[Item]:
     """A driver's pulse, and the line that it charges."""
     array = _array(counted, prices)
-    cells = max(array.tile_shape) * array.devices_per_weight
+    cells = sum(array.tile_shape) / 2 * array.devices_per_weight  # lines of either side pulse
     driver = prices.table.figure("pulse_line.energy", why=counted.why)
     line = prices.table.figure("row.energy", why=counted.why, columns=cells)
     return [counted.item("pulse lines", driver), counted.item("pulse lines", line)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from neurohw.energy.array_facts import RunFacts
 from neurohw.energy.conditions import Conditions
@@ -58,12 +59,13 @@ class Prices:
 
 @dataclass(frozen=True)
 class Counted:
-    """An event that was counted, where and when."""
+    """An event that was counted, where and when; `beside`: all events of the same component and phase."""
 
     part: str
     phase: str
     event: str
     count: float
+    beside: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def why(self) -> str:
