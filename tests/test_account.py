@@ -88,7 +88,8 @@ def test_energy_is_count_times_figure() -> None:
     assert by["target", "target"].nominal == 2 * IMAGES * OUT  # competitors and comparators
     assert by["homeostasis", "homeostasis"].nominal == 5 * OUT
     assert by["digital", "update"].nominal == 2 * 20 + 2 * 7
-    assert by["optimiser", "update"].nominal == 9 * 32
+    kept = 32 * IN * OUT / (8192 * 8)  # a word for each weight, over 8 kB
+    assert by["optimiser", "update"].nominal == pytest.approx(9 * 32 * kept**0.5)
     assert by["buffer", "free"].nominal == 1e4
     assert by["interconnect", "free"].nominal == 2e4
     assert by["pulse lines", "update"].nominal == 2 * 9e3  # driver and line
@@ -183,7 +184,23 @@ def test_a_network_that_settles_by_itself_is_converted_once() -> None:
     assert found["neurons", "free"].nominal == pytest.approx(IMAGES * OUT)
     assert found["pulse lines", "update"] == clocked["pulse lines", "update"]
     assert ("digital", "free") not in found  # analog neurons do it
-    assert found["buffer", "free"].nominal == pytest.approx(clocked["buffer", "free"].nominal / STEPS)
+    assert found["buffer", "free"].nominal == IMAGES * 8 * (IN + OUT)  # codes of what is converted
+    assert found["interconnect", "free"].nominal == IMAGES * 8 * OUT
+
+
+def test_a_held_input_conducts_while_the_network_is_nudged() -> None:
+    """One layer whose input is held: nothing is read again, but cells conduct and neurons are converted, each time."""
+    clock = {**COUNTS["clock"], "nudged": {"steps": IMAGES * STEPS, "images": IMAGES}}
+    counts = {**COUNTS, "clock": clock}
+    settle = Schedule(standby="none", ep="continuous")
+    for phases in (1, 2):
+        found = done(counts=counts, facts={**FACTS, "nudged_phases": phases}, table=unit_table(), schedule=settle)
+        by = found.by(lambda i: (i.component, i.phase))
+        assert by["conduction", "nudged"].nominal == pytest.approx(phases * by["conduction", "free"].nominal)
+        assert by["neurons", "nudged"].nominal == phases * IMAGES * OUT
+        assert by["adc", "nudged"].nominal == phases * IMAGES * OUT
+        assert ("dac", "nudged") not in by
+        assert found.latency.phases["nudged"].nominal == phases * IMAGES * (1 + 8)
 
 
 def test_continuous_settling_of_a_network_that_does_not_relax_changes_nothing() -> None:
@@ -265,16 +282,20 @@ def test_cells_die_after_their_endurance() -> None:
 def test_a_digital_accelerator_does_the_same_products() -> None:
     facts = facts_from(FACTS, COUNTS)
     small = digital_baseline(COUNTS, facts, TABLE, Digital("int8", dram=False))
-    assert small.macs == (2 * IMAGES * STEPS + IMAGES) * IN * OUT  # reads, and an outer product an image
+    outer = IMAGES * IN * OUT + 7  # a product an image, and some that were formed digitally
+    assert small.macs == 2 * IMAGES * STEPS * IN * OUT + outer
     each = TABLE.figure("digital.add_int8").range * 4 + TABLE.figure("digital.multiply_int8").range  # 32-bit sums
     assert small.parts["arithmetic"].nominal == pytest.approx(small.macs * each.nominal)
     bit = TABLE.figure("sram.energy").range.nominal  # all weights fit into 8 kB
     assert small.parts["sram"].nominal == pytest.approx(bit * 8 * (2 * small.macs / 16 + 2 * IN * OUT * 5))
     assert small.parts["dram"].nominal == 0
     fetched = digital_baseline(COUNTS, facts, TABLE, Digital("int8", dram=True))
-    bits = 2 * 8 * IN * OUT * 5 + 32 * 9
+    bits = 2 * 8 * IN * OUT * 5
     assert fetched.parts["dram"].nominal == pytest.approx(bits * 14e-12)
     assert fetched.total.nominal > small.total.nominal
+    adam = digital_baseline(COUNTS, facts_from(FACTS | {"optimizer": "adam"}, COUNTS), TABLE, Digital("int8"))
+    assert adam.parts["dram"].nominal == pytest.approx((bits + 32 * 9) * 14e-12)
+    assert adam.parts["optimiser"].nominal == pytest.approx(bit * 32 * 9 * (2 * 32 * IN * OUT / (8192 * 8)) ** 0.5)
     wide = digital_baseline(COUNTS, facts, TABLE, Digital("fp32", dram=False))
     assert wide.total.nominal > 4 * small.total.nominal
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from neurohw.bench.anchors import ANCHORS, anchors, hermes, isaac
-from neurohw.energy.neurosim import NeuroSimArray, conduction_energy, read_energy, side_by_side, write_energy
+from neurohw.energy.neurosim import NeuroSimArray, conduction_energy, read_energy, write_energy
 from neurohw.energy.table import EnergyTable
 
 
@@ -72,11 +72,3 @@ def test_neurosims_read_and_write() -> None:
     assert write_energy(NeuroSimArray(), 1) == pytest.approx(3.3e-12, rel=0.02)  # HARDWARE.md: 3.3 pJ
     one = NeuroSimArray(rows=1, columns=1)
     assert conduction_energy(one, 1.0) == pytest.approx(10.4e-15, rel=1e-2)  # HARDWARE.md: 10 fJ
-
-
-def test_both_models_stand_side_by_side() -> None:
-    ours, theirs = NeuroSimArray(), side_by_side(NeuroSimArray(), 0.5, 100)
-    assert [row["model"] for row in theirs] == ["NeuroSim V2.1", "V^2 G t"]
-    assert theirs[0]["read_joules"] == read_energy(ours)
-    assert theirs[1]["read_joules"] == conduction_energy(ours)
-    assert theirs[0]["write_joules"] == theirs[1]["write_joules"] == write_energy(ours, 100)

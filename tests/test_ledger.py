@@ -12,7 +12,7 @@ import torch
 
 from neurohw.circuits.target import TargetCircuit
 from neurohw.config import Experiment
-from neurohw.energy.ledger import EnergyLedger, training_total
+from neurohw.energy.ledger import EnergyLedger, of_training
 from neurohw.loading import load_experiment
 from neurohw.networks.base import Network
 from neurohw.runs import run as module
@@ -47,7 +47,7 @@ def test_counts_are_added_nested_and_merged() -> None:
     other.merge(ledger.counts())
     assert ledger.counts() == {"W1": {"free": {"reads": 7.0}}}
     assert other.counts() == {"W1": {"free": {"reads": 7.0}, "inference": {"reads": 5.0}}}
-    assert training_total(other.counts()) == {"W1": {"training": {"reads": 7.0}}}
+    assert of_training(other.counts()) == {"W1": {"free": {"reads": 7.0}}}
     restored = EnergyLedger()
     restored.load_state_dict(other.state_dict())
     assert json.loads(json.dumps(restored.counts())) == other.counts()
@@ -110,8 +110,8 @@ def test_the_record_has_counts_facts_and_a_curve(tmp_path: Path) -> None:
     assert clock["association"] == {"images": 2 * 100.0}
     assert clock["update"] == {"seconds": 14.0}
     first, last = ledger["ledger_curve"]
-    assert first["W1"]["training"]["reads"] == 100
-    assert last == training_total(ledger["counts"])
+    assert first["W1"]["forward"]["reads"] == 100
+    assert last == of_training(ledger["counts"])
     facts = ledger["facts"]["arrays"]["W1"]
     assert {key: facts[key] for key in ("n_post", "n_pre", "tiles", "dac_bits", "adc_bits")} == {
         "n_post": 100, "n_pre": 64, "tiles": [1, 1], "dac_bits": 7, "adc_bits": 9,

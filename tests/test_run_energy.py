@@ -139,6 +139,30 @@ def test_the_hash_covers_the_table_and_the_devices_figures(tmp_path: Path) -> No
     assert len({before, after_table, digest(mine)}) == 3
 
 
+def test_what_a_run_never_counts_may_be_missing_and_nothing_else(tmp_path: Path) -> None:
+    """A clocked BP run needs no neurons that settle; every run needs its writes and its digital side, EP's modes both."""
+    text = table_path("32nm").read_text()
+
+    def without(section: str) -> str:
+        start = text.index(f"[{section}]")
+        path = tmp_path / f"{section}.toml"
+        path.write_text(text[:start] + text[text.index("\n[", start) + 1 :])
+        return str(path)
+
+    bp = {"network__rule": "bp", "network__neurons": ("hardsigm", "hardsigm")}
+    check_accountable(experiment(hardware__periphery=without("neuron"), **bp))
+    check_accountable(experiment(hardware__periphery=without("kwta"), training__mode="supervised", **bp))
+    for section, key in (("pulse_line", "pulse_line.energy"), ("dram", "dram.energy"), ("digital", "digital.")):
+        for ep in ("clocked", "continuous"):
+            with pytest.raises(InputError, match=rf"{section}\.toml: {key}"):
+                check_accountable(experiment(hardware__periphery=without(section), energy__ep=ep))
+    ideal = experiment(hardware__backend="ideal", hardware__device=None, hardware__periphery=without("sram"))
+    with pytest.raises(InputError, match=r"sram\.energy"):
+        check_accountable(ideal)
+    with pytest.raises(InputError, match=r"neuron\.power"):
+        check_accountable(experiment(hardware__periphery=without("neuron"), energy__ep="continuous"))
+
+
 def test_what_could_not_be_accounted_is_refused_before_it_runs(tmp_path: Path) -> None:
     device = tmp_path / "bare.toml"
     text = load_device("taox_hfox").to_toml()

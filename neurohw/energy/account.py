@@ -96,4 +96,7 @@ def _standing_by(counts: Counts, prices: Prices, time: Latency) -> Iterator[Item
         yield from standby(seconds, counts, prices, None)
     elif prices.schedule.standby == "busy":
         model = Figure("latency model", time.total, "computed from the counts and the schedule")
-        yield from standby(time.phases, counts, prices, model)
+        whole = Range.total(time.phases.values()).nominal
+        shorter = time.total.nominal / whole if whole else 1.0  # where phases overlap
+        busy = {phase: seconds * shorter for phase, seconds in time.phases.items()}
+        yield from standby(busy, counts, prices, model)

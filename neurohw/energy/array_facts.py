@@ -35,6 +35,8 @@ class ArrayFacts:
         writes_per_cell: how often cells were pulsed, if the run counted it.
         read_passes: reads that hardware makes of one vector (bit-serial inputs, signs one after the other).
         serial: inputs are bit-serial: a conversion is of one bit.
+        devices_on_line: of them, those that hang on the lines of a read (a remedy's hidden ones do not); 0: all.
+        code_bits: of the codes to the DACs and from the ADCs.
         tile_size: outputs and inputs of a tile as it is built; None: cut to the array's measure.
         uncounted: what the run could not count of it, "pulses" or "conductance": no energy of it is in an account.
     """
@@ -48,6 +50,8 @@ class ArrayFacts:
     writes_per_cell: WritesPerCell | None = None
     read_passes: int = 1
     serial: bool = False
+    devices_on_line: float = 0
+    code_bits: tuple[int, int] = (8, 8)
     tile_size: tuple[int, int] | None = None
     uncounted: tuple[str, ...] = ()
 
@@ -82,6 +86,7 @@ class RunFacts:
         trained, inferred: images learnt from and images inferred, over the run; 0 leaves the figures per image out.
         epochs: of training.
         batches: updates, for what is fetched once a batch; 0 where it is not known.
+        optimizer_words: that a digital optimiser keeps per weight.
         nudged_phases: of EP: 1, or 2 where both signs of the nudge are relaxed.
     """
 
@@ -90,6 +95,7 @@ class RunFacts:
     inferred: float = 0.0
     epochs: float = 0.0
     batches: float = 0.0
+    optimizer_words: float = 0.0
     nudged_phases: float = 1.0
 
 
@@ -101,7 +107,7 @@ def facts_from(given: Mapping[str, Any], counts: Counts) -> RunFacts:
 
     Args:
         given: {"arrays": {"W1": {n_post, n_pre, tiles, ...}}, "images": {"trained", "inferred", "epochs", "batches"},
-            "nudged_phases"}; images that are not given are the clock's, by phase.
+            "nudged_phases", "optimizer"}; images that are not given are the clock's, by phase.
         counts: component, phase, event.
 
     Raises:
@@ -123,6 +129,7 @@ def facts_from(given: Mapping[str, Any], counts: Counts) -> RunFacts:
         "batches": images.get("batches", 0.0),
         "nudged_phases": given.get("nudged_phases") or 1.0,
     }
+    numbers["optimizer_words"] = 2.0 if given.get("optimizer") == "adam" else 0.0
     return RunFacts(arrays, **{key: _number(f"ledger facts: {key}", value) for key, value in numbers.items()})
 
 
@@ -152,6 +159,8 @@ def _array(where: str, given: Any) -> ArrayFacts:
         writes_per_cell=per_cell,
         read_passes=int(_number(f"{where}.read_passes", given.get("read_passes", 1))) or 1,
         serial=given.get("coding") == "bit-serial",
+        devices_on_line=_number(f"{where}.devices_on_line", given.get("devices_on_line") or 0),
+        code_bits=_pair(f"{where}.code_bits", given.get("code_bits")) or (8, 8),
         tile_size=_pair(f"{where}.tile_size", given.get("tile_size")),
         uncounted=tuple(key for key in ("pulses", "conductance") if given.get(key) == "unknown"),
     )

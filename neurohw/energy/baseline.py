@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from neurohw.energy.account import macs
 from neurohw.energy.array_facts import TRAINING_PHASES, Counts, RunFacts
-from neurohw.energy.entries import BITS_OF
+from neurohw.energy.entries import BITS_OF, memory_factor
 from neurohw.energy.ranges import Range
 from neurohw.energy.table import EnergyTable
+from neurohw.energy.work import ADAM_MACS
 
 Precision = Literal["int8", "fp16", "fp32"]
-_SMALL = 8192 * 8  # bits of the memory that sram.energy is of
+_WRITING = ("update", "training")  # the latter: of a curve
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,12 @@ def digital_baseline(
     """Return the energy of the same products and updates in digital arithmetic, at the table's node.
 
     Products: those the arrays computed (held inputs held here too); reads that only analog writing needs are left out.
-    Updates: a multiply-accumulate per weight and outer product that trains wrote; those formed digitally on the chip
-    are counted there, and the same here. Memory: both operands of a multiply-accumulate are read from SRAM once in
-    `reuse` times, the weight from one that holds all weights, the other from one of 8 kB; an update reads and writes
-    every weight once a batch. A bit of a memory costs sram.energy (8 kB) times the root of its size over 8 kB, as in
-    Horowitz, ISSCC 2014: 8 kB 10 pJ, 32 kB 20 pJ, 1 MB 100 pJ per 64 bits. DRAM: per training batch every weight once,
-    and back; with weights that stay on the chip, none. Neurons, targets and optimiser: as counted on the chip. Neither
-    leakage nor latency is estimated, and nothing for fetching weights to infer. int8 is what inference uses; training
-    at int8 without wider master weights is a bound that favours the digital side.
+    Updates: a multiply-accumulate per weight and outer product. Memory: both operands of a multiply-accumulate are read
+    from SRAM once in `reuse` times, the weight from one that holds all weights, the other from one of 8 kB; an update
+    reads and writes every weight once a batch; larger memories cost more a bit (`memory_factor`). DRAM: per training
+    batch every weight once, and back; with weights that stay on the chip, none. Neurons, targets and optimiser: as
+    counted on the chip. Neither leakage nor latency is estimated, and nothing for fetching weights to infer. int8 is
+    what inference uses; training at int8 without wider master weights is a bound that favours the digital side.
 
     Raises:
         InputError: the table lacks a figure.
@@ -79,18 +77,20 @@ def digital_baseline(
     bits = BITS_OF[chosen.precision]
     weights = sum(array.weights for array in facts.arrays.values())
     products = macs(counts, facts)
-    products["update"] = _outer_products(counts, facts)
+    formed = _formed_digitally(counts, facts)
+    products["update"] = _outer_products(counts, facts) + formed
     near = _price(table, "sram.energy")
-    far = near * math.sqrt(max(1.0, bits * weights / _SMALL))
+    far = near * memory_factor(bits * weights)
     add = _price(table, "digital.add_int8") * 4 if bits == 8 else _price(table, f"digital.add_{chosen.precision}")
     operation = _price(table, f"digital.multiply_{chosen.precision}") + add
     operands = (near + far) * (bits / chosen.reuse)
     in_all = sum(products.values())
     in_training = sum(number for phase, number in products.items() if phase in TRAINING_PHASES)
     rewritten = far * (2 * bits * weights * facts.batches)
-    words = _optimiser_words(counts)
-    optimiser = near * (32 * words)
-    learning, answering = (_other(counts, table, chosen.neurons, training) for training in (True, False))
+    words = _optimiser_words(counts) if facts.optimizer_words else 0.0
+    optimiser = near * (32 * words * memory_factor(32 * weights * facts.optimizer_words))
+    learning = _other(counts, table, chosen.neurons, True, formed)
+    answering = _other(counts, table, chosen.neurons, False)
     dram = Range.of(0.0)
     if chosen.dram and facts.batches:
         dram = _price(table, "dram.energy") * (2 * bits * weights * facts.batches + 32 * words)
@@ -114,17 +114,28 @@ def _outer_products(counts: Counts, facts: RunFacts) -> float:
 
 
 def _optimiser_words(counts: Counts) -> float:
-    """Return the words of a digital optimiser; those of a remedy that sums products before it writes are no part."""
-    increments = any(events.get("programmed_cells") for part in counts.values() for events in part.values())
-    words = sum(events.get("optimizer_words", 0.0) for events in counts.get("digital", {}).values())
-    return words if increments else 0.0
+    """Return the words that the optimiser read and wrote."""
+    return sum(events.get("optimizer_words", 0.0) for events in counts.get("digital", {}).values())
 
 
-def _other(counts: Counts, table: EnergyTable, precision: str, training: bool) -> Range:
-    """Return the energy of neurons, biases and targets, in training or else: an operation each."""
+def _formed_digitally(counts: Counts, facts: RunFacts) -> float:
+    """Return the multiply-accumulates of outer products formed by digital units, without those of the optimiser."""
+    macs = sum(events.get("macs", 0.0) for phase, events in counts.get("digital", {}).items() if phase in _WRITING)
+    weights = sum(array.weights for array in facts.arrays.values())
+    return max(0.0, macs - (ADAM_MACS * weights * facts.batches if facts.optimizer_words else 0.0))
+
+
+def _other(counts: Counts, table: EnergyTable, precision: str, training: bool, apart: float = 0.0) -> Range:
+    """Return the energy of neurons, biases and targets, in training or else: an operation each.
+
+    Args:
+        counts, table, precision: see `digital_baseline`.
+        training: or else.
+        apart: multiply-accumulates among them that are accounted elsewhere.
+    """
     add = _price(table, f"digital.add_{precision}")
     mac = add + _price(table, f"digital.multiply_{precision}")
-    total = Range.of(0.0)
+    total = mac * -apart
     for events in _phases(counts, "digital", training):
         total += mac * (events.get("macs", 0.0) + events.get("bias_updates", 0.0)) + add * events.get("adds", 0.0)
         if events.get("activations"):

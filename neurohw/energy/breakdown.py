@@ -113,8 +113,9 @@ class EnergyBreakdown:
 
     @property
     def _latency_of_an_image(self) -> Range | None:
-        """Seconds for an image to be inferred."""
-        return self.latency.of("inference") / self.facts.inferred if self.facts.inferred else None
+        """Seconds for an image to be inferred, whatever overlaps with the images before and after it."""
+        time = self.latency.phases.get("inference")
+        return time / self.facts.inferred if time and self.facts.inferred else None
 
     @property
     def useful_tops_per_watt(self) -> Range | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from neurohw.energy.array_facts import ArrayFacts, Counts
+from neurohw.energy.entries import memory_factor
 from neurohw.energy.prices import Counted, Item, Prices
 from neurohw.energy.ranges import Figure, Range
 from neurohw.errors import InputError
@@ -80,7 +81,7 @@ def _cells_on_a_line(counted: Counted, array: ArrayFacts) -> float:
     inputs = counted.beside.get("reads", 0.0) * array.n_pre * array.tiles[0]
     outputs = counted.beside.get("reads_transposed", 0.0) * array.n_post * array.tiles[1]
     share = inputs / (inputs + outputs) if inputs + outputs else 1.0
-    return (share * n_post + (1 - share) * n_pre) * array.devices_per_weight
+    return (share * n_post + (1 - share) * n_pre) * (array.devices_on_line or array.devices_per_weight)
 
 
 def _adc(counted: Counted, prices: Prices) -> list[Item]:
@@ -99,7 +100,7 @@ def _settled_conduction(counted: Counted, prices: Prices) -> list[Item]:
 
 
 def _conducting(counted: Counted, prices: Prices, time: Figure) -> Item:
-    """V V_supply t sum x^2 G, V_supply at least V."""
+    """V V_supply t sum x^2 G, V_supply at least V: it is taken to follow the input (a fixed rail costs |x|, more)."""
     voltage = prices.cell("read.voltage", counted.why)
     rail = prices.table.figure("read.supply", why=counted.why)
     supply = Figure(rail.key, Range.highest([rail.range, voltage.range]), rail.source, rail.scaled)
@@ -122,7 +123,7 @@ def _cell(component: str, key: str) -> Rule:
 def _pulse_lines(counted: Counted, prices: Prices) -> list[Item]:
     """A driver's pulse, and the line that it charges."""
     array = _array(counted, prices)
-    cells = sum(array.tile_shape) / 2 * array.devices_per_weight  # lines of either side pulse
+    cells = sum(array.tile_shape) / 2  # lines of either side, and of every crossbar, pulse and are counted
     driver = prices.table.figure("pulse_line.energy", why=counted.why)
     line = prices.table.figure("row.energy", why=counted.why, columns=cells)
     return [counted.item("pulse lines", driver), counted.item("pulse lines", line)]
@@ -137,8 +138,11 @@ def _operations(*operations: str) -> Rule:
 
 
 def _optimizer(counted: Counted, prices: Prices) -> list[Item]:
-    """A word of 32 bits, read or written."""
-    return [counted.item("optimiser", prices.table.figure("sram.energy", why=counted.why), factor=32)]
+    """A word of 32 bits, read or written, of a memory that holds all words of the optimiser, or of a remedy's sum."""
+    weights = sum(array.weights for array in prices.facts.arrays.values())
+    kept = 32 * weights * (prices.facts.optimizer_words or 1)
+    figure = prices.table.figure("sram.energy", why=counted.why)
+    return [counted.item("optimiser", figure, factor=32 * memory_factor(kept))]
 
 
 ARRAY_RULES: dict[str, Rule] = {

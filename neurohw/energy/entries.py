@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -21,6 +22,17 @@ class EntryKind:
 PRECISIONS = ("int8", "fp16", "fp32")
 BITS_OF = {"int8": 8, "fp16": 16, "fp32": 32}
 
+_SMALL_MEMORY = 8192 * 8  # bits of the memory that sram.energy is of
+
+
+def memory_factor(bits: float) -> float:
+    """Return what a bit of a memory of so many bits costs over one of 8 kB: the root of the ratio.
+
+    As in Horowitz, ISSCC 2014, 10.1109/ISSCC.2014.6757323: 8 kB 10 pJ, 32 kB 20 pJ, 1 MB 100 pJ per 64 bits.
+    """
+    return math.sqrt(max(1.0, bits / _SMALL_MEMORY))
+
+
 ENTRIES: dict[str, EntryKind] = {
     "read.voltage": EntryKind("V", "full scale of a read, where the device file has none"),
     "read.time": EntryKind("s", "one read, where the device file has none"),
@@ -39,13 +51,13 @@ ENTRIES: dict[str, EntryKind] = {
     "kwta.area": EntryKind("m2", "competitor"),
     "label.energy": EntryKind("J", "decision that the label takes"),
     "homeostasis.energy": EntryKind("J", "update of one neuron's threshold"),
-    "homeostasis.power": EntryKind("W", "neuron, always on"),
+    "homeostasis.power": EntryKind("W", "neuron, while the chip is on"),
     "homeostasis.area": EntryKind("m2", "neuron"),
     "neuron.power": EntryKind("W", "neuron while a network settles by itself"),
     "settle.time": EntryKind("s", "relaxation phase of a network that settles by itself"),
     "buffer.energy": EntryKind("J", "bit read or written"),
     "interconnect.energy": EntryKind("J", "bit moved"),
-    "sram.energy": EntryKind("J", "bit of a memory next to the digital units"),
+    "sram.energy": EntryKind("J", "bit of a memory of 8 kB next to the digital units; larger ones by `memory_factor`"),
     "dram.energy": EntryKind("J", "bit"),
     "digital.activation": EntryKind("J", "activation function"),
     "digital.time": EntryKind("s", "digital operation, all lanes working"),

@@ -69,10 +69,14 @@ def _block(array: SynapseArray, siemens_of: SiemensOf | None) -> Tensor | None:
     if conductances is None:
         return None if siemens_of is None else siemens_of(array.snapshot())
     total: Tensor | None = None
-    for name, bank in conductances().items():
-        if not name.startswith(_HIDDEN):
-            total = bank if total is None else total.add_(bank)
+    for bank in visible(conductances()).values():
+        total = bank if total is None else total.add_(bank)
     return total
+
+
+def visible(banks: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the banks of devices that a read of the array drives."""
+    return {name: bank for name, bank in banks.items() if not name.startswith(_HIDDEN)}
 
 
 @dataclass(frozen=True)

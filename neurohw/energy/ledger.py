@@ -8,8 +8,6 @@ from typing import Any, Protocol
 Counts = dict[str, dict[str, dict[str, float]]]  # component -> phase -> event -> count
 Entry = tuple[str, str, str, float]
 
-TRAINING = "training"
-
 
 class Source(Protocol):
     """A meter that keeps some counts to itself until they are asked for."""
@@ -74,17 +72,14 @@ class EnergyLedger:
             source.load_state_dict(state["held"][name])
 
 
-def training_total(counts: Counts) -> Counts:
-    """Return the counts of all phases of training together, under the one phase "training"."""
+def of_training(counts: Counts) -> Counts:
+    """Return the counts of the phases of training: all but inference and association."""
     apart = ("inference", "association")
-    total: dict[tuple[str, str, str], float] = {}
-    for component, phases in counts.items():
-        for phase, events in phases.items():
-            for event, count in events.items():
-                if phase not in apart:
-                    key = (component, TRAINING, event)
-                    total[key] = total.get(key, 0.0) + count
-    return _nested(total)
+    return _nested({
+        (component, phase, event): count
+        for component, phases in counts.items() for phase, events in phases.items() if phase not in apart
+        for event, count in events.items()
+    })  # fmt: skip
 
 
 def _nested(counts: Mapping[tuple[str, str, str], float]) -> Counts:

@@ -66,15 +66,6 @@ def conduction_energy(array: NeuroSimArray, activity: float = 0.5) -> float:
     return array.read_voltage**2 / array.resistance * array.read_time * cells
 
 
-def side_by_side(array: NeuroSimArray, activity: float, pulses: float) -> list[dict[str, float | str]]:
-    """Return both models of an array, a row each: what a product and `pulses` write pulses cost, J."""
-    write = write_energy(array, pulses)
-    return [
-        {"model": "NeuroSim V2.1", "read_joules": read_energy(array, activity), "write_joules": write},
-        {"model": "V^2 G t", "read_joules": conduction_energy(array, activity), "write_joules": write},
-    ]
-
-
 def array_models(breakdown: EnergyBreakdown, counts: Counts) -> list[dict[str, Any]]:
     """Return, array by array, what the same reads and write pulses cost by our account and by NeuroSim's formulas, J.
 

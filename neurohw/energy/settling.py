@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from neurohw.energy.array_facts import Counts, RunFacts
 from neurohw.errors import InputError
 
@@ -16,7 +14,7 @@ def settled(counts: Counts, facts: RunFacts) -> Counts:
     The T reads of a relaxation become one settling. The input's lines are held by one conversion through all phases,
     the other lines are driven by the neurons themselves; every neuron is converted once at the end of a settling, and
     codes are kept for what is converted. Cells conduct meanwhile, also those whose input was held and not read again.
-    Neurons do in analog what clocked ones compute in `digital`.
+    Neurons do in analog what clocked ones compute in `digital`, a softmax read-out's too.
 
     Args:
         counts: as a ledger gives them; clock.<phase>.steps tells where the network relaxed.
@@ -33,15 +31,13 @@ def settled(counts: Counts, facts: RunFacts) -> Counts:
         if not clock.get("images"):
             raise InputError(f"ledger: clock.{phase}.images: missing; continuous settling is counted per image")
         times = clock["images"] * (facts.nudged_phases if phase == "nudged" else 1.0)
-        before = after = 0.0
-        for name in facts.arrays:
-            events = _of_settlings(counts, name, phase, times, facts)
-            before += _conversions(counts.get(name, {}).get(phase, {}))
-            after += _conversions(events)
-            found.setdefault(name, {})[phase] = events
-        codes = counts.get("buffer", {}).get(phase)
-        if codes and before:
-            found["buffer"][phase] = {event: count * after / before for event, count in codes.items()}
+        codes = {"bits": 0.0, "interconnect_bits": 0.0}
+        for name, array in facts.arrays.items():
+            events = found.setdefault(name, {})[phase] = _of_settlings(counts, name, phase, times, facts)
+            to_dac, from_adc = array.code_bits
+            codes["bits"] += events["dac_conversions"] * to_dac + events["adc_conversions"] * from_adc
+            codes["interconnect_bits"] += times * array.n_post * from_adc
+        found.setdefault("buffer", {})[phase] = codes
         found.get("digital", {}).pop(phase, None)
         neurons = times * sum(array.n_post for array in facts.arrays.values())
         found.setdefault("neurons", {})[phase] = {"settlings": neurons}
@@ -66,7 +62,3 @@ def _per_vector(counts: Counts, name: str, phase: str) -> float:
     events = of_array.get(phase) or of_array.get("free", {})
     vectors = max(events.get(event, 0.0) for event in ("reads", "reads_transposed"))
     return events.get("read_conductance", 0.0) / vectors if vectors else 0.0
-
-
-def _conversions(events: Mapping[str, float]) -> float:
-    return events.get("dac_conversions", 0.0) + events.get("adc_conversions", 0.0)

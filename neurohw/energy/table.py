@@ -3,7 +3,7 @@
 A file `device_models/periphery_<node>.toml` has one line a figure:
 
     [adc]
-    energy = { low = 0.235, nominal = 1.71, high = 2.3, unit = "pJ", source = "...", bits = 8, scaling = ["bits"] }
+    energy = { low = 0.2, nominal = 1.7, high = 2.3, unit = "pJ", source = "...", bits = 8, scaling = ["resolution"] }
 
 How a figure is carried from its reference to where it is used (r: used over reference):
 - "none": it is not;
@@ -270,7 +270,7 @@ def _entry(key: str, given: Any, origin: str) -> Entry:
 
 def _explained(error: Any) -> str:
     place = "".join(f".{part}" for part in error["loc"])
-    message = error["msg"].removeprefix("Value error, ")
+    message = error["msg"].removeprefix("Value error, ").replace("Input should be", "allowed:")
     if error["type"] == "missing":
         return f"{place}: missing; allowed: {AS_ENTRY}"
     if error["type"] == "extra_forbidden":

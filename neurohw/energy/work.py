@@ -81,6 +81,8 @@ class NetworkWork:
         if self.digital_bias:
             yield "digital", "update", "adds", images * post
             yield "digital", "update", "bias_updates", batches * post
+        if self.difference:  # b1 - b0; between dynamical layers b1 + b0 too
+            yield "digital", "update", "adds", images * sum(self.dynamical) * min(2, len(self.dynamical))
         yield "digital", "update", "macs", outer
         if self.optimizer == "adam":
             yield "digital", "update", "macs", batches * ADAM_MACS * sum(self.cells)
@@ -95,8 +97,6 @@ class NetworkWork:
 
     def _nudged(self, images: float) -> Iterator[Entry]:
         steps, nudged = self.nudged_steps, self.sizes[-1]
-        if self.difference:  # b1 - b0; between dynamical layers b1 + b0 too
-            yield "digital", "nudged", "adds", images * sum(self.dynamical) * min(2, len(self.dynamical))
         yield from self._relaxed("nudged", images, steps)
         yield "clock", "nudged", "images", images
         last = self.dynamical[-1] if self.readout else nudged  # what feels the nudge

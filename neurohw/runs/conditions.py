@@ -89,8 +89,8 @@ def _half(device: DeviceModel, numbers: Mapping[str, Quantity]) -> Figure | str:
     of = _worst([numbers[key].source for key in keys], device)
     key = f"device {device.name} half of the write voltages"
     if "T" in device.cell:
-        leaks = Range(0.0, 0.01 * energy.nominal, 0.1 * energy.high)
-        return Figure(key, leaks, f"assumed: 1 % (at most 10 %) leaks through the select transistor; {of}")
+        leaks = Range(1e-4 * energy.low, 0.01 * energy.nominal, 0.1 * energy.high)
+        return Figure(key, leaks, f"assumed: 1 % (0.01 to 10 %) leaks through the select transistor; {of}")
     return Figure(key, energy, f"assumed: V/2 on every line of a pulse, no selectors; {of}")
 
 

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
 from neurohw.config import EnergySection, Experiment
 from neurohw.devices.library import device_path, load_device
 from neurohw.devices.model import DeviceModel
@@ -51,7 +53,7 @@ def accounted(
 
 
 def check_accountable(experiment: Experiment) -> None:
-    """Account one of every event that a run with this table and device can count, before the run.
+    """Account one of every event that a run of this experiment can count, before the run.
 
     Raises:
         InputError: there is no such table, or it or the device's file lacks a figure; all by name.
@@ -60,19 +62,43 @@ def check_accountable(experiment: Experiment) -> None:
     if hardware.periphery is None:
         return
     table = EnergyTable.load(hardware.periphery)
-    if hardware.backend == "ideal":
-        return
+    counts = _foreseen(experiment)
     array = {"n_post": 1, "n_pre": 1, "tiles": [1, 1], "devices_per_weight": 1,
              "dac_bits": hardware.dac_bits, "adc_bits": hardware.adc_bits}  # fmt: skip
-    counts = {"W1": {"free": dict.fromkeys(ARRAY_RULES, 1.0)}}
-    counts |= {part: {"free": dict.fromkeys(rules, 1.0)} for part, rules in RULES.items()}
+    facts = facts_from({"arrays": {"W1": array}, "images": {"batches": 1.0}}, counts)
     config = experiment.canonical()
-    device = _conditions(config["hardware"], load_device)
     try:
-        account(counts, {"arrays": {"W1": array}}, table, device, schedule_of(config))
+        digital_baseline(counts, facts, table, Digital("int8", True))
+        digital_baseline(counts, facts, table, Digital("fp16", True, experiment.energy.digital))
+        if hardware.backend != "ideal":
+            account(counts, facts, table, _conditions(config["hardware"], load_device), schedule_of(config))
     except InputError as error:
         raise InputError(f"hardware.periphery: got {hardware.periphery!r}, with which this run could not be accounted; "
                          f"nothing was run\n{error}") from None  # fmt: skip
+
+
+def _foreseen(experiment: Experiment) -> dict[str, Any]:
+    """Return one of every event that a run can count."""
+    training, phase = experiment.training, "free" if experiment.network.rule == "ep" else "forward"
+    reads = ("reads", "dac_conversions", "adc_conversions", "read_conductance")
+    writes = [event for event in ARRAY_RULES if event not in (*reads, "reads_transposed", "settled_conductance")]
+    digital = set(RULES["digital"])
+    if training.optimizer != "adam" and experiment.hardware.remedy == "none":
+        digital -= {"optimizer_words"}
+    decisions: dict[str, dict[str, float]] = {}
+    if training.mode != "unsupervised":
+        decisions["target"] = {"label_decisions": 1.0}
+    if training.mode != "supervised":
+        decisions["target"] = {**decisions.get("target", {}), "decisions": 1.0, "comparisons": 1.0}
+        decisions["homeostasis"] = {"homeostasis_updates": 1.0}
+    steps = {"steps": 1.0} if phase == "free" else {}
+    return {
+        "W1": {phase: dict.fromkeys(reads, 1.0), "update": dict.fromkeys(writes, 1.0)},
+        "digital": {phase: {"activations": 1.0}, "update": dict.fromkeys(digital, 1.0)},
+        "buffer": {phase: dict.fromkeys(RULES["buffer"], 1.0)},
+        "target": decisions,
+        "clock": {phase: {"images": 1.0, **steps}, "update": {"seconds": 1.0}},
+    }
 
 
 def training_energy(
@@ -83,24 +109,24 @@ def training_energy(
 ) -> list[Range]:
     """Return the energy of training in all up to and with each epoch, J, from the ledger's curve.
 
-    The curve does not tell phases apart, so a network that settles by itself has its whole training energy shared out
-    as clocked reads would spend it.
+    A curve that does not tell phases apart (as records had before) can be accounted as clocked only: a network that
+    settles by itself has its whole training energy shared out as clocked reads would spend it.
 
     Raises:
-        InputError: as `accounted`, or the ledger has no curve.
+        InputError: as `accounted`.
     """
-    curve = record.ledger.get("ledger_curve")
-    if not curve:
-        raise InputError(f"record {record.name!r}, seed {record.seed}: ledger_curve: missing or empty; "
-                         "this run counted no epochs")  # fmt: skip
     chosen = schedule or schedule_of(record.config)
-    clocked = dataclasses.replace(chosen, ep="clocked")
+    curve = record.ledger.get("ledger_curve") or []
+    merged = chosen.ep == "continuous" and any("training" in phases for counts in curve for phases in counts.values())
+    how = dataclasses.replace(chosen, ep="clocked") if merged else chosen
     spent = []
     for counts in curve:
         part = record.model_copy(update={"ledger": {**record.ledger, "counts": counts}})
-        spent.append(accounted(part, table, clocked, load).total.nominal)
+        spent.append(accounted(part, table, how, load).of(*TRAINING_PHASES))
+    if not merged:
+        return spent
     whole = accounted(record, table, chosen, load).of(*TRAINING_PHASES)
-    return [whole * (energy / spent[-1]) for energy in spent]
+    return [whole * (energy.nominal / spent[-1].nominal) for energy in spent]
 
 
 def energy_of(record: RunRecord, table: EnergyTable, schedule: Schedule | None = None) -> dict[str, Any]:
@@ -169,7 +195,12 @@ def schedule_of(config: Mapping[str, Any], **changed: Any) -> Schedule:
         config: of a record.
         changed: settings that take the place of the table's, by its keys; those that are None do not.
     """
-    wanted = EnergySection.model_validate(dict(config.get("energy", {})))
+    try:
+        wanted = EnergySection.model_validate(dict(config.get("energy", {})))
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        key = ".".join(map(str, wrong["loc"]))
+        raise InputError(f"record's configuration: energy.{key}: got {wrong['input']!r}; {wrong['msg']}") from None
     wanted = wanted.model_copy(update={key: value for key, value in changed.items() if value is not None})
     together = config.get("network", {}).get("rule") == "ep"
     parallelism = Parallelism(wanted.columns_per_adc, wanted.tiles_at_once, together, wanted.phases_overlap)

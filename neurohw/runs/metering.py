@@ -16,8 +16,8 @@ from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.periphery import output_scale
 from neurohw.crossbar.remedies import ANALOG_REMEDIES
 from neurohw.energy.array_meter import SNAPSHOT_UPDATES, ArrayMeter, ArraySettings
-from neurohw.energy.inside import SiemensOf, writes_per_cell
-from neurohw.energy.ledger import Counts, EnergyLedger, training_total
+from neurohw.energy.inside import SiemensOf, visible, writes_per_cell
+from neurohw.energy.ledger import Counts, EnergyLedger, of_training
 from neurohw.energy.metered_array import MeteredArray
 from neurohw.energy.metered_target import MeteredTarget
 from neurohw.energy.side import Converters
@@ -100,8 +100,8 @@ class Metered:
         return {"counts": counts, "facts": self._facts(epochs), "ledger_curve": list(curve)}
 
     def training_counts(self) -> Counts:
-        """Return all counts of training so far, under the one phase "training"."""
-        return training_total(self.ledger.counts())
+        """Return all counts of training so far."""
+        return of_training(self.ledger.counts())
 
     def _facts(self, epochs: int) -> dict[str, Any]:
         experiment, work = self.experiment, self.network.meter.work
@@ -222,10 +222,11 @@ def _array_facts(experiment: Experiment, array: Any, meter: ArrayMeter) -> dict[
     section, settings = experiment.hardware, meter.settings
     converters, trains = settings.converters, settings.trains
     wear = writes_per_cell(array)
-    devices = _AIHWKIT_DEVICES.get(section.remedy, 2) if section.backend == "aihwkit" else 1
+    devices = on_line = _AIHWKIT_DEVICES.get(section.remedy, 2) if section.backend == "aihwkit" else 1
     if section.backend == "analog":
         tile: Any = meter.tiles.grid[0][0]
-        devices = len(tile.conductances())
+        banks = tile.conductances()
+        devices, on_line = len(banks), len(visible(banks))
     counted = section.backend == "analog"
     return {
         "n_post": array.shape[0],
@@ -233,6 +234,7 @@ def _array_facts(experiment: Experiment, array: Any, meter: ArrayMeter) -> dict[
         "tiles": [len(meter.tiles.rows), len(meter.tiles.columns)],
         "tile_size": list(section.tile) if section.tile else None,
         "devices_per_weight": devices,
+        "devices_on_line": on_line,
         "dac_bits": converters.dac_bits or 0,
         "adc_bits": converters.adc_bits or 0,
         "code_bits": list(converters.codes),

@@ -64,7 +64,7 @@ def _rules(data: Energies) -> Iterator[str]:
     ratios = [ep.nominal / bp.nominal for bp, ep in pairs if bp and ep and bp.nominal]
     told = []
     if ratios:
-        pairs_told = f"({_pairs(ratios)} alike in all else)"
+        pairs_told = f"({_pairs(ratios)} on like devices and settings, each rule with its own learning rates)"
         told.append(f"EP takes {_between(ratios)} times the energy of BP per training image {pairs_told}")
     complete = [pair for pair in data.equals if not (pair.bp.account.uncounted or pair.ep.account.uncounted)]
     if at_equal := [pair.ep.energy.nominal / pair.bp.energy.nominal for pair in complete if pair.bp.energy.nominal]:

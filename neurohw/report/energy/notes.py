@@ -14,7 +14,8 @@ COST = (
     "Nominal (low to high), means over seeds; low and high take every figure at its low or at its high together. Per "
     "training image and per epoch: all phases of training, evaluation left out. Whole run: evaluation included. Off "
     "the chip, and in no figure: the class sums of the association and the linear classifier; nor are verifying reads"
-    " of programmed cells."
+    " of programmed cells. Conduction: the supply is taken to follow the input, V V_supply t sum x² G; a fixed rail "
+    "costs |x|, which is more."
 )
 REACHED = (
     "Energy of training until the accuracy was first reached, evaluation left out: nominal (low to high), mean over "
@@ -24,11 +25,11 @@ REACHED = (
     "full-precision learning, with the joules of a digital accelerator (see there) in equal parts per epoch."
 )
 EQUAL = (
-    "Pairs that differ by the rule only, at the highest round accuracy that both reach with every seed; means over "
-    "seeds until it was first reached, evaluation left out. Energy by epoch is counted. Time and writes by epoch are "
-    "not recorded: they are the whole training's, shared out evenly over its epochs. Writes: pulses of the cell at "
-    "the 99.9th percentile, of the array that has most. EP / BP: of the nominal figures (with all figures of both "
-    "sides at their low, or at their high)."
+    "Pairs named alike but for the rule (each rule has its own learning rates, smoothing and gamma), at the highest "
+    "round accuracy that both reach with every seed; means over seeds until it was first reached, evaluation left "
+    "out. Energy by epoch is counted. Time and writes by epoch are not recorded: they are the whole training's, "
+    "shared out evenly over its epochs. Writes: pulses of the cell at the 99.9th percentile, of the array that has "
+    "most. EP / BP: of the nominal figures (with all figures of both sides at their low, or at their high)."
 )
 PAIRS = (
     f"Energy of training per percentage point of accuracy above chance ({CHANCE:.0f} %), at the end of the runs, which "
@@ -52,7 +53,8 @@ TIME = (
     " counted as an operation, all the energy of inference (converters, digital, leakage) in the denominator; every "
     "step of EP's relaxation counts. Useful TOPS/W: 2 operations per weight and image, however often the arrays are "
     "read. Arrays busy: share of the time in which an array is read or written. Cells used: share of the built cells "
-    "that hold weights (without hardware.tile, arrays are cut to measure)."
+    "that hold weights (without hardware.tile, arrays are cut to measure). Area: cells, converters, drivers, tiles, "
+    "target circuit; no memory and no digital units."
 )
 PHASES = "Energy of training by the schedule's phases, evaluation left out; means over seeds."
 WEAR = (
@@ -120,7 +122,8 @@ def uncounted_note(accounts: Sequence[PointEnergy]) -> str | None:
     if not missing:
         return None
     told = listed(what for e in missing for what in e.uncounted)
-    return f"{MARK} Not counted, so missing from the energy of {len(missing)} of {len(accounts)} points: {told}."
+    of = f"{len(missing)} of {len(accounts)} points"
+    return f"{MARK} Not counted, so missing from the energy and the time of {of}: {told}."
 
 
 def listed(texts: Iterable[str]) -> str:

@@ -110,11 +110,11 @@ def _cost_cells(e: PointEnergy) -> tuple[str, ...]:
 def _time_cells(e: PointEnergy) -> tuple[str, ...]:
     busy = ", ".join(f"{array} {100 * share:.0f} %" for array, share in sorted(e.utilisation.items()))
     told = (
-        bounds_text(e.latency, "s"),
+        marked(e, bounds_text(e.latency, "s")),
         bounds_text(e.inference_latency, "s"),
         marked(e, bounds_text(e.average_power, "W")),
-        bounds_text(e.tops_per_watt, "1"),
-        bounds_text(e.useful_tops_per_watt, "1"),
+        marked(e, bounds_text(e.tops_per_watt, "1")),
+        marked(e, bounds_text(e.useful_tops_per_watt, "1")),
     )
     return (*told, bounds_text(e.area, "m2"), busy, f"{100 * e.cells_used:.0f} %")
 
