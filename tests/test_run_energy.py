@@ -140,7 +140,7 @@ def test_the_hash_covers_the_table_and_the_devices_figures(tmp_path: Path) -> No
 
 
 def test_what_a_run_never_counts_may_be_missing_and_nothing_else(tmp_path: Path) -> None:
-    """A clocked BP run needs no neurons that settle; every run needs its writes and its digital side, EP's modes both."""
+    """A clocked BP run needs no neurons that settle; every run needs its writes and its digital side."""
     text = table_path("32nm").read_text()
 
     def without(section: str) -> str:
