@@ -17,6 +17,7 @@ from neurohw.energy.table import EnergyTable, table_path
 from neurohw.errors import InputError
 from neurohw.runs.build import file_contents
 from neurohw.runs.energy import accounted, check_accountable, energy_of, schedule_of, training_energy
+from neurohw.runs.progress import Silent
 from neurohw.runs.record import read_record
 
 SMALL: dict[str, Any] = {
@@ -180,6 +181,28 @@ def test_what_could_not_be_accounted_is_refused_before_it_runs(tmp_path: Path) -
     assert isinstance(result.exception, InputError)
     assert "periphery '3nm': no such file, and no table of that name" in str(result.exception)
     assert not folder.exists()
+
+
+class _Stopping(Silent):
+    """Interrupts in the middle of the second epoch."""
+
+    def __init__(self) -> None:
+        self.images = 0
+
+    def tick(self, images: int) -> None:
+        self.images += images
+        if self.images >= 64 + 32:
+            raise KeyboardInterrupt
+
+
+def test_a_run_stopped_within_an_epoch_is_accounted_for_what_it_did(tmp_path: Path, done: nh.RunRecord) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        nh.run(experiment(), out=tmp_path, report=_Stopping())
+    stopped = read_record(tmp_path)
+    assert stopped.ledger["facts"]["images"]["epochs"] == 1.5
+    found = energy_of(stopped, EnergyTable.load("32nm"))
+    assert found["per_epoch"]["nominal"] == pytest.approx(done.energy["per_epoch"]["nominal"], rel=0.1)
+    assert found["training_by_epoch"] == done.energy["training_by_epoch"][:1]
 
 
 def test_a_record_can_be_accounted_anew_in_place(done: nh.RunRecord, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ class Metered:
     ledger: EnergyLedger
     experiment: Experiment
 
-    def record(self, epochs: int, curve: Sequence[Counts]) -> dict[str, Any]:
+    def record(self, epochs: float, curve: Sequence[Counts]) -> dict[str, Any]:
         """Return `ledger` of record.json: counts, facts, and the counts of training after each epoch.
 
         Args:
@@ -103,7 +103,7 @@ class Metered:
         """Return all counts of training so far."""
         return of_training(self.ledger.counts())
 
-    def _facts(self, epochs: int) -> dict[str, Any]:
+    def _facts(self, epochs: float) -> dict[str, Any]:
         experiment, work = self.experiment, self.network.meter.work
         arrays = [layer.array for layer in self.network.layers]
         meters = [array.meter for array in arrays if isinstance(array, MeteredArray)]

@@ -30,7 +30,7 @@ from neurohw.runs.record import CHECKPOINT, METRICS, RECORD, RunRecord, git_revi
 from neurohw.runs.task import Task, build_task
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
-from neurohw.training.phases import Epoch
+from neurohw.training.phases import Epoch, Phase
 
 Status = Literal["finished", "stopped", "failed"]
 CHECKPOINT_SECONDS = 300.0
@@ -109,6 +109,7 @@ class _Session:
         self.counted = True  # unless it goes on from a checkpoint without a ledger: half a count would mislead
         self.phases, self.plan = build_plan(experiment, task, self.network)
         self.progress = Progress(self.circuit.initial())
+        self.phase: Phase | None = None  # in progress
         self.signals = HeldSignals()
         self.git = git_revision()  # of the code that runs, which may change on disk while it does
 
@@ -146,6 +147,7 @@ class _Session:
 
     def _epoch(self, epoch: Epoch, last: bool) -> None:
         progress, phase = self.progress, epoch.phase
+        self.phase = phase
         images = len(phase.samples.images)
         self.report.begin(self._title(epoch), images)
         self._train(epoch)
@@ -226,6 +228,13 @@ class _Session:
         if self.experiment.evaluation.age_seconds:
             self.progress.metrics |= evaluate_ages(self.experiment, self.network, self.task, self.streams)
 
+    def _epochs_counted(self) -> float:
+        """Return how many epochs the ledger has counted, the part of one that was stopped included."""
+        progress, phase = self.progress, self.phase
+        if phase is None or not progress.batches:
+            return progress.done
+        return progress.done + min(progress.batches * phase.batch_size / len(phase.samples.images), 1.0)
+
     def _record(self, status: Status, message: str | None = None) -> RunRecord:
         progress = self.progress
         return RunRecord(
@@ -244,7 +253,7 @@ class _Session:
                 "train_images_per_second": progress.images / progress.train_seconds if progress.train_seconds else 0.0,
                 "epochs": progress.round,
             },
-            ledger=self.metered.record(progress.done, progress.ledger_curve) if self.counted else {},
+            ledger=self.metered.record(self._epochs_counted(), progress.ledger_curve) if self.counted else {},
             peak_memory_bytes=_peak_memory_bytes(),
             curve=progress.curve,
         )
