@@ -258,10 +258,16 @@ def _print_points(points: list[Any], jobs: int) -> None:
 
 
 def _print_report(records: list[Any], folder: Path, title: str | None) -> None:
+    from neurohw.report.energy.sections import energies_of
+    from neurohw.report.energy.terminal import print_energies
+    from neurohw.report.points import group_records
     from neurohw.report.write import accuracy_table, write_report
 
     page = write_report(records, folder, title)
     stdout.print(accuracy_table(records))
+    energies = energies_of(group_records(records))
+    if energies.accounts:
+        print_energies(stdout, energies, tables=1)
     stdout.print(f"report: {page}", highlight=False, soft_wrap=True)
 
 

@@ -17,13 +17,13 @@ _NAME = 34  # characters of a point's name before it is wrapped
 _GAP = 2
 
 
-def print_energies(console: Console, data: Energies) -> None:
-    """Print the answers, what holds for all tables, and every table with its note."""
+def print_energies(console: Console, data: Energies, tables: int | None = None) -> None:
+    """Print the answers, what holds for all tables, and every table with its note, or the first so many."""
     for answer in answers(data):
         console.print(Text(answer, "bold"))
     for remark in remarks(data):
         console.print(Text(remark, "dim"))
-    for title, table, note in energy_sections(data):
+    for title, table, note in list(energy_sections(data))[:tables]:
         console.print(Text(f"\n{title}", "bold"))
         for part in folded(table, console.width):
             console.print(_printed(part))
