@@ -129,7 +129,7 @@ def test_the_command_says_what_was_not_counted(folder: Path, tmp_path: Path) -> 
     array = ledger["facts"]["arrays"]["W1"] | {"pulses": "unknown"}  # as of remedies inside aihwkit's tiles
     changed = {**ledger, "facts": {**ledger["facts"], "arrays": {"W1": array}}}
     said = called(copied(folder / "bp-device-0", tmp_path / "unknown", ledger=changed), folder / "ep-device-0").output
-    assert "Not counted, so missing from the energy of 1 of 2 points: W1 pulses" in said
+    assert "Not counted, so missing from the energy and the time of 1 of 2 points: W1 pulses" in said
     (bp, *_), (ep, *_) = ([row for row in said.splitlines() if row.startswith(rule)] for rule in ("BP ·", "EP ·"))
     assert ") *" in bp
     assert "*" not in ep
