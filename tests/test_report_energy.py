@@ -199,7 +199,7 @@ def test_the_answers_come_first(energies: Energies) -> None:
     # BP's seeds reach 80 % after three and four epochs; ideal ones after one and one, of half a microjoule each
     assert "To 80 % accuracy with every seed, BP · taox_hfox takes least: 3.5 uJ (1.75 to 10.5)" in accuracies
     assert "BP · ideal takes least: 500 nJ" in accuracies
-    assert rules.startswith("EP takes 3 times the energy of BP per training image (1 pair alike in all else)")
+    assert rules.startswith("EP takes 3 times the energy of BP per training image (1 pair on like devices and settings")
     assert "1.8 times until both have the same accuracy" in rules
     assert doubts.startswith("20 % of a chip's nominal energy rests on assumed figures")
     console = Console(width=100, record=True)
