@@ -110,14 +110,12 @@ def _records(folders: Sequence[Path]) -> list[tuple[Path, RunRecord]]:
 
 def _accounted(folder: Path, record: RunRecord, table: Any, schedule: Schedule) -> RunRecord:
     """Return the record with its account, every line of it under `items`."""
-    from neurohw.runs.energy import accounted, energy_of
+    from neurohw.runs.energy import energy_of
 
     try:
-        found = energy_of(record, table, schedule)
-        items = accounted(record, table, schedule).rows() if "total" in found else []
+        return record.model_copy(update={"energy": energy_of(record, table, schedule, lines=True)})
     except InputError as error:
         raise InputError(f"{folder}: {error}") from None
-    return record.model_copy(update={"energy": {**found, "items": items}})
 
 
 def _write(data: Energies, out: Path) -> None:

@@ -259,7 +259,7 @@ def signalled(how: signal.Signals, batch: int, times: int = 1) -> Any:
 
 
 def test_held_signals_leave_other_handlers_and_threads_alone() -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the command line, if a test before this one ran it, set its own
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     with HeldSignals():
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
         assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler

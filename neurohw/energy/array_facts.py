@@ -127,9 +127,9 @@ def facts_from(given: Mapping[str, Any], counts: Counts) -> RunFacts:
         "inferred": inferred,
         "epochs": images.get("epochs", 0.0),
         "batches": images.get("batches", 0.0),
+        "optimizer_words": 2.0 if given.get("optimizer") == "adam" else 0.0,
         "nudged_phases": given.get("nudged_phases") or 1.0,
     }
-    numbers["optimizer_words"] = 2.0 if given.get("optimizer") == "adam" else 0.0
     return RunFacts(arrays, **{key: _number(f"ledger facts: {key}", value) for key, value in numbers.items()})
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from neurohw.energy.account import macs
 from neurohw.energy.array_facts import TRAINING_PHASES, Counts, RunFacts
-from neurohw.energy.entries import BITS_OF, memory_factor
+from neurohw.energy.entries import BITS_OF, Precision, memory_factor
 from neurohw.energy.ranges import Range
 from neurohw.energy.table import EnergyTable
 from neurohw.energy.work import ADAM_MACS
 
-Precision = Literal["int8", "fp16", "fp32"]
 _WRITING = ("update", "training")  # the latter: of a curve
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class EntryKind:
     per: str
 
 
-PRECISIONS = ("int8", "fp16", "fp32")
+Precision = Literal["int8", "fp16", "fp32"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 BITS_OF = {"int8": 8, "fp16": 16, "fp32": 32}
 
 _SMALL_MEMORY = 8192 * 8  # bits of the memory that sram.energy is of

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from neurohw.energy.entries import PRECISIONS
+from neurohw.energy.entries import PRECISIONS, Precision
 from neurohw.errors import InputError
 
-EP_MODES = ("clocked", "continuous")
-STANDBY = ("busy", "simulated", "none")
+EPMode = Literal["clocked", "continuous"]
+Standby = Literal["busy", "simulated", "none"]
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class Schedule:
     """
 
     parallelism: Parallelism = Parallelism()
-    ep: Literal["clocked", "continuous"] = "clocked"
-    digital: Literal["int8", "fp16", "fp32"] = "fp16"
-    standby: Literal["busy", "simulated", "none"] = "busy"
+    ep: EPMode = "clocked"
+    digital: Precision = "fp16"
+    standby: Standby = "busy"
     unquantised_bits: int | None = None
 
     def __post_init__(self) -> None:
-        for name, allowed in (("ep", EP_MODES), ("digital", PRECISIONS), ("standby", STANDBY)):
+        for name, allowed in (("ep", get_args(EPMode)), ("digital", PRECISIONS), ("standby", get_args(Standby))):
             if getattr(self, name) not in allowed:
                 raise InputError(f"{name}: got {getattr(self, name)!r}; allowed: {', '.join(allowed)}")
 

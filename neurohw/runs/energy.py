@@ -46,8 +46,20 @@ def accounted(
     """
     counts, facts = _counted(record)
     device = _conditions(record.config.get("hardware", {}), load)
+    return _priced(record, counts, facts, table, device, schedule or schedule_of(record.config))
+
+
+def _priced(
+    record: RunRecord,
+    counts: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    table: EnergyTable,
+    device: Conditions | None,
+    schedule: Schedule,
+) -> EnergyBreakdown:
+    """Return the account of some counts of a record; an error names the record."""
     try:
-        return account(counts, facts, table, device, schedule or schedule_of(record.config))
+        return account(counts, facts, table, device, schedule)
     except InputError as error:
         raise InputError(f"record {record.name!r}, seed {record.seed}: {error}") from None
 
@@ -119,17 +131,18 @@ def training_energy(
     curve = record.ledger.get("ledger_curve") or []
     merged = chosen.ep == "continuous" and any("training" in phases for counts in curve for phases in counts.values())
     how = dataclasses.replace(chosen, ep="clocked") if merged else chosen
-    spent = []
-    for counts in curve:
-        part = record.model_copy(update={"ledger": {**record.ledger, "counts": counts}})
-        spent.append(accounted(part, table, how, load).of(*TRAINING_PHASES))
+    facts = _counted(record)[1]
+    device = _conditions(record.config.get("hardware", {}), load)
+    spent = [_priced(record, counts, facts, table, device, how).of(*TRAINING_PHASES) for counts in curve]
     if not merged:
         return spent
     whole = accounted(record, table, chosen, load).of(*TRAINING_PHASES)
     return [whole * (energy.nominal / spent[-1].nominal) for energy in spent]
 
 
-def energy_of(record: RunRecord, table: EnergyTable, schedule: Schedule | None = None) -> dict[str, Any]:
+def energy_of(
+    record: RunRecord, table: EnergyTable, schedule: Schedule | None = None, lines: bool = False
+) -> dict[str, Any]:
     """Return the account of a record as plain data: `energy` of record.json.
 
     Beside the summary of the breakdown: `training_by_epoch`, the energy of training up to and with each epoch;
@@ -142,6 +155,7 @@ def energy_of(record: RunRecord, table: EnergyTable, schedule: Schedule | None =
         record: with a ledger.
         table: what circuits around the cells cost.
         schedule: None: as the record's configuration has it.
+        lines: every line of the account too, under `items`.
 
     Raises:
         InputError: as `accounted`.
@@ -153,6 +167,7 @@ def energy_of(record: RunRecord, table: EnergyTable, schedule: Schedule | None =
     spent = training_energy(record, table, schedule)
     return {
         **breakdown.summary(),
+        **({"items": breakdown.rows()} if lines else {}),
         "training_by_epoch": [energy.as_dict() for energy in spent],
         "by_training_phase": _by_training_phase(record, spent),
         "array_models": array_models(breakdown, checked(_counted(record)[0])),
