@@ -176,6 +176,18 @@ def test_read_and_weight_noise_have_the_asked_spread() -> None:
     assert cells.read(ones).std().item() == pytest.approx(0.1 * math.sqrt(16), rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("device", "remedy", "devices"),
+    [("constant_step", "none", 1.0), ("constant_step", "several-cells", 0.5), ("constant_step", "reference-cell", 2.0),
+     ("pcm", "one-sided", 2.0), ("pcm", "mixed-precision", 2.0), ("constant_step", "tiki-taka-v2", 1.0)],
+)  # fmt: skip
+def test_noise_of_cells_is_drawn_per_device_as_in_our_engine(device: str, remedy: str, devices: float) -> None:
+    """aihwkit's own noise is a weight's; the weight's variance is that of so many devices."""
+    array = AihwkitArray(torch.zeros(20, 16), device, remedy, ReadPath(None, None, 0.0, weight_noise=0.1))
+    expected = pytest.approx(0.1 * math.sqrt(devices * 16), rel=0.02)
+    assert (array.read(torch.ones(4000, 16)) - array.read(torch.ones(4000, 16))).std().item() / 2**0.5 == expected
+
+
 def test_the_two_directions_can_differ() -> None:
     array = AihwkitArray(uniform(4, 4), "ideal", read_path=ReadPath(), backward=PERFECT)
     post = torch.rand(3, 4)

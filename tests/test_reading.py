@@ -16,7 +16,8 @@ from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.periphery import ReadPath
 from neurohw.crossbar.reading import Reader
-from neurohw.devices.laws import ConstantStep
+from neurohw.crossbar.tiled import TiledArray
+from neurohw.devices.laws import ConstantStep, SoftBounds
 
 INF = math.inf
 N_IN, N_OUT = 12, 6
@@ -153,6 +154,75 @@ def test_the_devices_own_read_noise_adds_in_quadrature() -> None:
     found = array.read(INPUTS[0].expand(READS, -1).contiguous()).std(0)
     torch.testing.assert_close(found, (0.05 * INPUTS[0].norm()).expand(N_OUT), rtol=0.03, atol=0)
     assert not array.exact
+
+
+DEVICES = {  # a weight's noise over that of one device: the root of the sum of its devices' squared shares
+    "none": ("none", {}, 2, 1.0),
+    "differential": ("differential", {}, 2, math.sqrt(2)),
+    "reference-cell": ("reference-cell", {}, 2, math.sqrt(2)),
+    "one-sided": ("one-sided", {}, 1, math.sqrt(2)),
+    "four devices": ("several-cells", {"devices": 4}, 2, 0.5),
+    "significances 4, 2, 1": ("several-cells", {"devices": 3, "base": 2.0}, 2, math.sqrt(16 + 4 + 1) / 7),
+    "mixed-precision on a reference": ("mixed-precision", {"zero_shift": True}, 2, math.sqrt(2)),
+    "mixed-precision on a pair": ("mixed-precision", {}, 1, math.sqrt(2)),
+    "tiki-taka-v2": ("tiki-taka-v2", {}, 2, math.sqrt(2)),
+    "agad": ("agad", {}, 2, 1.0),
+}
+
+
+def unit_cells(kind: str, path: ReadPath, read_noise: float = 0.0) -> AnalogArray:
+    remedy, parameters, sided, _ = DEVICES[kind]
+    law = SoftBounds(step=0.001, w_max=1.0, w_min=-1.0, step_dtod=0.0, w_max_dtod=0.0, w_min_dtod=0.0)
+    device = DevicePopulation(law, read_noise=read_noise, zero=-1.2, sided=sided)
+    generator = torch.Generator().manual_seed(7)
+    return AnalogArray(WEIGHTS.t() / 2, device, remedy, path, generator=generator, remedy_parameters=parameters)
+
+
+def one_hot_spreads(array: AnalogArray | TiledArray) -> tuple[float, float]:
+    """Return the standard deviation of reads of single cells, forward and transposed, over 60,000 of each."""
+    n_post, n_pre = array.shape
+    pre, post = (torch.eye(n)[:2].repeat(60_000 // 2 // m, 1) for n, m in ((n_pre, n_post), (n_post, n_pre)))
+    found = []
+    for out, lines in ((array.read(pre), 2), (array.read_transposed(post), 2)):
+        apart = out.view(-1, lines, out.shape[1])
+        found.append((apart - apart.mean(0)).std().item())
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("kind", DEVICES)
+def test_the_noise_of_a_weight_is_that_of_its_devices(kind: str) -> None:
+    """Every device draws its own: whether the device's file or the read path says how much, and from both sides."""
+    of_one = DEVICES[kind][-1] * 0.05
+    for array in (unit_cells(kind, quiet(), read_noise=0.05), unit_cells(kind, quiet(weight_noise=0.05))):
+        assert one_hot_spreads(array) == pytest.approx((of_one, of_one), rel=0.02)
+
+
+def test_tiles_have_the_noise_of_their_devices() -> None:
+    path = quiet(weight_noise=0.05)
+    array = TiledArray(WEIGHTS.t() / 2, (4, 5), lambda block, _: AnalogArray(
+        block, DevicePopulation(ConstantStep(w_max=2.0, w_min=-2.0)), "differential", path))  # fmt: skip
+    assert one_hot_spreads(array) == pytest.approx((0.05 * math.sqrt(2),) * 2, rel=0.02)
+
+
+def test_relative_noise_is_that_of_every_device_and_its_reference() -> None:
+    """r^2 sum over devices of (share (w - zero))^2, from conductances: per siemens of each device."""
+    for kind in DEVICES:
+        array = unit_cells(kind, quiet(relative_noise=0.02))
+        siemens = {k.removeprefix("slow."): g for k, g in array.conductances().items() if not k.startswith("fast.")}
+        shares = {"cell0": 4 / 7, "cell1": 2 / 7, "cell2": 1 / 7} if "significances" in kind else {}
+        shares = dict.fromkeys(siemens, 0.25) if kind == "four devices" else shares
+        expected = 0.02 * sum((shares.get(name, 1.0) * g).square() for name, g in siemens.items()).sqrt()  # type: ignore[union-attr]
+        found = array.read(torch.eye(N_IN)[3].expand(READS, -1).contiguous()).std(0)
+        torch.testing.assert_close(found, expected[:, 3], rtol=0.03, atol=0)
+
+
+def test_transfers_read_the_hidden_devices_with_their_noise() -> None:
+    """Constant noise of two devices and noise relative to their conductances."""
+    array = unit_cells("tiki-taka-v2", quiet(weight_noise=0.05, relative_noise=0.02))
+    fast = array.cells.fast  # type: ignore[attr-defined]
+    found = array._read_columns(fast, torch.eye(N_IN)[3].expand(READS, -1).contiguous()).std(0)
+    pair = torch.stack(list(fast.conductances().values()))[:, :, 3]
+    torch.testing.assert_close(found, (2 * 0.05**2 + 0.02**2 * pair.square().sum(0)).sqrt(), rtol=0.03, atol=0)
 
 
 # coding

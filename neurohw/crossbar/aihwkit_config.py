@@ -72,6 +72,7 @@ class Remedy:
         build: makes aihwkit's device (a single one or a compound) from the cell.
         rate_gain: factor on the learning rate that makes the visible weight move by the whole product.
         transfers: updates go to a hidden fast array and reach the visible weight through transfers.
+        noise_power: variance of a weight whose devices have independent noise of variance 1 each.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Remedy:
     build: Callable[[Cell], Any]
     rate_gain: float = 1.0
     transfers: bool = False
+    noise_power: float = 1.0
 
 
 def _several_cells(cell: Cell) -> Any:
@@ -143,15 +145,21 @@ def _mixed_precision(cell: Cell) -> Any:
 
 _REMEDIES = (
     Remedy("none", "one device a weight, pulsed in situ", lambda cell: cell.device()),
-    Remedy("several-cells", "two devices a weight, averaged; each update goes to one at random", _several_cells, 2.0),
-    Remedy("reference-cell", "device less a fixed reference at its symmetry point", _reference_cell),
-    Remedy("one-sided", "a pair that is only potentiated, reset and rewritten when both saturate", _one_sided),
+    Remedy(
+        "several-cells", "two devices a weight, averaged; each update goes to one at random", _several_cells, 2.0,
+        noise_power=0.5,
+    ),
+    Remedy("reference-cell", "device less a fixed reference at its symmetry point", _reference_cell, noise_power=2.0),
+    Remedy(
+        "one-sided", "a pair that is only potentiated, reset and rewritten when both saturate", _one_sided,
+        noise_power=2.0,
+    ),
     Remedy("tiki-taka", "a fast array, transferred column by column (Gokmen & Haensch 2020)", _tiki_taka, 1.0, True),
     Remedy("tiki-taka-v2", "transfers through a digital buffer (Gokmen 2021)", _tiki_taka_v2, 1.0, True),
     Remedy("chopped-tiki-taka", "v2 with random sign flips (Rasch et al. 2023)", _chopped_tiki_taka, 1.0, True),
     Remedy("agad", "chopped, with a dynamic reference (Rasch et al. 2023)", _agad, 1.0, True),
     Remedy("mixed-precision", "products summed digitally, whole steps pulsed (Nandakumar 2020)", _mixed_precision),
-)
+)  # fmt: skip
 
 REMEDIES: dict[str, Remedy] = {remedy.name: remedy for remedy in _REMEDIES}
 
@@ -286,11 +294,12 @@ def build_rpu_config(
             raise InputError(f"remedy 'none' has no fields, but got {name!r}")
         set_field(built, name, value, f"remedy {remedy}")
     built.construction_seed = max(1, construction_seed)
+    devices = 2.0 if source.sided == 1 else chosen.noise_power
     kind = {"none": api.configs.SingleRPUConfig, "mixed-precision": api.configs.DigitalRankUpdateRPUConfig}
     return kind.get(remedy, api.configs.UnitCellRPUConfig)(
         device=built,
-        forward=io_parameters(forward),
-        backward=io_parameters(backward),
+        forward=io_parameters(forward.with_devices(devices)),
+        backward=io_parameters(backward.with_devices(devices)),
         update=update_parameters(pulses),
     )
 

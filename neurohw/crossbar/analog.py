@@ -19,6 +19,7 @@ from neurohw.crossbar.cells import CellBank, DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
 from neurohw.crossbar.reading import Reader
 from neurohw.crossbar.remedies import Parts, build_cells, find_analog_remedy
+from neurohw.crossbar.unit_cells import UnitCell
 from neurohw.crossbar.wires import Wires
 from neurohw.devices.laws import SoftBounds
 from neurohw.devices.model import DeviceModel
@@ -110,7 +111,7 @@ class AnalogArray(SynapseArray):
     def read(self, pre: Tensor, times: int = 1) -> Tensor:
         """Return W pre through DAC, noise and ADC, [B, n_post]."""
         matrix, variance = self._as_read()
-        out = self._forward(pre.to(torch.float32), matrix, variance, self._scale)
+        out = self._forward(pre.to(torch.float32), matrix, variance, self._scale, self.cells.noise_power)
         return out if self._compensation == "none" else out * self._correction
 
     def read_transposed(self, post: Tensor, times: int = 1) -> Tensor:
@@ -121,7 +122,8 @@ class AnalogArray(SynapseArray):
             post = post * self._correction
         if not post.is_contiguous():
             matrix = self._columns = matrix.contiguous() if self._columns is None else self._columns
-        return self._backward(post, matrix.t(), None if variance is None else variance.t(), self._scale)
+        transposed = None if variance is None else variance.t()
+        return self._backward(post, matrix.t(), transposed, self._scale, self.cells.noise_power)
 
     def update(self, products: OuterProducts, rate: float) -> Writes:
         """Pulse W += rate * products, term by term."""
@@ -210,8 +212,8 @@ class AnalogArray(SynapseArray):
         if self._matrix is None:
             self._columns = None
             self._matrix = self._in_place("matrix", self.cells.weights().t())
-            variance = self.cells.read_variance(self._relative) if self._noisy_cells else None
-            self._variance = None if variance is None else self._in_place("variance", variance.t())
+            variance = self._variance_of(self.cells)
+            self._variance = None if variance is None else self._in_place("variance", variance)
         return self._matrix, self._variance
 
     def _in_place(self, name: str, value: Tensor) -> Tensor:
@@ -237,8 +239,13 @@ class AnalogArray(SynapseArray):
         magnitudes = self.cells.weights().abs()
         return magnitudes.mean(1) if self._compensation == "per-column" else magnitudes.mean().reshape(1)
 
-    def _read_columns(self, matrix: Tensor, lines: Tensor) -> Tensor:
-        return self._forward(lines, matrix, None)
+    def _variance_of(self, cells: UnitCell) -> Tensor | None:
+        """Return the variance of the weights' noise beyond the constant one, [n_pre, n_post]; None if there is none."""
+        variance = cells.read_variance(self._relative) if self._noisy_cells else None
+        return None if variance is None else variance.t()
+
+    def _read_columns(self, cells: UnitCell, lines: Tensor) -> Tensor:
+        return self._forward(lines, cells.weights().t(), self._variance_of(cells), devices=cells.noise_power)
 
 
 def _with_device_noise(path: ReadPath, device: DevicePopulation) -> ReadPath:

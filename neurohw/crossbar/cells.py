@@ -160,10 +160,12 @@ class CellBank:
         """
         flicker = self.aging.flicker(self.seen)
         total = None if flicker is None else flicker.square_()
-        if relative:
-            own = (self.seen - self.population.zero).mul_(relative).square_()
-            total = own if total is None else total.add_(own)
-        return total
+        own = self.relative_variance(self.seen, relative)
+        return own if total is None else total if own is None else total.add_(own)
+
+    def relative_variance(self, weights: Tensor, relative: float) -> Tensor | None:
+        """Return the variance of noise relative to the conductance at which devices hold weights; None if none."""
+        return (weights - self.population.zero).mul_(relative).square_() if relative else None
 
     def reset(self, index: Tensor) -> None:
         """Reset some cells (flat indices) to the bottom of their range, one pulse each."""

@@ -37,11 +37,12 @@ class ReadPath:
         dac_bits: bits of the input converter, sign included (2^bits - 1 codes); None: not quantised.
         adc_bits: bits of the output converter, likewise.
         read_noise: standard deviation of the Gaussian noise added to every output before the ADC.
-        weight_noise: standard deviation of fresh Gaussian noise on every cell at every read.
+        weight_noise: standard deviation of fresh Gaussian noise on every device at every read; what it makes of a
+            weight follows from how devices make one.
         input_bound: inputs are clipped to +- this; inf: no bound.
         output_bound: outputs are clipped to +- this; inf: no bound.
         input_noise: standard deviation of fresh Gaussian noise on every input, after the DAC.
-        relative_noise: standard deviation of fresh noise on every cell at every read, relative to its conductance.
+        relative_noise: standard deviation of fresh noise on every device at every read, relative to its conductance.
         coding: how inputs are applied: "amplitude" or "pulse-width" (one read; they differ in time and energy, not in
             numbers) or "bit-serial" (a read and a conversion for each bit, added digitally).
         signed_passes: positive and negative inputs are read one after the other and subtracted digitally.
@@ -101,6 +102,10 @@ class ReadPath:
     def without_noise(self) -> ReadPath:
         """Return the same converters and bounds without noise."""
         return replace(self, read_noise=0.0, weight_noise=0.0, input_noise=0.0, relative_noise=0.0)
+
+    def with_devices(self, noise_power: float) -> ReadPath:
+        """Return the path whose noise of every device is that of a weight: of variance noise_power times a device's."""
+        return replace(self, weight_noise=self.weight_noise * math.sqrt(noise_power))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,12 +12,20 @@ from neurohw.crossbar.base import StateDict
 from neurohw.crossbar.periphery import ReadPath, converter_step
 
 
+class _Cells(NamedTuple):
+    """The cells of one read: weights [n_in, n_out], the variance of each beyond that of their constant noise."""
+
+    matrix: Tensor
+    variance: Tensor | None
+    noise: float
+
+
 class Reader:
     """The periphery of one side of one crossbar.
 
     y = ADC( g (W DAC(x + input noise)) / (1 + a |W x|) + o + noise ), with the column errors g, o fixed at making. What
-    is Gaussian and independent from read to read is drawn once at the output: noise on every cell adds the variance
-    sigma_w^2 sum_i x_i^2, which is exact.
+    is Gaussian and independent from read to read is drawn once at the output: noise on every device adds the variance
+    sigma_w^2 sum_i x_i^2 times what devices make of it in a weight, which is exact.
 
     Args:
         path: converters, noise and errors.
@@ -46,7 +55,9 @@ class Reader:
         """Whether two reads of the same input differ."""
         return bool(self.path.read_noise or self.path.weight_noise or self.path.relative_noise or self.path.input_noise)
 
-    def __call__(self, inputs: Tensor, matrix: Tensor, variance: Tensor | None, factor: float = 1.0) -> Tensor:
+    def __call__(
+        self, inputs: Tensor, matrix: Tensor, variance: Tensor | None, factor: float = 1.0, devices: float = 1.0
+    ) -> Tensor:
         """Return the read-out, [B, n_out].
 
         Args:
@@ -54,8 +65,10 @@ class Reader:
             matrix: [n_in, n_out], the weights as the cells hold them.
             variance: [n_in, n_out], of each cell's noise per read beyond the constant one; None: no such.
             factor: digital, on the output.
+            devices: `UnitCell.noise_power`, of the constant noise of the devices that make a weight.
         """
         path = self.path
+        cells = _Cells(matrix, variance, path.weight_noise * math.sqrt(devices))
         if (self._perfect and variance is None) or not len(inputs):
             out = inputs @ matrix if inputs.is_contiguous() else (matrix.t() @ inputs.t()).t()
             return out if factor == 1.0 else out.mul_(factor)
@@ -65,23 +78,21 @@ class Reader:
             largest = torch.maximum(-least, most) / path.input_bound
             scale = largest.clamp_(min=1e-30 if self._scaled else 1.0)
         if not path.signed_passes:
-            return self._coded(inputs, matrix, variance, scale, factor)
+            return self._coded(inputs, cells, scale, factor)
         signed = torch.cat([inputs.clamp(min=0), inputs.clamp(max=0).neg_()])
-        both = self._coded(signed, matrix, variance, scale, factor)
+        both = self._coded(signed, cells, scale, factor)
         return both[: len(inputs)] - both[len(inputs) :]
 
-    def _coded(
-        self, inputs: Tensor, matrix: Tensor, variance: Tensor | None, scale: Tensor | float, factor: float
-    ) -> Tensor:
+    def _coded(self, inputs: Tensor, cells: _Cells, scale: Tensor | float, factor: float) -> Tensor:
         """Return the read of inputs / scale as amplitudes (or widths) or bit by bit, times scale and factor."""
         path = self.path
         if path.dac_bits is None:
             inputs = inputs / scale if self._bounded else inputs
-            return self._converted(inputs, matrix, variance, 1.0, scale * factor)
+            return self._converted(inputs, cells, 1.0, scale * factor)
         step = 2 * path.input_bound * converter_step(path.dac_bits)
         codes = (inputs * (1 / (scale * step))).round_()
         if path.coding != "bit-serial":
-            return self._converted(codes, matrix, variance, step, scale * factor)
+            return self._converted(codes, cells, step, scale * factor)
         sign, left = codes.sign(), codes.abs()
         total: Tensor | None = None
         for bit in range(path.dac_bits - 1):
@@ -89,24 +100,22 @@ class Reader:
             left = (left - digit).mul_(0.5)
             # each bit is applied at the full input bound and read by itself; digital factors put it in its place
             place = scale * (factor * step * 2**bit / path.input_bound)
-            part = self._converted(sign * digit, matrix, variance, path.input_bound, place)
+            part = self._converted(sign * digit, cells, path.input_bound, place)
             total = part if total is None else total.add_(part)
         assert total is not None
         return total
 
-    def _converted(
-        self, codes: Tensor, matrix: Tensor, variance: Tensor | None, unit: float, factor: Tensor | float
-    ) -> Tensor:
+    def _converted(self, codes: Tensor, cells: _Cells, unit: float, factor: Tensor | float) -> Tensor:
         """Return factor * ADC(noise + unit * codes @ matrix)."""
         path = self.path
         if path.input_noise:
             codes = codes + self._gauss(codes.shape).mul_(path.input_noise / unit)
         step = 1.0 if path.adc_bits is None else 2 * path.output_bound * converter_step(path.adc_bits)
-        noise, strength = self._noise(codes, matrix, variance, unit, step)
+        noise, strength = self._noise(codes, cells, unit, step)
         if noise is not None and self._plain:
-            out = noise.addmm_(codes, matrix, alpha=unit / step, beta=strength)
+            out = noise.addmm_(codes, cells.matrix, alpha=unit / step, beta=strength)
         else:
-            out = self._distorted((codes @ matrix).mul_(unit / step), step)
+            out = self._distorted((codes @ cells.matrix).mul_(unit / step), step)
             out = out if noise is None else out.add_(noise, alpha=strength)
         if path.adc_bits is not None:
             out.round_()
@@ -121,20 +130,18 @@ class Reader:
             out = out / out.abs().mul_(self.path.nonlinearity * step).add_(1)
         return out.mul_(self._gain).add_(self._offset / step)
 
-    def _noise(
-        self, codes: Tensor, matrix: Tensor, variance: Tensor | None, unit: float, step: float
-    ) -> tuple[Tensor | None, float]:
+    def _noise(self, codes: Tensor, cells: _Cells, unit: float, step: float) -> tuple[Tensor | None, float]:
         """Return output noise [B, n_out] and the factor that makes it steps of the ADC; None if there is none."""
         path = self.path
-        if not (path.read_noise or path.weight_noise) and variance is None:
+        if not (path.read_noise or cells.noise) and cells.variance is None:
             return None, 0.0
-        noise = self._gauss_like(codes, matrix.shape[1])
-        if not path.weight_noise and variance is None:
+        noise = self._gauss_like(codes, cells.matrix.shape[1])
+        if not cells.noise and cells.variance is None:
             return noise, path.read_noise / step
         squares = codes.square()
-        power: Tensor = squares.sum(1, keepdim=True).mul_((path.weight_noise * unit) ** 2).add_(path.read_noise**2)
-        if variance is not None:
-            power = torch.addmm(power.expand_as(noise), squares, variance, alpha=unit**2)
+        power: Tensor = squares.sum(1, keepdim=True).mul_((cells.noise * unit) ** 2).add_(path.read_noise**2)
+        if cells.variance is not None:
+            power = torch.addmm(power.expand_as(noise), squares, cells.variance, alpha=unit**2)
         return noise.mul_(power.sqrt_()), 1 / step
 
     def _gauss_like(self, codes: Tensor, n_out: int) -> Tensor:

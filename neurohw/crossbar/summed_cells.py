@@ -13,7 +13,7 @@ from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero, whole_counts
 from neurohw.crossbar.unit_cells import UnitCell
 
-ReadColumns = Callable[[Tensor, Tensor], Tensor]  # (matrix [n_pre, n_post], inputs [m, n_pre]) -> [m, n_post]
+ReadColumns = Callable[[UnitCell, Tensor], Tensor]  # (cells, inputs [m, n_pre]) -> [m, n_post]
 
 
 class MixedPrecision(UnitCell):
@@ -24,7 +24,7 @@ class MixedPrecision(UnitCell):
     """
 
     def __init__(self, inner: UnitCell, weights: Tensor, generator: torch.Generator) -> None:
-        super().__init__(inner.banks, generator)
+        super().__init__(inner.banks, inner.shares, generator)
         self.inner = inner
         self.granularity, self.reach = inner.granularity, inner.reach
         self.buffers = inner.buffers
@@ -33,6 +33,15 @@ class MixedPrecision(UnitCell):
     def weights(self) -> Tensor:
         """Return the inner cell's weights."""
         return self.inner.weights()
+
+    @property
+    def noise_power(self) -> float:
+        """Return the inner cell's."""
+        return self.inner.noise_power
+
+    def read_variance(self, relative: float) -> Tensor | None:
+        """Return the inner cell's variances."""
+        return self.inner.read_variance(relative)
 
     def conductances(self) -> dict[str, Tensor]:
         """Return the inner cell's conductances."""
@@ -76,7 +85,7 @@ class Transfer(UnitCell):
 
     Args:
         fast, slow: cells of the hidden and of the visible array.
-        read_columns: reads a matrix for given inputs through the array's own periphery.
+        read_columns: reads cells for given inputs through the array's own periphery, with the cells' own noise.
         fast_rate: share of a pulse train.
         every: writes between two transfers.
         columns: columns a transfer; 0: as many as let every column be read once in 100 writes.
@@ -97,7 +106,7 @@ class Transfer(UnitCell):
         dynamic: bool = False,
     ) -> None:
         banks = {f"fast.{k}": v for k, v in fast.banks.items()} | {f"slow.{k}": v for k, v in slow.banks.items()}
-        super().__init__(banks, generator)
+        super().__init__(banks, {f"slow.{name}": share for name, share in slow.shares.items()}, generator)
         self.fast, self.slow = fast, slow
         self.granularity, self.reach = slow.granularity, slow.reach
         self._read_columns = read_columns
@@ -125,8 +134,13 @@ class Transfer(UnitCell):
         """Return the slow array's weights."""
         return self.slow.weights()
 
+    @property
+    def noise_power(self) -> float:
+        """Return the slow array's."""
+        return self.slow.noise_power
+
     def read_variance(self, relative: float) -> Tensor | None:
-        """Return the slow array's variance."""
+        """Return the slow array's variances."""
         return self.slow.read_variance(relative)
 
     def set(self, weights: Tensor) -> None:
@@ -167,7 +181,7 @@ class Transfer(UnitCell):
         self.buffers["count"][1] = (start + self._columns) % n_pre
         lines = torch.zeros(len(columns), n_pre, device=total.device)
         lines[torch.arange(len(columns), device=total.device), columns] = 1.0
-        found = self._read_columns(self.fast.weights().t(), lines).t()  # [n_post, m]
+        found = self._read_columns(self.fast, lines).t()  # [n_post, m]
         moved = self._referred(found, columns) if self._dynamic else found
         total[:, columns] += moved * self.buffers["sign"][columns] * (rate / self.slow.granularity)
         whole = total[:, columns].trunc()

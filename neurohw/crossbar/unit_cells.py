@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ class UnitCell(abc.ABC):
 
     Attributes:
         banks: the crossbars of devices by name.
+        shares: the factor of each bank that a read drives: W = sum_i share_i w_i.
         granularity: mean change of the weight by one pulse.
         reach: how far from zero the weight can go on average.
     """
@@ -30,14 +31,24 @@ class UnitCell(abc.ABC):
     granularity: float
     reach: float
 
-    def __init__(self, banks: dict[str, CellBank], generator: torch.Generator) -> None:
-        self.banks = banks
+    def __init__(self, banks: dict[str, CellBank], shares: Mapping[str, float], generator: torch.Generator) -> None:
+        self.banks, self.shares = banks, dict(shares)
         self.buffers: StateDict = {}  # digital memory
         self._generator = generator
 
-    @abc.abstractmethod
     def weights(self) -> Tensor:
         """Return the weights as they are read, [n_post, n_pre]; not to be modified."""
+        (name, share), *others = self.shares.items()
+        total = self.banks[name].as_read()
+        total = total if share == 1.0 else total * share
+        for name, share in others:
+            total = torch.add(total, self.banks[name].as_read(), alpha=share)
+        return total
+
+    @property
+    def noise_power(self) -> float:
+        """Return the variance of a weight whose devices have independent noise of variance 1 each: sum_i share_i^2."""
+        return sum(share**2 for share in self.shares.values())
 
     @abc.abstractmethod
     def set(self, weights: Tensor) -> None:
@@ -61,10 +72,13 @@ class UnitCell(abc.ABC):
         return {name: bank.conductances() for name, bank in self.banks.items()}
 
     def read_variance(self, relative: float) -> Tensor | None:
-        """Return the variance of each weight per read, see `CellBank.read_variance`."""
-        parts = [bank.read_variance(relative) for bank in self.banks.values()]
-        known = [part for part in parts if part is not None]
-        return torch.stack(known).sum(0) if known else None
+        """Return the variance of each weight per read, sum_i share_i^2 that of device i; see `CellBank`."""
+        total: Tensor | None = None
+        for name, share in self.shares.items():
+            part = self.banks[name].read_variance(relative)
+            if part is not None:
+                total = part.mul_(share**2) if total is None else total.add_(part, alpha=share**2)
+        return total
 
     def program(self, target: Tensor, rounds: int = _VERIFY_ROUNDS) -> Writes:
         """Write and verify: pulse the weights that are off by more than a step or 1 % of the reach."""
@@ -117,14 +131,10 @@ class SingleDevice(UnitCell):
 
     def __init__(self, new_bank: NewBank, weights: Tensor, generator: torch.Generator) -> None:
         bank = new_bank(weights)
-        super().__init__({"cell": bank}, generator)
+        super().__init__({"cell": bank}, {"cell": 1.0}, generator)
         self.bank = bank
         self.granularity = bank.response.granularity
         self.reach = min(bank.response.w_max, -bank.response.w_min) or bank.response.w_max
-
-    def weights(self) -> Tensor:
-        """Return the devices' weights."""
-        return self.bank.as_read()
 
     def set(self, weights: Tensor) -> None:
         """Set the devices."""
@@ -158,28 +168,13 @@ class SeveralDevices(UnitCell):
         carry_every: int = 1000,
     ) -> None:
         banks = {f"cell{i}": new_bank(weights) for i in range(devices)}
-        super().__init__(banks, generator)
         parts = [base**-i for i in range(devices)]
-        self._shares = [part / sum(parts) for part in parts]
+        super().__init__(banks, {f"cell{i}": part / sum(parts) for i, part in enumerate(parts)}, generator)
         self._equal, self._carry_every = base == 1.0, carry_every
         first = banks["cell0"].response
-        self.granularity = first.granularity * (1.0 if self._equal else self._shares[-1])
+        self.granularity = first.granularity * (1.0 if self._equal else parts[-1] / sum(parts))
         self.reach = min(first.w_max, -first.w_min) or first.w_max
         self.buffers["writes"] = torch.zeros((), dtype=torch.int64)
-
-    def weights(self) -> Tensor:
-        """Return the sum of the devices by their significances."""
-        (first, share), *others = self._by_significance()
-        total = first.as_read() * share
-        for bank, share in others:
-            total.add_(bank.as_read(), alpha=share)
-        return total
-
-    def read_variance(self, relative: float) -> Tensor | None:
-        """Return the variances by the squares of the significances."""
-        parts = [(bank.read_variance(relative), share) for bank, share in self._by_significance()]
-        known = [variance * share**2 for variance, share in parts if variance is not None]
-        return torch.stack(known).sum(0) if known else None
 
     def set(self, weights: Tensor) -> None:
         """Set every device to the weight."""
@@ -200,18 +195,16 @@ class SeveralDevices(UnitCell):
         """Write and verify, from the coarsest device to the finest, each correcting what the former left."""
         if self._equal:
             return super().program(target, rounds)
-        banks, total = self._by_significance(), Writes(0, 0)
-        for bank, share in banks:
-            others = torch.stack([b.as_read() * s for b, s in banks if b is not bank]).sum(0)
+        total = Writes(0, 0)
+        for name, share in self.shares.items():
+            bank = self.banks[name]
+            others = torch.stack([self.banks[n].as_read() * s for n, s in self.shares.items() if n != name]).sum(0)
             total += self._settled(bank, bank.bounded((target - others) / share), rounds)
         return total
 
     def _settled(self, bank: CellBank, target: Tensor, rounds: int) -> Writes:
         step = bank.response.granularity
         return self._corrected(lambda: target - bank.as_read(), step, max(step, 0.01 * self.reach), bank.apply, rounds)
-
-    def _by_significance(self) -> list[tuple[CellBank, float]]:
-        return list(zip(self.banks.values(), self._shares, strict=True))
 
 
 class ReferenceCell(UnitCell):
@@ -225,7 +218,7 @@ class ReferenceCell(UnitCell):
 
     def __init__(self, new_bank: NewBank, weights: Tensor, generator: torch.Generator, error: float = 0.0) -> None:
         bank = new_bank(weights)
-        super().__init__({"cell": bank}, generator)
+        super().__init__({"cell": bank}, {"cell": 1.0}, generator)
         self.bank = bank
         self.granularity = bank.response.granularity
         reference = bank.symmetry_point()
@@ -244,6 +237,17 @@ class ReferenceCell(UnitCell):
         """Return device minus reference."""
         return self.bank.as_read() - self.buffers["reference"]
 
+    @property
+    def noise_power(self) -> float:
+        """Return that of two devices."""
+        return 2.0
+
+    def read_variance(self, relative: float) -> Tensor | None:
+        """Return the variances of the device and of its reference."""
+        own = super().read_variance(relative)
+        reference = self.bank.relative_variance(self.buffers["reference"], relative)
+        return own if reference is None else reference if own is None else own.add_(reference)
+
     def set(self, weights: Tensor) -> None:
         """Set the devices; the reference stays."""
         self.bank.set(weights.to(self.bank.kept) + self.buffers["reference"])
@@ -259,17 +263,13 @@ class DifferentialPair(UnitCell):
     def __init__(self, new_bank: NewBank, weights: Tensor, generator: torch.Generator) -> None:
         half = weights / 2
         plus, minus = new_bank(half), new_bank(-half)
-        super().__init__({"plus": plus, "minus": minus}, generator)
+        super().__init__({"plus": plus, "minus": minus}, {"plus": 1.0, "minus": -1.0}, generator)
         self.plus, self.minus = plus, minus
         response = plus.response
         self._centre = (response.w_max + response.w_min) / 2
         self.granularity = 2 * response.granularity
         self.reach = response.w_max - response.w_min
         self.set(weights)
-
-    def weights(self) -> Tensor:
-        """Return w+ - w-."""
-        return self.plus.as_read() - self.minus.as_read()
 
     def set(self, weights: Tensor) -> None:
         """Set both devices symmetrically around the middle of their range."""
@@ -300,7 +300,7 @@ class OneSidedPair(UnitCell):
         refresh_at: float = 0.75,
     ) -> None:
         plus, minus = new_bank(weights.clamp(min=0)), new_bank(weights.clamp(max=0).neg())
-        super().__init__({"plus": plus, "minus": minus}, generator)
+        super().__init__({"plus": plus, "minus": minus}, {"plus": 1.0, "minus": -1.0}, generator)
         self.plus, self.minus = plus, minus
         response = plus.response
         self.reach = response.w_max - response.w_min
@@ -310,10 +310,6 @@ class OneSidedPair(UnitCell):
         self._refresh_at = refresh_at
         self.buffers["writes"] = torch.zeros((), dtype=torch.int64)
         self.set(weights)
-
-    def weights(self) -> Tensor:
-        """Return w+ - w-."""
-        return self.plus.as_read() - self.minus.as_read()
 
     def set(self, weights: Tensor) -> None:
         """Set one device of each pair, the other to the bottom of its range."""
