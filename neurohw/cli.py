@@ -87,7 +87,7 @@ def demo(
 
 @app.command()
 def run(
-    experiment: Annotated[str, typer.Argument(help="A TOML file, or the name of a folder in experiments/.")],
+    experiment: Annotated[str, typer.Argument(help="A TOML file, a name in experiments/, or REPORT:HASH.")],
     assign: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override a dotted key, as in training.epochs=5."),
@@ -156,12 +156,12 @@ def sweep(
 
 @app.command()
 def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that run or sweep wrote.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that run, sweep or report wrote.")],
     out: Out = None,
     title: Annotated[str | None, typer.Option("--title", help="Heading of the page.")] = None,
 ) -> None:
     """Write a report (HTML, Markdown, CSV, figures) from records; runs nothing."""
-    from neurohw.runs.record import find_records
+    from neurohw.runs.collection import find_records
 
     _print_report(find_records(folders), out or folders[0] / "report", title)
 

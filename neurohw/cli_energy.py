@@ -24,7 +24,7 @@ PIPED = 160  # characters of a line where the output is no terminal
 
 
 def energy(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that run or sweep wrote.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that run, sweep or report wrote.")],
     table: Annotated[
         str | None,
         typer.Option("--table", metavar="NAME|FILE", help=f"A periphery table, as in {TABLE}, or a TOML file; the "
@@ -57,7 +57,7 @@ def energy(
         typer.Option("--out", help="Folder for tables (Markdown, CSV), JSON and figures.", show_default=False),
     ] = None,
     save: Annotated[
-        bool, typer.Option("--save", help="Write the account into each record.json, in place of the one it has.")
+        bool, typer.Option("--save", help="Write the account into each record, in place of the one it has.")
     ] = False,
 ) -> None:  # fmt: skip
     """Account finished records anew: joules, seconds and lifetime, from what was counted; runs nothing.
@@ -68,6 +68,7 @@ def energy(
     from neurohw.report.energy.sections import energies_of
     from neurohw.report.energy.terminal import print_energies
     from neurohw.report.points import group_records
+    from neurohw.runs.collection import save_accounts
     from neurohw.runs.energy import schedule_of
 
     shared = EnergyTable.load(table) if table else None
@@ -76,59 +77,59 @@ def energy(
         "digital": digital, "phases_overlap": phases_overlap,
     }  # fmt: skip
     accounts = []
-    for folder, record in _records(folders):
+    for path, record in _records(folders):
         chosen = shared or EnergyTable.load(record.config.get("hardware", {}).get("periphery") or TABLE)
-        accounts.append((folder, _accounted(folder, record, chosen, schedule_of(record.config, **wanted))))
+        accounts.append((path, _accounted(path, record, chosen, schedule_of(record.config, **wanted))))
     if save:  # once all of them could be accounted
-        for folder, record in accounts:
-            energy = {key: value for key, value in record.energy.items() if key != "items"}
-            record.model_copy(update={"energy": energy}).write_json(folder)
+        save_accounts((path, _without_lines(record)) for path, record in accounts)
     data = energies_of(group_records([record for _, record in accounts]))
     print_energies(_console(), data)
     if save:
-        _say(f"accounts written into their record.json: {len(accounts)}")
+        _say(f"accounts written into their records: {len(accounts)}")
     if out is not None:
         _write(data, out)
 
 
 def _records(folders: Sequence[Path]) -> list[tuple[Path, RunRecord]]:
-    """Return every record that did not fail, with its folder; those that failed are named."""
-    from neurohw.runs.record import RECORD, find_records, read_record
+    """Return every record that did not fail, with the file that holds it; those that failed are named."""
+    from neurohw.runs.collection import located_records
 
-    for folder in folders:
-        find_records([folder])  # refuses one without records
-    paths = dict.fromkeys(path.parent for folder in folders for path in sorted(folder.rglob(RECORD)))
-    found = [(path, read_record(path)) for path in paths]
+    found = located_records(folders)
     for path, record in found:
         if record.status == "failed":
-            _say(f"{path}: left out, the run failed")
+            _say(f"{path}: seed {record.seed} of {record.config_hash} left out, the run failed")
     kept = [(path, record) for path, record in found if record.status != "failed"]
     if not kept:
         raise InputError(f"{', '.join(map(str, folders))}: every run failed; allowed: finished or stopped runs")
     return kept
 
 
-def _accounted(folder: Path, record: RunRecord, table: Any, schedule: Schedule) -> RunRecord:
+def _accounted(path: Path, record: RunRecord, table: Any, schedule: Schedule) -> RunRecord:
     """Return the record with its account, every line of it under `items`."""
     from neurohw.runs.energy import energy_of
 
     try:
         return record.model_copy(update={"energy": energy_of(record, table, schedule, lines=True)})
     except InputError as error:
-        raise InputError(f"{folder}: {error}") from None
+        raise InputError(f"{path}: {error}") from None
+
+
+def _without_lines(record: RunRecord) -> RunRecord:
+    """Return the record with its account as records keep it, without every single line."""
+    return record.model_copy(update={"energy": {key: value for key, value in record.energy.items() if key != "items"}})
 
 
 def _write(data: Energies, out: Path) -> None:
     """Write what a report writes of energies: figures and CSV; the tables as Markdown, and all accounts as JSON."""
     from neurohw.report.energy.figures import energy_figures
-    from neurohw.report.energy.frame import energy_frame
+    from neurohw.report.energy.frame import ENERGY_DIGITS, energy_frame
     from neurohw.report.energy.summary import energy_markdown, energy_summary
     from neurohw.report.figures import as_png, as_svg, style
     from neurohw.runs.files import atomic, writable_folder, write_text
 
     folder = writable_folder(out)
     with atomic(folder / "energy.csv") as temporary:
-        energy_frame(data).to_csv(temporary, index=False)
+        energy_frame(data).to_csv(temporary, index=False, float_format=ENERGY_DIGITS)
     write_text(folder / "energy.json", json.dumps(energy_summary(data), indent=1) + "\n")
     with style():
         drawn = list(energy_figures(data))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
+from neurohw.archive import ARCHIVE, configuration
 from neurohw.config import Experiment, merged
 from neurohw.errors import InputError
 from neurohw.shipping import read_toml, shipped
@@ -37,13 +39,19 @@ def experiment_path(path_or_name: str | Path) -> Path:
 def load_experiment(path_or_name: str | Path, overrides: Mapping[str, Any] | None = None) -> Experiment:
     """Return the experiment of a file or a shipped name, `overrides` (dotted keys) laid on top.
 
+    `FILE:HASH` is a configuration that a report's `records.jsonl.xz` (or the folder of one) holds.
+
     Raises:
         InputError: naming the file, the key, the value received and what is allowed.
     """
+    over = nested(overrides or {})
+    if recorded := re.fullmatch(r"(.+):([0-9a-f]{12})", str(path_or_name)):
+        file = Path(recorded[1])
+        config = configuration(file / ARCHIVE if file.is_dir() else file, recorded[2])
+        return validated(merged(config, over), str(path_or_name))
     path = experiment_path(path_or_name)
     tables = read_toml(path)
     conditions = tables.pop("when", [])
-    over = nested(overrides or {})
     tables = merged(_conditioned(tables, over, conditions, path), over)
     tables.setdefault("name", path.resolve().parent.name if path.name == "experiment.toml" else path.stem)
     return validated(tables, str(path))

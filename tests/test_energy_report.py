@@ -32,8 +32,9 @@ from neurohw.report.energy.sections import Energies, energies_of
 from neurohw.report.figures import PAPER, style
 from neurohw.report.points import group_records
 from neurohw.report.write import write_report
+from neurohw.runs.collection import find_records
 from neurohw.runs.energy import accounted, energy_of
-from neurohw.runs.record import RunRecord, find_records, read_record
+from neurohw.runs.record import RunRecord, read_record
 from neurohw.runs.run import run
 
 DEVICE = {"backend": "analog", "device": "taox_hfox", "step_seconds": 1e-3}
@@ -240,11 +241,11 @@ def test_a_wrong_table_is_refused(old: str, new: str, message: str, folder: Path
 
 def test_what_cannot_be_accounted_is_named(folder: Path, tmp_path: Path) -> None:
     old = copied(folder / "bp-device-0", tmp_path / "old", ledger={})
-    assert f"{old}: record 'small', seed 0: ledger: got nothing" in refused(folder, old)
+    assert f"{old / 'record.json'}: record 'small', seed 0: ledger: got nothing" in refused(folder, old)
     failed = copied(folder / "bp-device-0", tmp_path / "failed", status="failed", ledger={})
     assert "every run failed" in refused(failed)
     assert "left out, the run failed" in called(failed, folder).output
-    assert "no record.json at or below it" in refused(tmp_path / "nowhere")
+    assert "no record.json or records.jsonl.xz at or below it" in refused(tmp_path / "nowhere")
     assert "no table of that name" in refused(folder, "--table", "31nm")
 
 

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from neurohw import loading
+from neurohw.archive import ARCHIVE
 from neurohw.config import config_hash
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment, nested, parse_override, validated
@@ -281,7 +282,7 @@ def obeyed(line: str, folder: Path) -> dict[str, Any]:
     """Return the configuration that `neurohw run` would get from a command line."""
     words = shlex.split(line.partition("neurohw run ")[2].partition(";")[0])
     settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
-    name = folder / words[0] if words[0].startswith("configs/") else words[0]
+    name = folder / words[0] if words[0].startswith(ARCHIVE) else words[0]
     return load_experiment(name, dict(map(parse_override, settings))).canonical()
 
 
@@ -311,10 +312,10 @@ def test_the_command_of_a_shipped_experiment_sets_the_fewest_keys(shipped_experi
     assert obeyed(line, tmp_path) == found.records[0].config
 
 
-def test_what_set_cannot_say_is_reproduced_from_a_file(shipped_experiment: str, tmp_path: Path) -> None:
+def test_what_set_cannot_say_is_reproduced_from_the_records(shipped_experiment: str, tmp_path: Path) -> None:
     stopped = seeds([0.9], status="stopped", epochs=2)  # data.train_limit is absent, which --set cannot say
     line = command(point(stopped))
-    assert line == f"neurohw run configs/{stopped[0].config_hash}.toml --stop-after 2 --seed 0"
+    assert line == f"neurohw run {ARCHIVE}:{stopped[0].config_hash} --stop-after 2 --seed 0"
     write_report(stopped, tmp_path / "report")
     assert obeyed(line, tmp_path / "report") == stopped[0].config
 
@@ -422,7 +423,16 @@ def test_the_same_records_give_the_same_bytes_in_any_order(
 ) -> None:
     assert write_report(study[::-1], tmp_path, title="A <b>title</b>") == tmp_path / "index.html"
     files = sorted(str(path.relative_to(written)) for path in written.rglob("*") if path.is_file())
-    expected = {"index.html", "report.md", "data.csv", "curves.csv", "accuracy.svg", "accuracy.png", "curves.svg"}
+    expected = {
+        "index.html",
+        "report.md",
+        "data.csv",
+        "curves.csv",
+        "accuracy.svg",
+        "accuracy.png",
+        "curves.svg",
+        ARCHIVE,
+    }
     assert expected <= set(files)
     for file in files:
         assert (written / file).read_bytes() == (tmp_path / file).read_bytes(), file
@@ -440,7 +450,9 @@ def test_only_failures_make_a_page_that_says_so(study: list[RunRecord], tmp_path
     page = parsed(write_report([study[-1]], tmp_path))
     assert "No run produced a result" in page.text
     assert "became <script>NaN</script>" in page.text
-    assert {path.name for path in tmp_path.iterdir()} == {"index.html", "report.md", "data.csv", "curves.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "index.html", "report.md", "data.csv", "curves.csv", ARCHIVE,
+    }  # fmt: skip
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused(study: list[RunRecord], tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ import torch
 
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
+from neurohw.runs.collection import find_records
 from neurohw.runs.progress import Silent
-from neurohw.runs.record import find_records, read_record
+from neurohw.runs.record import read_record
 from neurohw.runs.run import run
 
 SMALL = {"training.epochs": 3, "data.train_limit": 400, "data.test_limit": 200}

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from neurohw.loading import shipped
+from neurohw.runs.collection import find_records
 from neurohw.runs.expected import agreements
-from neurohw.runs.record import RECORD, find_records
 
 
 def published(folder: Path | None = None) -> list[dict[str, Any]]:
@@ -17,10 +17,10 @@ def published(folder: Path | None = None) -> list[dict[str, Any]]:
         folder: of records; the source tree's `reports` unless given.
 
     Returns:
-        Rows; none where there are no records (an installed package carries no reports).
+        Rows; none where there is no such folder (an installed package carries no reports).
     """
     folder = folder or shipped("experiments").parent / "reports"
-    if not any(folder.rglob(RECORD)):
+    if not folder.is_dir():
         return []
     return [
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.style import context as style_context
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
 from neurohw.report.data import METRICS, Accuracies, Accuracy
 from neurohw.report.points import Point
@@ -29,6 +31,7 @@ _STYLE = {
     "svg.hashsalt": "neurohw",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # SVG repeats the whole list in every text
     "font.size": 9.5,
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
@@ -156,13 +159,17 @@ def style() -> Iterator[None]:
 
 
 def as_svg(figure: Figure) -> str:
-    """Return a figure as SVG, the same text every time."""
-    return _saved(figure, "svg", dict.fromkeys(("Date", "Creator", "Format", "Type"))).decode()
+    """Return a figure as SVG, the same text every time; places to a hundredth of a point, nothing indented."""
+    text = _saved(figure, "svg", dict.fromkeys(("Date", "Creator", "Format", "Type"))).decode()
+    return re.sub(r"\n +", "\n", re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", text))
 
 
 def as_png(figure: Figure) -> bytes:
-    """Return a figure as PNG, good for a README."""
-    return _saved(figure, "png", {"Software": None})
+    """Return a figure as PNG of 64 colours, a third of the size of one with all, good for a README."""
+    buffer = BytesIO()
+    drawn = Image.open(BytesIO(_saved(figure, "png", {"Software": None}))).convert("RGB")
+    drawn.quantize(64, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
+    return buffer.getvalue()
 
 
 def layout() -> ConstrainedLayoutEngine:

@@ -1,4 +1,4 @@
-"""How to get a point again: a command, from the shipped experiment if there is one, else from a configuration file."""
+"""How to get a point again: a command, from the shipped experiment if there is one, else from the report's records."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from neurohw import loading
+from neurohw.archive import ARCHIVE
 from neurohw.errors import InputError
 from neurohw.report.naming import flatten
 from neurohw.report.points import Point
-
-CONFIGS = "configs"
 
 
 def command(point: Point) -> str | None:
@@ -28,17 +27,6 @@ def command(point: Point) -> str | None:
     return f"for seed in {' '.join(map(str, point.seeds))}; do {line} --seed $seed; done"
 
 
-def configuration(point: Point) -> str | None:
-    """Return the complete configuration as TOML; None where this version cannot read it."""
-    experiment = _experiment(point)
-    return None if experiment is None else loading.dump_toml(experiment)
-
-
-def configuration_file(point: Point) -> str:
-    """Return the configuration file's path inside the report."""
-    return f"{CONFIGS}/{point.config_hash}.toml"
-
-
 def _arguments(point: Point) -> list[str] | None:
     wanted = _experiment(point)
     if wanted is None:
@@ -46,7 +34,7 @@ def _arguments(point: Point) -> list[str] | None:
     path = loading.shipped("experiments") / wanted.name / "experiment.toml"
     overrides = _overrides(path, wanted) if path.is_file() else None
     if overrides is None:
-        return [configuration_file(point)]
+        return [f"{ARCHIVE}:{point.config_hash}"]
     return [wanted.name, *(part for key, value in overrides.items() for part in ("--set", f"{key}={_spelled(value)}"))]
 
 

@@ -10,20 +10,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from neurohw.archive import ARCHIVE
 from neurohw.errors import InputError
 from neurohw.report import figures
 from neurohw.report.content import Content, content
 from neurohw.report.energy.figures import NAMES as ENERGY_FIGURES
 from neurohw.report.energy.figures import Drawn, energy_figures
-from neurohw.report.energy.frame import energy_frame
+from neurohw.report.energy.frame import ENERGY_DIGITS, energy_frame
 from neurohw.report.expected import EXPECTED_COLUMNS, EXPECTED_NOTE
-from neurohw.report.points import epochs_done, group_records
-from neurohw.report.reproduce import CONFIGS, configuration, configuration_file
+from neurohw.report.points import epochs_done
 from neurohw.report.sensitivity_figure import sensitivity_figure
 from neurohw.report.sensitivity_table import sensitivity_frame
 from neurohw.report.tables import markdown, markdown_cell, records_frame
 from neurohw.report.terminal import accuracy_table
 from neurohw.report.wording import DRAWN
+from neurohw.runs.collection import write_archive
 from neurohw.runs.files import atomic, writable_folder, write_text
 from neurohw.runs.record import RunRecord
 
@@ -46,7 +47,8 @@ def write_report(records: list[RunRecord], folder: Path | str, title: str | None
     Args:
         records: of any number of experiments.
         folder: made if it is missing; gets index.html, report.md, data.csv, curves.csv, sensitivity.csv (of a
-            sweep), energy.csv (where records have an account), the figures and configs/.
+            sweep), energy.csv (where records have an account), the figures, and records.jsonl.xz, which holds all that
+            the page was made of.
         title: of the page; made from the records' names unless given.
 
     Raises:
@@ -61,7 +63,7 @@ def write_report(records: list[RunRecord], folder: Path | str, title: str | None
         of_energy = list(energy_figures(said.energies))
     drawn = _draw(said, of_energy, folder)
     _write_frames(records, said, folder)
-    _write_configurations(records, folder)
+    write_archive(records, folder)
     environment = _environment()
     inline = {name: Markup(inlined(svg)) for name, svg in drawn.items()}
     more = {"report": said, "of_energy": of_energy}
@@ -117,14 +119,7 @@ def _write_frames(records: Sequence[RunRecord], said: Content, folder: Path) -> 
         (folder / name).unlink(missing_ok=True)
     for name, frame in frames.items():
         with atomic(folder / name) as temporary:
-            frame.to_csv(temporary, index=False)
-
-
-def _write_configurations(records: Sequence[RunRecord], folder: Path) -> None:
-    for point in group_records(records):
-        if text := configuration(point):
-            (folder / CONFIGS).mkdir(exist_ok=True)
-            write_text(folder / configuration_file(point), text)
+            frame.to_csv(temporary, index=False, float_format=ENERGY_DIGITS if name == "energy.csv" else None)
 
 
 def _environment() -> Environment:
@@ -136,5 +131,10 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"markdown": markdown, "cell": markdown_cell}
-    environment.globals |= {"expected_columns": EXPECTED_COLUMNS, "expected_note": EXPECTED_NOTE, "drawn_note": DRAWN}
+    environment.globals |= {
+        "archive": ARCHIVE,
+        "expected_columns": EXPECTED_COLUMNS,
+        "expected_note": EXPECTED_NOTE,
+        "drawn_note": DRAWN,
+    }
     return environment

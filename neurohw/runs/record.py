@@ -60,23 +60,20 @@ def write_curve(folder: Path, curve: list[dict[str, Any]]) -> None:
         pd.DataFrame(curve).to_csv(temporary, index=False)
 
 
-def read_record(folder: Path) -> RunRecord:
+def read_record(folder: Path | str) -> RunRecord:
     """Return the record of a run's folder.
 
     Raises:
         InputError: there is no record, or it is not one of ours.
     """
+    folder = Path(folder)
     path = folder / RECORD
     try:
-        record = RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+        record = validated_record(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise InputError(f"{path}: no record of a run here ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: {error}; this is no record that neurohw wrote") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise InputError(f"{path}: {key}: {first['msg']}; this is no record that neurohw wrote") from None
     metrics = folder / METRICS
     if metrics.is_file() and metrics.stat().st_size > 1:
         try:
@@ -86,21 +83,18 @@ def read_record(folder: Path) -> RunRecord:
     return record
 
 
-def find_records(folders: list[Path]) -> list[RunRecord]:
-    """Return every record at or below the folders, sorted by path.
+def validated_record(text: str, origin: str) -> RunRecord:
+    """Return the record of JSON text; `origin` is named in errors.
 
     Raises:
-        InputError: a folder holds none.
+        InputError: it is not one of ours.
     """
-    found = []
-    for folder in folders:
-        paths = sorted(folder.rglob(RECORD))
-        if not paths:
-            raise InputError(
-                f"{folder}: no {RECORD} at or below it; allowed: folders that `neurohw run` or `sweep` wrote"
-            )
-        found += [read_record(path.parent) for path in paths]
-    return found
+    try:
+        return RunRecord.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise InputError(f"{origin}: {key}: {first['msg']}; this is no record that neurohw wrote") from None
 
 
 def versions() -> dict[str, str]:

@@ -18,6 +18,7 @@ FRAME_COLUMNS = (
     *("point", "hash", "seed", "table", "device", "quantity", "component", "part", "phase", "event", "epoch", "count"),
     *("low", "nominal", "high", "unit", "provenance", "figures"),
 )
+ENERGY_DIGITS = "%.7g"  # figures are known to three at best; counts stand in the records
 _QUANTITIES = {"per_inference": "J", "per_training_image": "J", "per_epoch": "J", "total": "J", "average_power": "W",
                "tops_per_watt": "1e12/J", "useful_tops_per_watt": "1e12/J", "latency": "s",
                "training_latency": "s", "inference_latency": "s", "area": "m2"}  # fmt: skip

@@ -1,0 +1,93 @@
+"""Records of many runs in one small file: `records.jsonl.xz`, one JSON object a line, each configuration once.
+
+The first line says what the file is; a line with `config_hash` and `config` alone is a configuration; every other line
+is a record with its learning curve (`curve`), without its configuration where that one stands above under its hash.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from neurohw.errors import InputError
+
+ARCHIVE = "records.jsonl.xz"
+LARGEST = 2**28  # bytes of text that are read; the shipped reports have a hundredth of it
+_FIRST = {"file": "records of neurohw", "schema": 1}
+_CONFIGURATION = {"config_hash", "config"}
+
+Line = dict[str, Any]
+
+
+def packed(records: Iterable[Line]) -> bytes:
+    """Return the file's content for records as plain data, each with `config_hash`, `config` and `curve`."""
+    configs: dict[str, Any] = {}
+    lines = []
+    for record in records:
+        known = configs.setdefault(record["config_hash"], record["config"])
+        lines.append({key: value for key, value in record.items() if key != "config" or value != known})
+    head = [_FIRST, *({"config_hash": digest, "config": config} for digest, config in configs.items())]
+    text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in [*head, *lines])
+    return lzma.compress(text.encode(), preset=9)
+
+
+def unpacked(path: Path) -> Iterator[tuple[int, Line]]:
+    """Yield the number of each record's line and the record, as `packed` took it.
+
+    Raises:
+        InputError: the file cannot be read, is not one of ours, or is larger than any of ours.
+    """
+    configs: dict[Any, Any] = {}
+    for number, line in _lines(path):
+        if line.keys() == _CONFIGURATION:
+            configs[str(line["config_hash"])] = line["config"]
+            continue
+        if "config" not in line:
+            digest = str(line.get("config_hash"))
+            if digest not in configs:
+                raise InputError(f"{path}: line {number}: config_hash: got {digest!r}, which no line above it explains")
+            line["config"] = configs[digest]
+        yield number, line
+
+
+def configuration(path: Path, digest: str) -> Line:
+    """Return the configuration that stands under a hash.
+
+    Raises:
+        InputError: as `unpacked`, or there is none; those that are there are named.
+    """
+    found = {line["config_hash"]: line["config"] for _, line in _lines(path) if line.keys() == _CONFIGURATION}
+    if digest not in found:
+        raise InputError(f"{path}: no configuration {digest}; allowed: one of {', '.join(map(str, found))}")
+    config = found[digest]
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: config of {digest}: got {config!r:.60}; allowed: a table")
+    return config
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Line]]:
+    for number, text in enumerate(_text(path).splitlines(), 1):
+        try:
+            line = json.loads(text)
+        except ValueError as error:
+            raise InputError(f"{path}: line {number}: {error}; this is no file of records that neurohw wrote") from None
+        if not isinstance(line, dict) or (number == 1 and line != _FIRST):
+            raise InputError(f"{path}: line {number}: this is no file of records that neurohw wrote")
+        if number > 1:
+            yield number, line
+
+
+def _text(path: Path) -> str:
+    try:
+        with lzma.open(path) as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise InputError(f"{path}: unpacks to more than {LARGEST >> 20} MiB; allowed: records that neurohw wrote")
+        return content.decode()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except (lzma.LZMAError, EOFError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {error}; this is no file of records that neurohw wrote") from None
