@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -13,7 +14,9 @@ from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.devices.fit_retention import fit_drift
 from neurohw.devices.laws import ConstantStep
+from neurohw.devices.measurements import RetentionCurves
 from neurohw.devices.retention import Retention
 
 CERTAIN: dict[str, Any] = {
@@ -81,12 +84,27 @@ def test_exponents_spread_from_device_to_device_and_stay() -> None:
 
 
 def test_exponents_can_depend_on_the_state() -> None:
-    """nu + slope ((w - zero) / span - 1/2)."""
+    """nu + slope (s - 1/2), s = (G - g_min) / (g_max - g_min): also where g_min is not zero, as here at zero -1.5.
+
+    As `device fit` finds it: data of its law, fitted in siemens, give back the slope and the exponent.
+    """
     weights = torch.tensor([[-0.8, 0.0, 0.8]])
-    array = array_of(weights, -1.0, drift_nu=0.1, drift_nu_state=-0.08)
+    array = array_of(weights, -1.5, drift_nu=0.1, drift_nu_state=-0.08)
     array.elapse(50.0)
     nu = 0.1 - 0.08 * ((weights + 1) / 2 - 0.5)
-    torch.testing.assert_close(array.snapshot() + 1, (weights + 1) * 50.0**-nu)
+    torch.testing.assert_close(array.snapshot() + 1.5, (weights + 1.5) * 50.0**-nu)
+
+    start = np.linspace(0.5, 2.5, 40)  # g_min 0.5 and g_max 2.5 siemens, for weights -1 to 1 and zero -1.5
+    array = array_of(torch.from_numpy(start[None] - 1.5).float(), -1.5, drift_nu=0.1, drift_nu_state=-0.08)
+    seconds, found = np.array([1.0, 10.0, 100.0, 1e4]), []
+    for wait in np.diff(seconds, prepend=0.0):
+        array.elapse(float(wait))
+        found.append(array.conductances()["cell"][0].double().numpy())
+    names = tuple(str(i) for i in range(len(start)))
+    curves = RetentionCurves((seconds,) * len(start), tuple(np.stack(found, 1)), names, "simulated")
+    fit = fit_drift(curves, 0.5, 2.5).estimates
+    assert fit["drift_nu"].value == pytest.approx(0.1, rel=1e-3)
+    assert fit["drift_nu_state"].value == pytest.approx(-0.08, rel=1e-3)
 
 
 # decay, diffusion, relaxation

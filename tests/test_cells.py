@@ -233,3 +233,18 @@ def test_the_drop_follows_the_weights_after_a_hundred_changes() -> None:
     model = load_device("ecram")
     expected = effective_conductances(model.conductance(bank.kept), Wires(10.0, 10.0))
     torch.testing.assert_close(model.conductance(bank.as_read()), expected, rtol=1e-4, atol=0)
+
+
+def test_wires_of_no_resistance_change_no_weight_also_below_zero_conductance() -> None:
+    """Spreads of bounds put a fifth of these cells below g = 0; what wires change falls with their resistance."""
+    law = SoftBounds(w_min_dtod=0.3)
+    weights = torch.rand(30, 30, generator=seeded(3)) * 1.6 - 1.0
+    changes = []
+    for r in (0.0, 1e-3, 1e-2):
+        population = DevicePopulation(law, zero=law.w_min, siemens=1e-5)
+        bank = CellBank(weights, population, seeded(4), wires=Wires(r, r) if r else None)
+        assert 0.1 < (bank.kept < law.w_min).float().mean().item() < 0.4
+        changes.append((bank.as_read() - bank.kept).abs().max().item())
+    assert changes[0] == 0.0
+    assert changes[1] < 1e-5
+    assert changes[2] == pytest.approx(10 * changes[1], rel=0.1)

@@ -18,15 +18,20 @@ class Aging:
         retention: the population.
         shape: (n_post, n_pre).
         zero: the weight at which the conductance is zero; drift and 1/f noise act on w - zero.
-        span: w_max - w_min, for the drift exponent's dependence on the state.
+        bounds: w_min and w_max, for the drift exponent's dependence on the state.
         generator: draws exponents and time constants now, diffusion and relaxation later.
     """
 
     def __init__(
-        self, retention: Retention, shape: tuple[int, int], zero: float, span: float, generator: torch.Generator
+        self,
+        retention: Retention,
+        shape: tuple[int, int],
+        zero: float,
+        bounds: tuple[float, float],
+        generator: torch.Generator,
     ) -> None:
         self.retention = retention
-        self._zero, self._span = zero, span
+        self._zero, self._bounds = zero, bounds
         self._generator = generator
         device = generator.device
         self.now = torch.zeros((), dtype=torch.float64)
@@ -100,7 +105,8 @@ class Aging:
         if index is not None:
             nu, age = nu.view(-1)[index], age.view(-1)[index]
         if self.retention.drift_nu_state:
-            nu = nu + self.retention.drift_nu_state * ((kept - self._zero) / self._span - 0.5)
+            low, high = self._bounds
+            nu = nu + self.retention.drift_nu_state * ((kept - low) / (high - low) - 0.5)
         grown = (age / self.retention.drift_t0).clamp_(min=1.0).to(kept.dtype)
         drifted = (kept - self._zero).mul_(grown.pow(-nu)).add_(self._zero)
         frozen = self._state["frozen"] if index is None else self._state["frozen"].view(-1)[index]

@@ -12,7 +12,7 @@ from neurohw.crossbar.aging import Aging
 from neurohw.crossbar.base import StateDict, Writes
 from neurohw.crossbar.faults import DEAD, STUCK_IN_PLACE, STUCK_LOW, WORKS, checked_map, drawn_faults
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero
-from neurohw.crossbar.wires import Wires, effective_conductances
+from neurohw.crossbar.wires import Wires, remaining_voltages
 from neurohw.devices.faults import FaultRates
 from neurohw.devices.laws import PulseResponse
 from neurohw.devices.model import DeviceModel
@@ -93,9 +93,9 @@ class CellBank:
         self.response = response = device.response
         self._generator = generator
         self.parameters = response.draw(self.shape, generator)
-        span = response.w_max - response.w_min
         self._strides = {up: _stride(response, up) for up in (True, False)}
-        self.aging = Aging(device.retention, self.shape, device.zero, span, generator)
+        bounds = (response.w_min, response.w_max)
+        self.aging = Aging(device.retention, self.shape, device.zero, bounds, generator)
         self.pulses = torch.zeros(self.shape, dtype=torch.int32, device=generator.device)
         self._endurance = self._drawn_endurance(device.faults)
         faults = drawn_faults(device.faults, self.shape, generator)
@@ -103,7 +103,7 @@ class CellBank:
         if faults is not None:
             self._break(faults, weights.to(generator.device))
         self._wires = wires
-        self._drop: Tensor | None = None  # share of each conductance that IR drop leaves
+        self._drop: Tensor | None = None  # share of each conductance's current that IR drop leaves
         self._changes = 0
         self.kept = torch.empty(self.shape, device=generator.device)
         self.set(weights)
@@ -116,18 +116,18 @@ class CellBank:
     def as_read(self) -> Tensor:
         """Return the weights that a read of the whole array sees: IR drop included.
 
-        The share of each conductance that IR drop leaves is computed anew after every 100 changes of the weights: a
+        IR drop leaves a share of each cell's voltage, which is computed anew after every 100 changes of the weights: a
         hundred updates move single cells by some steps, which changes line currents far less than the drop itself.
+        One rule with and without wires: a cell below the weight of no conductance, as spreads of bounds make some,
+        loads no line and counts with its sign, so that wires of no resistance change nothing.
         """
         if self._wires is None:
             return self.seen
-        zero, siemens = self.population.zero, self.population.siemens
-        conductance = (self.seen - zero).clamp_(min=0.0)
         if self._drop is None or self._changes >= _DROP_EVERY:
-            effective = effective_conductances(conductance * siemens, self._wires).div_(siemens)
-            self._drop = torch.where(conductance > 0, effective / conductance, torch.ones_like(conductance))
+            self._drop = remaining_voltages(self.conductances(), self._wires)
             self._changes = 0
-        return conductance.mul_(self._drop).add_(zero)
+        zero = self.population.zero
+        return (self.seen - zero).mul_(self._drop).add_(zero)
 
     def conductances(self) -> Tensor:
         """Return every device's conductance now, siemens, [n_post, n_pre]."""

@@ -184,10 +184,27 @@ def effective_conductances(conductances: Tensor, wires: Wires) -> Tensor:
         InputError: conductances that are no matrix, negative or not finite.
         NeurohwError: conjugate gradients do not converge: the wires are far too resistive for these cells.
     """
+    return conductances * remaining_voltages(conductances, wires)
+
+
+@torch.no_grad()
+def remaining_voltages(conductances: Tensor, wires: Wires) -> Tensor:
+    """Return u of `effective_conductances`: what is left of one volt on every word line across each cell.
+
+    Args:
+        conductances: [n_post, n_pre], siemens; a cell of none has the voltage at its place.
+        wires: resistances of the lines.
+
+    Returns:
+        [n_post, n_pre], 1 without wires.
+
+    Raises:
+        InputError, NeurohwError: as `effective_conductances`.
+    """
     cells = _checked_conductances(conductances)
     word, bit = _common_paths(cells, wires)
     currents = _equal_input_currents(cells, word, bit)
-    return cells * (1 - word @ currents - currents @ bit)
+    return 1 - word @ currents - currents @ bit
 
 
 def line_load(conductances: Tensor, wires: Wires) -> float:

@@ -20,7 +20,8 @@ class Retention:
     Args:
         drift_nu: mean exponent at the middle of the range.
         drift_nu_dtod: its device-to-device standard deviation, absolute.
-        drift_nu_state: by how much nu changes from g_min to g_max (negative: high conductances drift less).
+        drift_nu_state: by how much nu changes from g_min to g_max (negative: high conductances drift less): nu +
+            drift_nu_state (s - 1/2), s = (G - g_min) / (g_max - g_min), G as written.
         drift_t0: seconds after a write from which the law holds.
         lifetime: seconds, mean time constant of the decay; 0: none.
         lifetime_dtod: its device-to-device spread, relative.
