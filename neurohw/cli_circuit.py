@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from neurohw.errors import InputError
+from neurohw.names import checked_name
 
 if TYPE_CHECKING:
     from neurohw.circuits.analog_target import AnalogTarget
@@ -131,6 +132,7 @@ def circuit_characterise(
 
     if out.suffix != ".toml":
         raise InputError(f"--out: got {str(out)!r}; allowed: a file that ends in .toml")
+    name = checked_name(out.stem, "--out")
     netlist = _netlist(n, k, changes or [])
     writable_folder(out.parent)
     stderr = Console(stderr=True)
@@ -143,7 +145,7 @@ def circuit_characterise(
 
         found = characterise(netlist, seed, effort=Effort(chips=chips, cases=cases),
                              simulator=Simulator(ngspice, time_limit), progress=progress)  # fmt: skip
-    model = implied_circuit(found, out.stem)
+    model = implied_circuit(found, name)
     with style():
         figure = portrait_figure(portrait(found, model.name))
         with atomic(out.with_suffix(".png")) as temporary:

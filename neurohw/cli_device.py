@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from neurohw.errors import InputError
+from neurohw.names import checked_name
 
 if TYPE_CHECKING:
     from neurohw.devices.fit import Fit
@@ -148,13 +149,14 @@ def device_fit(
         find_law(law)
     if out.suffix != ".toml":
         raise InputError(f"--out: got {str(out)!r}; allowed: a file that ends in .toml")
+    called = checked_name(name, "--name") if name else checked_name(out.stem, "--out (or else give a --name)")
     trains = read_pulse_trains(csv)
     curves = read_retention(retention) if retention else None
     writable_folder(out.parent)
     fitted = fit(trains, law)
     bounds = (float(fitted.estimates[key].value) for key in ("g_min", "g_max"))  # type: ignore[arg-type]
     drift = fit_drift(curves, *bounds) if curves else None
-    model = fitted_device(fitted, drift, name or out.stem)
+    model = fitted_device(fitted, drift, called)
     with style():
         figure = residuals_figure(residual_data(fitted), f"{model.name}: {fitted.law}, fit of {trains.source}")
         with atomic(out.with_suffix(".residuals.png")) as temporary:

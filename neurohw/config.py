@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator, model_validator
 
+from neurohw.names import Name
 from neurohw.variants import published
 
 Probability = Annotated[float, Field(strict=True, ge=0, lt=1)]
@@ -200,7 +201,7 @@ class EvaluationSection(Section):
 class Experiment(Section):
     """A complete experiment of kind "onchip"; what is not given takes its default, or the variant's."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = "experiment"
+    name: Name = "experiment"
     kind: Literal["onchip"] = "onchip"
     variant: Literal["code", "paper"] = "code"
     runs: Count = 3

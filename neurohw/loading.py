@@ -128,7 +128,8 @@ def _looked_up(tables: dict[str, Any], dotted: str) -> Any:
 def _explained(error: Any) -> str:
     key = ".".join(str(part) for part in error["loc"]) or "experiment"
     if error["type"] == "value_error":
-        return str(error["ctx"]["error"])
+        said = str(error["ctx"]["error"])
+        return f"{key}: {said}" if error["loc"] else said
     if error["type"] == "extra_forbidden":
         return _unknown_key(error["loc"])
     return f"{key}: got {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"

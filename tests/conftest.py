@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,3 +20,27 @@ def signals() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def neurohw(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs the command line in this process, in an empty folder: status, output, errors."""
+    import torch  # not before OMP_NUM_THREADS is set
+
+    from neurohw import cli
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["neurohw", *arguments])
+        monkeypatch.setattr(cli, "stdout", cli.Console(width=200))
+        monkeypatch.setattr(cli, "stderr", cli.Console(width=200, stderr=True))
+        threads = torch.get_num_threads()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        torch.set_num_threads(threads)
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    monkeypatch.chdir(tmp_path)
+    return call

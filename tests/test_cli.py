@@ -9,32 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
-from neurohw import cli
 from neurohw.loading import shipped
 
 ROOT = Path(__file__).parents[1]
-
-
-def call(*arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    """Run the command line in this process and return status, standard output and standard error."""
-    monkeypatch.setattr(sys, "argv", ["neurohw", *arguments])
-    monkeypatch.setattr(cli, "stdout", cli.Console(width=200))
-    monkeypatch.setattr(cli, "stderr", cli.Console(width=200, stderr=True))
-    threads = torch.get_num_threads()
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    torch.set_num_threads(threads)
-    captured = capsys.readouterr()
-    return int(ended.value.code or 0), captured.out, captured.err
-
-
-@pytest.fixture
-def neurohw(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
-    """Return a function that runs the command line in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments: call(*arguments, monkeypatch=monkeypatch, capsys=capsys)
 
 
 FAST = ["--set", "training.epochs=1", "--set", "data.train_limit=200", "--set", "data.test_limit=100"]

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from neurohw.circuits.parameters import UNITS, TargetParameters, flat, parameters_from
 from neurohw.errors import InputError
+from neurohw.names import checked_name
 from neurohw.quantity import ASSUMED, Quantity
 from neurohw.shipping import read_toml, shipped
 from neurohw.units import readable
@@ -99,6 +100,7 @@ def circuit_from_tables(tables: Mapping[str, Any]) -> CircuitModel:
     for key in _TEXTS:
         if not isinstance(tables.get(key), str):
             raise InputError(f"{key}: got {tables.get(key)!r}; allowed: a text")
+    checked_name(tables["name"], "name")
     numbers = {key: value for key, value in tables.items() if key not in _TEXTS}
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}

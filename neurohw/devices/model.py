@@ -33,6 +33,7 @@ from neurohw.devices.tables import (
     override_names,
 )
 from neurohw.errors import InputError
+from neurohw.names import Name
 from neurohw.quantity import AS_TABLE, ASSUMED, Quantity, Table, Text, Wrong
 from neurohw.units import parse_unit
 
@@ -45,7 +46,7 @@ class DeviceModel(Table):
     """A device, frozen and validated; unknown keys are errors.
 
     Args:
-        name: the file's name without ".toml".
+        name: the file's name without ".toml"; folders and figures are called after it.
         description: one line.
         technology: material and principle, as in "HfO2 ReRAM".
         cell: "1R", "1T1R", "2T", "capacitor", ...
@@ -56,7 +57,7 @@ class DeviceModel(Table):
         aihwkit: fields of aihwkit's dataclass that have no counterpart here (`reset_dtod`, ...), for that engine only.
     """
 
-    name: Text
+    name: Name
     description: Text
     technology: Text
     cell: Text

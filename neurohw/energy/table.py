@@ -36,6 +36,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from neurohw.energy.entries import ENTRIES, SECTIONS
 from neurohw.energy.ranges import Figure, Range
 from neurohw.errors import InputError
+from neurohw.names import checked_name
 from neurohw.quantity import Table, Text
 from neurohw.shipping import read_toml, shipped
 from neurohw.units import to_si
@@ -234,6 +235,7 @@ def table_from(tables: Mapping[str, Any], origin: str) -> EnergyTable:
     for key in _TEXTS:
         if not isinstance(tables.get(key), str) or not tables[key]:
             raise InputError(f"{origin}: {key}: got {tables.get(key)!r}; allowed: a text")
+    checked_name(tables["name"], f"{origin}: name")
     node = tables.get("node")
     if isinstance(node, bool) or not isinstance(node, int | float) or not 0 < node < math.inf:
         raise InputError(f"{origin}: node: got {node!r}; allowed: the technology in nm, as in 32")

@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from neurohw.errors import InputError
+from neurohw.names import Hash, Name
 from neurohw.runs.files import atomic, write_text
 
 RECORD, METRICS, CHECKPOINT = "record.json", "metrics.csv", "checkpoint.pt"
@@ -28,10 +29,10 @@ class RunRecord(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
-    name: str
+    name: Name
     kind: str
     config: dict[str, Any]
-    config_hash: str
+    config_hash: Hash
     seed: int
     versions: dict[str, str]
     git: str | None
@@ -94,7 +95,8 @@ def validated_record(text: str, origin: str) -> RunRecord:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        raise InputError(f"{origin}: {key}: {first['msg']}; this is no record that neurohw wrote") from None
+        told = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{origin}: {key}: {told}; this is no record that neurohw wrote") from None
 
 
 def versions() -> dict[str, str]:

@@ -65,7 +65,8 @@ class Sweep:
     @property
     def name(self) -> str:
         """The sweep's name: its folder's, or the file's."""
-        return self.path.parent.name if self.path.name == "sweep.toml" else self.path.stem
+        path = self.path.resolve()  # "../sweep.toml" stands in a folder that has a name
+        return path.parent.name if path.name == "sweep.toml" else path.stem
 
     def combinations(self) -> Iterator[dict[str, Any]]:
         """Yield the overrides of each point of the grid, the last axis running fastest."""
