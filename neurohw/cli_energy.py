@@ -52,6 +52,10 @@ def energy(
         bool | None,
         typer.Option("--overlap/--no-overlap", help="Decisions and digital work of one image during the next's reads."),
     ] = None,
+    polarities: Annotated[
+        Literal["in-turn", "together"] | None,
+        typer.Option("--polarities", help="Lines carry rising and falling pulses one after the other, or in one slot."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Folder for tables (Markdown, CSV), JSON and figures.", show_default=False),
@@ -74,7 +78,7 @@ def energy(
     shared = EnergyTable.load(table) if table else None
     wanted = {
         "ep": ep, "columns_per_adc": columns_per_adc, "tiles_at_once": tiles_at_once, "standby": standby,
-        "digital": digital, "phases_overlap": phases_overlap,
+        "digital": digital, "phases_overlap": phases_overlap, "polarities": polarities,
     }  # fmt: skip
     accounts = []
     for path, record in _records(folders):

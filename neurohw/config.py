@@ -166,7 +166,7 @@ class HardwareSection(Section):
 
 
 class EnergySection(Section):
-    """How a chip with `hardware.periphery` is accounted: what works at once, how EP settles, how long it stands by."""
+    """How a chip with `hardware.periphery` is accounted: what works at once, EP, standby, the pulses of lines."""
 
     ep: Literal["clocked", "continuous"] = "clocked"
     columns_per_adc: Count = 8
@@ -174,6 +174,7 @@ class EnergySection(Section):
     phases_overlap: StrictBool = False
     digital: Literal["int8", "fp16", "fp32"] = "fp16"
     standby: Literal["busy", "simulated", "none"] = "busy"
+    polarities: Literal["in-turn", "together"] = "in-turn"
 
 
 class ClassifierSection(Section):

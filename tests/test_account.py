@@ -48,8 +48,10 @@ COUNTS: dict[str, Any] = {
     "W1": {
         "free": read(IMAGES * STEPS),
         "inference": read(IMAGES * STEPS),
-        "update": {"pulses_up": 1000.0, "pulses_down": 600.0, "half_selected": 5e4, "pulse_slots": 12 * IMAGES,
-                   "longest_slots": 31 * IMAGES, "line_pulses": 9e3, "outer_products": IMAGES, "programmed_cells": 5.0},
+        "update": {"pulses_up": 1000.0, "pulses_down": 600.0, "half_selected": 2.5e4, "pulse_slots": 6 * IMAGES,
+                   "longest_slots": 15 * IMAGES, "line_pulses": 4e3, "outer_products": IMAGES, "programmed_cells": 5.0,
+                   "half_selected_in_turn": 5e4, "pulse_slots_in_turn": 12 * IMAGES,
+                   "longest_slots_in_turn": 31 * IMAGES, "line_pulses_in_turn": 9e3},
     },
     "target": {"target": {"decisions": IMAGES, "comparisons": IMAGES * OUT},
                "homeostasis": {"homeostasis_updates": 5.0 * OUT}},
@@ -242,6 +244,32 @@ def test_crossbars_and_the_rest_overlap_where_they_are_pipelined() -> None:
     assert done(schedule=schedule).latency.total.nominal == pytest.approx(busier)
 
 
+@pytest.mark.parametrize("polarities", ["in-turn", "together"])
+def test_pulses_on_lines_are_those_of_the_way_that_is_asked_for(polarities: Any) -> None:
+    """A line is charged for each of its cells: those half selected, and twice those that move."""
+    factor = 1 if polarities == "in-turn" else 0
+    half, lines, slots = (5e4, 9e3, 12) if factor else (2.5e4, 4e3, 6)
+    found = done(schedule=Schedule(standby="none", polarities=polarities))
+    by = found.by(lambda item: item.component)
+    assert by["half-select"].nominal == pytest.approx(half * DEVICE.figures["write.half"].range.nominal)
+    drivers, cells = lines * TABLE.figure("pulse_line.energy").range.nominal, half + 2 * (1000 + 600)
+    charged = cells * TABLE.figure("row.energy", columns=1).range.nominal
+    assert by["pulse lines"].nominal == pytest.approx(drivers + charged)
+    pulses = found.latency.phases["update"].nominal - 27 * TABLE.figure("digital.time").range.nominal
+    assert pulses == pytest.approx(slots * IMAGES * DEVICE.figures["write.pulse_time"].range.nominal)
+
+
+def test_a_record_from_before_is_accounted_as_it_was_counted_and_not_otherwise() -> None:
+    before = {event: count for event, count in COUNTS["W1"]["update"].items() if not event.endswith("_in_turn")}
+    counts = {**COUNTS, "W1": {**COUNTS["W1"], "update": before}}
+    with pytest.raises(InputError) as error:
+        done(counts=counts)
+    assert str(error.value).startswith("ledger: W1.update: pulse_slots, longest_slots, line_pulses, half_selected: ")
+    assert 'account it with energy.polarities = "together" (--polarities together), or run it' in str(error.value)
+    together = Schedule(polarities="together")
+    assert done(counts=counts, schedule=together).total == done(schedule=together).total
+
+
 def test_trains_that_end_early_take_less_time() -> None:
     found = done(table=unit_table(), schedule=Schedule(standby="none")).latency.phases["update"]
     pulse = DEVICE.figures["write.pulse_time"].range
@@ -373,6 +401,8 @@ def test_converters_that_do_not_quantise_need_a_resolution() -> None:
 def test_wrong_schedules_are_refused() -> None:
     with pytest.raises(InputError, match="standby: got 'bussy'; allowed: busy, simulated, none"):
         Schedule(standby="bussy")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="polarities: got 'both'; allowed: in-turn, together"):
+        Schedule(polarities="both")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="columns_per_adc: got 0"):
         Parallelism(columns_per_adc=0)
 

@@ -27,8 +27,9 @@ from neurohw.energy.array_meter import SAMPLED_EVERY, ArraySettings
 from neurohw.energy.ledger import Counts, EnergyLedger
 from neurohw.energy.metered_array import MeteredArray
 from neurohw.energy.metered_target import MeteredTarget
+from neurohw.energy.polarities import LINE_EVENTS, POLARITIES, event_of
 from neurohw.energy.side import Converters
-from neurohw.energy.trains import Lines, Trains, expected_trains, line_by_line
+from neurohw.energy.trains import Lines, Trains, expected_trains
 from neurohw.loading import load_experiment
 from neurohw.networks.capture import Capture, Recordable
 from neurohw.runs.build import build_circuit, build_network
@@ -249,9 +250,10 @@ def test_half_selected_cells_by_hand() -> None:
     array, ledger, _ = meter(analog(torch.zeros(3, 4)), trains=Trains(ConstantStep().granularity, length=5))
     array.update(OuterProducts((Product(post, pre),), 1.0), ConstantStep().granularity)
     events = ledger.counts()["W1"]["inference"]
+    lines = {"half_selected": 5.0, "pulse_slots": 1.0, "longest_slots": 5.0, "line_pulses": 2.0}
     assert events == {
-        "half_selected": 5.0, "pulse_slots": 1.0, "longest_slots": 5.0, "line_pulses": 2.0, "outer_products": 1.0,
-        "pulses_up": 1.0,
+        **lines, **{f"{event}_in_turn": count for event, count in lines.items()},  # of one sign: nothing takes turns
+        "outer_products": 1.0, "pulses_up": 1.0,
     }  # fmt: skip
 
 
@@ -267,9 +269,10 @@ def test_half_selected_cells_against_drawn_trains() -> None:
     halves = (d[:, :, None] ^ x[:, None]).sum() / 40000
     gain = k / float(post.max() * pre.max())
     found = expected_trains(Lines.of(post, {}), Lines.of(pre, {}), gain, Trains(1.0, length=31))
-    assert found.slots == [4]
-    assert found.half_selected == pytest.approx(float(halves), rel=0.01)
-    assert found.line_pulses == pytest.approx(float(d.sum() + x.sum()) / 40000, rel=0.01)
+    for driven in found.driven.values():  # of one sign: nothing takes turns
+        assert driven.slots == [4]
+        assert driven.half_selected == pytest.approx(float(halves), rel=0.01)
+        assert driven.line_pulses == pytest.approx(float(d.sum() + x.sum()) / 40000, rel=0.01)
 
 
 def test_later_trains_are_sampled() -> None:
@@ -281,11 +284,15 @@ def test_later_trains_are_sampled() -> None:
         array.update(products(i), 0.05)
     after = ledger.counts()["W1"]["inference"]
     assert SAMPLED_EVERY == 4
-    assert after["longest_slots"] == 2 * before["longest_slots"] == 200 * 8 * 31 * 2
+    assert after["longest_slots"] == 2 * before["longest_slots"]
+    assert after["longest_slots_in_turn"] == 2 * before["longest_slots_in_turn"]
+    assert before["longest_slots"] == 100 * 8 * 31 * (1 + 2)  # the second term's inputs have both signs
+    assert before["longest_slots_in_turn"] == 100 * 8 * 31 * (2 + 4)
     assert after["outer_products"] == 200 * 8 * 2
     assert after["pulse_slots"] < after["longest_slots"]
-    for event in ("half_selected", "line_pulses", "pulse_slots"):
-        assert after[event] == pytest.approx(2 * before[event], rel=0.05)
+    for event in LINE_EVENTS:
+        for way in POLARITIES:
+            assert after[event_of(event, way)] == pytest.approx(2 * before[event_of(event, way)], rel=0.05)
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (3, 4)])
@@ -295,16 +302,22 @@ def test_increments_are_written_line_by_line(shape: tuple[int, int]) -> None:
     delta[0] = torch.tensor([3.0, -2.0, 0.0])
     delta[2] = torch.tensor([0.0, 5.0, 0.0])
     delta = delta if shape == (4, 3) else delta.t()
-    assert line_by_line(delta, 1.0) == (3 + 5, 8, 2)
     step = ConstantStep().granularity
     array, ledger, _ = meter(analog(torch.zeros(shape)), trains=Trains(step))
     writes = array.increment(delta * step)
     assert (writes.pulses_up, writes.pulses_down) == (8, 2)
-    halves = (3 * 4 - 3) + 3 * 2 + (5 * 4 - 7) + 7 * 2  # slots x others - pulses, and pulses x lines - 1
+    in_turn = lines_written(3 + 2 + 5)  # rises of a line, then its falls
+    together = lines_written(3 + 5) if shape == (4, 3) else in_turn  # inputs' lines are gates
     assert ledger.counts()["W1"]["inference"] == {
-        "programmed_cells": 3.0, "pulse_slots": 8.0, "longest_slots": 8.0, "pulses_up": 8.0, "pulses_down": 2.0,
-        "half_selected": halves, "line_pulses": 8.0 + 10.0,
+        "programmed_cells": 3.0, "pulses_up": 8.0, "pulses_down": 2.0,
+        **together, **{f"{event}_in_turn": count for event, count in in_turn.items()},
     }  # fmt: skip
+
+
+def lines_written(slots: float) -> dict[str, float]:
+    """Ten pulses to cells on lines of 4, 3 of them: each line's others, and the others of each line that it meets."""
+    return {"pulse_slots": slots, "longest_slots": slots, "line_pulses": slots + 10.0,
+            "half_selected": (slots * 4 - 10) + 10 * 2}  # fmt: skip
 
 
 def test_our_count_of_aihwkits_pulses_is_the_analog_engines() -> None:

@@ -16,6 +16,7 @@ from neurohw.energy.charges import charged, standby
 from neurohw.energy.conditions import Conditions
 from neurohw.energy.latency import Latency, latency
 from neurohw.energy.lifetime import Lifetime, lifetime
+from neurohw.energy.polarities import as_written
 from neurohw.energy.prices import Item, Prices
 from neurohw.energy.ranges import Figure, Range
 from neurohw.energy.schedule import Parallelism, Schedule
@@ -46,12 +47,13 @@ def account(
 
     Raises:
         InputError: nothing was counted; a component or an event has no rule; a figure is missing; a count is
-            negative. All by name.
+            negative; the run did not count what the schedule asks for. All by name.
     """
     found = checked(counts)
     known = facts if isinstance(facts, RunFacts) else facts_from(facts, found)
     prices = Prices(table, device, schedule or Schedule(), known)
     reads = macs(found, known)
+    found = as_written(found, prices.schedule.polarities)
     if prices.schedule.ep == "continuous":
         found = settled(found, known)
     items = charged(found, prices)

@@ -12,8 +12,10 @@ Events, per phase of the clock, under the array's name:
                                 (from the 100th update on, one in four stands for all where pulses are counted)
     pulse_slots                 time slots of the trains, each sample's as many as its largest product needs, expected
                                 and sampled likewise (crossbars pulse at the same time)
-    longest_slots               the same if no train ended early: batch x length x terms
+    longest_slots               the same if no train ended early, sampled likewise
     line_pulses                 pulses on lines of either side and of every tile, expected and sampled likewise
+                                (these four twice: where lines carry polarities "together", and in turn, as
+                                half_selected_in_turn ...; see `polarities`)
     outer_products              vectors x terms that the array wrote itself; else they are `macs` under "digital"
     programmed_cells            cells that `increment` is asked to change, or that `program` verifies
 and under "digital": `adds` (digital biases and partial sums of tiles), `macs` and `optimizer_words` of products that
@@ -34,8 +36,9 @@ from neurohw.clock import Clock
 from neurohw.crossbar.base import OuterProducts, SynapseArray, Writes
 from neurohw.energy.inside import SiemensOf, Tiles, hidden_reads, line_conductances
 from neurohw.energy.ledger import EnergyLedger, Entry
+from neurohw.energy.polarities import POLARITIES, Polarities, event_of
 from neurohw.energy.side import Converters, Side
-from neurohw.energy.trains import Lines, Trains, expected_trains, line_by_line
+from neurohw.energy.trains import LineByLine, Lines, Trains, expected_trains, line_events
 
 SNAPSHOT_UPDATES = 250  # updates between two looks at the conductances
 
@@ -135,12 +138,15 @@ class ArrayMeter:
         if trains is None:
             self._pulses(writes)
         else:
-            slots, up, down = line_by_line(delta, trains.granularity * trains.output_scale)
-            given = self._pulses(writes, up * trains.gain, down * trains.gain)
+            line = LineByLine.of(delta, trains.granularity * trains.output_scale)
+            given = self._pulses(writes, line.up * trains.gain, line.down * trains.gain)
             lines, others = min(self.shape), max(self.shape)
-            self._slots(slots)
-            self._count("line_pulses", slots + given)  # the line's in every slot, and those that it meets
-            self._count("half_selected", max(0.0, slots * others + given * (lines - 2)))
+            for way in POLARITIES:
+                slots, selected = line.slots(way, trains.pair)
+                selected *= trains.crossbars
+                self._slots(slots, way)
+                self._count_lines("line_pulses", selected + given, way)  # the line's own, and those that it meets
+                self._count_lines("half_selected", max(0.0, selected * others + given * (lines - 2)), way)
         self._changed()
 
     def programmed(self, weights: Tensor, writes: Writes) -> None:
@@ -210,7 +216,6 @@ class ArrayMeter:
 
     def _parallel(self, products: OuterProducts, gain: float, trains: Trains, writes: Writes) -> None:
         """Count the trains of all terms, crossbar by crossbar; all crossbars pulse at the same time."""
-        self._count("longest_slots", products.batch * trains.length * len(products.terms))
         counted = writes.pulses_up is not None
         weight = SAMPLED_EVERY if counted and trains.fast_rate is None and self.updates >= ALL_LOOKED_AT else 1
         if self.updates % weight:
@@ -224,20 +229,17 @@ class ArrayMeter:
                 known[key] = Lines.of(values[:, part], self._scratch)
             return known[key]
 
-        slots = lit = half = both = net = 0.0
-        for term in products.terms:
-            found = [
-                expected_trains(lines(term.post, rows), lines(term.pre, columns), gain * term.sign, trains,
-                                polarity=not counted)
-                for rows, columns, _ in self.tiles.blocks()
-            ]  # fmt: skip
-            slots += sum(max(of_sample) for of_sample in zip(*(part.slots for part in found), strict=True))
-            lit += trains.crossbars * sum(part.line_pulses for part in found)
-            half += trains.crossbars * sum(part.half_selected for part in found)
-            both += trains.crossbars * sum(part.coincidences for part in found)
-            net += trains.crossbars * sum(part.net for part in found)
-        for event, count in (("pulse_slots", slots), ("line_pulses", lit), ("half_selected", half)):
-            self._count(event, weight * count)
+        found = [
+            [expected_trains(lines(term.post, rows), lines(term.pre, columns), gain * term.sign, trains,
+                             polarity=not counted)
+             for rows, columns, _ in self.tiles.blocks()]
+            for term in products.terms
+        ]  # fmt: skip
+        for way in POLARITIES:
+            for event, count in line_events(found, way, trains.crossbars).items():
+                self._count_lines(event, weight * count, way)
+        both, net = (trains.crossbars * sum(getattr(part, name) for parts in found for part in parts)
+                     for name in ("coincidences", "net"))  # fmt: skip
         given = self._pulses(writes, (both + net) / 2, (both - net) / 2)
         if trains.fast_rate is not None:  # what the fast array did not get, transfers gave to the slow one
             self._serial(max(0.0, given - both), slots=False)
@@ -246,21 +248,25 @@ class ArrayMeter:
         """Count pulses given to one cell after the other, over its two lines; all others on them are half selected."""
         rows = sum(part.stop - part.start for part in self.tiles.rows) / len(self.tiles.rows)
         columns = sum(part.stop - part.start for part in self.tiles.columns) / len(self.tiles.columns)
-        self._count("half_selected", pulses * (rows + columns - 2))
-        self._count("line_pulses", 2 * pulses)
-        if slots:
-            self._slots(pulses)
+        for way in POLARITIES:
+            self._count_lines("half_selected", pulses * (rows + columns - 2), way)
+            self._count_lines("line_pulses", 2 * pulses, way)
+            if slots:
+                self._slots(pulses, way)
 
-    def _slots(self, slots: float) -> None:
+    def _slots(self, slots: float, way: Polarities) -> None:
         """Count slots of trains that cannot be shorter."""
-        self._count("pulse_slots", slots)
-        self._count("longest_slots", slots)
+        self._count_lines("pulse_slots", slots, way)
+        self._count_lines("longest_slots", slots, way)
+
+    def _count_lines(self, event: str, count: float, way: Polarities) -> None:
+        self._count(event_of(event, way), count)
 
     def _pulses(self, writes: Writes, up: float = 0.0, down: float = 0.0) -> float:
         """Count the pulses that the array counted, else those expected, and return how many."""
         if writes.pulses_up is not None and writes.pulses_down is not None:
             up, down = writes.pulses_up, writes.pulses_down
-        elif self.settings.trains is not None and self.settings.trains.potentiates:
+        elif self.settings.trains is not None and self.settings.trains.pair:
             up, down = up + down, 0.0
         self._count("pulses_up", up)
         self._count("pulses_down", down)

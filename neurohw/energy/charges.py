@@ -121,9 +121,9 @@ def _cell(component: str, key: str) -> Rule:
 
 
 def _pulse_lines(counted: Counted, prices: Prices) -> list[Item]:
-    """A driver's pulse, and the line that it charges."""
-    array = _array(counted, prices)
-    cells = sum(array.tile_shape) / 2  # lines of either side, and of every crossbar, pulse and are counted
+    """A driver's pulse, and the line that it charges; a cell on it is half selected, or its other line pulses too."""
+    given = sum(counted.beside.get(event, 0.0) for event in ("pulses_up", "pulses_down"))
+    cells = (counted.beside.get("half_selected", 0.0) + 2 * given) / counted.count
     driver = prices.table.figure("pulse_line.energy", why=counted.why)
     line = prices.table.figure("row.energy", why=counted.why, columns=cells)
     return [counted.item("pulse lines", driver), counted.item("pulse lines", line)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from neurohw.energy.entries import PRECISIONS, Precision
+from neurohw.energy.entries import Precision
+from neurohw.energy.polarities import Polarities
 from neurohw.errors import InputError
 
 EPMode = Literal["clocked", "continuous"]
@@ -48,6 +49,7 @@ class Schedule:
         digital: precision of the digital units on the chip.
         standby: how long leakage and bias run: over the "busy" time that the latency model gives, over the run's
             "simulated" time (its batches take `step_seconds` each, and inference takes none), or "none".
+        polarities: how lines carry pulses of both, "in-turn" or "together" (see `neurohw.energy.polarities`).
         unquantised_bits: resolution of converters where the run did not quantise; None: that is an error.
     """
 
@@ -55,10 +57,12 @@ class Schedule:
     ep: EPMode = "clocked"
     digital: Precision = "fp16"
     standby: Standby = "busy"
+    polarities: Polarities = "in-turn"
     unquantised_bits: int | None = None
 
     def __post_init__(self) -> None:
-        for name, allowed in (("ep", get_args(EPMode)), ("digital", PRECISIONS), ("standby", get_args(Standby))):
+        literals = {"ep": EPMode, "digital": Precision, "standby": Standby, "polarities": Polarities}
+        for name, allowed in ((name, get_args(literal)) for name, literal in literals.items()):
             if getattr(self, name) not in allowed:
                 raise InputError(f"{name}: got {getattr(self, name)!r}; allowed: {', '.join(allowed)}")
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neurohw.energy.polarities import POLARITIES, Polarities, turns
+
 
 @dataclass(frozen=True)
 class Trains:
@@ -28,7 +30,8 @@ class Trains:
         crossbars: crossbars of devices that get the same trains.
         fast_rate: share of a train that a typical sample fills, where products go to a fast array; None: no such.
         words: words of digital memory that an update reads and writes per cell and term.
-        potentiates: pulses of both polarities potentiate, each its own device of a pair.
+        pair: a weight is a pair of devices, and pulses of both polarities potentiate, each its own.
+        chopped: the signs of inputs are flipped at random, so that every sample has both.
     """
 
     granularity: float
@@ -39,7 +42,31 @@ class Trains:
     crossbars: int = 1
     fast_rate: float | None = None
     words: int = 0
-    potentiates: bool = False
+    pair: bool = False
+    chopped: bool = False
+
+
+@dataclass(frozen=True)
+class Driven:
+    """What the lines of one crossbar do in the trains of one term, carrying polarities one way.
+
+    Args:
+        slots: of every sample, its sub-phases included; longest: if no train ended early.
+        line_pulses: on all lines of both sides.
+        crossed: cells along the lines that pulse, summed over pulses.
+        coincidences: pulses given to cells, of both polarities.
+    """
+
+    slots: list[int]
+    longest: list[int]
+    line_pulses: float
+    crossed: float
+    coincidences: float
+
+    @property
+    def half_selected(self) -> float:
+        """Cells at half the voltage, summed over sub-phases: either line pulses, but not both."""
+        return self.crossed - 2 * self.coincidences
 
 
 @dataclass(frozen=True)
@@ -47,36 +74,28 @@ class Expected:
     """What the trains of one term do on one crossbar of devices.
 
     Args:
-        slots: BL_b of every sample.
-        line_pulses: on all lines of both sides.
-        lines: pulses on the lines of the inputs times n_post, plus those on the lines of the outputs times n_pre.
-        coincidences: of both polarities.
+        driven: by how lines carry polarities.
+        coincidences: pulses given to cells, of both polarities.
         net: those that potentiate less those that depress; 0 where it was not asked for.
     """
 
-    slots: list[int]
-    line_pulses: float
-    lines: float
+    driven: dict[Polarities, Driven]
     coincidences: float
     net: float
-
-    @property
-    def half_selected(self) -> float:
-        """Cells at half the voltage, summed over slots: either line pulses, but not both."""
-        return self.lines - 2 * self.coincidences
 
 
 @dataclass(frozen=True)
 class Lines:
-    """One side of a term: values [B, n], and of each sample the largest |value| and their sum."""
+    """One side of a term: values [B, n], and of each sample the largest |value|, their sum, and the signs they have."""
 
     values: Tensor
     largest: list[float]
     total: list[float]
+    signs: list[int]
 
     @classmethod
     def of(cls, values: Tensor, scratch: dict[torch.Size, Tensor]) -> Lines:
-        """Look at values [B, n]; two numbers a sample leave a GPU.
+        """Look at values [B, n]; three numbers a sample leave a GPU.
 
         Args:
             values: [B, n].
@@ -85,7 +104,10 @@ class Lines:
         if values.shape not in scratch:
             scratch[values.shape] = torch.empty_like(values, memory_format=torch.contiguous_format)
         sizes = torch.abs(values, out=scratch[values.shape])
-        return cls(values, sizes.amax(1).tolist(), sizes.sum(1).tolist())
+        least, most, total = torch.stack([values.amin(1), values.amax(1), sizes.sum(1)]).tolist()
+        largest = [max(-low, high) for low, high in zip(least, most, strict=True)]
+        signs = [(low < 0) + (high > 0) for low, high in zip(least, most, strict=True)]
+        return cls(values, largest, total, signs)
 
     def chances(self, chance: list[float]) -> tuple[list[float], list[float]]:
         """Return sums of the pulse probabilities chance_b |value_bi|, at most 1 each, without and with sign."""
@@ -100,7 +122,7 @@ def expected_trains(post: Lines, pre: Lines, gain: float, trains: Trains, polari
         post: of [B, n_post]; pre: of [B, n_pre].
         gain: signed, in the device's units.
         trains: step and length.
-        polarity: whether the polarities are wanted.
+        polarity: whether the polarities of the cells' pulses are wanted.
     """
     if trains.fast_rate is not None:  # the typical sample fills its share of a train
         typical = sum(x * d for x, d in zip(pre.largest, post.largest, strict=True)) / len(pre.largest)
@@ -124,24 +146,86 @@ def expected_trains(post: Lines, pre: Lines, gain: float, trains: Trains, polari
         if polarity:
             _, x_signed = pre.chances(x_chance)
             net = math.copysign(1.0, gain) * _dot(slots, x_signed, d_signed)
-    n_post, n_pre = post.values.shape[1], pre.values.shape[1]
-    on_lines = sum(n * (d + x) for n, d, x in zip(slots, d_lines, x_lines, strict=True))
-    lines = sum(n * (d * n_pre + x * n_post) for n, d, x in zip(slots, d_lines, x_lines, strict=True))
-    return Expected(slots, on_lines, lines, _dot(slots, x_lines, d_lines), net)
+    both, shape = _dot(slots, x_lines, d_lines), (post.values.shape[1], pre.values.shape[1])
+    x_signs = [2 if sign and trains.chopped else sign for sign in pre.signs]
+    each = list(zip(slots, x_lines, d_lines, x_signs, post.signs, strict=True))
+    return Expected({way: _driven(way, each, both, shape, trains) for way in POLARITIES}, both, net)
+
+
+_Sample = tuple[int, float, float, int, int]  # slots, inputs' and outputs' lines that pulse in one, signs of both
+
+
+def _driven(way: Polarities, samples: list[_Sample], both: float, shape: tuple[int, int], trains: Trains) -> Driven:
+    """Return what the lines do whose pulses give `both` pulses to the cells of a crossbar [n_post, n_pre]."""
+    n_post, n_pre = shape
+    slots, longest, line_pulses, crossed = [], [], 0.0, 0.0
+    for train, x, d, x_signs, d_signs in samples:
+        turn = turns(way, x_signs, d_signs, trains.pair)
+        slots.append(train * turn.sub_phases)
+        longest.append(trains.length * max(1, turn.sub_phases))
+        of_inputs, of_outputs = train * x * turn.inputs, train * d * turn.outputs
+        line_pulses += of_inputs + of_outputs
+        crossed += of_inputs * n_post + of_outputs * n_pre
+    return Driven(slots, longest, line_pulses, crossed, both)
+
+
+def line_events(found: list[list[Expected]], way: Polarities, crossbars: int) -> dict[str, float]:
+    """Return `polarities.LINE_EVENTS` of terms, one after the other, each on tiles that pulse at the same time.
+
+    Args:
+        found: by term and tile.
+        way: how lines carry polarities.
+        crossbars: that get the same trains in each tile.
+    """
+    terms = [[tile.driven[way] for tile in tiles] for tiles in found]
+    every = [driven for tiles in terms for driven in tiles]
+    return {
+        "pulse_slots": sum(sum(map(max, zip(*(tile.slots for tile in tiles), strict=True))) for tiles in terms),
+        "longest_slots": sum(sum(map(max, zip(*(tile.longest for tile in tiles), strict=True))) for tiles in terms),
+        "line_pulses": crossbars * sum(driven.line_pulses for driven in every),
+        "half_selected": crossbars * sum(driven.half_selected for driven in every),
+    }
 
 
 def _dot(slots: list[int], x: list[float], d: list[float]) -> float:
     return sum(n * a * b for n, a, b in zip(slots, x, d, strict=True))
 
 
-def line_by_line(delta: Tensor, step: float) -> tuple[float, float, float]:
-    """Return slots and pulses up and down that write delta [n_post, n_pre] one line of the shorter side at a time.
+@dataclass(frozen=True)
+class LineByLine:
+    """A change that is written one line of the shorter side at a time.
 
-    A line takes as many slots as its largest change has steps.
+    Args:
+        together: slots, where a line takes as many as its largest change has steps, up or down.
+        in_turn: slots, where it takes those of its largest rise, then those of its largest fall.
+        up, down: pulses of each polarity.
+        gates: the lines are those of the inputs.
     """
-    along = 0 if delta.shape[1] <= delta.shape[0] else 1
-    least, most = torch.aminmax(delta, dim=along)
-    slots = torch.maximum(-least, most).div_(step).ceil_().sum()
-    net, size = delta.sum(), torch.linalg.vector_norm(delta, 1)
-    up, down = (size + net) / (2 * step), (size - net) / (2 * step)
-    return float(slots), float(up), float(down)
+
+    together: float
+    in_turn: float
+    up: float
+    down: float
+    gates: bool
+
+    @classmethod
+    def of(cls, delta: Tensor, step: float) -> LineByLine:
+        """Return what writes delta [n_post, n_pre] in steps of `step`."""
+        gates = delta.shape[1] <= delta.shape[0]
+        least, most = torch.aminmax(delta, dim=0 if gates else 1)
+        falls, rises = least.clamp_(max=0).div_(-step).ceil_(), most.clamp_(min=0).div_(step).ceil_()
+        net, size = delta.sum(), torch.linalg.vector_norm(delta, 1)
+        up, down = (size + net) / (2 * step), (size - net) / (2 * step)
+        together, in_turn = torch.maximum(falls, rises).sum(), (falls + rises).sum()
+        return cls(float(together), float(in_turn), float(up), float(down), gates)
+
+    def slots(self, polarities: Polarities, pair: bool) -> tuple[float, float]:
+        """Return time slots, and pulses of the lines that are written one at a time.
+
+        Bit and source lines that are written one at a time carry one polarity at a time as well. The two crossbars of
+        a pair that only potentiates take rises and falls at the same time.
+        """
+        if pair:
+            return self.together, self.in_turn
+        slots = self.together if polarities == "together" and self.gates else self.in_turn
+        return slots, slots

@@ -18,6 +18,7 @@ from neurohw.energy.breakdown import EnergyBreakdown
 from neurohw.energy.charges import ARRAY_RULES, RULES
 from neurohw.energy.conditions import Conditions
 from neurohw.energy.neurosim import array_models
+from neurohw.energy.polarities import LINE_EVENTS, POLARITIES, event_of
 from neurohw.energy.ranges import Range
 from neurohw.energy.schedule import Parallelism, Schedule
 from neurohw.energy.side import UNQUANTISED_BITS
@@ -94,6 +95,7 @@ def _foreseen(experiment: Experiment) -> dict[str, Any]:
     training, phase = experiment.training, "free" if experiment.network.rule == "ep" else "forward"
     reads = ("reads", "dac_conversions", "adc_conversions", "read_conductance")
     writes = [event for event in ARRAY_RULES if event not in (*reads, "reads_transposed", "settled_conductance")]
+    writes += [event_of(event, way) for event in LINE_EVENTS for way in POLARITIES]
     digital = set(RULES["digital"])
     if training.optimizer != "adam" and experiment.hardware.remedy == "none":
         digital -= {"optimizer_words"}
@@ -219,7 +221,7 @@ def schedule_of(config: Mapping[str, Any], **changed: Any) -> Schedule:
     wanted = wanted.model_copy(update={key: value for key, value in changed.items() if value is not None})
     together = config.get("network", {}).get("rule") == "ep"
     parallelism = Parallelism(wanted.columns_per_adc, wanted.tiles_at_once, together, wanted.phases_overlap)
-    return Schedule(parallelism, wanted.ep, wanted.digital, wanted.standby, UNQUANTISED_BITS)
+    return Schedule(parallelism, wanted.ep, wanted.digital, wanted.standby, wanted.polarities, UNQUANTISED_BITS)
 
 
 def _conditions(hardware: Mapping[str, Any], load: Callable[[str], DeviceModel]) -> Conditions | None:

@@ -192,7 +192,7 @@ def _trains(experiment: Experiment, array: Any) -> Trains | None:
         from neurohw.crossbar.aihwkit_config import find_remedy  # not before it is asked for: aihwkit takes seconds
 
         gain = find_remedy(remedy).rate_gain
-        return Trains(law.granularity, scale, gain, section.pulse_length, potentiates=remedy == "one-sided")
+        return Trains(law.granularity, scale, gain, section.pulse_length, pair=remedy == "one-sided")
     cells = getattr(array, "grid", [[array]])[0][0].cells
     options = {**ANALOG_REMEDIES[remedy].parameters, **section.remedy_parameters}
     summed = remedy == "mixed-precision"
@@ -205,6 +205,8 @@ def _trains(experiment: Experiment, array: Any) -> Trains | None:
         crossbars=int(options["devices"]) if several else 2 if remedy == "differential" else 1,
         fast_rate=options.get("fast_rate"),
         words=2 if summed else 0,
+        pair=remedy == "one-sided" or device.sided == 1,
+        chopped=bool(options.get("chop")),
     )
 
 

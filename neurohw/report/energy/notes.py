@@ -158,6 +158,8 @@ def _phrases(e: PointEnergy) -> list[str]:
     told = [f"{how['columns_per_adc']} columns per ADC", f"{tiles} of an array at once"]
     told += [f"digital units at {schedule['digital']}", leaks[schedule["standby"]]]
     told += ["phases of images pipelined"] if how["phases_overlap"] else []
+    in_turn = schedule.get("polarities") == "in-turn"  # accounts from before there was a choice have none
+    told.append(f"lines pulse {'one polarity at a time' if in_turn else 'both polarities in one slot'}")
     config = e.point.config
     quantised = config.get("hardware.adc_bits") and config.get("hardware.dac_bits")
     if (bits := schedule["unquantised_bits"]) and not quantised:
