@@ -213,7 +213,7 @@ def test_a_record_can_be_accounted_anew_in_place(done: nh.RunRecord, tmp_path: P
     assert read_record(tmp_path).energy == done.energy  # nothing is written unless asked for
     saved = CliRunner().invoke(app, ["energy", str(tmp_path), "--table", "65nm", "--digital", "int8", "--save"])
     assert saved.exit_code == 0, saved.output
-    assert "accounts written into their record.json: 1" in saved.output
+    assert "accounts written into their records: 1" in saved.output
     found = read_record(tmp_path)
     assert (found.energy["table"], found.energy["schedule"]["digital"]) == ("periphery_65nm", "int8")
     assert found.model_copy(update={"energy": done.energy}) == done
