@@ -19,5 +19,9 @@ class DataError(InputError):
     """A data file is missing, truncated, swapped or corrupt (exit status 2)."""
 
 
+class Diverged(NeurohwError):
+    """Learning has left the numbers: a weight, or a change asked of one, is not finite (exit status 1)."""
+
+
 class EnvironmentMismatch(NeurohwError):
     """An installed package does not fit the others, aihwkit and torch for instance (exit status 1)."""

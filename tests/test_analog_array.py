@@ -5,6 +5,7 @@ Everything is seeded, so a test that passes once passes always on the same kind 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -15,7 +16,10 @@ from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.crossbar.remedies import ANALOG_REMEDIES
 from neurohw.devices.laws import ConstantStep, SoftBounds
+from neurohw.devices.library import load_device
+from neurohw.errors import Diverged
 from neurohw.testing import MakeArray, SynapseArrayConformance
 
 PERFECT = ReadPath.perfect()
@@ -136,3 +140,36 @@ def test_reads_of_either_layout_are_equal_and_see_every_change(remedy: str) -> N
     check()
     array.load_state_dict(saved)
     check()
+
+
+# changes that no device can follow
+
+
+@pytest.mark.parametrize("remedy", [name for name, remedy in ANALOG_REMEDIES.items() if not remedy.transfers])
+@pytest.mark.parametrize("increments", ["open-loop", "verified"])
+def test_changes_far_beyond_the_range_end_at_the_bounds(remedy: str, increments: str) -> None:
+    """Adam at a rate of 1e4: steps of 1e7 granularities end, at the last weight that the device can take."""
+    array = AnalogArray(torch.zeros(4, 5), load_device("ecram"), remedy, PERFECT, generator=seeded(),
+                        increments=increments)  # fmt: skip
+    for size in (1e4,) if remedy == "one-sided" else (1e4, -1e30):
+        array.increment(torch.full((4, 5), size))
+        end = array.snapshot()
+        array.increment(torch.full((4, 5), size))
+        assert (end * size > 0).all()
+        torch.testing.assert_close(array.snapshot(), end, rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("remedy", ["none", "mixed-precision"])
+def test_what_is_not_finite_is_refused_and_changes_nothing(remedy: str, value: float) -> None:
+    array = AnalogArray(uniform(4, 5), load_device("ecram"), remedy, PERFECT, generator=seeded())
+    before, wrong = array.snapshot(), torch.zeros(4, 5)
+    wrong[1, 2] = value
+    for write in (array.increment, array.program):
+        with pytest.raises(Diverged, match="not finite"):
+            write(wrong)
+    ones = torch.ones(1, 4), torch.ones(1, 5)
+    for post, pre, rate in ((ones[0] * value, ones[1], 1.0), (ones[0], ones[1] * value, 1.0), (*ones, value)):
+        with pytest.raises(Diverged, match="not finite"):
+            array.update(OuterProducts((Product(post, pre),), 1.0), rate)
+    assert torch.equal(array.snapshot(), before)

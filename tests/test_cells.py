@@ -132,6 +132,25 @@ def test_different_numbers_of_pulses_reach_the_cells_they_are_meant_for() -> Non
     assert (writes.pulses_up, writes.pulses_down) == (434, 7)
 
 
+@pytest.mark.parametrize("name", ["ecram", "soft_bounds", "exp_step", "pow_step", "piecewise_step", "pcm", "stt_mram"])
+@pytest.mark.parametrize("up", [True, False])
+def test_a_write_ends_with_the_pulses_that_reach_the_bounds(name: str, up: bool) -> None:
+    """From the far bound, a billion pulses leave a cell where four crossings of the mean cell do: at its bound.
+
+    Soft bounds are within exp(-8) of the range by then, four crossings being 8 of their constants.
+    """
+    bank = CellBank(torch.zeros(5, 6), DevicePopulation.of(load_device(name)), seeded(1))
+    near, far = (bank.parameters[side] for side in (("w_min", "w_max") if up else ("w_max", "w_min")))
+    bank.set(near)
+    given = bank.apply([all_cells(bank, 1e9, up)])
+    pulses = (given.pulses_up if up else given.pulses_down) or 0
+    assert 30 <= pulses < 30 * 2e4
+    assert bank.pulses.double().sum().item() == pulses
+    if bank.response.step_ctoc < 0.5:  # pcm's noise is larger than its step
+        span = bank.response.w_max - bank.response.w_min
+        assert (bank.kept - far).abs().median().item() < 2e-3 * span
+
+
 def test_cycle_to_cycle_noise_grows_with_the_root_of_the_pulses() -> None:
     law = ConstantStep(step=0.001, **EVEN, step_ctoc=2.0, w_max=1.0, w_min=-1.0)
     for n in (1, 9, 100):

@@ -27,7 +27,7 @@ from neurohw.crossbar.aihwkit_config import (
 from neurohw.crossbar.aihwkit_reference import set_reference_to_symmetry_point
 from neurohw.crossbar.aihwkit_state import dump_tile, restore_tile
 from neurohw.crossbar.aihwkit_time import PassingTime
-from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes
+from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes, require_finite
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
 from neurohw.devices.model import DeviceModel
 from neurohw.errors import InputError, NeurohwError
@@ -160,7 +160,9 @@ class AihwkitArray(SynapseArray):
 
         Raises:
             NeurohwError: the remedy updates a hidden array, and aihwkit cannot pulse the visible one.
+            Diverged: a change is not finite.
         """
+        require_finite("an increment", delta)
         if self._remedy.transfers:
             raise NeurohwError(
                 f"remedy {self._remedy.name!r} writes its updates to a hidden array, so a digitally computed change "
@@ -174,7 +176,11 @@ class AihwkitArray(SynapseArray):
 
         The verifying read is exact. Under the transfer remedies the weights are copied exactly instead, as at the
         start, because aihwkit cannot pulse the visible array; the hidden one is emptied.
+
+        Raises:
+            Diverged: a weight is not finite.
         """
+        require_finite("programming", weights)
         if self._remedy.transfers:
             self._copy(weights)
             return _UNCOUNTED

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes
+from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes, require_finite
 from neurohw.crossbar.cells import CellBank, DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
 from neurohw.crossbar.reading import Reader
@@ -126,8 +126,13 @@ class AnalogArray(SynapseArray):
         return self._backward(post, matrix.t(), transposed, self._scale, self.cells.noise_power)
 
     def update(self, products: OuterProducts, rate: float) -> Writes:
-        """Pulse W += rate * products, term by term."""
+        """Pulse W += rate * products, term by term.
+
+        Raises:
+            Diverged: a factor is not finite.
+        """
         gain = rate * products.scale / self._scale
+        require_finite("an update", torch.tensor(gain), *(side for t in products.terms for side in (t.post, t.pre)))
         total = Writes(0, 0)
         if gain == 0.0:
             return total
@@ -141,12 +146,14 @@ class AnalogArray(SynapseArray):
 
         Raises:
             NeurohwError: the remedy updates a hidden array.
+            Diverged: a change is not finite.
         """
         if self._remedy.transfers:
             raise NeurohwError(
                 f"remedy {self._remedy.name!r} writes its updates to a hidden array, so a digitally computed change "
                 "cannot be pulsed into the weights: use another remedy with a digital optimizer"
             )
+        require_finite("an increment", delta)
         self._changed()
         wanted = delta.to(self.device, torch.float32) / self._scale
         if self._increments == "open-loop":
@@ -157,7 +164,11 @@ class AnalogArray(SynapseArray):
         """Write and verify: pulse the cells that are off by more than a step or 1 % of the range, at most 30 rounds.
 
         The verifying read is exact.
+
+        Raises:
+            Diverged: a weight is not finite.
         """
+        require_finite("programming", weights)
         self._changed()
         return self.cells.program(weights.to(self.device, torch.float32) / self._scale)
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neurohw.errors import Diverged
+
 StateDict = dict[str, Tensor]
 
 
@@ -89,6 +91,17 @@ class Writes:
     def total(parts: Iterable[Writes]) -> Writes:
         """Return the pulses of all parts."""
         return sum(parts, start=Writes(0, 0))
+
+
+def require_finite(what: str, *values: Tensor) -> None:
+    """Raise `Diverged` where a number that is to be written is not finite.
+
+    Args:
+        what: the write, for the message.
+        values: of any shape.
+    """
+    if not all(bool(torch.isfinite(value).all()) for value in values):
+        raise Diverged(f"{what} asks for weights that are not finite: learning has diverged")
 
 
 class SynapseArray(abc.ABC):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -19,7 +20,7 @@ from neurohw.devices.model import DeviceModel
 from neurohw.devices.retention import Retention
 
 _STRIDE = 0.03  # share of the range that pulses taken together may move a cell
-
+_CROSSINGS = 4  # of the range by the mean cell: a write gives no more pulses, since every cell is at its bound by then
 
 _DROP_EVERY = 100  # changes of the weights between two computations of the IR drop
 _BISECTIONS = 24  # of a symmetry point: the range over 2^24
@@ -94,6 +95,7 @@ class CellBank:
         self._generator = generator
         self.parameters = response.draw(self.shape, generator)
         self._strides = {up: _stride(response, up) for up in (True, False)}
+        self._most = {up: _most(response, up) for up in (True, False)}
         bounds = (response.w_min, response.w_max)
         self.aging = Aging(device.retention, self.shape, device.zero, bounds, generator)
         self.pulses = torch.zeros(self.shape, dtype=torch.int32, device=generator.device)
@@ -180,7 +182,7 @@ class CellBank:
             self._wear_out(index)
 
     def apply(self, trains: Iterable[PulseCounts]) -> Writes:
-        """Give pulses, and return how many were given."""
+        """Give pulses, and return how many were given: of each polarity at most what takes every cell to its bound."""
         ups = downs = 0
         self._changes += 1
         for pulses in trains:
@@ -189,9 +191,10 @@ class CellBank:
         return Writes(ups, downs)
 
     def _apply_one_polarity(self, pulses: PulseCounts) -> int:
-        number, index = pulses.numbers, pulses.cells
-        if not len(number):
+        index = pulses.cells
+        if not len(index):
             return 0
+        number = pulses.numbers.clamp(max=self._most[pulses.up])
         own = self._gathered(index, pulses.up)
         w = self.aging.drifted(self.kept.view(-1).index_select(0, index), index)
         w = self._moved(w, number, own, pulses.up)
@@ -337,8 +340,17 @@ def _stride(response: PulseResponse, up: bool) -> int:
 
     dw is the mean cell's step: its average from bound to bound, or at w = 0 where that is larger.
     """
-    span = response.w_max - response.w_min
-    steps = response.steps(torch.linspace(response.w_min, response.w_max, 65), response.mean_cell(), up)
-    share = _STRIDE * span / max(float(steps.mean()), response.step)
+    share = _STRIDE * (response.w_max - response.w_min) / max(_mean_step(response, up), response.step)
     root = (-response.step_ctoc + (response.step_ctoc**2 + 4 * share) ** 0.5) / 2
     return max(1, int(root**2))
+
+
+def _most(response: PulseResponse, up: bool) -> int:
+    """Return the pulses that take the mean cell across its range as often as a write allows."""
+    return math.ceil(_CROSSINGS * (response.w_max - response.w_min) / _mean_step(response, up))
+
+
+def _mean_step(response: PulseResponse, up: bool) -> float:
+    """Return the mean cell's step, averaged from bound to bound."""
+    places = torch.linspace(response.w_min, response.w_max, 65)
+    return float(response.steps(places, response.mean_cell(), up).mean())

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.base import Product, StateDict, Writes
+from neurohw.crossbar.base import Product, StateDict, Writes, require_finite
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero, whole_counts
 from neurohw.crossbar.unit_cells import UnitCell
@@ -60,6 +60,7 @@ class MixedPrecision(UnitCell):
         if not len(due):
             return Writes(0, 0)
         whole = chi.view(-1).index_select(0, due).trunc_()
+        require_finite("a sum of products", whole)
         chi.view(-1).index_add_(0, due, whole, alpha=-1)
         return self.inner.pulse(list(whole_counts(whole, due)))
 
