@@ -216,7 +216,8 @@ def _print_derived(model: DeviceModel) -> None:
         + readable((model.g_max - model.g_min) / model.states, "S"),
         "symmetry point": _symmetry(model, point),
         "read noise": f"{model.read_noise:.3g} weight units per read" if model.read_noise else "none",
-        "weights": f"{law.w_min:g} to {law.w_max:g}",
+        "weights": f"{law.w_min:g} to {law.w_max:g}, "
+        + ("signed by themselves" if model.signed else "conductances less a reference"),
         "assumed": f"{len(assumed)} of {sum(1 for _ in model.numbers())} numbers"
         + (f": {', '.join(assumed)}" if assumed else ""),
     }

@@ -32,10 +32,11 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 def array_of(weights: Tensor, zero: float = 0.0, compensation: str = "none", path: ReadPath | None = None,
              remedy: str = "none", **retention: float) -> AnalogArray:  # fmt: skip
-    device = DevicePopulation(LAW, Retention(**retention), zero=zero)
+    """Return weights signed by themselves, or, where zero is given, conductances less a constant number."""
+    device = DevicePopulation(LAW, Retention(**retention), zero=zero, signed=not zero)
     return AnalogArray(
         weights, device, remedy, read_path=path or ReadPath.perfect(), generator=seeded(2), compensation=compensation,
-        pulses=PulseScheme(kind="deterministic"),
+        pulses=PulseScheme(kind="deterministic"), reference="offset" if zero and remedy == "none" else None,
     )  # fmt: skip
 
 

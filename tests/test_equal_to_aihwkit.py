@@ -26,6 +26,7 @@ from neurohw.crossbar.aihwkit_state import hidden_parameters, set_hidden_paramet
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.devices.library import load_device
 from neurohw.devices.laws import LAWS, ConstantStep, PiecewiseStep, PulseResponse
 from neurohw.devices.model import DeviceModel
 
@@ -44,7 +45,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def model_of(law: PulseResponse, **retention: tuple[float, str]) -> DeviceModel:
-    """Return a device with this law, whose conductance is zero at w_min."""
+    """Return a device with this law, whose weights are signed by themselves."""
 
     def quantity(value: Any, unit: str = "1") -> dict[str, Any]:
         return {"value": list(value) if isinstance(value, tuple) else value, "unit": unit, "source": "test"}
@@ -54,7 +55,7 @@ def model_of(law: PulseResponse, **retention: tuple[float, str]) -> DeviceModel:
     return DeviceModel.model_validate({
         **texts,
         "conductance": {"g_min": quantity(0, "S"), "g_max": quantity(1, "S")},
-        "pulse": {"law": law.name, "sided": 2, **pulse},
+        "pulse": {"law": law.name, "sided": 2, "signed": True, **pulse},
         "retention": {name: quantity(value, unit) for name, (value, unit) in retention.items()},
     })  # fmt: skip
 
@@ -284,13 +285,30 @@ def aged(model: DeviceModel, start: float, waits: tuple[float, ...]) -> tuple[li
     return found
 
 
-def test_drift_has_aihwkits_mean_and_spread() -> None:
-    """With w_min = g_min = 0, since aihwkit drifts weights and we drift conductances; its clock lags by a second."""
-    law = ConstantStep(step=0.001, w_max=1.0, w_min=0.0, **CERTAIN)
+@pytest.mark.parametrize("start", [0.8, -0.6])
+def test_drift_has_aihwkits_mean_and_spread(start: float) -> None:
+    """On a range that is not symmetric."""
+    law = ConstantStep(step=0.001, w_max=1.2, w_min=-0.7, **CERTAIN)
     model = model_of(law, drift_nu=(0.05, "1"), drift_nu_dtod=(0.01, "1"), drift_t0=(1.0, "s"))
-    for a, b in zip(*aged(model, 0.8, (1.0, 99.0, 900.0)), strict=True):
+    for a, b in zip(*aged(model, start, (1.0, 99.0, 900.0)), strict=True):
         assert a.mean().item() == pytest.approx(b.mean().item(), abs=0.003)
         assert a.std().item() == pytest.approx(b.std().item(), abs=0.003)
+
+
+@pytest.mark.parametrize("name", ["ecram", "reram_sb"])
+def test_a_preset_that_drifts_and_learns_has_aihwkits_weights(name: str) -> None:
+    """Ranges that are not symmetric, drift on, a time after every write: within 0.2 % of the range, cell by cell."""
+    law = load_device(name).response()
+    spreads = [field.name for field in dataclasses.fields(law) if field.name.endswith(("_dtod", "step_ctoc", "write_noise"))]
+    model = load_device(name).with_parameters({"retention.drift_nu": 0.1, **dict.fromkeys(spreads, 0.0)})
+    start = torch.linspace(-0.6, 0.9, 40).repeat(50, 1)
+    ours, theirs = AnalogArray(start, model, generator=seeded(7)), AihwkitArray(start, model)
+    ones = OuterProducts((Product(torch.ones(1, 50), torch.ones(1, 40)),), 1.0)
+    for sign, seconds in ((1, 100.0), (-1, 1000.0), (-1, 1e5)):
+        for array in (ours, theirs):
+            array.update(ones, sign * 20 * law.step)
+            array.elapse(seconds)
+        assert (ours.snapshot() - theirs.snapshot()).abs().max().item() < 0.002 * (law.w_max - law.w_min)
 
 
 def test_decay_has_aihwkits_mean_and_spread() -> None:

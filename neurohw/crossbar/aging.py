@@ -17,7 +17,7 @@ class Aging:
     Args:
         retention: the population.
         shape: (n_post, n_pre).
-        zero: the weight at which the conductance is zero; drift and 1/f noise act on w - zero.
+        zero: the weight that drift leads to; drift and 1/f noise act on w - zero.
         bounds: w_min and w_max, for the drift exponent's dependence on the state.
         generator: draws exponents and time constants now, diffusion and relaxation later.
     """

@@ -82,10 +82,17 @@ def to_aihwkit(model: DeviceModel, ignore: bool = False) -> Any:
 
 
 def lost_in_aihwkit(model: DeviceModel) -> list[str]:
-    """Return the dotted keys of what changes results but has no counterpart in aihwkit's devices."""
+    """Return the dotted keys of what changes results but has no counterpart in aihwkit's devices.
+
+    aihwkit's weights are signed by themselves. Those of other devices are conductances less a reference, which ages
+    too: of a drift that all devices have in common the same is left, but not of spreads, walks and a rest of their own.
+    """
     retention, faults = model.retention_parameters(), model.fault_rates()
     lost = [key for key in ("drift_nu_state", "relaxation", "read_noise_1f") if getattr(retention, key)]
-    lost += ["drift_nu_dtod"] if retention.drift_nu_dtod and not retention.drift_nu else []
+    lost += ["drift_nu_dtod"] if retention.drift_nu_dtod and not (model.signed and retention.drift_nu) else []
+    if not model.signed:
+        lost += ["diffusion"] if retention.diffusion else []
+        lost += ["rest"] if retention.lifetime and retention.rest else []
     found = [f"retention.{key}" for key in lost]
     found += [f"faults.{f.name}" for f in dataclasses.fields(faults)
               if getattr(faults, f.name) and f.name != "endurance_dtod"]  # fmt: skip
@@ -140,7 +147,7 @@ def from_aihwkit(name: str) -> DeviceModel:
             "g_min": {"value": 1, "unit": "uS", "source": ASSUMED},
             "g_max": {"value": 25, "unit": "uS", "source": ASSUMED},
         },
-        "pulse": {"law": law, "sided": preset.sided, **_pulse_table(device, law, quantity)},
+        "pulse": {"law": law, "sided": preset.sided, "signed": True, **_pulse_table(device, law, quantity)},
         "retention": _retention_table(device, quantity),
         "aihwkit": _leftovers(device, base, law),
     }

@@ -32,6 +32,7 @@ class PassingTime:
             return
         self.seconds += seconds
         if self._drifts:
+            tile.drift_weights(0.0)  # it notes only now what has been written, and counts the age from here
             tile.drift_weights(seconds)
         if (self._diffuses or self._decays) and self._batch_seconds > 0:
             batches = int(self.seconds[1].item() / self._batch_seconds + 1e-9)

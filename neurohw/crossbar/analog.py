@@ -18,6 +18,7 @@ from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes
 from neurohw.crossbar.cells import CellBank, DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
 from neurohw.crossbar.reading import Reader
+from neurohw.crossbar.reference import chosen_reference
 from neurohw.crossbar.remedies import Parts, build_cells, find_analog_remedy
 from neurohw.crossbar.unit_cells import UnitCell
 from neurohw.crossbar.wires import Wires
@@ -51,6 +52,7 @@ class AnalogArray(SynapseArray):
             before a time without writes over that after it.
         fault_map: see `checked_map`; None: drawn from the device's rates.
         wires: resistances of the lines, which make IR drop; None: none.
+        reference: what is subtracted from a device, see `neurohw.crossbar.reference`; None: what suits the device.
 
     Raises:
         InputError: an unknown name, or a device that the remedy cannot use.
@@ -73,9 +75,14 @@ class AnalogArray(SynapseArray):
         compensation: str = "none",
         fault_map: Tensor | None = None,
         wires: Wires | None = None,
+        reference: str | None = None,
     ) -> None:
         device = device or DevicePopulation(SoftBounds())
         device = DevicePopulation.of(device) if isinstance(device, DeviceModel) else device
+        self._remedy = find_analog_remedy(remedy)
+        paired = self._remedy.paired or device.sided == 1
+        self.reference = chosen_reference(reference, device.signed, wires is not None, paired)
+        device = replace(device, signed=self.reference == "none")
         self.shape = (weights.shape[0], weights.shape[1])
         self._generator = generator if generator is not None else torch.Generator().manual_seed(0)
         self.dtype, self.device = torch.float32, self._generator.device
@@ -84,7 +91,6 @@ class AnalogArray(SynapseArray):
         if compensation not in COMPENSATIONS:
             raise InputError(f"compensation: got {compensation!r}; allowed: {', '.join(COMPENSATIONS)}")
         self._increments, self._compensation = increments, compensation
-        self._remedy = find_analog_remedy(remedy)
         self._pulses = pulses or PulseScheme()
         self._scale = output_scale(weight_range, device.response.w_max)
         self._relative = (read_path or ReadPath()).relative_noise

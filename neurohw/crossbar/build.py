@@ -40,6 +40,7 @@ def build_array(
     increments: str = "open-loop",
     compensation: str = "none",
     wire_resistance: float = 0.0,
+    reference: str | None = None,
     fault_map: Tensor | None = None,
     device_overrides: Mapping[str, Any] | None = None,
     remedy_overrides: Mapping[str, Any] | None = None,
@@ -61,7 +62,7 @@ def build_array(
         construction_seed, name: together they fix every draw of an analog array, and the device-to-device draws of an
             aihwkit tile; arrays of other names, and the tiles of one array, have devices of their own.
         batch_seconds, device_overrides, remedy_overrides: of `AihwkitArray`.
-        remedy_parameters, increments, compensation, fault_map: of `AnalogArray`.
+        remedy_parameters, increments, compensation, reference, fault_map: of `AnalogArray`.
         wire_resistance: of one segment of every line, ohm; analog arrays only.
         dtype: of the ideal array; None: that of the weights. The others compute in float32.
         torch_device: of ideal and analog arrays; None: that of the weights. aihwkit computes on the CPU.
@@ -94,6 +95,7 @@ def build_array(
             compensation=compensation,
             fault_map=fault_map,
             wires=Wires(wire_resistance, wire_resistance) if wire_resistance else None,
+            reference=reference,
         )
 
     def aihwkit(block: Tensor, place: str) -> SynapseArray:

@@ -38,6 +38,7 @@ class DevicePopulation:
         siemens: conductance per unit of weight.
         read_noise: standard deviation of a cell's own noise per read.
         sided: 2 where one device moves both ways, 1 where it only potentiates.
+        signed: weights are signed by themselves; otherwise they are conductances, of which something is subtracted.
     """
 
     response: PulseResponse
@@ -48,6 +49,7 @@ class DevicePopulation:
     siemens: float = 1.0
     read_noise: float = 0.0
     sided: int = 2
+    signed: bool = True
 
     @classmethod
     def of(cls, device: DeviceModel) -> DevicePopulation:
@@ -63,7 +65,13 @@ class DevicePopulation:
             siemens=siemens,
             read_noise=device.read_noise,
             sided=device.sided,
+            signed=device.signed,
         )
+
+    @property
+    def origin(self) -> float:
+        """The weight that drift leads to, and at which relative noise vanishes: 0, or that of no conductance."""
+        return 0.0 if self.signed else self.zero
 
 
 class CellBank:
@@ -97,7 +105,7 @@ class CellBank:
         self._strides = {up: _stride(response, up) for up in (True, False)}
         self._most = {up: _most(response, up) for up in (True, False)}
         bounds = (response.w_min, response.w_max)
-        self.aging = Aging(device.retention, self.shape, device.zero, bounds, generator)
+        self.aging = Aging(device.retention, self.shape, device.origin, bounds, generator)
         self.pulses = torch.zeros(self.shape, dtype=torch.int32, device=generator.device)
         self._endurance = self._drawn_endurance(device.faults)
         faults = drawn_faults(device.faults, self.shape, generator)
@@ -167,7 +175,7 @@ class CellBank:
 
     def relative_variance(self, weights: Tensor, relative: float) -> Tensor | None:
         """Return the variance of noise relative to the conductance at which devices hold weights; None if none."""
-        return (weights - self.population.zero).mul_(relative).square_() if relative else None
+        return (weights - self.population.origin).mul_(relative).square_() if relative else None
 
     def reset(self, index: Tensor) -> None:
         """Reset some cells (flat indices) to the bottom of their range, one pulse each."""

@@ -51,6 +51,8 @@ class AnalogRemedy:
         build: makes the unit cells.
         parameters: what can be set, with its default.
         one_sided: works with devices that only potentiate.
+        transfers: updates go to a hidden array.
+        paired: two devices make a weight, each the other's reference.
     """
 
     name: str
@@ -59,6 +61,7 @@ class AnalogRemedy:
     parameters: Mapping[str, Any]
     one_sided: bool = False
     transfers: bool = False
+    paired: bool = False
 
 
 def _single(parts: Parts) -> UnitCell:
@@ -106,8 +109,12 @@ _REMEDIES = (
     AnalogRemedy("none", "one device a weight, pulsed in situ", _single, {}),
     AnalogRemedy("several-cells", "devices averaged, or of falling significance", _several, _SEVERAL),
     AnalogRemedy("reference-cell", "zero-shifting: device less its symmetry point", _reference, {"error": 0.0}),
-    AnalogRemedy("differential", "a pair, both moved by each write in opposite directions", _differential, {}),
-    AnalogRemedy("one-sided", "a pair that is only potentiated, with refresh", _one_sided, _ONE_SIDED, True),
+    AnalogRemedy(
+        "differential", "a pair, both moved by each write in opposite directions", _differential, {}, paired=True,
+    ),
+    AnalogRemedy(
+        "one-sided", "a pair that is only potentiated, with refresh", _one_sided, _ONE_SIDED, True, paired=True,
+    ),
     AnalogRemedy(
         "tiki-taka-v2", "a fast array, transferred through a digital sum (Gokmen 2021)", _transfer,
         {**_TRANSFER, "chop": 0.0, "dynamic": False}, transfers=True,

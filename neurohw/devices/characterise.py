@@ -182,8 +182,9 @@ def drift_curves(
     generator: torch.Generator,
     g_min: float,
     g_max: float,
+    g_origin: float = 0.0,
 ) -> DriftCurves:
-    """Return G(t) = G(t0) (max(t, t0) / t0)^-nu with nu of each device.
+    """Return G(t) = G' + (G(t0) - G') (max(t, t0) / t0)^-nu with nu of each device.
 
     nu = drift_nu + drift_nu_state (s - 1/2) + drift_nu_dtod * xi, never below 0, s = (G(t0) - g_min) / (g_max - g_min).
 
@@ -194,12 +195,13 @@ def drift_curves(
         devices: how many per state.
         generator: of the exponents.
         g_min, g_max: the range, S.
+        g_origin: G', S, that of weight 0 where weights are signed by themselves.
     """
     state = torch.from_numpy((start - g_min) / (g_max - g_min))[:, None]
     xi = torch.randn(len(start), devices, generator=generator, dtype=torch.float64)
     nu = (retention.drift_nu + retention.drift_nu_state * (state - 0.5) + retention.drift_nu_dtod * xi).clamp(min=0.0)
     elapsed = np.maximum(seconds, retention.drift_t0) / retention.drift_t0
-    curves = start[:, None, None] * elapsed ** -nu.numpy()[:, :, None]
+    curves = g_origin + (start - g_origin)[:, None, None] * elapsed ** -nu.numpy()[:, :, None]
     return DriftCurves(seconds, start, curves.mean(1), curves.std(1, ddof=1) if devices > 1 else 0 * curves.mean(1))
 
 
@@ -234,7 +236,8 @@ def characterise(
     start = g_min + (g_max - g_min) * np.array([0.25, 0.5, 0.75, 1.0])
     retention = device.retention_parameters()
     seconds = retention.drift_t0 * np.logspace(0, 7, 71)
-    drift = drift_curves(retention, start, seconds, devices, generator, g_min, g_max)
+    g_origin = device.conductance(0.0) if device.signed else 0.0
+    drift = drift_curves(retention, start, seconds, devices, generator, g_min, g_max, g_origin)
     return Characteristics(device, stairs, step_sizes(device, devices, generator), drift, read_noise(device, generator))
 
 

@@ -102,6 +102,11 @@ class DeviceModel(Table):
         return self.pulse.sided
 
     @property
+    def signed(self) -> bool:
+        """Whether weights are signed by themselves; otherwise they are conductances less a reference."""
+        return self.pulse.signed
+
+    @property
     def read_noise(self) -> float:
         """Standard deviation of a cell per read, in weight units."""
         law = self.response()
@@ -196,7 +201,8 @@ class DeviceModel(Table):
         """Return the device as the tables of its file."""
         dumped = self.model_dump(by_alias=True, exclude_none=True)
         pulse = dumped["pulse"]
-        dumped["pulse"] = {"law": pulse["law"], "sided": pulse["sided"], **pulse["parameters"]}
+        signed = {"signed": True} if self.signed else {}
+        dumped["pulse"] = {"law": pulse["law"], "sided": pulse["sided"], **signed, **pulse["parameters"]}
         return {key: value for key, value in dumped.items() if value != {}}
 
     def to_toml(self) -> str:
@@ -218,7 +224,7 @@ class DeviceModel(Table):
         """
         known = sorted(self.numbers(), key=lambda pair: pair[0])
         numbers = {key: _in_si(quantity) for key, quantity in known if not key.startswith(_FOR_ACCOUNTS)}
-        content = [self.pulse.law, self.pulse.sided, self.cell, numbers, self.aihwkit]
+        content = [self.pulse.law, self.pulse.sided, self.signed, self.cell, numbers, self.aihwkit]
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
     def checksum_for_accounts(self) -> str:
@@ -280,7 +286,8 @@ def _explained(error: Any) -> str:
 
 def _what(location: list[str]) -> str:
     """Return in words what belongs at a place of the file."""
-    plain = {"sided": "1, 2", "law": ", ".join(LAWS), "unit": "a unit, as in \"uS\"; \"1\" for plain numbers",
+    plain = {"sided": "1, 2", "signed": "true, false", "law": ", ".join(LAWS),
+             "unit": "a unit, as in \"uS\"; \"1\" for plain numbers",
              "source": f"where the number is from, or \"{ASSUMED}\"", "value": "a number"}  # fmt: skip
     tables: dict[str, Any] = {"conductance": Conductance, "pulse": Pulse, "retention": RetentionTable}
     tables |= {"faults": FaultTable, "read": Read, "write": Write, "area": Area}

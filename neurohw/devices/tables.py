@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, StrictBool, model_validator
 
 from neurohw.devices.laws import LAWS, PulseResponse, find_law
 from neurohw.errors import InputError
@@ -57,6 +57,9 @@ class Conductance(Table):
 class Pulse(Table):
     """[pulse]: the law, whether a cell moves both ways, and the law's parameters by the names of its dataclass.
 
+    `signed`: the law's weights are signed by themselves, as aihwkit's are: drift takes them to 0. Otherwise they are
+    conductances, which drift to 0 S, and are signed by what is subtracted from them.
+
     `step`, `w_max`, `w_min` and what shapes the law's curve must be given. Every other number that is not given is
     zero: no spread, no asymmetry, no write noise. (The defaults of aihwkit's dataclasses are not taken; flags are as
     in the dataclass.)
@@ -64,6 +67,7 @@ class Pulse(Table):
 
     law: str
     sided: Literal[1, 2]
+    signed: StrictBool = False
     parameters: dict[str, Quantity]
 
     @model_validator(mode="before")
@@ -71,7 +75,7 @@ class Pulse(Table):
     def _gathered(cls, given: Any) -> Any:
         if not isinstance(given, Mapping):
             return given
-        own = {key: given[key] for key in ("law", "sided") if key in given}
+        own = {key: given[key] for key in ("law", "sided", "signed") if key in given}
         return {**own, "parameters": {key: value for key, value in given.items() if key not in own}}
 
     @model_validator(mode="after")

@@ -131,6 +131,7 @@ def _fresh_array(experiment: Experiment, streams: Streams, i: int, n_pre: int, n
         increments=section.increments,
         compensation=section.compensation,
         wire_resistance=section.wire_resistance,
+        reference=section.reference,
         fault_map=_fault_map(section.fault_maps.get(name), name, tuple(weights.shape)),
         construction_seed=streams.integer(f"devices.{name}"),
         torch_device=streams.device,
