@@ -26,8 +26,8 @@ from neurohw.crossbar.aihwkit_state import hidden_parameters, set_hidden_paramet
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
-from neurohw.devices.library import load_device
 from neurohw.devices.laws import LAWS, ConstantStep, PiecewiseStep, PulseResponse
+from neurohw.devices.library import load_device
 from neurohw.devices.model import DeviceModel
 
 LEAST_P = 1e-5
@@ -299,7 +299,9 @@ def test_drift_has_aihwkits_mean_and_spread(start: float) -> None:
 def test_a_preset_that_drifts_and_learns_has_aihwkits_weights(name: str) -> None:
     """Ranges that are not symmetric, drift on, a time after every write: within 0.2 % of the range, cell by cell."""
     law = load_device(name).response()
-    spreads = [field.name for field in dataclasses.fields(law) if field.name.endswith(("_dtod", "step_ctoc", "write_noise"))]
+    spreads = [
+        field.name for field in dataclasses.fields(law) if field.name.endswith(("_dtod", "step_ctoc", "write_noise"))
+    ]
     model = load_device(name).with_parameters({"retention.drift_nu": 0.1, **dict.fromkeys(spreads, 0.0)})
     start = torch.linspace(-0.6, 0.9, 40).repeat(50, 1)
     ours, theirs = AnalogArray(start, model, generator=seeded(7)), AihwkitArray(start, model)

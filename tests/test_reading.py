@@ -140,7 +140,9 @@ def test_noise_is_fresh_and_independent_between_outputs_and_samples() -> None:
 
 def test_relative_noise_of_an_array_is_relative_to_the_conductance() -> None:
     """sigma_y^2 = r^2 sum_i x_i^2 (w_i - zero)^2, zero the weight without conductance."""
-    device = DevicePopulation(ConstantStep(w_max=2.0, w_min=-2.0, w_max_dtod=0.0, w_min_dtod=0.0), zero=-2.5)
+    device = DevicePopulation(
+        ConstantStep(w_max=2.0, w_min=-2.0, w_max_dtod=0.0, w_min_dtod=0.0), zero=-2.5, signed=False
+    )
     path = quiet(relative_noise=0.02)
     array = AnalogArray(WEIGHTS.t(), device, read_path=path, generator=torch.Generator().manual_seed(4))
     found = array.read(INPUTS[0].expand(READS, -1).contiguous()).std(0)
@@ -173,7 +175,7 @@ DEVICES = {  # a weight's noise over that of one device: the root of the sum of 
 def unit_cells(kind: str, path: ReadPath, read_noise: float = 0.0) -> AnalogArray:
     remedy, parameters, sided, _ = DEVICES[kind]
     law = SoftBounds(step=0.001, w_max=1.0, w_min=-1.0, step_dtod=0.0, w_max_dtod=0.0, w_min_dtod=0.0)
-    device = DevicePopulation(law, read_noise=read_noise, zero=-1.2, sided=sided)
+    device = DevicePopulation(law, read_noise=read_noise, zero=-1.2, sided=sided, signed=False)
     generator = torch.Generator().manual_seed(7)
     return AnalogArray(WEIGHTS.t() / 2, device, remedy, path, generator=generator, remedy_parameters=parameters)
 

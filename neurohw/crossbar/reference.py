@@ -18,7 +18,7 @@ def chosen_reference(asked: str | None, signed: bool, wired: bool, paired: bool)
     Args:
         asked: for one of `REFERENCES`; None: what suits the device.
         signed: the device's weights are signed by themselves.
-        wired: lines have resistance. They carry the currents of conductances, and a weight without a reference has none.
+        wired: lines have resistance: they carry currents of conductances, which a signed weight has not.
         paired: two devices make a weight, each the other's reference.
 
     Raises:
@@ -29,6 +29,6 @@ def chosen_reference(asked: str | None, signed: bool, wired: bool, paired: bool)
     if asked is not None and paired:
         raise InputError(f"reference: got {asked!r}, but each device of a pair is the other's; leave it out")
     if asked == "none" and wired:
-        raise InputError("reference: got 'none' on lines with resistance: what flows in them is the current of a "
-                         f"conductance; allowed: {', '.join(name for name in REFERENCES if name != 'none')}")  # fmt: skip
+        others = ", ".join(name for name in REFERENCES if name != "none")
+        raise InputError(f"reference: got 'none' on lines with resistance, which carry currents; allowed: {others}")
     return asked or ("none" if signed and not wired else "offset")
