@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # as `typing` has it, which `python -m` would import from the folder where one stands
+    from typing import Any
 
 __version__ = "0.1.0"
 

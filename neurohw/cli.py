@@ -18,6 +18,7 @@ from neurohw.cli_circuit import circuit_app
 from neurohw.cli_device import device_app
 from neurohw.cli_energy import energy
 from neurohw.errors import InputError, NeurohwError
+from neurohw.isolation import isolate
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,6 +44,7 @@ stdout, stderr = Console(), Console(stderr=True)
 
 def main() -> None:
     """Run the command line; every error ends in one message and the status of CONTRACT."""
+    isolate()
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     signal.signal(signal.SIGTERM, _terminated)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # under nohup it is

@@ -121,10 +121,10 @@ def _aihwkit() -> str:
 
 def _brian2() -> str:
     """Let one leaky neuron charge for half its time constant: v = 1 - exp(-1/2)."""
-    import brian2
-    from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
+    from neurohw.circuits.brian import brian2_and_code
 
-    neuron = brian2.NeuronGroup(1, "dv/dt = (1 - v) / (10*ms) : 1", method="exact", codeobj_class=NumpyCodeObject)
+    brian2, code = brian2_and_code()
+    neuron = brian2.NeuronGroup(1, "dv/dt = (1 - v) / (10*ms) : 1", method="exact", codeobj_class=code)
     brian2.Network(neuron).run(5 * brian2.ms)
     found = f"brian2 {version('brian2')} on NumPy {version('numpy')}"
     right = math.isclose(float(neuron.v[0]), 1 - math.exp(-0.5), rel_tol=1e-6)

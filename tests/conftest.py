@@ -31,6 +31,10 @@ def neurohw(
 
     from neurohw import cli
 
+    for name in ("PYTHONSAFEPATH", "MPLBACKEND"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))  # what `main` makes of them ends with the test
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["neurohw", *arguments])
         monkeypatch.setattr(cli, "stdout", cli.Console(width=200))

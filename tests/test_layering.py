@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "neurohw"
-LEAVES = {"archive", "errors", "names", "seeding", "clock", "shipping", "units", "quantity"}
+LEAVES = {"archive", "errors", "isolation", "names", "seeding", "clock", "shipping", "units", "quantity"}
 LEARNING = {"crossbar.base", "circuits.neuron", "circuits.target"}
 
 # part -> what it may import, besides itself and the leaves; a dotted name allows that module only
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "isolation": set(),
     "names": set(),
     "seeding": set(),
     "archive": {"errors"},
@@ -40,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli_device": {"*"},
     "cli_circuit": {"*"},
     "cli_energy": {"*"},
-    "__main__": {"cli"},
+    "__main__": {"cli", "neurohw"},
     "__init__": {"*"},
 }
 NOTHING_IMPORTS = {"cli", "testing", "__main__"}
@@ -94,16 +95,26 @@ def test_a_group_of_commands_is_imported_by_the_command_line_only() -> None:
         assert not groups or dotted(path) == "cli", f"{dotted(path)} imports {groups}"
 
 
+def outside(path: Path) -> set[str]:
+    """Return the top names of every package a file imports."""
+    names = {
+        (node.module or "") if isinstance(node, ast.ImportFrom) else node.names[0].name
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    return {name.split(".")[0] for name in names}
+
+
 def test_only_the_aihwkit_modules_import_aihwkit() -> None:
     for path in modules():
-        names = {
-            (node.module or "") if isinstance(node, ast.ImportFrom) else node.names[0].name
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-            if isinstance(node, ast.Import | ast.ImportFrom)
-        }
-        if any(name.split(".")[0] == "aihwkit" for name in names):
+        if "aihwkit" in outside(path):
             in_crossbar = path.parent.name == "crossbar" and path.name.startswith(("aihwkit_", "programmed"))
             assert in_crossbar or path.parent.name == "bench", dotted(path)
+
+
+def test_brian2_is_imported_in_one_place() -> None:
+    """It evaluates a file of the folder where one stands, unless it is imported aside."""
+    assert [dotted(path) for path in modules() if "brian2" in outside(path)] == ["circuits.brian"]
 
 
 def test_learning_code_never_sees_energy_or_back_ends() -> None:

@@ -209,10 +209,11 @@ def test_brian2_works_in_any_thread_and_leaves_no_handlers_behind() -> None:
     """Brian2 would answer Ctrl-C and uncaught errors itself, and cannot be imported outside the main thread."""
     script = """
 import signal, sys, threading
-from neurohw.circuits.spiking_neurons import _brian2, _quiet
+from neurohw.circuits.brian import brian2_and_code
+from neurohw.circuits.spiking_neurons import _quiet
 def load():
     with _quiet():
-        _brian2()
+        brian2_and_code()
 before = signal.getsignal(signal.SIGINT), sys.excepthook, signal.signal
 thread = threading.Thread(target=load)
 thread.start()

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurohw.circuits.brian import brian2_and_code
 from neurohw.circuits.characteristics import DecisionTimes, Numbers, Transfer
 from neurohw.circuits.kwta import KWTACircuit
 from neurohw.errors import InputError
@@ -236,14 +237,12 @@ def _populations(
     circuit: KWTACircuit, inputs: Numbers, before: float, seconds: float, decision: _Decision | None
 ) -> Rest:
     """Integrate all trials at once: a population of cells, one of common nodes, and synapses that sum the outputs."""
-    import brian2
-    from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
-
+    brian2, code = brian2_and_code()
     trials, n = inputs.shape
     made: dict[str, Any] = {
         "namespace": _namespace(circuit),
         "dt": (_STEP if decision else _REST_STEP) * _shortest(circuit, max(inputs.max(), before)) * brian2.second,
-        "codeobj_class": NumpyCodeObject,
+        "codeobj_class": code,
     }
     cells = brian2.NeuronGroup(trials * n, _CELLS, method="rk4", **made)
     commons = brian2.NeuronGroup(trials, _COMMON, method="rk4", **made)
@@ -263,8 +262,7 @@ def _run_until_settled(
     network: Any, cells: Any, seconds: float, decision: _Decision | None, shape: tuple[int, int], made: dict[str, Any]
 ) -> None:
     """Run on until nothing moves by more than 1 in 10,000 in a seventh of the time, or all have decided."""
-    import brian2
-
+    brian2, _ = brian2_and_code()
     moved, monitor = math.inf, None
     while moved > 1e-4 and network.t / brian2.second < 0.999 * seconds:
         if decision is not None:
@@ -287,8 +285,8 @@ def _run_until_settled(
 
 def _namespace(circuit: KWTACircuit) -> dict[str, Any]:
     """Return the constants of the equations, with units."""
-    from brian2 import amp, farad, volt
-
+    brian2, _ = brian2_and_code()
+    amp, farad, volt = brian2.amp, brian2.farad, brian2.volt
     return {
         "C": circuit.node_capacitance * farad,
         "C_c": circuit.total_capacitance * farad,

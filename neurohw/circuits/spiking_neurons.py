@@ -26,20 +26,18 @@ from __future__ import annotations
 import dataclasses
 import gc
 import math
-import signal
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from neurohw.circuits.brian import brian2_and_code
 from neurohw.errors import InputError
 
 Numbers = NDArray[np.float64]
@@ -188,7 +186,7 @@ class SpikingNeurons:
         return Response(latency, excess, inputs, int(values["spikes"].sum()))
 
     def _build(self, batch: int, n: int, k: int) -> None:
-        brian2, code = _brian2()
+        brian2, code = brian2_and_code()
         p = self._parameters
         names = {
             "bias": p.bias,
@@ -246,18 +244,6 @@ def _spike_trains(coding: str, expected: Tensor, generator: torch.Generator | No
         phase = torch.rand(expected.shape, generator=generator, dtype=expected.dtype)
         return lambda i: torch.floor(expected * (i + 1) + phase) - torch.floor(expected * i + phase)
     return lambda _: expected
-
-
-def _brian2() -> tuple[Any, Any]:
-    """Return Brian2 and its NumPy code objects.
-
-    Importing it would have Ctrl-C end a presentation early instead of the program, uncaught errors reported as its own,
-    and fail outside the main thread, where no handler can be installed.
-    """
-    with mock.patch.object(signal, "signal"), mock.patch.object(sys, "excepthook", sys.excepthook):
-        import brian2
-        from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
-    return brian2, NumpyCodeObject
 
 
 @contextmanager
