@@ -39,6 +39,7 @@ Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to.", s
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Local processes; they share the cores.")]
 CORES = os.cpu_count() or 1
+MOST_WARNINGS = 20
 stdout, stderr = Console(), Console(stderr=True)
 
 
@@ -130,6 +131,7 @@ def run(
     folder = out or Path("runs") / f"{record.name}-{record.config_hash}-{record.seed}"
     stdout.print(f"{record.status}: {_summary(record.metrics)}", highlight=False)
     stdout.print(f"record: {folder / 'record.json'}", highlight=False, soft_wrap=True)
+    _print_warnings(record.warnings)
 
 
 @app.command()
@@ -234,9 +236,17 @@ def _swept(loaded: Any, folder: Path, jobs: int, quiet: bool) -> list[Any]:
     except KeyboardInterrupt:
         stderr.print("interrupted; the same command goes on with what is not finished", style="red")
         raise typer.Exit(130) from None
+    _print_warnings([f"{r.name}-{r.config_hash}-{r.seed}: {text}" for r in records for text in r.warnings])
     if failures:
         raise NeurohwError(f"{len(failures)} of {len(points)} points failed; the first: {failures[0]}")
     return records
+
+
+def _print_warnings(warnings: list[str]) -> None:
+    for text in warnings[:MOST_WARNINGS]:
+        stdout.print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    if (more := len(warnings) - MOST_WARNINGS) > 0:
+        stdout.print(f"warning: {more} more; they stand in the records", style="yellow", highlight=False)
 
 
 def _print_points(points: list[Any], jobs: int) -> None:

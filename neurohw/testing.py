@@ -38,6 +38,7 @@ class SynapseArrayConformance:
         updates: how many calls of `update` are averaged.
         update_size: largest |dW| that a call asks for.
         program_tolerance: largest root-mean-square distance to the target after `program`, relative to the target's.
+        replays: its draws can be seeded (aihwkit's cannot).
         empty_updates_are_free: products of zeros write nothing (an array that transfers with each update does).
     """
 
@@ -53,6 +54,7 @@ class SynapseArrayConformance:
     updates: int = 20
     update_size: float = 0.004
     program_tolerance: float = 1e-5
+    replays: bool = True
     empty_updates_are_free: bool = True
 
     @pytest.fixture
@@ -79,6 +81,7 @@ class SynapseArrayConformance:
         assert array.shape == self.shape
         assert array.dtype == self.dtype
         assert isinstance(array.exact, bool)
+        assert isinstance(array.exact_writes, bool)
         assert array.snapshot().shape == self.shape
         assert array.snapshot().dtype == self.dtype
 
@@ -105,6 +108,15 @@ class SynapseArrayConformance:
         post = torch.randn(4, self.shape[0], generator=generator, dtype=self.dtype)
         self.assert_close(array.read(pre), pre @ array.snapshot().t())
         self.assert_close(array.read_transposed(post), post @ array.snapshot())
+
+    def test_exact_writes_mean_exact(self, array: SynapseArray, generator: torch.Generator) -> None:
+        if not array.exact_writes:
+            pytest.skip("writes of this array are not exact")
+        terms = (Product(*self.pattern(generator), 1), Product(*self.pattern(generator), -1))
+        products = OuterProducts(terms, scale=self.update_size)
+        before = array.snapshot()
+        array.update(products, 0.5)
+        self.assert_close(array.snapshot() - before, 0.5 * products.dense())
 
     def test_both_directions_see_the_same_cells(self, array: SynapseArray, signs: tuple[Tensor, Tensor]) -> None:
         """<e, W x> = <W' e, x>: the read of the other side is the adjoint."""
@@ -196,6 +208,26 @@ class SynapseArrayConformance:
         again = restored.state_dict()
         assert again.keys() == array.state_dict().keys()
         assert all(isinstance(tensor, Tensor) for tensor in again.values())
+
+    def test_what_happens_aside_leaves_no_trace(self, make_array: MakeArray, weights: Tensor) -> None:
+        """Reads and time within change nothing after it; the same stream draws the same noise, another another."""
+        array = make_array(weights)
+        before = {name: tensor.clone() for name, tensor in array.state_dict().items()}
+        pre, post = torch.ones(2, self.shape[1], dtype=self.dtype), torch.ones(2, self.shape[0], dtype=self.dtype)
+        seen = []
+        for seed in (1, 2, 1):
+            with array.aside(seed):
+                first = array.read(pre), array.read_transposed(post)
+                if self.replays:
+                    array.elapse(3.0)
+                seen.append((*first, array.read(pre)))
+        after = array.state_dict()
+        if self.replays:
+            assert all(torch.equal(tensor, before[name]) for name, tensor in after.items())
+            assert all(torch.equal(a, b) for a, b in zip(seen[0], seen[2], strict=True))
+        if self.read_sigma:
+            assert not torch.equal(seen[0][0], seen[1][0])
+        assert torch.equal(array.snapshot(), make_array(weights).snapshot())
 
     def test_a_state_is_a_copy(self, array: SynapseArray) -> None:
         before = array.snapshot()

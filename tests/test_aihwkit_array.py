@@ -49,6 +49,8 @@ def cosine(a: Tensor, b: Tensor) -> float:
 
 
 class TestIdealDeviceWithPerfectReads(SynapseArrayConformance):
+    replays = False
+
     @pytest.fixture
     def make_array(self) -> MakeArray:
         return lambda weights: AihwkitArray(weights, "ideal", read_path=PERFECT)
@@ -57,6 +59,7 @@ class TestIdealDeviceWithPerfectReads(SynapseArrayConformance):
 class TestConstantStepDevice(SynapseArrayConformance):
     """480 cells with 30 % spread of the step: seen 1.04 +- 0.023 (150 runs), so the nearer limit is 7 sigma away."""
 
+    replays = False
     shape = (24, 20)
     read_sigma = READ_SIGMA
     update_gain = (0.85, 1.2)
@@ -70,6 +73,7 @@ class TestConstantStepDevice(SynapseArrayConformance):
 class TestReRamDevice(SynapseArrayConformance):
     """Noisy and asymmetric: only the direction is asked for; seen 0.88 +- 0.09 with 3000 cells."""
 
+    replays = False
     shape = (60, 50)
     read_sigma = READ_SIGMA
     update_gain = (0.3, 3.0)
@@ -83,6 +87,7 @@ class TestReRamDevice(SynapseArrayConformance):
 class TestMixedPrecision(SynapseArrayConformance):
     """The last call's products wait in the accumulator: 1 of 20 updates is not in the weights yet."""
 
+    replays = False
     shape = (24, 20)
     read_sigma = READ_SIGMA
     update_gain = (0.85, 1.1)
@@ -95,6 +100,7 @@ class TestMixedPrecision(SynapseArrayConformance):
 
 
 class TestSeveralCells(SynapseArrayConformance):
+    replays = False
     shape = (24, 20)
     read_sigma = READ_SIGMA
     update_gain = (0.85, 1.2)
@@ -109,6 +115,7 @@ class TestSeveralCells(SynapseArrayConformance):
 class TestOutputScale(SynapseArrayConformance):
     """w_max 0.6 stands for 3: everything, read noise included, is five times as large."""
 
+    replays = False
     shape = (24, 20)
     weight_scale = 1.0
     read_sigma = 5 * READ_SIGMA

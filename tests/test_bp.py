@@ -38,6 +38,12 @@ CASES = [
     ([6, 7, 5], ["relu", "sigmoid"], {"loss": "cross-entropy"}),
     ([6, 7, 5], ["relu", "sigmoid"], {"loss": "cross-entropy", "cross_entropy_on": "logits"}),
     ([6, 7, 5], ["relu", "hardsigm"], {"dropout": [0.3, 0.4, 0.2]}),
+    ([6, 7, 5], ["relu", "sigmoid"], {"loss": "cross-entropy", "dropout": [0.3, 0.4, 0.4]}),
+    (
+        [6, 7, 5],
+        ["relu", "sigmoid"],
+        {"loss": "cross-entropy", "cross_entropy_on": "logits", "dropout": [0.3, 0.4, 0.4]},
+    ),
     ([6, 7, 5], ["relu", "hardsigm"], {"bias": "line"}),
 ]
 
@@ -55,6 +61,19 @@ def test_contrast_is_minus_the_gradient(sizes: list[int], neurons: list[str], kw
     for (layer, products), (dw, db) in zip(net.contrast(state, d), gradients, strict=True):
         torch.testing.assert_close(layer.written(products).dense()[:, : layer.n_pre], -dw, rtol=1e-6, atol=1e-9)
         torch.testing.assert_close(products.post_sum(), -db, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("dropout", [[], [0.3, 0.4]])
+def test_logits_are_the_outputs_of_an_identity_neuron(dropout: list[float]) -> None:
+    """One convention for both: what is dropped is an output of 0, in the softmax too (published code: y <- mask y)."""
+    contrasts = []
+    for on in ("outputs", "logits"):
+        net = network([6, 5], ["identity"], loss="cross-entropy", cross_entropy_on=on, dropout=dropout)
+        state = net.respond(torch.rand(4, 6, dtype=F64, generator=torch.Generator().manual_seed(3)), train=True)
+        d = torch.eye(5, dtype=F64)[:4] * (1 if state.active is None else state.active)
+        ((_, products),) = net.contrast(state, d)
+        contrasts.append(products.dense())
+    torch.testing.assert_close(*contrasts)
 
 
 def autograd(net: BPNetwork, state: BPState, x: Tensor, d: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -77,7 +96,8 @@ def autograd(net: BPNetwork, state: BPState, x: Tensor, d: Tensor) -> list[tuple
         if net.loss_reduction == "mean":
             loss = torch.nn.functional.mse_loss(y, d)
     else:
-        loss = torch.nn.functional.cross_entropy(drive if net.cross_entropy_on == "logits" else y, d)
+        logits = drive if state.active is None else drive * state.active
+        loss = torch.nn.functional.cross_entropy(logits if net.cross_entropy_on == "logits" else y, d)
     loss.backward()
     return [(w.grad, b.grad) for w, b in zip(weights, biases, strict=True)]  # type: ignore[misc]
 

@@ -179,18 +179,76 @@ def test_without_need_an_epoch_writes_one_checkpoint(tmp_path: Path, monkeypatch
     assert (last["done"], last["batches"], last["epoch_seconds"]) == (2, 0, 0.0)
 
 
-def test_an_evaluation_that_is_interrupted_costs_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On analog arrays evaluation draws read noise: what is kept is the state before it."""
+@pytest.mark.parametrize(("evaluation", "kept", "left"), [(1, (0, 13), [200, 200]), (2, (2, 0), [])])
+def test_an_evaluation_that_is_interrupted_costs_no_training(
+    evaluation: int, kept: tuple[int, int], left: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the first epoch, and at the end: what is kept is the state before it."""
     experiment = load_experiment("quickstart", {**SHORT, **ANALOG})
     run(experiment, 0, tmp_path / "whole")
     with monkeypatch.context() as patch:
-        report = InterruptingEvaluation(patch, 2)
+        report = InterruptingEvaluation(patch, evaluation)
         with pytest.raises(KeyboardInterrupt):
             run(experiment, 0, tmp_path / "cut", report=report, checkpoint_seconds=0.0)
-    assert (checkpoint(tmp_path / "cut")["done"], checkpoint(tmp_path / "cut")["batches"]) == (1, 13)
+    assert (checkpoint(tmp_path / "cut")["done"], checkpoint(tmp_path / "cut")["batches"]) == kept
     told = Counting()
     run(experiment, 0, tmp_path / "cut", resume=True, report=told)
-    assert told.images == [200]
+    assert told.images == left
+    assert_the_same_run(tmp_path / "cut", tmp_path / "whole")
+
+
+EVALUATED: dict[str, dict[str, Any]] = {
+    "bp": {
+        **SHORT, **ANALOG, "training.epochs": 4, "hardware.device_parameters": AGEING, "hardware.wire_resistance": 1.0,
+        "target.circuit": "analog", "target.parameters": {"decision.comparator_noise": 1e-9},
+    },
+    "ep": {
+        **KINDS["ep-two-layers"], **SHORT, **ANALOG, "training.epochs": 4, "hardware.remedy": "agad",
+        "hardware.tile": [40, 40], "target.ties": "random", "hardware.device_parameters": AGEING,
+        "hardware.compensation": "global",
+    },
+    "supervised": {
+        **SHORT, **ANALOG, "training.mode": "supervised", "training.epochs": 4, "hardware.remedy": "differential",
+        "hardware.weight_noise": 0.02,
+    },
+}  # fmt: skip
+LOOKED_AT: list[dict[str, Any]] = [
+    {"evaluation.every": 3},
+    {"evaluation.every": 4, "evaluation.age_seconds": [10.0, 1e4]},
+    {"evaluation.every": 2, "evaluation.label_fraction": [0.2, 0.6], "evaluation.association": ["direct", "linear"],
+     "evaluation.classifier.epochs": 2},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", EVALUATED)
+def test_training_is_the_same_however_it_is_evaluated(case: str, tmp_path: Path) -> None:
+    """Reads, circuits and ageing cells that draw: not a bit of what is learnt depends on who looks at it, and when."""
+    trained = []
+    for i, how in enumerate([{}, *LOOKED_AT]):
+        run(load_experiment("quickstart", EVALUATED[case] | how), 3, tmp_path / str(i))
+        trained.append(checkpoint(tmp_path / str(i)))
+    for key in ("network", "rules", "streams", "threshold", "activity"):
+        first = dict(values(trained[0][key]))
+        for other in trained[1:]:
+            for path, value in values(other[key]):
+                assert torch.equal(value, first[path]), (key, path)
+    noise = trained[0]["network"]
+    assert any("generator" in name for name in noise)
+
+
+@pytest.mark.parametrize("case", EVALUATED)
+@pytest.mark.parametrize("how", LOOKED_AT[1:], ids=["ages", "label fractions"])
+def test_a_run_that_stops_between_two_evaluations_goes_on_to_the_same_bits(
+    case: str, how: dict[str, Any], tmp_path: Path
+) -> None:
+    """The evaluation of a run that is stopped is no part of the schedule: neither weights nor counts remember it."""
+    experiment = load_experiment("quickstart", EVALUATED[case] | how | {"training.epochs": 4})
+    run(experiment, 3, tmp_path / "whole")
+    stopped = run(experiment, 3, tmp_path / "cut", stop_after=1)
+    assert set(stopped.curve[-1]) > {"epoch", "seconds"}
+    assert any(key.endswith("accuracy") for key in stopped.curve[-1])
+    run(experiment, 3, tmp_path / "cut", resume=True, stop_after=2)
+    run(experiment, 3, tmp_path / "cut", resume=True)
     assert_the_same_run(tmp_path / "cut", tmp_path / "whole")
 
 

@@ -19,6 +19,7 @@ from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.periphery import ReadPath
 from neurohw.devices.laws import SoftBounds
+from neurohw.devices.library import load_device
 from neurohw.devices.retention import Retention
 from neurohw.networks.capture import Capture, Function, Inputs, Replay
 from neurohw.networks.ep import Dynamics, EPNetwork
@@ -33,6 +34,7 @@ class Opaque(IdealArray):
     """An exact array that does not say so: the network must then take every step."""
 
     exact = False
+    exact_writes = False
 
 
 def layers_of(sizes: list[int], scale: float, seed: int = 0, kind: type[IdealArray] = IdealArray) -> list[Layer]:
@@ -207,6 +209,33 @@ def test_a_strong_negative_nudge_has_no_resting_point_and_is_stepped() -> None:
     torch.testing.assert_close(net.contrast(net.respond(x), d)[0][1].dense(), change, rtol=1e-5, atol=1e-7)
 
 
+def test_a_masked_read_out_gets_the_gradient_of_the_cross_entropy_over_masked_logits() -> None:
+    """Its error, and the force on the hidden layer, by autograd; masked winners take nothing with them."""
+    dynamics = Dynamics(free_steps=9, nudged_steps=1, beta=0.3, beta_sign="positive")
+    net = network([6, 9, 4], dynamics, scale=0.6, loss="cross-entropy", dropout=[0.0, 0.0, 0.5])
+    state = net.respond(torch.rand(7, 6, dtype=F64, generator=torch.Generator().manual_seed(2)), train=True)
+    mask = state.active
+    assert mask is not None
+    d = torch.eye(4, dtype=F64)[[0, 1, 2, 3, 0, 1, 2]] * mask
+    assert 0 < d.sum() < 7
+    w, b = net.readout.array.snapshot(), net.readout.bias  # type: ignore[union-attr]
+    free = state.states[0]
+    torch.testing.assert_close(state.competition, (free @ w.t() + b) * mask)
+    torch.testing.assert_close(state.output, torch.softmax(state.competition, dim=1))
+
+    def gradients(hidden: Tensor) -> tuple[Tensor, Tensor]:
+        hidden, own = hidden.clone().requires_grad_(), w.clone().requires_grad_()
+        cost = torch.nn.functional.cross_entropy((hidden @ own.t() + b) * mask, d, reduction="sum")
+        return torch.autograd.grad(cost, [hidden, own])  # type: ignore[return-value]
+
+    (_, hidden), (_, readout) = net.contrast(state, d)
+    force, _ = gradients(free)
+    expected = free + 0.2 * (state.held - free - 0.3 * force)
+    nudged = expected.clamp(0, 1)
+    torch.testing.assert_close(hidden.terms[0].post, nudged - free)
+    torch.testing.assert_close(readout.dense(), -gradients(nudged)[1] / 7)
+
+
 @pytest.mark.parametrize("kind", [IdealArray, Opaque])
 def test_softmax_read_out_equals_the_steps(kind: type[IdealArray]) -> None:
     dynamics = Dynamics(free_steps=9, nudged_steps=4, beta=0.45, beta_sign="positive")
@@ -241,6 +270,27 @@ def test_order_of_the_pulses() -> None:
         net = network([6, 5], replace(Dynamics(), pulse_order=order), kind=Opaque)
         _, products = net.contrast(net.respond(x), d)[0]
         assert [term.sign for term in products.terms] == signs
+
+
+@pytest.mark.parametrize("reads", ["perfect", "noisy"])
+def test_what_is_written_does_not_depend_on_how_it_is_read(reads: str) -> None:
+    """Two Hebbian products are two, each with its own pulses, as long as pulses are no arithmetic."""
+    g = torch.Generator().manual_seed(0)
+    path = ReadPath.perfect() if reads == "perfect" else ReadPath()
+    weights = torch.rand(5, 6, generator=g) * 0.2
+    array = AnalogArray(weights, load_device("reram_es"), read_path=path, generator=g)
+    assert (array.exact, array.exact_writes) == (reads == "perfect", False)
+    net = EPNetwork([Layer(array)], dynamics=Dynamics(beta_sign="positive"))
+    x, d = torch.rand(8, 6, generator=g), torch.rand(8, 5, generator=g)
+    state = net.respond(x, train=True)
+    ((layer, products),) = net.contrast(state, d)
+    assert [term.sign for term in products.terms] == [-1, 1]
+    torch.testing.assert_close(products.terms[0].post, net.neuron.rho(state.states[0]))
+    writes = layer.update(products, 0.2)
+    step = load_device("reram_es").response().granularity
+    for term, pulses in zip(products.terms, (writes.pulses_down, writes.pulses_up), strict=True):
+        expected = 0.2 * abs(products.scale) * float((term.post.t() @ term.pre).sum()) / step
+        assert pulses == pytest.approx(expected, abs=6 * expected**0.5)  # what trains draw at most: Poisson's spread
 
 
 def test_line_biases_take_part_in_the_contrast() -> None:

@@ -80,9 +80,10 @@ class TestMeteredTarget(TargetCircuitConformance):
 
 
 def test_a_metered_array_looks_like_its_own() -> None:
-    plain = analog(torch.zeros(3, 4))
-    array, _, _ = meter(plain)
-    assert (array.exact, array.keeps_layout, array.dtype) == (plain.exact, plain.keeps_layout, plain.dtype)
+    for plain in (IdealArray(torch.zeros(3, 4)), analog(torch.zeros(3, 4))):
+        array, _, _ = meter(plain)
+        for what in ("shape", "exact", "exact_writes", "keeps_layout", "dtype", "device"):
+            assert getattr(array, what) == getattr(plain, what), what
     assert array.state_dict().keys() == plain.state_dict().keys()
     assert array.writes()["cell"].sum() == 0
     assert array.cells is plain.cells

@@ -58,9 +58,12 @@ def test_the_state_is_prefixed_by_place() -> None:
 def test_it_is_exact_only_if_all_tiles_are() -> None:
     array = ideal_tiles(torch.zeros(4, 3))
     assert array.exact
+    assert array.exact_writes
     noisy = build_array("aihwkit", torch.zeros(4, 3), device="ideal", tile=(2, 3))
     assert isinstance(noisy, TiledArray)
     assert not noisy.exact
+    perfect = build_array("analog", torch.zeros(4, 3), device="ecram", tile=(2, 3), read_path=ReadPath.perfect())
+    assert (perfect.exact, perfect.exact_writes) == (True, False)
 
 
 def test_writes_add_up_unless_one_tile_cannot_count() -> None:

@@ -7,7 +7,8 @@ no count of pulses on the CPU, so `Writes` are empty. What it computes is in flo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -113,7 +114,8 @@ class AihwkitArray(SynapseArray):
         self._reference = (
             set_reference_to_symmetry_point(self._tile, parameters) if remedy == "reference-cell" else None
         )
-        self._copy(weights)
+        asked = self._copy(weights)
+        self.clipped = float((self._tile.get_weights() - asked).abs().gt(1e-6 * self._largest_cell).double().mean())
 
     def read(self, pre: Tensor, times: int = 1) -> Tensor:
         """Return W pre through DAC, noise and ADC, [B, n_post]."""
@@ -217,13 +219,23 @@ class AihwkitArray(SynapseArray):
         if self._reference is not None:
             self._reference = self.hidden_parameters()["hidden_weights_1"].clone()
 
+    @contextmanager
+    def aside(self, seed: int) -> Iterator[None]:
+        """Do nothing: aihwkit's draws cannot be seeded, nor every state put back (`restore_tile`).
+
+        Reads change nothing of a tile but its random state, which no run can replay; time that passes within stays.
+        """
+        yield
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle through the state, since the tile shares its memory with us."""
         return _rebuilt, (self.shape, self._arguments, self.state_dict())
 
-    def _copy(self, weights: Tensor) -> None:
+    def _copy(self, weights: Tensor) -> Tensor:
+        """Set the cells, clipped to their bounds, and return what they were asked to hold."""
         cells = weights.detach().to(torch.float32) / self._scale
         self._tile.set_weights(cells if self._reference is None else cells + self._reference)
+        return cells
 
     def _pulse_dense(self, delta: Tensor) -> None:
         """Pulse W_tile += delta as rank-one updates with one active line each, along the shorter side."""

@@ -106,6 +106,7 @@ class AnalogArray(SynapseArray):
         cells = weights.detach().to(self.device, torch.float32) / self._scale
         parts = Parts(new_bank, cells, self._generator, self._read_columns, device.sided)
         self.cells = build_cells(remedy, parts, dict(remedy_parameters or {}))
+        self.clipped = self.cells.clipped()
         self._noisy_cells = bool(self._relative or device.retention.read_noise_1f)
         self._correction = torch.ones(self.shape[0] if compensation == "per-column" else 1, device=self.device)
         self._level: Tensor | None = None  # readout before a time without writes
@@ -223,6 +224,9 @@ class AnalogArray(SynapseArray):
         self._level = state["level"].to(self.device, copy=True) if "level" in state else None
         self._generator.set_state(state["generator"].cpu())
         self._matrix = None
+
+    def _reseed(self, seed: int) -> None:
+        self._generator.manual_seed(seed)
 
     def _as_read(self) -> tuple[Tensor, Tensor | None]:
         """Return W^T [n_pre, n_post] and the variance of each cell's noise, as they are until something changes."""

@@ -6,7 +6,8 @@ Axes, fixed here for the whole project: a weight matrix W is [n_post, n_pre]; ba
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -109,13 +110,17 @@ class SynapseArray(abc.ABC):
 
     Attributes:
         shape: (n_post, n_pre).
-        exact: reads are noiseless and linear, so callers may use algebraic shortcuts.
+        exact: reads are noiseless and linear, so callers may use algebraic shortcuts of reads.
+        exact_writes: updates are arithmetic, so callers may write a sum of products by fewer ones of the same sum.
+        clipped: share of the initial weights that lay beyond what their cells can hold.
         dtype, device: of the tensors that are read in and out.
         keeps_layout: a read is laid out in memory as its input is, sample after sample or neuron after neuron.
     """
 
     shape: tuple[int, int]
     exact: bool
+    exact_writes: bool = False
+    clipped: float = 0.0
     dtype: torch.dtype
     device: torch.device
     keeps_layout: bool = False
@@ -163,3 +168,19 @@ class SynapseArray(abc.ABC):
     @abc.abstractmethod
     def load_state_dict(self, state: StateDict) -> None:
         """Restore `state_dict`: the array then behaves as the saved one."""
+
+    @contextmanager
+    def aside(self, seed: int) -> Iterator[None]:
+        """Let what happens within leave no trace: it draws from a stream of `seed`, and the state is put back after it.
+
+        So an evaluation, or an age, changes nothing of the training around it, and its own noise does not depend on it.
+        """
+        state = self.state_dict()
+        self._reseed(seed)
+        try:
+            yield
+        finally:
+            self.load_state_dict(state)
+
+    def _reseed(self, seed: int) -> None:  # noqa: B027 (an array that draws nothing has no stream)
+        """Draw from the stream of `seed` from now on."""

@@ -148,8 +148,11 @@ class CellBank:
         return (weights - self.population.zero).clamp_(min=0.0).mul_(self.population.siemens)
 
     def set(self, weights: Tensor) -> None:
-        """Give the cells these weights exactly, within their bounds."""
-        self.kept = self._on_levels(self.bounded(weights.to(self.kept)), self.parameters)
+        """Give the cells these weights exactly, within their bounds; `clipped` says which working ones were beyond."""
+        asked = weights.to(self.kept)
+        self.kept = self.bounded(asked)
+        self.clipped = (self.kept != asked) & self.works()
+        self.kept = self._on_levels(self.kept, self.parameters)
         self.aging.touched()
         self._drop = None
         self._see()
@@ -217,8 +220,11 @@ class CellBank:
 
     def _see(self) -> None:
         """Renew the weights as they are seen: drifted, with the noise of the last write; broken cells as kept."""
-        works = self.parameters["w_min"] < self.parameters["w_max"]
-        self.seen = self._with_write_noise(self.aging.drifted(self.kept), works)
+        self.seen = self._with_write_noise(self.aging.drifted(self.kept), self.works())
+
+    def works(self) -> Tensor:
+        """Return which cells can be written: stuck ones have both bounds at one weight."""
+        return self.parameters["w_min"] < self.parameters["w_max"]
 
     def _with_write_noise(self, w: Tensor, works: Tensor) -> Tensor:
         if not self.response.write_noise:

@@ -20,6 +20,7 @@ class IdealArray(SynapseArray):
     """
 
     exact = True
+    exact_writes = True
     keeps_layout = True
 
     def __init__(self, weights: Tensor) -> None:

@@ -216,6 +216,9 @@ class ProgrammedArray(SynapseArray):
         self._mapping |= {k.removeprefix("mapping."): v.clone() for k, v in state.items() if k.startswith("mapping.")}
         self._generator.set_state(state["generator"])
 
+    def _reseed(self, seed: int) -> None:
+        self._generator.manual_seed(seed)
+
     def _ageing_seed(self) -> Tensor:
         if self._kind.ageing == "fresh":
             return torch.randint(2**62, (1,), generator=self._generator)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from math import ceil
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from neurohw.crossbar.base import OuterProducts, Product, StateDict, SynapseArray, Writes
 from neurohw.errors import InputError
+from neurohw.seeding import derived_seed
 
 MakeArray = Callable[[Tensor, str], SynapseArray]
 
@@ -44,6 +46,9 @@ class TiledArray(SynapseArray):
         first = self.grid[0][0]
         self.dtype, self.device = first.dtype, first.device
         self.exact = all(array.exact for _, _, array in self._blocks())
+        cells = self.shape[0] * self.shape[1]
+        self.clipped = sum(a.clipped * a.shape[0] * a.shape[1] for _, _, a in self._blocks()) / cells
+        self.exact_writes = all(array.exact_writes for _, _, array in self._blocks())
 
     def _blocks(self) -> Iterable[tuple[slice, slice, SynapseArray]]:
         for rows, arrays in zip(self._rows, self.grid, strict=True):
@@ -104,6 +109,14 @@ class TiledArray(SynapseArray):
             for j, array in enumerate(row):
                 prefix = f"tile.{i}.{j}."
                 array.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+
+    @contextmanager
+    def aside(self, seed: int) -> Iterator[None]:
+        """Let what happens within leave no trace in any block; each draws from a stream of its own."""
+        with ExitStack() as blocks:
+            for place, (_, _, array) in enumerate(self._blocks()):
+                blocks.enter_context(array.aside(derived_seed(seed, str(place))))
+            yield
 
 
 def _cut(products: OuterProducts, rows: slice, columns: slice) -> OuterProducts:

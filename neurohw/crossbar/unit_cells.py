@@ -67,6 +67,10 @@ class UnitCell(abc.ABC):
         """Write a digitally computed change [n_post, n_pre] open-loop; fractions of a pulse are drawn."""
         return self.pulse(list(dense_counts(delta / self.granularity, self._generator)))
 
+    def clipped(self) -> float:
+        """Return the share of weights that the last `set` found beyond the bounds of a device that makes them."""
+        return float(torch.stack([bank.clipped for bank in self.banks.values()]).any(0).double().mean())
+
     def conductances(self) -> dict[str, Tensor]:
         """Return every device's conductance now, siemens, [n_post, n_pre] per crossbar of devices; fresh tensors."""
         return {name: bank.conductances() for name, bank in self.banks.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -32,7 +34,7 @@ class MeteredArray(SynapseArray):
         self.array = array
         self.meter = ArrayMeter(array, ledger, clock, name, settings or ArraySettings())
         self.shape, self.exact, self.dtype, self.device = array.shape, array.exact, array.dtype, array.device
-        self.keeps_layout = array.keeps_layout
+        self.exact_writes, self.clipped, self.keeps_layout = array.exact_writes, array.clipped, array.keeps_layout
         if hasattr(array, "sources") or (array.exact and array.keeps_layout):  # see `Capture`: else not to be recorded
             self.sources = self._sources
 
@@ -85,6 +87,12 @@ class MeteredArray(SynapseArray):
     def load_state_dict(self, state: StateDict) -> None:
         """Restore the array's state."""
         self.array.load_state_dict(state)
+
+    @contextmanager
+    def aside(self, seed: int) -> Iterator[None]:
+        """Let what happens within leave no trace in the array: it is counted all the same."""
+        with self.array.aside(seed):
+            yield
 
     def _sources(self) -> tuple[list[Tensor], list[torch.Generator]]:
         """Return what recorded reads take from; a plain matrix stays in place and says nothing."""

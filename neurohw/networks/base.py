@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,6 +16,7 @@ from neurohw.crossbar.base import OuterProducts, StateDict
 from neurohw.errors import InputError
 from neurohw.networks.dropout import keep_mask
 from neurohw.networks.layer import Layer
+from neurohw.seeding import derived_seed
 
 Contrast = list[tuple[Layer, OuterProducts]]
 
@@ -85,6 +87,14 @@ class Network(abc.ABC):
         self.clock.advance(seconds)
         for layer in self.layers:
             layer.array.elapse(seconds)
+
+    @contextmanager
+    def aside(self, seed: int) -> Iterator[None]:
+        """Let what happens within leave no trace in any array; see `SynapseArray.aside`."""
+        with ExitStack() as arrays:
+            for i, layer in enumerate(self.layers):
+                arrays.enter_context(layer.array.aside(derived_seed(seed, f"W{i + 1}")))
+            yield
 
     def masks(self, batch: int, train: bool) -> tuple[Tensor | None, ...]:
         """Draw this batch's dropout masks, one 0/1 entry per sample and neuron."""

@@ -27,7 +27,9 @@ class BPNetwork(Network):
     """Feed-forward network trained by backpropagation.
 
     a_l = W_l x_l + b_l;  x_{l+1} = dropout(rho_l(a_l));  y = mask * rho_L(a_L).
-    Input and hidden dropout is inverted (scaled by 1/(1 - p)), the output's is a plain mask, as in the published code.
+    Input and hidden dropout is inverted (scaled by 1/(1 - p)), the output's is a plain mask on what the loss sees, as
+    in the published code: under a cross-entropy an output that is dropped counts as exp(0) in the softmax, be it over
+    outputs or over logits (which are the outputs of an identity neuron), and gets no error.
 
     Args:
         layers: synapses, input to output.
@@ -97,6 +99,6 @@ class BPNetwork(Network):
             return error, 2 / batch if self.loss_reduction == "sum" else 2 / (batch * n_out)
         total = target.sum(1, keepdim=True)  # 1 for a one-hot target; fewer where winners were masked
         if self.cross_entropy_on == "logits":
-            return masked(target - total * torch.softmax(drive, dim=1), state.active), 1 / batch
+            return masked(target - total * torch.softmax(masked(drive, state.active), dim=1), state.active), 1 / batch
         error = target - total * torch.softmax(state.output, dim=1)
         return masked(error * slope(drive), state.active), 1 / batch

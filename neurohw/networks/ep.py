@@ -18,7 +18,7 @@ from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.networks.base import Contrast, Network, State, masked
 from neurohw.networks.capture import Capture
 from neurohw.networks.layer import Layer
-from neurohw.networks.relax import ForceNudge, Nudge, SoftmaxNudge, held_relaxation, relax
+from neurohw.networks.relax import ForceNudge, Nudge, SoftmaxNudge, held_relaxation, relax, softmax_error
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ class EPNetwork(Network):
         neuron: circuit of every dynamical unit.
         loss: "mse" or "cross-entropy".
         dynamics: see Dynamics.
-        dropout, generator, clock: see Network; masks are plain 0/1, in both phases, never rescaled.
+        dropout, generator, clock: see Network; masks are plain 0/1, in both phases, never rescaled; that of a softmax
+            read-out multiplies its logits.
         signs: draws the random sign of beta.
     """
 
@@ -108,7 +109,9 @@ class EPNetwork(Network):
             else:
                 start = [x.new_zeros(x.shape[0], layer.n_post) for layer in self.dynamical]
                 states = self._relax(start, x, held, masks, steps)
-            output = states[-1] if self.readout is None else self.readout.read(self.neuron.rho(states[-1]))
+            output = states[-1]
+            if self.readout is not None:
+                output = masked(self.readout.read(self.neuron.rho(states[-1])), masks[-1])
         competition = output
         if self.readout is not None:
             output = torch.softmax(output, dim=1)
@@ -130,7 +133,7 @@ class EPNetwork(Network):
                 contrast = self._differences(state, nudged, list(state.states), beta)
                 ends = (nudged,)
             if self.readout is not None:
-                contrast.append((self.readout, self._readout_products(ends, target)))
+                contrast.append((self.readout, self._readout_products(ends, target, state.active)))
         return contrast
 
     def _hold(self, x: Tensor, train: bool) -> Tensor | None:
@@ -161,14 +164,17 @@ class EPNetwork(Network):
         def steps_taken(given: Mapping[str, Tensor]) -> list[Tensor]:
             states = [given[f"state {i}"] for i in range(len(self.dynamical))]
             masks = [given.get(f"mask {i}") for i in range(len(self.dynamical))]
-            nudge = self._nudge(given["beta"], given["target"]) if "target" in given else None
+            nudge = self._nudge(given) if "target" in given else None
             x, held, dt = given["x"], given.get("held"), self.dynamics.dt
             return relax(states, x, held, self.dynamical, masks, self.neuron, steps, dt, nudge)
 
         return self._captured(steps_taken, given, [layer.array for layer in self.layers], key=steps)
 
-    def _nudge(self, beta: Tensor, target: Tensor) -> Nudge:
-        return ForceNudge(beta, target) if self.readout is None else SoftmaxNudge(beta, target, self.readout)
+    def _nudge(self, given: Mapping[str, Tensor]) -> Nudge:
+        beta, target = given["beta"], given["target"]
+        if self.readout is None:
+            return ForceNudge(beta, target)
+        return SoftmaxNudge(beta, target, self.readout, given.get(f"mask {len(self.dynamical)}"))
 
     def _nudged(self, state: EPState, target: Tensor, beta: float) -> list[Tensor]:
         """K steps from the free state with the output (or, through the read-out, the last hidden layer) nudged."""
@@ -194,7 +200,7 @@ class EPNetwork(Network):
 
     def _terms(self, layer: Layer, x: Tensor, high: list[Tensor], low: list[Tensor], i: int) -> tuple[Product, ...]:
         b1, b0 = high[i], low[i]
-        single = self.dynamics.contrast == "difference" or layer.array.exact
+        single = self.dynamics.contrast == "difference" or layer.array.exact_writes
         if i == 0 and single:  # the clamped input is the same in both phases: (b1 - b0) x
             return (Product(b1 - b0, x),)
         a1, a0 = (x, x) if i == 0 else (high[i - 1], low[i - 1])
@@ -204,11 +210,11 @@ class EPNetwork(Network):
         nudged, free = Product(b1, a1, +1), Product(b0, a0, -1)
         return (free, nudged) if self.dynamics.pulse_order == "free-first" else (nudged, free)
 
-    def _readout_products(self, ends: tuple[list[Tensor], ...], target: Tensor) -> OuterProducts:
+    def _readout_products(self, ends: tuple[list[Tensor], ...], target: Tensor, mask: Tensor | None) -> OuterProducts:
         """(1/B) (d - y) rho(h)^T at the end of the nudged phase; not divided by beta (published code)."""
         assert self.readout is not None
         terms = []
         for states in ends:
             hidden = self.neuron.rho(states[-1])
-            terms.append(Product(target - torch.softmax(self.readout.read(hidden), dim=1), hidden))
+            terms.append(Product(softmax_error(self.readout.read(hidden), target, mask), hidden))
         return OuterProducts(tuple(terms), 1 / (len(ends) * target.shape[0]))

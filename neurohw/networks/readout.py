@@ -17,7 +17,7 @@ class Association:
     """Which class each output neuron stands for (Liu et al. 2024, Sec. 2.2.1).
 
     Args:
-        classes: [n_out], the class with the highest mean response; -1 for neurons that never respond.
+        classes: [n_out], the class with the highest mean response; -1 for neurons that tell nothing.
         n_classes: number of classes.
     """
 
@@ -42,6 +42,9 @@ class Association:
 def associate(outputs: Batches, n_classes: int) -> Association:
     """Give each neuron the class it responds to most, on average over labelled outputs.
 
+    A neuron tells nothing, and gets no class, if it never responds (as in the published code), answers every sample
+    alike, or all classes alike on average. A class without samples is nobody's.
+
     Args:
         outputs: batches of (y [B, n_out], labels [B]) with the network frozen and no dropout.
         n_classes: number of classes.
@@ -52,12 +55,16 @@ def associate(outputs: Batches, n_classes: int) -> Association:
         if totals is None:
             totals = y.new_zeros(n_classes, y.shape[1])
             counts = counts.to(y)
+            least, most = y.amin(0), y.amax(0)
         totals.index_add_(0, labels, y)
         counts += torch.bincount(labels, minlength=n_classes)
+        least, most = torch.minimum(least, y.amin(0)), torch.maximum(most, y.amax(0))
     assert totals is not None, "association needs at least one labelled sample"
     means = totals / counts.clamp(min=1).unsqueeze(1)
-    best = means.max(0)
-    return Association(torch.where(best.values == 0, -1, best.indices), n_classes)
+    seen = counts > 0
+    best = means.masked_fill(~seen.unsqueeze(1), float("-inf")).max(0)
+    alike = (best.values == means[seen].amin(0)) & (seen.sum() > 1)
+    return Association(torch.where((best.values == 0) | alike | (least == most), -1, best.indices), n_classes)
 
 
 @dataclass(frozen=True)

@@ -35,15 +35,31 @@ class ForceNudge:
 
 @dataclass(frozen=True)
 class SoftmaxNudge:
-    """beta W^T (d - softmax(W rho(h) + b)): the read-out's error pulls on the last hidden layer."""
+    """beta W^T (d - softmax(W rho(h) + b)): the read-out's error (`softmax_error`) pulls on the last hidden layer."""
 
     beta: Tensor | float
     target: Tensor
     readout: Layer
+    mask: Tensor | None = None
 
     def __call__(self, state: Tensor, rate: Tensor) -> Tensor:
-        error = self.target - torch.softmax(self.readout.read(rate), dim=1)
+        error = softmax_error(self.readout.read(rate), self.target, self.mask)
         return self.readout.read_back(error).mul_(self.beta)
+
+
+def softmax_error(logits: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
+    """Return d - softmax(z): minus the gradient of -sum d log softmax(z) by z, where the d of a sample add up to 1.
+
+    A mask (0/1) multiplies the logits, as under BP: -sum d log softmax(m z) gives m (d - (sum d) softmax(m z)).
+
+    Args:
+        logits: z, [B, n].
+        target: d, [B, n], masked.
+        mask: dropout mask m of the outputs, [B, n], or None.
+    """
+    if mask is None:
+        return target - torch.softmax(logits, dim=1)
+    return (target - target.sum(1, keepdim=True) * torch.softmax(logits * mask, dim=1)).mul_(mask)
 
 
 def relax(

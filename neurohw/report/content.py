@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -165,7 +166,7 @@ def _listed(values: set[int] | set[str]) -> str:
 
 
 def _warnings(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[str, ...]:
-    found = []
+    found = _of_the_runs(points)
     if not points:
         found.append("No run produced a result: every one failed, with the messages below.")
     stopped, failed = (sum(r.status == s for r in records) for s in ("stopped", "failed"))
@@ -180,6 +181,20 @@ def _warnings(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[st
     if len({r.git for r in records}) > 1:
         found.append("The runs come from several code versions.")
     return tuple(found)
+
+
+def _of_the_runs(points: Sequence[Point]) -> list[str]:
+    """Return what the runs warn of, a line per point and warning; of the seeds that say it with other numbers, one."""
+    found: dict[tuple[str, str], tuple[str, list[int]]] = {}
+    for point in points:
+        for record in point.records:
+            for text in record.warnings:
+                key = point.label, re.sub(r"[0-9.]+", "", text)
+                found.setdefault(key, (text, []))[1].append(record.seed)
+    return [
+        f"{label} (seed{'s' if len(seeds) > 1 else ''} {_listed(set(seeds))}): {text}"
+        for (label, _), (text, seeds) in found.items()
+    ]
 
 
 def _accuracies(accuracies: Sequence[Accuracies]) -> list[Section]:

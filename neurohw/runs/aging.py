@@ -17,8 +17,15 @@ from neurohw.runs.task import Task
 from neurohw.seeding import Streams, derived_seed
 
 
-def evaluate_ages(experiment: Experiment, network: Network, task: Task, streams: Streams) -> dict[str, Any]:
+def evaluate_ages(
+    experiment: Experiment, network: Network, task: Task, streams: Streams, moment: str
+) -> dict[str, Any]:
     """Evaluate at each age: the trained arrays themselves, or their weights programmed with `hardware.off_chip`.
+
+    The arrays are as young as before when it is done (but for aihwkit's tiles, which cannot be put back).
+
+    Args:
+        experiment, network, task, streams, moment: see `evaluate`.
 
     Returns:
         `by_age_seconds`: age -> metrics.
@@ -29,10 +36,11 @@ def evaluate_ages(experiment: Experiment, network: Network, task: Task, streams:
         aged = assemble(experiment, layers, streams, Clock())
     found = {}
     age = 0.0
-    for wanted in sorted(experiment.evaluation.age_seconds):
-        aged.elapse(wanted - age)
-        age = wanted
-        found[f"{age:g}"] = evaluate(experiment, aged, task, streams, final=False)
+    with aged.aside(derived_seed(streams.seed, f"ageing {moment}")):
+        for wanted in sorted(experiment.evaluation.age_seconds):
+            aged.elapse(wanted - age)
+            age = wanted
+            found[f"{age:g}"] = evaluate(experiment, aged, task, streams, f"{moment}, {age:g} s later", final=False)
     return {"by_age_seconds": found}
 
 

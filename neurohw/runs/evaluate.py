@@ -13,7 +13,7 @@ from neurohw.data import stratified_subset
 from neurohw.networks.base import Network
 from neurohw.networks.readout import ClassifierSettings, associate, block_prediction, train_linear_classifier
 from neurohw.runs.task import SUBSET_SEED, Task, part
-from neurohw.seeding import Streams
+from neurohw.seeding import Streams, derived_seed
 from neurohw.training.phases import Samples
 
 Outputs = Iterable[tuple[Tensor, Tensor]]
@@ -21,8 +21,14 @@ Outputs = Iterable[tuple[Tensor, Tensor]]
 _BATCH = 512
 
 
-def evaluate(experiment: Experiment, network: Network, task: Task, streams: Streams, final: bool) -> dict[str, Any]:
+def evaluate(
+    experiment: Experiment, network: Network, task: Task, streams: Streams, moment: str, final: bool
+) -> dict[str, Any]:
     """Return the metrics of the network as it stands, with no dropout and nothing learnt.
+
+    Reads leave no trace in the arrays (`SynapseArray.aside`), and their noise comes from streams of the moment's own:
+    training is the same however often and with whichever shares of the labels it is evaluated. No target circuit takes
+    part.
 
     Unsupervised runs report `direct_accuracy` (class-mean response), `single_neuron_accuracy` and, at the end,
     `linear_accuracy`, each at the largest label fraction, with all fractions under `by_label_fraction` at the end.
@@ -32,40 +38,49 @@ def evaluate(experiment: Experiment, network: Network, task: Task, streams: Stre
         experiment: configuration.
         network: trained so far.
         task: data.
-        streams: the classifier's randomness; training's streams are not touched.
+        streams: of the run; this moment's and the classifier's are taken from their seed.
+        moment: what tells this evaluation's noise from that of others, as the epochs that are done.
         final: whether the run ends here.
     """
     with network.clock.during("inference"):
         if experiment.training.mode != "unsupervised":
-            return {"test_accuracy": _test_accuracy(network, task)}
+            return {"test_accuracy": _test_accuracy(network, task, derived_seed(streams.seed, f"evaluation {moment}"))}
         fractions = sorted(set(experiment.evaluation.label_fraction))
         if not final:
-            return _associated(experiment, network, task, streams, fractions[-1], final=False)
+            return _associated(experiment, network, task, streams, moment, fractions[-1], final=False)
         by_fraction = {
-            f"{fraction:g}": _associated(experiment, network, task, streams, fraction, final=True)
+            f"{fraction:g}": _associated(experiment, network, task, streams, moment, fraction, final=True)
             for fraction in fractions
         }
         return {**by_fraction[f"{fractions[-1]:g}"], "by_label_fraction": by_fraction}
 
 
-def _test_accuracy(network: Network, task: Task) -> float:
-    return _accuracy(_outputs(network, task.test, task), lambda y: block_prediction(y, task.n_classes))
+def _test_accuracy(network: Network, task: Task, seed: int) -> float:
+    with network.aside(seed):
+        return _accuracy(_outputs(network, task.test, task), lambda y: block_prediction(y, task.n_classes))
 
 
 def _associated(
-    experiment: Experiment, network: Network, task: Task, streams: Streams, fraction: float, final: bool
+    experiment: Experiment,
+    network: Network,
+    task: Task,
+    streams: Streams,
+    moment: str,
+    fraction: float,
+    final: bool,
 ) -> dict[str, float]:
     methods = experiment.evaluation.association
     linear = final and "linear" in methods
-    with network.clock.during("association"):
-        labelled = _fraction_of(task.train, fraction)
-        responses: Outputs = _outputs(network, labelled, task)
-        if linear:
-            features, labels = _gathered(responses)
-            responses = zip(features.split(_BATCH), labels.split(_BATCH), strict=True)
-        association = associate(responses, task.n_classes)
+    with network.aside(derived_seed(streams.seed, f"evaluation {moment}, {fraction:g} of the labels")):
+        with network.clock.during("association"):
+            labelled = _fraction_of(task.train, fraction)
+            responses: Outputs = _outputs(network, labelled, task)
+            if linear:
+                features, labels = _gathered(responses)
+                responses = zip(features.split(_BATCH), labels.split(_BATCH), strict=True)
+            association = associate(responses, task.n_classes)
+        tests = list(_outputs(network, task.test, task))
     metrics = {}
-    tests = list(_outputs(network, task.test, task))
     if "direct" in methods:
         metrics["direct_accuracy"] = _accuracy(tests, association.predict_class_mean)
         metrics["single_neuron_accuracy"] = _accuracy(tests, association.predict_single_neuron)

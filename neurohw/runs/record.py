@@ -22,8 +22,10 @@ RECORD, METRICS, CHECKPOINT = "record.json", "metrics.csv", "checkpoint.pt"
 class RunRecord(BaseModel):
     """What `record.json` holds; `curve` is `metrics.csv`, a row per epoch.
 
-    Accuracies are fractions in 0..1. `ledger` has `counts` (component, phase, event), `facts` (what an account needs
-    besides), and `ledger_curve` (counts of training after each epoch); it is empty where events were not counted.
+    Accuracies are fractions in 0..1; `chance` is that of answering the most frequent class (records from before it
+    stood there are of ten equal classes). `warnings` is what the run has to say against itself. `ledger` has `counts`
+    (component, phase, event), `facts` (what an account needs besides), and `ledger_curve` (counts of training after
+    each epoch); it is empty where events were not counted.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -38,7 +40,9 @@ class RunRecord(BaseModel):
     git: str | None
     status: Literal["finished", "stopped", "failed"]
     message: str | None = None
+    warnings: list[str] = []
     metrics: dict[str, Any]
+    chance: float = 0.1
     timing: dict[str, float]
     ledger: dict[str, Any] = {}
     energy: dict[str, Any] = {}
@@ -53,6 +57,11 @@ class RunRecord(BaseModel):
     def write_json(self, folder: Path) -> None:
         """Write `record.json` into the folder, atomically."""
         write_text(folder / RECORD, json.dumps(self.model_dump(by_alias=True), indent=1) + "\n")
+
+
+def near_chance(accuracy: float, chance: float) -> bool:
+    """Return whether an accuracy is less than a tenth of the way from guessing (`chance`) to certainty."""
+    return accuracy < chance + 0.1 * (1 - chance)
 
 
 def write_curve(folder: Path, curve: list[dict[str, Any]]) -> None:

@@ -28,6 +28,7 @@ from neurohw.runs.metering import metered
 from neurohw.runs.progress import Reporter, Silent
 from neurohw.runs.record import CHECKPOINT, METRICS, RECORD, RunRecord, git_revision, read_record, versions, write_curve
 from neurohw.runs.task import Task, build_task
+from neurohw.runs.warnings import accuracies_near_chance, clipped_weights
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
 from neurohw.training.phases import Epoch, Phase
@@ -106,6 +107,7 @@ class _Session:
         network = build_network(experiment, streams, Clock())
         self.metered = metered(experiment, network, build_circuit(experiment, streams, task.n_classes))
         self.network, self.circuit = self.metered.network, self.metered.circuit
+        self.warnings = clipped_weights(self.network)
         self.counted = True  # unless it goes on from a checkpoint without a ledger: half a count would mislead
         self.phases, self.plan = build_plan(experiment, task, self.network)
         self.progress = Progress(self.circuit.initial())
@@ -126,10 +128,12 @@ class _Session:
             for epoch in islice(self.plan, self.progress.done, None):
                 if epoch.round > stop:
                     break
-                self._epoch(epoch, last=epoch.closes_round and epoch.round == stop)
+                self._epoch(epoch)
                 self._save()
-                write_curve(self.folder, self.progress.curve)
-            self._age()
+                if not (epoch.closes_round and epoch.round == stop):
+                    self._tell()
+            self._conclude()
+            self._tell()
         except KeyboardInterrupt:
             self._record("stopped", "interrupted; --resume goes on from the last checkpoint").write(self.folder)
             raise
@@ -145,7 +149,7 @@ class _Session:
             record.write_json(self.folder)
         return record
 
-    def _epoch(self, epoch: Epoch, last: bool) -> None:
+    def _epoch(self, epoch: Epoch) -> None:
         progress, phase = self.progress, epoch.phase
         self.phase = phase
         images = len(phase.samples.images)
@@ -154,10 +158,9 @@ class _Session:
         seconds = progress.epoch_seconds
         row: dict[str, Any] = {"epoch": epoch.round, "phase": phase.name, "index": epoch.index + 1,
                                "images": images, "seconds": seconds}  # fmt: skip
-        if self._evaluation_is_due(epoch, last):
+        if self._evaluation_is_due(epoch):
             self._save_if_older(self.checkpoint_seconds / 10)  # an interrupt does not wait for an evaluation
-            progress.metrics = evaluate(self.experiment, self.network, self.task, self.streams, final=last)
-            row |= {key: value for key, value in progress.metrics.items() if isinstance(value, float)}
+            row |= self._evaluated(str(progress.done + 1), final=False)
         row |= progress.events.shares()
         progress.done += 1
         progress.round = epoch.round if epoch.closes_round else progress.round
@@ -166,7 +169,23 @@ class _Session:
         progress.curve.append(row)
         progress.ledger_curve.append(self.metered.training_counts())
         progress.batches, progress.epoch_seconds, progress.order, progress.events = 0, 0.0, None, DecisionEvents(0, 0)
-        self.report.end(row)
+
+    def _evaluated(self, moment: str, final: bool) -> dict[str, float]:
+        """Evaluate, keep the metrics, and return those that are numbers: they stand in the epoch's row."""
+        self.progress.metrics = evaluate(self.experiment, self.network, self.task, self.streams, moment, final)
+        return {key: value for key, value in self.progress.metrics.items() if isinstance(value, float)}
+
+    def _conclude(self) -> None:
+        """Evaluate the trained network, also as it ages: for the record, as the checkpoint was written before."""
+        moment = str(self.progress.done)
+        self.progress.curve[-1] |= self._evaluated(moment, final=True)
+        if self.experiment.evaluation.age_seconds:
+            self.progress.metrics |= evaluate_ages(self.experiment, self.network, self.task, self.streams, moment)
+
+    def _tell(self) -> None:
+        write_curve(self.folder, self.progress.curve)
+        if self.phase is not None:  # else all epochs had been done before
+            self.report.end(self.progress.curve[-1])
 
     def _train(self, epoch: Epoch) -> None:
         """Train the epoch, or what a checkpoint between two batches left of it; an interrupt waits for its batch."""
@@ -214,19 +233,16 @@ class _Session:
         if time.perf_counter() - self.saved >= seconds:
             self._save()
 
-    def _evaluation_is_due(self, epoch: Epoch, last: bool) -> bool:
+    def _evaluation_is_due(self, epoch: Epoch) -> bool:
+        """Return whether the schedule asks for one; the last epoch's is the final one."""
         if not epoch.closes_round:
             return epoch.round == 0 and epoch.index + 1 == self.experiment.training.pretrain.epochs
-        return last or epoch.round % self.experiment.evaluation.every == 0
+        return epoch.round % self.experiment.evaluation.every == 0 and epoch.round < self.experiment.training.epochs
 
     def _title(self, epoch: Epoch) -> str:
         training = self.experiment.training
         total = training.pretrain.epochs if epoch.phase.name == "pretraining" else training.epochs
         return f"{self.experiment.name} seed {self.seed} {epoch.phase.name} {epoch.index + 1}/{total}"
-
-    def _age(self) -> None:
-        if self.experiment.evaluation.age_seconds:
-            self.progress.metrics |= evaluate_ages(self.experiment, self.network, self.task, self.streams)
 
     def _epochs_counted(self) -> float:
         """Return how many epochs the ledger has counted, the part of one that was stopped included."""
@@ -247,7 +263,9 @@ class _Session:
             git=self.git,
             status=status,
             message=message,
+            warnings=self.warnings + accuracies_near_chance(progress.metrics, self.task.chance),
             metrics=progress.metrics,
+            chance=self.task.chance,
             timing={
                 "train_seconds": progress.train_seconds,
                 "train_images_per_second": progress.images / progress.train_seconds if progress.train_seconds else 0.0,

@@ -37,6 +37,11 @@ class Task:
     levels: int
     checksums: dict[str, str]
 
+    @property
+    def chance(self) -> float:
+        """Accuracy of always answering the class that is the most frequent one among what is evaluated."""
+        return float(torch.bincount(_labels(self.test)).max()) / _size(self.test)
+
     def as_input(self, dtype: torch.dtype = torch.float32) -> Callable[[Tensor], Tensor]:
         """Return the conversion of a uint8 batch into inputs in [0, 1]."""
         return lambda images: as_input(images, self.levels, dtype)

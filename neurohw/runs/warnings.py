@@ -1,0 +1,42 @@
+"""What a run warns of itself: weights that its devices cannot hold, accuracies that guessing reaches too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from neurohw.networks.base import Network
+from neurohw.runs.record import near_chance
+
+_LEAST_CLIPPED = 0.01  # share of a layer's weights
+_METRICS = ("test_accuracy", "direct_accuracy", "linear_accuracy")
+
+
+def clipped_weights(network: Network) -> list[str]:
+    """Return a warning for each layer of whose initial weights 1 % or more lay beyond what their cells hold."""
+    return [
+        f"W{i + 1}: {100 * layer.array.clipped:.1f} % of the initial weights lie beyond what their devices can hold "
+        "and were clipped; a larger hardware.weight_range or a smaller network.init_gain keeps them"
+        for i, layer in enumerate(network.layers)
+        if layer.array.clipped >= _LEAST_CLIPPED
+    ]
+
+
+def accuracies_near_chance(metrics: dict[str, Any], chance: float) -> list[str]:
+    """Return a warning for each accuracy, aged ones included, that is less than a tenth of the way above guessing.
+
+    Args:
+        metrics: of an evaluation.
+        chance: accuracy of guessing, 0 to 1.
+    """
+    return [
+        f"{name} {100 * value:.1f} %{age} is near chance ({100 * chance:.1f} %)"
+        for name, value, age in _accuracies(metrics)
+        if near_chance(value, chance)
+    ]
+
+
+def _accuracies(metrics: dict[str, Any]) -> Iterator[tuple[str, float, str]]:
+    ages = {f" at an age of {float(age):g} s": of for age, of in metrics.get("by_age_seconds", {}).items()}
+    for age, found in ({"": metrics} | ages).items():
+        yield from ((metric.replace("_", " "), found[metric], age) for metric in _METRICS if metric in found)

@@ -1,0 +1,116 @@
+"""What a run says against itself: in its record, at the end of its output, and first in a report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from neurohw.crossbar.build import build_array
+from neurohw.devices.library import load_device
+from neurohw.loading import load_experiment
+from neurohw.report.write import write_report
+from neurohw.runs.record import near_chance, read_record
+from neurohw.runs.run import run
+from tests.test_report import seeds
+
+EQUAL_CELLS = {"w_max_dtod": 0.0, "w_min_dtod": 0.0}
+SHORT: dict[str, Any] = {
+    "training.epochs": 1, "data.train_limit": 100, "data.test_limit": 100, "hardware.backend": "analog",
+    "hardware.device": "constant_step", "hardware.device_parameters": EQUAL_CELLS,
+}  # fmt: skip
+BOUND = 0.5 * (6 / (64 + 100)) ** 0.5  # of the initial weights of 64-100 neurons, U(-b, b)
+
+
+@pytest.mark.parametrize(("weight_range", "remedy", "reach"), [
+    (0.05, "none", 1), (0.02, "none", 1), (0.02, "differential", 2), (BOUND, "none", 1), (0.05, "several-cells", 1),
+])  # fmt: skip
+def test_the_share_of_clipped_initial_weights_is_told(
+    weight_range: float, remedy: str, reach: int, tmp_path: Path
+) -> None:
+    """|w| is uniform up to b, so that 1 - range / b lie beyond; a pair of devices reaches twice as far."""
+    keys = {"hardware.weight_range": weight_range, "hardware.remedy": remedy}
+    record = run(load_experiment("quickstart", SHORT | keys), 0, tmp_path)
+    told = [text for text in record.warnings if "clipped" in text]
+    expected = 100 * (1 - reach * weight_range / BOUND)
+    if expected <= 1:
+        assert not told
+        return
+    (text,) = told
+    assert float(text.removeprefix("W1: ").split(" %")[0]) == pytest.approx(expected, abs=2.5)  # 4 sigma of 6,400
+    assert "hardware.weight_range" in text
+    assert read_record(tmp_path).warnings == record.warnings
+    assert json.loads((tmp_path / "record.json").read_text())["warnings"] == record.warnings
+
+
+@pytest.mark.parametrize("tile", [None, (3, 2)])
+@pytest.mark.parametrize("backend", ["analog", "aihwkit"])
+def test_every_array_counts_what_it_clips(backend: str, tile: tuple[int, int] | None) -> None:
+    """Of 20 weights, six lie beyond +-0.5 where every cell ends; tiles are of unlike size."""
+    weights = torch.zeros(5, 4)
+    weights[0], weights[4, :2] = 0.6, -0.9
+    weights[2] = 0.49
+    device = load_device("constant_step").with_parameters(EQUAL_CELLS)
+    array = build_array(backend, weights, device=device, tile=tile, weight_range=0.5)
+    assert array.clipped == pytest.approx(6 / 20)
+    assert array.snapshot().abs().amax() <= 0.5 + 1e-6
+
+
+def test_stuck_cells_are_not_clipped_ones() -> None:
+    device = load_device("constant_step").with_parameters(EQUAL_CELLS | {"faults.stuck_low": 0.3})
+    assert build_array("analog", torch.full((40, 40), 0.1), device=device).clipped == 0
+
+
+def test_a_network_at_chance_says_so_at_every_age(tmp_path: Path) -> None:
+    """Weights of zero: all outputs are alike, and every image gets the same class."""
+    keys = {"network.init_gain": 0.0, "training.learning_rate": [0.0], "evaluation.age_seconds": [100.0]}
+    record = run(load_experiment("quickstart", SHORT | keys), 0, tmp_path)
+    assert record.chance == pytest.approx(0.1, abs=0.02)  # a hundred images of ten classes
+    near = [text for text in record.warnings if "chance" in text]
+    assert len(near) == 2
+    assert "direct accuracy" in near[0]
+    assert "at an age of 100 s" in near[1]
+    assert not [text for text in record.warnings if "clipped" in text]
+
+
+def test_near_chance_is_a_tenth_of_the_way() -> None:
+    assert near_chance(0.1899, 0.1)
+    assert not near_chance(0.1901, 0.1)
+    assert near_chance(0.54, 0.5)
+    assert not near_chance(0.56, 0.5)
+
+
+def test_a_network_that_learns_and_fits_warns_of_nothing(tmp_path: Path) -> None:
+    record = run(load_experiment("quickstart", {"training.epochs": 3}), 0, tmp_path)
+    assert record.warnings == []
+
+
+def test_warnings_end_the_output(neurohw: Any) -> None:
+    keys = {**SHORT, "hardware.weight_range": 0.02, "training.learning_rate": [0.0]}
+    assign = [text for key, value in keys.items() for text in ("--set", f"{key}={_toml(value)}")]
+    status, out, _ = neurohw("run", "quickstart", *assign, "--quiet")
+    assert status == 0
+    last = out.strip().splitlines()[-1]
+    assert last.startswith("warning: W1: ")
+    assert "were clipped" in last
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + "}"
+    return json.dumps(value)
+
+
+def test_warnings_come_first_in_a_report_once_a_point(tmp_path: Path) -> None:
+    records = seeds([0.11, 0.12], {"network.rule": "ep"}) + seeds([0.9, 0.9])
+    for record, share in zip(records, (13.5, 13.9, 0, 0), strict=True):
+        if share:
+            record.warnings = [f"W1: {share} % of the initial weights were clipped"]
+    page = write_report(records, tmp_path).read_text()
+    said = "EP · ideal (seeds 0, 1): W1: 13.5 % of the initial weights were clipped"
+    assert page.count(said) == 1
+    assert page.index(said) < page.index("<table")
+    assert said in (tmp_path / "report.md").read_text()
