@@ -220,7 +220,8 @@ def _derived(circuit: AnalogTarget) -> list[str]:
     lines.append(f"delay: {readable(cost.seconds, 's')} a decision")
     lines.append(f"power: {readable(cost.power, 'W')} while it decides")
     energy, update = readable(cost.joules, "J"), readable(cost.joules_per_update, "J")
-    lines.append(f"energy: {energy} a decision, {update} an update of all thresholds")
+    lines.append(f"energy: {energy} a decision, {update} an update of all thresholds; an account adds what a periphery "
+                 "table has for comparators and for the bias of homeostasis")  # fmt: skip
     return lines
 
 

@@ -23,11 +23,14 @@ from neurohw.energy.account import (
 )
 from neurohw.energy.array_facts import TRAINING_PHASES, checked
 from neurohw.energy.baseline import Digital, digital_baseline
+from neurohw.energy.charges import ARRAY_RULES, RULES, Elsewhere
+from neurohw.energy.conditions import NO_CIRCUIT, CircuitConditions
 from neurohw.energy.entries import ENTRIES
+from neurohw.energy.prices import Counted, Prices
 from neurohw.energy.ranges import Figure, Range
 from neurohw.energy.table import EnergyTable, table_from
 from neurohw.errors import InputError
-from neurohw.runs.conditions import conditions
+from neurohw.runs.conditions import circuit_conditions, conditions
 from neurohw.runs.energy import accounted, training_energy
 from neurohw.runs.record import RunRecord
 from neurohw.runs.run import run
@@ -51,7 +54,7 @@ COUNTS: dict[str, Any] = {
         "update": {"pulses_up": 1000.0, "pulses_down": 600.0, "half_selected": 2.5e4, "pulse_slots": 6 * IMAGES,
                    "longest_slots": 15 * IMAGES, "line_pulses": 4e3, "outer_products": IMAGES, "programmed_cells": 5.0,
                    "half_selected_in_turn": 5e4, "pulse_slots_in_turn": 12 * IMAGES,
-                   "longest_slots_in_turn": 31 * IMAGES, "line_pulses_in_turn": 9e3},
+                   "longest_slots_in_turn": 31 * IMAGES, "line_pulses_in_turn": 9e3, "train_bits": 7e3},
     },
     "target": {"target": {"decisions": IMAGES, "comparisons": IMAGES * OUT},
                "homeostasis": {"homeostasis_updates": 5.0 * OUT}},
@@ -94,7 +97,7 @@ def test_energy_is_count_times_figure() -> None:
     assert by["optimiser", "update"].nominal == pytest.approx(9 * 32 * kept**0.5)
     assert by["buffer", "free"].nominal == 1e4
     assert by["interconnect", "free"].nominal == 2e4
-    assert by["pulse lines", "update"].nominal == 2 * 9e3  # driver and line
+    assert by["pulse lines", "update"].nominal == 2 * 9e3 + 7e3  # driver and line; a random bit of each line and slot
 
 
 def test_cells_conduct_at_the_devices_voltage() -> None:
@@ -254,7 +257,8 @@ def test_pulses_on_lines_are_those_of_the_way_that_is_asked_for(polarities: Any)
     assert by["half-select"].nominal == pytest.approx(half * DEVICE.figures["write.half"].range.nominal)
     drivers, cells = lines * TABLE.figure("pulse_line.energy").range.nominal, half + 2 * (1000 + 600)
     charged = cells * TABLE.figure("row.energy", columns=1).range.nominal
-    assert by["pulse lines"].nominal == pytest.approx(drivers + charged)
+    bits = 7e3 * TABLE.figure("pulse_line.bit").range.nominal
+    assert by["pulse lines"].nominal == pytest.approx(drivers + charged + bits)
     pulses = found.latency.phases["update"].nominal - 27 * TABLE.figure("digital.time").range.nominal
     assert pulses == pytest.approx(slots * IMAGES * DEVICE.figures["write.pulse_time"].range.nominal)
 
@@ -268,6 +272,84 @@ def test_a_record_from_before_is_accounted_as_it_was_counted_and_not_otherwise()
     assert 'account it with energy.polarities = "together" (--polarities together), or run it' in str(error.value)
     together = Schedule(polarities="together")
     assert done(counts=counts, schedule=together).total == done(schedule=together).total
+
+
+def test_random_bits_that_were_not_counted_are_named() -> None:
+    update = {event: count for event, count in COUNTS["W1"]["update"].items() if event != "train_bits"}
+    assert done().uncounted() == []
+    assert done(counts={**COUNTS, "W1": {**COUNTS["W1"], "update": update}}).uncounted() == ["W1 random bits of trains"]
+
+
+@pytest.mark.parametrize("part", ["W1", *RULES])
+def test_every_event_is_priced_or_says_where_its_energy_is(part: str) -> None:
+    """Whatever a ledger can hold: one of it costs something, or it names what does, or it is a time."""
+    rules = ARRAY_RULES if part == "W1" else RULES[part]
+    facts, schedule = facts_from(FACTS, COUNTS), Schedule(standby="none", unquantised_bits=8)
+    prices = Prices(unit_table(), DEVICE, schedule, facts)
+    times = {"pulse_slots", "longest_slots", "decision_seconds", *RULES["clock"]}
+    for event, rule in rules.items():
+        spent = sum(item.energy.low for item in rule(Counted(part, "update", event, 1.0, {event: 1.0}), prices))
+        if isinstance(rule, Elsewhere):
+            assert spent == 0
+            assert bool(rule.events) != (event in times)
+            assert all(not isinstance(rules[other], Elsewhere) for other in rule.events)
+        else:
+            assert spent > 0, event
+
+
+def test_spiking_decisions_cost_spikes_synapses_and_time() -> None:
+    raced = {"decisions": IMAGES, "spikes": 15.0, "synaptic_events": 127.0, "decision_seconds": 2.0,
+             "neuron_seconds": 1.5}  # fmt: skip
+    counts = {**COUNTS, "target": {**COUNTS["target"], "target": raced}}
+    table = unit_table(**{"spiking.spike": 3.0, "spiking.synapse": 0.5, "spiking.power": 10.0, "spiking.area": 7.0})
+    found = done(table=table, counts=counts, schedule=Schedule(standby="none"))
+    assert found.by_component()["target"].nominal == 15 * 3 + 127 * 0.5 + 1.5 * 10
+    assert found.latency.phases["target"].nominal == 2
+    assert found.area["target"].nominal == 7 * OUT
+    facts = facts_from(FACTS, COUNTS)
+    ours, theirs = (digital_baseline(c, facts, TABLE).training.nominal for c in (counts, COUNTS))
+    assert ours == theirs  # a digital accelerator compares, however the chip decides
+
+
+def test_a_circuit_says_what_it_takes() -> None:
+    """10 competitors, 1.8 V, 1.5 nA each, 2 nA of the winner, 0.1 ms, 50 fF: 3.06 pJ and 1.62 pJ; the rest by table."""
+    given = {"power.supply": 1.8, "power.cell_current": 1e-9, "power.winner_current": 2e-9, "decision.seconds": 1e-4,
+             "inputs.unit_current": 1e-9, "decision.separation": 0.05, "homeostasis.capacitance": 2e-12}  # fmt: skip
+    sections = {"network": {"layers": [64, 10]}, "target": {"circuit": "analog", "gamma": 0.5, "parameters": given}}
+    circuit = circuit_conditions(Experiment.model_validate(sections))
+    found = done(circuit=circuit).by(lambda item: (item.component, item.event))
+    each = (3.06e-12 + 1.62e-12) / 10 + TABLE.figure("comparator.energy").range.nominal
+    assert found["target", "comparisons"].nominal == pytest.approx(IMAGES * OUT * each)
+    step = 0.5 * 0.1  # gamma T, V
+    assert found["homeostasis", "homeostasis_updates"].nominal == pytest.approx(5 * OUT * 2e-12 * 1.8 * step)
+    assert found["homeostasis", "seconds"].nominal > 0  # its bias, while the chip is on
+    assert done(circuit=circuit).latency.phases["target"].nominal == pytest.approx(IMAGES * 1e-4)
+
+
+@pytest.mark.parametrize("name", ["generic_180nm", "subthreshold_180nm"])
+def test_shipped_circuits_say_what_they_take(name: str) -> None:
+    sections = {"network": {"layers": [64, 100]}, "target": {"circuit": "analog", "model": name}}
+    found = circuit_conditions(Experiment.model_validate(sections)).figures
+    assert set(found) == {"kwta.energy", "kwta.time", "homeostasis.energy"}
+    assert found["kwta.energy"].range.nominal in TABLE.figure("kwta.energy").range
+    assumed = name == "subthreshold_180nm"
+    assert {figure.provenance for figure in found.values()} == {"assumed" if assumed else "published"}
+
+
+def test_a_circuit_that_says_nothing_is_priced_by_the_table() -> None:
+    sections = {"network": {"layers": [64, 10]}, "target": {"circuit": "analog"}}
+    assert circuit_conditions(Experiment.model_validate(sections)).figures == {}
+    assert circuit_conditions(Experiment.model_validate({})) == NO_CIRCUIT
+
+
+def test_thresholds_in_counters_and_behind_converters() -> None:
+    """A counter adds, reads and writes its word, and sets its DAC; a capacitor that is read through an ADC converts."""
+    updates = 5 * OUT
+    by = {storage: done(table=unit_table(), circuit=CircuitConditions({}, storage, 6)).by(lambda i: (i.part, i.event))
+          for storage in ("counter", "capacitor")}  # fmt: skip
+    event = "target", "homeostasis_updates"
+    assert by["counter"][event].nominal == updates * (1 + 1 + 2 * 6)
+    assert by["capacitor"][event].nominal == updates * (1 + 1)
 
 
 def test_trains_that_end_early_take_less_time() -> None:
@@ -409,7 +491,7 @@ def test_wrong_schedules_are_refused() -> None:
 
 def record(**changed: Any) -> RunRecord:
     fields: dict[str, Any] = {
-        "schema": 1, "name": "r", "kind": "onchip", "config_hash": "x", "seed": 3, "versions": {}, "git": None,
+        "schema": 1, "name": "r", "kind": "onchip", "config_hash": "0" * 12, "seed": 3, "versions": {}, "git": None,
         "config": {"hardware": {"device": "taox_hfox"}, "network": {"rule": "ep"}}, "status": "finished",
         "metrics": {}, "timing": {}, "ledger": {"counts": COUNTS, "facts": FACTS}, "peak_memory_bytes": 1,
     }  # fmt: skip

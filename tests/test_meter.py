@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurohw.circuits.target import IdealTarget, TargetCircuit
+from neurohw.circuits.target import Decision, Homeostasis, IdealTarget, SpikingEvents, TargetCircuit
 from neurohw.clock import Clock
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product, SynapseArray
@@ -254,7 +254,7 @@ def test_half_selected_cells_by_hand() -> None:
     lines = {"half_selected": 5.0, "pulse_slots": 1.0, "longest_slots": 5.0, "line_pulses": 2.0}
     assert events == {
         **lines, **{f"{event}_in_turn": count for event, count in lines.items()},  # of one sign: nothing takes turns
-        "outer_products": 1.0, "pulses_up": 1.0,
+        "outer_products": 1.0, "pulses_up": 1.0, "train_bits": 3.0 + 4.0,
     }  # fmt: skip
 
 
@@ -364,6 +364,32 @@ def test_decisions_by_hand() -> None:
     assert ledger.counts() == {"target": {
         "target": {"decisions": 7.0, "comparisons": 140.0, "label_decisions": 5.0},
         "homeostasis": {"homeostasis_updates": 20.0},
+    }}  # fmt: skip
+
+
+class Races(TargetCircuit):
+    """Answers as spiking neurons do."""
+
+    n_out = 5
+
+    def initial(self) -> Homeostasis:
+        return IdealTarget(5, 1, 0.5).initial()
+
+    def __call__(self, competition: Tensor, homeostasis: Homeostasis, **_: Any) -> Decision:
+        events = SpikingEvents(len(competition), 1, input_spikes=100, output_spikes=12, seconds=0.25)
+        return Decision(torch.zeros(len(competition), 5), homeostasis, events)
+
+
+def test_spiking_decisions_by_hand() -> None:
+    """12 spikes of outputs, and one of each sample's inhibitory neuron, which arrives at all 5 outputs."""
+    ledger, clock = EnergyLedger(), Clock()
+    circuit = MeteredTarget(Races(), ledger, clock)
+    with clock.during("target"):
+        circuit(torch.rand(3, 5), circuit.initial())
+    assert ledger.counts() == {"target": {
+        "target": {"decisions": 3.0, "spikes": 12.0 + 3, "synaptic_events": 100.0 + 12 + 3 * 5,
+                   "decision_seconds": 0.25, "neuron_seconds": 0.25 * 6},
+        "homeostasis": {"homeostasis_updates": 5.0},
     }}  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from torch import Tensor
 from neurohw.bench.spiking import spiking
 from neurohw.circuits.neuron import neuron
 from neurohw.circuits.spiking_neurons import SpikingNeurons, SpikingParameters
-from neurohw.circuits.spiking_target import SpikingEvents, SpikingTarget
-from neurohw.circuits.target import Homeostasis, IdealTarget
+from neurohw.circuits.spiking_target import SpikingTarget
+from neurohw.circuits.target import Homeostasis, IdealTarget, SpikingEvents
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.errors import InputError
 from neurohw.networks.bp import BPNetwork

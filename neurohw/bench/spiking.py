@@ -17,8 +17,8 @@ from torch import Tensor
 
 from neurohw.circuits.neuron import neuron
 from neurohw.circuits.spiking_neurons import SpikingParameters
-from neurohw.circuits.spiking_target import SpikingEvents, SpikingTarget
-from neurohw.circuits.target import Homeostasis, IdealTarget
+from neurohw.circuits.spiking_target import SpikingTarget
+from neurohw.circuits.target import Homeostasis, IdealTarget, SpikingEvents
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.data import load_dataset
 from neurohw.networks.bp import BPNetwork

@@ -30,7 +30,7 @@ _IDEAL = TargetParameters()
 
 @dataclass(frozen=True)
 class DecisionCost:
-    """What one decision of the circuit takes.
+    """What one decision of the circuit takes, comparators behind it and the bias of homeostasis apart.
 
     Args:
         power: while it decides, W.

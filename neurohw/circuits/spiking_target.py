@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from neurohw.circuits.spiking_neurons import Response, SpikingNeurons, SpikingParameters
-from neurohw.circuits.target import Decision, DecisionEvents, Homeostasis, IdealTarget, TargetCircuit
+from neurohw.circuits.target import Decision, Homeostasis, IdealTarget, SpikingEvents, TargetCircuit
 from neurohw.errors import InputError
-
-
-@dataclass(frozen=True)
-class SpikingEvents(DecisionEvents):
-    """Events of a decision; unresolved are samples with fewer than k winners, or more that spiked in the same step.
-
-    Args:
-        input_spikes: of all inputs until their sample is decided (0 for coding "current").
-        output_spikes: of the output neurons.
-        seconds: simulated time until the decision, summed over samples.
-    """
-
-    input_spikes: int = 0
-    output_spikes: int = 0
-    seconds: float = 0.0
 
 
 class SpikingTarget(TargetCircuit):

@@ -57,6 +57,21 @@ class DecisionEvents:
 
 
 @dataclass(frozen=True)
+class SpikingEvents(DecisionEvents):
+    """Events of a decision by spiking neurons; unresolved: fewer than k winners, or more that spiked in the same step.
+
+    Args:
+        input_spikes: of all inputs until their sample is decided (0 for coding "current").
+        output_spikes: of the output neurons.
+        seconds: simulated time until the decision, summed over samples.
+    """
+
+    input_spikes: int = 0
+    output_spikes: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class Decision:
     """A target circuit's answer.
 

@@ -13,7 +13,7 @@ from neurohw.energy.area import areas, cells_used
 from neurohw.energy.array_facts import ArrayFacts, Counts, RunFacts, WritesPerCell, checked, facts_from
 from neurohw.energy.breakdown import EnergyBreakdown
 from neurohw.energy.charges import charged, standby
-from neurohw.energy.conditions import Conditions
+from neurohw.energy.conditions import NO_CIRCUIT, CircuitConditions, Conditions
 from neurohw.energy.latency import Latency, latency
 from neurohw.energy.lifetime import Lifetime, lifetime
 from neurohw.energy.polarities import as_written
@@ -35,6 +35,7 @@ def account(
     table: EnergyTable,
     device: Conditions | None = None,
     schedule: Schedule | None = None,
+    circuit: CircuitConditions = NO_CIRCUIT,
 ) -> EnergyBreakdown:
     """Return the account of a run.
 
@@ -44,6 +45,7 @@ def account(
         table: what circuits around the cells cost.
         device: what reading and writing cells costs; None: nothing of it was counted.
         schedule: parallelism, EP mode, precision; defaults otherwise.
+        circuit: what the target circuit itself says.
 
     Raises:
         InputError: nothing was counted; a component or an event has no rule; a figure is missing; a count is
@@ -51,7 +53,7 @@ def account(
     """
     found = checked(counts)
     known = facts if isinstance(facts, RunFacts) else facts_from(facts, found)
-    prices = Prices(table, device, schedule or Schedule(), known)
+    prices = Prices(table, device, schedule or Schedule(), known, circuit)
     reads = macs(found, known)
     found = as_written(found, prices.schedule.polarities)
     if prices.schedule.ep == "continuous":

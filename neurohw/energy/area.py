@@ -28,9 +28,10 @@ def areas(counts: Counts, prices: Prices) -> dict[str, Range]:
         found[f"{name} dac"] = prices.table.figure("dac.area", why=why, bits=of_dac).range * drivers
         found[f"{name} tiles"] = prices.table.figure("tile.area", why=why).range * array.n_tiles
     events = counts.get("target", {}).values()
-    outputs = [*prices.facts.arrays.values()][-1].n_post if prices.facts.arrays else 0
-    if any(phase.get("comparisons") for phase in events):
-        found["target"] = prices.table.figure("kwta.area", why="area of the target circuit").range * outputs
+    outputs = prices.facts.outputs
+    for event, key in (("comparisons", "kwta.area"), ("spikes", "spiking.area")):
+        if any(phase.get(event) for phase in events):
+            found["target"] = prices.table.figure(key, why="area of the target circuit").range * outputs
     if any(phase.get("homeostasis_updates") for phase in events):
         found["homeostasis"] = prices.table.figure("homeostasis.area", why="area of homeostasis").range * outputs
     return found

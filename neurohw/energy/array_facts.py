@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +38,7 @@ class ArrayFacts:
         devices_on_line: of them, those that hang on the lines of a read (a remedy's hidden ones do not); 0: all.
         code_bits: of the codes to the DACs and from the ADCs.
         tile_size: outputs and inputs of a tile as it is built; None: cut to the array's measure.
-        uncounted: what the run could not count of it, "pulses" or "conductance": no energy of it is in an account.
+        uncounted: what the run did not count of it, "pulses", "conductance", ...: no energy of it is in an account.
     """
 
     n_post: int
@@ -98,6 +98,11 @@ class RunFacts:
     optimizer_words: float = 0.0
     nudged_phases: float = 1.0
 
+    @property
+    def outputs(self) -> int:
+        """Neurons of the last layer, between which the target circuit decides; 0 without arrays."""
+        return [*self.arrays.values()][-1].n_post if self.arrays else 0
+
 
 _ARRAY_KEYS = ("n_post", "n_pre", "tiles", "devices_per_weight", "dac_bits", "adc_bits")
 
@@ -115,7 +120,10 @@ def facts_from(given: Mapping[str, Any], counts: Counts) -> RunFacts:
     """
     if not isinstance(given.get("arrays"), Mapping):
         raise InputError("ledger facts: arrays: missing; needed: n_post, n_pre, tiles, ... of every array")
-    arrays = {name: _array(f"ledger facts: arrays.{name}", facts) for name, facts in given["arrays"].items()}
+    arrays = {
+        name: _array(f"ledger facts: arrays.{name}", facts, counts.get(name, {}))
+        for name, facts in given["arrays"].items()
+    }
     images = given.get("images") or {}
     if not isinstance(images, Mapping):
         raise InputError(f"ledger facts: images: got {images!r}; allowed: trained, inferred, epochs, batches")
@@ -133,7 +141,7 @@ def facts_from(given: Mapping[str, Any], counts: Counts) -> RunFacts:
     return RunFacts(arrays, **{key: _number(f"ledger facts: {key}", value) for key, value in numbers.items()})
 
 
-def _array(where: str, given: Any) -> ArrayFacts:
+def _array(where: str, given: Any, counts: Mapping[str, Mapping[str, float]]) -> ArrayFacts:
     if not isinstance(given, Mapping):
         raise InputError(f"{where}: got {given!r}; needed: {', '.join(_ARRAY_KEYS)}")
     if absent := [key for key in _ARRAY_KEYS if key not in given]:
@@ -162,8 +170,15 @@ def _array(where: str, given: Any) -> ArrayFacts:
         devices_on_line=_number(f"{where}.devices_on_line", given.get("devices_on_line") or 0),
         code_bits=_pair(f"{where}.code_bits", given.get("code_bits")) or (8, 8),
         tile_size=_pair(f"{where}.tile_size", given.get("tile_size")),
-        uncounted=tuple(key for key in ("pulses", "conductance") if given.get(key) == "unknown"),
+        uncounted=tuple(_uncounted(given, counts)),
     )
+
+
+def _uncounted(given: Mapping[str, Any], counts: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    yield from (key for key in ("pulses", "conductance") if given.get(key) == "unknown")
+    trains = [events for events in counts.values() if events.get("outer_products") and events.get("pulse_slots")]
+    if any("train_bits" not in events for events in trains):  # a run from before they were counted
+        yield "random bits of trains"
 
 
 def _pair(where: str, given: Any) -> tuple[int, int] | None:

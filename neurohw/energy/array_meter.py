@@ -16,6 +16,8 @@ Events, per phase of the clock, under the array's name:
     line_pulses                 pulses on lines of either side and of every tile, expected and sampled likewise
                                 (these four twice: where lines carry polarities "together", and in turn, as
                                 half_selected_in_turn ...; see `polarities`)
+    train_bits                  random bits of the trains, sampled likewise: one for each line of a tile and slot (which
+                                both polarities share)
     outer_products              vectors x terms that the array wrote itself; else they are `macs` under "digital"
     programmed_cells            cells that `increment` is asked to change, or that `program` verifies
 and under "digital": `adds` (digital biases and partial sums of tiles), `macs` and `optimizer_words` of products that
@@ -238,6 +240,7 @@ class ArrayMeter:
         for way in POLARITIES:
             for event, count in line_events(found, way, trains.crossbars).items():
                 self._count_lines(event, weight * count, way)
+        self._count("train_bits", weight * sum(part.bits for parts in found for part in parts))
         both, net = (trains.crossbars * sum(getattr(part, name) for parts in found for part in parts)
                      for name in ("coincidences", "net"))  # fmt: skip
         given = self._pulses(writes, (both + net) / 2, (both - net) / 2)

@@ -87,8 +87,8 @@ def digital_baseline(
     rewritten = far * (2 * bits * weights * facts.batches)
     words = _optimiser_words(counts) if facts.optimizer_words else 0.0
     optimiser = near * (32 * words * memory_factor(32 * weights * facts.optimizer_words))
-    learning = _other(counts, table, chosen.neurons, True, formed)
-    answering = _other(counts, table, chosen.neurons, False)
+    learning = _other(counts, table, chosen.neurons, facts.outputs, True, formed)
+    answering = _other(counts, table, chosen.neurons, facts.outputs, False)
     dram = Range.of(0.0)
     if chosen.dram and facts.batches:
         dram = _price(table, "dram.energy") * (2 * bits * weights * facts.batches + 32 * words)
@@ -123,11 +123,14 @@ def _formed_digitally(counts: Counts, facts: RunFacts) -> float:
     return max(0.0, macs - (ADAM_MACS * weights * facts.batches if facts.optimizer_words else 0.0))
 
 
-def _other(counts: Counts, table: EnergyTable, precision: str, training: bool, apart: float = 0.0) -> Range:
+def _other(
+    counts: Counts, table: EnergyTable, precision: str, outputs: int, training: bool, apart: float = 0.0
+) -> Range:
     """Return the energy of neurons, biases and targets, in training or else: an operation each.
 
     Args:
         counts, table, precision: see `digital_baseline`.
+        outputs: that are compared in each decision, however the chip decides.
         training: or else.
         apart: multiply-accumulates among them that are accounted elsewhere.
     """
@@ -139,7 +142,7 @@ def _other(counts: Counts, table: EnergyTable, precision: str, training: bool, a
         if events.get("activations"):
             total += _price(table, "digital.activation") * events["activations"]
     for events in _phases(counts, "target", training):
-        total += add * (events.get("comparisons", 0.0) + events.get("homeostasis_updates", 0.0))
+        total += add * (events.get("decisions", 0.0) * outputs + events.get("homeostasis_updates", 0.0))
     return total
 
 

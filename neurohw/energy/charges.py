@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from neurohw.energy.array_facts import ArrayFacts, Counts
 from neurohw.energy.entries import memory_factor
@@ -48,9 +49,19 @@ def _rule(counted: Counted, prices: Prices) -> Rule:
     return rules[counted.event]
 
 
-def _free(counted: Counted, prices: Prices) -> list[Item]:
-    """What costs nothing by itself: its energy is in other events."""
-    return []
+@dataclass(frozen=True)
+class Elsewhere:
+    """The rule of what costs nothing by itself.
+
+    Args:
+        events: of the same component, in which its energy is; none: it is a time, or a number of images.
+    """
+
+    events: tuple[str, ...] = ()
+
+    def __call__(self, counted: Counted, prices: Prices) -> list[Item]:
+        """Return no items."""
+        return []
 
 
 def priced(component: str, *keys: str) -> Rule:
@@ -137,6 +148,24 @@ def _operations(*operations: str) -> Rule:
     return rule
 
 
+def _comparisons(counted: Counted, prices: Prices) -> list[Item]:
+    """A competitor's part in a decision, and the comparator that makes a level of it."""
+    competitor = prices.of_circuit("kwta.energy", counted.why)
+    return [counted.item("target", competitor), *priced("target", "comparator.energy")(counted, prices)]
+
+
+def _thresholds(counted: Counted, prices: Prices) -> list[Item]:
+    """A step of a capacitor, and of the converter that reads it; or a counter: addition, two words, and its DAC."""
+    bits, why = prices.circuit.bits, counted.why
+    if prices.circuit.storage == "capacitor":
+        step = counted.item("homeostasis", prices.of_circuit("homeostasis.energy", why))
+        read = [counted.item("homeostasis", prices.table.figure("adc.energy", why=why, bits=bits))] if bits else []
+        return [step, *read]
+    figures = (prices.table.figure(key, why=why, bits=bits) for key in ("digital.add_int8", "dac.energy"))
+    words = counted.item("homeostasis", prices.table.figure("buffer.energy", why=why), factor=2 * bits)
+    return [*(counted.item("homeostasis", figure) for figure in figures), words]
+
+
 def _optimizer(counted: Counted, prices: Prices) -> list[Item]:
     """A word of 32 bits, read or written, of a memory that holds all words of the optimiser, or of a remedy's sum."""
     weights = sum(array.weights for array in prices.facts.arrays.values())
@@ -145,9 +174,13 @@ def _optimizer(counted: Counted, prices: Prices) -> list[Item]:
     return [counted.item("optimiser", figure, factor=32 * memory_factor(kept))]
 
 
+_CONVERTED = Elsewhere(("dac_conversions", "adc_conversions", "read_conductance"))
+_PULSED = Elsewhere(("pulses_up", "pulses_down", "line_pulses", "half_selected"))
+_TIME = Elsewhere()
+
 ARRAY_RULES: dict[str, Rule] = {
-    "reads": _free,
-    "reads_transposed": _free,
+    "reads": _CONVERTED,
+    "reads_transposed": _CONVERTED,
     "dac_conversions": _dac,
     "adc_conversions": _adc,
     "read_conductance": _conduction,
@@ -156,17 +189,22 @@ ARRAY_RULES: dict[str, Rule] = {
     "pulses_down": _cell("write", "write.down"),
     "half_selected": _cell("half-select", "write.half"),
     "line_pulses": _pulse_lines,
-    "pulse_slots": _free,
-    "longest_slots": _free,
-    "outer_products": _free,
-    "programmed_cells": _free,
+    "train_bits": priced("pulse lines", "pulse_line.bit"),
+    "pulse_slots": _TIME,
+    "longest_slots": _TIME,
+    "outer_products": _PULSED,
+    "programmed_cells": _PULSED,
 }
 RULES: dict[str, dict[str, Rule]] = {
     "target": {
-        "decisions": _free,
+        "decisions": Elsewhere(("comparisons", "synaptic_events")),
         "label_decisions": priced("target", "label.energy"),
-        "comparisons": priced("target", "kwta.energy", "comparator.energy"),
-        "homeostasis_updates": priced("homeostasis", "homeostasis.energy"),
+        "comparisons": _comparisons,
+        "spikes": priced("target", "spiking.spike"),
+        "synaptic_events": priced("target", "spiking.synapse"),
+        "neuron_seconds": priced("target", "spiking.power"),
+        "decision_seconds": _TIME,
+        "homeostasis_updates": _thresholds,
     },
     "digital": {
         "macs": _operations("multiply", "add"),
@@ -180,7 +218,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "interconnect_bits": priced("interconnect", "interconnect.energy"),
     },
     "neurons": {"settlings": _neurons},
-    "clock": {"seconds": _free, "steps": _free, "images": _free, "settlings": _free},
+    "clock": dict.fromkeys(("seconds", "steps", "images", "settlings"), _TIME),
 }
 
 
@@ -197,7 +235,7 @@ def standby(seconds: dict[str, Range], counts: Counts, prices: Prices, busy: Fig
     converters = sum(n_converters(a, per_adc, read_from_both_sides(counts, name)) for name, a in arrays.items())
     powers = [("static.adc", float(converters)), ("static.tile", float(sum(a.n_tiles for a in arrays.values())))]
     if any(events.get("homeostasis_updates") for events in counts.get("target", {}).values()):
-        powers.append(("homeostasis.power", float([*arrays.values()][-1].n_post)))
+        powers.append(("homeostasis.power", float(prices.facts.outputs)))
     for phase, duration in seconds.items():
         for key, number in powers:
             if number and duration.high:

@@ -1,4 +1,4 @@
-"""How cells are read and written: plain figures that `runs.conditions` fills from a device's file."""
+"""How cells are read and written, and what a target circuit takes: plain figures that `runs.conditions` fills."""
 
 from __future__ import annotations
 
@@ -58,3 +58,21 @@ class Conditions:
         needed = self.missing.get(key, f"{key} as a table {{value, unit, source}}")
         raise InputError(f"{self.origin}: {needed}: missing ({why}){beside}; "
                          "a number nobody published has source = \"assumed\"")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CircuitConditions:
+    """What the run's own target circuit says.
+
+    Args:
+        figures: in place of the table's, by its keys: "kwta.energy", "kwta.time", "homeostasis.energy".
+        storage: where thresholds are kept: on a "capacitor" or in a "counter".
+        bits: of the counter, or of the converter that reads the capacitor; 0: none.
+    """
+
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    storage: str = "capacitor"
+    bits: int = 0
+
+
+NO_CIRCUIT = CircuitConditions()

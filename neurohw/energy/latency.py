@@ -46,8 +46,8 @@ def latency(counts: Counts, prices: Prices) -> Latency:
 
     A read: t_read, then `columns_per_adc` conversions one after the other, for each pass; tiles beyond `tiles_at_once`
     wait. A network that settles by itself: the settle time and one round of conversions, each time. An update: its time
-    slots, all arrays at once; high: no train ends early. A decision: t_kWTA, all competitors at once. Digital
-    operations: the table's time each.
+    slots, all arrays at once; high: no train ends early. A decision: t_kWTA, all competitors at once, or as long as
+    spiking neurons took for it. Digital operations: the table's time each.
     """
     names = {phase for by_phase in counts.values() for phase in by_phase}
     facts = prices.facts.arrays
@@ -95,7 +95,9 @@ def _conversions(facts: ArrayFacts, outputs: int, part: str, prices: Prices) -> 
 def _other_time(part: str, phase: str, counts: Counts, prices: Prices) -> Range:
     events, why = counts[part].get(phase, {}), f"latency of {part}"
     if part == "target" and events.get("comparisons"):
-        return prices.table.figure("kwta.time", why=why).range * events.get("decisions", 0.0)
+        return prices.of_circuit("kwta.time", why).range * events.get("decisions", 0.0)
+    if part == "target":
+        return Range.of(events.get("decision_seconds", 0.0))
     operations = sum(count for event, count in events.items() if event != "optimizer_words")
     if part == "digital" and operations:
         return prices.table.figure("digital.time", why=why).range * operations

@@ -2,7 +2,10 @@
 
 Events under "target": in the clock's phase `decisions` (samples decided by competition), `comparisons` (samples times
 outputs), `label_decisions` (samples whose label the multiplexer passed); in phase "homeostasis" `homeostasis_updates`
-(thresholds moved).
+(thresholds moved). Where spiking neurons decide, no comparator does; instead: `spikes` (of outputs, and one of each
+sample's inhibitory neuron), `synaptic_events` (spikes of the inputs at the outputs, of the outputs at the inhibitory
+neuron, and its own at every output), `decision_seconds` (until the k-th winner, sample after sample), `neuron_seconds`
+(the same, of every neuron).
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from neurohw.circuits.target import Decision, Homeostasis, TargetCircuit
+from neurohw.circuits.target import Decision, Homeostasis, SpikingEvents, TargetCircuit
 from neurohw.clock import Clock
 from neurohw.energy.ledger import EnergyLedger
 
@@ -48,12 +51,25 @@ class MeteredTarget(TargetCircuit):
     ) -> Decision:
         """Return the circuit's decision on [B, n_out], and count it."""
         decision = self.circuit(competition, homeostasis, active=active, labels=labels, seconds=seconds)
-        events, phase = decision.events, self._clock.phase
-        record = self._ledger.record
+        events, samples = decision.events, decision.events.decisions
         if labels is not None:
-            record("target", phase, "label_decisions", events.decisions)
+            self._count("label_decisions", samples)
         else:
-            record("target", phase, "decisions", events.decisions)
-            record("target", phase, "comparisons", events.decisions * self.n_out)
-        record("target", "homeostasis", "homeostasis_updates", events.homeostasis_updates * self.n_out)
+            self._count("decisions", samples)
+            if isinstance(events, SpikingEvents):
+                self._raced(events)
+            else:
+                self._count("comparisons", samples * self.n_out)
+        moved = events.homeostasis_updates * self.n_out
+        self._ledger.record("target", "homeostasis", "homeostasis_updates", moved)
         return decision
+
+    def _raced(self, events: SpikingEvents) -> None:
+        samples, outputs = events.decisions, events.output_spikes
+        self._count("spikes", outputs + samples)
+        self._count("synaptic_events", events.input_spikes + outputs + samples * self.n_out)
+        self._count("decision_seconds", events.seconds)
+        self._count("neuron_seconds", events.seconds * (self.n_out + 1))
+
+    def _count(self, event: str, count: float) -> None:
+        self._ledger.record("target", self._clock.phase, event, count)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from neurohw.energy.array_facts import RunFacts
-from neurohw.energy.conditions import Conditions
+from neurohw.energy.conditions import NO_CIRCUIT, CircuitConditions, Conditions
 from neurohw.energy.ranges import Figure, Provenance, Range, weakest
 from neurohw.energy.schedule import Schedule
 from neurohw.energy.table import EnergyTable
@@ -43,12 +43,17 @@ class Item:
 
 @dataclass(frozen=True)
 class Prices:
-    """Where figures are looked up: the table, the device, the schedule, and the facts of the run."""
+    """Where figures are looked up: table, device, schedule, facts of the run, and its target circuit."""
 
     table: EnergyTable
     device: Conditions | None
     schedule: Schedule
     facts: RunFacts
+    circuit: CircuitConditions = NO_CIRCUIT
+
+    def of_circuit(self, key: str, why: str) -> Figure:
+        """Return a figure of the target circuit: its own, or else the table's."""
+        return self.circuit.figures.get(key) or self.table.figure(key, why=why)
 
     def cell(self, key: str, why: str) -> Figure:
         """Return a figure of the device."""

@@ -75,11 +75,13 @@ class Expected:
 
     Args:
         driven: by how lines carry polarities.
+        bits: random ones of the trains, one a line and slot; sub-phases share them.
         coincidences: pulses given to cells, of both polarities.
         net: those that potentiate less those that depress; 0 where it was not asked for.
     """
 
     driven: dict[Polarities, Driven]
+    bits: float
     coincidences: float
     net: float
 
@@ -149,7 +151,8 @@ def expected_trains(post: Lines, pre: Lines, gain: float, trains: Trains, polari
     both, shape = _dot(slots, x_lines, d_lines), (post.values.shape[1], pre.values.shape[1])
     x_signs = [2 if sign and trains.chopped else sign for sign in pre.signs]
     each = list(zip(slots, x_lines, d_lines, x_signs, post.signs, strict=True))
-    return Expected({way: _driven(way, each, both, shape, trains) for way in POLARITIES}, both, net)
+    driven = {way: _driven(way, each, both, shape, trains) for way in POLARITIES}
+    return Expected(driven, float(sum(slots) * sum(shape)), both, net)
 
 
 _Sample = tuple[int, float, float, int, int]  # slots, inputs' and outputs' lines that pulse in one, signs of both

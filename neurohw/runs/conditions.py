@@ -1,13 +1,17 @@
-"""How a device is read and written, from its file, as accounts need it."""
+"""How a device is read and written, and what a target circuit takes, from their files, as accounts need it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from neurohw.circuits.analog_target import AnalogTarget
+from neurohw.circuits.library import load_circuit
+from neurohw.config import Experiment
 from neurohw.devices.model import DeviceModel
-from neurohw.energy.conditions import Conditions
+from neurohw.energy.conditions import NO_CIRCUIT, CircuitConditions, Conditions
 from neurohw.energy.ranges import Figure, Range
 from neurohw.quantity import ASSUMED, Quantity
+from neurohw.runs.build import activity_target, circuit_parameters
 
 _GATED = ("1T", "2T", "three-terminal", "capacitor")  # the write voltage does not stand across the conductance
 _KEYS = {"read.voltage": "V", "read.pulse_time": "s", "write.pulse_time": "s", "area.cell": "m2"}
@@ -104,3 +108,40 @@ def _worst(sources: list[str], device: DeviceModel) -> str:
     of_range = [device.range.g_min.source, device.range.g_max.source]
     chosen = next((s for s in (*sources, *of_range) if s.lower().startswith(ASSUMED)), sources[0])
     return f"{chosen}; V^2 G t from the conductance range"
+
+
+_DRAWN = ("power.supply", "power.cell_current", "power.winner_current", "inputs.unit_current", "inputs.common_current")
+_TAKEN = ("decision.seconds", "decision.node_capacitance", "decision.separation")
+_KEPT = ("homeostasis.capacitance", "homeostasis.unit_voltage", "power.supply")
+
+
+def circuit_conditions(experiment: Experiment) -> CircuitConditions:
+    """Return what the experiment's target circuit takes, as far as it is analog and says so.
+
+    A decision: P t + N C V^2, shared among the N competitors, where its file or the experiment gives the current that a
+    cell draws, and the circuit takes time at all. An update of a threshold: C V |dV|, where a capacitance is given. The
+    rest, comparators and the bias of homeostasis among it, is the periphery table's.
+    """
+    if experiment.target.circuit != "analog":
+        return NO_CIRCUIT
+    target, n_out = experiment.target, experiment.network.layers[-1]
+    parameters = circuit_parameters(experiment)
+    cost = AnalogTarget(n_out, target.k, target.gamma, activity_target(experiment), parameters=parameters).cost()
+    sources = dict(load_circuit(target.model).sources) if target.model else {}
+    sources |= dict.fromkeys(target.parameters, "the experiment's target.parameters")
+    of, figures = f"circuit {target.model or 'of the experiment'}", {}
+    if "power.cell_current" in sources and cost.seconds:
+        source = _circuit_source(sources, (*_DRAWN, *_TAKEN))
+        figures["kwta.energy"] = Figure(f"{of} power", Range.of(cost.joules / n_out), f"{source}; P t + N C V^2")
+        figures["kwta.time"] = Figure(f"{of} decision", Range.of(cost.seconds), _circuit_source(sources, _TAKEN))
+    store = parameters.homeostasis
+    if "homeostasis.capacitance" in sources and store.storage == "capacitor":
+        source = f"{_circuit_source(sources, _KEPT)}; C V |dV| of the mean step"
+        figures["homeostasis.energy"] = Figure(f"{of} homeostasis", Range.of(cost.joules_per_update / n_out), source)
+    return CircuitConditions(figures, store.storage, store.bits)
+
+
+def _circuit_source(sources: Mapping[str, str], keys: tuple[str, ...]) -> str:
+    """Return the source of what is made of some parameters: an assumed one where there is one."""
+    given = [sources[key] for key in keys if key in sources]
+    return next((source for source in given if source.lower().startswith(ASSUMED)), given[0])

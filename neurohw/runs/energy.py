@@ -16,7 +16,7 @@ from neurohw.energy.array_facts import TRAINING_PHASES, checked, facts_from
 from neurohw.energy.baseline import Digital, digital_baseline
 from neurohw.energy.breakdown import EnergyBreakdown
 from neurohw.energy.charges import ARRAY_RULES, RULES
-from neurohw.energy.conditions import Conditions
+from neurohw.energy.conditions import NO_CIRCUIT, CircuitConditions, Conditions
 from neurohw.energy.neurosim import array_models
 from neurohw.energy.polarities import LINE_EVENTS, POLARITIES, event_of
 from neurohw.energy.ranges import Range
@@ -24,7 +24,8 @@ from neurohw.energy.schedule import Parallelism, Schedule
 from neurohw.energy.side import UNQUANTISED_BITS
 from neurohw.energy.table import EnergyTable
 from neurohw.errors import InputError
-from neurohw.runs.conditions import conditions
+from neurohw.loading import validated
+from neurohw.runs.conditions import circuit_conditions, conditions
 from neurohw.runs.record import RunRecord
 
 
@@ -46,8 +47,8 @@ def accounted(
         InputError: the record has no ledger; a figure is missing; all by name.
     """
     counts, facts = _counted(record)
-    device = _conditions(record.config.get("hardware", {}), load)
-    return _priced(record, counts, facts, table, device, schedule or schedule_of(record.config))
+    device, circuit = _conditions(record.config, load)
+    return _priced(record, counts, facts, table, device, circuit, schedule or schedule_of(record.config))
 
 
 def _priced(
@@ -56,11 +57,12 @@ def _priced(
     facts: Mapping[str, Any],
     table: EnergyTable,
     device: Conditions | None,
+    circuit: CircuitConditions,
     schedule: Schedule,
 ) -> EnergyBreakdown:
     """Return the account of some counts of a record; an error names the record."""
     try:
-        return account(counts, facts, table, device, schedule)
+        return account(counts, facts, table, device, schedule, circuit)
     except InputError as error:
         raise InputError(f"record {record.name!r}, seed {record.seed}: {error}") from None
 
@@ -84,7 +86,8 @@ def check_accountable(experiment: Experiment) -> None:
         digital_baseline(counts, facts, table, Digital("int8", True))
         digital_baseline(counts, facts, table, Digital("fp16", True, experiment.energy.digital))
         if hardware.backend != "ideal":
-            account(counts, facts, table, _conditions(config["hardware"], load_device), schedule_of(config))
+            device, circuit = _conditions(config, load_device)
+            account(counts, facts, table, device, schedule_of(config), circuit)
     except InputError as error:
         raise InputError(f"hardware.periphery: got {hardware.periphery!r}, with which this run could not be accounted; "
                          f"nothing was run\n{error}") from None  # fmt: skip
@@ -103,7 +106,10 @@ def _foreseen(experiment: Experiment) -> dict[str, Any]:
     if training.mode != "unsupervised":
         decisions["target"] = {"label_decisions": 1.0}
     if training.mode != "supervised":
-        decisions["target"] = {**decisions.get("target", {}), "decisions": 1.0, "comparisons": 1.0}
+        spiking = experiment.target.circuit == "spiking"
+        races = dict.fromkeys(("spikes", "synaptic_events", "decision_seconds", "neuron_seconds"), 1.0)
+        decided = {"decisions": 1.0, **(races if spiking else {"comparisons": 1.0})}
+        decisions["target"] = {**decisions.get("target", {}), **decided}
         decisions["homeostasis"] = {"homeostasis_updates": 1.0}
     steps = {"steps": 1.0} if phase == "free" else {}
     return {
@@ -134,8 +140,8 @@ def training_energy(
     merged = chosen.ep == "continuous" and any("training" in phases for counts in curve for phases in counts.values())
     how = dataclasses.replace(chosen, ep="clocked") if merged else chosen
     facts = _counted(record)[1]
-    device = _conditions(record.config.get("hardware", {}), load)
-    spent = [_priced(record, counts, facts, table, device, how).of(*TRAINING_PHASES) for counts in curve]
+    device, circuit = _conditions(record.config, load)
+    spent = [_priced(record, counts, facts, table, device, circuit, how).of(*TRAINING_PHASES) for counts in curve]
     if not merged:
         return spent
     whole = accounted(record, table, chosen, load).of(*TRAINING_PHASES)
@@ -224,15 +230,20 @@ def schedule_of(config: Mapping[str, Any], **changed: Any) -> Schedule:
     return Schedule(parallelism, wanted.ep, wanted.digital, wanted.standby, wanted.polarities, UNQUANTISED_BITS)
 
 
-def _conditions(hardware: Mapping[str, Any], load: Callable[[str], DeviceModel]) -> Conditions | None:
-    """Return how the device of a configuration is read and written."""
+def _conditions(
+    config: Mapping[str, Any], load: Callable[[str], DeviceModel]
+) -> tuple[Conditions | None, CircuitConditions]:
+    """Return how the device of a configuration is read and written, and what its target circuit says of itself."""
+    analog = config.get("target", {}).get("circuit") == "analog"
+    circuit = circuit_conditions(validated(dict(config), "the record")) if analog else NO_CIRCUIT
+    hardware = config.get("hardware", {})
     name = hardware.get("device")
     if not name:
-        return None
+        return None, circuit
     model = load(name)
     if changed := hardware.get("device_parameters"):
         model = model.with_parameters(changed)
-    return conditions(model, str(device_path(name)) if load is load_device else f"device {name}")
+    return conditions(model, str(device_path(name)) if load is load_device else f"device {name}"), circuit
 
 
 def _counted(record: RunRecord) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
