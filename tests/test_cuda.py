@@ -110,7 +110,7 @@ def ep_network(kind: str, captured: bool) -> EPNetwork:
         if kind == "ideal":
             layers.append(Layer(IdealArray(weights)))
         else:
-            device = DevicePopulation(SoftBounds(), Retention(diffusion=1e-4, read_noise_1f=0.01))
+            device = DevicePopulation(SoftBounds(), Retention(diffusion=1e-4))
             layers.append(Layer(AnalogArray(weights, device, kind, ReadPath(relative_noise=0.02), generator=g)))
     net = EPNetwork(layers, dynamics=Dynamics(free_steps=15, nudged_steps=6), dropout=[0.2] * 4,
                     generator=torch.Generator("cuda").manual_seed(7))  # fmt: skip

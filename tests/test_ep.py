@@ -339,7 +339,7 @@ def analog_layers(remedy: str = "none", held: bool = True, **path: Any) -> list[
     for i, (n_pre, n_post) in enumerate(pairwise([6, 8, 7, 5])):
         g = torch.Generator().manual_seed(i)
         weights = torch.randn(n_post, n_pre, generator=g) * 0.1
-        population = DevicePopulation(SoftBounds(), Retention(diffusion=0.02, read_noise_1f=0.01), read_noise=0.01)
+        population = DevicePopulation(SoftBounds(), Retention(diffusion=0.02), read_noise=0.01)
         array = AnalogArray(weights, population, remedy, ReadPath(**path), generator=g, compensation="per-column")
         array._held = {} if held else None
         layers.append(Layer(array))

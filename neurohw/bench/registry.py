@@ -53,6 +53,12 @@ def _nudging() -> Rows:
     return nudging()
 
 
+def _flicker() -> Rows:
+    from neurohw.bench.flicker import flicker
+
+    return flicker()
+
+
 def _target() -> Rows:
     from neurohw.bench.target import target
 
@@ -102,6 +108,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], Rows]]] = {
     "wires": ("the solver of IR drop: time, Kirchhoff's residual, and the fast approximation's error", _wires),
     "erasure": ("what balanced updates leave of the weights of every device, by contrast", _erasure),
     "nudging": ("noise of EP's contrast against nudging strength and read noise", _nudging),
+    "flicker": ("what held and re-read inputs of EP feel of white and of 1/f noise", _flicker),
     "target": ("the analog target circuit with every non-ideality on, against torch.topk", _target),
     "netlist": ("the behavioural law of the kWTA against ngspice: separation, decision time, winners", _netlist),
     "spiking": ("overlap of the spiking target's winners with the ideal one's, against time and rate", _spiking),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from neurohw.crossbar.base import StateDict
+from neurohw.crossbar.flicker import Flicker
 from neurohw.devices.retention import Retention
 
 
@@ -43,7 +44,6 @@ class Aging:
         if retention.drifts:
             self._state["nu"] = retention.drift_nu + retention.drift_nu_dtod * gauss()
             self._state["frozen"] = torch.zeros(shape, dtype=torch.bool, device=device)
-        if retention.drifts or retention.read_noise_1f:
             self._state["written"] = torch.zeros(shape, dtype=torch.float64, device=device)
         if retention.lifetime:
             lifetime = retention.lifetime * (1 + retention.lifetime_dtod * gauss())
@@ -52,6 +52,7 @@ class Aging:
             self._state["diffusion"] = (retention.diffusion * (1 + retention.diffusion_dtod * gauss())).abs_()
         if retention.relaxation:
             self._state["pending"] = torch.zeros(shape, device=device)
+        self.flicker = Flicker(shape, retention.read_time, generator) if retention.read_noise_1f else None
 
     @property
     def changes_weights(self) -> bool:
@@ -68,6 +69,8 @@ class Aging:
                 written.fill_(self.now.item())
             else:
                 written[index] = self.now.item()
+        if self.flicker is not None:
+            self.flicker.write(index)
         if "pending" in self._state:
             pending = self._state["pending"].view(-1)
             number = pending.numel() if index is None else len(index)
@@ -86,6 +89,8 @@ class Aging:
         """Let time pass: decay, diffusion and relaxation change `kept` in place; drift only needs the clock."""
         retention = self.retention
         self.now += seconds
+        if self.flicker is not None:
+            self.flicker.elapse(seconds)
         if retention.lifetime:
             share = torch.exp(self._state["decay"] * -seconds)
             kept.sub_(retention.rest).mul_(share).add_(retention.rest)
@@ -112,23 +117,32 @@ class Aging:
         frozen = self._state["frozen"] if index is None else self._state["frozen"].view(-1)[index]
         return torch.where(frozen, kept, drifted)
 
-    def flicker(self, weights: Tensor) -> Tensor | None:
-        """Return the standard deviation of 1/f noise per cell: c |w - zero| sqrt(log((t + t_r) / (2 t_r)))."""
-        if not self.retention.read_noise_1f:
-            return None
+    def passed_reads(self, times: int) -> bool:
+        """Let the time of so many reads pass, which only 1/f noise notices; return whether that changed the cells."""
+        return self.flicker is not None and self.flicker.elapse(times * self.retention.read_time)
+
+    def flickering(self, weights: Tensor) -> Tensor:
+        """Return weights with their 1/f noise of now: zero + (w - zero) (1 + c n), never below no conductance."""
+        if self.flicker is None:
+            return weights
         span = self.retention.read_time
-        growth = ((self._age() + span) / (2 * span)).clamp_(min=1.0).log_().sqrt_()
-        at_one_second = math.sqrt(math.log((1 + span) / (2 * span)))
-        return (weights - self._zero).abs_().mul_(growth).mul_(self.retention.read_noise_1f / at_one_second)
+        strength = self.retention.read_noise_1f / math.sqrt(math.log((1 + span) / (2 * span)))
+        factor = self.flicker.noise().mul_(strength).add_(1).clamp_(min=0)
+        return factor.mul_(weights - self._zero).add_(self._zero)
 
     def _age(self) -> Tensor:
         return (self.now.item() - self._state["written"]).float()  # the difference in double precision
 
     def state_dict(self) -> StateDict:
-        """Return the clock and the cells' own constants."""
-        return {"now": self.now.clone(), **{name: tensor.clone() for name, tensor in self._state.items()}}
+        """Return the clock, the cells' own constants and their 1/f noise."""
+        flicker = {} if self.flicker is None else self.flicker.state_dict()
+        own = {name: tensor.clone() for name, tensor in self._state.items()}
+        return {"now": self.now.clone(), **own, **{f"flicker.{name}": tensor for name, tensor in flicker.items()}}
 
     def load_state_dict(self, state: StateDict) -> None:
         """Restore `state_dict`."""
         self.now = state["now"].clone().cpu()
         self._state = {name: state[name].to(tensor.device, copy=True) for name, tensor in self._state.items()}
+        if self.flicker is not None:
+            prefix = "flicker."
+            self.flicker.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})

@@ -107,7 +107,7 @@ class AnalogArray(SynapseArray):
         parts = Parts(new_bank, cells, self._generator, self._read_columns, device.sided)
         self.cells = build_cells(remedy, parts, dict(remedy_parameters or {}))
         self.clipped = self.cells.clipped()
-        self._noisy_cells = bool(self._relative or device.retention.read_noise_1f)
+        self._flickers = device.retention.read_noise_1f > 0
         self._correction = torch.ones(self.shape[0] if compensation == "per-column" else 1, device=self.device)
         self._level: Tensor | None = None  # readout before a time without writes
         self._matrix: Tensor | None = None  # W^T as it is read now, and each cell's variance: renewed after changes
@@ -119,6 +119,7 @@ class AnalogArray(SynapseArray):
         """Return W pre through DAC, noise and ADC, [B, n_post]."""
         matrix, variance = self._as_read()
         out = self._forward(pre.to(torch.float32), matrix, variance, self._scale, self.cells.noise_power)
+        self._pass_reads(times)
         return out if self._compensation == "none" else out * self._correction
 
     def read_transposed(self, post: Tensor, times: int = 1) -> Tensor:
@@ -130,7 +131,9 @@ class AnalogArray(SynapseArray):
         if not post.is_contiguous():
             matrix = self._columns = matrix.contiguous() if self._columns is None else self._columns
         transposed = None if variance is None else variance.t()
-        return self._backward(post, matrix.t(), transposed, self._scale, self.cells.noise_power)
+        out = self._backward(post, matrix.t(), transposed, self._scale, self.cells.noise_power)
+        self._pass_reads(times)
+        return out
 
     def update(self, products: OuterProducts, rate: float) -> Writes:
         """Pulse W += rate * products, term by term.
@@ -243,8 +246,13 @@ class AnalogArray(SynapseArray):
             return value
         return self._held.setdefault(name, torch.empty_like(value)).copy_(value)
 
-    def sources(self) -> tuple[list[Tensor], list[torch.Generator]]:
-        """Return the tensors that reads take from, brought up to date, and the generator of their noise."""
+    def sources(self) -> tuple[list[Tensor], list[torch.Generator]] | None:
+        """Return the tensors that reads take from, brought up to date, and the generator of their noise.
+
+        None where the time of a read changes cells, which no recording can do.
+        """
+        if self._flickers:
+            return None
         matrix, variance = self._as_read()
         tensors = [matrix, self._correction, *self._forward.errors, *self._backward.errors]
         return tensors if variance is None else [*tensors, variance], [self._generator]
@@ -262,11 +270,17 @@ class AnalogArray(SynapseArray):
 
     def _variance_of(self, cells: UnitCell) -> Tensor | None:
         """Return the variance of the weights' noise beyond the constant one, [n_pre, n_post]; None if there is none."""
-        variance = cells.read_variance(self._relative) if self._noisy_cells else None
-        return None if variance is None else variance.t()
+        return cells.read_variance(self._relative).t() if self._relative else None
 
     def _read_columns(self, cells: UnitCell, lines: Tensor) -> Tensor:
-        return self._forward(lines, cells.weights().t(), self._variance_of(cells), devices=cells.noise_power)
+        out = self._forward(lines, cells.weights().t(), self._variance_of(cells), devices=cells.noise_power)
+        self._pass_reads(len(lines))
+        return out
+
+    def _pass_reads(self, times: int) -> None:
+        """Let the time of reads pass: the samples of a batch are read at once, as far as 1/f noise is concerned."""
+        if self._flickers and self.cells.passed_reads(times):
+            self._matrix = None
 
 
 def _with_device_noise(path: ReadPath, device: DevicePopulation) -> ReadPath:

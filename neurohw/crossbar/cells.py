@@ -124,20 +124,21 @@ class CellBank:
         return self.kept.device
 
     def as_read(self) -> Tensor:
-        """Return the weights that a read of the whole array sees: IR drop included.
+        """Return the weights that a read of the whole array sees now: 1/f noise and IR drop included.
 
         IR drop leaves a share of each cell's voltage, which is computed anew after every 100 changes of the weights: a
         hundred updates move single cells by some steps, which changes line currents far less than the drop itself.
         One rule with and without wires: a cell below the weight of no conductance, as spreads of bounds make some,
         loads no line and counts with its sign, so that wires of no resistance change nothing.
         """
+        weights = self.aging.flickering(self.seen)
         if self._wires is None:
-            return self.seen
+            return weights
         if self._drop is None or self._changes >= _DROP_EVERY:
             self._drop = remaining_voltages(self.conductances(), self._wires)
             self._changes = 0
         zero = self.population.zero
-        return (self.seen - zero).mul_(self._drop).add_(zero)
+        return (weights - zero).mul_(self._drop).add_(zero)
 
     def conductances(self) -> Tensor:
         """Return every device's conductance now, siemens, [n_post, n_pre]."""
@@ -165,20 +166,14 @@ class CellBank:
             self.kept = self.bounded(self.kept)
             self._see()
 
-    def read_variance(self, relative: float) -> Tensor | None:
-        """Return the variance of each cell's noise per read beyond the constant one; None if there is none.
+    def read_variance(self, relative: float, weights: Tensor | None = None) -> Tensor:
+        """Return the variance of each cell per read, whose noise is `relative` to its conductance.
 
         Args:
-            relative: noise relative to the conductance, beside the device's own 1/f noise.
+            relative: standard deviation over the conductance.
+            weights: at which the cells are; None: as they are now.
         """
-        flicker = self.aging.flicker(self.seen)
-        total = None if flicker is None else flicker.square_()
-        own = self.relative_variance(self.seen, relative)
-        return own if total is None else total if own is None else total.add_(own)
-
-    def relative_variance(self, weights: Tensor, relative: float) -> Tensor | None:
-        """Return the variance of noise relative to the conductance at which devices hold weights; None if none."""
-        return (weights - self.population.origin).mul_(relative).square_() if relative else None
+        return ((self.seen if weights is None else weights) - self.population.origin).mul_(relative).square_()
 
     def reset(self, index: Tensor) -> None:
         """Reset some cells (flat indices) to the bottom of their range, one pulse each."""

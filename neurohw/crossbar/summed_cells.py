@@ -39,7 +39,7 @@ class MixedPrecision(UnitCell):
         """Return the inner cell's."""
         return self.inner.noise_power
 
-    def read_variance(self, relative: float) -> Tensor | None:
+    def read_variance(self, relative: float) -> Tensor:
         """Return the inner cell's variances."""
         return self.inner.read_variance(relative)
 
@@ -140,7 +140,7 @@ class Transfer(UnitCell):
         """Return the slow array's."""
         return self.slow.noise_power
 
-    def read_variance(self, relative: float) -> Tensor | None:
+    def read_variance(self, relative: float) -> Tensor:
         """Return the slow array's variances."""
         return self.slow.read_variance(relative)
 

@@ -75,14 +75,14 @@ class UnitCell(abc.ABC):
         """Return every device's conductance now, siemens, [n_post, n_pre] per crossbar of devices; fresh tensors."""
         return {name: bank.conductances() for name, bank in self.banks.items()}
 
-    def read_variance(self, relative: float) -> Tensor | None:
+    def read_variance(self, relative: float) -> Tensor:
         """Return the variance of each weight per read, sum_i share_i^2 that of device i; see `CellBank`."""
-        total: Tensor | None = None
-        for name, share in self.shares.items():
-            part = self.banks[name].read_variance(relative)
-            if part is not None:
-                total = part.mul_(share**2) if total is None else total.add_(part, alpha=share**2)
-        return total
+        return torch.stack([self.banks[n].read_variance(relative).mul_(s**2) for n, s in self.shares.items()]).sum(0)
+
+    def passed_reads(self, times: int) -> bool:
+        """Let the time of so many reads pass for every device, and return whether that changed any."""
+        changed = [bank.aging.passed_reads(times) for bank in self.banks.values()]
+        return any(changed)
 
     def program(self, target: Tensor, rounds: int = _VERIFY_ROUNDS) -> Writes:
         """Write and verify: pulse the weights that are off by more than a step or 1 % of the reach."""
@@ -246,11 +246,9 @@ class ReferenceCell(UnitCell):
         """Return that of two devices."""
         return 2.0
 
-    def read_variance(self, relative: float) -> Tensor | None:
+    def read_variance(self, relative: float) -> Tensor:
         """Return the variances of the device and of its reference."""
-        own = super().read_variance(relative)
-        reference = self.bank.relative_variance(self.buffers["reference"], relative)
-        return own if reference is None else reference if own is None else own.add_(reference)
+        return super().read_variance(relative).add_(self.bank.read_variance(relative, self.buffers["reference"]))
 
     def set(self, weights: Tensor) -> None:
         """Set the devices; the reference stays."""

@@ -30,8 +30,9 @@ class Retention:
         diffusion_dtod: its device-to-device spread, relative.
         relaxation: weight units; relaxation_time: seconds after which it is (1 - 1/e) done.
         read_noise_1f: standard deviation of 1/f noise, relative to the conductance, at 1 s after the write; it grows
-            with sqrt(log((t + t_read) / (2 t_read))) (Nandakumar et al. 2019, as aihwkit's PCM model).
-        read_time: t_read, seconds.
+            with sqrt(log((t + t_read) / (2 t_read))) (Nandakumar et al. 2019, as aihwkit's PCM model), and hardly
+            moves from one read to the next (`neurohw.crossbar.flicker`).
+        read_time: t_read, seconds: the time that a read takes, as far as 1/f noise is concerned.
 
     Raises:
         InputError: a value out of range.

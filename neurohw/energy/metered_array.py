@@ -94,7 +94,7 @@ class MeteredArray(SynapseArray):
         with self.array.aside(seed):
             yield
 
-    def _sources(self) -> tuple[list[Tensor], list[torch.Generator]]:
+    def _sources(self) -> tuple[list[Tensor], list[torch.Generator]] | None:
         """Return what recorded reads take from; a plain matrix stays in place and says nothing."""
         self.meter.replays()
         sources = getattr(self.array, "sources", None)

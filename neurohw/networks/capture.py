@@ -24,8 +24,8 @@ Record = Callable[[Function, Inputs, list[torch.Generator]], Replay]
 class Recordable(Protocol):
     """An array that is no plain matrix but can be read in a recorded graph."""
 
-    def sources(self) -> tuple[list[Tensor], list[torch.Generator]]:
-        """Return what reads take from, brought up to date, and the generators that they draw from."""
+    def sources(self) -> tuple[list[Tensor], list[torch.Generator]] | None:
+        """Return what reads take from, brought up to date, and the generators they draw from; None: not recordable."""
 
 
 class Capture:
@@ -78,9 +78,11 @@ class Capture:
         generators: list[torch.Generator] = []
         for array in arrays:
             if isinstance(array, Recordable):
-                own, drawn = array.sources()
-                tensors += own
-                generators += drawn
+                found = array.sources()
+                if found is None:
+                    return None
+                tensors += found[0]
+                generators += found[1]
             elif not (array.exact and array.keeps_layout):  # else one matrix, which writes change in place
                 return None
         return tensors, list(dict.fromkeys(generators))
