@@ -251,7 +251,7 @@ def _print_warnings(warnings: list[str]) -> None:
 
 def _print_points(points: list[Any], jobs: int) -> None:
     from neurohw.runs.estimate import estimate_seconds
-    from neurohw.runs.run import finished
+    from neurohw.runs.folder import finished
 
     table = Table("run", "seed", "done", "estimate")
     known: dict[str, float] = {}

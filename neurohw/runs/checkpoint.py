@@ -82,8 +82,11 @@ def save_checkpoint(
         "rules": [phase.rule.state_dict() for phase in phases],
         "streams": streams.state_dict() | order,
     }
-    with atomic(folder / CHECKPOINT) as temporary:
-        torch.save(content, temporary)
+    with (
+        atomic(folder / CHECKPOINT) as temporary,
+        temporary.open("wb") as file,
+    ):  # by its name, torch hides why it fails
+        torch.save(content, file)
 
 
 def load_checkpoint(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -14,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from neurohw.errors import InputError
 from neurohw.names import Hash, Name
-from neurohw.runs.files import atomic, write_text
+from neurohw.runs.files import atomic, atomic_set, write_text
 
 RECORD, METRICS, CHECKPOINT = "record.json", "metrics.csv", "checkpoint.pt"
+_ANOTHER_TREE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")  # what git sets for a hook, and we may run in one
 
 
 class RunRecord(BaseModel):
@@ -50,13 +53,17 @@ class RunRecord(BaseModel):
     curve: list[dict[str, Any]] = Field(default=[], exclude=True)
 
     def write(self, folder: Path) -> None:
-        """Write `record.json` and `metrics.csv` into the folder, each atomically."""
-        write_curve(folder, self.curve)
-        self.write_json(folder)
+        """Write `record.json` and `metrics.csv` into the folder, in place of a former pair."""
+        with atomic_set(folder / METRICS, folder / RECORD) as (metrics, record):
+            _write_csv(metrics, self.curve)
+            record.write_text(self._text(), encoding="utf-8")
 
     def write_json(self, folder: Path) -> None:
-        """Write `record.json` into the folder, atomically."""
-        write_text(folder / RECORD, json.dumps(self.model_dump(by_alias=True), indent=1) + "\n")
+        """Write `record.json` into the folder, beside the `metrics.csv` that it has."""
+        write_text(folder / RECORD, self._text())
+
+    def _text(self) -> str:
+        return json.dumps(self.model_dump(by_alias=True), indent=1) + "\n"
 
 
 def near_chance(accuracy: float, chance: float) -> bool:
@@ -67,7 +74,11 @@ def near_chance(accuracy: float, chance: float) -> bool:
 def write_curve(folder: Path, curve: list[dict[str, Any]]) -> None:
     """Write `metrics.csv`, a row per epoch."""
     with atomic(folder / METRICS) as temporary:
-        pd.DataFrame(curve).to_csv(temporary, index=False)
+        _write_csv(temporary, curve)
+
+
+def _write_csv(path: Path, curve: list[dict[str, Any]]) -> None:
+    pd.DataFrame(curve).to_csv(path, index=False)
 
 
 def read_record(folder: Path | str) -> RunRecord:
@@ -108,6 +119,7 @@ def validated_record(text: str, origin: str) -> RunRecord:
         raise InputError(f"{origin}: {key}: {told}; this is no record that neurohw wrote") from None
 
 
+@cache
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that decide numbers."""
     found = {"python": platform.python_version()}
@@ -119,16 +131,24 @@ def versions() -> dict[str, str]:
     return found
 
 
+@cache
 def git_revision() -> str | None:
-    """Return the source tree's commit, marked "+changes" where files differ from it; None outside a checkout."""
+    """Return the source tree's commit, marked "+changes" where files differ from it; None outside a checkout.
+
+    It is that of the code that runs, which may change on disk while it does: one look serves the process. No lock is
+    taken.
+    """
     tree = Path(__file__).parents[2]
     if not (tree / ".git").exists():
         return None
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=12", "--dirty=+changes"],
+        said = subprocess.run(  # not `git describe --dirty`, which locks the index whatever it is told
+            ["git", "--no-optional-locks", "status", "--porcelain=v2", "--branch", "--untracked-files=no"],
             cwd=tree, capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
+            env={key: value for key, value in os.environ.items() if key not in _ANOTHER_TREE},
+        ).stdout.splitlines()  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None
-    return described.stdout.strip() or None
+    commit = next((line.split()[2] for line in said if line.startswith("# branch.oid ")), "(initial)")
+    changed = any(not line.startswith("#") for line in said)
+    return None if commit == "(initial)" else commit[:12] + "+changes" * changed

@@ -16,17 +16,18 @@ from neurohw.circuits.target import Decision, DecisionEvents
 from neurohw.clock import Clock
 from neurohw.config import Experiment, config_hash
 from neurohw.energy.table import EnergyTable
-from neurohw.errors import InputError
+from neurohw.errors import InputError, NeurohwError
 from neurohw.runs.aging import evaluate_ages
 from neurohw.runs.build import build_circuit, build_network, build_plan, file_contents
 from neurohw.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
 from neurohw.runs.energy import check_accountable, energy_of
 from neurohw.runs.evaluate import evaluate
-from neurohw.runs.files import writable_folder
+from neurohw.runs.files import locked, writable_folder
+from neurohw.runs.folder import RunFolder, default_folder, finished
 from neurohw.runs.interrupts import HeldSignals
 from neurohw.runs.metering import metered
 from neurohw.runs.progress import Reporter, Silent
-from neurohw.runs.record import CHECKPOINT, METRICS, RECORD, RunRecord, git_revision, read_record, versions, write_curve
+from neurohw.runs.record import RunRecord, git_revision, versions, write_curve
 from neurohw.runs.task import Task, build_task
 from neurohw.runs.warnings import accuracies_near_chance, clipped_weights
 from neurohw.seeding import Streams
@@ -72,16 +73,11 @@ def run(
     folder = Path(out) if out is not None else default_folder(experiment, digest, seed)
     if resume and (done := finished(folder, digest, seed, stop_after)):
         return done
-    session = _Session(experiment, seed, digest, folder, task, streams, report or Silent(), checkpoint_seconds)
-    writable_folder(folder)
-    if not resume:
-        _make_room(folder, digest, seed)
-    return session.go(resume, stop_after)
-
-
-def default_folder(experiment: Experiment, digest: str, seed: int) -> Path:
-    """Return `runs/<name>-<hash>-<seed>`."""
-    return Path("runs") / f"{experiment.name}-{digest}-{seed}"
+    session = _Session(experiment, seed, digest, task, streams, report or Silent(), checkpoint_seconds)
+    with locked(writable_folder(folder)):
+        if resume and (done := finished(folder, digest, seed, stop_after)):  # by who held the lock before
+            return done
+        return session.go(RunFolder.opened(folder, digest, seed, resume), resume, stop_after)
 
 
 class _Session:
@@ -92,14 +88,13 @@ class _Session:
         experiment: Experiment,
         seed: int,
         digest: str,
-        folder: Path,
         task: Task,
         streams: Streams,
         report: Reporter,
         checkpoint_seconds: float,
     ) -> None:
         _reset_peak_memory()
-        self.experiment, self.seed, self.digest, self.folder = experiment, seed, digest, folder
+        self.experiment, self.seed, self.digest = experiment, seed, digest
         self.task, self.streams, self.report = task, streams, report
         self.identity = f"{digest}-{seed}-{streams.device.type}"
         self.checkpoint_seconds = checkpoint_seconds
@@ -113,17 +108,32 @@ class _Session:
         self.progress = Progress(self.circuit.initial())
         self.phase: Phase | None = None  # in progress
         self.signals = HeldSignals()
-        self.git = git_revision()  # of the code that runs, which may change on disk while it does
+        git_revision()  # now, before the code changes on disk
 
-    def go(self, resume: bool, stop_after: int | None) -> RunRecord:
+    def go(self, folder: RunFolder, resume: bool, stop_after: int | None) -> RunRecord:
+        self.folder = folder
         if resume:
-            restored = load_checkpoint(self.folder, self.identity, self.network, self.phases, self.streams)
+            restored = load_checkpoint(folder.work, self.identity, self.network, self.phases, self.streams)
             self.progress = restored or self.progress
             self.counted = restored is None or bool(restored.ledger)
             if restored is not None and restored.ledger:
                 self.metered.ledger.load_state_dict(restored.ledger)
-        _remove_leftovers(self.folder)
-        stop = min(stop_after or self.experiment.training.epochs, self.experiment.training.epochs)
+        folder.make_ready()
+        with contextlib.closing(self.report):
+            self._learn(min(stop_after or self.experiment.training.epochs, self.experiment.training.epochs))
+            whole = self.progress.round == self.experiment.training.epochs
+            record = self._record("finished" if whole else "stopped")
+            record.write(folder.path)  # before the account, which may lack a figure: nothing of the run is lost then
+            if folder.replaces:
+                folder.take_place()
+            self._tell()
+        if self.experiment.hardware.periphery is not None and record.ledger:
+            record.energy = energy_of(record, EnergyTable.load(self.experiment.hardware.periphery))
+            record.write_json(folder.path)
+        return record
+
+    def _learn(self, stop: int) -> None:
+        """Go through the plan, up to `stop` epochs of its main phase, and evaluate; a record says what ended it."""
         try:
             for epoch in islice(self.plan, self.progress.done, None):
                 if epoch.round > stop:
@@ -131,23 +141,15 @@ class _Session:
                 self._epoch(epoch)
                 self._save()
                 if not (epoch.closes_round and epoch.round == stop):
+                    self._write_so_far()
                     self._tell()
             self._conclude()
-            self._tell()
         except KeyboardInterrupt:
-            self._record("stopped", "interrupted; --resume goes on from the last checkpoint").write(self.folder)
+            self._write_end("stopped", "interrupted; --resume goes on from the last checkpoint")
             raise
         except Exception as error:
-            self._record("failed", f"{type(error).__name__}: {error}").write(self.folder)
+            self._write_end("failed", f"{type(error).__name__}: {error}")
             raise
-        finally:
-            self.report.close()
-        record = self._record("finished" if self.progress.round == self.experiment.training.epochs else "stopped")
-        record.write(self.folder)  # before the account, which may lack a figure: nothing of the run is lost then
-        if self.experiment.hardware.periphery is not None and record.ledger:
-            record.energy = energy_of(record, EnergyTable.load(self.experiment.hardware.periphery))
-            record.write_json(self.folder)
-        return record
 
     def _epoch(self, epoch: Epoch) -> None:
         progress, phase = self.progress, epoch.phase
@@ -183,7 +185,6 @@ class _Session:
             self.progress.metrics |= evaluate_ages(self.experiment, self.network, self.task, self.streams, moment)
 
     def _tell(self) -> None:
-        write_curve(self.folder, self.progress.curve)
         if self.phase is not None:  # else all epochs had been done before
             self.report.end(self.progress.curve[-1])
 
@@ -226,8 +227,22 @@ class _Session:
 
     def _save(self) -> None:
         self.progress.ledger = self.metered.ledger.state_dict() if self.counted else {}
-        save_checkpoint(self.folder, self.identity, self.progress, self.network, self.phases, self.streams)
+        save_checkpoint(self.folder.work, self.identity, self.progress, self.network, self.phases, self.streams)
         self.saved = time.perf_counter()
+
+    def _write_so_far(self) -> None:
+        """Write the epochs' metrics; where a record stands that would not belong to them, a new one, too."""
+        if self.folder.recorded and not self.folder.replaces:
+            record = self._record("stopped", "under way, or killed; --resume goes on from the last checkpoint")
+            record.write(self.folder.path)
+        else:
+            write_curve(self.folder.work, self.progress.curve)
+
+    def _write_end(self, status: Status, message: str) -> None:
+        """Write the record of a run that ends early, unless a former run's results stand, or the disk takes nothing."""
+        if not self.folder.replaces:
+            with contextlib.suppress(NeurohwError):
+                self._record(status, message).write(self.folder.path)
 
     def _save_if_older(self, seconds: float) -> None:
         if time.perf_counter() - self.saved >= seconds:
@@ -260,7 +275,7 @@ class _Session:
             config_hash=self.digest,
             seed=self.seed,
             versions=versions() | {"device": str(self.streams.device), "threads": str(torch.get_num_threads())},
-            git=self.git,
+            git=git_revision(),
             status=status,
             message=message,
             warnings=self.warnings + accuracies_near_chance(progress.metrics, self.task.chance),
@@ -275,43 +290,6 @@ class _Session:
             peak_memory_bytes=_peak_memory_bytes(),
             curve=progress.curve,
         )
-
-
-def finished(folder: Path, digest: str, seed: int, stop_after: int | None) -> RunRecord | None:
-    """Return the folder's record if there is nothing left to do for it."""
-    if not (folder / RECORD).is_file():
-        return None
-    record = read_record(folder)
-    same = record.config_hash == digest and record.seed == seed
-    enough = record.status == "finished" or (
-        record.status == "stopped"
-        and record.message is None  # not interrupted
-        and stop_after is not None
-        and record.timing["epochs"] >= stop_after
-    )
-    return record if same and enough else None
-
-
-def _make_room(folder: Path, digest: str, seed: int) -> None:
-    """Remove a former run from the folder, unless it is another's, or was interrupted and would be lost."""
-    recorded = (folder / RECORD).is_file()
-    if recorded:
-        record = read_record(folder)
-        if (record.config_hash, record.seed) != (digest, seed):
-            raise InputError(f"{folder}: holds the run {record.name}-{record.config_hash}-{record.seed}; this one is "
-                             f"{digest}-{seed}: name another folder with --out, or remove that one")  # fmt: skip
-    if (folder / CHECKPOINT).is_file() and (not recorded or record.message is not None):
-        raise InputError(f"{folder}: holds an interrupted run; --resume goes on with it, --out names another folder, "
-                         f"and removing its {CHECKPOINT} starts anew")  # fmt: skip
-    for name in (CHECKPOINT, RECORD, METRICS):
-        (folder / name).unlink(missing_ok=True)
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that a killed process left in the folder (see `atomic`)."""
-    for name in (CHECKPOINT, RECORD, METRICS):
-        for leftover in folder.glob(f".{name}.*"):
-            leftover.unlink(missing_ok=True)
 
 
 def _reset_peak_memory() -> None:

@@ -17,7 +17,7 @@ from neurohw.errors import InputError
 from neurohw.loading import load_experiment, read_toml, shipped
 from neurohw.runs.build import file_contents
 from neurohw.runs.energy import check_accountable
-from neurohw.runs.run import default_folder
+from neurohw.runs.folder import default_folder
 
 
 class SweepFile(BaseModel):
