@@ -246,7 +246,7 @@ def circuit_parameters(experiment: Experiment) -> TargetParameters:
     """
     target = experiment.target
     try:
-        base = TargetParameters() if target.model is None else load_circuit(target.model).parameters
+        base = TargetParameters() if target.model is None else load_circuit(target.model)
     except InputError as error:
         raise InputError(f"target.model: {error}") from None
     try:
