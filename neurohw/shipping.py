@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from neurohw.reading import read_text
 
 DEEPEST = 20  # tables in tables
 _PACKAGE = Path(__file__).parent
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
+_DEEP_KEY = re.compile(rf"(?<![\w-]){_PART}(?:\.[ \t]*+{_PART}){{100}}")
 _TOO_DEEP = f"tables or lists are nested too deeply; allowed: {DEEPEST} levels"
 _IN_64_BITS = "allowed: integers of 64 bits"
 
@@ -45,6 +48,8 @@ def parsed_toml(text: str, origin: str) -> dict[str, Any]:
     Raises:
         InputError: tables in tables without end, or integers of more than 64 bits.
     """
+    if _DEEP_KEY.search(text):  # for which tomllib would take the square of the time
+        raise InputError(f"{origin}: {_TOO_DEEP}")
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
@@ -62,5 +67,5 @@ def parsed_toml(text: str, origin: str) -> dict[str, Any]:
             inner = value.values() if isinstance(value, dict) else value
             waiting += [(item, depth + 1) for item in inner]
         elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-            raise InputError(f"{origin}: got an integer of {len(str(value))} digits; {_IN_64_BITS}")
+            raise InputError(f"{origin}: got an integer of {value.bit_length() + 1} bits; {_IN_64_BITS}")
     return tables
