@@ -218,11 +218,21 @@ def _print_derived(model: DeviceModel) -> None:
         "read noise": f"{model.read_noise:.3g} weight units per read" if model.read_noise else "none",
         "weights": f"{law.w_min:g} to {law.w_max:g}, "
         + ("signed by themselves" if model.signed else "conductances less a reference"),
+        **_decay(model),
         "assumed": f"{len(assumed)} of {sum(1 for _ in model.numbers())} numbers"
         + (f": {', '.join(assumed)}" if assumed else ""),
     }
     for key, value in rows.items():
         _console().print(f"{key}: {value}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _decay(model: DeviceModel) -> dict[str, str]:
+    """Return what a lifetime takes from a weight in a batch, dt / tau: the time of a batch decides."""
+    tau = model.retention_parameters().lifetime
+    if not tau:
+        return {}
+    said = f"{1 / tau:.3g} of a weight in a batch of 1 s (hardware.step_seconds), {1e-6 / tau:.3g} in one of 1 us"
+    return {"decay": said}
 
 
 def _symmetry(model: DeviceModel, point: float | None) -> str:

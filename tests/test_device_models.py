@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -375,6 +376,47 @@ def test_check_fails_a_device_that_cannot_work(command, tmp_path: Path, old: str
     assert status == 2
     assert f"of {len(CHECKS) + 1} checks failed" in err
     assert f"failed  {said or 'potentiation goes up'}" in out
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("step_ctoc", "30", 'pulse.step_ctoc: got 30; plausible: 0 to 10; likely meant: unit = "%", 30 %'),
+        ("step_dtod", "5", 'pulse.step_dtod: got 5; plausible: 0 to 2; likely meant: unit = "%", 5 %'),
+        ("conductance.g_max", "25", 'got 25 S; plausible: 100 pS to 100 mS; likely meant: unit = "uS", 25 uS'),
+        ("conductance.g_max", "2e-12", "got 2e-12 S; plausible: 100 pS to 100 mS"),
+        ("write.pulse_time", "50", 'got 50 s; plausible: 100 fs to 10 s; likely meant: unit = "ns", 50 ns'),
+        ("write.potentiation_voltage", "-800", 'got -800 V; plausible: 100 uV to 40 V; likely meant: unit = "mV"'),
+        ("write.depression_energy", "3", 'got 3 J; plausible: .*; likely meant: unit = "fJ", 3 fJ'),
+        ("area.cell", "0.01", 'area.cell: got 0.01 m2; plausible: .* likely meant: unit = "um2", 0.01 um2'),
+    ],
+)
+def test_check_names_the_unit_that_a_number_is_likely_in(
+    command, tmp_path: Path, key: str, value: str, said: str
+) -> None:
+    model = load_device("ecram").with_parameters({"conductance.g_min": 0.0} | {key: float(value)})
+    (tmp_path / "mine.toml").write_text(model.to_toml())
+    status, out, _ = command("device", "check", "mine.toml")
+    assert status == 2
+    assert re.search(f"failed  numbers are plausible: .*{said}", out.replace("\n", " ")), out
+
+
+def test_a_small_spread_in_percent_is_plausible(command, tmp_path: Path) -> None:
+    tables = load_device("ecram").tables()
+    tables["pulse"]["step_ctoc"] = {"value": 30, "unit": "%", "source": "assumed"}
+    (tmp_path / "mine.toml").write_text(device_from_tables(tables, "mine").to_toml())
+    status, out, _ = command("device", "check", "mine.toml")
+    assert status == 0, out
+
+
+def test_a_lifetime_in_batches_is_assumed_and_told_per_batch(command) -> None:
+    """aihwkit counts decay in mini-batches: its capacitor loses a millionth of a weight in each."""
+    capacitor = load_device("capacitor")
+    assert "retention.lifetime" in capacitor.assumed()
+    _, out, _ = command("device", "show", "capacitor")
+    assert "decay: 1e-06 of a weight in a batch of 1 s (hardware.step_seconds), 1e-12 in one of 1 us" in out
+    _, out, _ = command("device", "show", "ecram")
+    assert "decay:" not in out
 
 
 def test_list_shows_every_device(command) -> None:

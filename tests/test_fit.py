@@ -346,6 +346,36 @@ def test_a_good_file_is_read_with_every_spelling_of_polarity(tmp_path: Path) -> 
     assert trains.conductance[0, 0, 4] == 5e-6
 
 
+@pytest.mark.parametrize("blank", ["\n", "\n\n", ",,\n", "  \n \n"])
+def test_blank_lines_hold_nothing_and_are_counted(blank: str, tmp_path: Path) -> None:
+    """At the end of a file, as editors and spreadsheets leave them, and between two lines."""
+    path = tmp_path / "blank.csv"
+    path.write_text(GOOD.replace("\n9,1,", "\n" + blank + "9,1,") + blank, encoding="utf-8")
+    assert read_pulse_trains(path).conductance.shape == (1, 1, 29)
+    path.write_text(GOOD.replace("\n9,1,", "\n" + blank + "9,1,nan#") + blank, encoding="utf-8")
+    with pytest.raises(InputError, match=f"row {10 + blank.count(chr(10))}, column conductance_S: got 'nan#"):
+        read_pulse_trains(path)
+    path.write_text("time_s,conductance_S\n1,1e-6\n2,1e-6\n3,1e-6\n" + blank.replace(",,", ","), encoding="utf-8")
+    assert len(read_retention(path).seconds[0]) == 3
+
+
+@pytest.mark.parametrize(
+    ("unit", "said"),
+    [
+        ("", r"column conductance_S: got up to 15 S; plausible: .* 0\.1 S; in uS\? .* multiply the column by 1e-06"),
+        ("e-12", r"column conductance_S: got up to 1\.5e-11 S; plausible: up to 1e-10"),
+    ],
+)
+def test_conductances_in_another_unit_are_refused_with_the_likely_one(unit: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.csv"
+    path.write_text(GOOD.replace("e-6", unit), encoding="utf-8")
+    with pytest.raises(InputError, match=said):
+        read_pulse_trains(path)
+    path.write_text("time_s,conductance_S\n" + "".join(f"{t},15{unit}\n" for t in (1, 2, 3)), encoding="utf-8")
+    with pytest.raises(InputError, match="column conductance_S"):
+        read_retention(path)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

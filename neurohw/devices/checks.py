@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 
 from neurohw.devices.model import DeviceModel, device_from_tables
+from neurohw.devices.plausibility import complaints
 from neurohw.errors import InputError
 
 CELLS = 2000
@@ -21,6 +22,12 @@ def it_survives_its_own_file(model: DeviceModel) -> None:
     """to_toml, read back, is the same device with the same checksum."""
     again = device_from_tables(tomllib.loads(model.to_toml()), f"device {model.name}, written and read back")
     _need(again == model and again.checksum() == model.checksum(), "written to TOML and read back it is another device")
+
+
+def numbers_are_plausible(model: DeviceModel) -> None:
+    """No number is of a size that no device has: it would be in another unit."""
+    found = complaints(model.numbers())
+    _need(not found, "; ".join(found))
 
 
 def weights_and_conductances_are_one_map(model: DeviceModel) -> None:
@@ -96,6 +103,7 @@ def noise_is_finite(model: DeviceModel) -> None:
 
 CHECKS: tuple[Check, ...] = (
     it_survives_its_own_file,
+    numbers_are_plausible,
     weights_and_conductances_are_one_map,
     a_population_is_finite,
     a_step_is_smaller_than_the_range,

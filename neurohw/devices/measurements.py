@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from neurohw.devices.plausibility import LEAST_SIEMENS, MOST_SIEMENS, Span, likely_unit
 from neurohw.errors import InputError
+from neurohw.units import to_si
 
 POLARITIES = {"+1": True, "1": True, "up": True, "potentiation": True}
 POLARITIES |= {"-1": False, "down": False, "depression": False}
@@ -65,14 +67,14 @@ def read_pulse_trains(path: Path) -> PulseTrains:
     """
     table = _read(path, ("pulse", "polarity", "conductance_S"), ("device", "cycle"))
     pulse = _numbers(table, "pulse", path, whole=True)
-    conductance = _numbers(table, "conductance_S", path, least=0.0)
+    conductance = _siemens(_numbers(table, "conductance_S", path, least=0.0), path)
     up = _polarities(table, path)
     trains = _grouped(table, ["device", "cycle"])
     for (device, cycle), rows in trains:
         for row, step in zip(rows[1:], np.diff(pulse[rows]), strict=True):
             if step != 1:
                 raise InputError(
-                    f"{path}: row {row + 2}, column pulse: got {pulse[row]:g} after {pulse[row] - step:g} "
+                    f"{path}: row {_line(table, row)}, column pulse: got {pulse[row]:g} after {pulse[row] - step:g} "
                     f"(device {device}, cycle {cycle}); allowed: sorted pulses that count up by one in each train"
                 )
     return _stacked(trains, conductance, up, path)
@@ -86,14 +88,14 @@ def read_retention(path: Path) -> RetentionCurves:
     """
     table = _read(path, ("time_s", "conductance_S"), ("device",))
     seconds = _numbers(table, "time_s", path, above=0.0)
-    conductance = _numbers(table, "conductance_S", path, above=0.0)
+    conductance = _siemens(_numbers(table, "conductance_S", path, above=0.0), path)
     groups = _grouped(table, ["device"])
     for (device,), rows in groups:
         for row, step in zip(rows[1:], np.diff(seconds[rows]), strict=True):
             if step <= 0:
                 raise InputError(
-                    f"{path}: row {row + 2}, column time_s: got {seconds[row]:g} after {seconds[row] - step:g} "
-                    f"(device {device}); allowed: times that increase"
+                    f"{path}: row {_line(table, row)}, column time_s: got {seconds[row]:g} after "
+                    f"{seconds[row] - step:g} (device {device}); allowed: times that increase"
                 )
         if len(rows) < LEAST_TIMES:
             raise InputError(f"{path}: device {device}: {len(rows)} times; allowed: at least {LEAST_TIMES}")
@@ -108,6 +110,7 @@ def read_retention(path: Path) -> RetentionCurves:
 def _read(path: Path, needed: tuple[str, ...], optional: tuple[str, ...]) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True, skip_blank_lines=False)
+        table = table[~(table.isna() | (table == "")).all(axis=1)]  # blank lines are counted, and hold nothing
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name a CSV file") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
@@ -141,9 +144,25 @@ def _numbers(
         kind = "a whole number" if whole else "a finite number"
         limit = f" of at least {least:g}" if np.isfinite(least) else f" above {above:g}" if np.isfinite(above) else ""
         raise InputError(
-            f"{path}: row {row + 2}, column {column}: got {table[column].iloc[row]!r}; allowed: {kind}{limit}"
+            f"{path}: row {_line(table, row)}, column {column}: got {table[column].iloc[row]!r}; allowed: {kind}{limit}"
         )
     return values
+
+
+def _line(table: pd.DataFrame, row: int) -> int:
+    """Return the line of the file that a row stands in."""
+    return int(table.index[row]) + 2
+
+
+def _siemens(values: np.ndarray, path: Path) -> np.ndarray:
+    """Return the conductances if their largest is one that a cell can have; else say which unit they are likely in."""
+    largest = float(values.max())
+    if LEAST_SIEMENS <= largest <= MOST_SIEMENS:
+        return values
+    unit = likely_unit(largest, "S", Span(LEAST_SIEMENS, MOST_SIEMENS))
+    hint = f"; in {unit}? then multiply the column by {to_si(1, unit, 'S'):g}" if unit else ""
+    raise InputError(f"{path}: column conductance_S: got up to {largest:g} S; plausible: up to "
+                     f"{LEAST_SIEMENS:g} to {MOST_SIEMENS:g} S{hint}")  # fmt: skip
 
 
 def _polarities(table: pd.DataFrame, path: Path) -> np.ndarray:
@@ -152,7 +171,7 @@ def _polarities(table: pd.DataFrame, path: Path) -> np.ndarray:
     if known.isna().any():
         row = int(known.isna().to_numpy().argmax())
         raise InputError(
-            f"{path}: row {row + 2}, column polarity: got {table['polarity'].iloc[row]!r}; "
+            f"{path}: row {_line(table, row)}, column polarity: got {table['polarity'].iloc[row]!r}; "
             f"allowed: {', '.join(POLARITIES)}"
         )
     return known.to_numpy(bool)

@@ -1,0 +1,101 @@
+"""Which sizes the numbers of a device can plausibly have: what lies outside is mostly written in another unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from neurohw.quantity import Quantity
+from neurohw.units import parse_unit, readable, to_si
+
+LEAST_SIEMENS, MOST_SIEMENS = 1e-10, 0.1  # of the largest conductance of a cell
+
+
+@dataclass(frozen=True)
+class Span:
+    """Plausible magnitudes, SI; generous, so that what lies outside is a slip and no discovery."""
+
+    least: float
+    most: float
+
+
+_CONDUCTANCE = Span(LEAST_SIEMENS, MOST_SIEMENS)
+_SPREAD = Span(0, 2)  # relative standard deviation from device to device: beyond, most cells are of the wrong sign
+_PULSE_TIME, _VOLTAGE, _ENERGY = Span(1e-13, 10), Span(1e-4, 40), Span(1e-21, 1e-3)
+PLAUSIBLE = {
+    "conductance.g_max": _CONDUCTANCE,
+    "pulse.step_ctoc": Span(0, 10),  # relative to a step; aihwkit's noisiest preset has 5
+    "pulse.step_dtod": _SPREAD,
+    "pulse.w_max_dtod": _SPREAD,
+    "pulse.w_min_dtod": _SPREAD,
+    "pulse.asymmetry": Span(0, 2),
+    "pulse.asymmetry_dtod": _SPREAD,
+    "pulse.reference_dtod": _SPREAD,
+    "retention.drift_nu": Span(0, 2),
+    "retention.drift_nu_dtod": _SPREAD,
+    "retention.drift_t0": Span(1e-9, 1e5),
+    "retention.lifetime": Span(1e-6, 1e12),
+    "retention.lifetime_dtod": _SPREAD,
+    "retention.diffusion_dtod": _SPREAD,
+    "retention.relaxation_time": Span(1e-9, 1e7),
+    "retention.read_noise_1f": Span(0, 1),
+    "retention.read_time": Span(1e-12, 10),
+    "faults.endurance": Span(10, 1e20),
+    "faults.endurance_dtod": Span(0, 10),
+    "read.voltage": _VOLTAGE,
+    "read.pulse_time": _PULSE_TIME,
+    "read.noise": Span(0, 1),
+    "write.potentiation_voltage": _VOLTAGE,
+    "write.depression_voltage": _VOLTAGE,
+    "write.pulse_time": _PULSE_TIME,
+    "write.potentiation_energy": _ENERGY,
+    "write.depression_energy": _ENERGY,
+    "write.endurance": Span(10, 1e20),
+    "area.cell": Span(1e-17, 1e-7),
+}
+_USUAL = {  # units that such numbers come in, the likeliest first
+    "S": ("uS", "nS", "mS", "S"),
+    "s": ("ns", "us", "ms", "s"),
+    "V": ("mV", "V"),
+    "J": ("fJ", "pJ", "nJ", "J"),
+    "m2": ("um2", "nm2", "m2"),
+    "1": ("%", "1"),
+}
+
+
+def complaints(numbers: Iterator[tuple[str, Quantity]]) -> list[str]:
+    """Return what is not plausible, each as `key: got value; plausible: ...; the likely unit`.
+
+    Args:
+        numbers: of a device, by their dotted keys.
+    """
+    found = []
+    for key, quantity in numbers:
+        if key in PLAUSIBLE and not isinstance(quantity.value, bool | tuple):
+            dimension = parse_unit(quantity.unit)[1]
+            if not _fits(quantity.si(dimension), PLAUSIBLE[key]):
+                found.append(f"{key}: got {_said(quantity.value, quantity.unit)}; plausible: "
+                             f"{_span(PLAUSIBLE[key], dimension)}{_hint(key, quantity, dimension)}")  # fmt: skip
+    return found
+
+
+def likely_unit(value: float, dimension: str, span: Span) -> str | None:
+    """Return the unit in which a plain number would be plausible, the likeliest first; None: in none."""
+    return next((unit for unit in _USUAL[dimension] if _fits(to_si(value, unit, dimension), span)), None)
+
+
+def _fits(value: float, span: Span) -> bool:
+    return value == 0 or span.least <= abs(value) <= span.most
+
+
+def _hint(key: str, quantity: Quantity, dimension: str) -> str:
+    unit = likely_unit(quantity.value, dimension, PLAUSIBLE[key])
+    return "" if unit is None else f'; likely meant: unit = "{unit}", {_said(quantity.value, unit)}'
+
+
+def _span(span: Span, dimension: str) -> str:
+    return f"{readable(span.least, dimension)} to {readable(span.most, dimension)}"
+
+
+def _said(value: float, unit: str) -> str:
+    return f"{value:g}" if unit == "1" else f"{value:g} {unit}"
