@@ -111,7 +111,7 @@ def run(
     from neurohw.runs.progress import TensorBoard, reporter
     from neurohw.runs.run import run as run_experiment
 
-    loaded = load_experiment(experiment, dict(parse_override(text) for text in assign or []))
+    loaded = load_experiment(experiment, dict(parse_override(text) for text in assign or []), "--set")
     told = reporter(stdout, quiet)
     if tensorboard:
         told = TensorBoard(told, writable_folder((out or Path("runs")) / "tensorboard" / f"{loaded.name}-{seed}"))

@@ -6,6 +6,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,33 +37,64 @@ def experiment_path(path_or_name: str | Path) -> Path:
                      f"a TOML file, or one of {', '.join(names)}")  # fmt: skip
 
 
-def load_experiment(path_or_name: str | Path, overrides: Mapping[str, Any] | None = None) -> Experiment:
-    """Return the experiment of a file or a shipped name, `overrides` (dotted keys) laid on top.
+def load_experiment(
+    path_or_name: str | Path, overrides: Mapping[str, Any] | None = None, overridden_by: str = "overrides"
+) -> Experiment:
+    """Return the experiment of a file or a shipped name, `overrides` laid on top.
 
-    `FILE:HASH` is a configuration that a report's `records.jsonl.xz` (or the folder of one) holds.
+    Args:
+        path_or_name: of the experiment; `FILE:HASH` is a configuration that a report's `records.jsonl.xz` (or the
+            folder of one) holds.
+        overrides: dotted key -> value.
+        overridden_by: what says so, named in errors of these keys: an option, or the file of a sweep.
 
     Raises:
         InputError: naming the file, the key, the value received and what is allowed.
     """
+    told = _Overrides(tuple(overrides or {}), overridden_by)
     over = nested(overrides or {})
     if recorded := re.fullmatch(r"(.+):([0-9a-f]{12})", str(path_or_name)):
         file = Path(recorded[1])
         config = configuration(file / ARCHIVE if file.is_dir() else file, recorded[2])
-        return validated(merged(config, over), str(path_or_name))
+        return validated(merged(config, over), str(path_or_name), told)
     path = experiment_path(path_or_name)
     tables = read_toml(path)
     conditions = tables.pop("when", [])
     tables = merged(_conditioned(tables, over, conditions, path), over)
     tables.setdefault("name", path.resolve().parent.name if path.name == "experiment.toml" else path.stem)
-    return validated(tables, str(path))
+    return validated(tables, str(path), told)
 
 
-def validated(tables: dict[str, Any], origin: str) -> Experiment:
-    """Return the experiment of plain tables; `origin` is named in errors."""
+@dataclass(frozen=True)
+class _Overrides:
+    """Dotted keys that were overridden, and what by."""
+
+    keys: tuple[str, ...] = ()
+    by: str = ""
+
+    def blamed(self, origin: str, complaint: str, alone: bool) -> str:
+        """Return the complaint (`key: ...`) after where it comes from: what overrode its key, else the origin.
+
+        Args:
+            origin: the file.
+            complaint: what is wrong.
+            alone: whether the value is wrong by itself; else any key that was overridden may be why it does not fit.
+        """
+        where = complaint.partition(":")[0]
+        if any(f"{where}.".startswith(f"{key}.") or key.startswith(f"{where}.") for key in self.keys):
+            return f"{self.by}: {complaint}"
+        beside = f" with {self.by} of {', '.join(self.keys)}" if self.keys and not alone else ""
+        return f"{origin}{beside}: {complaint}"
+
+
+def validated(tables: dict[str, Any], origin: str, overrides: _Overrides = _Overrides()) -> Experiment:
+    """Return the experiment of plain tables; `origin` is named in errors, or what overrode the key."""
     try:
         return Experiment.model_validate(tables)
     except ValidationError as error:
-        raise InputError("\n".join(f"{origin}: {_explained(e)}" for e in error.errors())) from None
+        told = [overrides.blamed(origin, complaint, alone=bool(e["loc"]))
+                for e in error.errors() for complaint in _explained(e).split("\n  ")]  # fmt: skip
+        raise InputError("\n".join(told)) from None
 
 
 def dump_toml(experiment: Experiment) -> str:

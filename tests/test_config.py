@@ -11,6 +11,7 @@ import pytest
 from neurohw.config import Experiment, config_hash
 from neurohw.errors import InputError
 from neurohw.loading import dump_toml, load_experiment, parse_override, read_toml, shipped, validated
+from neurohw.runs.sweep import load_sweep
 
 SHIPPED = sorted(path.parent.name for path in shipped("experiments").glob("*/experiment.toml"))
 
@@ -183,6 +184,40 @@ def test_variants_cover_every_row(name: str, key: str, settings: dict[str, Any],
 def test_a_key_of_a_variant_can_be_set_alone() -> None:
     experiment = load_experiment("mnist_unsupervised_ep_1layer", {"ep.beta_sign": "positive"})
     assert (experiment.ep.beta_sign, experiment.training.schedule.end) == ("positive", 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({"training.epochs": 0}, "--set: training.epochs: got 0;"),
+        ({"training": 5}, "--set: training: got 5;"),
+        ({"training.learning_rat": 1}, "--set: training.learning_rat: unknown key"),
+        ({"training.learning_rate": ["x"]}, "--set: training.learning_rate.0: got 'x'"),
+        ({"target.k": 3000}, "--set: target.k: got 3000; allowed: 1 to 2"),  # what does not fit with other keys
+        ({"network.layers": [64, 1]}, "{file} with --set of network.layers: target.k: got 2; allowed: 1 to 1"),
+    ],
+)
+def test_what_was_overridden_is_blamed_and_not_the_file(overrides: dict[str, Any], said: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[network]\nlayers = [64, 2]\n[target]\nk = 2\n")
+    with pytest.raises(InputError) as refused:
+        load_experiment(file, overrides, "--set")
+    assert str(refused.value).startswith(said.format(file=file))
+
+
+def test_a_wrong_file_is_blamed_whatever_else_was_overridden(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[training]\nepochs = 0\n")
+    with pytest.raises(InputError) as refused:
+        load_experiment(file, {"target.k": 1}, "--set")
+    assert str(refused.value).startswith(f"{file}: training.epochs: got 0;")
+
+
+def test_a_sweep_is_blamed_for_what_it_sets(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.toml"
+    file.write_text('experiment = "quickstart"\n[axes]\n"target.k" = [1, 0]\n')
+    with pytest.raises(InputError, match=f"^{file}: target.k: got 0; "):
+        list(load_sweep(file).points(tmp_path))
 
 
 def test_python_construction_takes_the_variant_too() -> None:

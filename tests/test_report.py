@@ -21,6 +21,7 @@ from neurohw.config import config_hash
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment, nested, parse_override, validated
 from neurohw.report import figures
+from neurohw.report.content import content
 from neurohw.report.data import Spread, accuracy_data, breakdown_data, cost_data, curve_data, reference_of
 from neurohw.report.points import Point, group_records, repeated_seeds
 from neurohw.report.reproduce import command
@@ -175,6 +176,28 @@ def test_levels_are_in_numerical_order_and_averaged() -> None:
     assert [s.mean for s in (trained, *spreads)] == pytest.approx([0.91, 0.91, 0.90, 0.89])
     assert spreads[2].std == pytest.approx(0.01 * sqrt(2))
     assert not breakdown_data(group_records(seeds([0.9])), "by_age_seconds")
+
+
+@pytest.mark.parametrize(
+    ("keys", "title", "said"),
+    [
+        ({"hardware.off_chip": "pcm-like"}, "programmed", "Trained at full precision, programmed once"),
+        (DEVICE, "trained on them", "Trained on the devices, then left alone until this age"),
+    ],
+)
+def test_a_table_of_ages_says_where_the_network_was_trained(keys: dict[str, Any], title: str, said: str) -> None:
+    aged = {"direct_accuracy": 0.9, "by_age_seconds": {"10": {"direct_accuracy": 0.8}}}
+    (section,) = (s for s in content([record(0, aged, keys | {"evaluation.age_seconds": [10.0]})]).more
+                  if s.title.startswith("By age"))  # fmt: skip
+    assert section.title == f"By age of the devices, {title}: Direct association"
+    assert said in section.note
+
+
+def test_both_kinds_of_ages_have_a_table_each() -> None:
+    aged = {"direct_accuracy": 0.9, "by_age_seconds": {"10": {"direct_accuracy": 0.8}}}
+    records = [record(0, aged, keys | {"evaluation.age_seconds": [10.0]})
+               for keys in ({"hardware.off_chip": "pcm-like"}, DEVICE)]  # fmt: skip
+    assert [len(s.table.rows) for s in content(records).more if s.title.startswith("By age")] == [1, 1]
 
 
 def test_costs() -> None:

@@ -18,7 +18,7 @@ from neurohw.energy.table import EnergyTable
 from neurohw.loading import nested, validated
 from neurohw.report.energy.answers import answers
 from neurohw.report.energy.bounds import Bounds, digits, ratio_of
-from neurohw.report.energy.compare import foremost
+from neurohw.report.energy.compare import foremost, pareto_front
 from neurohw.report.energy.comparison_tables import digital_table, equal_table, reached_table
 from neurohw.report.energy.frame import energy_frame
 from neurohw.report.energy.learning import best_settings, first_reached, levels, reached
@@ -208,6 +208,18 @@ def test_the_answers_come_first(energies: Energies) -> None:
     for column in ("Reads: V² G t, NeuroSim's cell", "fp16 with DRAM", "Lifetime, images"):  # wrapped, not cut
         assert set(column.split()) <= set(said.split())
     assert said.index("A training image costs") < said.index("What each point costs") < said.index("Assumed figures")
+
+
+def test_not_to_learn_is_cheap_and_no_merit() -> None:
+    """A chip of a third of the energy whose network is at chance: neither the cheapest nor on the front."""
+    other = {**DEVICE, "hardware.remedy": "differential"}
+    idle = [record("bp", seed, [0.1, 0.1, 0.1, 0.12], on_chip(1e-7, 1e-4, 5.0), **other) for seed in (0, 1)]
+    able = [record("bp", seed, [0.5, 0.6, 0.7, 0.8], on_chip(3e-7, 3e-4, 5.0), **DEVICE) for seed in (0, 1)]
+    data = energies_of(group_records(idle + able))
+    images = answers(data)[0]
+    assert images.startswith("A training image costs 12 nJ (6 to 36) on BP · taox_hfox; 1 point at chance left out")
+    assert [e.accuracy.mean for e in pareto_front(data.accounts)] == [pytest.approx(0.8)]
+    assert not any("cheapest" in said for said in answers(energies_of(group_records(idle))))
 
 
 def test_the_basis_names_table_schedule_and_seeds(energies: Energies) -> None:

@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 import torch
 
+import neurohw as nh
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
 from neurohw.runs.collection import find_records
@@ -251,6 +252,21 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="cannot be written to"):
         run(load_experiment("quickstart", SMALL), 0, tmp_path / "file" / "out")
+
+
+def test_a_record_is_found_by_folder_or_file_as_text_or_path(tmp_path: Path) -> None:
+    written = run(load_experiment("quickstart", {**SMALL, "training.epochs": 1}), 0, tmp_path)
+    for where in (tmp_path, str(tmp_path), tmp_path / "record.json", str(tmp_path / "record.json")):
+        found = nh.read_record(where)
+        assert (found.metrics, len(found.curve)) == (written.metrics, 1)
+
+
+@pytest.mark.parametrize("labels", [1297, 2000])
+def test_semi_supervised_learning_needs_images_without_labels(labels: int, tmp_path: Path) -> None:
+    experiment = load_experiment("quickstart", {**KINDS["semi-bp"], "data.labels": labels})
+    with pytest.raises(InputError, match=rf"data\.labels: got {labels}; allowed: fewer than the 1297 training images"):
+        run(experiment, 0, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_records_that_are_none(tmp_path: Path) -> None:

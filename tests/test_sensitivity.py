@@ -107,6 +107,18 @@ def test_the_interval_is_where_loss_plus_and_minus_its_error_reach_one_point() -
     assert point_lost([Tried(0.0, 0.0, 0.0), Tried(10.0, 0.02, nan)]).early is None
 
 
+def test_a_network_at_chance_has_nothing_to_lose() -> None:
+    """A baseline of 12 % where guessing has 10 %: no limit is claimed, and the table says why."""
+    flat = {1e-9: 0.12, 1e-8: 0.12, 1e-7: 0.1}
+    records = runs(0.12) + swept(OFFSET, flat)
+    line = only_line(records)
+    assert line.at_chance
+    assert line.lost == ()
+    (row,) = lost_table(sensitivity_data(group_records(records))).rows
+    assert row.cells[2:5] == ("12.00 ± 0.00", "none to lose, at chance", "–")
+    assert not only_line(runs(BEST) + swept(OFFSET, flat)).at_chance
+
+
 # Lines and their baselines
 
 

@@ -26,10 +26,9 @@ from neurohw.report.tables import (
     fraction_titles,
     percent_of,
 )
-from neurohw.report.wording import DEFINITIONS, LOST
+from neurohw.report.wording import DEFINITIONS, IN_PERCENT, LOST, PROGRAMMED, TRAINED
 from neurohw.runs.record import RunRecord
 
-_IN_PERCENT = "Accuracy in %, mean ± sample standard deviation."
 SECONDARY = "single_neuron_accuracy"  # always beside direct_accuracy: in a table of its own, not drawn
 _SETTING = (
     "data.dataset",
@@ -209,19 +208,20 @@ def _lost(sensitivities: Sequence[Sensitivity]) -> Section | None:
 def _fractions(points: Sequence[Point]) -> list[Section]:
     breakdowns = breakdown_data(points, "by_label_fraction")
     return [
-        Section(f"By label fraction: {b.title}", breakdown_table(b, fraction_titles(b.levels)), _IN_PERCENT)
+        Section(f"By label fraction: {b.title}", breakdown_table(b, fraction_titles(b.levels)), IN_PERCENT)
         for b in breakdowns
         if len(b.levels) > 1 and b.metric != SECONDARY
     ]
 
 
 def _ages(points: Sequence[Point]) -> list[Section]:
-    note = (
-        f"{_IN_PERCENT} Trained at full precision, programmed once into the devices, read at this age, not retrained."
-    )
+    """Return the tables of ages: networks that were programmed into devices, and those that were trained on theirs."""
+    programmed = [point for point in points if point.config.get("hardware.off_chip")]
+    trained = [point for point in points if point not in programmed]
     return [
-        Section(f"By age of the devices: {b.title}", breakdown_table(b, age_titles(b.levels), trained=True), note)
-        for b in breakdown_data(points, "by_age_seconds")
+        Section(f"By age of the devices{of}: {b.title}", breakdown_table(b, age_titles(b.levels), trained=True), note)
+        for of, note, some in ((", programmed", PROGRAMMED, programmed), (", trained on them", TRAINED, trained))
+        for b in breakdown_data(some, "by_age_seconds")
     ]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from neurohw.report.points import Point
+from neurohw.runs.record import near_chance
 
 METRICS = {
     "direct_accuracy": "Direct association",
@@ -184,6 +185,11 @@ def images_presented(timing: dict[str, float]) -> int:
 def spread_of(point: Point, metric: str) -> Spread:
     """Return one metric of one point; empty if no seed has it."""
     return Spread(tuple(_values(point, metric).values()))
+
+
+def at_chance(point: Point, spread: Spread) -> bool:
+    """Return whether an accuracy is near that of guessing: a network that tells nothing has nothing to lose."""
+    return bool(spread.n) and near_chance(spread.mean, point.records[0].chance)
 
 
 def _accuracy(point: Point, seen: dict[str, dict[int, float]], points: Sequence[Point]) -> Accuracy:

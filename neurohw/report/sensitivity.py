@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from math import hypot, nan
 from typing import Any
 
-from neurohw.report.data import Spread, spread_of
+from neurohw.report.data import Spread, at_chance, spread_of
 from neurohw.report.loss import Lost, Tried, point_lost
 from neurohw.report.naming import SPARSE, Flat, differing_keys, follows, name_points, plain
 from neurohw.report.points import Point
@@ -57,7 +57,8 @@ class Line:
         tried: the values, ascending, in SI, with what is lost against the baseline there (NaN without one).
         spreads: accuracy at each value.
         baseline: None where no point has the parameter off and no value of it is the mildest.
-        lost: where one point is lost against the baseline: towards larger values, smaller ones, or one of each.
+        lost: where one point is lost against the baseline: towards larger values, smaller ones, or one of each; none
+            where the baseline is at chance and has none to lose.
     """
 
     label: str
@@ -67,6 +68,11 @@ class Line:
     spreads: tuple[Spread, ...]
     baseline: Baseline | None
     lost: tuple[Lost, ...]
+
+    @property
+    def at_chance(self) -> bool:
+        """Whether the baseline is no better than guessing."""
+        return self.baseline is not None and at_chance(self.baseline.point, self.baseline.spread)
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -231,8 +237,10 @@ def _line(panel: Sensitivity, candidate: _Candidate, label: str) -> Line:
     points, spreads = zip(*candidate.tried.values(), strict=True)
     baseline = _placed(panel, candidate.baseline, values) or _mildest(panel, values, points, spreads)
     tried = tuple(_tried(value, spread, baseline) for value, spread in zip(values, spreads, strict=True))
-    lost = tuple(point_lost(path, panel.logarithmic) for path in _paths(panel, tried, baseline))
-    return Line(label, _kind(points[0].config), points, tried, spreads, baseline, lost)
+    line = Line(label, _kind(points[0].config), points, tried, spreads, baseline, ())
+    if line.at_chance:
+        return line
+    return replace(line, lost=tuple(point_lost(p, panel.logarithmic) for p in _paths(panel, tried, baseline)))
 
 
 def _tried(value: float, spread: Spread, baseline: Baseline | None) -> Tried:

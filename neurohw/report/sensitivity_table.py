@@ -13,6 +13,7 @@ from neurohw.report.sensitivity import Line, Sensitivity
 from neurohw.report.tables import NOTHING, Row, Table, percent
 from neurohw.report.wording import axis_of
 
+NONE_TO_LOSE = "none to lose, at chance"
 LOST_COLUMNS = (
     "Parameter",
     "Line",
@@ -30,7 +31,10 @@ _FRAME_COLUMNS = (
 
 
 def lost_table(panels: Sequence[Sensitivity]) -> Table:
-    """Return where one point is lost: a row per line with a baseline, or per side of zero if both signs were tried."""
+    """Return where one point is lost: a row per line with a baseline, or per side of zero if both signs were tried.
+
+    A line whose baseline is at chance has none to lose, and says so.
+    """
     return Table(LOST_COLUMNS, tuple(row for panel in panels for row in _rows(panel)))
 
 
@@ -51,18 +55,18 @@ def value_text(value: float, key: str, digits: int = 3) -> str:
 def _rows(panel: Sensitivity) -> Iterator[Row]:
     first = True
     for line in panel.lines:
-        for lost in line.lost:
+        for lost in line.lost or ((None,) if line.at_chance else ()):
             yield Row((panel.title, line.label, *_cells(panel, line, lost)), line.points[-1], first)
             first = False
 
 
-def _cells(panel: Sensitivity, line: Line, lost: Lost) -> tuple[str, ...]:
+def _cells(panel: Sensitivity, line: Line, lost: Lost | None) -> tuple[str, ...]:
     seeds = sorted({spread.n for spread in line.spreads})
     ends = [value_text(value, panel.key) for value in (line.values[0], line.values[-1])]
     return (
         _baseline(panel, line),
-        limit_text(lost.at, panel.key),
-        _interval(lost, panel.key),
+        NONE_TO_LOSE if lost is None else limit_text(lost.at, panel.key),
+        NOTHING if lost is None else _interval(lost, panel.key),
         f"{' to '.join(ends)} ({len(line.values)})",
         str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
     )

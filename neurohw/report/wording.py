@@ -61,6 +61,12 @@ LOST = (
     "direct association, training with labels by its own outputs."
 )
 
+IN_PERCENT = "Accuracy in %, mean ± sample standard deviation."
+PROGRAMMED = (
+    f"{IN_PERCENT} Trained at full precision, programmed once into the devices, read at this age, not retrained."
+)
+TRAINED = f"{IN_PERCENT} Trained on the devices, then left alone until this age, and read; not retrained."
+
 DEFINITIONS = (  # term, meaning, and the metric that must be present ("": always)
     (
         "Direct association",
@@ -89,6 +95,12 @@ DEFINITIONS = (  # term, meaning, and the metric that must be present ("": alway
         "Accuracy",
         "Fraction of the evaluated images that are classified right, after the last epoch done: mean ± sample standard "
         "deviation (n − 1) over the seeds. A seed sets initial weights, devices, noise and the order of the images.",
+        "",
+    ),
+    (
+        "At chance, near chance",
+        "Less than a tenth of the way from the accuracy of always answering the most frequent class to 100 %. Such a "
+        "network has nothing to lose, and is on no list of the cheapest.",
         "",
     ),
     (

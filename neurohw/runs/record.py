@@ -82,12 +82,14 @@ def _write_csv(path: Path, curve: list[dict[str, Any]]) -> None:
 
 
 def read_record(folder: Path | str) -> RunRecord:
-    """Return the record of a run's folder.
+    """Return the record of a run's folder (or of the `record.json` in it).
 
     Raises:
         InputError: there is no record, or it is not one of ours.
     """
     folder = Path(folder)
+    if folder.name == RECORD and folder.is_file():
+        folder = folder.parent
     path = folder / RECORD
     try:
         record = validated_record(path.read_text(encoding="utf-8"), str(path))

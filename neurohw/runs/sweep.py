@@ -86,7 +86,7 @@ class Sweep:
             InputError: a point is no valid experiment.
         """
         base = self.base()
-        experiments = [load_experiment(base, overrides) for overrides in self.combinations()]
+        experiments = [load_experiment(base, overrides, str(self.path)) for overrides in self.combinations()]
         for experiment in experiments:
             check_accountable(experiment)
         checksums = {name: load_dataset(name).checksums for name in {e.data.dataset for e in experiments}}

@@ -88,6 +88,9 @@ def part(samples: Samples, indices: Tensor) -> Samples:
 def _label_some(experiment: Experiment, train: Samples, seed: int) -> tuple[Samples, Samples]:
     """Divide into labelled and unlabelled images, disjoint, another choice for every seed."""
     assert experiment.data.labels is not None
+    if experiment.data.labels >= _size(train):
+        raise InputError(f"data.labels: got {experiment.data.labels}; allowed: fewer than the {_size(train)} training "
+                         "images, since semi-supervised learning needs some without labels")  # fmt: skip
     choose = balanced_subset if experiment.data.labelled_set == "balanced" else stratified_subset
     chosen = choose(_labels(train), experiment.data.labels, seed)
     rest = part(train, complement(_size(train), chosen))

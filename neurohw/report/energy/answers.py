@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from neurohw.report.data import at_chance
 from neurohw.report.energy.bounds import Bounds, bounds_text, digits, nominal_text
 from neurohw.report.energy.compare import drawable, rule_pairs
 from neurohw.report.energy.digital import CHEAPEST, kind_name
@@ -18,7 +19,8 @@ def answers(data: Energies) -> tuple[str, ...]:
 
 
 def _images(data: Energies) -> Iterator[str]:
-    known = [(e.per_training_image, e) for e in data.accounts if e.per_training_image and not e.uncounted]
+    counted = [(e.per_training_image, e) for e in data.accounts if e.per_training_image and not e.uncounted]
+    known = [(cost, e) for cost, e in counted if not at_chance(e.point, e.accuracy)]
     if not known:
         return
     (low, cheapest), (high, dearest) = (end(known, key=lambda pair: pair[0].nominal) for end in (min, max))
@@ -29,6 +31,8 @@ def _images(data: Energies) -> Iterator[str]:
     if there:
         ends = nominal_text(min(there, key=_nominal), "J"), nominal_text(max(there, key=_nominal), "J")
         told += f"; on a digital accelerator ({kind_name(CHEAPEST)}) {' to '.join(dict.fromkeys(ends))}"
+    if idle := len(counted) - len(known):
+        told += f"; {idle} point{'s' if idle > 1 else ''} at chance left out"
     yield f"{told}."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from neurohw.report.data import at_chance
 from neurohw.report.energy.account import PointEnergy
 from neurohw.report.energy.bounds import Bounds
 
@@ -11,10 +12,11 @@ from neurohw.report.energy.bounds import Bounds
 def pareto_front(data: Iterable[PointEnergy]) -> list[PointEnergy]:
     """Return the points that no other beats in both accuracy and nominal training energy, the cheapest first.
 
-    Points of which something was not counted are left out: their energy is too low.
+    Points of which something was not counted are left out (their energy is too low), and those at chance: not to learn
+    is cheap.
     """
     front: list[PointEnergy] = []
-    known = [found for found in drawable(data) if not found.uncounted]
+    known = [found for found in drawable(data) if not (found.uncounted or at_chance(found.point, found.accuracy))]
     for found in sorted(known, key=lambda e: (_nominal(e.training), -e.accuracy.mean)):
         if not front or found.accuracy.mean > front[-1].accuracy.mean:
             front.append(found)
