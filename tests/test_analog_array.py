@@ -6,6 +6,7 @@ Everything is seeded, so a test that passes once passes always on the same kind 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,8 +18,10 @@ from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.crossbar.remedies import ANALOG_REMEDIES
+from neurohw.crossbar.wires import Wires
 from neurohw.devices.laws import ConstantStep, SoftBounds
 from neurohw.devices.library import load_device
+from neurohw.devices.retention import Retention
 from neurohw.errors import Diverged
 from neurohw.testing import MakeArray, SynapseArrayConformance
 
@@ -86,6 +89,15 @@ class TestSeveralCells(_Remedy):
 
 class TestReferenceCell(_Remedy):
     remedy = "reference-cell"
+
+
+class TestReferenceArray(_Remedy):
+    @pytest.fixture
+    def make_array(self) -> MakeArray:
+        device = DevicePopulation(SoftBounds(step=0.0005), Retention(drift_nu=0.01, drift_nu_dtod=0.002), zero=-0.7)
+        return lambda weights: AnalogArray(
+            weights, replace(device, signed=False), read_path=PERFECT, generator=seeded(), wires=Wires(1e-3, 1e-3)
+        )
 
 
 class TestDifferential(_Remedy):

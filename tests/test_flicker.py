@@ -135,7 +135,7 @@ def test_short_steps_wait_and_are_not_lost() -> None:
 def array_of(weights: Tensor, seed: int = 5, **retention: Any) -> AnalogArray:
     law = ConstantStep(w_max=1.0, w_min=-1.0, w_max_dtod=0.0, w_min_dtod=0.0)
     device = DevicePopulation(law, Retention(**retention), zero=-1.0, signed=False)
-    return AnalogArray(weights, device, read_path=ReadPath.perfect(), generator=seeded(seed))
+    return AnalogArray(weights, device, read_path=ReadPath.perfect(), generator=seeded(seed), reference="offset")
 
 
 def test_reads_of_one_moment_agree_and_later_ones_hardly_differ() -> None:

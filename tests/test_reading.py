@@ -139,14 +139,14 @@ def test_noise_is_fresh_and_independent_between_outputs_and_samples() -> None:
 
 
 def test_relative_noise_of_an_array_is_relative_to_the_conductance() -> None:
-    """sigma_y^2 = r^2 sum_i x_i^2 (w_i - zero)^2, zero the weight without conductance."""
+    """sigma_y^2 = r^2 sum_i x_i^2 ((w_i - zero)^2 + zero^2), zero the weight without conductance, a reference at 0."""
     device = DevicePopulation(
         ConstantStep(w_max=2.0, w_min=-2.0, w_max_dtod=0.0, w_min_dtod=0.0), zero=-2.5, signed=False
     )
     path = quiet(relative_noise=0.02)
     array = AnalogArray(WEIGHTS.t(), device, read_path=path, generator=torch.Generator().manual_seed(4))
     found = array.read(INPUTS[0].expand(READS, -1).contiguous()).std(0)
-    expected = 0.02 * (INPUTS[0][:, None] * (WEIGHTS + 2.5)).norm(dim=0)
+    expected = 0.02 * (INPUTS[0][:, None] * ((WEIGHTS + 2.5).square() + 2.5**2).sqrt()).norm(dim=0)
     torch.testing.assert_close(found, expected, rtol=0.03, atol=0)
 
 
@@ -158,7 +158,8 @@ def test_the_devices_own_read_noise_adds_in_quadrature() -> None:
     assert not array.exact
 
 
-DEVICES = {  # a weight's noise over that of one device: the root of the sum of its devices' squared shares
+# a weight's noise over that of one device, where no reference is less: the root of the sum of squared shares
+DEVICES = {
     "none": ("none", {}, 2, 1.0),
     "differential": ("differential", {}, 2, math.sqrt(2)),
     "reference-cell": ("reference-cell", {}, 2, math.sqrt(2)),
@@ -172,10 +173,10 @@ DEVICES = {  # a weight's noise over that of one device: the root of the sum of 
 }
 
 
-def unit_cells(kind: str, path: ReadPath, read_noise: float = 0.0) -> AnalogArray:
+def unit_cells(kind: str, path: ReadPath, read_noise: float = 0.0, signed: bool = False) -> AnalogArray:
     remedy, parameters, sided, _ = DEVICES[kind]
     law = SoftBounds(step=0.001, w_max=1.0, w_min=-1.0, step_dtod=0.0, w_max_dtod=0.0, w_min_dtod=0.0)
-    device = DevicePopulation(law, read_noise=read_noise, zero=-1.2, sided=sided, signed=False)
+    device = DevicePopulation(law, read_noise=read_noise, zero=-1.2, sided=sided, signed=signed)
     generator = torch.Generator().manual_seed(7)
     return AnalogArray(WEIGHTS.t() / 2, device, remedy, path, generator=generator, remedy_parameters=parameters)
 
@@ -194,9 +195,12 @@ def one_hot_spreads(array: AnalogArray | TiledArray) -> tuple[float, float]:
 @pytest.mark.parametrize("kind", DEVICES)
 def test_the_noise_of_a_weight_is_that_of_its_devices(kind: str) -> None:
     """Every device draws its own: whether the device's file or the read path says how much, and from both sides."""
-    of_one = DEVICES[kind][-1] * 0.05
-    for array in (unit_cells(kind, quiet(), read_noise=0.05), unit_cells(kind, quiet(weight_noise=0.05))):
-        assert one_hot_spreads(array) == pytest.approx((of_one, of_one), rel=0.02)
+    for signed in (True, False):
+        referred = not signed and kind in ("none", "four devices", "significances 4, 2, 1", "agad")
+        of_one = 0.05 * math.hypot(DEVICES[kind][-1], referred)  # one reference device more
+        for given in ({"path": quiet(), "read_noise": 0.05}, {"path": quiet(weight_noise=0.05)}):
+            array = unit_cells(kind, signed=signed, **given)  # type: ignore[arg-type]
+            assert one_hot_spreads(array) == pytest.approx((of_one, of_one), rel=0.02)
 
 
 def test_tiles_have_the_noise_of_their_devices() -> None:
@@ -212,7 +216,7 @@ def test_relative_noise_is_that_of_every_device_and_its_reference() -> None:
         array = unit_cells(kind, quiet(relative_noise=0.02))
         siemens = {k.removeprefix("slow."): g for k, g in array.conductances().items() if not k.startswith("fast.")}
         shares = {"cell0": 4 / 7, "cell1": 2 / 7, "cell2": 1 / 7} if "significances" in kind else {}
-        shares = dict.fromkeys(siemens, 0.25) if kind == "four devices" else shares
+        shares = dict.fromkeys((f"cell{i}" for i in range(4)), 0.25) if kind == "four devices" else shares
         expected = 0.02 * sum((shares.get(name, 1.0) * g).square() for name, g in siemens.items()).sqrt()  # type: ignore[union-attr]
         found = array.read(torch.eye(N_IN)[3].expand(READS, -1).contiguous()).std(0)
         torch.testing.assert_close(found, expected[:, 3], rtol=0.03, atol=0)

@@ -18,7 +18,7 @@ from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes
 from neurohw.crossbar.cells import CellBank, DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
 from neurohw.crossbar.reading import Reader
-from neurohw.crossbar.reference import chosen_reference
+from neurohw.crossbar.reference import ReferenceBank, chosen_reference
 from neurohw.crossbar.remedies import Parts, build_cells, find_analog_remedy
 from neurohw.crossbar.unit_cells import UnitCell
 from neurohw.crossbar.wires import Wires
@@ -82,7 +82,8 @@ class AnalogArray(SynapseArray):
         self._remedy = find_analog_remedy(remedy)
         paired = self._remedy.paired or device.sided == 1
         self.reference = chosen_reference(reference, device.signed, wires is not None, paired)
-        device = replace(device, signed=self.reference == "none")
+        by_itself = device.signed and wires is None if paired else self.reference == "none"
+        device = replace(device, signed=by_itself)
         self.shape = (weights.shape[0], weights.shape[1])
         self._generator = generator if generator is not None else torch.Generator().manual_seed(0)
         self.dtype, self.device = torch.float32, self._generator.device
@@ -103,8 +104,11 @@ class AnalogArray(SynapseArray):
         def new_bank(initial: Tensor) -> CellBank:
             return CellBank(initial, device, self._generator, fault_map, wires)
 
+        def new_reference(at: Tensor) -> ReferenceBank:
+            return ReferenceBank(at, device, self._generator, wires)
+
         cells = weights.detach().to(self.device, torch.float32) / self._scale
-        parts = Parts(new_bank, cells, self._generator, self._read_columns, device.sided)
+        parts = Parts(new_bank, new_reference, self.reference, cells, self._generator, self._read_columns, device.sided)
         self.cells = build_cells(remedy, parts, dict(remedy_parameters or {}))
         self.clipped = self.cells.clipped()
         self._flickers = device.retention.read_noise_1f > 0
@@ -199,8 +203,9 @@ class AnalogArray(SynapseArray):
         return weights * self._correction[:, None] if self._compensation != "none" else weights
 
     def writes(self) -> dict[str, Tensor]:
-        """Return the pulses that each device has got, [n_post, n_pre] per crossbar of devices."""
-        return {name: bank.pulses.clone() for name, bank in self.cells.banks.items()}
+        """Return the pulses that each device has got, [n_post, n_pre] per crossbar of devices that are pulsed."""
+        banks = self.cells.banks.items()
+        return {name: bank.pulses.clone() for name, bank in banks if not isinstance(bank, ReferenceBank)}
 
     def conductances(self) -> dict[str, Tensor]:
         """Return every device's conductance now, siemens, [n_post, n_pre] per crossbar of devices."""

@@ -77,6 +77,8 @@ class DevicePopulation:
 class CellBank:
     """One device a weight, [n_post, n_pre].
 
+    A bank may be known to read as zero everywhere (`reads_zero`).
+
     Pulses of one polarity are taken together, as many as move a cell by 3 % of its range, and evaluated half-way: of a
     law linear in the weight the mean is exact to third order in that share. Potentiating and depressing pulses of one
     batch are applied one polarity after the other, in the order they come.
@@ -88,6 +90,8 @@ class CellBank:
         fault_map: see `checked_map`; None: drawn from the device's rates.
         wires: resistances of the lines; None: none.
     """
+
+    reads_zero = False
 
     def __init__(
         self,
@@ -131,7 +135,7 @@ class CellBank:
         One rule with and without wires: a cell below the weight of no conductance, as spreads of bounds make some,
         loads no line and counts with its sign, so that wires of no resistance change nothing.
         """
-        weights = self.aging.flickering(self.kept, self.seen)
+        weights = self.aging.flickering(self.seen)
         if self._wires is None:
             return weights
         if self._drop is None or self._changes >= _DROP_EVERY:
@@ -230,15 +234,15 @@ class CellBank:
     def symmetry_point(self) -> Tensor:
         """Return the weight at which up and down are equal, [n_post, n_pre], by bisection within each cell's bounds.
 
-        A cell without such a point has 0; a broken one, the weight that it is stuck at.
+        A cell without such a point, as a broken one, has 0.
         """
         low, high = self.parameters["w_min"], self.parameters["w_max"]
-        known = (self._rises(low) & ~self._rises(high)) | (low == high)
+        known = self._rises(low) & ~self._rises(high)
         for _ in range(_BISECTIONS):
             middle = torch.lerp(low, high, 0.5)
             rising = self._rises(middle)
             low, high = torch.where(rising, middle, low), torch.where(rising, high, middle)
-        return torch.where(known, torch.lerp(low, high, 0.5), self.bounded(torch.zeros_like(low)))
+        return torch.where(known, torch.lerp(low, high, 0.5), 0.0)
 
     def _rises(self, w: Tensor) -> Tensor:
         """Return whether up steps are larger than down steps."""

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurohw.crossbar.reference import ReferenceBank
 from neurohw.crossbar.summed_cells import MixedPrecision, ReadColumns, Transfer
 from neurohw.crossbar.unit_cells import (
     DifferentialPair,
     NewBank,
     OneSidedPair,
-    ReferenceCell,
     SeveralDevices,
     SingleDevice,
     UnitCell,
@@ -29,6 +29,8 @@ class Parts:
 
     Args:
         new_bank: makes a crossbar of devices from its initial weights.
+        new_reference: makes the reference of a crossbar of devices, which stands at given weights.
+        reference: what a single device is less, by name.
         weights: [n_post, n_pre], in device units.
         generator: of everything that is drawn.
         read_columns: reads through the array's own periphery.
@@ -36,6 +38,8 @@ class Parts:
     """
 
     new_bank: NewBank
+    new_reference: Callable[[Tensor], ReferenceBank]
+    reference: str
     weights: Tensor
     generator: torch.Generator
     read_columns: ReadColumns
@@ -65,17 +69,42 @@ class AnalogRemedy:
 
 
 def _single(parts: Parts) -> UnitCell:
-    return SingleDevice(parts.new_bank, parts.weights, parts.generator)
+    return _device(parts, parts.weights)
+
+
+def _device(parts: Parts, weights: Tensor) -> UnitCell:
+    bank = parts.new_bank(weights)
+    return SingleDevice(bank, _where_weights_are_zero(parts), parts.generator)
+
+
+def _where_weights_are_zero(parts: Parts) -> ReferenceBank | None:
+    return parts.new_reference(torch.zeros_like(parts.weights)) if parts.reference == "array" else None
 
 
 def _several(parts: Parts, devices: int, base: float, carry_every: int) -> UnitCell:
     if devices < 2 or base < 1 or carry_every < 1:
         raise InputError("remedy 'several-cells': needs devices >= 2, base >= 1 and carry_every >= 1")
-    return SeveralDevices(parts.new_bank, parts.weights, parts.generator, devices, base, carry_every)
+    reference = _where_weights_are_zero(parts)
+    return SeveralDevices(parts.new_bank, parts.weights, parts.generator, reference, devices, base, carry_every)
 
 
 def _reference(parts: Parts, error: float) -> UnitCell:
-    return ReferenceCell(parts.new_bank, parts.weights, parts.generator, error)
+    return _zero_shifted(parts, parts.weights, error)
+
+
+def _zero_shifted(parts: Parts, weights: Tensor, error: float = 0.0) -> UnitCell:
+    """Return devices less references at their symmetry points, off by a Gaussian of `error` steps."""
+    if parts.reference not in ("array", "none"):
+        raise InputError(f"reference: got {parts.reference!r}, but zero-shifting subtracts a device at the symmetry "
+                         "point from each device; allowed: array, none (weights signed by themselves)")  # fmt: skip
+    bank = parts.new_bank(weights)
+    point = bank.symmetry_point()
+    if error:
+        noise = torch.randn(point.shape, generator=parts.generator, device=point.device)
+        point.add_(noise, alpha=error * bank.response.step)
+    cell = SingleDevice(bank, parts.new_reference(point), parts.generator)
+    cell.set(weights)
+    return cell
 
 
 def _differential(parts: Parts) -> UnitCell:
@@ -90,15 +119,13 @@ def _mixed_precision(parts: Parts, zero_shift: bool) -> UnitCell:
     if parts.sided == 1:
         inner: UnitCell = _one_sided(parts, **_ONE_SIDED)
     else:
-        inner = _reference(parts, 0.0) if zero_shift else _single(parts)
+        inner = (_zero_shifted if zero_shift else _device)(parts, parts.weights)
     return MixedPrecision(inner, parts.weights, parts.generator)
 
 
 def _transfer(parts: Parts, zero_shift: bool, **options: Any) -> UnitCell:
-    empty = torch.zeros_like(parts.weights)
-    make = ReferenceCell if zero_shift else SingleDevice
-    fast = make(parts.new_bank, empty, parts.generator)
-    slow = make(parts.new_bank, parts.weights, parts.generator)
+    make = _zero_shifted if zero_shift else _device
+    fast, slow = make(parts, torch.zeros_like(parts.weights)), make(parts, parts.weights)
     return Transfer(fast, slow, parts.read_columns, parts.generator, **options)
 
 

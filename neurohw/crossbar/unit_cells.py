@@ -12,6 +12,7 @@ from neurohw.crossbar.base import Product, StateDict, Writes
 from neurohw.crossbar.cells import CellBank
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.pulses import PulseCounts, dense_counts, flat_nonzero, pulse_counts
+from neurohw.crossbar.reference import ReferenceBank
 
 NewBank = Callable[[Tensor], CellBank]  # makes a crossbar of devices from their initial weights
 _VERIFY_ROUNDS = 30
@@ -42,7 +43,8 @@ class UnitCell(abc.ABC):
         total = self.banks[name].as_read()
         total = total if share == 1.0 else total * share
         for name, share in others:
-            total = torch.add(total, self.banks[name].as_read(), alpha=share)
+            if not self.banks[name].reads_zero:
+                total = torch.add(total, self.banks[name].as_read(), alpha=share)
         return total
 
     @property
@@ -131,18 +133,22 @@ class UnitCell(abc.ABC):
 
 
 class SingleDevice(UnitCell):
-    """One device a weight, pulsed in situ."""
+    """One device a weight, pulsed in situ, less a reference that is not: W = w - r.
 
-    def __init__(self, new_bank: NewBank, weights: Tensor, generator: torch.Generator) -> None:
-        bank = new_bank(weights)
-        super().__init__({"cell": bank}, {"cell": 1.0}, generator)
-        self.bank = bank
+    Args:
+        bank: the devices.
+        reference: those that are subtracted; None: nothing is, or a constant number.
+    """
+
+    def __init__(self, bank: CellBank, reference: ReferenceBank | None, generator: torch.Generator) -> None:
+        super().__init__(*_less({"cell": bank}, {"cell": 1.0}, reference), generator)
+        self.bank, self.reference = bank, reference
         self.granularity = bank.response.granularity
         self.reach = min(bank.response.w_max, -bank.response.w_min) or bank.response.w_max
 
     def set(self, weights: Tensor) -> None:
-        """Set the devices."""
-        self.bank.set(weights)
+        """Set the devices; the reference stays."""
+        self.bank.set(weights if self.reference is None else weights.to(self.bank.kept) + self.reference.seen)
 
     def pulse(self, trains: list[PulseCounts]) -> Writes:
         """Pulse the devices."""
@@ -150,7 +156,7 @@ class SingleDevice(UnitCell):
 
 
 class SeveralDevices(UnitCell):
-    """n devices a weight: W = sum_i g_i w_i with significances g_i = base^-i / sum_j base^-j, the coarsest first.
+    """n devices a weight: W = sum_i g_i w_i - r with significances g_i = base^-i / sum_j base^-j, the coarsest first.
 
     With base 1 all get the same pulses, so that their spreads fall with sqrt(n). With a larger base the finest device
     takes the updates and the coarser ones hold what was carried over: `program` and every carry settle the weight from
@@ -158,6 +164,7 @@ class SeveralDevices(UnitCell):
 
     Args:
         devices: n.
+        reference: one for all of them, see `SingleDevice`.
         base: ratio of two neighbours' significances.
         carry_every: writes between two carries.
     """
@@ -167,13 +174,16 @@ class SeveralDevices(UnitCell):
         new_bank: NewBank,
         weights: Tensor,
         generator: torch.Generator,
+        reference: ReferenceBank | None = None,
         devices: int = 2,
         base: float = 1.0,
         carry_every: int = 1000,
     ) -> None:
         banks = {f"cell{i}": new_bank(weights) for i in range(devices)}
         parts = [base**-i for i in range(devices)]
-        super().__init__(banks, {f"cell{i}": part / sum(parts) for i, part in enumerate(parts)}, generator)
+        shares = {f"cell{i}": part / sum(parts) for i, part in enumerate(parts)}
+        super().__init__(*_less(banks, shares, reference), generator)
+        self._cells, self.reference = banks, reference
         self._equal, self._carry_every = base == 1.0, carry_every
         first = banks["cell0"].response
         self.granularity = first.granularity * (1.0 if self._equal else parts[-1] / sum(parts))
@@ -181,15 +191,15 @@ class SeveralDevices(UnitCell):
         self.buffers["writes"] = torch.zeros((), dtype=torch.int64)
 
     def set(self, weights: Tensor) -> None:
-        """Set every device to the weight."""
-        for bank in self.banks.values():
-            bank.set(weights)
+        """Set every device to the weight; the reference stays."""
+        for bank in self._cells.values():
+            bank.set(weights if self.reference is None else weights.to(bank.kept) + self.reference.seen)
 
     def pulse(self, trains: list[PulseCounts]) -> Writes:
         """Give every device the same pulses, or the finest one, and carry over now and then."""
         if self._equal:
-            return Writes.total(bank.apply(trains) for bank in self.banks.values())
-        writes = list(self.banks.values())[-1].apply(trains)
+            return Writes.total(bank.apply(trains) for bank in self._cells.values())
+        writes = list(self._cells.values())[-1].apply(trains)
         self.buffers["writes"] += 1
         if int(self.buffers["writes"]) % self._carry_every == 0:
             writes += self.program(self.weights().clone())
@@ -200,8 +210,8 @@ class SeveralDevices(UnitCell):
         if self._equal:
             return super().program(target, rounds)
         total = Writes(0, 0)
-        for name, share in self.shares.items():
-            bank = self.banks[name]
+        for name, bank in self._cells.items():
+            share = self.shares[name]
             others = torch.stack([self.banks[n].as_read() * s for n, s in self.shares.items() if n != name]).sum(0)
             total += self._settled(bank, bank.bounded((target - others) / share), rounds)
         return total
@@ -211,52 +221,13 @@ class SeveralDevices(UnitCell):
         return self._corrected(lambda: target - bank.as_read(), step, max(step, 0.01 * self.reach), bank.apply, rounds)
 
 
-class ReferenceCell(UnitCell):
-    """Zero-shifting: W = w - r, r the symmetry point of each device, on a reference that is not written again.
-
-    (Gokmen & Haensch 2020, 10.3389/fnins.2020.00103.)
-
-    Args:
-        error: standard deviation of r's programming error, in steps.
-    """
-
-    def __init__(self, new_bank: NewBank, weights: Tensor, generator: torch.Generator, error: float = 0.0) -> None:
-        bank = new_bank(weights)
-        super().__init__({"cell": bank}, {"cell": 1.0}, generator)
-        self.bank = bank
-        self.granularity = bank.response.granularity
-        reference = bank.symmetry_point()
-        if error:
-            noise = torch.randn(reference.shape, generator=generator, device=reference.device)
-            reference = reference.add_(noise, alpha=error * bank.response.step)
-        self.buffers["reference"] = reference
-        self.reach = min(bank.response.w_max, -bank.response.w_min) or bank.response.w_max
-        self.set(weights)
-
-    def conductances(self) -> dict[str, Tensor]:
-        """Return the devices' conductances, and those of the reference devices."""
-        return {**super().conductances(), "reference": self.bank.siemens_of(self.buffers["reference"])}
-
-    def weights(self) -> Tensor:
-        """Return device minus reference."""
-        return self.bank.as_read() - self.buffers["reference"]
-
-    @property
-    def noise_power(self) -> float:
-        """Return that of two devices."""
-        return 2.0
-
-    def read_variance(self, relative: float) -> Tensor:
-        """Return the variances of the device and of its reference."""
-        return super().read_variance(relative).add_(self.bank.read_variance(relative, self.buffers["reference"]))
-
-    def set(self, weights: Tensor) -> None:
-        """Set the devices; the reference stays."""
-        self.bank.set(weights.to(self.bank.kept) + self.buffers["reference"])
-
-    def pulse(self, trains: list[PulseCounts]) -> Writes:
-        """Pulse the devices."""
-        return self.bank.apply(trains)
+def _less(
+    banks: dict[str, CellBank], shares: dict[str, float], reference: ReferenceBank | None
+) -> tuple[dict[str, CellBank], dict[str, float]]:
+    """Return banks and shares with those of a reference, if there is one."""
+    if reference is None:
+        return banks, shares
+    return {**banks, "reference": reference}, {**shares, "reference": -1.0}
 
 
 class DifferentialPair(UnitCell):

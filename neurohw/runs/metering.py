@@ -225,8 +225,8 @@ def _array_facts(experiment: Experiment, array: Any, meter: ArrayMeter) -> dict[
     converters, trains = settings.converters, settings.trains
     wear = writes_per_cell(array)
     devices = on_line = _AIHWKIT_DEVICES.get(section.remedy, 2) if section.backend == "aihwkit" else 1
+    tile: Any = meter.tiles.grid[0][0]
     if section.backend == "analog":
-        tile: Any = meter.tiles.grid[0][0]
         banks = tile.conductances()
         devices, on_line = len(banks), len(visible(banks))
     counted = section.backend == "analog"
@@ -237,6 +237,7 @@ def _array_facts(experiment: Experiment, array: Any, meter: ArrayMeter) -> dict[
         "tile_size": list(section.tile) if section.tile else None,
         "devices_per_weight": devices,
         "devices_on_line": on_line,
+        "reference": getattr(tile, "reference", None),
         "dac_bits": converters.dac_bits or 0,
         "adc_bits": converters.adc_bits or 0,
         "code_bits": list(converters.codes),
