@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from neurohw.errors import InputError
+from neurohw.reading import RECORDED, read_bytes, unxzed
 
 ARCHIVE = "records.jsonl.xz"
 LARGEST = 2**28  # bytes of text that are read; the shipped reports have a hundredth of it
@@ -72,7 +73,7 @@ def _lines(path: Path) -> Iterator[tuple[int, Line]]:
     for number, text in enumerate(_text(path).splitlines(), 1):
         try:
             line = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: line {number}: {error}; this is no file of records that neurohw wrote") from None
         if not isinstance(line, dict) or (number == 1 and line != _FIRST):
             raise InputError(f"{path}: line {number}: this is no file of records that neurohw wrote")
@@ -82,12 +83,6 @@ def _lines(path: Path) -> Iterator[tuple[int, Line]]:
 
 def _text(path: Path) -> str:
     try:
-        with lzma.open(path) as file:
-            content = file.read(LARGEST + 1)
-        if len(content) > LARGEST:
-            raise InputError(f"{path}: unpacks to more than {LARGEST >> 20} MiB; allowed: records that neurohw wrote")
-        return content.decode()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except (lzma.LZMAError, EOFError, UnicodeDecodeError) as error:
+        return unxzed(read_bytes(path, RECORDED), LARGEST).decode()
+    except ValueError as error:
         raise InputError(f"{path}: {error}; this is no file of records that neurohw wrote") from None

@@ -40,7 +40,7 @@ def device_list() -> None:
             law.name + (", one-sided" if model.sided == 1 else ""),
             _states(model),
             f"{law.asymmetry:+.2f}" if law.asymmetry else "0",
-            f"{retention.drift_nu:g}" if retention.drifts else "none",
+            f"{retention.middle[0]:g}" if retention.drifts else "none",
             escape(model.reference),
         )
     _console().print(table)

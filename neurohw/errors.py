@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
+_CREDENTIALS = re.compile(r"(?<=://)\S*@")
+
 
 class NeurohwError(Exception):
     """Something failed while running (exit status 1)."""
 
     exit_status = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_CREDENTIALS.sub("***@", message))  # user and password of an address are nobody's business
 
 
 class InputError(NeurohwError):

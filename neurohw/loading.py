@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from neurohw.archive import ARCHIVE, configuration
 from neurohw.config import Experiment, merged
 from neurohw.errors import InputError
-from neurohw.shipping import read_toml, shipped
+from neurohw.shipping import DEEPEST, parsed_toml, read_toml, shipped
 from neurohw.variants import published
 
 _ABSENT = object()
@@ -112,16 +112,22 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not sign or not key.strip():
         raise InputError(f"--set {text!r}: allowed: key=value, as in --set training.epochs=5")
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
+        parsed = parsed_toml(f"value = {value}", f"--set {key}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value.strip()
     return key.strip(), parsed
 
 
 def nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return tables from dotted keys; a table given as a value is laid over what was there."""
+    """Return tables from dotted keys; a table given as a value is laid over what was there.
+
+    Raises:
+        InputError: a key of more parts than tables may be nested.
+    """
     result: dict[str, Any] = {}
     for key, value in dotted.items():
+        if key.count(".") >= DEEPEST:
+            raise InputError(f"{key:.60}...: got a key of {key.count('.') + 1} parts; allowed: {DEEPEST}")
         for part in reversed(key.split(".")):
             value = {part: value}
         result = merged(result, value)

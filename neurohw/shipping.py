@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from neurohw.errors import InputError
+from neurohw.reading import read_text
 
+DEEPEST = 20  # tables in tables
 _PACKAGE = Path(__file__).parent
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
+_DEEP_KEY = re.compile(rf"(?<![\w-]){_PART}(?:\.[ \t]*+{_PART}){{100}}")
+_TOO_DEEP = f"tables or lists are nested too deeply; allowed: {DEEPEST} levels"
+_IN_64_BITS = "allowed: integers of 64 bits"
 
 
 def shipped(kind: str) -> Path:
@@ -23,11 +30,42 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Return a TOML file's tables.
 
     Raises:
-        InputError: the file cannot be read or is no TOML.
+        InputError: the file cannot be read or is no TOML, see `parsed_toml`.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parsed_toml(read_text(path), str(path))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: this is no valid TOML: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
+
+
+def parsed_toml(text: str, origin: str) -> dict[str, Any]:
+    """Return the tables of TOML text; a TOMLDecodeError if it is none.
+
+    Args:
+        text: TOML.
+        origin: named in errors.
+
+    Raises:
+        InputError: tables in tables without end, or integers of more than 64 bits.
+    """
+    if _DEEP_KEY.search(text):  # for which tomllib would take the square of the time
+        raise InputError(f"{origin}: {_TOO_DEEP}")
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except RecursionError:
+        raise InputError(f"{origin}: {_TOO_DEEP}") from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise InputError(f"{origin}: {error}; {_IN_64_BITS}") from None
+    waiting: list[tuple[Any, int]] = [(tables, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > DEEPEST:
+            raise InputError(f"{origin}: {_TOO_DEEP}")
+        if isinstance(value, dict | list):
+            inner = value.values() if isinstance(value, dict) else value
+            waiting += [(item, depth + 1) for item in inner]
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise InputError(f"{origin}: got an integer of {value.bit_length() + 1} bits; {_IN_64_BITS}")
+    return tables

@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 os.environ["OMP_NUM_THREADS"] = "1"
+settings.register_profile("suite", deadline=None)  # a machine may be shared
+settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True)

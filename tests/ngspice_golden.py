@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from neurohw.circuits.netlist import KWTANetlist
 from neurohw.circuits.ngspice import version
 
 MAIN = KWTANetlist(32, 4)
+ROUGH = replace(MAIN, a_vt=MAIN.a_vt * 2**0.5)  # mismatched enough that it decides who wins
 PAIRS = (MAIN, KWTANetlist(8, 1), KWTANetlist(32, 4, unit_current=0.5e-9, limiter_current=1e-9))
 DIFFERENCES = np.array([0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5])
 CASES = 100
@@ -51,7 +53,7 @@ def measure() -> dict[str, Any]:
     rng = np.random.default_rng(20240607)
     required = float(f"{required_separation(MAIN):.4g}")
     inputs = np.round(random_inputs(MAIN, CASES, rng) * 1e12, 1)
-    shifts = np.round(draw_shifts(MAIN, rng) * 1e3, 4)
+    shifts = np.round(draw_shifts(ROUGH, rng) * 1e3, 4)
     decided = decide(MAIN, inputs * 1e-12)
     mismatched = decide(MAIN, inputs[:20] * 1e-12, shifts * 1e-3)
     step = homeostasis_step(HomeostasisNetlist())

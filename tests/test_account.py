@@ -247,6 +247,15 @@ def test_crossbars_and_the_rest_overlap_where_they_are_pipelined() -> None:
     assert done(schedule=schedule).latency.total.nominal == pytest.approx(busier)
 
 
+def test_cells_that_are_verified_are_read_one_by_one() -> None:
+    before = done(table=unit_table(), schedule=Schedule(standby="none"))
+    update = {**COUNTS["W1"]["update"], "verifying_reads": 30.0, "adc_conversions": 30.0, "dac_conversions": 30.0}
+    after = done(table=unit_table(), schedule=Schedule(standby="none"), counts={**COUNTS, "W1": {"update": update}})
+    assert after.by_component()["adc"].nominal == after.by_component()["dac"].nominal == 30
+    longer = after.latency.phases["update"].nominal - before.latency.phases["update"].nominal
+    assert longer == pytest.approx(30 * (1 + 1))  # of the table: a read and a conversion each
+
+
 @pytest.mark.parametrize("polarities", ["in-turn", "together"])
 def test_pulses_on_lines_are_those_of_the_way_that_is_asked_for(polarities: Any) -> None:
     """A line is charged for each of its cells: those half selected, and twice those that move."""

@@ -217,8 +217,8 @@ def test_compensation_per_column_removes_a_factor_per_column() -> None:
     found = {}
     for compensation in ("global", "per-column"):
         array = array_of(WEIGHTS, compensation=compensation, drift_nu=0.1, drift_nu_dtod=0.01)
-        nu = array.cells.banks["cell"].aging._state["nu"]
-        nu.copy_(torch.linspace(0.0, 0.2, 10)[:, None].expand_as(nu))
+        xi = array.cells.banks["cell"].aging._state["xi"]
+        xi.copy_(torch.linspace(-10.0, 10.0, 10)[:, None].expand_as(xi))  # nu from 0 to 0.2
         array.elapse(1000.0)
         found[compensation] = array.snapshot()
     torch.testing.assert_close(found["per-column"], WEIGHTS)

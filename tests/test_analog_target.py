@@ -18,6 +18,7 @@ from neurohw.circuits.analog_target import AnalogTarget
 from neurohw.circuits.competition import compete
 from neurohw.circuits.dynamics import at_rest
 from neurohw.circuits.kwta import KWTACircuit
+from neurohw.circuits.library import load_circuit
 from neurohw.circuits.parameters import BOLTZMANN, TargetParameters
 from neurohw.circuits.target import Decision, Homeostasis, IdealTarget
 from neurohw.errors import InputError
@@ -280,7 +281,11 @@ def test_b_bits_have_two_to_the_b_values(storage: str) -> None:
     bits = {"homeostasis.bits": 2, "homeostasis.range": 1.0, "homeostasis.storage": storage}
     c = circuit(200, 2, bits)
     wide = Homeostasis(torch.linspace(-2, 2, 200), torch.zeros(200))
-    seen = c._thresholds.next(wide, torch.zeros(3, 200), 0.0) if storage == "counter" else wide
+    seen = (
+        c._thresholds.next(wide, torch.zeros(3, 200), torch.zeros(3, 200, dtype=torch.bool), 0.0)
+        if storage == "counter"
+        else wide
+    )
     assert c._thresholds.read(seen).unique().tolist() == [-1.0, -0.5, 0.0, 0.5]
 
 
@@ -305,12 +310,44 @@ def test_step_mismatch_charge_injection_and_thermal_noise() -> None:
     exact = thresholds({}, n=n)
     stepped = thresholds({"homeostasis.step_mismatch": 0.1}, n=n) / exact
     assert stepped.std().item() == pytest.approx(0.1, rel=0.05)
-    injected = {"homeostasis.charge_injection": 1e-15, "homeostasis.injection_mismatch": 0.2}
+    injected = {"homeostasis.decrement_injection": 1e-15, "homeostasis.injection_mismatch": 0.2}
     jump = thresholds(injected, n=n) - exact  # 1 fC on 1 pF: 1 mV
     assert jump.mean().item() == pytest.approx(1e-3, rel=0.02)
     assert jump.std().item() == pytest.approx(2e-4, rel=0.05)
     noise = thresholds({"homeostasis.thermal_noise": True, "homeostasis.capacitance": 1e-15}, n=n) - exact
     assert noise.std().item() == pytest.approx(math.sqrt(BOLTZMANN * 300 / 1e-15), rel=0.05)
+
+
+def test_a_winners_pulse_leaves_its_charge_on_winners_only() -> None:
+    """By hand: 2 fC on 1 pF for each that won in the batch, -0.5 fC for all; the winners' order follows."""
+    charges = {"homeostasis.charge_injection": 2e-15, "homeostasis.decrement_injection": -0.5e-15}
+    y = torch.tensor([[0.9, 0.1, 0.2, 0.0], [0.9, 0.1, 0.2, 0.8], [0.9, 0.0, 0.3, 0.8]])  # 0 wins twice less, 3 twice
+    exact, found = circuit(4, 1, {}), circuit(4, 1, charges)
+    y[1, 3] = y[2, 3] = 0.95
+    jump = found(y, found.initial()).homeostasis.threshold - exact(y, exact.initial()).homeostasis.threshold
+    torch.testing.assert_close(jump, torch.tensor([1.5e-3, -0.5e-3, -0.5e-3, 1.5e-3]), rtol=1e-3, atol=1e-7)
+    even = torch.full((1, 2), 0.5) + torch.tensor([[1e-4, 0.0]])  # closer than one injection: who won, loses next
+    still, pushed = circuit(2, 1, {}, gamma=0.0), circuit(2, 1, charges, gamma=0.0)
+    after = pushed(even, pushed.initial()).homeostasis
+    assert won(pushed(even, after)).tolist() == [[False, True]]
+    assert won(still(even, still.initial())).tolist() == [[True, False]]
+
+
+def test_a_circuit_biased_for_another_current_is_as_fast_as_that_current() -> None:
+    given = load_circuit("generic_180nm")
+    slow, fast = (AnalogTarget(32, 4, 0.5, parameters=given.with_values({"inputs.unit_current": amps}), chip=seeded(1))
+                  for amps in (1e-9, 8e-9))  # fmt: skip
+    assert fast.resolution.delay(32, 4) == pytest.approx(slow.resolution.delay(32, 4) / 8)
+    with pytest.raises(InputError, match=r"unit_current: got 1e-07 A .*characterised at 1e-09 A"):
+        AnalogTarget(32, 4, 0.5, parameters=given.with_values({"inputs.unit_current": 1e-7}))
+
+
+def test_another_temperature_needs_another_characterisation() -> None:
+    given = load_circuit("generic_180nm")
+    with pytest.raises(InputError, match=r"temperature: got 350\.0 K .*at 300 K; .*characterise --set temperature=350"):
+        given.with_values({"temperature": 350.0})
+    measured = {"decision.early_voltage": 14.5, "decision.ceiling": 0.51, "decision.separation": 0.069}
+    assert given.with_values({"temperature": 350.0, **measured}).temperature == 350
 
 
 def test_an_rc_averages_exponentially() -> None:

@@ -38,7 +38,11 @@ def test_a_netlist_becomes_a_circuit_file(tmp_path: Path) -> None:
     assert all(circuit.sources.values())
     measured = json.loads((tmp_path / "mine.measured.json").read_text())
     residuals = [abs(r) for t in measured["transfers"] for r in t["law_over_ngspice_less_1"]]
-    assert max(residuals) < 0.15
+    assert max(residuals) < 0.06
+    assert decision.reference_current == circuit.parameters.inputs.unit_current == 1e-9
+    homeostasis = circuit.parameters.homeostasis
+    assert homeostasis.charge_injection == pytest.approx(measured["homeostasis"]["charge_injection"], rel=1e-5)
+    assert homeostasis.decrement_injection == pytest.approx(measured["homeostasis"]["decrement_injection"], rel=1e-5)
     assert measured["cases"]["agreeing_share"] == 1
     assert (tmp_path / "mine.png").stat().st_size > 10_000
 

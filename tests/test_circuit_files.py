@@ -42,7 +42,8 @@ def test_every_parameter_survives_a_file(storage: str) -> None:
     values |= {"decision.unresolved": "too-few", "decision.output": "digital", "homeostasis.storage": storage}
     values |= {"homeostasis.rounding": "stochastic", "homeostasis.thermal_noise": True}
     if storage == "counter":
-        values |= dict.fromkeys(("homeostasis.charge_injection", "homeostasis.injection_mismatch"), 0.0)
+        injected = ("charge_injection", "decrement_injection", "injection_mismatch")
+        values |= {f"homeostasis.{key}": 0.0 for key in injected}
         values |= {"homeostasis.thermal_noise": False, "homeostasis.leak_seconds": None}
     parameters = TargetParameters().with_values(values)
     model = CircuitModel(**TEXTS, parameters=parameters)

@@ -25,6 +25,7 @@ from neurohw.crossbar.aihwkit_device import from_aihwkit
 from neurohw.crossbar.aihwkit_state import hidden_parameters, set_hidden_parameters
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
+from neurohw.crossbar.cells import CellBank, DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.devices.laws import LAWS, ConstantStep, PiecewiseStep, PulseResponse
 from neurohw.devices.library import load_device
@@ -334,3 +335,57 @@ def test_diffusion_has_aihwkits_mean_and_spread() -> None:
         assert abs(a.mean().item() - b.mean().item()) < 0.1 * b.std().item()
         assert a.std().item() == pytest.approx(b.std().item(), rel=0.06)
         assert ks_2samp(a.flatten()[:2000].numpy(), b.flatten()[:2000].numpy(), method="asymp").pvalue > LEAST_P
+
+
+# phase change: what drift and noise owe to the conductance
+
+SHARES = (0.005, 0.012, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.9)  # of g_max, between and beyond all limits of the model
+DAY = 86400.0
+
+
+def theirs_pcm() -> Any:
+    from aihwkit.inference.noise.pcm import PCMLikeNoiseModel
+
+    return PCMLikeNoiseModel(g_max=25.0, prog_noise_scale=0.0)
+
+
+def pcm_bank(**parameters: float) -> CellBank:
+    """Return 2,000 cells of pcm_drift at each share of g_max, all of one range."""
+    device = load_device("pcm_drift").with_parameters({"w_max_dtod": 0.0, **parameters})
+    targets = torch.tensor(SHARES)[:, None].expand(-1, 2000) * device.g_max
+    return CellBank(device.weight(targets), DevicePopulation.of(device), seeded(8))
+
+
+def test_pcm_drifts_with_the_published_exponents_at_every_conductance() -> None:
+    """2,000 cells at nine conductances, a day old: mean and spread of nu against aihwkit's PCMLikeNoiseModel."""
+    bank = pcm_bank(**{"retention.read_noise_1f": 0.0})
+    start = bank.conductances()
+    bank.elapse(DAY + 20.0)
+    ours = -(bank.conductances() / start).log() / math.log(DAY / 20.0 + 1)
+    torch.manual_seed(1)
+    theirs = theirs_pcm().generate_drift_coefficients(start * 1e6)
+    for share, a, b in zip(SHARES, ours, theirs, strict=True):
+        error = b.std().item() / math.sqrt(2000)
+        assert abs(a.mean().item() - b.mean().item()) < 7 * error, share
+        assert a.std().item() == pytest.approx(b.std().item(), rel=0.12), share  # 5 errors of the ratio
+        assert ks_2samp(a.numpy(), b.numpy()).pvalue > LEAST_P / len(SHARES), share
+    spread = (bank.conductances() / start).log().std(1)  # relative, as at 5 and at 50 % of g_max in the literature
+    assert (spread[3].item(), spread[7].item()) == pytest.approx((0.264, 0.067), rel=0.06)
+
+
+def test_pcm_has_the_published_noise_at_every_conductance() -> None:
+    """1/f noise of a day, over the drifted conductance, against aihwkit's PCMLikeNoiseModel: mean and spread."""
+    bank = pcm_bank(**dict.fromkeys(("retention.drift_nu_log", "retention.drift_nu_least"), 0.0),
+                    **dict.fromkeys(("retention.drift_nu", "retention.drift_nu_dtod"), 0.0),
+                    **dict.fromkeys(("retention.drift_nu_dtod_log", "retention.drift_nu_dtod_least"), 0.0))  # fmt: skip
+    written = bank.conductances()
+    bank.elapse(DAY + 20.0)
+    ours = bank.siemens_of(bank.as_read()) / written
+    torch.manual_seed(2)
+    theirs = theirs_pcm().apply_drift_noise_to_conductance(written * 1e6, torch.zeros_like(written), DAY) / (
+        written * 1e6
+    )
+    for share, a, b in zip(SHARES, ours, theirs, strict=True):
+        assert a.std().item() == pytest.approx(b.std().item(), rel=0.12), share  # ours a sum of signs, cut at 0 too
+        assert a.mean().item() == pytest.approx(b.mean().item(), abs=0.12 * b.std().item()), share
+    assert (ours.std(1)[3].item(), ours.std(1)[7].item()) == pytest.approx((0.313, 0.070), rel=0.06)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import re
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -231,6 +233,99 @@ def test_progress_is_drawn_on_a_terminal_only(
     assert (TRAIN[:5] in err) is terminal
     if not terminal:
         assert err == ""
+
+
+# From servers that mean harm
+
+
+class Hostile(BaseHTTPRequestHandler):
+    """Answers with `start`, then with `again` for ever, waiting `pause` between one and the next."""
+
+    start, again, pause = b"", b"", 0.0
+
+    def handle(self) -> None:
+        self.rfile.readline()
+        with contextlib.suppress(OSError):
+            self.wfile.write(self.start)
+            while self.again:
+                self.wfile.write(self.again)
+                time.sleep(self.pause)
+
+
+@pytest.fixture
+def hostile(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """Return a function that sets up such a server and returns its address; nobody waits for longer than 0.2 s."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(download, "DELAYS", (0.0,))
+    monkeypatch.setattr(download, "PATIENCE", 0.2)
+    running = []
+
+    def serve(start: bytes, again: bytes = b"", pause: float = 0.0) -> str:
+        server = ThreadingHTTPServer(
+            ("127.0.0.1", 0), type("It", (Hostile,), {"start": start, "again": again, "pause": pause})
+        )
+        server.daemon_threads, server.block_on_close = True, False
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        running.append(server)
+        return f"http://user:s3cret@127.0.0.1:{server.server_port}/folder"
+
+    yield serve
+    for server in running:
+        server.shutdown()
+        server.server_close()
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "again", "pause", "said"),
+    [
+        (OK + b"\r\n", bytes(1 << 20), 0.0, "the server sends more than 4 MiB"),
+        (OK + b"Content-Length: 99999999999\r\n\r\n", b"", 0.0, "the server sends more than 4 MiB"),
+        (OK + b"Content-Length: %s\r\n\r\n" % (b"9" * 5000), b"", 0.0, "broke off 2 times"),
+        (OK + b"\r\n", b"x", 0.02, "broke off 2 times, the last time by _Interrupted: less than 1000 bytes/s"),
+        (OK, b"x", 0.02, "broke off 2 times"),
+        (OK, b"X-More: 1\r\n", 0.0, "broke off 2 times"),
+        (b"", b"x", 0.02, "broke off 2 times"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /folder/again\r\n\r\n", b"x" * 1000, 0.0, "redirects more than 5 times"),
+        (b"HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/x\r\n\r\n", b"", 0.0, "not a usable address"),
+        (b"HTTP/1.1 302 Found\r\n\r\n", b"", 0.0, "the server answered 302"),
+        (b"HTTP/1.1 404 \x1b[2J\r\n\r\n", b"", 0.0, "the server answered 404|broke off 2 times"),
+    ],
+)
+def test_a_server_without_an_end_is_left(
+    hostile: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    start: bytes,
+    again: bytes,
+    pause: float,
+    said: str,
+) -> None:
+    monkeypatch.setitem(fetch.__globals__, "LARGEST_PACKED", 4 << 20)
+    began = time.monotonic()
+    with pytest.raises(NeurohwError, match=said) as caught:
+        get(hostile(start, again, pause), tmp_path)
+    assert time.monotonic() - began < 20
+    assert "s3cret" not in str(caught.value)
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 4 << 20
+
+
+@pytest.mark.parametrize("proxy", ["gopher://x", "socks5://127.0.0.1:1", "http://user:s3cret@a:b"])
+def test_a_proxy_that_is_none_is_named(proxy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(InputError, match="HTTP_PROXY, HTTPS_PROXY or ALL_PROXY: not a usable proxy") as caught:
+        get("http://127.0.0.1/folder", tmp_path)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("source", ["http://u:s3cret@host:port/x", "ftp://u:s3c/r@et@host", "https://u:s3cret@"])
+def test_no_message_repeats_a_password(source: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        get(source, tmp_path)
+    assert "s3c" not in str(caught.value)
 
 
 # From a folder

@@ -13,6 +13,7 @@ from neurohw.circuits.characterise import Effort, characterise, required_separat
 from neurohw.circuits.homeostasis_netlist import HomeostasisNetlist, homeostasis_step
 from neurohw.circuits.measurements import (
     Simulator,
+    at_current,
     dc_transfer,
     decide,
     decision_times,
@@ -23,7 +24,7 @@ from neurohw.circuits.measurements import (
 from neurohw.circuits.netlist import KWTANetlist, render, stimulus
 from neurohw.circuits.ngspice import NgspiceError, run
 from neurohw.errors import InputError, NeurohwError
-from tests.test_netlist import GOLDEN, INPUTS, MAIN, golden_times, golden_transfer, golden_winners
+from tests.test_netlist import GOLDEN, INPUTS, MAIN, golden_fit, golden_times, golden_transfer, golden_winners
 
 real = pytest.mark.skipif(shutil.which("ngspice") is None, reason="ngspice is not installed (apt-get install ngspice)")
 SMALL = KWTANetlist(5, 2)
@@ -140,7 +141,7 @@ def test_a_characterisation_says_what_the_netlist_implies() -> None:
     found = characterise(SMALL, 3, effort=effort, progress=told.append)
     assert len(told) == 5
     assert [transfer.n for transfer in found.transfers] == [5, 10]
-    assert max(found.fit.worst) < 0.15
+    assert max(found.fit.worst) < 0.06
     assert 0.001 < found.resolution < 0.02
     assert found.agreement.fraction == 1.0
     assert (found.winners_found == 2)[found.agreement.agrees].all()
@@ -148,6 +149,17 @@ def test_a_characterisation_says_what_the_netlist_implies() -> None:
     assert 1e-9 < found.static_power < 1e-6
     assert found.decision_seconds(0.1) < found.decision_seconds(0.02)
     assert found.homeostasis_netlist.activity_target == 0.4
+
+
+@real
+def test_the_law_of_one_nanoampere_holds_at_twenty() -> None:
+    """Every node charges 20 times as fast, and the ceiling rises with the gates' voltages: fitted at 0.5 and 1 nA."""
+    law, fast = golden_fit(k=(4,)).resolution.at(20e-9), at_current(MAIN, 20e-9)
+    differences, required = [0.01, 0.05, 0.3], GOLDEN["required_V"]
+    assert law.separation(np.array(differences)) == pytest.approx(dc_transfer(fast, differences).separation, rel=0.06)
+    seconds = decision_times(fast, differences, required).seconds
+    assert law.decision_time(np.array(differences), 20e-9, required, 32, 4) == pytest.approx(seconds, rel=0.08)
+    assert seconds[-1] == pytest.approx(0.6e-6, rel=0.02)
 
 
 def test_a_bias_that_cannot_find_k_winners_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

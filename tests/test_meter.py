@@ -14,22 +14,24 @@ from torch import Tensor
 from neurohw.circuits.target import Decision, Homeostasis, IdealTarget, SpikingEvents, TargetCircuit
 from neurohw.clock import Clock
 from neurohw.crossbar.analog import AnalogArray
-from neurohw.crossbar.base import OuterProducts, Product, SynapseArray
+from neurohw.crossbar.base import OuterProducts, Product, Serial, SynapseArray, Writes
 from neurohw.crossbar.build import build_array
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.crossbar.pulses import PulseCounts
 from neurohw.crossbar.tiled import TiledArray
 from neurohw.devices.laws import ConstantStep, SoftBounds
 from neurohw.energy import array_meter
 from neurohw.energy import side as side_module
-from neurohw.energy.array_meter import SAMPLED_EVERY, ArraySettings
+from neurohw.energy.array_meter import ArraySettings
 from neurohw.energy.ledger import Counts, EnergyLedger
 from neurohw.energy.metered_array import MeteredArray
 from neurohw.energy.metered_target import MeteredTarget
 from neurohw.energy.polarities import LINE_EVENTS, POLARITIES, event_of
 from neurohw.energy.side import Converters
 from neurohw.energy.trains import Lines, Trains, expected_trains
+from neurohw.energy.write_counter import SAMPLED_EVERY
 from neurohw.loading import load_experiment
 from neurohw.networks.capture import Capture, Recordable
 from neurohw.runs.build import build_circuit, build_network
@@ -340,18 +342,91 @@ def test_our_count_of_aihwkits_pulses_is_the_analog_engines() -> None:
     torch.testing.assert_close(siemens, ours.conductances()["cell"], rtol=1e-4, atol=0)  # type: ignore[attr-defined]
 
 
-def test_a_transfer_remedy_reads_its_hidden_array() -> None:
+def test_a_transfer_remedy_reads_its_hidden_array(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns are read one by one, and written into the other array one by one, each as long as its longest train."""
     plain = analog(torch.zeros(30, 20), remedy="tiki-taka-v2", remedy_parameters={"every": 2, "columns": 3})
+    given: list[Tensor] = []
+    slow: Any = plain.cells.slow  # type: ignore[attr-defined]
+    pulse = slow.pulse
+
+    def seen(trains: list[PulseCounts]) -> Writes:
+        counts = torch.zeros(30 * 20)
+        for pulses in trains:
+            counts[pulses.cells] += pulses.numbers if pulses.up else -pulses.numbers
+        given.append(counts.view(30, 20))
+        return pulse(trains)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(slow, "pulse", seen)
     trains = Trains(ConstantStep().granularity, fast_rate=0.5)
     array, ledger, clock = meter(plain, trains=trains, converters=Converters(7, 9, 1.0))
+    parallel, parallel_ledger, _ = meter(analog(torch.zeros(30, 20)), trains=trains)
     with clock.during("update"):
-        for i in range(5):
-            array.update(products(i), 0.05)  # two terms: two writes, one transfer
+        for i in range(20):
+            array.update(products(i), 0.1)  # two terms: two writes, one transfer
+            parallel.update(products(i), 0.1)
     counts = ledger.counts()
-    events = counts["W1"]["update"]
-    assert (events["reads"], events["dac_conversions"], events["adc_conversions"]) == (15, 15 * 20, 15 * 30)
-    assert counts["digital"]["update"]["optimizer_words"] == 15 * 30 * 2
-    assert events["read_conductance"] > 0
+    events, fast = counts["W1"]["update"], parallel_ledger.counts()["W1"]["inference"]
+    columns = 20 * 3
+    assert events["reads"] == columns
+    assert (events["dac_conversions"], events["adc_conversions"]) == (columns * 20, columns * 30)
+    assert counts["digital"]["update"]["optimizer_words"] == columns * 30 * 2
+    hidden = 2 * 30 * 0.7 * SIEMENS  # a column of cells and their references, as they were looked at last
+    assert events["read_conductance"] == pytest.approx(columns * hidden)
+    moved = torch.stack(given)
+    rises, falls = moved.clamp(min=0).amax(1).sum(), -moved.clamp(max=0).amin(1).sum()
+    pulses, at_once = moved.abs().sum(), moved.abs().amax(1).sum()
+    assert pulses > 100
+    for suffix, slots in (("", at_once), ("_in_turn", rises + falls)):
+        assert events[f"pulse_slots{suffix}"] - fast[f"pulse_slots{suffix}"] == slots
+        assert events[f"line_pulses{suffix}"] == pytest.approx(fast[f"line_pulses{suffix}"] + float(slots + pulses))
+        others = float(slots * 30 + pulses * (20 - 2))  # of the column, and of the lines that cross it
+        assert events[f"half_selected{suffix}"] == pytest.approx(fast[f"half_selected{suffix}"] + others)
+
+
+class Verifies(IdealArray):
+    """Says that it verified: 6 pulses to single cells and 4 by trains, 20 readings."""
+
+    def _said(self) -> Writes:
+        return Writes(7, 3, Serial(cell_pulses=6, readings=20))
+
+    def update(self, products: OuterProducts, rate: float) -> Writes:
+        return self._said()
+
+    def program(self, weights: Tensor) -> Writes:
+        return Writes(7, 3, Serial(cell_pulses=10, readings=20))
+
+    def conductances(self) -> dict[str, Tensor]:
+        return {"plus": torch.full(self.shape, 2e-6), "minus": torch.full(self.shape, 1e-6)}
+
+
+def test_cells_that_are_verified_and_written_one_by_one() -> None:
+    """3 x 4: a pulse to a cell takes a slot and its two lines, and half selects the 2 + 3 others on them."""
+    array, ledger, clock = meter(Verifies(torch.zeros(3, 4)), trains=Trains(ConstantStep().granularity),
+                                 converters=Converters(7, 9, 1.0))  # fmt: skip
+    nothing = OuterProducts((Product(torch.zeros(1, 3), torch.zeros(1, 4)),), 1.0)
+    with clock.during("update"):
+        array.update(nothing, 1.0)
+    with clock.during("target"):
+        array.program(torch.zeros(3, 4))
+    counts = ledger.counts()
+    read = {"verifying_reads": 20.0, "dac_conversions": 20.0, "adc_conversions": 20.0, "pulses_up": 7.0,
+            "pulses_down": 3.0, "read_conductance": pytest.approx(20 * 3e-6)}  # fmt: skip
+    for phase, pulses in (("update", 6.0), ("target", 10.0)):
+        events = counts["W1"][phase]
+        assert {key: events[key] for key in read} == read
+        for suffix in ("", "_in_turn"):
+            slots, lines, half = (events[f"{e}{suffix}"] for e in ("pulse_slots", "line_pulses", "half_selected"))
+            assert (slots, lines, half) == (pulses, 2 * pulses, 5 * pulses)
+        assert counts["buffer"][phase]["bits"] == 20 * (7 + 9)
+        assert counts["digital"][phase]["adds"] == 20
+
+
+def test_writes_add_up() -> None:
+    a, b = Serial(1, 2, 3, 4, 5, 6), Serial(10, 20, 30, 40, 50, 60)
+    assert Writes.total([Writes(1, 2, a), Writes(3, 4), Writes(5, 6, b)]) == Writes(
+        9, 12, Serial(11, 22, 33, 44, 55, 66)
+    )
+    assert Writes(1, 2) + Writes(None, 1, b) == Writes(None, 3, b)
 
 
 def test_decisions_by_hand() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -119,20 +120,61 @@ def test_wrong_parameters_are_named(name: str, value: float) -> None:
         Resolution(**parameters)
 
 
+def test_a_circuit_biased_for_another_current_is_as_its_transistors_say() -> None:
+    """I = I_0 exp((V_g / n - V_s) / U_T) of sink and follower, solved for the nodes at either current."""
+    n, u, leak = 1.4, 0.0259, 1e-15
+
+    def rest(current: float) -> float:
+        common = n * u * math.log(current / leak)  # the sink's gate, its source at ground
+        return n * (common + u * math.log(2 * current / leak))  # the follower's gate, its source at the common node
+
+    law = Resolution(5e-14, 6.0, rest(1e-9), u, 4e-7, 2e-8, unit_current=1e-9, slope_factor=n)
+    fast = law.at(8e-9)
+    assert fast.ceiling == pytest.approx(rest(8e-9), rel=1e-12)
+    assert fast.delay(32, 4) == pytest.approx(law.delay(32, 4) / 8, rel=1e-12)
+    assert astuple(fast.at(1e-9)) == pytest.approx(astuple(law), rel=1e-12)
+    # small differences, far from the ceiling: all of a decision takes an eighth of the time
+    assert fast.decision_time(0.05, 8e-9, 0.05, 32, 4) * 8 == pytest.approx(
+        law.decision_time(0.05, 1e-9, 0.05, 32, 4), rel=0.05
+    )
+    assert LAW.at(5e-6) is LAW  # nothing says for which current it holds
+
+
+@pytest.mark.parametrize("current", [1e-8 * 20.5, 1e-8 / 20.5, 0.0, math.nan])
+def test_a_current_too_far_from_the_characterised_one_is_refused(current: float) -> None:
+    law = Resolution(5e-14, 6.0, 0.6, unit_current=1e-8)
+    with pytest.raises(InputError, match=r"at 1e-08 A; allowed: 5e-10 to 2e-07 A, .*circuit characterise"):
+        law.at(current)
+
+
+def test_fit_finds_the_slope_factor_from_several_currents() -> None:
+    law = replace(LAW, unit_current=1e-9, slope_factor=1.45)
+    found = [measured(law.at(current), currents=(current,)) for current in (1e-9, 4e-9)]
+    transfers, times = ([one for part in parts for one in part] for parts in zip(*found, strict=True))
+    fit = fit_resolution(transfers, times, biased=True)
+    assert max(fit.worst) < 1e-3
+    assert fit.resolution.unit_current == 1e-9
+    for name in ("ceiling", "early_voltage", "fixed_delay", "cell_delay", "slope_factor"):
+        assert getattr(fit.resolution, name) == pytest.approx(getattr(law, name), rel=0.01)
+    assert "slope_factor" in fit.standard_errors
+
+
 def test_time_without_current_is_refused() -> None:
     with pytest.raises(InputError, match="seconds without a current"):
         LAW.separation(0.1, seconds=1e-6)
 
 
-def measured(law: Resolution, noise: float = 0.0, seed: int = 0) -> tuple[list[Transfer], list[DecisionTimes]]:
+def measured(
+    law: Resolution, noise: float = 0.0, seed: int = 0, currents: tuple[float, ...] = (1e-9, 1e-8)
+) -> tuple[list[Transfer], list[DecisionTimes]]:
     """What a circuit that obeys the law would show, each number wrong by a relative Gaussian error."""
     rng = np.random.default_rng(seed)
     differences = np.geomspace(3e-3, 0.3, 11)
     transfers, times = [], []
     for n in (4, 64):
         apart = law.separation(differences) * (1 + noise * rng.standard_normal(11))
-        transfers.append(Transfer(n, 1, 1e-9, differences, apart, np.zeros((11, 2))))
-        for current in (1e-9, 1e-8):
+        transfers.append(Transfer(n, 1, currents[0], differences, apart, np.zeros((11, 2))))
+        for current in currents:
             for required in (0.03, 0.1):
                 seconds = law.decision_time(differences, current, required, n) * (1 + noise * rng.standard_normal(11))
                 times.append(DecisionTimes(n, 1, current, required, differences, seconds))

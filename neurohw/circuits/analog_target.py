@@ -125,7 +125,9 @@ class AnalogTarget(TargetCircuit):
             parameters.thermal_voltage,
             cell.fixed_delay,
             cell.cell_delay,
-        )
+            cell.reference_current,
+            parameters.inputs.slope_factor,
+        ).at(parameters.inputs.unit_current)
         self._at_rest = self.resolution.resolvable(1.0, None, cell.separation, n_out, k)  # the same at all currents
 
     def initial(self) -> Homeostasis:
@@ -156,7 +158,7 @@ class AnalogTarget(TargetCircuit):
             target = self._masked(self._levels(chosen.won, self.k), active)
         decided = target if self.average_of == "target" else chosen.won.to(target.dtype)
         events = DecisionEvents(batch, 1, chosen.count, chosen.tied, chosen.unresolved)
-        return Decision(target, self._thresholds.next(homeostasis, decided, seconds), events)
+        return Decision(target, self._thresholds.next(homeostasis, decided, chosen.won, seconds), events)
 
     def cost(self) -> DecisionCost:
         """Return power, delay and energy of one decision, with every input at half its unit.

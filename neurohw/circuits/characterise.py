@@ -163,7 +163,7 @@ def characterise(
         progress(f"transfer and decision times: {one.n} competitors, {one.unit_current:g} A")
         transfers.append(dc_transfer(one, effort.differences, simulator))
         times.append(decision_times(one, effort.differences, required, simulator))
-    fit = fit_resolution(transfers, times, BOLTZMANN * netlist.temperature / CHARGE)
+    fit = fit_resolution(transfers, times, BOLTZMANN * netlist.temperature / CHARGE, biased=True)
     progress(f"mismatch: {effort.chips} chips")
     mismatch = monte_carlo(netlist, effort.chips, mismatch_draws, simulator)
     progress(f"winners: {effort.cases} random cases")

@@ -61,6 +61,8 @@ def draw_transfer(ax: Axes, data: Portrait) -> None:
             ax.plot(100 * DIFFERENCES, 1e3 * _finite(within), color=colour, lw=1.6, label=label)
     for transfer, colour, marker in zip(data.transfers, _COLOURS, _MARKERS, strict=False):
         label = f"measured: {transfer.n} inputs, {readable(transfer.current, 'A')}"
+        law = data.resolution.at(transfer.current).separation(DIFFERENCES)
+        ax.plot(100 * DIFFERENCES, 1e3 * _finite(law), color=colour, lw=0.9)
         ax.plot(
             100 * transfer.difference, 1e3 * transfer.separation, marker, ms=5, mfc="none", color=colour, label=label
         )
@@ -77,7 +79,8 @@ def draw_decision_time(ax: Axes, data: Portrait) -> None:
     lines: list[tuple[int, float, DecisionTimes | None]] = [(times.n, times.current, times) for times in data.times]
     lines = lines or [(n, data.current, None) for n in data.competitors]
     for (n, current, times), colour, marker in zip(lines, _COLOURS, _MARKERS, strict=False):
-        seconds = data.resolution.decision_time(DIFFERENCES, current, data.required, n, data.k)
+        law = data.resolution.at(current) if times else data.resolution
+        seconds = law.decision_time(DIFFERENCES, current, data.required, n, data.k)
         label = f"{n} inputs" + (f", {readable(current, 'A')}" if times else "")
         ax.plot(100 * DIFFERENCES, 1e6 * _finite(seconds), color=colour, lw=1.8, label=label)
         if times is not None:

@@ -17,7 +17,8 @@ class ThresholdCells:
     """One storage cell per neuron for H (Liu et al. 2024, Eq. 10), as a voltage in units of `unit_voltage`.
 
     H <- sat(H exp(-t / tau) + (1 + e_i) gamma (A - T) + q_i / C + sqrt(kT / C) n), rounded in a counter; what a
-    capacitor holds is rounded where it is read.
+    capacitor holds is rounded where it is read. An update is two pulses, one that raises H by gamma A where the neuron
+    won at all, and one that lowers all by gamma T; q_i is what both leave behind.
 
     Args:
         cell: what a cell is made of.
@@ -57,7 +58,8 @@ class ThresholdCells:
                              f'average reads; allowed: target.average = "ema", got "{average}"')  # fmt: skip
         self._gain = cell.step_mismatch * _normal(n, chip, dtype) + 1
         charge = cell.injection_mismatch * _normal(n, chip, dtype) + 1
-        self._injected = charge * (cell.charge_injection / cell.capacitance / cell.unit_voltage)
+        self._raised = charge * (cell.charge_injection / cell.capacitance / cell.unit_voltage)
+        self._lowered = charge * (cell.decrement_injection / cell.capacitance / cell.unit_voltage)
         self._limit = math.inf if cell.range is None else cell.range / cell.unit_voltage
         self._thermal = 0.0  # standard deviation of a sampled H
         if cell.thermal_noise:
@@ -77,12 +79,13 @@ class ThresholdCells:
             return homeostasis
         return Homeostasis(homeostasis.threshold * math.exp(-seconds / leak), homeostasis.activity)
 
-    def next(self, homeostasis: Homeostasis, decided: Tensor, seconds: float) -> Homeostasis:
+    def next(self, homeostasis: Homeostasis, decided: Tensor, won: Tensor, seconds: float) -> Homeostasis:
         """Return the thresholds after a batch of decisions.
 
         Args:
             homeostasis: the thresholds before it, rested.
             decided: what is averaged, [B, n].
+            won: who won, [B, n].
             seconds: simulated time of the batch.
         """
         if self._average == "batch":
@@ -90,7 +93,9 @@ class ThresholdCells:
         else:
             activity = carried = moving_average(homeostasis.activity, decided, self._newest(len(decided), seconds))
         step = self.gamma * (activity - self.activity_target)  # Eq. 10
-        threshold = homeostasis.threshold + self._gain * step + self._injected
+        threshold = homeostasis.threshold + self._gain * step
+        if self.cell.charge_injection or self.cell.decrement_injection:
+            threshold = threshold + self._raised * won.any(0) + self._lowered
         if self._thermal:
             threshold = threshold + self._thermal * self._drawn(torch.randn)
         if self._least and self.cell.storage == "counter":

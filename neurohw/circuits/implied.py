@@ -46,13 +46,13 @@ def _implied(found: Characterisation) -> dict[str, tuple[Any, str]]:
     fitted = f"fitted to ngspice; largest residuals {separation} of a separation, {time} of a decision time"
     seconds = found.decision_seconds(_HEADROOM * found.resolution)
     outputs = (own.k - 0.5) * own.limiter_current
-    injected = found.homeostasis_netlist.activity_target * cell.charge_injection + cell.decrement_injection
     rest = (found.static_power / own.supply - outputs) / own.n - found.agreement.inputs.mean()
     chips = f"ngspice, Monte Carlo over {found.mismatch.offsets.shape[0]} chips"
     numbers: dict[str, tuple[Any, str]] = {
         "temperature": (own.temperature, "the netlist's"),
         "inputs.unit_current": (own.unit_current, "the netlist's"),
         "inputs.gain_mismatch": (found.gain_mismatch, f"{chips}, a_vt = {own.a_vt:g} V m"),
+        "inputs.slope_factor": (law.slope_factor, f"{fitted}; of the ceilings at several currents"),
         "inputs.rectified": (True, ""),
         "decision.seconds": (seconds, f"what a difference of {_HEADROOM:g} times the least one needs, by the law"),
         "decision.node_capacitance": (law.node_capacitance, fitted),
@@ -61,14 +61,13 @@ def _implied(found: Characterisation) -> dict[str, tuple[Any, str]]:
         "decision.separation": (found.required, "ngspice: clear outputs in the hardest case"),
         "decision.fixed_delay": (law.fixed_delay, fitted),
         "decision.cell_delay": (law.cell_delay, fitted),
+        "decision.reference_current": (own.unit_current, "the netlist's"),
         "homeostasis.unit_voltage": (found.homeostasis_netlist.unit_voltage, "the netlist's"),
         "homeostasis.capacitance": (found.homeostasis_netlist.capacitance, "the netlist's"),
         "homeostasis.range": (own.supply / 2, "half the supply to either side"),
         "homeostasis.leak_seconds": (cell.leak_seconds, "ngspice: C V / I of the switches' leak, taken as exponential"),
-        "homeostasis.charge_injection": (
-            injected,
-            "ngspice: pulses of length zero of one decision, at the wanted activity",
-        ),
+        "homeostasis.charge_injection": (cell.charge_injection, "ngspice: a winner's pulse of length zero"),
+        "homeostasis.decrement_injection": (cell.decrement_injection, "ngspice: every decision's pulse of length zero"),
         "homeostasis.thermal_noise": (True, ""),
         "power.supply": (own.supply, "the netlist's"),
         "power.winner_current": (own.limiter_current, "the netlist's"),

@@ -19,6 +19,7 @@ from neurohw.shipping import read_toml, shipped
 from neurohw.units import readable
 
 _FOLDER = "circuits"
+_AT_A_TEMPERATURE = {"decision.early_voltage", "decision.ceiling", "decision.separation"}
 _TEXTS = ("name", "description", "technology", "reference")
 
 
@@ -47,6 +48,23 @@ class CircuitModel:
         """Yield the dotted key and the value of everything that has a source or is not as in the ideal circuit."""
         changed = dict(self.parameters.changed())
         yield from ((key, value) for key, value in flat(self.parameters) if key in changed or key in self.sources)
+
+    def with_values(self, values: Mapping[str, Any]) -> TargetParameters:
+        """Return the parameters with some replaced, by dotted key in SI.
+
+        Raises:
+            InputError: as `TargetParameters.with_values`; or another temperature, at which nothing says what gain,
+                ceiling and needed separation are (generic_180nm: 21 % less gain at 250 K, 21 % more at 350 K).
+        """
+        own = self.parameters
+        kelvin = values.get("temperature", own.temperature)
+        if kelvin != own.temperature and own.decision.separation and not values.keys() >= _AT_A_TEMPERATURE:
+            raise InputError(
+                f"temperature: got {kelvin} K for a circuit characterised at {own.temperature:g} K; allowed: that, "
+                f"another with {', '.join(sorted(_AT_A_TEMPERATURE))} beside it, or a circuit characterised there: "
+                f"`neurohw circuit characterise --set temperature={kelvin} --out FILE`"
+            )
+        return own.with_values(values)
 
     def to_toml(self) -> str:
         """Return the circuit's file, each number with unit and source."""

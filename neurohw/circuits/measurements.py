@@ -116,7 +116,7 @@ def decision_times(
 
 
 def draw_shifts(netlist: KWTANetlist, generator: np.random.Generator) -> Numbers:
-    """Draw one chip's threshold shifts, V, [n, 5] in the order of `netlist.SHIFTED`: sigma = A_Vt / sqrt(W L)."""
+    """Draw one chip's threshold shifts, V, [n, 5] in the order of `netlist.SHIFTED`: A_Vt / sqrt(2 W L)."""
     return np.asarray(generator.normal(size=(netlist.n, len(SHIFTED))) * netlist.sigma_thresholds())
 
 

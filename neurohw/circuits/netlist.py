@@ -44,7 +44,7 @@ class KWTANetlist:
         limiter_current: I_lim, the output current of a clear winner, A.
         node_capacitance: on every V_i, besides the transistors' own, F.
         temperature: K.
-        a_vt: matching coefficient of the thresholds, V m (1 V m is 1e9 mV um).
+        a_vt: matching coefficient of a pair's thresholds (Pelgrom 1989), V m (1 V m is 1e9 mV um).
         mirror, sink, follower, limiter, tail: sizes of the pfets of an input mirror, of M1, of M2, of the pfet that
             limits, and of one of the 2 k - 1 nfets (I_lim / 2 each) on the common node.
 

@@ -58,7 +58,8 @@ class Inputs(Part):
         common_current: added to every input, which keeps currents positive, A.
         gain_mismatch: standard deviation of g.
         a_vt, gate_area, slope_factor: instead of gain_mismatch: sigma_g = A_Vt / sqrt(W L) / (n U_T), a mirror in
-            subthreshold (`a_vt` in V m, `gate_area` in m2).
+            subthreshold (`a_vt` in V m, of the difference of its pair of thresholds, Pelgrom 1989; `gate_area` in
+            m2). `slope_factor` also scales a ceiling to another current (`decision.reference_current`).
         offset: standard deviation of o, A.
         rectified: whether a current below zero is none at all (an input that is starved ties with the others).
     """
@@ -83,7 +84,9 @@ class Inputs(Part):
         return self
 
 
-_READ_WITH_SEPARATION = ("seconds", "early_voltage", "ceiling", "unresolved", "fixed_delay", "cell_delay")
+_READ_WITH_SEPARATION = (
+    *("seconds", "early_voltage", "ceiling", "unresolved", "fixed_delay", "cell_delay", "reference_current"),
+)
 
 
 class DecisionCell(Part):
@@ -98,6 +101,8 @@ class DecisionCell(Part):
         separation: dV between winner and runner-up that the output stage needs, V; 0: any.
         fixed_delay, cell_delay: before the cells separate, and more with the competitors on the common line, s:
             fixed_delay + cell_delay n / (2 k - 1).
+        reference_current: unit current at which ceiling and delays were taken, A; those at `inputs.unit_current`
+            follow (see `Resolution.at`). None: they hold at the unit current.
         unresolved: what becomes of inputs that are closer than the circuit resolves: "noise" decides among them,
             "too-few" win or "too-many".
         output: "digital" (each output is high or low) or "current" (the cell's own soft output current, (k - 1/2) times
@@ -114,6 +119,7 @@ class DecisionCell(Part):
     separation: Annotated[float, _NonNegative, Unit("V")] = 0.0
     fixed_delay: Seconds = 0.0
     cell_delay: Seconds = 0.0
+    reference_current: SomeAmps | None = None
     unresolved: Literal["noise", "too-few", "too-many"] = "noise"
     output: Literal["digital", "current"] = "digital"
     winner_error: Whole = 0
@@ -146,8 +152,9 @@ class HomeostasisCell(Part):
         rounding: to those bits: "nearest", or "stochastic" (dithered: right on average).
         range: largest |H| as a voltage, V; None: unlimited.
         leak_seconds: time constant towards H = 0, s; None: no leak.
-        charge_injection: charge that each update leaves on the capacitor, C.
-        injection_mismatch: standard deviation of its relative error per neuron, drawn once per chip.
+        charge_injection: charge that the pulse of a neuron that has won leaves on its capacitor, C; losers get none.
+        decrement_injection: charge that the pulse of every update leaves on every capacitor, C.
+        injection_mismatch: standard deviation of the relative error of both per neuron, drawn once per chip.
         thermal_noise: whether each update samples kT/C.
         average_seconds: time constant of the RC that averages decisions (target.average = "ema"), s; None: eta.
     """
@@ -161,6 +168,7 @@ class HomeostasisCell(Part):
     range: SomeVolts | None = None
     leak_seconds: SomeSeconds | None = None
     charge_injection: Coulombs = 0.0
+    decrement_injection: Coulombs = 0.0
     injection_mismatch: Share = 0.0
     thermal_noise: StrictBool = False
     average_seconds: SomeSeconds | None = None
@@ -171,9 +179,13 @@ class HomeostasisCell(Part):
             raise ValueError("range: not given; allowed: the voltage that the bits span to either side")
         if self.rounding == "stochastic" and not self.bits:
             raise ValueError('bits: not given; allowed: at least 1, which rounding = "stochastic" rounds to')
-        if self.injection_mismatch and not self.charge_injection:
+        if self.injection_mismatch and not (self.charge_injection or self.decrement_injection):
             raise ValueError("charge_injection: not given; allowed: a charge, of which injection_mismatch is a share")
-        analog = [key for key in ("leak_seconds", "charge_injection", "thermal_noise") if getattr(self, key)]
+        analog = [
+            key
+            for key in ("leak_seconds", "charge_injection", "decrement_injection", "thermal_noise")
+            if getattr(self, key)
+        ]
         if self.storage == "counter" and analog:
             raise ValueError(f'{analog[0]}: got {getattr(self, analog[0])}, which a "counter" does not have')
         if self.storage == "counter" and not self.bits:

@@ -18,12 +18,16 @@ the differential equation is linear, and S(t) = A d (1 - exp(-t I / (C A))). Bot
 
 what S needs at rest and what it needs to come in time; without gain error the second term is the slewing
 d = C S / (t I). Every method solves (*) for one of its quantities, so that they agree with each other exactly.
+
+V_w and the delays belong to the current for which a circuit is biased (`Resolution.at`). In subthreshold, with slope
+factor n, the sink needs V_c = n U_T ln(I / I_0), and the follower above it V_w = n (V_c + U_T ln(I_lim / I_0)); with I
+and I_lim both r times as large V_w rises by n (n + 1) U_T ln r, and every node charges r times as fast.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -36,7 +40,9 @@ from neurohw.errors import InputError
 Values = TypeVar("Values", float, Numbers, Tensor)
 
 ROOM_TEMPERATURE = 0.02585  # U_T = k T / q at 300 K, V
+SLOPE_FACTOR = 1.3  # n of a transistor in subthreshold, where nothing is known of it
 _NEWTON_STEPS = 12  # the law is convex in S and the start is above the root: 8 steps reach double precision
+FURTHEST = 20.0  # ratio of currents over which the law was compared with ngspice
 LARGEST_EXPONENT = 80.0  # exp() of it still fits single precision; what it stands for is settled by then
 
 
@@ -53,6 +59,8 @@ class Resolution:
         fixed_delay: time before the nodes begin to part, s.
         cell_delay: the same for each competitor, s, for one winner. The common node's capacitance grows with n, and
             what empties it is (k - 1/2) I_lim, so that n competitors with k winners take n / (2 k - 1) times this.
+        unit_current: for which the circuit is biased where ceiling and delays were taken, A; None: not told.
+        slope_factor: n of its transistors in subthreshold.
 
     Raises:
         InputError: a value that is not positive, or a negative delay.
@@ -64,9 +72,11 @@ class Resolution:
     thermal_voltage: float = ROOM_TEMPERATURE
     fixed_delay: float = 0.0
     cell_delay: float = 0.0
+    unit_current: float | None = None
+    slope_factor: float = SLOPE_FACTOR
 
     def __post_init__(self) -> None:
-        for name in ("node_capacitance", "early_voltage", "ceiling", "thermal_voltage"):
+        for name in ("node_capacitance", "early_voltage", "ceiling", "thermal_voltage", "unit_current"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise InputError(f"resolution.{name}: got {value}; allowed: more than 0, finite")
@@ -81,6 +91,42 @@ class Resolution:
         if self.early_voltage is None:
             return math.inf
         return self.early_voltage + (self.ceiling or 0.0)
+
+    def at(self, unit_current: float) -> Resolution:
+        """Return the law of the same circuit, biased for another current.
+
+        V_w' = V_w + n (n + 1) U_T ln r, delays' = delays / r, with r the ratio of the currents; a law that does not
+        say for which current it holds is returned as it is.
+
+        Args:
+            unit_current: A, from 1 / 20 to 20 times the law's own.
+
+        Raises:
+            InputError: a current so far from the law's own that nothing says whether it still holds.
+        """
+        if self.unit_current is None:
+            return self
+        low, high = self.unit_current / FURTHEST, self.unit_current * FURTHEST
+        if not low <= unit_current <= high:
+            wanted = f"--set unit_current={unit_current:g} --set limiter_current={2 * unit_current:g}"
+            raise InputError(
+                f"unit_current: got {unit_current:g} A for a circuit characterised at {self.unit_current:g} A; "
+                f"allowed: {low:g} to {high:g} A, or a circuit characterised there: `neurohw circuit characterise "
+                f"{wanted} --out FILE`"
+            )
+        return self.biased(unit_current)
+
+    def biased(self, unit_current: float) -> Resolution:
+        """Return `at`, however far the current is."""
+        if self.unit_current is None:
+            return self
+        ratio = unit_current / self.unit_current
+        ceiling = self.ceiling
+        if ceiling is not None:
+            rise = self.slope_factor * (self.slope_factor + 1) * self.thermal_voltage * math.log(ratio)
+            ceiling = max(ceiling + rise, self.thermal_voltage)
+        delays = {"fixed_delay": self.fixed_delay / ratio, "cell_delay": self.cell_delay / ratio}
+        return replace(self, ceiling=ceiling, unit_current=unit_current, **delays)
 
     def delay(self, n: int, k: int = 1) -> float:
         """Return the time before n competitors for k places begin to part, s."""

@@ -50,8 +50,12 @@ class Size:
                 raise InputError(f"{name} of a transistor: got {value:g} m; allowed: {low:g} to {high:g} m")
 
     def sigma_threshold(self, a_vt: float) -> float:
-        """Return the threshold's standard deviation, V: A_Vt / sqrt(W L) (Pelgrom 1989), with A_Vt in V m."""
-        return a_vt / math.sqrt(self.width * self.length)
+        """Return the standard deviation of one transistor's threshold, V: A_Vt / sqrt(2 W L), with A_Vt in V m.
+
+        A_Vt is that of the difference of a pair, sigma(V_T1 - V_T2) = A_Vt / sqrt(W L) (Pelgrom 1989, Eq. 5), as
+        foundries state it and as `inputs.a_vt` of a target circuit means it.
+        """
+        return a_vt / math.sqrt(2 * self.width * self.length)
 
 
 def transistor(

@@ -42,7 +42,7 @@ class Aging:
 
         self._state: StateDict = {}
         if retention.drifts:
-            self._state["nu"] = retention.drift_nu + retention.drift_nu_dtod * gauss()
+            self._state["xi"] = gauss()
             self._state["frozen"] = torch.zeros(shape, dtype=torch.bool, device=device)
             self._state["written"] = torch.zeros(shape, dtype=torch.float64, device=device)
         if retention.lifetime:
@@ -104,14 +104,13 @@ class Aging:
 
     def drifted(self, kept: Tensor, index: Tensor | None = None) -> Tensor:
         """Return the weights as they are read now: zero + (w - zero) (t / t0)^-nu, t since each cell's last write."""
-        if "nu" not in self._state or self.now.item() <= self.retention.drift_t0:
+        if "xi" not in self._state or self.now.item() <= self.retention.drift_t0:
             return kept
-        nu, age = self._state["nu"], self._age()
+        xi, age = self._state["xi"], self._age()
         if index is not None:
-            nu, age = nu.view(-1)[index], age.view(-1)[index]
-        if self.retention.drift_nu_state:
-            low, high = self._bounds
-            nu = nu + self.retention.drift_nu_state * ((kept - low) / (high - low) - 0.5)
+            xi, age = xi.view(-1)[index], age.view(-1)[index]
+        low, high = self._bounds
+        nu = self.retention.exponents((kept - low).div_(high - low), self._share(kept), xi)
         grown = (age / self.retention.drift_t0).clamp_(min=1.0).to(kept.dtype)
         drifted = (kept - self._zero).mul_(grown.pow(-nu)).add_(self._zero)
         frozen = self._state["frozen"] if index is None else self._state["frozen"].view(-1)[index]
@@ -121,14 +120,20 @@ class Aging:
         """Let the time of so many reads pass, which only 1/f noise notices; return whether that changed the cells."""
         return self.flicker is not None and self.flicker.elapse(times * self.retention.read_time)
 
-    def flickering(self, weights: Tensor) -> Tensor:
-        """Return weights with their 1/f noise of now: zero + (w - zero) (1 + c n), never below no conductance."""
+    def flickering(self, kept: Tensor, weights: Tensor) -> Tensor:
+        """Return weights with their 1/f noise of now: zero + (w - zero) (1 + Q n), never below no conductance.
+
+        Args:
+            kept: the weights as written, which Q may depend on; weights: as they are by now.
+        """
         if self.flicker is None:
             return weights
-        span = self.retention.read_time
-        strength = self.retention.read_noise_1f / math.sqrt(math.log((1 + span) / (2 * span)))
-        factor = self.flicker.noise().mul_(strength).add_(1).clamp_(min=0)
+        factor = self.flicker.noise().mul_(self.retention.flicker(self._share(kept))).add_(1).clamp_(min=0)
         return factor.mul_(weights - self._zero).add_(self._zero)
+
+    def _share(self, kept: Tensor) -> Tensor:
+        """Return G / g_max."""
+        return (kept - self._zero).abs_().div_(self._bounds[1] - self._zero)
 
     def _age(self) -> Tensor:
         return (self.now.item() - self._state["written"]).float()  # the difference in double precision

@@ -88,8 +88,10 @@ def lost_in_aihwkit(model: DeviceModel) -> list[str]:
     too: of a drift that all devices have in common the same is left, but not of spreads, walks and a rest of their own.
     """
     retention, faults = model.retention_parameters(), model.fault_rates()
-    lost = [key for key in ("drift_nu_state", "relaxation", "read_noise_1f") if getattr(retention, key)]
-    lost += ["drift_nu_dtod"] if retention.drift_nu_dtod and not (model.signed and retention.drift_nu) else []
+    of_conductance = ("drift_nu_state", "drift_nu_log", "drift_nu_dtod_log")
+    lost = [key for key in (*of_conductance, "relaxation", "read_noise_1f") if getattr(retention, key)]
+    mean, spread = retention.middle
+    lost += ["drift_nu_dtod"] if spread and not (model.signed and mean) else []
     if not model.signed:
         lost += ["diffusion"] if retention.diffusion else []
         lost += ["rest"] if retention.lifetime and retention.rest else []
@@ -184,9 +186,10 @@ def _set_retention(device: Any, model: DeviceModel) -> None:
     for name in _RETENTION:
         setattr(device, name, getattr(retention, name))
     device.reset = retention.rest
-    if retention.drift_nu:
-        device.drift.nu, device.drift.t_0 = retention.drift_nu, retention.drift_t0
-        device.drift.nu_dtod = retention.drift_nu_dtod / retention.drift_nu  # aihwkit's is relative
+    mean, spread = retention.middle
+    if mean:
+        device.drift.nu, device.drift.t_0 = mean, retention.drift_t0
+        device.drift.nu_dtod = spread / mean  # aihwkit's is relative
 
 
 def _pulse_table(device: Any, law: str, quantity: Any) -> dict[str, Any]:

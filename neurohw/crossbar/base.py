@@ -8,7 +8,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -69,16 +69,46 @@ def _signed_sum(parts: Iterable[Tensor]) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Serial:
+    """What a write does one after the other, apart from the trains that all lines get at once.
+
+    Args:
+        cell_pulses: of the pulses, those given to one cell after the other (write and verify, carry, refresh).
+        readings: of one cell after the other (to verify it, to look whether it is full).
+        columns: of a hidden array, read one after the other, each over all outputs.
+        column_pulses: of the pulses, those given to the cells of one column after the other (transfers).
+        column_slots, column_slots_in_turn: time slots of these, where rises and falls of a column are given at the same
+            time, or one after the other.
+    """
+
+    cell_pulses: int = 0
+    readings: int = 0
+    columns: int = 0
+    column_pulses: int = 0
+    column_slots: int = 0
+    column_slots_in_turn: int = 0
+
+    def __add__(self, other: Serial) -> Serial:
+        """Return what both do."""
+        return Serial(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Serial)))
+
+
+_NOTHING = Serial()
+
+
+@dataclass(frozen=True)
 class Writes:
     """What a write cost, as far as the array can tell.
 
     Args:
         pulses_up: potentiating pulses given to cells, or None where the back-end cannot count them.
         pulses_down: depressing pulses, likewise.
+        serial: what was done apart from the trains of all lines.
     """
 
     pulses_up: int | None = None
     pulses_down: int | None = None
+    serial: Serial = _NOTHING
 
     def __add__(self, other: Writes) -> Writes:
         """Return the pulses of both; None where one of them cannot count."""
@@ -86,7 +116,9 @@ class Writes:
         def added(a: int | None, b: int | None) -> int | None:
             return None if a is None or b is None else a + b
 
-        return Writes(added(self.pulses_up, other.pulses_up), added(self.pulses_down, other.pulses_down))
+        ours, theirs = self.serial, other.serial
+        serial = ours if theirs is _NOTHING else theirs if ours is _NOTHING else ours + theirs
+        return Writes(added(self.pulses_up, other.pulses_up), added(self.pulses_down, other.pulses_down), serial)
 
     @staticmethod
     def total(parts: Iterable[Writes]) -> Writes:

@@ -135,7 +135,7 @@ class CellBank:
         One rule with and without wires: a cell below the weight of no conductance, as spreads of bounds make some,
         loads no line and counts with its sign, so that wires of no resistance change nothing.
         """
-        weights = self.aging.flickering(self.seen)
+        weights = self.aging.flickering(self.kept, self.seen)
         if self._wires is None:
             return weights
         if self._drop is None or self._changes >= _DROP_EVERY:

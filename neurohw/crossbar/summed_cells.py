@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.base import Product, StateDict, Writes, require_finite
+from neurohw.crossbar.base import Product, Serial, StateDict, Writes, require_finite
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero, whole_counts
 from neurohw.crossbar.unit_cells import UnitCell
@@ -190,7 +190,11 @@ class Transfer(UnitCell):
         if self._chop:
             self._flip(columns)
         rows = torch.arange(total.shape[0], device=total.device)[:, None] * n_pre
-        return self.slow.pulse(list(whole_counts(whole, (rows + columns).view(-1))))
+        writes = self.slow.pulse(list(whole_counts(whole, (rows + columns).view(-1))))
+        rises, falls = whole.clamp(min=0).amax(0), whole.clamp(max=0).amin(0).neg_()  # a column takes its longest train
+        in_turn, at_once = torch.stack([(rises + falls).sum(), torch.maximum(rises, falls).sum()]).int().tolist()
+        pulses = (writes.pulses_up or 0) + (writes.pulses_down or 0)
+        return writes + Writes(0, 0, Serial(0, 0, len(columns), pulses, at_once, in_turn))
 
     def _referred(self, found: Tensor, columns: Tensor) -> Tensor:
         """Return the read less the dynamic reference, and go on averaging."""

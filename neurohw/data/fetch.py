@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import httpx
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from neurohw.data.download import download
-from neurohw.data.idx import GZIP_MAGIC, check_md5, unpack
+from neurohw.data.idx import check_md5, unpack
 from neurohw.data.lookup import find_file, places
-from neurohw.data.registry import idx_dataset
+from neurohw.data.registry import LARGEST_PACKED, idx_dataset
 from neurohw.errors import DataError, InputError, NeurohwError
-
-TIMEOUT = 30.0  # s, without a sign of life from the server
+from neurohw.reading import GZIP, read_bytes
 
 Bring = Callable[[str, Path], Path]  # a file's name and the folder to bring it to -> the `.part` brought
 
@@ -66,8 +63,8 @@ def fetch(
 def _opened(source: str, progress: bool) -> Iterator[Bring]:
     folder = Path(source)
     if source.startswith(("http://", "https://")):
-        with httpx.Client(follow_redirects=True, timeout=TIMEOUT) as client, _progress_bar(progress) as bar:
-            yield partial(_download, client, bar, source.rstrip("/"))
+        with _progress_bar(progress) as bar:
+            yield partial(_download, bar, source.rstrip("/"))
     elif folder.is_dir():
         yield partial(_copy, folder)
     else:
@@ -109,15 +106,15 @@ def _copy(source: Path, file: str, folder: Path) -> Path:
     found = find_file(source, file)
     if found is None:
         raise InputError(f"--from {source}: lacks {file}.gz (or {file})")
-    with found.open("rb") as opened:
-        gzipped = opened.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-    part = folder / f"{file}{'.gz' if gzipped else ''}.part"
-    shutil.copyfile(found, part)
+    content = read_bytes(found, LARGEST_PACKED)
+    part = folder / f"{file}{'.gz' if content.startswith(GZIP) else ''}.part"
+    part.write_bytes(content)
     return part
 
 
-def _download(client: httpx.Client, bar: Progress, source: str, file: str, folder: Path) -> Path:
+def _download(bar: Progress, source: str, file: str, folder: Path) -> Path:
     part = folder / f"{file}.gz.part"
     task = bar.add_task(file, total=None)
-    download(client, f"{source}/{part.stem}", part, lambda done, total: bar.update(task, completed=done, total=total))
+    url = f"{source}/{part.stem}"
+    download(url, part, LARGEST_PACKED, lambda done, total: bar.update(task, completed=done, total=total))
     return part

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import math
-import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurohw.data.registry import IdxFile, identify, remedy
+from neurohw.data.registry import LARGEST, LARGEST_PACKED, IdxFile, identify, remedy
 from neurohw.errors import DataError
+from neurohw.reading import GZIP, content_of, gunzipped
 
-GZIP_MAGIC = b"\x1f\x8b"
 UBYTE_MAGIC = 0x0800  # plus the number of axes: 2049 for labels, 2051 for images
 KINDS = {UBYTE_MAGIC + 1: "labels", UBYTE_MAGIC + 3: "images"}
 
@@ -42,17 +40,18 @@ def unpack(path: Path) -> bytes:
     """Return a file's content, decompressed if its first bytes say that it is gzipped.
 
     Raises:
-        DataError: it cannot be read, or not decompressed; the message leaves naming the file to the caller.
+        DataError: it cannot be read, or not decompressed, or is larger than any file of the registry; the message
+            leaves naming the file to the caller.
     """
     try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"found a file that cannot be read ({error.strerror})") from error
-    if not raw.startswith(GZIP_MAGIC):
+        raw = content_of(path, LARGEST_PACKED)
+    except ValueError as error:
+        raise DataError(f"found a file that {error}") from error
+    if not raw.startswith(GZIP):
         return raw
     try:
-        return gzip.decompress(raw)
-    except (OSError, EOFError, zlib.error) as error:
+        return gunzipped(raw, LARGEST)
+    except ValueError as error:
         raise DataError(
             f"found a truncated or corrupt gzip file of {len(raw)} bytes ({error}), expected a whole one"
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from neurohw.errors import InputError
@@ -25,6 +26,11 @@ class IdxFile:
     name: str
     shape: tuple[int, ...]
     md5: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of the unpacked file: a header of four for the magic number and for each axis, and the values."""
+        return 4 * (1 + len(self.shape)) + math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,10 @@ IDX_DATASETS = {
         ),
     ),
 }
+
+
+LARGEST = max(file.size for dataset in IDX_DATASETS.values() for file in dataset.files)  # bytes, unpacked
+LARGEST_PACKED = LARGEST + LARGEST // 100 + 2**16  # gzip's own words, where nothing can be packed
 
 
 def idx_dataset(name: str) -> IdxDataset:

@@ -184,9 +184,7 @@ def drift_curves(
     g_max: float,
     g_origin: float = 0.0,
 ) -> DriftCurves:
-    """Return G(t) = G' + (G(t0) - G') (max(t, t0) / t0)^-nu with nu of each device.
-
-    nu = drift_nu + drift_nu_state (s - 1/2) + drift_nu_dtod * xi, never below 0, s = (G(t0) - g_min) / (g_max - g_min).
+    """Return G(t) = G' + (G(t0) - G') (max(t, t0) / t0)^-nu with nu of each device, see `Retention`.
 
     Args:
         retention: the exponents and t0.
@@ -199,7 +197,8 @@ def drift_curves(
     """
     state = torch.from_numpy((start - g_min) / (g_max - g_min))[:, None]
     xi = torch.randn(len(start), devices, generator=generator, dtype=torch.float64)
-    nu = (retention.drift_nu + retention.drift_nu_state * (state - 0.5) + retention.drift_nu_dtod * xi).clamp(min=0.0)
+    share = torch.from_numpy((start - g_origin) / (g_max - g_origin))[:, None].abs()
+    nu = retention.exponents(state.expand_as(xi), share.expand_as(xi), xi)
     elapsed = np.maximum(seconds, retention.drift_t0) / retention.drift_t0
     curves = g_origin + (start - g_origin)[:, None, None] * elapsed ** -nu.numpy()[:, :, None]
     return DriftCurves(seconds, start, curves.mean(1), curves.std(1, ddof=1) if devices > 1 else 0 * curves.mean(1))

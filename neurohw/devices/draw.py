@@ -92,7 +92,7 @@ def draw_drift(ax: Axes, data: Characteristics) -> None:
     retention = data.device.retention_parameters()
     ax.set_xscale("log")
     ax.set_ylim(0, 1.1 * drift.start.max() * scale)
-    ax.set_title(f"Drift, ν = {retention.drift_nu:.3g}" if retention.drifts else "Drift: none in this model")
+    ax.set_title(f"Drift, ν = {retention.middle[0]:.3g}" if retention.drifts else "Drift: none in this model")
     ax.set_xlabel("Time since the write, s")
     ax.set_ylabel(f"Conductance, {unit}")
     ax.grid(True)

@@ -6,22 +6,34 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 from neurohw.errors import InputError
+
+_SIGNED = ("rest", "drift_nu_state", "drift_nu_log", "drift_nu_dtod_log", "read_noise_1f_power")
+_LEAST_SHARE = 1e-7  # of g_max, below which an exponent depends on the conductance no more
 
 
 @dataclass(frozen=True)
 class Retention:
     """How a population of cells ages; zeros mean that the effect is absent.
 
-    Drift: G(t) = G(t0) (t / t0)^-nu, t since the last write (Le Gallo & Sebastian 2020, 10.1088/1361-6463/ab7794).
+    Drift: G(t) = G(t0) (t / t0)^-nu, t since the last write (Le Gallo & Sebastian 2020, 10.1088/1361-6463/ab7794). The
+    exponents of devices are Gaussian, without their sign; mean and spread may depend on the conductance G as written,
+    each within its limits, with s = (G - g_min) / (g_max - g_min) and e = ln(2 G / g_max):
+
+        mean = drift_nu + drift_nu_state (s - 1/2) + drift_nu_log e,    spread = drift_nu_dtod + drift_nu_dtod_log e.
+
     Decay: w relaxes to `rest` with time constant `lifetime`. Diffusion: a random walk of sigma `diffusion` sqrt(t).
     Relaxation: after a write the weight settles away by a Gaussian of sigma `relaxation` within seconds.
 
     Args:
         drift_nu: mean exponent at the middle of the range.
-        drift_nu_dtod: its device-to-device standard deviation, absolute.
-        drift_nu_state: by how much nu changes from g_min to g_max (negative: high conductances drift less): nu +
-            drift_nu_state (s - 1/2), s = (G - g_min) / (g_max - g_min), G as written.
+        drift_nu_dtod: its device-to-device standard deviation, absolute, there.
+        drift_nu_state: by how much nu changes from g_min to g_max (negative: high conductances drift less).
+        drift_nu_log, drift_nu_dtod_log: by how much mean and spread change per e-fold of the conductance.
+        drift_nu_least, drift_nu_most, drift_nu_dtod_least, drift_nu_dtod_most: limits of mean and spread.
         drift_t0: seconds after a write from which the law holds.
         lifetime: seconds, mean time constant of the decay; 0: none.
         lifetime_dtod: its device-to-device spread, relative.
@@ -31,7 +43,8 @@ class Retention:
         relaxation: weight units; relaxation_time: seconds after which it is (1 - 1/e) done.
         read_noise_1f: standard deviation of 1/f noise, relative to the conductance, at 1 s after the write; it grows
             with sqrt(log((t + t_read) / (2 t_read))) (Nandakumar et al. 2019, as aihwkit's PCM model), and hardly
-            moves from one read to the next (`neurohw.crossbar.flicker`).
+            moves from one read to the next (`neurohw.crossbar.flicker`). At half of g_max where it depends on G.
+        read_noise_1f_power: p of a factor (2 G / g_max)^p; read_noise_1f_most: its most at 1 s.
         read_time: t_read, seconds: the time that a read takes, as far as 1/f noise is concerned.
 
     Raises:
@@ -41,6 +54,12 @@ class Retention:
     drift_nu: float = 0.0
     drift_nu_dtod: float = 0.0
     drift_nu_state: float = 0.0
+    drift_nu_log: float = 0.0
+    drift_nu_least: float = 0.0
+    drift_nu_most: float = math.inf
+    drift_nu_dtod_log: float = 0.0
+    drift_nu_dtod_least: float = 0.0
+    drift_nu_dtod_most: float = math.inf
     drift_t0: float = 1.0
     lifetime: float = 0.0
     lifetime_dtod: float = 0.0
@@ -50,19 +69,64 @@ class Retention:
     relaxation: float = 0.0
     relaxation_time: float = 1.0
     read_noise_1f: float = 0.0
+    read_noise_1f_power: float = 0.0
+    read_noise_1f_most: float = math.inf
     read_time: float = 250e-9
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            signed = field.name in ("rest", "drift_nu_state")
-            if not math.isfinite(value) or (value < 0 and not signed):
+            unlimited = field.name.endswith("_most") and value == math.inf
+            if not (math.isfinite(value) or unlimited) or (value < 0 and field.name not in _SIGNED):
                 raise InputError(f"retention: {field.name} must be a finite number of at least 0, but got {value!r}")
         for name in ("drift_t0", "relaxation_time", "read_time"):
             if getattr(self, name) <= 0:
                 raise InputError(f"retention: {name} must be positive, but got {getattr(self, name)!r}")
+        for name in ("drift_nu", "drift_nu_dtod"):
+            least, most = getattr(self, f"{name}_least"), getattr(self, f"{name}_most")
+            if least > most:
+                raise InputError(f"retention: {name}_least must be at most {name}_most, {most:g}, but got {least!r}")
 
     @property
     def drifts(self) -> bool:
         """Whether any exponent can differ from zero."""
-        return self.drift_nu != 0 or self.drift_nu_dtod > 0 or self.drift_nu_state != 0
+        numbers = (self.drift_nu, self.drift_nu_state, self.drift_nu_log, self.drift_nu_least)
+        spreads = (self.drift_nu_dtod, self.drift_nu_dtod_log, self.drift_nu_dtod_least)
+        return any((*numbers, *spreads))
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Mean and spread of nu in the middle of the range."""
+        mean = min(max(self.drift_nu, self.drift_nu_least), self.drift_nu_most)
+        return mean, min(max(self.drift_nu_dtod, self.drift_nu_dtod_least), self.drift_nu_dtod_most)
+
+    def exponents(self, state: Tensor, share: Tensor, xi: Tensor) -> Tensor:
+        """Return nu of each device.
+
+        Args:
+            state: s, (G - g_min) / (g_max - g_min) as written.
+            share: G / g_max as written.
+            xi: how many standard deviations the device is from the mean one.
+        """
+        mean = torch.full_like(share, self.drift_nu)
+        spread = torch.full_like(share, self.drift_nu_dtod)
+        if self.drift_nu_state:
+            mean.add_(state - 0.5, alpha=self.drift_nu_state)
+        if self.drift_nu_log or self.drift_nu_dtod_log:
+            fold = share.clamp(min=_LEAST_SHARE).mul_(2).log_()
+            mean.add_(fold, alpha=self.drift_nu_log)
+            spread.add_(fold, alpha=self.drift_nu_dtod_log)
+        spread.clamp_(self.drift_nu_dtod_least, self.drift_nu_dtod_most)
+        return mean.clamp_(self.drift_nu_least, self.drift_nu_most).add(spread * xi).abs_()
+
+    def flicker(self, share: Tensor) -> Tensor:
+        """Return Q, the standard deviation of 1/f noise over the conductance per sqrt(log((t + t_read) / (2 t_read))).
+
+        Args:
+            share: G / g_max as written.
+        """
+        at_one_second = torch.full_like(share, self.read_noise_1f)
+        if self.read_noise_1f_power:
+            at_one_second.mul_(share.clamp(min=_LEAST_SHARE).mul_(2).pow_(self.read_noise_1f_power))
+        growth = math.sqrt(math.log((1 + self.read_time) / (2 * self.read_time)))
+        return at_one_second.clamp_(max=self.read_noise_1f_most).div_(growth)

@@ -121,6 +121,12 @@ class RetentionTable(Table):
     drift_nu: Plain | None = None
     drift_nu_dtod: Plain | None = None
     drift_nu_state: Signed | None = None
+    drift_nu_log: Signed | None = None
+    drift_nu_least: Plain | None = None
+    drift_nu_most: Plain | None = None
+    drift_nu_dtod_log: Signed | None = None
+    drift_nu_dtod_least: Plain | None = None
+    drift_nu_dtod_most: Plain | None = None
     drift_t0: Seconds | None = None
     lifetime: Seconds | None = None
     lifetime_dtod: Plain | None = None
@@ -130,6 +136,8 @@ class RetentionTable(Table):
     relaxation: Plain | None = None
     relaxation_time: Seconds | None = None
     read_noise_1f: Plain | None = None
+    read_noise_1f_power: Signed | None = None
+    read_noise_1f_most: Plain | None = None
     read_time: Seconds | None = None
 
 

@@ -19,6 +19,7 @@ Events, per phase of the clock, under the array's name:
     train_bits                  random bits of the trains, sampled likewise: one for each line of a tile and slot (which
                                 both polarities share)
     outer_products              vectors x terms that the array wrote itself; else they are `macs` under "digital"
+    verifying_reads             cells read one by one, to verify them or to look whether they are full
     programmed_cells            cells that `increment` is asked to change, or that `program` verifies
 and under "digital": `adds` (digital biases and partial sums of tiles), `macs` and `optimizer_words` of products that
 are summed digitally; under "buffer": `bits` (codes to DACs, codes from ADCs), `interconnect_bits` (outputs to the next
@@ -31,20 +32,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from neurohw.clock import Clock
-from neurohw.crossbar.base import OuterProducts, SynapseArray, Writes
-from neurohw.energy.inside import SiemensOf, Tiles, hidden_reads, line_conductances
+from neurohw.crossbar.base import OuterProducts, Serial, SynapseArray, Writes
+from neurohw.energy.inside import SiemensOf, Tiles, hidden_column, line_conductances
 from neurohw.energy.ledger import EnergyLedger, Entry
-from neurohw.energy.polarities import POLARITIES, Polarities, event_of
 from neurohw.energy.side import Converters, Side
-from neurohw.energy.trains import LineByLine, Lines, Trains, expected_trains, line_events
+from neurohw.energy.trains import Trains
+from neurohw.energy.write_counter import WriteCounter
 
 SNAPSHOT_UPDATES = 250  # updates between two looks at the conductances
-
-ALL_LOOKED_AT, SAMPLED_EVERY = 100, 4  # updates whose trains are looked at: the first, then one in so many for all
 
 
 @dataclass(frozen=True)
@@ -89,8 +87,8 @@ class ArrayMeter:
         self._forward = Side(n_pre, self.tiles.columns, settings.converters, False, weighs, array.device)
         self._backward = Side(n_post, self.tiles.rows, settings.converters, True, weighs, array.device)
         self.updates, self._written = 0, False  # written since the last time that passed
-        self._scratch: dict[torch.Size, Tensor] = {}
-        self._before = hidden_reads(self.tiles)
+        self._writes = WriteCounter(self.tiles, array.shape, settings.trains, self._count)
+        self._hidden = hidden_column(self.tiles)  # siemens
         ledger.attach(self)
 
     @property
@@ -118,44 +116,18 @@ class ArrayMeter:
 
     def updated(self, products: OuterProducts, rate: float, writes: Writes) -> None:
         """An update: parallel trains, or products summed digitally and cells written one by one."""
-        trains = self.settings.trains
-        gain = 0.0 if trains is None else rate * products.scale * trains.gain / trains.output_scale
-        if trains is None or trains.kind == "parallel":
-            self._count("outer_products", products.batch * len(products.terms))
-        if trains is None or gain == 0.0:
-            self._pulses(writes)
-        elif trains.kind == "parallel":
-            self._parallel(products, gain, trains, writes)
-        else:
-            cells = self.shape[0] * self.shape[1] * len(products.terms)
-            self._count("macs", products.batch * cells, "digital")
-            self._count("optimizer_words", trains.words * cells, "digital")
-            self._serial(self._pulses(writes))
-        self._changed()
+        self._writes.updated(products, rate, writes, self.updates)
+        self._changed(writes.serial)
 
     def incremented(self, delta: Tensor, writes: Writes) -> None:
-        """A digitally computed change [n_post, n_pre], written line by line, the shorter side's lines one at a time."""
-        trains = self.settings.trains
-        self._count("programmed_cells", int(torch.count_nonzero(delta)))
-        if trains is None:
-            self._pulses(writes)
-        else:
-            line = LineByLine.of(delta, trains.granularity * trains.output_scale)
-            given = self._pulses(writes, line.up * trains.gain, line.down * trains.gain)
-            lines, others = min(self.shape), max(self.shape)
-            for way in POLARITIES:
-                slots, selected = line.slots(way, trains.pair)
-                selected *= trains.crossbars
-                self._slots(slots, way)
-                self._count_lines("line_pulses", selected + given, way)  # the line's own, and those that it meets
-                self._count_lines("half_selected", max(0.0, selected * others + given * (lines - 2)), way)
-        self._changed()
+        """A digitally computed change [n_post, n_pre]."""
+        self._writes.incremented(delta, writes)
+        self._changed(writes.serial)
 
     def programmed(self, weights: Tensor, writes: Writes) -> None:
         """Weights written and verified, cell by cell."""
-        self._count("programmed_cells", weights.numel())
-        self._serial(self._pulses(writes))
-        self._changed()
+        self._writes.programmed(weights, writes)
+        self._changed(writes.serial)
 
     def aged(self, seconds: float) -> None:
         """Time passed; cells that age without being written are looked at anew."""
@@ -169,7 +141,6 @@ class ArrayMeter:
         tiles = (len(self.tiles.rows), len(self.tiles.columns))
         yield from self._of_reads(self._forward, "reads", tiles, self.settings.bias_adds, forward)
         yield from self._of_reads(self._backward, "reads_transposed", tiles[::-1], 0, backward)
-        yield from self._of_hidden_reads()
 
     def _of_reads(
         self, side: Side, event: str, tiles: tuple[int, int], bias_adds: int, sums: Tensor | None
@@ -189,96 +160,44 @@ class ArrayMeter:
         for phase, siemens in side.conductance(sums).items():
             yield self.name, phase, "read_conductance", siemens
 
-    def _of_hidden_reads(self) -> Iterator[Entry]:
-        """Yield the reads of a transfer remedy's hidden array, which are part of its updates."""
-        now, before, phase = hidden_reads(self.tiles), self._before, "update"
-        code_in, code_out = self.settings.converters.codes
-        dac, adc = now.dac - before.dac, now.adc - before.adc
-        yield self.name, phase, "reads", now.vectors - before.vectors
-        yield self.name, phase, "dac_conversions", dac
-        yield self.name, phase, "adc_conversions", adc
-        yield self.name, phase, "read_conductance", now.siemens - before.siemens
-        yield "digital", phase, "optimizer_words", now.words - before.words
-        yield "buffer", phase, "bits", dac * code_in + adc * code_out
-
     def state_dict(self) -> dict[str, Any]:
         """Return both sides, the conductances looked at last, and when that was."""
         sums = {} if self._sums is None else {"pre": self._sums[0].clone(), "post": self._sums[1].clone()}
         sides = {"forward": self._forward.state_dict(), "backward": self._backward.state_dict()}
-        return {**sides, "sums": sums, "updates": self.updates, "written": self._written}
+        return {**sides, "sums": sums, "hidden": self._hidden, "updates": self.updates, "written": self._written}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore `state_dict`; the array's own state holds what its hidden cells have done since it was made."""
+        """Restore `state_dict`."""
         self._forward.load_state_dict(state["forward"])
         self._backward.load_state_dict(state["backward"])
         if self._sums is not None:
             device = self._sums[0].device
             self._sums = state["sums"]["pre"].to(device), state["sums"]["post"].to(device)
-        self.updates, self._written = state["updates"], state["written"]
+        self._hidden, self.updates, self._written = state["hidden"], state["updates"], state["written"]
 
-    def _parallel(self, products: OuterProducts, gain: float, trains: Trains, writes: Writes) -> None:
-        """Count the trains of all terms, crossbar by crossbar; all crossbars pulse at the same time."""
-        counted = writes.pulses_up is not None
-        weight = SAMPLED_EVERY if counted and trains.fast_rate is None and self.updates >= ALL_LOOKED_AT else 1
-        if self.updates % weight:
-            self._pulses(writes)
+    def _read_one_by_one(self, serial: Serial) -> None:
+        """Count cells that a write reads one after the other, and columns of a hidden array."""
+        rows, columns = self.tiles.mean_shape
+        inputs, outputs = serial.readings + serial.columns * columns, serial.readings + serial.columns * rows
+        if not inputs:
             return
-        known: dict[tuple[int, int], Lines] = {}  # both phases of EP may have the same inputs
-
-        def lines(values: Tensor, part: slice) -> Lines:
-            key = id(values), part.start
-            if key not in known:
-                known[key] = Lines.of(values[:, part], self._scratch)
-            return known[key]
-
-        found = [
-            [expected_trains(lines(term.post, rows), lines(term.pre, columns), gain * term.sign, trains,
-                             polarity=not counted)
-             for rows, columns, _ in self.tiles.blocks()]
-            for term in products.terms
-        ]  # fmt: skip
-        for way in POLARITIES:
-            for event, count in line_events(found, way, trains.crossbars).items():
-                self._count_lines(event, weight * count, way)
-        self._count("train_bits", weight * sum(part.bits for parts in found for part in parts))
-        both, net = (trains.crossbars * sum(getattr(part, name) for parts in found for part in parts)
-                     for name in ("coincidences", "net"))  # fmt: skip
-        given = self._pulses(writes, (both + net) / 2, (both - net) / 2)
-        if trains.fast_rate is not None:  # what the fast array did not get, transfers gave to the slow one
-            self._serial(max(0.0, given - both), slots=False)
-
-    def _serial(self, pulses: float, slots: bool = True) -> None:
-        """Count pulses given to one cell after the other, over its two lines; all others on them are half selected."""
-        rows = sum(part.stop - part.start for part in self.tiles.rows) / len(self.tiles.rows)
-        columns = sum(part.stop - part.start for part in self.tiles.columns) / len(self.tiles.columns)
-        for way in POLARITIES:
-            self._count_lines("half_selected", pulses * (rows + columns - 2), way)
-            self._count_lines("line_pulses", 2 * pulses, way)
-            if slots:
-                self._slots(pulses, way)
-
-    def _slots(self, slots: float, way: Polarities) -> None:
-        """Count slots of trains that cannot be shorter."""
-        self._count_lines("pulse_slots", slots, way)
-        self._count_lines("longest_slots", slots, way)
-
-    def _count_lines(self, event: str, count: float, way: Polarities) -> None:
-        self._count(event_of(event, way), count)
-
-    def _pulses(self, writes: Writes, up: float = 0.0, down: float = 0.0) -> float:
-        """Count the pulses that the array counted, else those expected, and return how many."""
-        if writes.pulses_up is not None and writes.pulses_down is not None:
-            up, down = writes.pulses_up, writes.pulses_down
-        elif self.settings.trains is not None and self.settings.trains.pair:
-            up, down = up + down, 0.0
-        self._count("pulses_up", up)
-        self._count("pulses_down", down)
-        return up + down
+        code_in, code_out = self.settings.converters.codes
+        self._count("verifying_reads", serial.readings)
+        self._count("reads", serial.columns / self.tiles.number)
+        self._count("dac_conversions", inputs)
+        self._count("adc_conversions", outputs)
+        self._count("adds", serial.readings, "digital")  # what is read less what is wanted
+        self._count("optimizer_words", 2 * serial.columns * rows, "digital")  # of the sum of what is transferred
+        self._count("bits", inputs * code_in + outputs * code_out, "buffer")
+        if self._sums is not None:
+            of_a_weight = float(self._sums[0].sum()) / (self.shape[0] * self.shape[1])
+            self._count("read_conductance", serial.readings * of_a_weight + serial.columns * self._hidden)
 
     def _count(self, event: str, count: float, component: str = "") -> None:
         self._ledger.record(component or self.name, self._clock.phase, event, count)
 
-    def _changed(self) -> None:
+    def _changed(self, serial: Serial) -> None:
+        self._read_one_by_one(serial)
         self.updates, self._written = self.updates + 1, True
         if self.updates % SNAPSHOT_UPDATES == 0:
             self._look()
@@ -289,3 +208,4 @@ class ArrayMeter:
             self._forward.settle(self._sums[0])
             self._backward.settle(self._sums[1])
             self._sums = line_conductances(self.tiles, self.settings.siemens_of)
+            self._hidden = hidden_column(self.tiles)

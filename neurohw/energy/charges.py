@@ -181,6 +181,7 @@ _TIME = Elsewhere()
 ARRAY_RULES: dict[str, Rule] = {
     "reads": _CONVERTED,
     "reads_transposed": _CONVERTED,
+    "verifying_reads": _CONVERTED,
     "dac_conversions": _dac,
     "adc_conversions": _adc,
     "read_conductance": _conduction,

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,6 +31,16 @@ class Tiles:
         """Return the tiles of an array, itself if it has none."""
         grid = getattr(array, "grid", [[array]])
         return cls(grid, _slices(row[0].shape[0] for row in grid), _slices(tile.shape[1] for tile in grid[0]))
+
+    @property
+    def number(self) -> int:
+        """How many there are."""
+        return len(self.rows) * len(self.columns)
+
+    @property
+    def mean_shape(self) -> tuple[float, float]:
+        """Outputs and inputs of a tile, on average."""
+        return self.rows[-1].stop / len(self.rows), self.columns[-1].stop / len(self.columns)
 
     def blocks(self) -> Iterator[tuple[slice, slice, SynapseArray]]:
         """Yield (rows, columns, crossbar)."""
@@ -79,38 +88,14 @@ def visible(banks: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: bank for name, bank in banks.items() if not name.startswith(_HIDDEN)}
 
 
-@dataclass(frozen=True)
-class HiddenReads:
-    """Reads of a hidden fast array, column by column, since the array was made.
-
-    Args:
-        vectors: columns read, on average over the tiles; dac, adc: conversions.
-        words: words of the digital sum read and written.
-        siemens: conductance driven, with the fast cells as they are now.
-    """
-
-    vectors: float = 0.0
-    dac: float = 0.0
-    adc: float = 0.0
-    words: float = 0.0
-    siemens: float = 0.0
-
-
-def hidden_reads(tiles: Tiles) -> HiddenReads:
-    """Return what transfers have read so far: as many columns each, every so many writes."""
-    columns = dac = adc = siemens = 0.0
-    count = 0
+def hidden_column(tiles: Tiles) -> float:
+    """Return the conductance of a column of a remedy's hidden cells now, siemens, on average; 0 without such cells."""
+    total, columns = 0.0, 0
     for _, _, array in tiles.blocks():
-        count += 1
-        cells: Any = getattr(array, "cells", None)
-        if not hasattr(cells, "fast"):
-            continue
-        done = int(cells.buffers["count"][0]) // cells._every * cells._columns
-        n_post, n_pre = array.shape
-        columns, dac, adc = columns + done, dac + done * n_pre, adc + done * n_post
-        fast = [float(bank.conductances().sum()) for bank in cells.fast.banks.values()] if done else []
-        siemens += done * sum(fast) / n_pre
-    return HiddenReads(columns / count, dac, adc, 2 * adc, siemens)
+        columns += array.shape[1]
+        conductances = getattr(array, "conductances", dict)
+        total += sum(float(bank.sum()) for name, bank in conductances().items() if name.startswith(_HIDDEN))
+    return total / columns
 
 
 def writes_per_cell(array: SynapseArray) -> dict[str, float] | None:

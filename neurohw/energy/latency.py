@@ -45,9 +45,10 @@ def latency(counts: Counts, prices: Prices) -> Latency:
     """Return how long every phase takes.
 
     A read: t_read, then `columns_per_adc` conversions one after the other, for each pass; tiles beyond `tiles_at_once`
-    wait. A network that settles by itself: the settle time and one round of conversions, each time. An update: its time
-    slots, all arrays at once; high: no train ends early. A decision: t_kWTA, all competitors at once, or as long as
-    spiking neurons took for it. Digital operations: the table's time each.
+    wait. Cells that are verified: a read and a conversion each. A network that settles by itself: the settle time and
+    one round of conversions, each time. An update: its time slots, all arrays at once; high: no train ends early. A
+    decision: t_kWTA, all competitors at once, or as long as spiking neurons took for it. Digital operations: the
+    table's time each.
     """
     names = {phase for by_phase in counts.values() for phase in by_phase}
     facts = prices.facts.arrays
@@ -80,6 +81,8 @@ def _array_time(part: str, phase: str, counts: Counts, prices: Prices, settlings
         if vectors := events.get(event):
             read = prices.cell("read.time", why).range + _conversions(facts, outputs, part, prices)
             total += read * (vectors * rounds * facts.read_passes)
+    if cells := events.get("verifying_reads"):
+        total += (prices.cell("read.time", why).range + _conversions(facts, 1, part, prices)) * cells
     if slots := events.get("pulse_slots"):
         longest = Range(slots, slots, max(slots, events.get("longest_slots", slots)))
         total += prices.cell("write.pulse_time", why).range * longest

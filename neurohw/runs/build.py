@@ -5,13 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import pairwise
 from math import sqrt
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +21,6 @@ from neurohw.clock import Clock
 from neurohw.config import Experiment, ScheduleSection
 from neurohw.crossbar.base import SynapseArray
 from neurohw.crossbar.build import build_array
-from neurohw.crossbar.faults import checked_map
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.programmed import find_noise_model
 from neurohw.crossbar.remedies import find_analog_remedy
@@ -36,6 +32,7 @@ from neurohw.networks.base import Network
 from neurohw.networks.bp import BPNetwork
 from neurohw.networks.ep import Dynamics, EPNetwork
 from neurohw.networks.layer import Layer
+from neurohw.runs.fault_maps import Contents, fault_map, read_fault_maps
 from neurohw.runs.periphery import read_path
 from neurohw.runs.task import Task
 from neurohw.seeding import Streams
@@ -46,18 +43,25 @@ from neurohw.training.schedules import Schedule
 _IDEAL_DEVICE = "ideal"  # aihwkit's device without a law: no file describes it
 
 
-def build_network(experiment: Experiment, streams: Streams, clock: Clock) -> Network:
+def build_network(
+    experiment: Experiment, streams: Streams, clock: Clock, fault_maps: Contents | None = None
+) -> Network:
     """Return the network with fresh arrays.
+
+    Args:
+        experiment: complete configuration.
+        streams: of the run.
+        clock: of the network.
+        fault_maps: what the files of `hardware.fault_maps` hold; they are read unless given.
 
     Raises:
         InputError: a name or a combination that no back-end has.
     """
     _check_hardware(experiment)
     sizes = experiment.network.layers
-    if unknown := experiment.hardware.fault_maps.keys() - {f"W{i + 1}" for i in range(len(sizes) - 1)}:
-        raise InputError(f"hardware.fault_maps: got {', '.join(sorted(unknown))}; allowed: W1 to W{len(sizes) - 1}")
+    maps = read_fault_maps(experiment) if fault_maps is None else fault_maps
     layers = [
-        Layer(_fresh_array(experiment, streams, i, n_pre, n_post), experiment.network.bias)
+        Layer(_fresh_array(experiment, streams, i, n_pre, n_post, maps), experiment.network.bias)
         for i, (n_pre, n_post) in enumerate(pairwise(sizes))
     ]
     return assemble(experiment, layers, streams, clock)
@@ -109,7 +113,9 @@ def assemble(experiment: Experiment, layers: list[Layer], streams: Streams, cloc
     )
 
 
-def _fresh_array(experiment: Experiment, streams: Streams, i: int, n_pre: int, n_post: int) -> SynapseArray:
+def _fresh_array(
+    experiment: Experiment, streams: Streams, i: int, n_pre: int, n_post: int, maps: Contents
+) -> SynapseArray:
     section = experiment.hardware
     name = f"W{i + 1}"
     weights = xavier_uniform(n_post, n_pre, experiment.network.init_gain, streams.generator(f"weights.{i}"))
@@ -132,28 +138,10 @@ def _fresh_array(experiment: Experiment, streams: Streams, i: int, n_pre: int, n
         compensation=section.compensation,
         wire_resistance=section.wire_resistance,
         reference=section.reference,
-        fault_map=_fault_map(section.fault_maps.get(name), name, tuple(weights.shape)),
+        fault_map=fault_map(experiment, maps, name, (weights.shape[0], weights.shape[1])),
         construction_seed=streams.integer(f"devices.{name}"),
         torch_device=streams.device,
     )
-
-
-def _fault_map(path: str | None, name: str, shape: tuple[int, ...]) -> Tensor | None:
-    """Return the fault map of a layer from a file; see `neurohw.crossbar.faults.checked_map` for its codes.
-
-    Raises:
-        InputError: the file cannot be read, or does not fit the layer.
-    """
-    if path is None:
-        return None
-    try:
-        codes = np.load(path) if path.endswith(".npy") else np.loadtxt(path, delimiter=",", ndmin=2)
-        return checked_map(torch.from_numpy(np.asarray(codes, dtype=np.float64)), (shape[0], shape[1]))
-    except (OSError, ValueError) as error:
-        raise InputError(f"hardware.fault_maps.{name}: {path}: cannot be read ({error}); "
-                         "allowed: .npy, or CSV without header, of codes [n_post, n_pre]") from error  # fmt: skip
-    except InputError as error:
-        raise InputError(f"hardware.fault_maps.{name}: {path}: {error}") from None
 
 
 def device_model(experiment: Experiment) -> DeviceModel | None:
@@ -175,8 +163,14 @@ def device_model(experiment: Experiment) -> DeviceModel | None:
         raise InputError(f"hardware.device: {error}") from None
 
 
-def file_contents(experiment: Experiment, data: dict[str, str]) -> dict[str, str]:
-    """Return the checksums of every file that the experiment names: of data, device, circuit and table."""
+def file_contents(experiment: Experiment, data: dict[str, str], fault_maps: Contents | None = None) -> dict[str, str]:
+    """Return the checksums of every file that the experiment names: of data, device, circuit, table and fault maps.
+
+    Args:
+        experiment: complete configuration.
+        data: checksums of the data set.
+        fault_maps: what the files of `hardware.fault_maps` hold; they are read unless given.
+    """
     device = device_model(experiment)
     contents = dict(data) if device is None else {**data, "device": device.checksum()}
     if experiment.target.circuit == "analog":
@@ -184,10 +178,8 @@ def file_contents(experiment: Experiment, data: dict[str, str]) -> dict[str, str
     if experiment.hardware.periphery is not None:
         contents["periphery"] = EnergyTable.load(experiment.hardware.periphery).checksum()
         contents |= {} if device is None else {"device, for accounts": device.checksum_for_accounts()}
-    for layer, path in experiment.hardware.fault_maps.items():
-        with suppress(OSError):  # an unreadable file is explained when it is read
-            contents[f"fault_map.{layer}"] = hashlib.md5(Path(path).read_bytes()).hexdigest()
-    return contents
+    maps = read_fault_maps(experiment) if fault_maps is None else fault_maps
+    return contents | {f"fault_map.{layer}": hashlib.md5(content).hexdigest() for layer, content in maps.items()}
 
 
 def xavier_uniform(n_post: int, n_pre: int, gain: float, generator: torch.Generator) -> Tensor:
@@ -246,7 +238,7 @@ def circuit_parameters(experiment: Experiment) -> TargetParameters:
     """
     target = experiment.target
     try:
-        base = TargetParameters() if target.model is None else load_circuit(target.model).parameters
+        base = TargetParameters() if target.model is None else load_circuit(target.model)
     except InputError as error:
         raise InputError(f"target.model: {error}") from None
     try:

@@ -22,6 +22,7 @@ from neurohw.runs.build import build_circuit, build_network, build_plan, file_co
 from neurohw.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
 from neurohw.runs.energy import check_accountable, energy_of
 from neurohw.runs.evaluate import evaluate
+from neurohw.runs.fault_maps import Contents, read_fault_maps
 from neurohw.runs.files import locked, writable_folder
 from neurohw.runs.folder import RunFolder, default_folder, finished
 from neurohw.runs.interrupts import HeldSignals
@@ -69,11 +70,12 @@ def run(
     check_accountable(experiment)
     streams = Streams(seed, device)
     task = build_task(experiment, streams)
-    digest = config_hash(experiment, file_contents(experiment, task.checksums))
+    fault_maps = read_fault_maps(experiment)
+    digest = config_hash(experiment, file_contents(experiment, task.checksums, fault_maps))
     folder = Path(out) if out is not None else default_folder(experiment, digest, seed)
     if resume and (done := finished(folder, digest, seed, stop_after)):
         return done
-    session = _Session(experiment, seed, digest, task, streams, report or Silent(), checkpoint_seconds)
+    session = _Session(experiment, seed, digest, task, streams, report or Silent(), checkpoint_seconds, fault_maps)
     with locked(writable_folder(folder)):
         if resume and (done := finished(folder, digest, seed, stop_after)):  # by who held the lock before
             return done
@@ -92,6 +94,7 @@ class _Session:
         streams: Streams,
         report: Reporter,
         checkpoint_seconds: float,
+        fault_maps: Contents,
     ) -> None:
         _reset_peak_memory()
         self.experiment, self.seed, self.digest = experiment, seed, digest
@@ -99,7 +102,7 @@ class _Session:
         self.identity = f"{digest}-{seed}-{streams.device.type}"
         self.checkpoint_seconds = checkpoint_seconds
         self.saved = self.began = time.perf_counter()  # the last checkpoint; the epoch, less its interruptions
-        network = build_network(experiment, streams, Clock())
+        network = build_network(experiment, streams, Clock(), fault_maps)
         self.metered = metered(experiment, network, build_circuit(experiment, streams, task.n_classes))
         self.network, self.circuit = self.metered.network, self.metered.circuit
         self.warnings = clipped_weights(self.network)
