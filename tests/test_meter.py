@@ -368,7 +368,7 @@ def test_a_transfer_remedy_reads_its_hidden_array(monkeypatch: pytest.MonkeyPatc
     events, fast = counts["W1"]["update"], parallel_ledger.counts()["W1"]["inference"]
     columns = 20 * 3
     assert events["reads"] == columns
-    assert (events["dac_conversions"], events["adc_conversions"]) == (columns * 20, columns * 30)
+    assert (events["dac_conversions"], events["adc_conversions"]) == (columns, columns * 30)  # a line selects a column
     assert counts["digital"]["update"]["optimizer_words"] == columns * 30 * 2
     hidden = 2 * 30 * 0.7 * SIEMENS  # a column of cells and their references, as they were looked at last
     assert events["read_conductance"] == pytest.approx(columns * hidden)
@@ -417,8 +417,41 @@ def test_cells_that_are_verified_and_written_one_by_one() -> None:
         for suffix in ("", "_in_turn"):
             slots, lines, half = (events[f"{e}{suffix}"] for e in ("pulse_slots", "line_pulses", "half_selected"))
             assert (slots, lines, half) == (pulses, 2 * pulses, 5 * pulses)
-        assert counts["buffer"][phase]["bits"] == 20 * (7 + 9)
+        codes = (3 + 4) * 7 if phase == "update" else 0  # of the update's trains
+        assert counts["buffer"][phase]["bits"] == 20 * (7 + 9) + codes
         assert counts["digital"][phase]["adds"] == 20
+
+
+@pytest.mark.parametrize("tile", [None, (2, 3)])
+def test_compensation_of_drift_reads_all_cells(tile: tuple[int, int] | None) -> None:
+    """Before a time without writes and after it, column by column: 5 columns of 4 outputs, or 2 tiles deep 3 and 2."""
+
+    def make(block: Tensor, place: str) -> AnalogArray:
+        return analog(block, compensation="global")
+
+    plain = make(torch.zeros(4, 5), "") if tile is None else TiledArray(torch.zeros(4, 5), tile, make)
+    array, ledger, _ = meter(plain, converters=Converters(7, 9, 1.0))
+    array.elapse(1.0)  # two readouts
+    array.elapse(1.0)  # one
+    columns, above = (5, 1) if tile is None else (2.5, 2)  # tiles are read at the same time
+    assert ledger.counts()["W1"]["inference"] == {
+        "reads": 3 * columns, "dac_conversions": 3 * 5 * above, "adc_conversions": 3 * 5 * 4,
+        "read_conductance": pytest.approx(3 * 20 * 0.7 * SIEMENS),
+    }  # fmt: skip
+    array.update(products_of(4, 5), 0.01)
+    array.elapse(1.0)
+    assert ledger.counts()["W1"]["update"]["adc_conversions"] == 2 * 5 * 4
+
+
+def products_of(n_post: int, n_pre: int) -> OuterProducts:
+    return OuterProducts((Product(some(2, n_post), some(2, n_pre)),), 1.0)
+
+
+def test_codes_of_both_sides_are_fetched_for_trains() -> None:
+    array, ledger, _ = meter(analog(torch.zeros(3, 4)), trains=Trains(ConstantStep().granularity),
+                             converters=Converters(7, 9, 1.0))  # fmt: skip
+    array.update(products_of(3, 4), 0.01)
+    assert ledger.counts()["buffer"]["inference"]["bits"] == 2 * (3 + 4) * 7
 
 
 def test_writes_add_up() -> None:

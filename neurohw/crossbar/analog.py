@@ -113,6 +113,7 @@ class AnalogArray(SynapseArray):
         self.clipped = self.cells.clipped()
         self._flickers = device.retention.read_noise_1f > 0
         self._correction = torch.ones(self.shape[0] if compensation == "per-column" else 1, device=self.device)
+        self.readouts = 0  # of all cells, that compensation took
         self._level: Tensor | None = None  # readout before a time without writes
         self._matrix: Tensor | None = None  # W^T as it is read now, and each cell's variance: renewed after changes
         self._variance: Tensor | None = None
@@ -270,6 +271,7 @@ class AnalogArray(SynapseArray):
             self._correction.fill_(1.0)
 
     def _readout(self) -> Tensor:
+        self.readouts += 1
         magnitudes = self.cells.weights().abs()
         return magnitudes.mean(1) if self._compensation == "per-column" else magnitudes.mean().reshape(1)
 

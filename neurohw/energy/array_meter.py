@@ -22,8 +22,8 @@ Events, per phase of the clock, under the array's name:
     verifying_reads             cells read one by one, to verify them or to look whether they are full
     programmed_cells            cells that `increment` is asked to change, or that `program` verifies
 and under "digital": `adds` (digital biases and partial sums of tiles), `macs` and `optimizer_words` of products that
-are summed digitally; under "buffer": `bits` (codes to DACs, codes from ADCs), `interconnect_bits` (outputs to the next
-layer, partial sums of tiles to where they are added).
+are summed digitally; under "buffer": `bits` (codes to DACs and to pulse trains, codes from ADCs), `interconnect_bits`
+(outputs to the next layer, partial sums of tiles to where they are added).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from torch import Tensor
 
 from neurohw.clock import Clock
 from neurohw.crossbar.base import OuterProducts, Serial, SynapseArray, Writes
-from neurohw.energy.inside import SiemensOf, Tiles, hidden_column, line_conductances
+from neurohw.energy.inside import SiemensOf, Tiles, hidden_column, line_conductances, readouts
 from neurohw.energy.ledger import EnergyLedger, Entry
 from neurohw.energy.side import Converters, Side
 from neurohw.energy.trains import Trains
@@ -87,8 +87,10 @@ class ArrayMeter:
         self._forward = Side(n_pre, self.tiles.columns, settings.converters, False, weighs, array.device)
         self._backward = Side(n_post, self.tiles.rows, settings.converters, True, weighs, array.device)
         self.updates, self._written = 0, False  # written since the last time that passed
-        self._writes = WriteCounter(self.tiles, array.shape, settings.trains, self._count)
+        code = settings.converters.codes[0]
+        self._writes = WriteCounter(self.tiles, array.shape, settings.trains, code, self._count)
         self._hidden = hidden_column(self.tiles)  # siemens
+        self._readouts = readouts(self.tiles)
         ledger.attach(self)
 
     @property
@@ -130,7 +132,11 @@ class ArrayMeter:
         self._changed(writes.serial)
 
     def aged(self, seconds: float) -> None:
-        """Time passed; cells that age without being written are looked at anew."""
+        """Time passed; cells that age without being written are looked at anew, compensated ones have been read."""
+        before, self._readouts = self._readouts, readouts(self.tiles)
+        if times := self._readouts - before:
+            with self._clock.during("update" if self._written else self._clock.phase):
+                self._columns_read(times * self.tiles.mean_shape[1], self._a_column)
         if seconds and not self._written:
             self._look()
         self._written = False
@@ -173,25 +179,38 @@ class ArrayMeter:
         if self._sums is not None:
             device = self._sums[0].device
             self._sums = state["sums"]["pre"].to(device), state["sums"]["post"].to(device)
+        self._readouts = readouts(self.tiles)
         self._hidden, self.updates, self._written = state["hidden"], state["updates"], state["written"]
 
     def _read_one_by_one(self, serial: Serial) -> None:
-        """Count cells that a write reads one after the other, and columns of a hidden array."""
-        rows, columns = self.tiles.mean_shape
-        inputs, outputs = serial.readings + serial.columns * columns, serial.readings + serial.columns * rows
-        if not inputs:
-            return
+        """Count cells that a write reads one after the other, and columns of a hidden array that it sums up."""
+        self._columns_read(serial.columns / self.tiles.number, self._hidden)
+        self._count("optimizer_words", 2 * serial.columns * self.tiles.mean_shape[0], "digital")
+        if serial.readings:
+            self._count("verifying_reads", serial.readings)
+            self._count("adds", serial.readings, "digital")  # what is read less what is wanted
+            of_a_weight = self._a_column / self.tiles.mean_shape[0]
+            self._converted(serial.readings, serial.readings, serial.readings * of_a_weight)
+
+    def _columns_read(self, columns: float, siemens: float) -> None:
+        """Count columns of all tiles, read one by one by driving a line; siemens: of a column of a tile."""
+        if columns:
+            in_all = columns * self.tiles.number
+            self._count("reads", columns)
+            self._converted(in_all, in_all * self.tiles.mean_shape[0], in_all * siemens)
+
+    def _converted(self, inputs: float, outputs: float, siemens: float) -> None:
         code_in, code_out = self.settings.converters.codes
-        self._count("verifying_reads", serial.readings)
-        self._count("reads", serial.columns / self.tiles.number)
         self._count("dac_conversions", inputs)
         self._count("adc_conversions", outputs)
-        self._count("adds", serial.readings, "digital")  # what is read less what is wanted
-        self._count("optimizer_words", 2 * serial.columns * rows, "digital")  # of the sum of what is transferred
         self._count("bits", inputs * code_in + outputs * code_out, "buffer")
-        if self._sums is not None:
-            of_a_weight = float(self._sums[0].sum()) / (self.shape[0] * self.shape[1])
-            self._count("read_conductance", serial.readings * of_a_weight + serial.columns * self._hidden)
+        if self.weighs:
+            self._count("read_conductance", siemens)
+
+    @property
+    def _a_column(self) -> float:
+        """Conductance of a column of a tile, siemens, on average."""
+        return float(self._sums[0].mean()) / len(self.tiles.rows) if self._sums is not None else 0.0
 
     def _count(self, event: str, count: float, component: str = "") -> None:
         self._ledger.record(component or self.name, self._clock.phase, event, count)

@@ -98,6 +98,11 @@ def hidden_column(tiles: Tiles) -> float:
     return total / columns
 
 
+def readouts(tiles: Tiles) -> float:
+    """Return how often all cells have been read to compensate drift, on average over the tiles."""
+    return sum(getattr(array, "readouts", 0) for _, _, array in tiles.blocks()) / tiles.number
+
+
 def writes_per_cell(array: SynapseArray) -> dict[str, float] | None:
     """Return mean, 99.9th percentile and maximum of the pulses per device; None where the array does not count them."""
     counts = []

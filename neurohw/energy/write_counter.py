@@ -29,11 +29,12 @@ class WriteCounter:
         tiles: of the array.
         shape: (n_post, n_pre).
         trains: how updates are written; None: not known, so pulses are counted as far as the array itself does.
+        code: bits of a value that a line's train is made from, as of an input's converter.
         count: where they are counted.
     """
 
-    def __init__(self, tiles: Tiles, shape: tuple[int, int], trains: Trains | None, count: Count) -> None:
-        self._tiles, self._shape, self._trains, self._count = tiles, shape, trains, count
+    def __init__(self, tiles: Tiles, shape: tuple[int, int], trains: Trains | None, code: int, count: Count) -> None:
+        self._tiles, self._shape, self._trains, self._code, self._count = tiles, shape, trains, code, count
         self._scratch: dict[torch.Size, Tensor] = {}
 
     def updated(self, products: OuterProducts, rate: float, writes: Writes, update: int) -> None:
@@ -84,6 +85,8 @@ class WriteCounter:
 
     def _parallel(self, products: OuterProducts, gain: float, trains: Trains, writes: Writes, update: int) -> None:
         """Count the trains of all terms, crossbar by crossbar; all crossbars pulse at the same time."""
+        values = products.batch * len(products.terms) * sum(self._tiles.mean_shape) * self._tiles.number
+        self._count("bits", values * self._code, "buffer")
         counted = writes.pulses_up is not None
         weight = SAMPLED_EVERY if counted and update >= ALL_LOOKED_AT else 1
         if update % weight:

@@ -13,9 +13,8 @@ MARK = "*"  # energy of something is missing
 COST = (
     "Nominal (low to high), means over seeds; low and high take every figure at its low or at its high together. Per "
     "training image and per epoch: all phases of training, evaluation left out. Whole run: evaluation included. Off "
-    "the chip, and in no figure: the class sums of the association and the linear classifier; nor are verifying reads"
-    " of programmed cells. Conduction: the supply is taken to follow the input, V V_supply t sum x² G; a fixed rail "
-    "costs |x|, which is more."
+    "the chip, and in no figure: images on their way to it, the class sums of the association, the linear classifier. "
+    "Conduction: the supply is taken to follow the input, V V_supply t sum x² G; a fixed rail costs |x|, which is more."
 )
 REACHED = (
     "Energy of training until the accuracy was first reached, evaluation left out: nominal (low to high), mean over "
