@@ -12,13 +12,17 @@ from typer.testing import CliRunner
 import neurohw as nh
 from neurohw.cli import app
 from neurohw.config import Experiment, config_hash
+from neurohw.crossbar.remedies import ANALOG_REMEDIES
 from neurohw.devices.library import load_device
+from neurohw.energy.charges import ARRAY_RULES, RULES, Elsewhere
 from neurohw.energy.table import EnergyTable, table_path
 from neurohw.errors import InputError
+from neurohw.loading import load_experiment
 from neurohw.runs.build import file_contents
 from neurohw.runs.energy import accounted, check_accountable, energy_of, schedule_of, training_energy
 from neurohw.runs.progress import Silent
 from neurohw.runs.record import read_record
+from tests.test_meter import EP, batch_of
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -218,3 +222,51 @@ def test_a_record_can_be_accounted_anew_in_place(done: nh.RunRecord, tmp_path: P
     assert (found.energy["table"], found.energy["schedule"]["digital"]) == ("periphery_65nm", "int8")
     assert found.model_copy(update={"energy": done.energy}) == done
     assert (tmp_path / "metrics.csv").read_bytes() == before
+
+
+_ONE_LAYER = {"network.layers": [64, 20], "hardware.periphery": "32nm"}
+_ON = {"hardware.backend": "analog", "hardware.device": "taox_hfox"}
+WALKED: dict[str, dict[str, Any]] = {
+    **{remedy: {**_ON, "hardware.remedy": remedy} for remedy in ANALOG_REMEDIES},
+    "tiled ep": {**EP, **_ON, "hardware.tile": [10, 30], "ep.hold_input": False},
+    "adam, verified": {**_ON, "training.optimizer": "adam", "hardware.increments": "verified"},
+    "deterministic, compensated": {**_ON, "hardware.pulse_kind": "deterministic", "hardware.compensation": "global"},
+    "pcm": {**_ON, "hardware.device": "pcm", "hardware.remedy": "one-sided"},
+    "aihwkit": {"hardware.backend": "aihwkit", "hardware.device": "ecram"},
+    "aihwkit, transfers": {"hardware.backend": "aihwkit", "hardware.device": "ecram", "hardware.remedy": "agad"},
+    "analog circuit": {**_ON, "target.circuit": "analog", "target.model": "generic_180nm"},
+}
+
+
+@pytest.mark.parametrize("way", WALKED)
+def test_all_that_any_run_counts_can_be_accounted(way: str) -> None:
+    """And nothing is silently free: what could not be counted is named."""
+    settings = {**_ONE_LAYER, **WALKED[way]}
+    counts, parts = batch_of(settings)
+    experiment = load_experiment("quickstart", settings)
+    check_accountable(experiment)
+    ledger = parts.record(1.0, [])
+    record = nh.RunRecord.model_validate({
+        "schema": 1, "name": "r", "kind": "onchip", "config_hash": "0" * 12, "seed": 0, "versions": {}, "git": None,
+        "config": experiment.canonical(), "status": "finished", "metrics": {}, "timing": {}, "ledger": ledger,
+        "peak_memory_bytes": 1,
+    })  # fmt: skip
+    found = accounted(record, EnergyTable.load("32nm"))
+    charged = {(item.part, item.event) for item in found.items if item.energy.low}
+    for part, phases in counts.items():
+        rules = ARRAY_RULES if part.startswith("W") else RULES[part]
+        for event in {event for events in phases.values() for event in events}:
+            plain = event.removesuffix("_in_turn")
+            assert isinstance(rules[plain], Elsewhere) or (part, plain) in charged
+    assert bool(found.uncounted()) == (way == "aihwkit, transfers")
+
+
+def test_spiking_decisions_are_foreseen(tmp_path: Path) -> None:
+    spiking = {**_ONE_LAYER, **_ON, "target.circuit": "spiking"}
+    check_accountable(load_experiment("quickstart", spiking))
+    text = table_path("32nm").read_text()
+    table = tmp_path / "t.toml"
+    table.write_text("".join(line for line in text.splitlines(True) if not line.startswith(("spike =", "synapse ="))))
+    with pytest.raises(InputError, match=r"spiking\.spike: missing .*\n.*spiking\.synapse: missing"):
+        check_accountable(load_experiment("quickstart", {**spiking, "hardware.periphery": str(table)}))
+    check_accountable(load_experiment("quickstart", {**_ONE_LAYER, **_ON, "hardware.periphery": str(table)}))
