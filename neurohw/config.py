@@ -151,6 +151,7 @@ class HardwareSection(Section):
     relative_noise: NonNegative = 0.0
     input_noise: NonNegative = 0.0
     input_coding: Literal["amplitude", "pulse-width", "bit-serial"] = "amplitude"
+    input_scale: Literal["vector", "batch"] = "vector"
     signed_passes: StrictBool = False
     column_gain: NonNegative = 0.0
     column_offset: NonNegative = 0.0
@@ -311,7 +312,7 @@ _READ_BY = {
     "ideal": {"backend", "step_seconds", "off_chip", "drift_compensation", "periphery"},
     "aihwkit": {
         "backend", "device", "device_parameters", "remedy", "pulse_length", "weight_range", "dac_bits", "adc_bits",
-        "output_bound", "read_noise", "weight_noise", "tile", "step_seconds", "periphery",
+        "output_bound", "read_noise", "weight_noise", "input_scale", "tile", "step_seconds", "periphery",
     },
     "analog": HardwareSection.model_fields.keys() - {"off_chip", "drift_compensation"},
 }  # fmt: skip

@@ -154,9 +154,10 @@ def test_an_ideal_device_with_perfect_reads_equals_the_ideal_array_through_a_his
 @pytest.mark.parametrize("bits", [2, 3, 7, 8])
 @pytest.mark.parametrize("bound", [1.0, 2.0])
 def test_a_converter_of_b_bits_has_two_to_the_b_less_one_codes(bits: int, bound: float) -> None:
+    """One factor for the ramp: an error alone in its vector would always stand at the bound."""
     assert converter_step(bits) == pytest.approx(1 / (2**bits - 2))
     ramp = torch.linspace(-bound, bound, 20001)[:, None]
-    dac = ReadPath(bits, None, 0.0, input_bound=bound, output_bound=math.inf)
+    dac = ReadPath(bits, None, 0.0, input_bound=bound, output_bound=math.inf, input_scale="batch")
     adc = ReadPath(None, bits, 0.0, input_bound=math.inf, output_bound=bound)
     for path in (dac, adc):
         array = AihwkitArray(torch.ones(1, 1), "ideal", read_path=path)
@@ -193,6 +194,15 @@ def test_noise_of_cells_is_drawn_per_device_as_in_our_engine(device: str, remedy
     array = AihwkitArray(torch.zeros(20, 16), device, remedy, ReadPath(None, None, 0.0, weight_noise=0.1))
     expected = pytest.approx(0.1 * math.sqrt(devices * 16), rel=0.02)
     assert (array.read(torch.ones(4000, 16)) - array.read(torch.ones(4000, 16))).std().item() / 2**0.5 == expected
+
+
+@pytest.mark.parametrize("scale", ["vector", "batch"])
+def test_a_read_depends_on_the_other_samples_only_where_that_is_asked_for(scale: str) -> None:
+    array = AihwkitArray(uniform(4, 4), "ideal", read_path=ReadPath(5, None, 0.0, input_scale=scale))
+    quiet = torch.tensor([[0.05, 0.3, -0.2, 0.1]])
+    loud = torch.cat([quiet, torch.full((1, 4), 80.0)])
+    for read in (array.read, array.read_transposed):
+        assert torch.equal(read(loud)[:1], read(quiet)) == (scale == "vector")
 
 
 def test_the_two_directions_can_differ() -> None:

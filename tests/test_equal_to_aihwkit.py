@@ -21,6 +21,7 @@ from scipy.stats import binom, chi2, ks_2samp
 from torch import Tensor
 
 from neurohw.crossbar.aihwkit_array import AihwkitArray
+from neurohw.crossbar.aihwkit_config import build_rpu_config
 from neurohw.crossbar.aihwkit_device import from_aihwkit
 from neurohw.crossbar.aihwkit_state import hidden_parameters, set_hidden_parameters
 from neurohw.crossbar.analog import AnalogArray
@@ -269,6 +270,28 @@ def test_converter_codes_are_distributed_as_in_aihwkit(path: ReadPath, scale: fl
     worst = min(two_sample_p(ours[:, j], theirs[:, j]) for j in range(8))
     assert worst > LEAST_P / 8
     assert len(ours.unique()) > 4  # there is something to compare
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 30.0])
+def test_vectors_are_scaled_as_by_aihwkits_noise_management(size: float) -> None:
+    """ABS_MAX: each vector's largest meets the bound. Samples of very different sizes, converters of 5 and 7 bits."""
+    from aihwkit.simulator.parameters.enums import BoundManagementType, NoiseManagementType
+
+    weights = (torch.rand(8, 40, generator=seeded(3)) * 2 - 1) * 0.3
+    path = ReadPath(5, 7, 0.0, output_bound=4.0)
+    law = ConstantStep(step=0.001, w_max=2.0, w_min=-2.0, **CERTAIN)
+    config = build_rpu_config(model_of(law), "none", path, path, PulseScheme(), 1, {}, {})
+    config.forward.noise_management = config.backward.noise_management = NoiseManagementType.ABS_MAX
+    config.forward.bound_management = config.backward.bound_management = BoundManagementType.NONE
+    tile = config.tile_class(8, 40, config, bias=False).tile
+    tile.set_weights(weights)
+    array = AnalogArray(weights, model_of(law), read_path=path, generator=seeded(5))
+    sizes = size * torch.tensor([1.0, 0.01, 5.0, 0.3]).repeat(50)[:, None]
+    post = (torch.rand(200, 8, generator=seeded(6)) * 2 - 1) * sizes
+    ours, theirs = array.read_transposed(post), tile.backward(post, False, False, False, False)
+    step = 8.0 / 126 * post.abs().amax(1, keepdim=True)
+    assert ((ours - theirs) / step).abs().max() < 1.01  # a product on the edge of a code may fall to either side
+    assert ((ours - theirs) / step).abs().gt(0.01).float().mean() < 0.002
 
 
 # time

@@ -147,16 +147,17 @@ def test_codings_convert_again_and_drive_cells_otherwise(coding: str, signed: bo
 
 
 @pytest.mark.parametrize("remedy", ["none", "differential"])
-@pytest.mark.parametrize("tile", [None, (3, 4)])
+@pytest.mark.parametrize(("tile", "scale"), [(None, "vector"), (None, "batch"), ((3, 4), "vector")])
 def test_read_conductance_against_brute_force(
-    remedy: str, tile: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch
+    remedy: str, tile: tuple[int, int] | None, scale: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """sum_b sum_ij x_bi^2 G_ij, with each tile's inputs scaled as its converters do; changes between snapshots."""
     monkeypatch.setattr(array_meter, "SNAPSHOT_UPDATES", 20)
     weights, generator = some(5, 9) * 0.3, torch.Generator().manual_seed(1)
     make: Callable[[Tensor, str], AnalogArray] = lambda block, place: analog(block, remedy=remedy)  # noqa: E731
     plain = make(weights, "") if tile is None else TiledArray(weights, tile, make)
-    array, ledger, _ = meter(plain, converters=Converters(bound=1.0))
+    array, ledger, _ = meter(plain, converters=Converters(bound=1.0, input_scale=scale))
+    largest: Callable[[Tensor], Tensor] = lambda of: of.abs().amax(1 if scale == "vector" else (0, 1), keepdim=True)  # noqa: E731
     blocks = list(array.meter.tiles.blocks())
     wanted = 0.0
     now = [sum(block.conductances().values()) for _, _, block in blocks]  # type: ignore[attr-defined]
@@ -168,8 +169,8 @@ def test_read_conductance_against_brute_force(
             array.read(x, times=2)
             array.read_transposed(e)
             for (rows, columns, _), g in zip(blocks, now, strict=True):
-                x_part = x[:, columns] / x[:, columns].abs().max().clamp(min=1.0)
-                e_part = e[:, rows] / e[:, rows].abs().max()
+                x_part = x[:, columns] / largest(x[:, columns]).clamp(min=1.0)
+                e_part = e[:, rows] / largest(e[:, rows])
                 wanted += float(2 * (x_part.square() @ g.t()).sum() + (e_part.square() @ g).sum())
         array.update(OuterProducts((Product(e, x),), 0.01), 1.0)
     assert ledger.counts()["W1"]["inference"]["read_conductance"] == pytest.approx(wanted, rel=1e-5)

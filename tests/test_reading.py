@@ -18,6 +18,7 @@ from neurohw.crossbar.periphery import ReadPath
 from neurohw.crossbar.reading import Reader
 from neurohw.crossbar.tiled import TiledArray
 from neurohw.devices.laws import ConstantStep, SoftBounds
+from neurohw.errors import InputError
 
 INF = math.inf
 N_IN, N_OUT = 12, 6
@@ -69,20 +70,73 @@ def test_outputs_are_clipped_at_the_bound() -> None:
     assert (found.abs() == 0.7).any()
 
 
-def test_a_batch_beyond_the_bound_is_scaled_and_one_within_is_not() -> None:
+def test_a_vector_beyond_the_bound_is_scaled_and_one_within_is_not() -> None:
     path = reader(dac_bits=4, input_bound=1.0)
     torch.testing.assert_close(path(INPUTS, WEIGHTS, None), rounded(INPUTS, 4, 1.0).float() @ WEIGHTS)
+    inputs = INPUTS * torch.tensor([[3.0], [0.5], [7.0], [1.0], [0.1]])
+    largest = inputs.abs().amax(1, keepdim=True).clamp(min=1.0)
+    scaled = rounded(inputs / largest, 4, 1.0).float() * largest
+    torch.testing.assert_close(path(inputs, WEIGHTS, None), scaled @ WEIGHTS)
+
+
+def test_a_batch_is_scaled_by_one_factor_where_that_is_asked_for() -> None:
+    path = reader(dac_bits=4, input_bound=1.0, input_scale="batch")
     largest = 3.0 * INPUTS.abs().max()
     scaled = rounded(3 * INPUTS / largest, 4, 1.0).float() * largest
     torch.testing.assert_close(path(3.0 * INPUTS, WEIGHTS, None), scaled @ WEIGHTS)
+    small = torch.tensor([[0.05] * N_IN, [8.0] * N_IN])
+    assert not path(small, WEIGHTS, None)[0].any()  # half a step of the DAC is 8 / 14
+    assert reader(dac_bits=4, input_bound=1.0)(small, WEIGHTS, None)[0].any() == (0.05 > 1 / 14)
+    with pytest.raises(InputError, match=r"input_scale: got 'sample'; allowed: vector, batch"):
+        quiet(input_scale="sample")
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "amplitude": {}, "bit-serial": {"coding": "bit-serial"}, "signed passes": {"signed_passes": True},
+    "both": {"signed_passes": True, "coding": "bit-serial"}, "no DAC": {"dac_bits": None},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scaled", [False, True], ids=["forward", "backward"])
+def test_a_read_does_not_depend_on_the_other_samples(kind: str, scaled: bool) -> None:
+    """Alone as beside a sample of 8.0, sample after sample or neuron after neuron."""
+    path = reader(scaled, **{"dac_bits": 7, "adc_bits": 9, "input_bound": 1.0, "output_bound": 12.0, **KINDS[kind]})
+    alone = path(INPUTS[:1], WEIGHTS, None)
+    assert alone.any()
+    beside = torch.cat([INPUTS[:1], torch.full((2, N_IN), 8.0), torch.zeros(1, N_IN)])
+    for inputs in (beside, beside.t().contiguous().t()):
+        found = path(inputs, WEIGHTS, None)
+        torch.testing.assert_close(found[:1], alone, rtol=1e-5, atol=1e-5)
+        assert not found[3].any()
+
+
+@pytest.mark.parametrize("kind", ["reads", "tiles", "transfers"])
+def test_no_read_of_an_array_depends_on_the_other_samples(kind: str) -> None:
+    path = quiet(dac_bits=7, adc_bits=9, input_bound=1.0, output_bound=12.0)
+    law = ConstantStep(w_max=2.0, w_min=-2.0, w_max_dtod=0.0, w_min_dtod=0.0)
+    remedy = "tiki-taka-v2" if kind == "transfers" else "none"
+
+    def make(block: Tensor, _: str = "") -> AnalogArray:
+        return AnalogArray(block, DevicePopulation(law), remedy, path)
+
+    array = TiledArray(WEIGHTS.t(), (4, 5), make) if kind == "tiles" else make(WEIGHTS.t())
+    sides = [(array.read, INPUTS), (array.read_transposed, INPUTS[:, :N_OUT] * 1e-3)]
+    if isinstance(array, AnalogArray) and kind == "transfers":
+        sides = [(lambda lines: array._read_columns(array.cells.slow, lines), INPUTS)]  # type: ignore[attr-defined]
+    for read, inputs in sides:
+        loud = torch.cat([inputs, torch.full((1, inputs.shape[1]), 8.0)])
+        torch.testing.assert_close(
+            read(loud)[:-1], torch.cat([read(row[None]) for row in inputs]), rtol=1e-5, atol=1e-7
+        )
 
 
 @pytest.mark.parametrize("size", [1e-12, 1e-3, 1.0, 1e6])
 def test_errors_of_any_size_are_read_with_the_same_relative_accuracy(size: float) -> None:
-    """The batch's largest meets the bound, so that tiny errors pass a coarse converter."""
+    """Each vector's largest meets the bound, so that tiny errors pass a coarse converter."""
     path = reader(scaled=True, dac_bits=5, input_bound=1.0)
     found = path(INPUTS * size, WEIGHTS, None) / size
-    largest = INPUTS.abs().max()
+    largest = INPUTS.abs().amax(1, keepdim=True)
     torch.testing.assert_close(found, (rounded(INPUTS / largest, 5, 1.0).float() * largest) @ WEIGHTS)
 
 

@@ -30,6 +30,7 @@ from neurohw.crossbar.aihwkit_state import dump_tile, restore_tile
 from neurohw.crossbar.aihwkit_time import PassingTime
 from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes, require_finite
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
+from neurohw.crossbar.reading import input_scale
 from neurohw.devices.model import DeviceModel
 from neurohw.errors import InputError, NeurohwError
 
@@ -45,9 +46,9 @@ class AihwkitArray(SynapseArray):
     """One aihwkit tile as a crossbar.
 
     Initial weights are copied exactly, clipped to each cell's bounds (aihwkit's assumption of a perfect set-up; write
-    noise starts with the first pulse). Inputs of `read` within the DAC's bound are converted as they are; a batch with
-    a larger one is scaled down to the bound digitally, and the output up again. Inputs of `read_transposed` are always
-    scaled so that the batch's largest meets the bound, since errors may be tiny. A weight moves by at most
+    noise starts with the first pulse). Inputs of `read` within the DAC's bound are converted as they are; a vector with
+    a larger one is scaled down to the bound digitally, and its output up again. Inputs of `read_transposed` are always
+    scaled so that each vector's largest meets the bound, since errors may be tiny. A weight moves by at most
     `pulses.length` steps per sample and term; under the transfer remedies (tiki-taka and its kin) a product reaches
     the visible weight through later transfers, and under mixed precision with the next call of `update`.
 
@@ -119,25 +120,15 @@ class AihwkitArray(SynapseArray):
 
     def read(self, pre: Tensor, times: int = 1) -> Tensor:
         """Return W pre through DAC, noise and ADC, [B, n_post]."""
-        pre, scale = pre.to(torch.float32), self._scale
-        bound = self._forward.input_bound
-        if bound != math.inf:
-            excess = _largest(pre) / bound
-            if excess > 1:
-                pre, scale = pre / excess, scale * excess
-        out = self._tile.forward(pre, *_NO_FLAGS, False)
-        return out if scale == 1.0 else out.mul_(scale)
+        pre = pre.to(torch.float32)
+        scale = input_scale(pre, self._forward, scaled=False)
+        return self._tile.forward(pre / scale, *_NO_FLAGS, False).mul_(scale * self._scale)
 
     def read_transposed(self, post: Tensor, times: int = 1) -> Tensor:
-        """Return W^T post from the same cells, the batch scaled to the DAC's range, [B, n_pre]."""
-        post, scale = post.to(torch.float32), self._scale
-        bound = self._backward.input_bound
-        if bound != math.inf:
-            excess = _largest(post) / bound
-            if excess > 0:
-                post, scale = post / excess, scale * excess
-        out = self._tile.backward(post, *_NO_FLAGS)
-        return out if scale == 1.0 else out.mul_(scale)
+        """Return W^T post from the same cells, each vector scaled to the DAC's range, [B, n_pre]."""
+        post = post.to(torch.float32)
+        scale = input_scale(post, self._backward, scaled=True)
+        return self._tile.backward(post / scale, *_NO_FLAGS).mul_(scale * self._scale)
 
     def update(self, products: OuterProducts, rate: float) -> Writes:
         """Pulse W += rate * products, term by term; aihwkit itself computes W -= lr sum_b d_b x_b'."""

@@ -34,8 +34,8 @@ class AnalogArray(SynapseArray):
     """A crossbar of analog devices.
 
     Initial weights are copied exactly, clipped to each cell's bounds. Inputs of `read` within the DAC's bound are
-    converted as they are; a batch with a larger one is scaled down to it digitally, and the output up again. Inputs of
-    `read_transposed` are always scaled so that the batch's largest meets the bound, since errors may be tiny.
+    converted as they are; a vector with a larger one is scaled down to it digitally, and its output up again. Inputs of
+    `read_transposed` are always scaled so that each vector's largest meets the bound, since errors may be tiny.
 
     Args:
         weights: [n_post, n_pre] initial weights.
@@ -128,7 +128,7 @@ class AnalogArray(SynapseArray):
         return out if self._compensation == "none" else out * self._correction
 
     def read_transposed(self, post: Tensor, times: int = 1) -> Tensor:
-        """Return W^T post from the same cells, the batch scaled to the DAC's range, [B, n_pre]."""
+        """Return W^T post from the same cells, each vector scaled to the DAC's range, [B, n_pre]."""
         matrix, variance = self._as_read()
         post = post.to(torch.float32)
         if self._compensation != "none":

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from neurohw.errors import InputError
 
 CODINGS = ("amplitude", "pulse-width", "bit-serial")
+INPUT_SCALES = ("vector", "batch")
 PULSE_KINDS = ("stochastic", "deterministic")
 _MOST_BITS = 24  # float32 has no more
 _SPREADS = (
@@ -39,12 +40,14 @@ class ReadPath:
         read_noise: standard deviation of the Gaussian noise added to every output before the ADC.
         weight_noise: standard deviation of fresh Gaussian noise on every device at every read; what it makes of a
             weight follows from how devices make one.
-        input_bound: inputs are clipped to +- this; inf: no bound.
+        input_bound: the largest input that the DAC reaches; inf: no bound.
         output_bound: outputs are clipped to +- this; inf: no bound.
         input_noise: standard deviation of fresh Gaussian noise on every input, after the DAC.
         relative_noise: standard deviation of fresh noise on every device at every read, relative to its conductance.
         coding: how inputs are applied: "amplitude" or "pulse-width" (one read; they differ in time and energy, not in
             numbers) or "bit-serial" (a read and a conversion for each bit, added digitally).
+        input_scale: inputs that the DAC cannot reach are scaled digitally, each "vector" by itself, as hardware and
+            aihwkit's noise management do, or a "batch" by one factor, with which a read depends on the other samples.
         signed_passes: positive and negative inputs are read one after the other and subtracted digitally.
         column_gain: device-to-device spread of the outputs' gain, relative, fixed per output.
         column_offset: standard deviation of the outputs' offset, fixed per output, in output units.
@@ -63,6 +66,7 @@ class ReadPath:
     input_noise: float = 0.0
     relative_noise: float = 0.0
     coding: str = "amplitude"
+    input_scale: str = "vector"
     signed_passes: bool = False
     column_gain: float = 0.0
     column_offset: float = 0.0
@@ -83,6 +87,8 @@ class ReadPath:
                 raise InputError(f"{name} must be a finite number of at least 0, but got {value!r}")
         if self.coding not in CODINGS:
             raise InputError(f"coding: got {self.coding!r}; allowed: {', '.join(CODINGS)}")
+        if self.input_scale not in INPUT_SCALES:
+            raise InputError(f"input_scale: got {self.input_scale!r}; allowed: {', '.join(INPUT_SCALES)}")
         if self.coding == "bit-serial" and self.dac_bits is None:
             raise InputError("coding 'bit-serial' needs dac_bits: the bits that are applied one after the other")
         for name in ("input_bound", "output_bound"):
@@ -97,7 +103,7 @@ class ReadPath:
     @property
     def is_perfect(self) -> bool:
         """Whether a read through this path is exact."""
-        return self == ReadPath.perfect()
+        return replace(self, input_scale="vector") == ReadPath.perfect()
 
     def without_noise(self) -> ReadPath:
         """Return the same converters and bounds without noise."""

@@ -11,6 +11,8 @@ from torch import Tensor
 from neurohw.crossbar.base import StateDict
 from neurohw.crossbar.periphery import ReadPath, converter_step
 
+_LEAST = 1e-30  # scale of a vector of zeros
+
 
 class _Cells(NamedTuple):
     """The cells of one read: weights [n_in, n_out], the variance of each beyond that of their constant noise."""
@@ -18,6 +20,27 @@ class _Cells(NamedTuple):
     matrix: Tensor
     variance: Tensor | None
     noise: float
+
+
+def input_scale(inputs: Tensor, path: ReadPath, scaled: bool) -> Tensor | float:
+    """Return the digital factor by which inputs are divided before the DAC, and outputs multiplied after the ADC.
+
+    Args:
+        inputs: [B, n_in].
+        path: says whether each vector has a factor of its own, or the batch one.
+        scaled: the largest input meets the bound of the DAC; otherwise only what exceeds the bound is scaled down.
+
+    Returns:
+        [B, 1], or [] of the batch; 1 without a bound.
+    """
+    if path.input_bound == math.inf:
+        return 1.0
+    if path.input_scale == "vector":
+        largest = inputs.abs().amax(1, keepdim=True)
+    else:
+        least, most = torch.aminmax(inputs if inputs.is_contiguous() else inputs.t())
+        largest = torch.maximum(-least, most)
+    return largest.div_(path.input_bound).clamp_(min=_LEAST if scaled else 1.0)
 
 
 class Reader:
@@ -31,8 +54,8 @@ class Reader:
         path: converters, noise and errors.
         n_out: outputs read.
         generator: draws column errors now and noise later.
-        scaled: each batch is scaled so that its largest input meets the DAC's bound (errors, which may be tiny);
-            otherwise only a batch that exceeds the bound is scaled down. Both are digital factors.
+        scaled: each vector is scaled so that its largest input meets the DAC's bound (errors, which may be tiny);
+            otherwise only one that exceeds the bound is scaled down, see `input_scale`.
     """
 
     def __init__(self, path: ReadPath, n_out: int, generator: torch.Generator, scaled: bool) -> None:
@@ -72,14 +95,11 @@ class Reader:
         if (self._perfect and variance is None) or not len(inputs):
             out = inputs @ matrix if inputs.is_contiguous() else (matrix.t() @ inputs.t()).t()
             return out if factor == 1.0 else out.mul_(factor)
-        scale: Tensor | float = 1.0
-        if self._bounded:
-            least, most = torch.aminmax(inputs if inputs.is_contiguous() else inputs.t())
-            largest = torch.maximum(-least, most) / path.input_bound
-            scale = largest.clamp_(min=1e-30 if self._scaled else 1.0)
+        scale = input_scale(inputs, path, self._scaled)
         if not path.signed_passes:
             return self._coded(inputs, cells, scale, factor)
         signed = torch.cat([inputs.clamp(min=0), inputs.clamp(max=0).neg_()])
+        scale = torch.cat([scale, scale]) if isinstance(scale, Tensor) and scale.ndim else scale
         both = self._coded(signed, cells, scale, factor)
         return both[: len(inputs)] - both[len(inputs) :]
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_FINE, _LEAST = 1e-12, 1e-30  # full scales
+_LEAST = 1e-30  # full scale of zeros
 UNQUANTISED_BITS = 8  # of a code where the run's converters are ideal
 
 
@@ -24,6 +24,7 @@ class Converters:
         bound: full scale of the input converter; inf: none, inputs are clipped to 1 where their power is counted.
         coding: "amplitude", "pulse-width" or "bit-serial".
         signed_passes: positive and negative inputs are read one after the other.
+        input_scale: each "vector" is scaled by itself, or a "batch" by one factor.
     """
 
     dac_bits: int | None = None
@@ -31,6 +32,7 @@ class Converters:
     bound: float = math.inf
     coding: str = "amplitude"
     signed_passes: bool = False
+    input_scale: str = "vector"
 
     @property
     def passes(self) -> int:
@@ -54,7 +56,7 @@ class Side:
 
     Args:
         lines: number of input lines; parts: the tiles' shares of them, each scaled by itself.
-        converters: of this side; scaled: whether each batch is scaled to full scale, or only one that exceeds it.
+        converters: of this side; scaled: whether all is scaled to full scale, or only what exceeds it.
         weighs: whether the drive of the lines is wanted.
         device: of the inputs.
     """
@@ -156,11 +158,12 @@ class Side:
         coding, bound = self._converters.coding, self._converters.bound
         if coding == "amplitude" and self._device.type == "cpu" and not math.isinf(bound):
             x = inputs.numpy()  # its calls take half of torch's time on arrays of this size
-            full = max(float(x.max()), -float(x.min()), 0.0 if self._scaled else bound)
-            if full < _FINE:  # squares would leave the range of float32
-                x, full = x / max(full, _LEAST), 1.0
+            axis = 1 if self._converters.input_scale == "vector" else None
+            full = np.maximum(x.max(axis, keepdims=True), -x.min(axis, keepdims=True))
+            if self._scaled or bool((full > bound).any()):
+                x, bound = x / np.maximum(full, _LEAST if self._scaled else bound), 1.0
             into = drive.numpy()
-            into += np.einsum("bi,bi->i", x, x) * (times / full**2)
+            into += np.einsum("bi,bi->i", x, x) * (times / bound**2)
             return
         # no number leaves a GPU
         shares = (inputs if math.isinf(bound) else inputs / self._full_scale(inputs)).abs().clamp_(max=1.0)
@@ -169,9 +172,10 @@ class Side:
         drive.add_((shares.square() if coding == "amplitude" else shares).sum(0), alpha=times)
 
     def _full_scale(self, inputs: Tensor) -> Tensor:
-        """Return the input that meets the converter's bound, as the read path scales the batch."""
-        least, most = torch.aminmax(inputs)
-        return torch.maximum(-least, most).clamp_(min=_LEAST if self._scaled else self._converters.bound)
+        """Return the input that meets the converter's bound, as the read path scales vectors, or the batch."""
+        largest = inputs.abs()
+        largest = largest.amax(1, keepdim=True) if self._converters.input_scale == "vector" else largest.amax()
+        return largest.clamp_(min=_LEAST if self._scaled else self._converters.bound)
 
 
 class _Replays:

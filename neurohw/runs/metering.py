@@ -29,6 +29,10 @@ from neurohw.runs.periphery import read_path
 
 _UNSEEN_PULSES = {"mixed-precision", "tiki-taka", "tiki-taka-v2", "chopped-tiki-taka", "agad"}  # inside aihwkit
 _AIHWKIT_DEVICES = {"none": 1, "mixed-precision": 1}  # a weight; every other remedy has two
+_READ_SCALING = {
+    "vector": "vectors beyond full scale are scaled down; transposed reads are scaled to full scale, each by itself",
+    "batch": "batches beyond full scale are scaled down; transposed reads are scaled to full scale",
+}
 
 
 class MeteredNetwork(Network):
@@ -171,7 +175,9 @@ def array_settings(experiment: Experiment, array: Any, bias_adds: int) -> ArrayS
     converters = Converters()
     if experiment.hardware.backend != "ideal":
         path = read_path(experiment.hardware)
-        converters = Converters(path.dac_bits, path.adc_bits, path.input_bound, path.coding, path.signed_passes)
+        converters = Converters(
+            path.dac_bits, path.adc_bits, path.input_bound, path.coding, path.signed_passes, path.input_scale
+        )
     return ArraySettings(
         converters=converters,
         trains=_trains(experiment, array),
@@ -243,7 +249,7 @@ def _array_facts(experiment: Experiment, array: Any, meter: ArrayMeter) -> dict[
         "code_bits": list(converters.codes),
         "coding": converters.coding,
         "read_passes": converters.passes,
-        "read_scaling": "batches beyond full scale are scaled down; transposed reads are scaled to full scale",
+        "read_scaling": _READ_SCALING[converters.input_scale],
         "writing": trains.kind if trains is not None else "unknown",
         "pulses": "counted" if counted else "expected" if trains is not None else "unknown",
         "conductance": "snapshots" if meter.weighs else "unknown",

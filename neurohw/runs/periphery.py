@@ -17,6 +17,7 @@ def read_path(section: HardwareSection) -> ReadPath:
         relative_noise=section.relative_noise,
         input_noise=section.input_noise,
         coding=section.input_coding,
+        input_scale=section.input_scale,
         signed_passes=section.signed_passes,
         column_gain=section.column_gain,
         column_offset=section.column_offset,
