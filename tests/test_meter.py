@@ -318,6 +318,24 @@ def test_increments_are_written_line_by_line(shape: tuple[int, int]) -> None:
     }  # fmt: skip
 
 
+def test_verified_increments_are_written_cell_by_cell() -> None:
+    """A word read and one written for every cell; a pulse has both its lines, and half selects all else on them.
+
+    All cells are read once, those with a pulse again: 5 steps are 2, 1, 1 and 1 pulses.
+    """
+    law = ConstantStep(step_dtod=0.0, step_ctoc=0.0, w_max_dtod=0.0, w_min_dtod=0.0, asymmetry_dtod=0.0, step=0.02)
+    verified = AnalogArray(torch.zeros(4, 3), DevicePopulation(law), increments="verified")
+    array, ledger, _ = meter(verified, trains=Trains(law.granularity, increment_words=2))
+    array.increment(torch.eye(4)[:, :3] * 5 * law.granularity)
+    counts = ledger.counts()
+    assert counts["digital"]["inference"]["optimizer_words"] == 12 * 2
+    written = counts["W1"]["inference"]
+    assert written["pulses_up"] == 15
+    assert written["pulse_slots"] == 15
+    assert written["half_selected"] == 15 * (3 + 2)
+    assert written["verifying_reads"] == 12 + 3 * 4
+
+
 def lines_written(slots: float) -> dict[str, float]:
     """Ten pulses to cells on lines of 4, 3 of them: each line's others, and the others of each line that it meets."""
     return {"pulse_slots": slots, "longest_slots": slots, "line_pulses": slots + 10.0,

@@ -26,7 +26,7 @@ from neurohw.devices.laws import SoftBounds
 from neurohw.devices.model import DeviceModel
 from neurohw.errors import InputError, NeurohwError
 
-_VERIFIED = 5  # rounds of an increment that is verified
+_VERIFIED = 10  # reads of an increment that is verified; what they leave wrong is asked for with the next one
 COMPENSATIONS = ("none", "global", "per-column")
 
 
@@ -47,7 +47,10 @@ class AnalogArray(SynapseArray):
         generator: every draw; the same state gives the same array and the same run.
         weight_range: the largest |weight| that the device's w_max stands for, by a digital factor on the output; None:
             weights are the device's own, 1:1.
-        increments: how `increment` writes: "open-loop" or "verified" (read exactly and corrected, up to 5 rounds).
+        increments: how `increment` writes: "open-loop", or "verified": read exactly and corrected, up to 10 times; what
+            the device's steps leave of it is kept in a digital word per weight and asked for with the next change. A
+            cell's target is thus the last one plus the changes since, until the cell ages: drift and decay are not
+            corrected, the next target starts from the weight as it is then read.
         compensation: of drift, "none", "global" or "per-column": outputs are rescaled digitally by the mean |weight|
             before a time without writes over that after it.
         fault_map: see `checked_map`; None: drawn from the device's rates.
@@ -91,7 +94,7 @@ class AnalogArray(SynapseArray):
             raise InputError(f"increments: got {increments!r}; allowed: open-loop, verified")
         if compensation not in COMPENSATIONS:
             raise InputError(f"compensation: got {compensation!r}; allowed: {', '.join(COMPENSATIONS)}")
-        self._increments, self._compensation = increments, compensation
+        self._compensation = compensation
         self._pulses = pulses or PulseScheme()
         self._scale = output_scale(weight_range, device.response.w_max)
         self._relative = (read_path or ReadPath()).relative_noise
@@ -112,6 +115,7 @@ class AnalogArray(SynapseArray):
         self.cells = build_cells(remedy, parts, dict(remedy_parameters or {}))
         self.clipped = self.cells.clipped()
         self._flickers = device.retention.read_noise_1f > 0
+        self._remainder = torch.zeros_like(cells) if increments == "verified" else None  # asked for, not written yet
         self._correction = torch.ones(self.shape[0] if compensation == "per-column" else 1, device=self.device)
         self.readouts = 0  # of all cells, that compensation took
         self._level: Tensor | None = None  # readout before a time without writes
@@ -171,20 +175,25 @@ class AnalogArray(SynapseArray):
         require_finite("an increment", delta)
         self._changed()
         wanted = delta.to(self.device, torch.float32) / self._scale
-        if self._increments == "open-loop":
+        if self._remainder is None:
             return self.cells.increment(wanted)
-        return self.cells.program(self.cells.weights() + wanted, rounds=_VERIFIED)
+        target = self.cells.bounded(self.cells.weights() + self._remainder + wanted)
+        writes = self.cells.program(target, rounds=_VERIFIED)
+        torch.sub(target, self.cells.weights(), out=self._remainder)
+        return writes
 
     def program(self, weights: Tensor) -> Writes:
-        """Write and verify: pulse the cells that are off by more than a step or 1 % of the range, at most 30 rounds.
+        """Write and verify every cell, until its next pulse would leave it farther off; at most 100 reads.
 
-        The verifying read is exact.
+        The verifying read is exact. What increments have left over is forgotten.
 
         Raises:
             Diverged: a weight is not finite.
         """
         require_finite("programming", weights)
         self._changed()
+        if self._remainder is not None:
+            self._remainder.zero_()
         return self.cells.program(weights.to(self.device, torch.float32) / self._scale)
 
     def elapse(self, seconds: float) -> None:
@@ -218,7 +227,8 @@ class AnalogArray(SynapseArray):
         state |= {f"forward.{name}": tensor for name, tensor in self._forward.state_dict().items()}
         state |= {f"backward.{name}": tensor for name, tensor in self._backward.state_dict().items()}
         state["correction"], state["generator"] = self._correction.clone(), self._generator.get_state()
-        return state if self._level is None else {**state, "level": self._level.clone()}
+        beside = {"level": self._level, "remainder": self._remainder}
+        return state | {name: tensor.clone() for name, tensor in beside.items() if tensor is not None}
 
     def load_state_dict(self, state: StateDict) -> None:
         """Restore `state_dict`: the array goes on to the last bit as the saved one would have."""
@@ -231,6 +241,8 @@ class AnalogArray(SynapseArray):
         self._backward.load_state_dict(part("backward."))
         self._correction.copy_(state["correction"])
         self._level = state["level"].to(self.device, copy=True) if "level" in state else None
+        if self._remainder is not None:
+            self._remainder.copy_(state["remainder"])
         self._generator.set_state(state["generator"].cpu())
         self._matrix = None
 

@@ -13,6 +13,7 @@ from neurohw.crossbar.aging import Aging
 from neurohw.crossbar.base import StateDict, Writes
 from neurohw.crossbar.faults import DEAD, STUCK_IN_PLACE, STUCK_LOW, WORKS, checked_map, drawn_faults
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero
+from neurohw.crossbar.verify import Step
 from neurohw.crossbar.wires import Wires, remaining_voltages
 from neurohw.devices.faults import FaultRates
 from neurohw.devices.laws import PulseResponse
@@ -22,6 +23,7 @@ from neurohw.devices.retention import Retention
 _STRIDE = 0.03  # share of the range that pulses taken together may move a cell
 _CROSSINGS = 4  # of the range by the mean cell: a write gives no more pulses, since every cell is at its bound by then
 
+_LEAST = 0.01  # of the granularity: a smaller step counts as none, as at a soft bound
 _DROP_EVERY = 100  # changes of the weights between two computations of the IR drop
 _BISECTIONS = 24  # of a symmetry point: the range over 2^24
 
@@ -199,6 +201,29 @@ class CellBank:
             given = self._apply_one_polarity(pulses)
             ups, downs = (ups + given, downs) if pulses.up else (ups, downs + given)
         return Writes(ups, downs)
+
+    def room(self, up: bool) -> Tensor:
+        """Return how far each cell is from its upper or lower bound, [n_post, n_pre]."""
+        w = self.aging.drifted(self.kept)
+        return (self.parameters["w_max"] - w if up else w - self.parameters["w_min"]).clamp_(min=0.0)
+
+    def filled(self) -> Tensor:
+        """Return the share of each cell's range that its weight, as it is seen, takes up, [n_post, n_pre]."""
+        low, high = self.parameters["w_min"], self.parameters["w_max"]
+        return (self.seen - low).div_((high - low).clamp_(min=1e-12))
+
+    def step(self, index: Tensor, up: bool) -> Step:
+        """Return what the next pulse does to some cells (flat indices), where they stand and within their bounds."""
+        response, own = self.response, self._gathered(index, up)
+        span = response.w_max - response.w_min
+        w = self.aging.drifted(self.kept.view(-1).index_select(0, index), index)
+        steps = response.steps(w, own, up)
+        spread = torch.as_tensor(response.noise(w, steps, own, up)).abs().expand_as(w)
+        mean = torch.minimum(steps, own["w_max"] - w if up else w - own["w_min"])
+        mean.masked_fill_(mean < _LEAST * response.granularity, 0.0)
+        levels = self.population.levels
+        level = torch.zeros_like(w) if levels is None else (own["w_max"] - own["w_min"]) / (levels - 1)
+        return Step(mean, spread, level, response.write_noise * response.step, span)
 
     def _apply_one_polarity(self, pulses: PulseCounts) -> int:
         index = pulses.cells

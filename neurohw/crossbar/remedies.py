@@ -10,12 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurohw.crossbar.pairs import DifferentialPair, OneSidedPair
 from neurohw.crossbar.reference import ReferenceBank
 from neurohw.crossbar.summed_cells import MixedPrecision, ReadColumns, Transfer
 from neurohw.crossbar.unit_cells import (
-    DifferentialPair,
     NewBank,
-    OneSidedPair,
     SeveralDevices,
     SingleDevice,
     UnitCell,
@@ -111,8 +110,8 @@ def _differential(parts: Parts) -> UnitCell:
     return DifferentialPair(parts.new_bank, parts.weights, parts.generator)
 
 
-def _one_sided(parts: Parts, refresh_every: int, refresh_at: float) -> UnitCell:
-    return OneSidedPair(parts.new_bank, parts.weights, parts.generator, refresh_every, refresh_at)
+def _one_sided(parts: Parts, refresh_every: int, refresh_at: float, refresh_both: float) -> UnitCell:
+    return OneSidedPair(parts.new_bank, parts.weights, parts.generator, refresh_every, refresh_at, refresh_both)
 
 
 def _mixed_precision(parts: Parts, zero_shift: bool) -> UnitCell:
@@ -129,7 +128,7 @@ def _transfer(parts: Parts, zero_shift: bool, **options: Any) -> UnitCell:
     return Transfer(fast, slow, parts.read_columns, parts.generator, **options)
 
 
-_ONE_SIDED: dict[str, Any] = {"refresh_every": 100, "refresh_at": 0.75}
+_ONE_SIDED: dict[str, Any] = {"refresh_every": 100, "refresh_at": 0.75, "refresh_both": 0.25}
 _SEVERAL: dict[str, Any] = {"devices": 4, "base": 1.0, "carry_every": 1000}
 _TRANSFER: dict[str, Any] = {"fast_rate": 0.5, "every": 1, "columns": 0, "zero_shift": True}
 _REMEDIES = (

@@ -12,6 +12,7 @@ from neurohw.crossbar.base import Product, Serial, StateDict, Writes, require_fi
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero, whole_counts
 from neurohw.crossbar.unit_cells import UnitCell
+from neurohw.crossbar.verify import ROUNDS, Step
 
 ReadColumns = Callable[[UnitCell, Tensor], Tensor]  # (cells, inputs [m, n_pre]) -> [m, n_post]
 
@@ -56,6 +57,15 @@ class MixedPrecision(UnitCell):
         """Sum the products, pulse what makes whole steps."""
         chi = self.buffers["chi"]
         chi.addmm_(term.post.t(), term.pre, alpha=gain * term.sign / self.granularity)
+        return self._whole_steps()
+
+    def increment(self, delta: Tensor) -> Writes:
+        """Sum a digitally computed change, pulse what makes whole steps."""
+        self.buffers["chi"].add_(delta, alpha=1 / self.granularity)
+        return self._whole_steps()
+
+    def _whole_steps(self) -> Writes:
+        chi = self.buffers["chi"]
         due = flat_nonzero(chi.abs() >= 1)
         if not len(due):
             return Writes(0, 0)
@@ -67,6 +77,18 @@ class MixedPrecision(UnitCell):
     def pulse(self, trains: list[PulseCounts]) -> Writes:
         """Pulse the inner cell."""
         return self.inner.pulse(trains)
+
+    def step(self, cells: Tensor, up: bool) -> Step:
+        """Return that of the inner cell."""
+        return self.inner.step(cells, up)
+
+    def room(self, up: bool) -> Tensor:
+        """Return that of the inner cell."""
+        return self.inner.room(up)
+
+    def program(self, target: Tensor, rounds: int = ROUNDS) -> Writes:
+        """Write and verify the inner cell; the sum stays."""
+        return self.inner.program(target, rounds)
 
     def load_state_dict(self, state: StateDict) -> None:
         """Restore `state_dict`; the inner cell shares the digital memory."""
@@ -165,6 +187,14 @@ class Transfer(UnitCell):
     def pulse(self, trains: list[PulseCounts]) -> Writes:
         """Pulse the slow array."""
         return self.slow.pulse(trains)
+
+    def step(self, cells: Tensor, up: bool) -> Step:
+        """Return that of the slow array."""
+        return self.slow.step(cells, up)
+
+    def room(self, up: bool) -> Tensor:
+        """Return that of the slow array."""
+        return self.slow.room(up)
 
     def _normalisation(self, term: Product, scheme: PulseScheme) -> float:
         """Return kappa: a running mean of the samples' largest products fills `fast_rate` of a train."""

@@ -1,9 +1,11 @@
-"""How devices make a weight: one alone, several, less a reference, in pairs."""
+"""How devices make a weight: one alone, several, less a reference."""
 
 from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Mapping
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor
@@ -13,10 +15,9 @@ from neurohw.crossbar.cells import CellBank
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.pulses import PulseCounts, dense_counts, flat_nonzero, pulse_counts
 from neurohw.crossbar.reference import ReferenceBank
+from neurohw.crossbar.verify import ROUNDS, Step, approach
 
 NewBank = Callable[[Tensor], CellBank]  # makes a crossbar of devices from their initial weights
-_VERIFY_ROUNDS = 30
-_REFRESH_ROUNDS = 5
 
 
 class UnitCell(abc.ABC):
@@ -86,33 +87,33 @@ class UnitCell(abc.ABC):
         changed = [bank.aging.passed_reads(times) for bank in self.banks.values()]
         return any(changed)
 
-    def program(self, target: Tensor, rounds: int = _VERIFY_ROUNDS) -> Writes:
-        """Write and verify: pulse the weights that are off by more than a step or 1 % of the reach."""
-        return self._corrected(
-            lambda: target - self.weights(),
-            self.granularity,
-            max(self.granularity, 0.01 * self.reach),
-            self.pulse,
-            rounds,
-        )
+    @abc.abstractmethod
+    def step(self, cells: Tensor, up: bool) -> Step:
+        """Return what the next pulse does to the weights of some cells (flat indices)."""
 
-    def _corrected(
-        self,
-        error: Callable[[], Tensor],
-        step: float,
-        tolerance: float,
-        pulse: Callable[[list[PulseCounts]], Writes],
-        rounds: int,
+    @abc.abstractmethod
+    def room(self, up: bool) -> Tensor:
+        """Return how far each weight can still rise or fall, [n_post, n_pre]."""
+
+    def bounded(self, weights: Tensor) -> Tensor:
+        """Return weights clipped to what each cell can hold."""
+        now = self.weights()
+        return torch.minimum(torch.maximum(weights, now - self.room(False)), now + self.room(True))
+
+    def program(self, target: Tensor, rounds: int = ROUNDS) -> Writes:
+        """Write and verify, see `approach`; targets out of reach end at the bounds."""
+        return self._approach(self.bounded(target), self.pulse, rounds)
+
+    def _approach(
+        self, target: Tensor, pulse: Callable[[list[PulseCounts]], Writes], rounds: int, cells: Tensor | None = None
     ) -> Writes:
-        """Pulse what an exact read finds wrong, again and again, until nothing is off by more than the tolerance."""
-        total = Writes(0, 0)
-        for _ in range(rounds):
-            left = error()
-            left[left.abs() <= tolerance] = 0.0
-            if not bool(left.any()):
-                break
-            total += pulse(list(dense_counts(left / step, self._generator)))
-        return total
+        """Bring some cells (flat indices; None: all) to their targets [n_post, n_pre] by `pulse`."""
+        cells = torch.arange(target.numel(), device=target.device) if cells is None else cells
+
+        def left(cells: Tensor) -> Tensor:
+            return (target - self.weights()).view(-1).index_select(0, cells)
+
+        return approach(left, self.step, pulse, cells, rounds)
 
     def elapse(self, seconds: float) -> None:
         """Let time pass over every device."""
@@ -154,13 +155,22 @@ class SingleDevice(UnitCell):
         """Pulse the devices."""
         return self.bank.apply(trains)
 
+    def step(self, cells: Tensor, up: bool) -> Step:
+        """Return that of the devices."""
+        return self.bank.step(cells, up)
+
+    def room(self, up: bool) -> Tensor:
+        """Return that of the devices."""
+        return self.bank.room(up)
+
 
 class SeveralDevices(UnitCell):
     """n devices a weight: W = sum_i g_i w_i - r with significances g_i = base^-i / sum_j base^-j, the coarsest first.
 
     With base 1 all get the same pulses, so that their spreads fall with sqrt(n). With a larger base the finest device
-    takes the updates and the coarser ones hold what was carried over: `program` and every carry settle the weight from
-    the coarsest to the finest (Agarwal et al. 2017, VLSI, "periodic carry").
+    takes the updates, and every so often what it holds is carried over to the coarser ones: the weight is written and
+    verified from the coarsest device to the finest, which is in the middle of its range again (Agarwal et al. 2017,
+    VLSI, "periodic carry").
 
     Args:
         devices: n.
@@ -186,7 +196,9 @@ class SeveralDevices(UnitCell):
         self._cells, self.reference = banks, reference
         self._equal, self._carry_every = base == 1.0, carry_every
         first = banks["cell0"].response
-        self.granularity = first.granularity * (1.0 if self._equal else parts[-1] / sum(parts))
+        self._centre = (first.w_max + first.w_min) / 2
+        self._finest, self._finest_share = banks[f"cell{devices - 1}"], parts[-1] / sum(parts)
+        self.granularity = first.granularity * (1.0 if self._equal else self._finest_share)
         self.reach = min(first.w_max, -first.w_min) or first.w_max
         self.buffers["writes"] = torch.zeros((), dtype=torch.int64)
 
@@ -199,26 +211,48 @@ class SeveralDevices(UnitCell):
         """Give every device the same pulses, or the finest one, and carry over now and then."""
         if self._equal:
             return Writes.total(bank.apply(trains) for bank in self._cells.values())
-        writes = list(self._cells.values())[-1].apply(trains)
+        writes = self._finest.apply(trains)
         self.buffers["writes"] += 1
         if int(self.buffers["writes"]) % self._carry_every == 0:
-            writes += self.program(self.weights().clone())
+            target = self.weights()
+            writes += self._carry(torch.ones_like(target), target, ROUNDS)
         return writes
 
-    def program(self, target: Tensor, rounds: int = _VERIFY_ROUNDS) -> Writes:
-        """Write and verify, from the coarsest device to the finest, each correcting what the former left."""
+    def step(self, cells: Tensor, up: bool) -> Step:
+        """Return that of all devices, or of the finest one."""
+        if not self._equal:
+            return self._finest.step(cells, up) * self._finest_share
+        return reduce(add, (bank.step(cells, up) * self.shares[name] for name, bank in self._cells.items()))
+
+    def room(self, up: bool) -> Tensor:
+        """Return that of all devices by their significances."""
+        return torch.stack([bank.room(up) * self.shares[name] for name, bank in self._cells.items()]).sum(0)
+
+    def program(self, target: Tensor, rounds: int = ROUNDS) -> Writes:
+        """Write and verify; what the finest device cannot hold is carried over first."""
         if self._equal:
             return super().program(target, rounds)
-        total = Writes(0, 0)
-        for name, bank in self._cells.items():
-            share = self.shares[name]
-            others = torch.stack([self.banks[n].as_read() * s for n, s in self.shares.items() if n != name]).sum(0)
-            total += self._settled(bank, bank.bounded((target - others) / share), rounds)
-        return total
+        target = self.bounded(target)
+        left, finest, share = target - self.weights(), self._finest, self._finest_share
+        beyond = torch.maximum(left - finest.room(True) * share, -left - finest.room(False) * share)
+        return self._carry(beyond > self.granularity / 2, target, rounds)
 
-    def _settled(self, bank: CellBank, target: Tensor, rounds: int) -> Writes:
-        step = bank.response.granularity
-        return self._corrected(lambda: target - bank.as_read(), step, max(step, 0.01 * self.reach), bank.apply, rounds)
+    def _carry(self, over: Tensor, target: Tensor, rounds: int) -> Writes:
+        """Write and verify the finest devices; where `over`, the coarser ones before, the finer in mid-range."""
+        cells, total = flat_nonzero(over), Writes(0, 0)
+        held = target if self.reference is None else target + self.reference.as_read()  # by what is not written yet
+        finer = 1.0  # the share of that
+        for name, bank in list(self._cells.items())[:-1]:
+            share = self.shares[name]
+            finer -= share
+            wanted = (held - finer * self._centre) / share
+
+            def left(cells: Tensor, bank: CellBank = bank, wanted: Tensor = wanted) -> Tensor:
+                return (wanted - bank.as_read()).view(-1).index_select(0, cells)
+
+            total += approach(left, bank.step, bank.apply, cells, rounds)
+            held = held - bank.as_read() * share
+        return total + self._approach(target, self._finest.apply, rounds)
 
 
 def _less(
@@ -228,100 +262,3 @@ def _less(
     if reference is None:
         return banks, shares
     return {**banks, "reference": reference}, {**shares, "reference": -1.0}
-
-
-class DifferentialPair(UnitCell):
-    """W = w+ - w-, both devices moved by every write, in opposite directions by half of it each."""
-
-    def __init__(self, new_bank: NewBank, weights: Tensor, generator: torch.Generator) -> None:
-        half = weights / 2
-        plus, minus = new_bank(half), new_bank(-half)
-        super().__init__({"plus": plus, "minus": minus}, {"plus": 1.0, "minus": -1.0}, generator)
-        self.plus, self.minus = plus, minus
-        response = plus.response
-        self._centre = (response.w_max + response.w_min) / 2
-        self.granularity = 2 * response.granularity
-        self.reach = response.w_max - response.w_min
-        self.set(weights)
-
-    def set(self, weights: Tensor) -> None:
-        """Set both devices symmetrically around the middle of their range."""
-        half = weights.to(self.plus.kept) / 2
-        self.plus.set(self._centre + half)
-        self.minus.set(self._centre - half)
-
-    def pulse(self, trains: list[PulseCounts]) -> Writes:
-        """Move both devices by the same pulses, with opposite polarity."""
-        opposite = [pulses.inverted() for pulses in trains]
-        return self.plus.apply(trains) + self.minus.apply(opposite)
-
-
-class OneSidedPair(UnitCell):
-    """W = w+ - w-, each device only potentiated; pairs near saturation are reset and rewritten (refresh).
-
-    Args:
-        refresh_every: writes between two looks for pairs to refresh.
-        refresh_at: share of the range from which a device is near saturation.
-    """
-
-    def __init__(
-        self,
-        new_bank: NewBank,
-        weights: Tensor,
-        generator: torch.Generator,
-        refresh_every: int = 100,
-        refresh_at: float = 0.75,
-    ) -> None:
-        plus, minus = new_bank(weights.clamp(min=0)), new_bank(weights.clamp(max=0).neg())
-        super().__init__({"plus": plus, "minus": minus}, {"plus": 1.0, "minus": -1.0}, generator)
-        self.plus, self.minus = plus, minus
-        response = plus.response
-        self.reach = response.w_max - response.w_min
-        middle = torch.tensor([response.w_min + self.reach / 2])
-        self.granularity = float(response.steps(middle, response.mean_cell(), True))
-        self._refresh_every = refresh_every
-        self._refresh_at = refresh_at
-        self.buffers["writes"] = torch.zeros((), dtype=torch.int64)
-        self.set(weights)
-
-    def set(self, weights: Tensor) -> None:
-        """Set one device of each pair, the other to the bottom of its range."""
-        w = weights.to(self.plus.kept)
-        bottom = self.plus.response.w_min
-        self.plus.set(bottom + w.clamp(min=0))
-        self.minus.set(bottom - w.clamp(max=0))
-
-    def pulse(self, trains: list[PulseCounts]) -> Writes:
-        """Potentiate w+ where the weight shall rise, w- where it shall fall; look for saturated pairs now and then."""
-        writes = self._one_of_each(trains)
-        self.buffers["writes"] += 1
-        if int(self.buffers["writes"]) % self._refresh_every == 0:
-            writes += self._refresh()
-        return writes
-
-    def _one_of_each(self, trains: list[PulseCounts]) -> Writes:
-        rising = [p for p in trains if p.up]
-        falling = [pulses.inverted() for pulses in trains if not pulses.up]
-        up, down = self.plus.apply(rising), self.minus.apply(falling)
-        return Writes((up.pulses_up or 0) + (down.pulses_up or 0), 0)
-
-    def _refresh(self) -> Writes:
-        """Reset saturated pairs to the bottom, a pulse a device, and rewrite their difference, verified."""
-        index = flat_nonzero(self._saturated(self.plus) | self._saturated(self.minus))
-        if not len(index):
-            return Writes(0, 0)
-        target = self.weights().clone()
-        for bank in (self.plus, self.minus):
-            bank.reset(index)
-
-        def error() -> Tensor:
-            left = torch.zeros_like(target)
-            left.view(-1)[index] = (target - self.weights()).view(-1)[index]
-            return left
-
-        step = self.granularity
-        return Writes(0, 2 * len(index)) + self._corrected(error, step, step, self._one_of_each, _REFRESH_ROUNDS)
-
-    def _saturated(self, bank: CellBank) -> Tensor:
-        low, high = bank.parameters["w_min"], bank.parameters["w_max"]
-        return bank.kept > torch.lerp(low, high, self._refresh_at)

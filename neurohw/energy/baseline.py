@@ -10,7 +10,7 @@ from neurohw.energy.array_facts import TRAINING_PHASES, Counts, RunFacts
 from neurohw.energy.entries import BITS_OF, Precision, memory_factor
 from neurohw.energy.ranges import Range
 from neurohw.energy.table import EnergyTable
-from neurohw.energy.work import ADAM_MACS
+from neurohw.energy.work import ADAM_MACS, ADAM_WORDS
 
 _WRITING = ("update", "training")  # the latter: of a curve
 
@@ -85,7 +85,7 @@ def digital_baseline(
     in_all = sum(products.values())
     in_training = sum(number for phase, number in products.items() if phase in TRAINING_PHASES)
     rewritten = far * (2 * bits * weights * facts.batches)
-    words = _optimiser_words(counts) if facts.optimizer_words else 0.0
+    words = ADAM_WORDS * weights * facts.batches if facts.optimizer_words else 0.0
     optimiser = near * (32 * words * memory_factor(32 * weights * facts.optimizer_words))
     learning = _other(counts, table, chosen.neurons, facts.outputs, True, formed)
     answering = _other(counts, table, chosen.neurons, facts.outputs, False)
@@ -109,11 +109,6 @@ def _outer_products(counts: Counts, facts: RunFacts) -> float:
         for name, array in facts.arrays.items()
         for events in counts.get(name, {}).values()
     )
-
-
-def _optimiser_words(counts: Counts) -> float:
-    """Return the words that the optimiser read and wrote."""
-    return sum(events.get("optimizer_words", 0.0) for events in counts.get("digital", {}).values())
 
 
 def _formed_digitally(counts: Counts, facts: RunFacts) -> float:

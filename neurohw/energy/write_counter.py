@@ -75,7 +75,7 @@ class WriteCounter:
                     slots, selected = line.slots(way, trains.pair)
                     selected *= trains.crossbars
                     self._line_by_line(slots, selected, given - alone, (min(self._shape), max(self._shape)), way)
-            self._count("optimizer_words", trains.words * delta.numel(), "digital")
+            self._count("optimizer_words", max(trains.words, trains.increment_words) * delta.numel(), "digital")
             self._cell_by_cell(alone)
 
     def programmed(self, weights: Tensor, writes: Writes) -> None:

@@ -100,7 +100,8 @@ def _foreseen(experiment: Experiment) -> dict[str, Any]:
     writes = [event for event in ARRAY_RULES if event not in (*reads, "reads_transposed", "settled_conductance")]
     writes += [event_of(event, way) for event in LINE_EVENTS for way in POLARITIES]
     digital = set(RULES["digital"])
-    if training.optimizer != "adam" and experiment.hardware.remedy == "none":
+    kept = experiment.hardware.remedy != "none" or experiment.hardware.increments == "verified"
+    if training.optimizer != "adam" and not kept:
         digital -= {"optimizer_words"}
     decisions: dict[str, dict[str, float]] = {}
     if training.mode != "unsupervised":

@@ -211,6 +211,7 @@ def _trains(experiment: Experiment, array: Any) -> Trains | None:
         crossbars=int(options["devices"]) if several else 2 if remedy == "differential" else 1,
         fast_rate=options.get("fast_rate"),
         words=2 if summed else 0,
+        increment_words=2 if section.increments == "verified" else 0,
         pair=remedy == "one-sided" or device.sided == 1,
         chopped=bool(options.get("chop")),
     )
