@@ -94,7 +94,7 @@ class TestReferenceCell(_Remedy):
 class TestReferenceArray(_Remedy):
     @pytest.fixture
     def make_array(self) -> MakeArray:
-        device = DevicePopulation(SoftBounds(step=0.0005), Retention(drift_nu=0.01, drift_nu_dtod=0.002), zero=-0.7)
+        device = DevicePopulation(ConstantStep(step=0.0005), Retention(drift_nu=0.01, drift_nu_dtod=0.002), zero=-0.7)
         return lambda weights: AnalogArray(
             weights, replace(device, signed=False), read_path=PERFECT, generator=seeded(), wires=Wires(1e-3, 1e-3)
         )
