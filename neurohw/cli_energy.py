@@ -95,16 +95,17 @@ def energy(
 
 
 def _records(folders: Sequence[Path]) -> list[tuple[Path, RunRecord]]:
-    """Return every record that did not fail, with the file that holds it; those that failed are named."""
+    """Return every record that is a result, with the file that holds it; the others are named."""
     from neurohw.runs.collection import located_records
 
     found = located_records(folders)
     for path, record in found:
-        if record.status == "failed":
-            _say(f"{path}: seed {record.seed} of {record.config_hash} left out, the run failed")
-    kept = [(path, record) for path, record in found if record.status != "failed"]
+        if not record.has_result:
+            _say(f"{path}: seed {record.seed} of {record.config_hash} left out, the run {record.status}")
+    kept = [(path, record) for path, record in found if record.has_result]
     if not kept:
-        raise InputError(f"{', '.join(map(str, folders))}: every run failed; allowed: finished or stopped runs")
+        places = ", ".join(map(str, folders))
+        raise InputError(f"{places}: every run failed or diverged; allowed: finished or stopped runs")
     return kept
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import pandas as pd
 
@@ -27,7 +28,7 @@ from neurohw.report.tables import (
     percent_of,
 )
 from neurohw.report.wording import DEFINITIONS, IN_PERCENT, LOST, PROGRAMMED, TRAINED
-from neurohw.runs.record import RunRecord
+from neurohw.runs.record import RunRecord, Status
 
 SECONDARY = "single_neuron_accuracy"  # always beside direct_accuracy: in a table of its own, not drawn
 _SETTING = (
@@ -70,7 +71,7 @@ class Detail:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A run that failed or was interrupted."""
+    """A run that failed, diverged or was interrupted."""
 
     label: str
     config_hash: str
@@ -135,8 +136,8 @@ def content(records: Sequence[RunRecord], title: str | None = None) -> Content:
 
 
 def unfinished_data(records: Sequence[RunRecord]) -> tuple[Unfinished, ...]:
-    """Return the runs that left a message: those that failed, and those that were interrupted."""
-    return tuple(_unfinished(record) for record in records if record.status == "failed" or record.message)
+    """Return the runs that left a message: those that failed or diverged, and those that were interrupted."""
+    return tuple(_unfinished(record) for record in records if not record.has_result or record.message)
 
 
 def _unfinished(record: RunRecord) -> Unfinished:
@@ -148,7 +149,7 @@ def _unfinished(record: RunRecord) -> Unfinished:
 
 def _facts(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[str, ...]:
     """Return the lines under the title: how many runs, of what, by which code."""
-    counts = [(s, sum(r.status == s for r in records)) for s in ("finished", "stopped", "failed")]
+    counts = [(s, sum(r.status == s for r in records)) for s in get_args(Status)]
     runs = f"{len(records)} runs ({', '.join(f'{n} {s}' for s, n in counts if n)}) in {len(points)} points"
     runs += f"; seeds {_listed({r.seed for r in records})}"
     common = dict(_common(points))
@@ -167,10 +168,13 @@ def _listed(values: set[int] | set[str]) -> str:
 def _warnings(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[str, ...]:
     found = _of_the_runs(points)
     if not points:
-        found.append("No run produced a result: every one failed, with the messages below.")
-    stopped, failed = (sum(r.status == s for r in records) for s in ("stopped", "failed"))
+        found.append("No run produced a result: every one failed or diverged, with the messages below.")
+    stopped, diverged, failed = (sum(r.status == s for r in records) for s in ("stopped", "diverged", "failed"))
     if stopped:
         found.append(f"{stopped} of {len(records)} runs were stopped before their schedule ended; their points say so.")
+    if diverged:
+        found.append(f"{diverged} of {len(records)} runs diverged: what they learnt was no number any more. They "
+                     "are in no average; they are listed below.")  # fmt: skip
     if failed:
         found.append(f"{failed} of {len(records)} runs failed and are in no average; they are listed below.")
     if single := sum(len(p.records) == 1 for p in points):

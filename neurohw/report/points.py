@@ -75,13 +75,13 @@ class Point:
 
 
 def group_records(records: Iterable[RunRecord]) -> list[Point]:
-    """Return the points of all records that did not fail, grouped by what is learnt, ideal hardware first.
+    """Return the points of all records that are results, grouped by what is learnt, ideal hardware first.
 
     Stopped runs are points of their own, one per length. Of runs that repeat a seed the first counts.
     """
     groups: dict[tuple[str, str, int], dict[int, RunRecord]] = {}
     for record in records:
-        if record.status != "failed":
+        if record.has_result:
             groups.setdefault((record.config_hash, record.status, epochs_done(record)), {}).setdefault(
                 record.seed, record
             )
@@ -93,7 +93,7 @@ def group_records(records: Iterable[RunRecord]) -> list[Point]:
 
 def repeated_seeds(records: Iterable[RunRecord], points: Iterable[Point]) -> int:
     """Return how many records were left out because they repeat a seed."""
-    return sum(record.status != "failed" for record in records) - sum(len(point.records) for point in points)
+    return sum(record.has_result for record in records) - sum(len(point.records) for point in points)
 
 
 def epochs_done(record: RunRecord) -> int:

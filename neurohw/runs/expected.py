@@ -94,10 +94,10 @@ def expectations(name: str) -> list[Expectation]:
 def agreements(records: Sequence[RunRecord]) -> list[Agreement]:
     """Return every expectation that these records speak to, beside what they measured.
 
-    A record speaks to an expectation if it did not fail, has the experiment's name and, evaluation apart, its
+    A record speaks to an expectation if it is a result, has the experiment's name and, evaluation apart, its
     configuration, and was evaluated with the same share of the labels. Each seed counts once.
     """
-    usable = [record for record in records if record.status != "failed"]
+    usable = [record for record in records if record.has_result]
     found = []
     for name in sorted({record.name for record in usable}):
         for expected in expectations(name):

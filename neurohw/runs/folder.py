@@ -24,7 +24,7 @@ def finished(folder: Path, digest: str, seed: int, stop_after: int | None) -> Ru
         return None
     record = read_record(folder)
     same = record.config_hash == digest and record.seed == seed
-    enough = record.status == "finished" or (
+    enough = record.status in ("finished", "diverged") or (
         record.status == "stopped"
         and record.message is None  # not interrupted
         and stop_after is not None
@@ -62,7 +62,8 @@ class RunFolder:
         if record is not None and (record.config_hash, record.seed) != (digest, seed) and not (resume and begun):
             raise InputError(f"{path}: holds the run {record.name}-{record.config_hash}-{record.seed}; this one is "
                              f"{digest}-{seed}: name another folder with --out, or remove that one")  # fmt: skip
-        if begun and not resume:
+        diverged = record is not None and record.status == "diverged"  # which --resume would only say again
+        if begun and not resume and not diverged:
             raise InputError(f"{work}: holds an interrupted run; --resume goes on with it, --out names another folder, "
                              f"and removing its {CHECKPOINT} and {METRICS} starts anew")  # fmt: skip
         metrics = work / METRICS

@@ -22,6 +22,9 @@ RECORD, METRICS, CHECKPOINT = "record.json", "metrics.csv", "checkpoint.pt"
 _ANOTHER_TREE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")  # what git sets for a hook, and we may run in one
 
 
+Status = Literal["finished", "stopped", "diverged", "failed"]
+
+
 class RunRecord(BaseModel):
     """What `record.json` holds; `curve` is `metrics.csv`, a row per epoch.
 
@@ -41,7 +44,7 @@ class RunRecord(BaseModel):
     seed: int
     versions: dict[str, str]
     git: str | None
-    status: Literal["finished", "stopped", "failed"]
+    status: Status
     message: str | None = None
     warnings: list[str] = []
     metrics: dict[str, Any]
@@ -51,6 +54,11 @@ class RunRecord(BaseModel):
     energy: dict[str, Any] = {}
     peak_memory_bytes: int
     curve: list[dict[str, Any]] = Field(default=[], exclude=True)
+
+    @property
+    def has_result(self) -> bool:
+        """Whether it is a result: the run neither failed nor diverged."""
+        return self.status in ("finished", "stopped")
 
     def write(self, folder: Path) -> None:
         """Write `record.json` and `metrics.csv` into the folder, in place of a former pair."""

@@ -8,7 +8,7 @@ import sys
 import time
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -16,10 +16,11 @@ from neurohw.circuits.target import Decision, DecisionEvents
 from neurohw.clock import Clock
 from neurohw.config import Experiment, config_hash
 from neurohw.energy.table import EnergyTable
-from neurohw.errors import InputError, NeurohwError
+from neurohw.errors import Diverged, InputError, NeurohwError
 from neurohw.runs.aging import evaluate_ages
 from neurohw.runs.build import build_circuit, build_network, build_plan, file_contents
 from neurohw.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
+from neurohw.runs.divergence import EVERY, require_numbers
 from neurohw.runs.energy import check_accountable, energy_of
 from neurohw.runs.evaluate import evaluate
 from neurohw.runs.fault_maps import Contents, read_fault_maps
@@ -28,14 +29,13 @@ from neurohw.runs.folder import RunFolder, default_folder, finished
 from neurohw.runs.interrupts import HeldSignals
 from neurohw.runs.metering import metered
 from neurohw.runs.progress import Reporter, Silent
-from neurohw.runs.record import RunRecord, git_revision, versions, write_curve
+from neurohw.runs.record import RunRecord, Status, git_revision, versions, write_curve
 from neurohw.runs.task import Task, build_task
 from neurohw.runs.warnings import accuracies_near_chance, clipped_weights
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
-from neurohw.training.phases import Epoch, Phase
+from neurohw.training.phases import Epoch
 
-Status = Literal["finished", "stopped", "failed"]
 CHECKPOINT_SECONDS = 300.0
 
 
@@ -64,6 +64,7 @@ def run(
 
     Raises:
         InputError: something asked for does not fit or is not there; nothing was run.
+        Diverged: a weight, a bias or a threshold is no number any more; the record says so.
     """
     if device != "cpu" and experiment.hardware.backend == "aihwkit":
         raise InputError(f"--device: got {device!r}, but aihwkit's tiles run on the CPU; allowed: cpu")
@@ -74,12 +75,18 @@ def run(
     digest = config_hash(experiment, file_contents(experiment, task.checksums, fault_maps))
     folder = Path(out) if out is not None else default_folder(experiment, digest, seed)
     if resume and (done := finished(folder, digest, seed, stop_after)):
-        return done
+        return _known(done)
     session = _Session(experiment, seed, digest, task, streams, report or Silent(), checkpoint_seconds, fault_maps)
     with locked(writable_folder(folder)):
         if resume and (done := finished(folder, digest, seed, stop_after)):  # by who held the lock before
-            return done
+            return _known(done)
         return session.go(RunFolder.opened(folder, digest, seed, resume), resume, stop_after)
+
+
+def _known(record: RunRecord) -> RunRecord:
+    if record.status == "diverged":
+        raise Diverged(record.message or "the run has diverged")
+    return record
 
 
 class _Session:
@@ -109,7 +116,7 @@ class _Session:
         self.counted = True  # unless it goes on from a checkpoint without a ledger: half a count would mislead
         self.phases, self.plan = build_plan(experiment, task, self.network)
         self.progress = Progress(self.circuit.initial())
-        self.phase: Phase | None = None  # in progress
+        self.epoch: Epoch | None = None  # in progress, or the last one that this session trained
         self.signals = HeldSignals()
         git_revision()  # now, before the code changes on disk
 
@@ -147,6 +154,10 @@ class _Session:
                     self._write_so_far()
                     self._tell()
             self._conclude()
+        except Diverged as error:
+            message = f"{self._standing()}: {error}"
+            self._write_end("diverged", message)
+            raise Diverged(message) from None
         except KeyboardInterrupt:
             self._write_end("stopped", "interrupted; --resume goes on from the last checkpoint")
             raise
@@ -156,7 +167,7 @@ class _Session:
 
     def _epoch(self, epoch: Epoch) -> None:
         progress, phase = self.progress, epoch.phase
-        self.phase = phase
+        self.epoch = epoch
         images = len(phase.samples.images)
         self.report.begin(self._title(epoch), images)
         self._train(epoch)
@@ -188,7 +199,7 @@ class _Session:
             self.progress.metrics |= evaluate_ages(self.experiment, self.network, self.task, self.streams, moment)
 
     def _tell(self) -> None:
-        if self.phase is not None:  # else all epochs had been done before
+        if self.epoch is not None:  # else all epochs had been done before
             self.report.end(self.progress.curve[-1])
 
     def _train(self, epoch: Epoch) -> None:
@@ -213,6 +224,7 @@ class _Session:
                 progress.batches,
                 self._after_batch,
             )
+        require_numbers(self.network, progress.homeostasis)
 
     def _after_batch(self, images: int, decision: Decision) -> None:
         progress = self.progress
@@ -226,9 +238,12 @@ class _Session:
         except BaseException:  # the run ends here, where it can go on from
             self._save()
             raise
+        if progress.batches % EVERY == 0:
+            require_numbers(self.network, progress.homeostasis)
         self._save_if_older(self.checkpoint_seconds)
 
     def _save(self) -> None:
+        require_numbers(self.network, self.progress.homeostasis)
         self.progress.ledger = self.metered.ledger.state_dict() if self.counted else {}
         save_checkpoint(self.folder.work, self.identity, self.progress, self.network, self.phases, self.streams)
         self.saved = time.perf_counter()
@@ -251,6 +266,10 @@ class _Session:
         if time.perf_counter() - self.saved >= seconds:
             self._save()
 
+    def _standing(self) -> str:
+        assert self.epoch is not None
+        return f"{self.epoch.phase.name} epoch {self.epoch.index + 1}, after {self.progress.batches} of its batches"
+
     def _evaluation_is_due(self, epoch: Epoch) -> bool:
         """Return whether the schedule asks for one; the last epoch's is the final one."""
         if not epoch.closes_round:
@@ -264,9 +283,10 @@ class _Session:
 
     def _epochs_counted(self) -> float:
         """Return how many epochs the ledger has counted, the part of one that was stopped included."""
-        progress, phase = self.progress, self.phase
-        if phase is None or not progress.batches:
+        progress = self.progress
+        if self.epoch is None or not progress.batches:
             return progress.done
+        phase = self.epoch.phase
         return progress.done + min(progress.batches * phase.batch_size / len(phase.samples.images), 1.0)
 
     def _record(self, status: Status, message: str | None = None) -> RunRecord:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from neurohw.circuits.target import Decision, Homeostasis, TargetCircuit
+from neurohw.errors import Diverged
 from neurohw.networks.base import Network
 from neurohw.training.phases import Epoch, Samples
 
@@ -35,6 +36,9 @@ def train_epoch(
         step_seconds: simulated time of one batch.
         done: batches of the epoch that are done; the same `order` draws them again, and they are skipped.
         after_batch: told the images and the decision after each batch, when every part is at rest.
+
+    Raises:
+        Diverged: an array is to be written what is not finite; the message names the layer.
     """
     phase = epoch.phase
     phase.rule.factor = phase.schedule.factor(epoch.index)
@@ -47,7 +51,10 @@ def train_epoch(
         contrast = network.contrast(state, decision.target)
         with clock.during("update"):
             for layer, products in contrast:
-                phase.rule.apply(layer, products)
+                try:
+                    phase.rule.apply(layer, products)
+                except Diverged as error:
+                    raise Diverged(f"W{network.layers.index(layer) + 1}: {error}") from None
         network.elapse(step_seconds)
         if after_batch is not None:
             after_batch(len(images), decision)

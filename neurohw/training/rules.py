@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from neurohw.crossbar.base import OuterProducts, StateDict, Writes
-from neurohw.errors import InputError
+from neurohw.errors import Diverged, InputError
 from neurohw.networks.layer import Layer
 
 
@@ -30,9 +30,18 @@ class UpdateRule(abc.ABC):
         self.learning_rates = tuple(learning_rates)
         self.factor = 1.0
 
-    def rate(self, layer: Layer) -> float:
-        """Return the layer's learning rate times the schedule's factor."""
-        return self.learning_rates[self.layers.index(layer)] * self.factor
+    def rate(self, layer: Layer, products: OuterProducts) -> float:
+        """Return the layer's learning rate times the schedule's factor.
+
+        Raises:
+            Diverged: with the products' scale it is beyond the numbers of the layer's array.
+        """
+        rate = self.learning_rates[self.layers.index(layer)] * self.factor
+        if rate * max(1.0, abs(products.scale)) > torch.finfo(layer.array.dtype).max:
+            raise Diverged(
+                f"a learning rate of {rate:g}, times {products.scale:g}, is beyond all numbers of the weights"
+            )
+        return rate
 
     @abc.abstractmethod
     def apply(self, layer: Layer, products: OuterProducts) -> Writes:
@@ -51,7 +60,7 @@ class PulsedSGD(UpdateRule):
 
     def apply(self, layer: Layer, products: OuterProducts) -> Writes:
         """W += rate * products, by pulses from both sides."""
-        return layer.update(products, self.rate(layer))
+        return layer.update(products, self.rate(layer, products))
 
 
 class DigitalOptimizer(UpdateRule):
@@ -82,7 +91,7 @@ class DigitalOptimizer(UpdateRule):
         displacement[0].grad = layer.written(products).dense().neg_()
         if layer.bias is not None:
             displacement[1].grad = products.post_sum().neg_()
-        optimizer.param_groups[0]["lr"] = self.rate(layer)
+        optimizer.param_groups[0]["lr"] = self.rate(layer, products)
         optimizer.step()
         if layer.bias is not None:
             layer.bias.add_(displacement[1])
