@@ -312,7 +312,8 @@ _READ_BY = {
     "ideal": {"backend", "step_seconds", "off_chip", "drift_compensation", "periphery"},
     "aihwkit": {
         "backend", "device", "device_parameters", "remedy", "pulse_length", "weight_range", "dac_bits", "adc_bits",
-        "output_bound", "read_noise", "weight_noise", "input_scale", "tile", "step_seconds", "periphery",
+        "output_bound", "read_noise", "weight_noise", "input_scale", "read_nonlinearity",
+        "tile", "step_seconds", "periphery",
     },
     "analog": HardwareSection.model_fields.keys() - {"off_chip", "drift_compensation"},
 }  # fmt: skip

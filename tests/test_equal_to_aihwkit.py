@@ -272,6 +272,32 @@ def test_converter_codes_are_distributed_as_in_aihwkit(path: ReadPath, scale: fl
     assert len(ours.unique()) > 4  # there is something to compare
 
 
+@pytest.mark.parametrize("bound", [1.0, 3.0, 12.0, 50.0])
+def test_the_outputs_nonlinearity_is_aihwkits(bound: float) -> None:
+    """Number by number without noise, at any bound of the outputs, from both sides; a is the same on both engines."""
+    weights = torch.rand(8, 40, generator=seeded(3)) * 2 - 1
+    law = ConstantStep(step=0.001, w_max=2.0, w_min=-2.0, **CERTAIN)
+    path = ReadPath(None, None, 0.0, output_bound=bound, nonlinearity=0.7)
+    arrays = AnalogArray(weights, model_of(law), read_path=path), AihwkitArray(weights, model_of(law), read_path=path)
+    inputs = torch.rand(30, 40, generator=seeded(4)) * 2 - 1
+    linear = inputs @ weights.t()
+    ours, theirs = (array.read(inputs) for array in arrays)
+    torch.testing.assert_close(ours, theirs)
+    assert (ours - linear.clamp(-bound, bound)).abs().max() > 0.02
+    ours, theirs = (array.read_transposed(inputs[:, :8]) for array in arrays)
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_the_outputs_nonlinearity_compresses_the_noise_of_cells_as_aihwkits() -> None:
+    weights = torch.full((8, 40), 0.1)
+    law = ConstantStep(step=0.001, w_max=2.0, w_min=-2.0, **CERTAIN)
+    path = ReadPath(None, None, 0.02, weight_noise=0.05, output_bound=4.0, nonlinearity=2.0)
+    arrays = AnalogArray(weights, model_of(law), read_path=path), AihwkitArray(weights, model_of(law), read_path=path)
+    ours, theirs = (array.read(torch.ones(4000, 40)) for array in arrays)
+    assert ours.mean().item() == pytest.approx(theirs.mean().item(), rel=0.01)
+    assert ours.std().item() == pytest.approx(theirs.std().item(), rel=0.03)
+
+
 @pytest.mark.parametrize("size", [1e-6, 1.0, 30.0])
 def test_vectors_are_scaled_as_by_aihwkits_noise_management(size: float) -> None:
     """ABS_MAX: each vector's largest meets the bound. Samples of very different sizes, converters of 5 and 7 bits."""

@@ -333,12 +333,23 @@ def test_signed_passes_convert_each_sign_by_itself() -> None:
 
 
 def test_nonlinearity_compresses_large_outputs() -> None:
-    """y / (1 + a |y|), in output units with and without an ADC."""
+    """y / (1 + a |y| / bound), in output units with and without an ADC."""
     ideal = INPUTS @ WEIGHTS
-    expected = ideal / (1 + 0.2 * ideal.abs())
-    torch.testing.assert_close(reader(nonlinearity=0.2)(INPUTS, WEIGHTS, None), expected)
-    fine = reader(nonlinearity=0.2, adc_bits=18, output_bound=12.0)(INPUTS, WEIGHTS, None)
-    torch.testing.assert_close(fine, expected, rtol=0, atol=1e-4)
+    for bound in (5.0, 12.0):
+        expected = ideal / (1 + 0.2 * ideal.abs() / bound)
+        path = {"nonlinearity": 0.2, "output_bound": bound}
+        torch.testing.assert_close(reader(**path)(INPUTS, WEIGHTS, None), expected)
+        torch.testing.assert_close(reader(**path, adc_bits=18)(INPUTS, WEIGHTS, None), expected, rtol=0, atol=1e-4)
+    with pytest.raises(InputError, match=r"nonlinearity=0\.2 is relative to a finite output_bound"):
+        quiet(nonlinearity=0.2)
+
+
+def test_compression_and_gain_act_on_the_noise_of_cells_and_not_on_that_of_outputs() -> None:
+    """d/ds of g s / (1 + a |s| / bound) = g / (1 + a |s| / bound)^2, times sigma_w |x|; output noise in quadrature."""
+    path = reader(column_gain=0.3, nonlinearity=4.0, output_bound=2.0, weight_noise=0.02, read_noise=0.01)
+    slope = path.state_dict()["gain"] / (1 + 2 * (INPUTS[0] @ WEIGHTS).abs()) ** 2
+    expected = ((0.02 * INPUTS[0].norm() * slope).square() + 0.01**2).sqrt()
+    torch.testing.assert_close(spread(path, INPUTS[0]), expected, rtol=0.03, atol=0)
 
 
 def test_gain_and_offset_of_an_output_are_fixed() -> None:
@@ -357,7 +368,7 @@ def test_gain_and_offset_of_an_output_are_fixed() -> None:
 
 
 def test_gain_acts_after_compression_and_noise_after_both() -> None:
-    path = reader(column_gain=0.1, column_offset=0.1, nonlinearity=0.3, read_noise=0.02)
+    path = reader(column_gain=0.1, column_offset=0.1, nonlinearity=3.0, output_bound=10.0, read_noise=0.02)
     errors = path.state_dict()
     ideal = INPUTS[0] @ WEIGHTS
     expected = errors["gain"] * ideal / (1 + 0.3 * ideal.abs()) + errors["offset"]

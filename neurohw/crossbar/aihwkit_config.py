@@ -240,6 +240,7 @@ def io_parameters(path: ReadPath) -> Any:
         inp_bound=0.0 if math.isinf(path.input_bound) else path.input_bound,
         out_bound=0.0 if math.isinf(path.output_bound) else path.output_bound,
         out_noise=path.read_noise,
+        out_nonlinearity=path.nonlinearity,
         w_noise=path.weight_noise,
         w_noise_type=getattr(api.enums.WeightNoiseType, "ADDITIVE_CONSTANT" if noisy else "NONE"),
     )

@@ -51,7 +51,8 @@ class ReadPath:
         signed_passes: positive and negative inputs are read one after the other and subtracted digitally.
         column_gain: device-to-device spread of the outputs' gain, relative, fixed per output.
         column_offset: standard deviation of the outputs' offset, fixed per output, in output units.
-        nonlinearity: a in y / (1 + a |y|), y in output units (aihwkit's `out_nonlinearity`).
+        nonlinearity: a in y / (1 + a |y| / output_bound), aihwkit's `out_nonlinearity`; 1 / (1 + a) is left at the
+            bound.
 
     Raises:
         InputError: a value out of range, or a converter with bits but without a bound.
@@ -87,6 +88,8 @@ class ReadPath:
                 raise InputError(f"{name} must be a finite number of at least 0, but got {value!r}")
         if self.coding not in CODINGS:
             raise InputError(f"coding: got {self.coding!r}; allowed: {', '.join(CODINGS)}")
+        if self.nonlinearity and math.isinf(self.output_bound):
+            raise InputError(f"nonlinearity={self.nonlinearity} is relative to a finite output_bound, but that is inf")
         if self.input_scale not in INPUT_SCALES:
             raise InputError(f"input_scale: got {self.input_scale!r}; allowed: {', '.join(INPUT_SCALES)}")
         if self.coding == "bit-serial" and self.dac_bits is None:

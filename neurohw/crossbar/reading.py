@@ -46,9 +46,10 @@ def input_scale(inputs: Tensor, path: ReadPath, scaled: bool) -> Tensor | float:
 class Reader:
     """The periphery of one side of one crossbar.
 
-    y = ADC( g (W DAC(x + input noise)) / (1 + a |W x|) + o + noise ), with the column errors g, o fixed at making. What
-    is Gaussian and independent from read to read is drawn once at the output: noise on every device adds the variance
-    sigma_w^2 sum_i x_i^2 times what devices make of it in a weight, which is exact.
+    y = ADC( g s / (1 + a |s| / bound) + o + noise ), s = (W + noise of cells) (DAC(x) + input noise), bound that of the
+    outputs, with the column errors g, o fixed at making. What is Gaussian and independent from read to read is drawn
+    once at the output: noise on every device adds the variance sigma_w^2 sum_i x_i^2 times what devices make of it in a
+    weight, which is exact.
 
     Args:
         path: converters, noise and errors.
@@ -131,12 +132,12 @@ class Reader:
         if path.input_noise:
             codes = codes + self._gauss(codes.shape).mul_(path.input_noise / unit)
         step = 1.0 if path.adc_bits is None else 2 * path.output_bound * converter_step(path.adc_bits)
-        noise, strength = self._noise(codes, cells, unit, step)
-        if noise is not None and self._plain:
-            out = noise.addmm_(codes, cells.matrix, alpha=unit / step, beta=strength)
+        noise, strength = self._noise(codes, cells, unit, step, path.read_noise if self._plain else 0.0)
+        if noise is None:
+            out = (codes @ cells.matrix).mul_(unit / step)
         else:
-            out = self._distorted((codes @ cells.matrix).mul_(unit / step), step)
-            out = out if noise is None else out.add_(noise, alpha=strength)
+            out = noise.addmm_(codes, cells.matrix, alpha=unit / step, beta=strength)
+        out = out if self._plain else self._distorted(out, step)
         if path.adc_bits is not None:
             out.round_()
         if path.output_bound != math.inf:
@@ -144,22 +145,24 @@ class Reader:
         return out.mul_(factor * step)
 
     def _distorted(self, out: Tensor, step: float) -> Tensor:
-        if self._plain:
-            return out
-        if self.path.nonlinearity:
-            out = out / out.abs().mul_(self.path.nonlinearity * step).add_(1)
-        return out.mul_(self._gain).add_(self._offset / step)
-
-    def _noise(self, codes: Tensor, cells: _Cells, unit: float, step: float) -> tuple[Tensor | None, float]:
-        """Return output noise [B, n_out] and the factor that makes it steps of the ADC; None if there is none."""
+        """Return outputs (in steps of the ADC) after compression, gain, offset and output noise."""
         path = self.path
-        if not (path.read_noise or cells.noise) and cells.variance is None:
+        if path.nonlinearity:
+            out = out / out.abs().mul_(path.nonlinearity * step / path.output_bound).add_(1)
+        out = out.mul_(self._gain).add_(self._offset / step)
+        return out.add_(self._gauss_like(out, out.shape[1]), alpha=path.read_noise / step) if path.read_noise else out
+
+    def _noise(
+        self, codes: Tensor, cells: _Cells, unit: float, step: float, of_outputs: float
+    ) -> tuple[Tensor | None, float]:
+        """Return noise of cells and outputs, [B, n_out], and the factor that makes it steps of the ADC; None: none."""
+        if not (of_outputs or cells.noise) and cells.variance is None:
             return None, 0.0
         noise = self._gauss_like(codes, cells.matrix.shape[1])
         if not cells.noise and cells.variance is None:
-            return noise, path.read_noise / step
+            return noise, of_outputs / step
         squares = codes.square()
-        power: Tensor = squares.sum(1, keepdim=True).mul_((cells.noise * unit) ** 2).add_(path.read_noise**2)
+        power: Tensor = squares.sum(1, keepdim=True).mul_((cells.noise * unit) ** 2).add_(of_outputs**2)
         if cells.variance is not None:
             power = torch.addmm(power.expand_as(noise), squares, cells.variance, alpha=unit**2)
         return noise.mul_(power.sqrt_()), 1 / step
