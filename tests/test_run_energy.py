@@ -15,6 +15,7 @@ from neurohw.config import Experiment, config_hash
 from neurohw.crossbar.remedies import ANALOG_REMEDIES
 from neurohw.devices.library import load_device
 from neurohw.energy.charges import ARRAY_RULES, RULES, Elsewhere
+from neurohw.energy.polarities import LINE_EVENTS
 from neurohw.energy.table import EnergyTable, table_path
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
@@ -270,3 +271,24 @@ def test_spiking_decisions_are_foreseen(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"spiking\.spike: missing .*\n.*spiking\.synapse: missing"):
         check_accountable(load_experiment("quickstart", {**spiking, "hardware.periphery": str(table)}))
     check_accountable(load_experiment("quickstart", {**_ONE_LAYER, **_ON, "hardware.periphery": str(table)}))
+
+
+def test_references_are_devices_that_conduct_take_room_and_are_not_worn() -> None:
+    """An array of references doubles cells and, where weights are small, conduction; it is never written."""
+    device = {**_ONE_LAYER, **_ON, "hardware.device": "epiram"}
+    found = {}
+    for reference in ("array", "offset"):
+        counts, parts = batch_of({**device, "hardware.reference": reference})
+        facts = parts.record(1.0, [])["facts"]["arrays"]["W1"]
+        found[reference] = counts["W1"], facts
+    (ours, array), (theirs, offset) = found["array"], found["offset"]
+    assert (array["devices_per_weight"], array["devices_on_line"]) == (2, 2)
+    assert (offset["devices_per_weight"], offset["devices_on_line"]) == (1, 1)
+    for phase in ("forward", "inference"):
+        assert ours[phase]["adc_conversions"] == theirs[phase]["adc_conversions"]
+        assert ours[phase]["read_conductance"] == pytest.approx(2 * theirs[phase]["read_conductance"], rel=0.05)
+    for event in (*LINE_EVENTS, "train_bits"):  # of the lines of one crossbar
+        assert ours["update"][event] == pytest.approx(theirs["update"][event], rel=0.05)  # other noise of reads
+    for events, facts in ((ours, array), (theirs, offset)):
+        pulses = events["update"]["pulses_up"] + events["update"]["pulses_down"]
+        assert facts["writes_per_cell"]["mean"] == pytest.approx(pulses / (20 * 64))

@@ -149,6 +149,19 @@ def _schedules(accounts: Sequence[PointEnergy]) -> list[str]:
     return [", ".join(common), *told] if common else told
 
 
+_REFERENCES = {
+    "array": "references of weights are devices",
+    "offset": "the reference of a weight is a number that costs nothing",
+    "none": "weights are signed by themselves, and no reference is counted",
+}
+
+
+def _references(e: PointEnergy) -> list[str]:
+    """Return what is subtracted from conductances, of every array that is not made of pairs."""
+    arrays = [of for r in e.point.records for of in r.ledger.get("facts", {}).get("arrays", {}).values()]
+    return [name for name in _REFERENCES if any(of.get("reference") == name for of in arrays)]
+
+
 def _phrases(e: PointEnergy) -> list[str]:
     how, schedule = e.schedule["parallelism"], e.schedule
     tiles = "all tiles" if how["tiles_at_once"] is None else f"{how['tiles_at_once']} tiles"
@@ -159,6 +172,7 @@ def _phrases(e: PointEnergy) -> list[str]:
     told += ["phases of images pipelined"] if how["phases_overlap"] else []
     in_turn = schedule.get("polarities") == "in-turn"  # accounts from before there was a choice have none
     told.append(f"lines pulse {'one polarity at a time' if in_turn else 'both polarities in one slot'}")
+    told += [_REFERENCES[name] for name in _references(e)]
     config = e.point.config
     quantised = config.get("hardware.adc_bits") and config.get("hardware.dac_bits")
     if (bits := schedule["unquantised_bits"]) and not quantised:
