@@ -441,6 +441,29 @@ def test_cells_that_are_verified_and_written_one_by_one() -> None:
         assert counts["digital"][phase]["adds"] == 20
 
 
+def test_what_arrays_verify_is_read_written_and_timed() -> None:
+    """Verified increments read all cells, and again those that were pulsed; a pair's refresh looks at both devices."""
+    steady = DevicePopulation(ConstantStep(step_dtod=0.0, step_ctoc=0.0, w_max_dtod=0.0, w_min_dtod=0.0), zero=-0.7,
+                              siemens=SIEMENS)  # fmt: skip
+    step = steady.response.granularity
+    trains = Trains(step)
+    array, ledger, _ = meter(analog(torch.zeros(3, 4), device=steady, increments="verified"), trains=trains)
+    delta = torch.zeros(3, 4)
+    delta[1, 2] = 2 * step
+    array.increment(delta)
+    events = ledger.counts()["W1"]["inference"]
+    assert (events["pulses_up"], events["pulse_slots"], events["line_pulses"]) == (2, 2, 4)
+    assert events["half_selected"] == 2 * (3 + 4 - 2)
+    rounds = events["verifying_reads"] - 12  # of the one cell that was pulsed
+    assert 1 <= rounds <= 2
+    assert events["adc_conversions"] == events["dac_conversions"] == 12 + rounds
+    pair, ledger, _ = meter(analog(torch.zeros(3, 4), device=steady, remedy="one-sided",
+                                   remedy_parameters={"refresh_every": 2}), trains=Trains(step, pair=True))  # fmt: skip
+    for _ in range(4):
+        pair.update(products_of(3, 4), 0.01)
+    assert ledger.counts()["W1"]["inference"]["verifying_reads"] == 2 * (2 * 12)  # two looks, nothing is full
+
+
 @pytest.mark.parametrize("tile", [None, (2, 3)])
 def test_compensation_of_drift_reads_all_cells(tile: tuple[int, int] | None) -> None:
     """Before a time without writes and after it, column by column: 5 columns of 4 outputs, or 2 tiles deep 3 and 2."""

@@ -16,7 +16,6 @@ from neurohw.crossbar.base import SynapseArray
 
 SiemensOf = Callable[[Tensor], Tensor]  # weights [n_post, n_pre] -> conductances of their devices
 _HIDDEN = "fast."  # banks of a transfer remedy that reads do not see
-_REFERENCE = "reference"  # the bank of devices that are subtracted
 
 
 @dataclass(frozen=True)
@@ -105,16 +104,13 @@ def readouts(tiles: Tiles) -> float:
 
 
 def writes_per_cell(array: SynapseArray) -> dict[str, float] | None:
-    """Return mean, 99.9th percentile and maximum of the pulses per device that learns; references are set once.
-
-    None where the array does not count them.
-    """
+    """Return mean, 99.9th percentile and maximum of the pulses per device; None where the array does not count them."""
     counts = []
     for _, _, block in Tiles.of(array).blocks():
         writes = getattr(block, "writes", None)
         if writes is None:
             return None
-        counts += [bank.reshape(-1) for name, bank in writes().items() if name.rpartition(".")[2] != _REFERENCE]
+        counts += [bank.reshape(-1) for bank in writes().values()]
     pulses = torch.cat(counts)
     rank = max(1, round(0.999 * len(pulses)))
     percentile = float(torch.kthvalue(pulses, rank).values)
