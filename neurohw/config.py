@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from neurohw.names import Name
 from neurohw.variants import published
@@ -27,6 +27,17 @@ class Section(BaseModel):
     """A table of an experiment file: frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _flat(given: Any) -> Any:
+    """Take nested tables, as in [target.parameters.decision], for dotted keys."""
+    if not isinstance(given, dict):
+        return given
+    flat: dict[str, Any] = {}
+    for key, value in given.items():
+        inner = _flat(value) if isinstance(value, dict) else None
+        flat |= {key: value} if inner is None else {f"{key}.{name}": item for name, item in inner.items()}
+    return flat
 
 
 class DataSection(Section):
@@ -56,7 +67,7 @@ class TargetSection(Section):
 
     circuit: Literal["ideal", "analog", "spiking"] = "ideal"
     model: str | None = None
-    parameters: dict[str, StrictBool | int | float | str] = {}
+    parameters: Annotated[dict[str, StrictBool | int | float | str], BeforeValidator(_flat)] = {}
     k: Count = 1
     gamma: NonNegative = 0.5
     average: Literal["batch", "ema"] = "batch"
@@ -66,18 +77,6 @@ class TargetSection(Section):
     ties: Literal["lowest", "random"] = "lowest"
     activity_target: Literal["paper", "code"] = "code"
     average_of: Literal["target", "winners"] = "target"
-
-    @field_validator("parameters", mode="before")
-    @classmethod
-    def _flat(cls, given: Any) -> Any:
-        """Take nested tables, as in [target.parameters.decision], for dotted keys."""
-        if not isinstance(given, dict):
-            return given
-        flat: dict[str, Any] = {}
-        for key, value in given.items():
-            inner = cls._flat(value) if isinstance(value, dict) else None
-            flat |= {key: value} if inner is None else {f"{key}.{name}": item for name, item in inner.items()}
-        return flat
 
 
 class ScheduleSection(Section):
@@ -157,7 +156,7 @@ class HardwareSection(Section):
     column_offset: NonNegative = 0.0
     read_nonlinearity: NonNegative = 0.0
     stuck_fraction: Probability = 0.0
-    fault_maps: dict[str, str] = {}
+    fault_maps: Annotated[dict[str, str], BeforeValidator(_flat)] = {}
     wire_resistance: NonNegative = 0.0
     tile: tuple[Count, Count] | None = None
     step_seconds: NonNegative = 1.0

@@ -89,6 +89,29 @@ def test_a_wrong_fault_map_is_named(tmp_path: Path, content: str, said: str) -> 
         first_array(fault_maps={"W1": str(tmp_path / "faults.csv")})
 
 
+def test_fault_maps_are_of_devices_of_a_weight(tmp_path: Path) -> None:
+    """By name, also as nested tables, or a leading axis; the error names key and file."""
+    codes = np.zeros((2, 100, 64))
+    codes[0, 0], codes[1, 1] = 4, 2  # dead plus, minus stuck high
+    for name, file in (("plus", codes[0]), ("minus", codes[1]), ("both", codes)):
+        np.save(tmp_path / f"{name}.npy", file)
+    path = {name: str(tmp_path / f"{name}.npy") for name in ("plus", "minus", "both")}
+    named: Any = {"W1.plus": path["plus"], "W1.minus": path["minus"]}
+    nested: Any = {"W1": {"plus": path["plus"], "minus": path["minus"]}}
+    arrays = [first_array(remedy="differential", fault_maps=maps) for maps in (named, nested, {"W1": path["both"]})]
+    for array in arrays:
+        assert not array.conductances()["plus"][0].any()
+        assert (array.cells.banks["minus"].kept[1] > 0).all()
+        assert torch.equal(array.snapshot(), arrays[0].snapshot())
+    for maps, said in (
+        ({"W1": path["plus"]}, r"hardware\.fault_maps\.W1: .*plus\.npy: got one map, but plus, minus make a weight"),
+        ({"W1.left": path["plus"]}, r"hardware\.fault_maps\.W1\.left: .*plus\.npy: got a map of 'left'; allowed: plus"),
+        ({"W2.plus": path["plus"]}, r"hardware\.fault_maps: got W2\.plus; allowed: W1 to W1"),
+    ):
+        with pytest.raises(InputError, match=said):
+            first_array(remedy="differential", fault_maps=maps)
+
+
 def test_a_fault_map_of_no_layer_is_named() -> None:
     with pytest.raises(InputError, match=r"hardware\.fault_maps: got W9; allowed: W1 to W1"):
         first_array(fault_maps={"W9": "x.npy"})

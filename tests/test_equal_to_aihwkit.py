@@ -429,7 +429,7 @@ def test_pcm_has_the_published_noise_at_every_conductance() -> None:
                     **dict.fromkeys(("retention.drift_nu_dtod_log", "retention.drift_nu_dtod_least"), 0.0))  # fmt: skip
     written = bank.conductances()
     bank.elapse(DAY + 20.0)
-    ours = bank.siemens_of(bank.as_read()) / written
+    ours = load_device("pcm_drift").conductance(bank.as_read()) / written
     torch.manual_seed(2)
     theirs = theirs_pcm().apply_drift_noise_to_conductance(written * 1e6, torch.zeros_like(written), DAY) / (
         written * 1e6

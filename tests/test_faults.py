@@ -14,9 +14,11 @@ from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.faults import DEAD, STUCK_HIGH, STUCK_IN_PLACE, STUCK_LOW, WORKS, drawn_faults
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.crossbar.remedies import ANALOG_REMEDIES
 from neurohw.devices.faults import FaultRates
 from neurohw.devices.laws import ConstantStep, PulseResponse, SoftBounds
 from neurohw.devices.retention import Retention
+from neurohw.energy.inside import Tiles, line_conductances
 from neurohw.errors import InputError
 
 CERTAIN: dict[str, Any] = {
@@ -32,9 +34,13 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def array_of(weights: Tensor, law: PulseResponse | None = None, fault_map: Tensor | None = None, remedy: str = "none",
-             retention: Retention | None = None, **rates: float) -> AnalogArray:  # fmt: skip
-    device = DevicePopulation(law or SoftBounds(), retention or Retention(), FaultRates(**rates), zero=-0.7)
+def array_of(weights: Tensor, law: PulseResponse | None = None, fault_map: Tensor | dict[str, Tensor] | None = None,
+             remedy: str = "none", retention: Retention | None = None, signed: bool = True, sided: int = 2,
+             **rates: float) -> AnalogArray:  # fmt: skip
+    device = DevicePopulation(
+        law or SoftBounds(), retention or Retention(), FaultRates(**rates), zero=-0.7, siemens=1e-5, signed=signed,
+        sided=sided,
+    )  # fmt: skip
     return AnalogArray(
         weights, device, remedy, read_path=ReadPath.perfect(), generator=seeded(2), fault_map=fault_map,
         pulses=PulseScheme(kind="deterministic", length=1000),
@@ -119,12 +125,95 @@ def test_drawn_faults_are_the_arrays() -> None:
     assert top.float().mean().item() == pytest.approx(0.1, abs=5 * 0.3 / 50)
 
 
-def test_every_device_of_a_pair_has_the_map() -> None:
-    """Stuck high on both sides: the difference is that of two bounds, and stays."""
-    array = array_of(WEIGHTS, ConstantStep(**CERTAIN), MAP, "differential")
-    live(array)
-    assert not array.snapshot()[MAP == STUCK_HIGH].any()
-    assert not array.snapshot()[MAP == DEAD].any()
+def test_each_device_of_a_pair_can_be_broken_by_itself() -> None:
+    """All pairs of codes: w+ - w- of what the broken devices are stuck at, whatever is done; a working one goes on."""
+    codes = torch.cartesian_prod(torch.arange(5), torch.arange(5)).t()[:, None].float()  # [2, 1, 25]
+    weights = torch.full((1, 25), 0.2)
+    at = {STUCK_LOW: -0.6, STUCK_HIGH: 0.6, DEAD: -0.7}  # no current is weight -0.7 of a device in siemens
+    for given in (codes, {"plus": codes[0], "minus": codes[1]}):
+        array = array_of(weights, ConstantStep(**CERTAIN), given, "differential", signed=False)
+        for step in range(2):
+            plus, minus = ({**at, STUCK_IN_PLACE: sign * 0.1} for sign in (1, -1))
+            if step:
+                live(array)
+            found, banks = array.snapshot()[0], array.conductances()
+            torch.testing.assert_close(found, (banks["plus"] - banks["minus"])[0] / 1e-5)
+            for i, (p, m) in enumerate(codes[:, 0].t().int().tolist()):
+                if p != WORKS and m != WORKS:
+                    assert found[i].item() == pytest.approx(plus[p] - minus[m], abs=1e-6), (p, m)
+                elif p != WORKS and not step:
+                    assert found[i].item() == pytest.approx(plus[p] + 0.1, abs=1e-6)
+        fresh = array_of(weights, ConstantStep(**CERTAIN), given, "differential", signed=False)
+        before = fresh.snapshot()
+        pulse_all(fresh, 6)  # three steps of each device
+        moved = (fresh.snapshot() - before)[0] / 0.001
+        working = (codes == WORKS).sum(0)[0]
+        torch.testing.assert_close(moved, working * 3.0, rtol=0, atol=0.01)
+
+
+@pytest.mark.parametrize("remedy", sorted(ANALOG_REMEDIES))
+@pytest.mark.parametrize("signed", [True, False], ids=["signed", "conductances"])
+def test_devices_stuck_in_place_keep_the_weight_that_they_made(remedy: str, signed: bool) -> None:
+    """A device less its symmetry point too: what is kept is 0.3, and not the device at 0.3 less its reference."""
+    weights = torch.full((6, 8), 0.3)
+    sided = 1 if remedy == "one-sided" else 2
+    law = SoftBounds(w_max=1.0, w_min=0.0 if sided == 1 else -1.0, asymmetry=0.3, w_max_dtod=0.02, w_min_dtod=0.02)
+    healthy = array_of(weights, law, None, remedy, signed=signed, sided=sided)
+    shape = (len(healthy.conductances()), 6, 8)
+    array = array_of(weights, law, torch.full(shape, float(STUCK_IN_PLACE)), remedy, signed=signed, sided=sided)
+    torch.testing.assert_close(array.snapshot(), weights)
+    for _ in range(3):
+        pulse_all(array, 40)
+        array.elapse(30.0)
+        pulse_all(array, -25)
+    array.program(-weights)
+    torch.testing.assert_close(array.snapshot(), weights)
+    torch.testing.assert_close(array.conductances(), healthy.conductances())
+
+
+@pytest.mark.parametrize("signed", [True, False], ids=["signed", "conductances"])
+def test_a_dead_device_conducts_nothing_in_the_account(signed: bool) -> None:
+    """Its conductance is 0, and what a read of all lines drives is the sum over the others."""
+    maps = {"plus": MAP, "minus": torch.zeros(6, 8)}
+    array = array_of(WEIGHTS, ConstantStep(**CERTAIN), maps, "differential", signed=signed)
+    healthy = array_of(WEIGHTS, ConstantStep(**CERTAIN), None, "differential", signed=signed)
+    plus, minus = (array.conductances()[name] for name in ("plus", "minus"))
+    assert not plus[MAP == DEAD].any()
+    assert (plus[MAP != DEAD] > 0).all()
+    assert torch.equal(minus, healthy.conductances()["minus"])
+    sums = line_conductances(Tiles.of(array), None)
+    assert sums is not None
+    torch.testing.assert_close(sums[0], (plus + minus).sum(0).double())
+    torch.testing.assert_close(sums[0][7], minus.sum(0)[7].double())
+    other = array_of(WEIGHTS, ConstantStep(**CERTAIN), None, "differential", signed=signed)
+    other.load_state_dict(array.state_dict())
+    assert torch.equal(other.conductances()["plus"], plus)
+
+
+@pytest.mark.parametrize(
+    ("remedy", "given", "said"),
+    [
+        ("differential", MAP, r"one map, but plus, minus make a weight; allowed: .* leading axis of 2 devices"),
+        ("differential", {"left": MAP}, "a map of 'left'; allowed: plus, minus"),
+        ("differential", torch.stack([MAP] * 3), "maps of 3 devices; allowed: 2, plus, minus"),
+        ("differential", {"": MAP, "plus": MAP}, "the weight and of plus"),
+        ("differential", {"plus": MAP.t()}, r"shape \(8, 6\).*\(6, 8\)"),
+        ("agad", MAP, "fast.cell, slow.cell make a weight"),
+    ],
+)
+def test_maps_of_other_devices_are_refused(remedy: str, given: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        array_of(WEIGHTS, fault_map=given, remedy=remedy)
+
+
+def test_a_single_map_is_of_the_device_that_is_written() -> None:
+    """Its reference is another device, which a map can name."""
+    for given in (MAP, {"": MAP}, {"cell": MAP}, torch.stack([MAP, torch.zeros(6, 8)])):
+        array = array_of(WEIGHTS, ConstantStep(**CERTAIN), given, signed=False)
+        assert array.reference == "array"
+        torch.testing.assert_close(array.snapshot()[MAP == STUCK_HIGH], torch.full((3,), 0.6))
+    array = array_of(WEIGHTS, ConstantStep(**CERTAIN), {"reference": MAP}, signed=False)
+    torch.testing.assert_close(array.snapshot()[MAP == STUCK_HIGH], WEIGHTS[MAP == STUCK_HIGH] - 0.6)
 
 
 def test_a_wrong_map_is_refused() -> None:

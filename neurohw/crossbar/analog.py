@@ -16,6 +16,7 @@ from torch import Tensor
 
 from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes, require_finite
 from neurohw.crossbar.cells import CellBank, DevicePopulation
+from neurohw.crossbar.faults import device_maps
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
 from neurohw.crossbar.reading import Reader
 from neurohw.crossbar.reference import ReferenceBank, chosen_reference
@@ -53,7 +54,7 @@ class AnalogArray(SynapseArray):
             corrected, the next target starts from the weight as it is then read.
         compensation: of drift, "none", "global" or "per-column": outputs are rescaled digitally by the mean |weight|
             before a time without writes over that after it.
-        fault_map: see `checked_map`; None: drawn from the device's rates.
+        fault_map: which devices are broken, see `device_maps`; those of no map as the device's rates say.
         wires: resistances of the lines, which make IR drop; None: none.
         reference: what is subtracted from a device, see `neurohw.crossbar.reference`; None: what suits the device.
 
@@ -76,7 +77,7 @@ class AnalogArray(SynapseArray):
         remedy_parameters: Mapping[str, Any] | None = None,
         increments: str = "open-loop",
         compensation: str = "none",
-        fault_map: Tensor | None = None,
+        fault_map: Tensor | Mapping[str, Tensor] | None = None,
         wires: Wires | None = None,
         reference: str | None = None,
     ) -> None:
@@ -105,7 +106,7 @@ class AnalogArray(SynapseArray):
         self.exact = forward.is_perfect and transposed.is_perfect and not device.retention.read_noise_1f
 
         def new_bank(initial: Tensor) -> CellBank:
-            return CellBank(initial, device, self._generator, fault_map, wires)
+            return CellBank(initial, device, self._generator, wires)
 
         def new_reference(at: Tensor) -> ReferenceBank:
             return ReferenceBank(at, device, self._generator, wires)
@@ -114,6 +115,8 @@ class AnalogArray(SynapseArray):
         parts = Parts(new_bank, new_reference, self.reference, cells, self._generator, self._read_columns, device.sided)
         self.cells = build_cells(remedy, parts, dict(remedy_parameters or {}))
         self.clipped = self.cells.clipped()
+        shapes = {name: bank.shape for name, bank in self.cells.banks.items()}
+        self.cells.fail(device_maps({} if fault_map is None else fault_map, shapes))
         self._flickers = device.retention.read_noise_1f > 0
         self._remainder = torch.zeros_like(cells) if increments == "verified" else None  # asked for, not written yet
         self._correction = torch.ones(self.shape[0] if compensation == "per-column" else 1, device=self.device)

@@ -41,7 +41,7 @@ def build_array(
     compensation: str = "none",
     wire_resistance: float = 0.0,
     reference: str | None = None,
-    fault_map: Tensor | None = None,
+    fault_map: Tensor | Mapping[str, Tensor] | None = None,
     device_overrides: Mapping[str, Any] | None = None,
     remedy_overrides: Mapping[str, Any] | None = None,
     name: str = "",
@@ -118,6 +118,6 @@ def build_array(
     make = analog if backend == "analog" else aihwkit
     if tile is None or (weights.shape[0] <= tile[0] and weights.shape[1] <= tile[1]):
         return make(weights, "0.0")
-    if fault_map is not None:
+    if fault_map is not None and len(fault_map):
         raise InputError("fault_map: not with tiles; give each tile's rates in the device instead")
     return TiledArray(weights, tile, make)

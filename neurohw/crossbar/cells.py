@@ -11,7 +11,7 @@ from torch import Tensor
 
 from neurohw.crossbar.aging import Aging
 from neurohw.crossbar.base import StateDict, Writes
-from neurohw.crossbar.faults import DEAD, STUCK_IN_PLACE, STUCK_LOW, WORKS, checked_map, drawn_faults
+from neurohw.crossbar.faults import DEAD, WORKS, drawn_faults, stuck_at
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero
 from neurohw.crossbar.verify import Step
 from neurohw.crossbar.wires import Wires, remaining_voltages
@@ -89,7 +89,6 @@ class CellBank:
         weights: initial weights in the device's units; copied, clipped to each cell's bounds.
         device: the population: law, retention, faults, levels.
         generator: draws the population now, and cycle-to-cycle noise later.
-        fault_map: see `checked_map`; None: drawn from the device's rates.
         wires: resistances of the lines; None: none.
     """
 
@@ -100,7 +99,6 @@ class CellBank:
         weights: Tensor,
         device: DevicePopulation,
         generator: torch.Generator,
-        fault_map: Tensor | None = None,
         wires: Wires | None = None,
     ) -> None:
         self.shape = (weights.shape[0], weights.shape[1])
@@ -114,10 +112,7 @@ class CellBank:
         self.aging = Aging(device.retention, self.shape, device.origin, bounds, generator)
         self.pulses = torch.zeros(self.shape, dtype=torch.int32, device=generator.device)
         self._endurance = self._drawn_endurance(device.faults)
-        faults = drawn_faults(device.faults, self.shape, generator)
-        faults = faults if fault_map is None else checked_map(fault_map, self.shape).to(generator.device)
-        if faults is not None:
-            self._break(faults, weights.to(generator.device))
+        self._dead: Tensor | None = None  # cells that carry no current
         self._wires = wires
         self._drop: Tensor | None = None  # share of each conductance's current that IR drop leaves
         self._changes = 0
@@ -147,12 +142,9 @@ class CellBank:
         return (weights - zero).mul_(self._drop).add_(zero)
 
     def conductances(self) -> Tensor:
-        """Return every device's conductance now, siemens, [n_post, n_pre]."""
-        return self.siemens_of(self.seen)
-
-    def siemens_of(self, weights: Tensor) -> Tensor:
-        """Return the conductances at which these devices hold weights [n_post, n_pre], siemens."""
-        return (weights - self.population.zero).clamp_(min=0.0).mul_(self.population.siemens)
+        """Return every device's conductance now, siemens, [n_post, n_pre]; a dead one has none."""
+        siemens = (self.seen - self.population.zero).clamp_(min=0.0).mul_(self.population.siemens)
+        return siemens if self._dead is None else siemens.masked_fill_(self._dead, 0.0)
 
     def set(self, weights: Tensor) -> None:
         """Give the cells these weights exactly, within their bounds; `clipped` says which working ones were beyond."""
@@ -277,18 +269,27 @@ class CellBank:
         """Return weights clipped to each cell's bounds."""
         return torch.minimum(torch.maximum(weights, self.parameters["w_min"]), self.parameters["w_max"])
 
-    def _break(self, faults: Tensor, weights: Tensor) -> None:
-        """Pin broken cells: no step, both bounds at the value they are stuck at."""
-        own = self.parameters
-        value = torch.where(faults == STUCK_LOW, own["w_min"], own["w_max"])
-        value = torch.where(faults == STUCK_IN_PLACE, self.bounded(weights), value)
-        value[faults == DEAD] = 0.0
-        self._pin((faults != WORKS).view(-1).nonzero()[:, 0], value.view(-1)[(faults != WORKS).view(-1)])
+    def fail(self, fault_map: Tensor | None) -> None:
+        """Break cells for good, where they stand now.
+
+        Args:
+            fault_map: codes [n_post, n_pre], see `checked_map`; None: drawn from the device's rates.
+        """
+        faults = drawn_faults(self.population.faults, self.shape, self._generator) if fault_map is None else fault_map
+        if faults is None:
+            return
+        faults, own = faults.to(self.device), self.parameters
+        value = stuck_at(faults, own["w_min"], own["w_max"], self.kept, self.population.origin)
+        broken, self._dead = flat_nonzero(faults != WORKS), faults == DEAD
+        self._pin(broken, value.view(-1)[broken])
+        self.kept, self._drop = self.bounded(self.kept), None
+        self._see()
 
     def _pin(self, index: Tensor, value: Tensor) -> None:
+        """Let cells (flat indices) stay at a value: no step, both bounds there."""
         for name in ("w_min", "w_max"):
             self.parameters[name].view(-1)[index] = value
-        for name in ("up", "down"):
+        for name in self.parameters.keys() & {"up", "down"}:
             self.parameters[name].view(-1)[index] = 0.0
         self.aging.freeze(index)
 
@@ -356,6 +357,8 @@ class CellBank:
         state |= {f"age.{name}": tensor for name, tensor in self.aging.state_dict().items()}
         if self._drop is not None:
             state |= {"drop": self._drop.clone(), "changes": torch.tensor(self._changes)}
+        if self._dead is not None:
+            state["dead"] = self._dead.clone()
         return state if self._endurance is None else {**state, "endurance": self._endurance.clone()}
 
     def load_state_dict(self, state: StateDict) -> None:
@@ -369,6 +372,7 @@ class CellBank:
         self.aging.load_state_dict({k.removeprefix("age."): v for k, v in state.items() if k.startswith("age.")})
         self._drop = state["drop"].to(device, copy=True) if "drop" in state else None
         self._changes = int(state["changes"]) if "changes" in state else 0
+        self._dead = state["dead"].to(device, copy=True) if "dead" in state else None
         if self._endurance is not None:
             self._endurance = state["endurance"].to(device, copy=True)
 

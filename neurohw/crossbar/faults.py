@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -28,17 +30,72 @@ def drawn_faults(rates: FaultRates, shape: tuple[int, int], generator: torch.Gen
     return faults
 
 
-def checked_map(faults: Tensor, shape: tuple[int, int]) -> Tensor:
+def stuck_at(faults: Tensor, low: Tensor, high: Tensor, held: Tensor, without_current: float) -> Tensor:
+    """Return the weight that each cell is stuck at; that of one that works means nothing.
+
+    Args:
+        faults: codes [n_post, n_pre].
+        low, high: the cells' bounds; held: what they hold; all [n_post, n_pre].
+        without_current: the weight of a dead cell.
+    """
+    value = torch.where(faults == STUCK_LOW, low, high)
+    value = torch.where(faults == STUCK_IN_PLACE, held, value)
+    return value.masked_fill_(faults == DEAD, without_current)
+
+
+class WrongMap(InputError):
+    """A fault map that fits no device; `device` is the one it was given for, "" the weight's only one."""
+
+    def __init__(self, device: str, message: str) -> None:
+        super().__init__(message)
+        self.device = device
+
+
+def device_maps(given: Tensor | Mapping[str, Tensor], shapes: Mapping[str, tuple[int, int]]) -> dict[str, Tensor]:
+    """Return explicit maps by the device of a weight that they are of, checked.
+
+    Args:
+        given: by name; or a single map, of the only device that is written; or one with a leading axis, of the devices
+            in their order. A single map may also have the name "".
+        shapes: of the devices' crossbars, by name.
+
+    Raises:
+        WrongMap: no such device, more than one where one is meant, a wrong shape or an unknown code.
+    """
+    maps = dict(given) if isinstance(given, Mapping) else {"": given}
+    names = ", ".join(shapes)
+    if "" in maps:
+        of_weight = maps.pop("")
+        written = [name for name in shapes if "reference" not in name]
+        if maps:
+            raise WrongMap("", f"got maps of the weight and of {', '.join(maps)}; allowed: one of them")
+        if of_weight.ndim == 3:
+            if len(of_weight) != len(shapes):
+                raise WrongMap("", f"got maps of {len(of_weight)} devices; allowed: {len(shapes)}, {names}")
+            maps = dict(zip(shapes, of_weight, strict=True))
+        elif len(written) == 1:
+            maps = {written[0]: of_weight}
+        else:
+            raise WrongMap("", f"got one map, but {', '.join(written)} make a weight; allowed: a map of each by name, "
+                               f"or one with a leading axis of {len(shapes)} devices ({names})")  # fmt: skip
+    for name in maps.keys() - shapes.keys():
+        raise WrongMap(name, f"got a map of {name!r}; allowed: {names}")
+    return {name: checked_map(map_, shapes[name], name) for name, map_ in maps.items()}
+
+
+def checked_map(faults: Tensor, shape: tuple[int, ...], device: str = "") -> Tensor:
     """Return an explicit map as int8.
 
     Args:
         faults: [n_post, n_pre] of 0 (works), 1 (stuck low), 2 (stuck high), 3 (stuck in place), 4 (dead).
+        shape: of the device's crossbar.
+        device: named in errors.
 
     Raises:
-        InputError: a wrong shape or an unknown code.
+        WrongMap: a wrong shape or an unknown code.
     """
     if tuple(faults.shape) != shape:
-        raise InputError(f"fault map: got the shape {tuple(faults.shape)}; allowed: {shape}, [n_post, n_pre]")
+        raise WrongMap(device, f"fault map: got the shape {tuple(faults.shape)}; allowed: {shape}, [n_post, n_pre]")
     if not bool(((faults >= WORKS) & (faults <= DEAD) & (faults == faults.round())).all()):
-        raise InputError("fault map: allowed: 0 works, 1 stuck low, 2 stuck high, 3 stuck in place, 4 dead")
+        raise WrongMap(device, "fault map: allowed: 0 works, 1 stuck low, 2 stuck high, 3 stuck in place, 4 dead")
     return faults.to(torch.int8)

@@ -74,6 +74,11 @@ class UnitCell(abc.ABC):
         """Return the share of weights that the last `set` found beyond the bounds of a device that makes them."""
         return float(torch.stack([bank.clipped for bank in self.banks.values()]).any(0).double().mean())
 
+    def fail(self, maps: Mapping[str, Tensor]) -> None:
+        """Break devices where they stand: as maps by name say, the other banks as their rates do."""
+        for name, bank in self.banks.items():
+            bank.fail(maps.get(name))
+
     def conductances(self) -> dict[str, Tensor]:
         """Return every device's conductance now, siemens, [n_post, n_pre] per crossbar of devices; fresh tensors."""
         return {name: bank.conductances() for name, bank in self.banks.items()}

@@ -16,8 +16,8 @@ class FaultRates:
     Args:
         stuck_low, stuck_high: shares of cells stuck at their lower and at their upper bound.
         stuck_in_place: share of cells that keep the weight they were given first.
-        dead_rows, dead_columns: shares of lines (outputs, inputs) whose cells carry no current: they read as weight 0
-            and ignore writes.
+        dead_rows, dead_columns: shares of a crossbar's lines (outputs, inputs) whose cells carry no current and ignore
+            writes: each device has conductance 0, which is weight 0 where weights are signed by themselves.
         endurance: median number of pulses after which a cell keeps its last weight; 0: unlimited.
         endurance_dtod: standard deviation of the logarithm of a cell's endurance.
 

@@ -32,7 +32,7 @@ from neurohw.networks.base import Network
 from neurohw.networks.bp import BPNetwork
 from neurohw.networks.ep import Dynamics, EPNetwork
 from neurohw.networks.layer import Layer
-from neurohw.runs.fault_maps import Contents, fault_map, read_fault_maps
+from neurohw.runs.fault_maps import Contents, layer_maps, named_maps, read_fault_maps
 from neurohw.runs.periphery import read_path
 from neurohw.runs.task import Task
 from neurohw.seeding import Streams
@@ -123,25 +123,26 @@ def _fresh_array(
         weights = torch.cat([weights, torch.zeros_like(weights[:, :1])], dim=1)
     if section.backend == "ideal":
         return build_array("ideal", weights)
-    return build_array(
-        section.backend,
-        weights,
-        device=device_model(experiment) or section.device,
-        remedy=section.remedy,
-        read_path=read_path(section),
-        pulses=PulseScheme(length=section.pulse_length, kind=section.pulse_kind),
-        weight_range=section.weight_range,
-        tile=section.tile,
-        batch_seconds=section.step_seconds,
-        remedy_parameters=section.remedy_parameters,
-        increments=section.increments,
-        compensation=section.compensation,
-        wire_resistance=section.wire_resistance,
-        reference=section.reference,
-        fault_map=fault_map(experiment, maps, name, (weights.shape[0], weights.shape[1])),
-        construction_seed=streams.integer(f"devices.{name}"),
-        torch_device=streams.device,
-    )
+    with named_maps(experiment, name):
+        return build_array(
+            section.backend,
+            weights,
+            device=device_model(experiment) or section.device,
+            remedy=section.remedy,
+            read_path=read_path(section),
+            pulses=PulseScheme(length=section.pulse_length, kind=section.pulse_kind),
+            weight_range=section.weight_range,
+            tile=section.tile,
+            batch_seconds=section.step_seconds,
+            remedy_parameters=section.remedy_parameters,
+            increments=section.increments,
+            compensation=section.compensation,
+            wire_resistance=section.wire_resistance,
+            reference=section.reference,
+            fault_map=layer_maps(experiment, maps, name, (weights.shape[0], weights.shape[1])),
+            construction_seed=streams.integer(f"devices.{name}"),
+            torch_device=streams.device,
+        )
 
 
 def device_model(experiment: Experiment) -> DeviceModel | None:

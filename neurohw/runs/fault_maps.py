@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,12 @@ from numpy.lib import format as npy
 from torch import Tensor
 
 from neurohw.config import Experiment
-from neurohw.crossbar.faults import checked_map
+from neurohw.crossbar.faults import WrongMap, checked_map
 from neurohw.errors import InputError
 from neurohw.reading import MEASURED, read_bytes
 
 ALLOWED = "allowed: .npy, or CSV without header, of codes [n_post, n_pre]"
-Contents = Mapping[str, bytes]  # of the files, by layer, "W1" the first
+Contents = Mapping[str, bytes]  # of the files, by layer, "W1" the first, or by a device of its weights, "W1.plus"
 
 
 def read_fault_maps(experiment: Experiment) -> Contents:
@@ -28,7 +29,8 @@ def read_fault_maps(experiment: Experiment) -> Contents:
         InputError: a layer that there is not, or a file that cannot be read.
     """
     named, n_layers = experiment.hardware.fault_maps, len(experiment.network.layers) - 1
-    if unknown := named.keys() - {f"W{i + 1}" for i in range(n_layers)}:
+    layers = {f"W{i + 1}" for i in range(n_layers)}
+    if unknown := [key for key in named if key.partition(".")[0] not in layers]:
         raise InputError(f"hardware.fault_maps: got {', '.join(sorted(unknown))}; allowed: W1 to W{n_layers}")
     contents = {}
     for layer, path in named.items():
@@ -39,27 +41,54 @@ def read_fault_maps(experiment: Experiment) -> Contents:
     return contents
 
 
-def fault_map(experiment: Experiment, contents: Contents, layer: str, shape: tuple[int, int]) -> Tensor | None:
-    """Return the map of a layer, int8; None where it has none.
+def fault_map(experiment: Experiment, contents: Contents, key: str, shape: tuple[int, int]) -> Tensor | None:
+    """Return a map, int8; None where there is none.
 
     Args:
         experiment: names the files.
         contents: of the files.
-        layer: "W1" for the first.
-        shape: of its weights, [n_post, n_pre].
+        key: "W1" for the first layer, or a device of its weights, "W1.plus".
+        shape: of the layer's weights, [n_post, n_pre]; its map may have a leading axis of devices.
 
     Raises:
         InputError: the file holds something else, or does not fit the layer.
     """
-    if layer not in contents:
+    if key not in contents:
         return None
-    origin = f"hardware.fault_maps.{layer}: {experiment.hardware.fault_maps[layer]}"
+    origin = _origin(experiment, key)
     try:
-        return checked_map(torch.from_numpy(_codes(contents[layer]).astype(np.float64)), shape)
+        codes = torch.from_numpy(_codes(contents[key]).astype(np.float64))
+        return checked_map(codes, codes.shape if "." in key else (*codes.shape[:-2], *shape))
     except ValueError as error:
         raise InputError(f"{origin}: cannot be read ({error}); {ALLOWED}") from error
     except InputError as error:
         raise InputError(f"{origin}: {error}") from None
+
+
+def layer_maps(experiment: Experiment, contents: Contents, layer: str, shape: tuple[int, int]) -> dict[str, Tensor]:
+    """Return the maps of a layer by device, "" for the weight's only one; see `fault_map`."""
+    found = {}
+    for key in contents:
+        named, _, device = key.partition(".")
+        codes = fault_map(experiment, contents, key, shape) if named == layer else None
+        if codes is not None:
+            found[device] = codes
+    return found
+
+
+@contextmanager
+def named_maps(experiment: Experiment, layer: str) -> Iterator[None]:
+    """Let the error of a map that fits no device of a layer's weights name the key and the file."""
+    try:
+        yield
+    except WrongMap as error:
+        key = f"{layer}.{error.device}"
+        given = key if key in experiment.hardware.fault_maps else layer
+        raise InputError(f"{_origin(experiment, given)}: {error}") from None
+
+
+def _origin(experiment: Experiment, key: str) -> str:
+    return f"hardware.fault_maps.{key}: {experiment.hardware.fault_maps[key]}"
 
 
 def _codes(content: bytes) -> np.ndarray:
