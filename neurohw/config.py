@@ -137,7 +137,7 @@ class HardwareSection(Section):
     device_parameters: dict[str, StrictBool | float | tuple[float, ...]] = {}
     remedy: str = "none"
     remedy_parameters: dict[str, StrictBool | int | float] = {}
-    reference: Literal["array", "offset", "none"] | None = None
+    reference: Literal["array", "column", "offset", "none"] | None = None
     pulse_length: Count = 31
     pulse_kind: Literal["stochastic", "deterministic"] = "stochastic"
     increments: Literal["open-loop", "verified"] = "open-loop"

@@ -6,7 +6,6 @@ Everything is seeded, so a test that passes once passes always on the same kind 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -92,12 +91,21 @@ class TestReferenceCell(_Remedy):
 
 
 class TestReferenceArray(_Remedy):
+    reference = "array"
+
     @pytest.fixture
     def make_array(self) -> MakeArray:
-        device = DevicePopulation(ConstantStep(step=0.0005), Retention(drift_nu=0.01, drift_nu_dtod=0.002), zero=-0.7)
-        return lambda weights: AnalogArray(
-            weights, replace(device, signed=False), read_path=PERFECT, generator=seeded(), wires=Wires(1e-3, 1e-3)
+        device = DevicePopulation(
+            ConstantStep(step=0.0005), Retention(drift_nu=0.01, drift_nu_dtod=0.002), zero=-0.7, siemens=1e-6
         )
+        return lambda weights: AnalogArray(
+            weights, device, read_path=PERFECT, generator=seeded(), wires=Wires(1e-3, 1e-3),
+            reference=self.reference,
+        )  # fmt: skip
+
+
+class TestReferenceColumn(TestReferenceArray):
+    reference = "column"
 
 
 class TestDifferential(_Remedy):

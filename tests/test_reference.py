@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.periphery import ReadPath
 from neurohw.crossbar.wires import Wires
 from neurohw.devices.library import load_device
+from neurohw.energy.inside import Tiles, line_conductances
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
 from neurohw.runs.run import run
@@ -63,18 +66,25 @@ def test_a_reference_at_the_symmetry_point_drifts_as_its_device_does() -> None:
         torch.testing.assert_close(array.snapshot(), KEPT * before)
 
 
-@pytest.mark.parametrize("remedy", ["none", "several-cells"])
+@pytest.mark.parametrize("reference", ["array", "column"])
+@pytest.mark.parametrize("remedy", ["none", "several-cells", "mixed-precision"])
 @pytest.mark.parametrize("device", ["taox_hfox", "ecram"])
-def test_a_reference_array_drifts_along(device: str, remedy: str) -> None:
-    """G f - G_ref f: the factor of the conductances is that of the weights. The default of devices in siemens."""
-    array = array_of(device, "array" if device == "ecram" else None, remedy=remedy)
-    assert array.reference == "array"
+def test_a_reference_of_devices_drifts_along(device: str, remedy: str, reference: str) -> None:
+    """G f - G_ref f: the factor of the conductances is that of the weights, in both directions."""
+    array = array_of(device, reference, remedy=remedy)
     array.elapse(DAY)
     torch.testing.assert_close(array.snapshot(), KEPT * WEIGHTS, rtol=0, atol=2e-6)
-    new, now = (array_of("taox_hfox").conductances()["reference"], array.conductances()["reference"])
-    if device == "taox_hfox":
-        torch.testing.assert_close(new, torch.full_like(new, 5.5e-6))  # the middle of 1 to 10 uS
-        torch.testing.assert_close(now, KEPT * new)
+    torch.testing.assert_close(array.read(torch.eye(8)).t(), KEPT * WEIGHTS, rtol=0, atol=2e-6)
+    torch.testing.assert_close(array.read_transposed(torch.eye(6)), KEPT * WEIGHTS, rtol=0, atol=2e-6)
+
+
+def test_a_reference_stands_in_the_middle_of_the_range_and_loses_conductance() -> None:
+    """The default of devices in siemens: 5.5 of 1 to 10 uS, and 0.566 of it after a day."""
+    array = array_of("taox_hfox")
+    assert array.reference == "array"
+    torch.testing.assert_close(array.conductances()["reference"], torch.full((6, 8), 5.5e-6))
+    array.elapse(DAY)
+    torch.testing.assert_close(array.conductances()["reference"], torch.full((6, 8), KEPT * 5.5e-6))
 
 
 def test_exponents_of_device_and_reference_spread_apart() -> None:
@@ -88,6 +98,18 @@ def test_exponents_of_device_and_reference_spread_apart() -> None:
     spread = KEPT * math.sqrt(((0.4 - z) ** 2 + z**2) * math.exp(s**2) * math.expm1(s**2))
     assert found.mean().item() == pytest.approx(0.4 * KEPT * math.exp(s**2 / 2), abs=0.05 * spread)
     assert found.std().item() == pytest.approx(spread, rel=0.035)
+
+
+def test_the_spread_of_a_column_is_common_to_all_outputs() -> None:
+    """Reads see the column and transposed reads the row: their weights differ by row_j - column_i alone."""
+    array = array_of("taox_hfox", "column", nu_dtod=0.02)
+    array.elapse(DAY)
+    forward, backward = array.read(torch.eye(8)).t(), array.read_transposed(torch.eye(6))
+    siemens = 9e-6 / 2
+    column, row = (array.conductances()[f"cell.{line}"] / siemens for line in ("column", "row"))
+    torch.testing.assert_close(forward - backward, row - column, rtol=0, atol=1e-6)
+    assert (column.shape, row.shape) == ((1, 8), (6, 1))
+    assert row.std() > 0.01
 
 
 def test_a_written_device_leaves_its_reference_behind() -> None:
@@ -120,20 +142,53 @@ def test_learning_survives_a_slow_drift() -> None:
 # the devices of a reference
 
 
-def test_a_reference_has_wires_of_its_own() -> None:
-    """Reads in both directions against a nodal solve of both crossbars, each cell of one less its reference's."""
+def on_two_crossbars(cells: Tensor, reference: float, inputs: Tensor, line: Wires, transposed: bool) -> Tensor:
+    """Return the currents of cells, each less that of its reference, by a nodal solve of both crossbars."""
+    both = (cells, torch.full_like(cells, reference))
+    first, second = (dense_read(siemens, inputs, line, transposed) for siemens in both)
+    return first - second
+
+
+def with_a_column(cells: Tensor, reference: float, inputs: Tensor, line: Wires, transposed: bool) -> Tensor:
+    """Return the currents of cells, less that of the line in the middle, by a nodal solve of the one crossbar."""
+    middle = cells.shape[0] // 2, cells.shape[1] // 2
+    grid = torch.full((cells.shape[0] + 1, cells.shape[1] + 1), reference, dtype=torch.float64)
+    posts, pres = ([k for k in range(n + 1) if k != at] for n, at in zip(cells.shape, middle, strict=True))
+    grid[torch.tensor(posts)[:, None], torch.tensor(pres)] = cells
+    grid[middle] = 0.0
+    driven, sensed = (posts, pres) if transposed else (pres, posts)
+    volts = torch.zeros(len(driven) + 1, dtype=torch.float64)
+    volts[driven] = inputs  # the reference of the other direction is not driven
+    currents = dense_read(grid, volts, line, transposed)
+    return currents[sensed] - currents[middle[1 if transposed else 0]]
+
+
+@pytest.mark.parametrize(("reference", "solve"), [("array", on_two_crossbars), ("column", with_a_column)])
+def test_a_reference_loses_current_in_its_wires(reference: str, solve: Callable[..., Tensor]) -> None:
+    """Reads in both directions against Kirchhoff's laws, as close as the engine's approximation of IR drop is."""
     line, device = Wires(300.0, 300.0), DevicePopulation.of(load_device("taox_hfox"))
     weights = (torch.rand(5, 4, generator=torch.Generator().manual_seed(3)) - 0.5) * 1.5
-    array = AnalogArray(weights, load_device("taox_hfox"), read_path=ReadPath.perfect(), wires=line)
-    cells, references = ((w.double() - device.zero) * device.siemens for w in (weights, torch.zeros(5, 4)))
+    array = AnalogArray(weights, load_device("taox_hfox"), read_path=ReadPath.perfect(), wires=line,
+                        reference=reference)  # fmt: skip
     volts = torch.rand(5, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
     for read, inputs, transposed in ((array.read, volts[:4], False), (array.read_transposed, volts, True)):
-        currents = [dense_read(g, inputs, line, transposed) for g in (cells, references)]
-        wanted = (currents[0] - currents[1]) / device.siemens
+        wanted = solve((weights.double() - device.zero) * device.siemens, 5.5e-6, inputs, line, transposed)
+        wanted /= device.siemens
         ideal = inputs @ (weights if transposed else weights.t()).double()
         found = read(inputs[None].float())[0].double()
         assert (wanted - ideal).norm() > 0.01 * ideal.norm()
-        assert (found - wanted).norm() < 0.05 * (wanted - ideal).norm()
+        assert (found - wanted).norm() < 0.1 * (wanted - ideal).norm()
+
+
+def test_a_reference_column_and_its_array_forget_the_drop_together() -> None:
+    """A new weight changes what is left of the reference's voltage; a restored array has both."""
+    twins = [array_of("taox_hfox", "column", wire_resistance=300.0) for _ in range(2)]
+    before = twins[0].cells.banks["cell.column"].as_read().clone()
+    twins[0].cells.set(torch.full((6, 8), 0.9))
+    wanted = twins[0].snapshot()
+    assert (twins[0].cells.banks["cell.column"].as_read() - before).abs().max() > 1e-3
+    twins[1].load_state_dict(twins[0].state_dict())
+    assert torch.equal(twins[1].snapshot(), wanted)
 
 
 @pytest.mark.parametrize(("ohm", "most"), [(0.5, 0.04), (2.0, 0.14)])
@@ -142,10 +197,11 @@ def test_the_common_shift_of_wires_cancels(ohm: float, most: float) -> None:
     weights = 0.2 * torch.rand(100, 64, generator=torch.Generator().manual_seed(1)) - 0.1
     inputs = torch.rand(64, 64, generator=torch.Generator().manual_seed(2))
     wanted, error = inputs @ weights.t(), {}
-    for reference in ("array", "offset"):
+    for reference in ("array", "column", "offset"):
         array = array_of("ecram", reference, weights, wire_resistance=ohm)
         error[reference] = ((array.read(inputs) - wanted).square().mean().sqrt() / wanted.std()).item()
     assert error["array"] < most
+    assert 20 * error["array"] < error["column"] < error["offset"] / 2.5  # a column matches near itself
     assert error["offset"] > 5 * ohm**0.9
 
 
@@ -179,8 +235,36 @@ def test_a_reference_has_1f_noise_of_its_own() -> None:
     assert torch.equal(array.read_transposed(torch.eye(100)), found.t())
 
 
-def test_a_restored_reference_ages_on_as_the_saved_one() -> None:
-    twins = [array_of("taox_hfox", nu_dtod=0.01, wire_resistance=5.0) for _ in range(2)]
+@pytest.mark.parametrize("transposed", [False, True])
+def test_the_noise_of_a_column_is_common_to_all_outputs(transposed: bool) -> None:
+    """Covariance of two outputs sigma^2 sum x^2, variance twice that; 40,000 reads know each to 1 %.
+
+    Constant noise, and noise relative to a conductance of 5.5 uS, 11/9 in weights.
+    """
+    paths = ({"weight_noise": 0.05}, 0.05), ({"relative_noise": 0.04}, 0.04 * 11 / 9)
+    for noise, sigma in paths:
+        path = replace(ReadPath.perfect(), **noise)  # type: ignore[arg-type]
+        array = AnalogArray(torch.zeros(6, 8), load_device("taox_hfox").with_parameters({"read.noise": 0.0}),
+                            read_path=path, reference="column")  # fmt: skip
+        inputs = torch.linspace(0.2, 1.0, 6 if transposed else 8)
+        found = (array.read_transposed if transposed else array.read)(inputs.expand(40_000, -1).contiguous())
+        expected = sigma**2 * inputs.square().sum() * (1 + torch.eye(found.shape[1]))
+        assert (torch.cov(found.t()) / expected - 1).abs().max() < 0.05
+
+
+def test_the_column_of_several_devices_is_that_of_each_crossbar() -> None:
+    """Every crossbar has lines of its own, by its significance: sum_i g_i (w_i - r_i)."""
+    array = array_of("taox_hfox", "column", remedy="several-cells", nu_dtod=0.02,
+                     remedy_parameters={"devices": 3, "base": 2.0})  # fmt: skip
+    array.elapse(DAY)
+    siemens, shares = array.conductances(), (4 / 7, 2 / 7, 1 / 7)
+    parts = [g * (siemens[f"cell{i}"] - siemens[f"cell{i}.column"]) for i, g in enumerate(shares)]
+    torch.testing.assert_close(array.snapshot(), sum(parts) / 4.5e-6, rtol=0, atol=1e-5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("reference", ["array", "column"])
+def test_a_restored_reference_ages_on_as_the_saved_one(reference: str) -> None:
+    twins = [array_of("taox_hfox", reference, nu_dtod=0.01, wire_resistance=5.0) for _ in range(2)]
     twins[0].elapse(100.0)
     twins[1].load_state_dict(twins[0].state_dict())
     for array in twins:
@@ -189,20 +273,30 @@ def test_a_restored_reference_ages_on_as_the_saved_one() -> None:
     assert (twins[0].snapshot() - WEIGHTS).abs().max() > 0.05
 
 
-def test_a_reference_array_is_counted() -> None:
-    """Twice the devices of area and of reads; it is never written."""
-    array = array_of("taox_hfox")
-    array.increment(torch.full((6, 8), 0.2))
-    assert list(array.writes()) == ["cell"]
+def test_a_reference_is_counted() -> None:
+    """An array doubles the devices and what conducts; a column adds a device a line: 100 x 64. Neither is written."""
     facts = {}
-    for reference in ("array", "offset"):
+    for reference in ("array", "column", "offset"):
+        array = array_of("taox_hfox", reference)
+        array.increment(torch.full((6, 8), 0.2))
+        assert list(array.writes()) == ["cell"]
         hardware = {"hardware.device": "taox_hfox", "hardware.reference": reference, "training.epochs": 1}
         record = run(load_experiment("quickstart", hardware), 0)
         facts[reference] = record.ledger["facts"]["arrays"]["W1"] | record.ledger["counts"]["W1"]["forward"]
-    both, alone = facts["array"], facts["offset"]
-    assert (both["devices_per_weight"], alone["devices_per_weight"]) == (2, 1)
-    assert (both["reference"], alone["reference"]) == ("array", "offset")
-    assert both["read_conductance"] / alone["read_conductance"] == pytest.approx(2, rel=0.1)
+    assert [found["reference"] for found in facts.values()] == list(facts)
+    devices = [found["devices_per_weight"] for found in facts.values()]
+    assert devices == pytest.approx([2, 1 + 1 / 100 + 1 / 64, 1])
+    conducting = {
+        name: found["read_conductance"] / facts["offset"]["read_conductance"] for name, found in facts.items()
+    }
+    assert conducting["array"] == pytest.approx(2, rel=0.1)
+    assert conducting["column"] == pytest.approx(1.01, rel=0.05)
+    column, offset = (array_of("taox_hfox", name, torch.zeros(6, 8)) for name in ("column", "offset"))
+    found, bare = (line_conductances(Tiles.of(array), None) for array in (column, offset))
+    assert found is not None
+    assert bare is not None
+    torch.testing.assert_close(found[0], bare[0] * 7 / 6)  # each input has one device more
+    torch.testing.assert_close(found[1], bare[1] * 9 / 8)
 
 
 # what is refused, and what the other engine cannot do
@@ -214,9 +308,10 @@ def test_a_reference_array_is_counted() -> None:
         ({"reference": "wire"}, "reference: got 'wire'; allowed: "),
         ({"reference": "offset", "remedy": "differential"}, "each device of a pair is the other's"),
         ({"reference": "offset", "remedy": "reference-cell"}, "zero-shifting subtracts a device"),
+        ({"reference": "column", "remedy": "tiki-taka-v2"}, "zero-shifting subtracts a device"),
         ({"reference": "none", "wire_resistance": 1.0}, "reference: got 'none' on lines with resistance"),
     ],
-    ids=["unknown", "a pair's", "zero-shifting", "none on wires"],
+    ids=["unknown", "a pair's", "zero-shifting", "transfers", "none on wires"],
 )
 def test_a_reference_that_cannot_be_is_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):

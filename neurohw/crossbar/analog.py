@@ -19,7 +19,7 @@ from neurohw.crossbar.cells import CellBank, DevicePopulation
 from neurohw.crossbar.faults import device_maps
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
 from neurohw.crossbar.reading import Reader
-from neurohw.crossbar.reference import ReferenceBank, chosen_reference
+from neurohw.crossbar.reference import ReferenceBank, References, chosen_reference
 from neurohw.crossbar.remedies import Parts, build_cells, find_analog_remedy
 from neurohw.crossbar.unit_cells import UnitCell
 from neurohw.crossbar.wires import Wires
@@ -108,11 +108,9 @@ class AnalogArray(SynapseArray):
         def new_bank(initial: Tensor) -> CellBank:
             return CellBank(initial, device, self._generator, wires)
 
-        def new_reference(at: Tensor) -> ReferenceBank:
-            return ReferenceBank(at, device, self._generator, wires)
-
         cells = weights.detach().to(self.device, torch.float32) / self._scale
-        parts = Parts(new_bank, new_reference, self.reference, cells, self._generator, self._read_columns, device.sided)
+        references = References(self.reference, device, self._generator, wires)
+        parts = Parts(new_bank, references, cells, self._generator, self._read_columns, device.sided)
         self.cells = build_cells(remedy, parts, dict(remedy_parameters or {}))
         self.clipped = self.cells.clipped()
         shapes = {name: bank.shape for name, bank in self.cells.banks.items()}
@@ -124,26 +122,30 @@ class AnalogArray(SynapseArray):
         self._level: Tensor | None = None  # readout before a time without writes
         self._matrix: Tensor | None = None  # W^T as it is read now, and each cell's variance: renewed after changes
         self._variance: Tensor | None = None
+        self._turned: Tensor | None = None  # W^T as transposed reads see it, where that is not the same
+        self._common: tuple[Tensor | None, Tensor | None] = None, None  # variances of the reference's own, see `Reader`
         self._columns: Tensor | None = None  # a copy of W^T in its own order, made when a relaxation reads it
         self._held: dict[str, Tensor] | None = {} if self.device.type == "cuda" else None  # their memory, if it stays
 
     def read(self, pre: Tensor, times: int = 1) -> Tensor:
         """Return W pre through DAC, noise and ADC, [B, n_post]."""
         matrix, variance = self._as_read()
-        out = self._forward(pre.to(torch.float32), matrix, variance, self._scale, self.cells.noise_power)
+        noise = self.cells.noise_power
+        out = self._forward(pre.to(torch.float32), matrix, variance, self._scale, noise, self._common[0])
         self._pass_reads(times)
         return out if self._compensation == "none" else out * self._correction
 
     def read_transposed(self, post: Tensor, times: int = 1) -> Tensor:
         """Return W^T post from the same cells, each vector scaled to the DAC's range, [B, n_pre]."""
         matrix, variance = self._as_read()
+        matrix = matrix if self._turned is None else self._turned
         post = post.to(torch.float32)
         if self._compensation != "none":
             post = post * self._correction
         if not post.is_contiguous():
             matrix = self._columns = matrix.contiguous() if self._columns is None else self._columns
         transposed = None if variance is None else variance.t()
-        out = self._backward(post, matrix.t(), transposed, self._scale, self.cells.noise_power)
+        out = self._backward(post, matrix.t(), transposed, self._scale, self.cells.noise_power, self._common[1])
         self._pass_reads(times)
         return out
 
@@ -259,6 +261,10 @@ class AnalogArray(SynapseArray):
             self._matrix = self._in_place("matrix", self.cells.weights().t())
             variance = self._variance_of(self.cells)
             self._variance = None if variance is None else self._in_place("variance", variance)
+            if self.cells.lines is not None:
+                self._turned = self._in_place("turned", self.cells.weights(transposed=True).t())
+                before, behind = (self._common_variance(self.cells, transposed) for transposed in (False, True))
+                self._common = self._in_place("common", before), self._in_place("common, transposed", behind)
         return self._matrix, self._variance
 
     def _in_place(self, name: str, value: Tensor) -> Tensor:
@@ -276,7 +282,8 @@ class AnalogArray(SynapseArray):
             return None
         matrix, variance = self._as_read()
         tensors = [matrix, self._correction, *self._forward.errors, *self._backward.errors]
-        return tensors if variance is None else [*tensors, variance], [self._generator]
+        beside = (variance, self._turned, *self._common)
+        return [*tensors, *(tensor for tensor in beside if tensor is not None)], [self._generator]
 
     def _changed(self) -> None:
         """Forget what writes are about to change; a time without writes ends."""
@@ -294,8 +301,16 @@ class AnalogArray(SynapseArray):
         """Return the variance of the weights' noise beyond the constant one, [n_pre, n_post]; None if there is none."""
         return cells.read_variance(self._relative).t() if self._relative else None
 
+    def _common_variance(self, cells: UnitCell, transposed: bool) -> Tensor:
+        """Return the variance that a reference column or row adds to all outputs alike, per input."""
+        assert cells.lines is not None
+        reader = self._backward if transposed else self._forward
+        return cells.lines.variance(reader.path.weight_noise, self._relative, transposed)
+
     def _read_columns(self, cells: UnitCell, lines: Tensor) -> Tensor:
-        out = self._forward(lines, cells.weights().t(), self._variance_of(cells), devices=cells.noise_power)
+        common = None if cells.lines is None else self._common_variance(cells, False)
+        variance = self._variance_of(cells)
+        out = self._forward(lines, cells.weights().t(), variance, devices=cells.noise_power, common=common)
         self._pass_reads(len(lines))
         return out
 

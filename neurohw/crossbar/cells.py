@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -79,8 +79,6 @@ class DevicePopulation:
 class CellBank:
     """One device a weight, [n_post, n_pre].
 
-    A bank may be known to read as zero everywhere (`reads_zero`).
-
     Pulses of one polarity are taken together, as many as move a cell by 3 % of its range, and evaluated half-way: of a
     law linear in the weight the mean is exact to third order in that share. Potentiating and depressing pulses of one
     batch are applied one polarity after the other, in the order they come.
@@ -92,7 +90,7 @@ class CellBank:
         wires: resistances of the lines; None: none.
     """
 
-    reads_zero = False
+    reads_zero = False  # everywhere, as far as is known
 
     def __init__(
         self,
@@ -114,6 +112,7 @@ class CellBank:
         self._endurance = self._drawn_endurance(device.faults)
         self._dead: Tensor | None = None  # cells that carry no current
         self._wires = wires
+        self.renew_drop: Callable[[], None] = self._renew_own_drop  # another, where others share the lines
         self._drop: Tensor | None = None  # share of each conductance's current that IR drop leaves
         self._changes = 0
         self.kept = torch.empty(self.shape, device=generator.device)
@@ -136,10 +135,18 @@ class CellBank:
         if self._wires is None:
             return weights
         if self._drop is None or self._changes >= _DROP_EVERY:
-            self._drop = remaining_voltages(self.conductances(), self._wires)
-            self._changes = 0
+            self.renew_drop()
+        assert self._drop is not None
         zero = self.population.zero
         return (weights - zero).mul_(self._drop).add_(zero)
+
+    def _renew_own_drop(self) -> None:
+        assert self._wires is not None
+        self.take_drop(remaining_voltages(self.conductances(), self._wires))
+
+    def take_drop(self, drop: Tensor) -> None:
+        """Take over what IR drop leaves of each cell's voltage."""
+        self._drop, self._changes = drop, 0
 
     def conductances(self) -> Tensor:
         """Return every device's conductance now, siemens, [n_post, n_pre]; a dead one has none."""

@@ -15,11 +15,12 @@ _LEAST = 1e-30  # scale of a vector of zeros
 
 
 class _Cells(NamedTuple):
-    """The cells of one read: weights [n_in, n_out], the variance of each beyond that of their constant noise."""
+    """The cells of one read: weights [n_in, n_out], their noise, and that of what is subtracted from all outputs."""
 
     matrix: Tensor
     variance: Tensor | None
     noise: float
+    common: Tensor | None
 
 
 def input_scale(inputs: Tensor, path: ReadPath, scaled: bool) -> Tensor | float:
@@ -80,7 +81,13 @@ class Reader:
         return bool(self.path.read_noise or self.path.weight_noise or self.path.relative_noise or self.path.input_noise)
 
     def __call__(
-        self, inputs: Tensor, matrix: Tensor, variance: Tensor | None, factor: float = 1.0, devices: float = 1.0
+        self,
+        inputs: Tensor,
+        matrix: Tensor,
+        variance: Tensor | None,
+        factor: float = 1.0,
+        devices: float = 1.0,
+        common: Tensor | None = None,
     ) -> Tensor:
         """Return the read-out, [B, n_out].
 
@@ -90,9 +97,10 @@ class Reader:
             variance: [n_in, n_out], of each cell's noise per read beyond the constant one; None: no such.
             factor: digital, on the output.
             devices: `UnitCell.noise_power`, of the constant noise of the devices that make a weight.
+            common: [n_in], variance of the noise that all outputs share, of a reference column; None: no such.
         """
         path = self.path
-        cells = _Cells(matrix, variance, path.weight_noise * math.sqrt(devices))
+        cells = _Cells(matrix, variance, path.weight_noise * math.sqrt(devices), common)
         if (self._perfect and variance is None) or not len(inputs):
             out = inputs @ matrix if inputs.is_contiguous() else (matrix.t() @ inputs.t()).t()
             return out if factor == 1.0 else out.mul_(factor)
@@ -165,7 +173,11 @@ class Reader:
         power: Tensor = squares.sum(1, keepdim=True).mul_((cells.noise * unit) ** 2).add_(of_outputs**2)
         if cells.variance is not None:
             power = torch.addmm(power.expand_as(noise), squares, cells.variance, alpha=unit**2)
-        return noise.mul_(power.sqrt_()), 1 / step
+        noise.mul_(power.sqrt_())
+        if cells.common is not None:
+            shared = (squares @ cells.common).sqrt_().mul_(unit)
+            noise.add_(shared.mul_(self._gauss(shared.shape))[:, None])
+        return noise, 1 / step
 
     def _gauss_like(self, codes: Tensor, n_out: int) -> Tensor:
         """Return noise [B, n_out], laid out as the codes are: sample after sample, or neuron after neuron."""

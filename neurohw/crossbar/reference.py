@@ -4,6 +4,10 @@
 noise, may be broken, and is counted. It stands where the device's weight is 0 (the middle of a range of -1 to 1), or at
 the device's symmetry point (zero-shifting: Gokmen & Haensch 2020, 10.3389/fnins.2020.00103).
 
+"column": one device a line, in the middle of the crossbar: a column that is subtracted from all outputs of a read, and
+a row that is subtracted from those of a transposed read. Its noise and its deviations are common to all outputs, and IR
+drop is the same only near it. It stands where the weight is 0.
+
 "offset": a constant number. It costs nothing, makes no noise, loses nothing in wires and does not drift, while the
 devices do: an idealisation.
 
@@ -13,16 +17,17 @@ conductance act on the weight.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from neurohw.crossbar.cells import CellBank, DevicePopulation
-from neurohw.crossbar.wires import Wires
+from neurohw.crossbar.wires import Wires, remaining_voltages
 from neurohw.errors import InputError
 
-REFERENCES = ("array", "offset", "none")
+REFERENCES = ("array", "column", "offset", "none")
 
 
 class ReferenceBank(CellBank):
@@ -53,6 +58,11 @@ class ReferenceBank(CellBank):
             self._zero = not bool(self._read.any())
         return self._read
 
+    def take_drop(self, drop: Tensor) -> None:
+        """Take over what IR drop leaves of each cell's voltage."""
+        super().take_drop(drop)
+        self._of = None
+
     @property
     def reads_zero(self) -> bool:  # type: ignore[override]
         """Whether all of them read as 0, as they do when they are new and stand there."""
@@ -60,6 +70,121 @@ class ReferenceBank(CellBank):
             return False
         self.as_read()
         return self._zero
+
+
+class ReferenceLines:
+    """A reference column and a reference row in each crossbar of a weight: W = sum_i share_i (w_i - r_i).
+
+    Args:
+        cells: the crossbars by name; shares: their factors.
+        new_reference: makes devices that stand at given weights.
+        wires: resistances of the lines, which cells and reference share; None: none.
+
+    Attributes:
+        banks: of the columns [1, n_pre] and of the rows [n_post, 1], by name.
+    """
+
+    def __init__(
+        self,
+        cells: Mapping[str, CellBank],
+        shares: Mapping[str, float],
+        new_reference: Callable[[Tensor], ReferenceBank],
+        wires: Wires | None,
+    ) -> None:
+        self.banks: dict[str, ReferenceBank] = {}
+        self._lines: tuple[list[tuple[ReferenceBank, float]], ...] = ([], [])
+        for name, bank in cells.items():
+            zeros = torch.zeros_like(bank.kept)
+            column, row = new_reference(zeros[:1]), new_reference(zeros[:, :1])
+            self.banks |= {f"{name}.column": column, f"{name}.row": row}
+            for lines, line in zip(self._lines, (column, row), strict=True):
+                lines.append((line, shares[name]))
+            if wires is not None:
+                _Crossbar(bank, column, row, wires)
+
+    def reads_zero(self, transposed: bool = False) -> bool:
+        """Return whether nothing is subtracted."""
+        return all(line.reads_zero for line, _ in self._lines[transposed])
+
+    def as_read(self, transposed: bool = False) -> Tensor:
+        """Return what is subtracted from all outputs, per input: [1, n_pre], or [n_post, 1] of a transposed read."""
+        return torch.stack([line.as_read() * share for line, share in self._lines[transposed]]).sum(0)
+
+    @property
+    def seen(self) -> Tensor:
+        """What is subtracted in reads without wires, [1, n_pre]."""
+        return torch.stack([line.seen * share for line, share in self._lines[0]]).sum(0)
+
+    def variance(self, constant: float, relative: float, transposed: bool = False) -> Tensor:
+        """Return the variance per read that is common to all outputs, per input, [n_pre] or [n_post].
+
+        Args:
+            constant, relative: standard deviation of a device, in weights and over its conductance.
+        """
+        parts = [line.read_variance(relative).add_(constant**2) * share**2 for line, share in self._lines[transposed]]
+        return torch.stack(parts).sum(0).view(-1)
+
+
+class _Crossbar:
+    """Cells with a reference column and a reference row in their middle: all of them load the lines."""
+
+    def __init__(self, cells: CellBank, column: ReferenceBank, row: ReferenceBank, wires: Wires) -> None:
+        self._cells, self._column, self._row, self._wires = cells, column, row, wires
+        for bank in (cells, column, row):
+            bank.renew_drop = self._renew_drop
+
+    def _renew_drop(self) -> None:
+        (n_post, n_pre), device = self._cells.shape, self._cells.device
+        at, on = n_post // 2, n_pre // 2
+        post, pre = (torch.arange(n, device=device) for n in (n_post, n_pre))
+        post, pre = (post + (post >= at))[:, None], pre + (pre >= on)  # places of the cells among the lines
+        grid = self._cells.kept.new_zeros(n_post + 1, n_pre + 1)  # nothing where column and row cross
+        places = ((self._cells, (post, pre)), (self._column, (torch.full_like(post[:1], at), pre)),
+                  (self._row, (post, torch.full_like(pre[:1], on))))  # fmt: skip
+        for bank, place in places:
+            grid[place] = bank.conductances()
+        left = remaining_voltages(grid, self._wires)
+        for bank, place in places:
+            bank.take_drop(left[place])
+
+
+Reference = ReferenceBank | ReferenceLines | None
+
+
+@dataclass(frozen=True)
+class References:
+    """Makes the references of an array.
+
+    Args:
+        kind: one of `REFERENCES`, or "pair".
+        device, generator, wires: as of `CellBank`.
+    """
+
+    kind: str
+    device: DevicePopulation
+    generator: torch.Generator
+    wires: Wires | None
+
+    def of(self, cells: Mapping[str, CellBank], shares: Mapping[str, float]) -> Reference:
+        """Return the reference of a weight that is made of crossbars with factors, which sum to 1; None without one."""
+        first = next(iter(cells.values()))
+        if self.kind == "array":
+            return self._at(torch.zeros_like(first.kept))
+        return ReferenceLines(cells, shares, self._at, self.wires) if self.kind == "column" else None
+
+    def zero_shifting(self, points: Tensor) -> ReferenceBank:
+        """Return a device for each device, at its symmetry point.
+
+        Raises:
+            InputError: the reference is no device for each device.
+        """
+        if self.kind not in ("array", "none"):
+            raise InputError(f"reference: got {self.kind!r}, but zero-shifting subtracts a device at the symmetry "
+                             "point from each device; allowed: array, none (weights signed by themselves)")  # fmt: skip
+        return self._at(points)
+
+    def _at(self, weights: Tensor) -> ReferenceBank:
+        return ReferenceBank(weights, self.device, self.generator, self.wires)
 
 
 def chosen_reference(asked: str | None, signed: bool, wired: bool, paired: bool) -> str:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from neurohw.crossbar.pairs import DifferentialPair, OneSidedPair
-from neurohw.crossbar.reference import ReferenceBank
+from neurohw.crossbar.reference import References
 from neurohw.crossbar.summed_cells import MixedPrecision, ReadColumns, Transfer
 from neurohw.crossbar.unit_cells import (
     NewBank,
@@ -28,8 +28,7 @@ class Parts:
 
     Args:
         new_bank: makes a crossbar of devices from its initial weights.
-        new_reference: makes the reference of a crossbar of devices, which stands at given weights.
-        reference: what a single device is less, by name.
+        references: makes what single devices are less.
         weights: [n_post, n_pre], in device units.
         generator: of everything that is drawn.
         read_columns: reads through the array's own periphery.
@@ -37,8 +36,7 @@ class Parts:
     """
 
     new_bank: NewBank
-    new_reference: Callable[[Tensor], ReferenceBank]
-    reference: str
+    references: References
     weights: Tensor
     generator: torch.Generator
     read_columns: ReadColumns
@@ -73,18 +71,14 @@ def _single(parts: Parts) -> UnitCell:
 
 def _device(parts: Parts, weights: Tensor) -> UnitCell:
     bank = parts.new_bank(weights)
-    return SingleDevice(bank, _where_weights_are_zero(parts), parts.generator)
-
-
-def _where_weights_are_zero(parts: Parts) -> ReferenceBank | None:
-    return parts.new_reference(torch.zeros_like(parts.weights)) if parts.reference == "array" else None
+    return SingleDevice(bank, parts.references.of({"cell": bank}, {"cell": 1.0}), parts.generator)
 
 
 def _several(parts: Parts, devices: int, base: float, carry_every: int) -> UnitCell:
     if devices < 2 or base < 1 or carry_every < 1:
         raise InputError("remedy 'several-cells': needs devices >= 2, base >= 1 and carry_every >= 1")
-    reference = _where_weights_are_zero(parts)
-    return SeveralDevices(parts.new_bank, parts.weights, parts.generator, reference, devices, base, carry_every)
+    new_reference = parts.references.of
+    return SeveralDevices(parts.new_bank, parts.weights, parts.generator, new_reference, devices, base, carry_every)
 
 
 def _reference(parts: Parts, error: float) -> UnitCell:
@@ -93,15 +87,12 @@ def _reference(parts: Parts, error: float) -> UnitCell:
 
 def _zero_shifted(parts: Parts, weights: Tensor, error: float = 0.0) -> UnitCell:
     """Return devices less references at their symmetry points, off by a Gaussian of `error` steps."""
-    if parts.reference not in ("array", "none"):
-        raise InputError(f"reference: got {parts.reference!r}, but zero-shifting subtracts a device at the symmetry "
-                         "point from each device; allowed: array, none (weights signed by themselves)")  # fmt: skip
     bank = parts.new_bank(weights)
     point = bank.symmetry_point()
     if error:
         noise = torch.randn(point.shape, generator=parts.generator, device=point.device)
         point.add_(noise, alpha=error * bank.response.step)
-    cell = SingleDevice(bank, parts.new_reference(point), parts.generator)
+    cell = SingleDevice(bank, parts.references.zero_shifting(point), parts.generator)
     cell.set(weights)
     return cell
 

@@ -25,28 +25,11 @@ class MixedPrecision(UnitCell):
     """
 
     def __init__(self, inner: UnitCell, weights: Tensor, generator: torch.Generator) -> None:
-        super().__init__(inner.banks, inner.shares, generator)
+        super().__init__(inner.banks, inner.shares, generator, inner.lines)
         self.inner = inner
         self.granularity, self.reach = inner.granularity, inner.reach
         self.buffers = inner.buffers
         self.buffers["chi"] = torch.zeros(weights.shape, device=generator.device)
-
-    def weights(self) -> Tensor:
-        """Return the inner cell's weights."""
-        return self.inner.weights()
-
-    @property
-    def noise_power(self) -> float:
-        """Return the inner cell's."""
-        return self.inner.noise_power
-
-    def read_variance(self, relative: float) -> Tensor:
-        """Return the inner cell's variances."""
-        return self.inner.read_variance(relative)
-
-    def conductances(self) -> dict[str, Tensor]:
-        """Return the inner cell's conductances."""
-        return self.inner.conductances()
 
     def set(self, weights: Tensor) -> None:
         """Set the inner cell and empty the sum."""
@@ -129,7 +112,7 @@ class Transfer(UnitCell):
         dynamic: bool = False,
     ) -> None:
         banks = {f"fast.{k}": v for k, v in fast.banks.items()} | {f"slow.{k}": v for k, v in slow.banks.items()}
-        super().__init__(banks, {f"slow.{name}": share for name, share in slow.shares.items()}, generator)
+        super().__init__(banks, {f"slow.{name}": share for name, share in slow.shares.items()}, generator, slow.lines)
         self.fast, self.slow = fast, slow
         self.granularity, self.reach = slow.granularity, slow.reach
         self._read_columns = read_columns
@@ -147,24 +130,6 @@ class Transfer(UnitCell):
             self.buffers["reference"] = torch.zeros(n_post, n_pre, device=device)
             self.buffers["mean"] = torch.zeros(n_post, n_pre, device=device)
             self.buffers["reads"] = torch.zeros(n_pre, device=device)
-
-    def conductances(self) -> dict[str, Tensor]:
-        """Return the conductances of both arrays' devices."""
-        parts = {"fast": self.fast.conductances(), "slow": self.slow.conductances()}
-        return {f"{part}.{name}": found for part, of in parts.items() for name, found in of.items()}
-
-    def weights(self) -> Tensor:
-        """Return the slow array's weights."""
-        return self.slow.weights()
-
-    @property
-    def noise_power(self) -> float:
-        """Return the slow array's."""
-        return self.slow.noise_power
-
-    def read_variance(self, relative: float) -> Tensor:
-        """Return the slow array's variances."""
-        return self.slow.read_variance(relative)
 
     def set(self, weights: Tensor) -> None:
         """Set the slow array, empty the fast one and the sums."""

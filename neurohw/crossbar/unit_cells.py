@@ -14,10 +14,11 @@ from neurohw.crossbar.base import Product, StateDict, Writes
 from neurohw.crossbar.cells import CellBank
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.pulses import PulseCounts, dense_counts, flat_nonzero, pulse_counts
-from neurohw.crossbar.reference import ReferenceBank
+from neurohw.crossbar.reference import Reference, ReferenceBank, ReferenceLines
 from neurohw.crossbar.verify import ROUNDS, Step, approach
 
 NewBank = Callable[[Tensor], CellBank]  # makes a crossbar of devices from their initial weights
+NewReference = Callable[[Mapping[str, CellBank], Mapping[str, float]], Reference]  # that of crossbars with factors
 
 
 class UnitCell(abc.ABC):
@@ -26,6 +27,7 @@ class UnitCell(abc.ABC):
     Attributes:
         banks: the crossbars of devices by name.
         shares: the factor of each bank that a read drives: W = sum_i share_i w_i.
+        lines: a reference column and row, which are subtracted; their devices are among the banks. None: no such.
         granularity: mean change of the weight by one pulse.
         reach: how far from zero the weight can go on average.
     """
@@ -33,19 +35,31 @@ class UnitCell(abc.ABC):
     granularity: float
     reach: float
 
-    def __init__(self, banks: dict[str, CellBank], shares: Mapping[str, float], generator: torch.Generator) -> None:
-        self.banks, self.shares = banks, dict(shares)
+    def __init__(
+        self,
+        banks: Mapping[str, CellBank],
+        shares: Mapping[str, float],
+        generator: torch.Generator,
+        lines: ReferenceLines | None = None,
+    ) -> None:
+        self.banks, self.shares, self.lines = dict(banks), dict(shares), lines
         self.buffers: StateDict = {}  # digital memory
         self._generator = generator
 
-    def weights(self) -> Tensor:
-        """Return the weights as they are read, [n_post, n_pre]; not to be modified."""
+    def weights(self, transposed: bool = False) -> Tensor:
+        """Return the weights as they are read, [n_post, n_pre]; not to be modified.
+
+        Args:
+            transposed: as they are read from the outputs, where the reference column is not, but the row is.
+        """
         (name, share), *others = self.shares.items()
         total = self.banks[name].as_read()
         total = total if share == 1.0 else total * share
         for name, share in others:
             if not self.banks[name].reads_zero:
                 total = torch.add(total, self.banks[name].as_read(), alpha=share)
+        if self.lines is not None and not self.lines.reads_zero(transposed):
+            total = total - self.lines.as_read(transposed)
         return total
 
     @property
@@ -72,7 +86,7 @@ class UnitCell(abc.ABC):
 
     def clipped(self) -> float:
         """Return the share of weights that the last `set` found beyond the bounds of a device that makes them."""
-        return float(torch.stack([bank.clipped for bank in self.banks.values()]).any(0).double().mean())
+        return float(reduce(torch.logical_or, (bank.clipped for bank in self.banks.values())).double().mean())
 
     def fail(self, maps: Mapping[str, Tensor]) -> None:
         """Break devices where they stand: as maps by name say, the other banks as their rates do."""
@@ -80,7 +94,10 @@ class UnitCell(abc.ABC):
             bank.fail(maps.get(name))
 
     def conductances(self) -> dict[str, Tensor]:
-        """Return every device's conductance now, siemens, [n_post, n_pre] per crossbar of devices; fresh tensors."""
+        """Return every device's conductance now, siemens, fresh tensors.
+
+        [n_post, n_pre] per crossbar of devices; of a reference column [1, n_pre], of a row [n_post, 1].
+        """
         return {name: bank.conductances() for name, bank in self.banks.items()}
 
     def read_variance(self, relative: float) -> Tensor:
@@ -146,8 +163,8 @@ class SingleDevice(UnitCell):
         reference: those that are subtracted; None: nothing is, or a constant number.
     """
 
-    def __init__(self, bank: CellBank, reference: ReferenceBank | None, generator: torch.Generator) -> None:
-        super().__init__(*_less({"cell": bank}, {"cell": 1.0}, reference), generator)
+    def __init__(self, bank: CellBank, reference: Reference, generator: torch.Generator) -> None:
+        super().__init__(*_less({"cell": bank}, {"cell": 1.0}, reference, generator))
         self.bank, self.reference = bank, reference
         self.granularity = bank.response.granularity
         self.reach = min(bank.response.w_max, -bank.response.w_min) or bank.response.w_max
@@ -178,8 +195,8 @@ class SeveralDevices(UnitCell):
     VLSI, "periodic carry").
 
     Args:
+        new_reference: makes that of crossbars with factors: an array for all of them, or lines in each.
         devices: n.
-        reference: one for all of them, see `SingleDevice`.
         base: ratio of two neighbours' significances.
         carry_every: writes between two carries.
     """
@@ -189,7 +206,7 @@ class SeveralDevices(UnitCell):
         new_bank: NewBank,
         weights: Tensor,
         generator: torch.Generator,
-        reference: ReferenceBank | None = None,
+        new_reference: NewReference,
         devices: int = 2,
         base: float = 1.0,
         carry_every: int = 1000,
@@ -197,8 +214,8 @@ class SeveralDevices(UnitCell):
         banks = {f"cell{i}": new_bank(weights) for i in range(devices)}
         parts = [base**-i for i in range(devices)]
         shares = {f"cell{i}": part / sum(parts) for i, part in enumerate(parts)}
-        super().__init__(*_less(banks, shares, reference), generator)
-        self._cells, self.reference = banks, reference
+        self._cells, self.reference = banks, new_reference(banks, shares)
+        super().__init__(*_less(banks, shares, self.reference, generator))
         self._equal, self._carry_every = base == 1.0, carry_every
         first = banks["cell0"].response
         self._centre = (first.w_max + first.w_min) / 2
@@ -261,9 +278,9 @@ class SeveralDevices(UnitCell):
 
 
 def _less(
-    banks: dict[str, CellBank], shares: dict[str, float], reference: ReferenceBank | None
-) -> tuple[dict[str, CellBank], dict[str, float]]:
-    """Return banks and shares with those of a reference, if there is one."""
-    if reference is None:
-        return banks, shares
-    return {**banks, "reference": reference}, {**shares, "reference": -1.0}
+    banks: dict[str, CellBank], shares: dict[str, float], reference: Reference, generator: torch.Generator
+) -> tuple[dict[str, CellBank], dict[str, float], torch.Generator, ReferenceLines | None]:
+    """Return what makes a unit cell of devices and their reference."""
+    if isinstance(reference, ReferenceBank):
+        return {**banks, "reference": reference}, {**shares, "reference": -1.0}, generator, None
+    return banks | (reference.banks if reference else {}), shares, generator, reference

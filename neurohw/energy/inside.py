@@ -16,6 +16,7 @@ from neurohw.crossbar.base import SynapseArray
 
 SiemensOf = Callable[[Tensor], Tensor]  # weights [n_post, n_pre] -> conductances of their devices
 _HIDDEN = "fast."  # banks of a transfer remedy that reads do not see
+_COLUMN, _ROW = ".column", ".row"  # of a reference: a device more for each input, and for each output
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def _slices(sizes: Iterable[int]) -> list[slice]:
 def line_conductances(tiles: Tiles, siemens_of: SiemensOf | None) -> tuple[Tensor, Tensor] | None:
     """Return the conductance on each line now, of the inputs [n_pre] and of the outputs [n_post], siemens.
 
-    Devices of one weight are added up. None where the array has no conductances.
+    Devices of one weight are added up; a reference column conducts in reads only, a row in transposed ones only. None
+    where the array has no conductances.
 
     Args:
         tiles: of the array.
@@ -68,19 +70,28 @@ def line_conductances(tiles: Tiles, siemens_of: SiemensOf | None) -> tuple[Tenso
         known = [part for part in parts if part is not None]
         if len(known) < len(parts):
             return None
-        rows.append(torch.stack([part.sum(1) for part in known]).sum(0))
-        columns.append(torch.cat([part.sum(0) for part in known]))
+        rows.append(torch.stack([on_outputs for _, on_outputs in known]).sum(0))
+        columns.append(torch.cat([on_inputs for on_inputs, _ in known]))
     return torch.stack(columns).sum(0).double(), torch.cat(rows).double()
 
 
-def _block(array: SynapseArray, siemens_of: SiemensOf | None) -> Tensor | None:
+def _block(array: SynapseArray, siemens_of: SiemensOf | None) -> tuple[Tensor, Tensor] | None:
+    """Return what is on each input and on each output of a crossbar."""
     conductances = getattr(array, "conductances", None)
-    if conductances is None:
-        return None if siemens_of is None else siemens_of(array.snapshot())
-    total: Tensor | None = None
-    for bank in visible(conductances()).values():
-        total = bank if total is None else total.add_(bank)
-    return total
+    if conductances is not None:
+        banks = visible(conductances())
+    elif siemens_of is not None:
+        banks = {"cell": siemens_of(array.snapshot())}
+    else:
+        return None
+    crossings = torch.stack([bank for name, bank in banks.items() if not name.endswith((_COLUMN, _ROW))]).sum(0)
+    on_inputs, on_outputs = crossings.sum(0), crossings.sum(1)
+    for name, bank in banks.items():
+        if name.endswith(_COLUMN):
+            on_inputs += bank[0]
+        elif name.endswith(_ROW):
+            on_outputs += bank[:, 0]
+    return on_inputs, on_outputs
 
 
 def visible(banks: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -94,7 +105,8 @@ def hidden_column(tiles: Tiles) -> float:
     for _, _, array in tiles.blocks():
         columns += array.shape[1]
         conductances = getattr(array, "conductances", dict)
-        total += sum(float(bank.sum()) for name, bank in conductances().items() if name.startswith(_HIDDEN))
+        total += sum(float(bank.sum()) for name, bank in conductances().items()
+                     if name.startswith(_HIDDEN) and not name.endswith(_ROW))  # fmt: skip
     return total / columns
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -235,7 +236,8 @@ def _array_facts(experiment: Experiment, array: Any, meter: ArrayMeter) -> dict[
     tile: Any = meter.tiles.grid[0][0]
     if section.backend == "analog":
         banks = tile.conductances()
-        devices, on_line = len(banks), len(visible(banks))
+        devices, on_line = (sum(bank.numel() for bank in part.values()) / math.prod(tile.shape)
+                            for part in (banks, visible(banks)))  # fmt: skip
     counted = section.backend == "analog"
     return {
         "n_post": array.shape[0],

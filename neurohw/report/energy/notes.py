@@ -150,7 +150,8 @@ def _schedules(accounts: Sequence[PointEnergy]) -> list[str]:
 
 
 _REFERENCES = {
-    "array": "references of weights are devices",
+    "array": "references of weights are devices, one for each",
+    "column": "references of weights are devices, one for each line",
     "offset": "the reference of a weight is a number that costs nothing",
     "none": "weights are signed by themselves, and no reference is counted",
 }
