@@ -236,6 +236,19 @@ def test_one_sided_devices_are_only_potentiated() -> None:
         assert grew == {"plus": sign > 0, "minus": sign < 0}
 
 
+def test_a_pair_is_not_reset_for_less_than_a_rewrite_gains() -> None:
+    """w+ = 2 is at its bound and 0.07 is lacking; from the bottom, a step of 0.28 could not write 0.12 at all."""
+    device = DevicePopulation.of(load_device("pcm"))
+    device = replace(device, response=replace(device.response, **CERTAIN))
+    array = AnalogArray(torch.zeros(1, 1), device, "one-sided", ReadPath.perfect(), generator=seeded())
+    assert isinstance(array.cells, OneSidedPair)
+    array.cells.plus.set(torch.full((1, 1), 2.0))
+    array.cells.minus.set(torch.full((1, 1), 1.95))
+    assert pulses(array.program(torch.full((1, 1), 0.12))) == (0, 0)
+    assert pulses(array.program(torch.full((1, 1), 1.0)))[1] == 2
+    assert array.snapshot().item() == pytest.approx(1.0, abs=0.032 / 2)
+
+
 # mixed precision
 
 

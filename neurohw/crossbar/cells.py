@@ -217,7 +217,7 @@ class CellBank:
         span = response.w_max - response.w_min
         w = self.aging.drifted(self.kept.view(-1).index_select(0, index), index)
         steps = response.steps(w, own, up)
-        spread = torch.as_tensor(response.noise(w, steps, own, up)).abs().expand_as(w)
+        spread = torch.as_tensor(response.noise(w, steps, own, up), device=w.device).abs().expand_as(w)
         mean = torch.minimum(steps, own["w_max"] - w if up else w - own["w_min"])
         mean.masked_fill_(mean < _LEAST * response.granularity, 0.0)
         levels = self.population.levels

@@ -71,8 +71,8 @@ class OneSidedPair(UnitCell):
         self.plus, self.minus = plus, minus
         response = plus.response
         self.reach = response.w_max - response.w_min
-        middle = torch.tensor([response.w_min + self.reach / 2])
-        self.granularity = float(response.steps(middle, response.mean_cell(), True))
+        places = torch.tensor([response.w_min, response.w_min + self.reach / 2])
+        self._first, self.granularity = response.steps(places, response.mean_cell(), True).expand(2).tolist()
         self._refresh_every = refresh_every
         self._refresh_at, self._refresh_both = refresh_at, refresh_both
         self.buffers["writes"] = torch.zeros((), dtype=torch.int64)
@@ -108,11 +108,15 @@ class OneSidedPair(UnitCell):
         return self.plus.room(up) + self.minus.room(not up)
 
     def program(self, target: Tensor, rounds: int = ROUNDS) -> Writes:
-        """Write and verify; pairs that lack more than a step of room to get there are reset and rewritten."""
+        """Write and verify; pairs that lack the room to get nearer than a rewrite gets are reset and rewritten.
+
+        A rewrite is off by up to half the step from the bottom.
+        """
         target = self.bounded(target)
         left = target - self.weights()
         lacking = torch.maximum(left - self.plus.room(True), -left - self.minus.room(True))
-        return self._reset(flat_nonzero(lacking > self.granularity)) + self._approach(target, self._one_of_each, rounds)
+        reset = self._reset(flat_nonzero(lacking > self._first / 2))
+        return reset + self._approach(target, self._one_of_each, rounds)
 
     def _refresh(self) -> Writes:
         """Reset full pairs, and rewrite their difference, verified."""
