@@ -19,9 +19,11 @@ from torch import Tensor
 from neurohw.bench.arrays import overhead_over_aihwkit
 from neurohw.crossbar.aihwkit_array import REMEDIES, AihwkitArray, check_aihwkit, remedy_names
 from neurohw.crossbar.aihwkit_config import aihwkit_api
+from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, converter_step
+from neurohw.devices.library import load_device
 from neurohw.devices.presets import preset_names
 from neurohw.errors import EnvironmentMismatch, InputError, NeurohwError
 from neurohw.testing import MakeArray, SynapseArrayConformance
@@ -186,7 +188,7 @@ def test_read_and_weight_noise_have_the_asked_spread() -> None:
 
 @pytest.mark.parametrize(
     ("device", "remedy", "devices"),
-    [("constant_step", "none", 1.0), ("constant_step", "several-cells", 0.5), ("constant_step", "reference-cell", 2.0),
+    [("constant_step", "none", 1.0), ("constant_step", "several-cells", 0.5), ("soft_bounds", "reference-cell", 2.0),
      ("pcm", "one-sided", 2.0), ("pcm", "mixed-precision", 2.0), ("constant_step", "tiki-taka-v2", 1.0)],
 )  # fmt: skip
 def test_noise_of_cells_is_drawn_per_device_as_in_our_engine(device: str, remedy: str, devices: float) -> None:
@@ -307,6 +309,8 @@ def test_every_preset_reads_learns_and_comes_back(device: str) -> None:
 def test_every_remedy_learns_in_the_asked_direction_and_comes_back(device: str, remedy: str) -> None:
     """500 updates of one product; nearest to the limit is agad with reram_es, seen 0.84 +- 0.025: 13 sigma."""
     overrides = {"write_noise_std": 0.0} if (device, remedy) == ("reram_es", "one-sided") else {}
+    if (device, remedy) == ("constant_step", "reference-cell"):  # constant steps have no point to refer to
+        device = "soft_bounds"
 
     def make(seed: int) -> AihwkitArray:
         return AihwkitArray(
@@ -420,9 +424,26 @@ def test_the_reference_cell_puts_the_symmetry_point_at_zero() -> None:
     assert abs(array.snapshot().mean().item()) < 0.01
 
 
-def test_a_constant_step_has_no_symmetry_point() -> None:
-    array = AihwkitArray(uniform(4, 5), "constant_step", "reference-cell")
-    assert array.hidden_parameters()["hidden_weights_1"].abs().max() == 0
+@pytest.mark.parametrize("engine", [AihwkitArray, AnalogArray])
+@pytest.mark.parametrize("asymmetry", [0.0, 0.3])
+def test_a_constant_step_has_no_symmetry_point_and_is_refused(engine: Any, asymmetry: float) -> None:
+    """Steps that are equal at every weight, and such as are unlike at every weight: nothing would be referred to."""
+    device = load_device("constant_step").with_parameters({"asymmetry": asymmetry, "asymmetry_dtod": 0.0})
+    with pytest.raises(
+        InputError, match=r"remedy 'reference-cell': .*no symmetry point .* allowed: devices whose steps"
+    ):
+        engine(uniform(4, 5), device, "reference-cell")
+
+
+@pytest.mark.parametrize("engine", [AihwkitArray, AnalogArray])
+def test_a_devices_own_read_noise_is_read_on_both_engines(engine: Any) -> None:
+    """[read] noise of 2 % of the range (2 weight units) makes 0.04 per cell and read; with 0.03 of the path's, 0.05."""
+    device = load_device("soft_bounds").with_parameters({"read.noise": 0.02, "w_max": 1.0, "w_min": -1.0})
+    for path, sigma in ((PERFECT, 0.04), (ReadPath(None, None, 0.0, weight_noise=0.03), 0.05)):
+        array = engine(torch.zeros(20, 16), device, read_path=path)
+        assert not array.exact
+        for out, lines in ((array.read(torch.ones(2000, 16)), 16), (array.read_transposed(torch.ones(2000, 20)), 20)):
+            assert out.std().item() == pytest.approx(sigma * math.sqrt(lines), rel=0.03)
 
 
 @pytest.mark.parametrize(

@@ -92,8 +92,9 @@ class AihwkitArray(SynapseArray):
         self.shape = (weights.shape[0], weights.shape[1])
         self.dtype, self.device = torch.float32, torch.device("cpu")
         self._remedy = find_remedy(remedy)
-        self._forward = read_path or ReadPath()
-        self._backward = backward or self._forward
+        noise = device.read_noise if isinstance(device, DeviceModel) else 0.0
+        self._forward = (read_path or ReadPath()).with_device_noise(noise)
+        self._backward = (backward or read_path or ReadPath()).with_device_noise(noise)
         self._pulses = pulses or PulseScheme()
         overrides = dict(device_overrides or {})
         config = build_rpu_config(

@@ -10,6 +10,7 @@ from torch import Tensor
 from neurohw.crossbar.aihwkit_config import aihwkit_api, update_parameters
 from neurohw.crossbar.aihwkit_state import hidden_parameters, set_hidden_parameters
 from neurohw.crossbar.periphery import PulseScheme
+from neurohw.errors import InputError
 
 _HALVINGS = 20  # of the weight range: to a millionth
 _NO_FLAGS = (False, False, False, False)
@@ -19,8 +20,7 @@ def set_reference_to_symmetry_point(tile: Any, device: Any) -> Tensor:
     """Store each updated device's symmetry point in the fixed device beside it.
 
     The zero-shifting of Kim et al. 2019 (arXiv 1907.10228) with its outcome taken as noise-free: there as many up as
-    down pulses lead to the weight at which both steps are equal, and subtracting it makes this the weight 0. A device
-    whose steps differ at every weight (constant step) has no such point; its reference stays 0.
+    down pulses lead to the weight at which both steps are equal, and subtracting it makes this the weight 0.
 
     Args:
         tile: C++ tile of a ReferenceUnitCell.
@@ -28,6 +28,9 @@ def set_reference_to_symmetry_point(tile: Any, device: Any) -> Tensor:
 
     Returns:
         [n_post, n_pre], what is subtracted now (the symmetry point, clipped to the fixed device's own bounds).
+
+    Raises:
+        InputError: no device has such a point, as where both steps are equal, or unlike, at every weight.
     """
     hidden = hidden_parameters(tile)
     probe = _Probe(device, hidden)
@@ -61,6 +64,11 @@ class _Probe:
             middle = (low + high) / 2
             rises = self._lean(middle) > 0
             low, high = torch.where(rises, middle, low), torch.where(rises, high, middle)
+        if not bool(exists.any()):
+            raise InputError(
+                "remedy 'reference-cell': the device has no symmetry point to refer to: its up and down steps are "
+                "equal, or unlike, at every weight; allowed: devices whose steps change with the weight"
+            )
         return torch.where(exists, (low + high) / 2, torch.zeros_like(low))
 
     def _lean(self, weights: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ with the same number of threads.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -99,8 +98,8 @@ class AnalogArray(SynapseArray):
         self._pulses = pulses or PulseScheme()
         self._scale = output_scale(weight_range, device.response.w_max)
         self._relative = (read_path or ReadPath()).relative_noise
-        forward = _with_device_noise(read_path or ReadPath(), device)
-        transposed = _with_device_noise(backward or read_path or ReadPath(), device)
+        forward = (read_path or ReadPath()).with_device_noise(device.read_noise)
+        transposed = (backward or read_path or ReadPath()).with_device_noise(device.read_noise)
         self._forward = Reader(forward, self.shape[0], self._generator, scaled=False)
         self._backward = Reader(transposed, self.shape[1], self._generator, scaled=True)
         self.exact = forward.is_perfect and transposed.is_perfect and not device.retention.read_noise_1f
@@ -318,10 +317,3 @@ class AnalogArray(SynapseArray):
         """Let the time of reads pass: the samples of a batch are read at once, as far as 1/f noise is concerned."""
         if self._flickers and self.cells.passed_reads(times):
             self._matrix = None
-
-
-def _with_device_noise(path: ReadPath, device: DevicePopulation) -> ReadPath:
-    """Return the path with the device's own read noise added in quadrature to the noise of each cell."""
-    if not device.read_noise:
-        return path
-    return replace(path, weight_noise=math.hypot(path.weight_noise, device.read_noise))

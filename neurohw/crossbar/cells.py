@@ -261,12 +261,16 @@ class CellBank:
         A cell without such a point, as a broken one, has 0.
         """
         low, high = self.parameters["w_min"], self.parameters["w_max"]
-        known = self._rises(low) & ~self._rises(high)
+        known = self.balances()
         for _ in range(_BISECTIONS):
             middle = torch.lerp(low, high, 0.5)
             rising = self._rises(middle)
             low, high = torch.where(rising, middle, low), torch.where(rising, high, middle)
         return torch.where(known, torch.lerp(low, high, 0.5), 0.0)
+
+    def balances(self) -> Tensor:
+        """Return which cells have a symmetry point: up steps are larger at the bottom of the range, not at its top."""
+        return self._rises(self.parameters["w_min"]) & ~self._rises(self.parameters["w_max"])
 
     def _rises(self, w: Tensor) -> Tensor:
         """Return whether up steps are larger than down steps."""

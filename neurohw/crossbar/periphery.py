@@ -112,6 +112,10 @@ class ReadPath:
         """Return the same converters and bounds without noise."""
         return replace(self, read_noise=0.0, weight_noise=0.0, input_noise=0.0, relative_noise=0.0)
 
+    def with_device_noise(self, sigma: float) -> ReadPath:
+        """Return the path with a device's own noise per read added in quadrature to that of every device."""
+        return replace(self, weight_noise=math.hypot(self.weight_noise, sigma)) if sigma else self
+
     def with_devices(self, noise_power: float) -> ReadPath:
         """Return the path whose noise of every device is that of a weight: of variance noise_power times a device's."""
         return replace(self, weight_noise=self.weight_noise * math.sqrt(noise_power))

@@ -82,10 +82,17 @@ def _several(parts: Parts, devices: int, base: float, carry_every: int) -> UnitC
 
 
 def _reference(parts: Parts, error: float) -> UnitCell:
-    return _zero_shifted(parts, parts.weights, error)
+    cell = _zero_shifted(parts, parts.weights, error)
+    if not bool(cell.bank.balances().any()):
+        raise InputError(
+            f"remedy 'reference-cell': a device of law {cell.bank.response.name!r} with these parameters has no "
+            "symmetry point to refer to: its up and down steps are equal, or unlike, at every weight; allowed: devices "
+            "whose steps change with the weight"
+        )
+    return cell
 
 
-def _zero_shifted(parts: Parts, weights: Tensor, error: float = 0.0) -> UnitCell:
+def _zero_shifted(parts: Parts, weights: Tensor, error: float = 0.0) -> SingleDevice:
     """Return devices less references at their symmetry points, off by a Gaussian of `error` steps."""
     bank = parts.new_bank(weights)
     point = bank.symmetry_point()
