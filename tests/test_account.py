@@ -227,6 +227,28 @@ def test_latency_follows_the_stated_parallelism() -> None:
     assert seconds(columns_per_adc=1000) == IMAGES * STEPS * (1 + OUT)
 
 
+def test_bits_that_are_applied_one_after_the_other_are_read_one_after_the_other() -> None:
+    """7 bits and a sign: seven reads and seven rounds of conversions, and 14 where both signs are read apart."""
+    found = []
+    for passes in (1, 7, 14):
+        facts = copy.deepcopy(FACTS)
+        facts["arrays"]["W1"] |= {"read_passes": passes, "coding": "bit-serial"}  # type: ignore[index]
+        schedule = Schedule(parallelism=Parallelism(columns_per_adc=8), standby="none")
+        found.append(done(facts=facts, table=unit_table(), schedule=schedule).latency.phases["inference"].nominal)
+    assert found == [IMAGES * STEPS * (1 + 8) * passes for passes in (1, 7, 14)]
+
+
+@pytest.mark.parametrize(("coding", "bits"), [("amplitude", 4), ("amplitude", 8), ("bit-serial", 8)])
+def test_a_conversion_is_priced_by_its_bits(coding: str, bits: int) -> None:
+    """The table has a DAC of 8 bits, in proportion to them: as many as come at once, one where one comes at a time."""
+    facts = copy.deepcopy(FACTS)
+    facts["arrays"]["W1"] |= {"dac_bits": bits, "coding": coding}  # type: ignore[index]
+    found = done(facts=facts, schedule=Schedule(standby="none")).by(lambda item: (item.component, item.phase))
+    of_eight = TABLE.figure("dac.energy", bits=8).range.nominal
+    at_once = 1 if coding == "bit-serial" else bits
+    assert found["dac", "free"].nominal == pytest.approx(IMAGES * STEPS * IN * of_eight * at_once / 8)
+
+
 def test_tiles_that_wait_take_longer() -> None:
     facts = copy.deepcopy(FACTS)
     facts["arrays"]["W1"]["tiles"] = [2, 2]  # type: ignore[index]

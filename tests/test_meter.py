@@ -589,6 +589,8 @@ def test_one_layer_of_ep_by_hand(backend: str, hold: bool, free: int, nudged: in
     assert digital["free"]["adds"] == 120 * 20 * 2 + free * 20  # biases come with the reads
     assert digital["free"]["macs"] == 120 * 20
     assert digital["nudged"]["macs"] == 30 * 20 * 2
+    # leak, step and nudge of every output in every step, and the biases of what is read
+    assert digital["nudged"]["adds"] == 30 * 20 * (2 + 1) + nudged * 20
     assert digital["update"] == {"adds": 60.0, "bias_updates": 20.0}
 
 
@@ -607,10 +609,26 @@ def test_two_layers_of_ep_by_hand(backend: str) -> None:
         assert events["dac_conversions"] == steps * (30 + 20) == events["adc_conversions"]
         assert counts["digital"][phase]["activations"] == steps * 50
         assert counts["clock"][phase]["steps"] == steps
+    # leak and step of 50 neurons, the drive from above of the hidden 30; biases of W1 once, of W2 in every step
+    assert counts["digital"]["free"]["adds"] == 18 * (2 * 50 + 30) + 3 * 30 + 18 * 20
+    assert counts["digital"]["nudged"]["adds"] == 12 * (2 * 50 + 30 + 20) + 12 * 20
     if backend == "analog":
         for name in ("W1", "W2"):
             assert counts[name]["update"]["longest_slots"] == 2 * 3 * 31
             assert counts[name]["update"]["outer_products"] == 2 * 3
+
+
+@pytest.mark.parametrize("hold", [True, False])
+def test_a_symmetric_estimate_is_nudged_twice(hold: bool) -> None:
+    """Both signs of the nudge relax for K = 10 steps each: twice the work of one; a held input is read no more."""
+    one, two = (batch_of({**EP, "ep.estimate": estimate, "ep.hold_input": hold})[0]
+                for estimate in ("one-sided", "symmetric"))  # fmt: skip
+    assert (one["clock"]["nudged"]["steps"], two["clock"]["nudged"]["steps"]) == (30, 60)
+    for event in ("activations", "adds", "macs"):
+        assert two["digital"]["nudged"][event] == 2 * one["digital"]["nudged"][event]
+    assert two["digital"]["free"] == one["digital"]["free"]
+    reads = [counts["W1"].get("nudged", {}).get("reads", 0) for counts in (one, two)]
+    assert reads == ([0, 0] if hold else [30, 60])
 
 
 def test_bp_by_hand() -> None:
