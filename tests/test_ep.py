@@ -14,10 +14,11 @@ from torch.utils._pytree import tree_leaves
 
 from neurohw.circuits.neuron import NEURONS
 from neurohw.crossbar.analog import AnalogArray
-from neurohw.crossbar.base import SynapseArray
+from neurohw.crossbar.base import OuterProducts, SynapseArray, Writes
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.periphery import ReadPath
+from neurohw.crossbar.tiled import TiledArray
 from neurohw.devices.laws import SoftBounds
 from neurohw.devices.library import load_device
 from neurohw.devices.retention import Retention
@@ -427,7 +428,26 @@ def test_moved_memory_is_recorded_anew_and_tiles_are_not_recorded() -> None:
     net, recorder = recorded(analog_layers("differential", held=False))
     trained(net, 3)
     assert recorder.made > 2
-    net, recorder = recorded([Layer(IdealArray(torch.rand(5, 6)))])
-    net.layers[0].array.keeps_layout = False  # as tiled arrays have it
+    net, recorder = recorded([Layer(TiledArray(torch.rand(5, 6), (3, 3), lambda block, place: IdealArray(block)))])
     net._relax([torch.zeros(2, 5)], torch.rand(2, 6), None, (None, None), 2)
+    assert recorder.made == 0
+
+
+def test_exact_reads_are_no_promise_that_memory_stays() -> None:
+    """An exact array that keeps its weights elsewhere after each write: a recording would read the old ones."""
+
+    class Elsewhere(IdealArray):
+        sources = None  # says nothing
+
+        def update(self, products: OuterProducts, rate: float) -> Writes:
+            self._columns = self._columns.clone()
+            return super().update(products, rate)
+
+    def layers(kind: type[IdealArray]) -> list[Layer]:
+        return layers_of([6, 8, 7, 5], 0.3, kind=kind)
+
+    net, recorder = recorded(layers(Elsewhere))
+    plain = EPNetwork(layers(IdealArray), dynamics=Dynamics(free_steps=6, nudged_steps=4))
+    for one, other in zip(trained(net, 3), trained(plain, 3), strict=True):
+        assert torch.equal(one, other)
     assert recorder.made == 0

@@ -77,6 +77,10 @@ class IdealArray(SynapseArray):
         """Return a copy of W."""
         return self._columns.t().clone(memory_format=torch.contiguous_format)
 
+    def sources(self) -> tuple[list[Tensor], list[torch.Generator]]:
+        """Return the matrix that reads take from, which writes change in place; nothing is drawn."""
+        return [self._columns], []
+
     def state_dict(self) -> StateDict:
         """Return W."""
         return {"weights": self.snapshot()}

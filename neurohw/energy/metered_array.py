@@ -35,7 +35,7 @@ class MeteredArray(SynapseArray):
         self.meter = ArrayMeter(array, ledger, clock, name, settings or ArraySettings())
         self.shape, self.exact, self.dtype, self.device = array.shape, array.exact, array.dtype, array.device
         self.exact_writes, self.clipped, self.keeps_layout = array.exact_writes, array.clipped, array.keeps_layout
-        if hasattr(array, "sources") or (array.exact and array.keeps_layout):  # see `Capture`: else not to be recorded
+        if hasattr(array, "sources"):  # see `Capture`: else not to be recorded
             self.sources = self._sources
 
     def __getattr__(self, name: str) -> Any:
@@ -95,7 +95,6 @@ class MeteredArray(SynapseArray):
             yield
 
     def _sources(self) -> tuple[list[Tensor], list[torch.Generator]] | None:
-        """Return what recorded reads take from; a plain matrix stays in place and says nothing."""
+        """Return what recorded reads take from."""
         self.meter.replays()
-        sources = getattr(self.array, "sources", None)
-        return ([], []) if sources is None else sources()
+        return self.array.sources()  # type: ignore[attr-defined]

@@ -22,7 +22,7 @@ Record = Callable[[Function, Inputs, list[torch.Generator]], Replay]
 
 @runtime_checkable
 class Recordable(Protocol):
-    """An array that is no plain matrix but can be read in a recorded graph."""
+    """An array that can be read in a recorded graph: it says where in memory its reads take from."""
 
     def sources(self) -> tuple[list[Tensor], list[torch.Generator]] | None:
         """Return what reads take from, brought up to date, and the generators they draw from; None: not recordable."""
@@ -77,14 +77,11 @@ class Capture:
         tensors: list[Tensor] = []
         generators: list[torch.Generator] = []
         for array in arrays:
-            if isinstance(array, Recordable):
-                found = array.sources()
-                if found is None:
-                    return None
-                tensors += found[0]
-                generators += found[1]
-            elif not (array.exact and array.keeps_layout):  # else one matrix, which writes change in place
+            found = array.sources() if isinstance(array, Recordable) else None
+            if found is None:
                 return None
+            tensors += found[0]
+            generators += found[1]
         return tensors, list(dict.fromkeys(generators))
 
 
