@@ -344,6 +344,22 @@ def lines_written(slots: float) -> dict[str, float]:
             "half_selected": (slots * 4 - 10) + 10 * 2}  # fmt: skip
 
 
+def test_cells_that_are_written_one_by_one_have_two_lines_of_their_own() -> None:
+    """A pulse is a slot; it is on a row and a column, whose other 5 and 3 cells are half selected, either way."""
+    array, ledger, clock = meter(analog(torch.zeros(4, 6)), trains=Trains(SoftBounds().granularity))
+    with clock.during("update"):
+        writes = array.program(torch.full((4, 6), 0.1))
+    assert writes.pulses_up is not None
+    assert writes.pulses_down is not None
+    pulses = writes.pulses_up + writes.pulses_down
+    assert pulses > 24
+    events = ledger.counts()["W1"]["update"]
+    for ending in ("", "_in_turn"):
+        found = [events[name + ending] for name in ("line_pulses", "half_selected", "pulse_slots", "longest_slots")]
+        assert found == [2 * pulses, (5 + 3) * pulses, pulses, pulses]
+    assert events["programmed_cells"] == 24
+
+
 def test_our_count_of_aihwkits_pulses_is_the_analog_engines() -> None:
     """The same device, the same products: expected for aihwkit's tile, counted by the engine."""
     kind: dict[str, Any] = {"device": "ecram", "pulse_length": 31}
