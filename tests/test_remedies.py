@@ -337,6 +337,25 @@ def test_agad_removes_the_offset_that_version_two_integrates() -> None:
     assert abs(dynamic) < 0.25 * abs(biased)
 
 
+def test_the_dynamic_reference_is_the_mean_of_what_was_read_under_the_former_sign() -> None:
+    """Of each column's own reads since its last flip, kept by hand here; a mean that went on over flips would lag."""
+    cells: Any = array_of(ConstantStep(**CERTAIN), "agad", (3, 4), columns=4, chop=0.3).cells
+    offsets, expected, flips = seeded(2), torch.zeros(3, 4), 0
+    read: list[list[Tensor]] = [[] for _ in range(4)]
+    for _ in range(40):
+        cells.fast.set(torch.rand(3, 4, generator=offsets) * 0.4 - 0.2)
+        before = cells.buffers["sign"].clone()
+        cells._transfer(0.0)
+        for j in (cells.buffers["sign"] != before).nonzero()[:, 0].tolist():
+            expected[:, j] = torch.stack([*read[j], cells.fast.weights()[:, j]]).mean(0)
+            flips += 1
+        for j in range(4):
+            flipped = cells.buffers["sign"][j] != before[j]
+            read[j] = [] if flipped else [*read[j], cells.fast.weights()[:, j].clone()]
+        torch.testing.assert_close(cells.buffers["reference"], expected)
+    assert flips > 20
+
+
 @pytest.mark.parametrize("columns", [0, 3, 10, 25])
 def test_every_column_is_transferred_in_its_turn(columns: int) -> None:
     array = array_of(ConstantStep(**CERTAIN), "tiki-taka-v2", (4, 10), columns=columns)
