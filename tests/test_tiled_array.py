@@ -92,6 +92,16 @@ def test_aihwkit_tiles_have_devices_of_their_own_and_read_like_one_matrix() -> N
     assert not torch.equal(bounds(array, 1, 1), bounds(build("W2"), 1, 1))
 
 
+def test_what_happens_aside_draws_from_a_stream_of_each_tile_and_leaves_no_trace() -> None:
+    array = build_array("analog", torch.zeros(4, 3), device="ecram", tile=(2, 3), read_path=ReadPath(None, None, 0.1))
+    before = {name: tensor.clone() for name, tensor in array.state_dict().items()}
+    with array.aside(5):
+        first, second = array.read(torch.zeros(3, 3)).split(2, dim=1)
+        array.elapse(10.0)
+    assert not torch.equal(first, second)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in array.state_dict().items())
+
+
 def test_one_tile_is_not_wrapped() -> None:
     array = build_array("aihwkit", torch.zeros(4, 3), device="ideal", tile=(4, 3))
     assert not isinstance(array, TiledArray)

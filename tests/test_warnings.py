@@ -27,6 +27,7 @@ BOUND = 0.5 * (6 / (64 + 100)) ** 0.5  # of the initial weights of 64-100 neuron
 
 @pytest.mark.parametrize(("weight_range", "remedy", "reach"), [
     (0.05, "none", 1), (0.02, "none", 1), (0.02, "differential", 2), (BOUND, "none", 1), (0.05, "several-cells", 1),
+    (0.02, "one-sided", 2),
 ])  # fmt: skip
 def test_the_share_of_clipped_initial_weights_is_told(
     weight_range: float, remedy: str, reach: int, tmp_path: Path
