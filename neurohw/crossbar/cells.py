@@ -171,14 +171,9 @@ class CellBank:
             self.kept = self.bounded(self.kept)
             self._see()
 
-    def read_variance(self, relative: float, weights: Tensor | None = None) -> Tensor:
-        """Return the variance of each cell per read, whose noise is `relative` to its conductance.
-
-        Args:
-            relative: standard deviation over the conductance.
-            weights: at which the cells are; None: as they are now.
-        """
-        return ((self.seen if weights is None else weights) - self.population.origin).mul_(relative).square_()
+    def read_variance(self, relative: float) -> Tensor:
+        """Return the variance of each cell per read, of noise of so much of its conductance (of its signed weight)."""
+        return (self.seen - self.population.origin).mul_(relative).square_()
 
     def reset(self, index: Tensor) -> None:
         """Reset some cells (flat indices) to the bottom of their range, one pulse each."""
