@@ -34,14 +34,14 @@ FOLDER = shipped("device_models")
 PULSED = [name for name in preset_names() if name != "ideal"]
 TEMPLATE = (FOLDER / "template.toml").read_text(encoding="utf-8")
 
-# name -> (LTP, LTD nonlinearity, states, cycle-to-cycle share, R_on, on/off ratio), as in the sources of the files
+# name -> (LTP, LTD nonlinearity, LTP, LTD pulses, cycle-to-cycle share, R_on, on/off ratio), from the files' sources
 NEUROSIM = {
-    "alox_hfo2": (1.94, -0.61, 40, 0.05, 16.9e3, 4.43),
-    "ag_asi": (2.4, -4.88, 97, 0.035, 26e6, 12.5),
-    "pcmo": (3.68, -6.76, 50, 0.01, 23e6, 6.84),
-    "taox_hfox": (0.04, -0.63, 128, 0.037, 100e3, 10.0),
-    "epiram": (0.5, -0.5, 64, 0.02, 81e3, 50.2),
-    "fefet_hzo": (1.75, 1.46, 32, 0.005, 559.28e3, 45.0),
+    "alox_hfo2": (1.94, -0.61, 40, 40, 0.05, 16.9e3, 4.43),
+    "ag_asi": (2.4, -4.88, 97, 100, 0.035, 26e6, 12.5),
+    "pcmo": (3.68, -6.76, 50, 50, 0.01, 23e6, 6.84),
+    "taox_hfox": (0.04, -0.63, 128, 128, 0.037, 100e3, 10.0),
+    "epiram": (0.5, -0.5, 256, 256, 0.02, 81e3, 50.2),
+    "fefet_hzo": (1.75, 1.46, 32, 32, 0.005, 559.28e3, 45.0),
 }
 NORMALISED_A = {0.01: 126.269, 0.19: 6.6437, 1.51: 0.8195, 3.01: 0.3853, 4.51: 0.2266, 6.01: 0.1351, 7.51: 0.0702}
 
@@ -143,10 +143,10 @@ def test_the_meaning_of_neurosims_label_reproduces_its_table() -> None:
 @pytest.mark.parametrize("name", NEUROSIM)
 def test_a_device_of_neurosims_table_follows_its_curve(name: str) -> None:
     """All pulses of a side lead from bound to bound along G = B (1 - exp(-p / A)) + G_min."""
-    up_label, down_label, states, *_ = NEUROSIM[name]
+    up_label, down_label, ups, downs, *_ = NEUROSIM[name]
     model = load_device(name)
     law, cell = model.response(), model.response().mean_cell()
-    for up, label in ((True, up_label), (False, down_label)):
+    for up, label, states in ((True, up_label, ups), (False, down_label, downs)):
         a, w = shape_of(label), torch.tensor([-1.0 if up else 1.0])
         b = 1 / (1 - math.exp(-1 / a))
         for pulse in range(1, states + 1):
@@ -159,7 +159,7 @@ def test_a_device_of_neurosims_table_follows_its_curve(name: str) -> None:
 
 @pytest.mark.parametrize("name", NEUROSIM)
 def test_a_device_of_neurosims_table_has_its_range_and_spread(name: str) -> None:
-    _, _, _, share, r_on, ratio = NEUROSIM[name]
+    *_, share, r_on, ratio = NEUROSIM[name]
     model = load_device(name)
     assert model.g_max == pytest.approx(1 / r_on, rel=1e-3)
     assert model.g_max / model.g_min == pytest.approx(ratio, rel=2e-3)
@@ -168,6 +168,28 @@ def test_a_device_of_neurosims_table_has_its_range_and_spread(name: str) -> None
     w = torch.tensor([0.3])
     sigma = torch.as_tensor(law.noise(w, law.steps(w, cell, stronger), cell, stronger)).item()
     assert sigma == pytest.approx(2 * share, rel=1e-3)
+
+
+def test_a_junction_conducts_as_its_area_says() -> None:
+    """Ikeda et al. 2010: 40 nm across, 18 ohm um2, 124 % of magnetoresistance, switched by 49 uA."""
+    model, area = load_device("stt_mram"), math.pi * 0.02**2  # um2
+    assert model.g_max == pytest.approx(area / 18, rel=2e-3)
+    assert model.g_max / model.g_min == pytest.approx(2.24, rel=2e-3)
+    assert model.write.potentiation_voltage is not None
+    mean = (model.g_max + model.g_min) / 2
+    assert model.write.potentiation_voltage.si("V") * mean == pytest.approx(49e-6, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("days", "current", "published"),
+    [(1, 800, -24.9), (5, 800, -37.9), (5, 400, -17.4), (5, 1200, -52.6), (5, 1600, -40.7)],
+)
+def test_sonos_drifts_as_published(days: float, current: float, published: float) -> None:
+    """nA of 1600: a power law whose exponent is linear in the state meets the published means within a quarter."""
+    retention, share = load_device("sonos").retention_parameters(), torch.tensor([current / 1600])
+    nu = retention.exponents(share, share, torch.zeros(1)).item()
+    drift = current * ((days * 86400 / retention.drift_t0) ** -nu - 1)
+    assert drift == pytest.approx(published, rel=0.25)
 
 
 def test_si_values_of_the_template() -> None:
