@@ -136,6 +136,18 @@ def test_a_binary_cell_is_switched_by_one_pulse_and_only_where_it_must_be() -> N
     assert pulses(array.program(targets * 0.1)) == (0, 0)
 
 
+@pytest.mark.parametrize("name", ["stt_mram", "ecram"])
+def test_a_pair_of_binary_cells_finds_its_nearest_weight(name: str) -> None:
+    """-2 or 2 where a pulse switches both cells for sure; also 0 where it switches either by chance."""
+    device = replace(shipped(name, "_dtod"), levels=2)
+    targets = torch.rand(6, 7, generator=seeded(9)) * 4 - 2
+    array = array_of(device, torch.full((6, 7), 2.0), "differential")
+    array.program(targets)
+    error = (targets - array.snapshot()).abs()
+    assert error.max() <= (1.0 if name == "ecram" else 2.0) + 1e-5
+    assert total(array.program(targets)) == 0
+
+
 def test_a_controller_reads_before_every_pulse_and_counts_it() -> None:
     """Cells done at once are read once; the others half-way, and again as long as pulses bring them nearer."""
     array = array_of(DevicePopulation(ConstantStep(0.1, **CERTAIN)), torch.zeros(1, 3))

@@ -216,7 +216,7 @@ class CellBank:
         mean = torch.minimum(steps, own["w_max"] - w if up else w - own["w_min"])
         mean.masked_fill_(mean < _LEAST * response.granularity, 0.0)
         levels = self.population.levels
-        level = torch.zeros_like(w) if levels is None else (own["w_max"] - own["w_min"]) / (levels - 1)
+        level = torch.zeros_like(w) if levels is None else (own["w_max"] - own["w_min"]).div_(levels - 1).mul_(mean > 0)
         return Step(mean, spread, level, response.write_noise * response.step, span)
 
     def _apply_one_polarity(self, pulses: PulseCounts) -> int:

@@ -53,7 +53,7 @@ class Step:
         return Step(
             self.mean + other.mean,
             torch.hypot(self.spread, other.spread),
-            self.level + other.level,
+            torch.maximum(self.level, other.level),
             math.hypot(self.noise, other.noise),
             self.span + other.span,
         )
