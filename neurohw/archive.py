@@ -18,6 +18,8 @@ from neurohw.reading import RECORDED, read_bytes, unxzed
 ARCHIVE = "records.jsonl.xz"
 LARGEST = 2**28  # bytes of text that are read; the shipped reports have a hundredth of it
 _FIRST = {"file": "records of neurohw", "schema": 1}
+_SEPARATORS = (",", ":")
+_NOT_OURS = "this is no file of records that neurohw wrote"
 _CONFIGURATION = {"config_hash", "config"}
 
 Line = dict[str, Any]
@@ -31,25 +33,32 @@ def packed(records: Iterable[Line]) -> bytes:
         known = configs.setdefault(record["config_hash"], record["config"])
         lines.append({key: value for key, value in record.items() if key != "config" or value != known})
     head = [_FIRST, *({"config_hash": digest, "config": config} for digest, config in configs.items())]
-    text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in [*head, *lines])
+    text = "".join(json.dumps(line, separators=_SEPARATORS) + "\n" for line in [*head, *lines])
     return lzma.compress(text.encode(), preset=9)
 
 
-def unpacked(path: Path) -> Iterator[tuple[int, Line]]:
+def unpacked(path: Path, left_out: list[str] | None = None) -> Iterator[tuple[int, Line]]:
     """Yield the number of each record's line and the record, as `packed` took it.
 
+    Args:
+        path: of the file.
+        left_out: gets what is wrong with lines, which are then left out.
+
     Raises:
-        InputError: the file cannot be read, is not one of ours, or is larger than any of ours.
+        InputError: the file cannot be read, is not one of ours, or is larger than any of ours; a line is damaged, and
+            nobody wants to be told of it otherwise.
     """
     configs: dict[Any, Any] = {}
-    for number, line in _lines(path):
+    for number, line in _lines(path, left_out):
         if line.keys() == _CONFIGURATION:
             configs[str(line["config_hash"])] = line["config"]
             continue
         if "config" not in line:
             digest = str(line.get("config_hash"))
             if digest not in configs:
-                raise InputError(f"{path}: line {number}: config_hash: got {digest!r}, which no line above it explains")
+                told = f"{path}: line {number}: config_hash: got {digest[:40]!r}, which no line above it explains"
+                _leave_out(told, left_out)
+                continue
             line["config"] = configs[digest]
         yield number, line
 
@@ -69,20 +78,30 @@ def configuration(path: Path, digest: str) -> Line:
     return config
 
 
-def _lines(path: Path) -> Iterator[tuple[int, Line]]:
-    for number, text in enumerate(_text(path).splitlines(), 1):
+def _lines(path: Path, left_out: list[str] | None = None) -> Iterator[tuple[int, Line]]:
+    first, *rest = _text(path).split("\n")
+    if first != json.dumps(_FIRST, separators=_SEPARATORS):
+        raise InputError(f"{path}: line 1: {_NOT_OURS}")
+    for number, text in enumerate(rest, 2):
         try:
-            line = json.loads(text)
+            line = json.loads(text) if text else {}
+            wrong = "" if isinstance(line, dict) else _NOT_OURS
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}: line {number}: {error}; this is no file of records that neurohw wrote") from None
-        if not isinstance(line, dict) or (number == 1 and line != _FIRST):
-            raise InputError(f"{path}: line {number}: this is no file of records that neurohw wrote")
-        if number > 1:
+            wrong = f"{error}; {_NOT_OURS}"
+        if wrong:
+            _leave_out(f"{path}: line {number}: {wrong}", left_out)
+        elif line:
             yield number, line
+
+
+def _leave_out(told: str, left_out: list[str] | None) -> None:
+    if left_out is None:
+        raise InputError(told)
+    left_out.append(told)
 
 
 def _text(path: Path) -> str:
     try:
         return unxzed(read_bytes(path, RECORDED), LARGEST).decode()
     except ValueError as error:
-        raise InputError(f"{path}: {error}; this is no file of records that neurohw wrote") from None
+        raise InputError(f"{path}: {error}; {_NOT_OURS}") from None

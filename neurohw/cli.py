@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -167,7 +168,11 @@ def report(
     """Write a report (HTML, Markdown, CSV, figures) from records; runs nothing."""
     from neurohw.runs.collection import find_records
 
-    _print_report(find_records(folders), out or folders[0] / "report", title)
+    left_out: list[str] = []
+    records = find_records(folders, left_out)
+    for told in left_out:
+        stderr.print(f"left out: {told}", style="red", markup=False, highlight=False, soft_wrap=True)
+    _print_report(records, out or folders[0] / "report", title, left_out)
 
 
 @app.command()
@@ -269,13 +274,13 @@ def _print_points(points: list[Any], jobs: int) -> None:
                  f"{_duration(total / jobs)} or more with --jobs {jobs}")  # fmt: skip
 
 
-def _print_report(records: list[Any], folder: Path, title: str | None) -> None:
+def _print_report(records: list[Any], folder: Path, title: str | None, left_out: Sequence[str] = ()) -> None:
     from neurohw.report.energy.sections import energies_of
     from neurohw.report.energy.terminal import print_energies
     from neurohw.report.points import group_records
     from neurohw.report.write import accuracy_table, write_report
 
-    page = write_report(records, folder, title)
+    page = write_report(records, folder, title, left_out)
     stdout.print(accuracy_table(records))
     energies = energies_of(group_records(records))
     if energies.accounts:

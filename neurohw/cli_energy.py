@@ -98,7 +98,10 @@ def _records(folders: Sequence[Path]) -> list[tuple[Path, RunRecord]]:
     """Return every record that is a result, with the file that holds it; the others are named."""
     from neurohw.runs.collection import located_records
 
-    found = located_records(folders)
+    left_out: list[str] = []
+    found = located_records(folders, left_out)
+    for told in left_out:
+        _say(f"left out: {told}")
     for path, record in found:
         if not record.has_result:
             _say(f"{path}: seed {record.seed} of {record.config_hash} left out, the run {record.status}")

@@ -82,8 +82,10 @@ def unxzed(content: bytes, limit: int) -> bytes:
         raise ValueError(str(error)) from error
     if len(found) > limit:
         raise ValueError(f"it unpacks to more than {said(limit)}")
-    if not unpacking.eof or unpacking.unused_data:
-        raise ValueError("it ends early, or something else follows")
+    if not unpacking.eof:
+        raise ValueError("Compressed file ended before the end-of-stream marker was reached")
+    if unpacking.unused_data:
+        raise ValueError("something follows its end")
     return found
 
 

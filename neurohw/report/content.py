@@ -105,8 +105,8 @@ class Content:
     expected: tuple[tuple[str, ...], ...]
 
 
-def content(records: Sequence[RunRecord], title: str | None = None) -> Content:
-    """Return what a report on these records says."""
+def content(records: Sequence[RunRecord], title: str | None = None, left_out: Sequence[str] = ()) -> Content:
+    """Return what a report on these records says, and that others could not be read (`left_out`: why)."""
     points = group_records(records)
     every = accuracy_data(points)
     accuracies = tuple(a for a in every if a.metric != SECONDARY)
@@ -116,7 +116,7 @@ def content(records: Sequence[RunRecord], title: str | None = None) -> Content:
     return Content(
         title or f"Ideal against hardware-constrained: {', '.join(sorted({record.name for record in records}))}",
         _facts(records, points),
-        _warnings(records, points),
+        (*_warnings(records, points), *(f"A record could not be read and is left out: {told}" for told in left_out)),
         accuracies,
         curve_data(points),
         sensitivities,

@@ -189,7 +189,7 @@ def _phrase(key: str, word: str, value: Any) -> str:
         return str(value)
     if key in _CIRCUIT:
         return f"{value} target"
-    if key == "network.layers":
+    if key == "network.layers" and value is not None:
         return "-".join(map(str, value))
     if key in _COUNTED:
         return f"all {_COUNTED[key]}" if value is None else f"{value} {_COUNTED[key]}"

@@ -136,7 +136,7 @@ def _settings(configs: Sequence[Flat]) -> list[Setting]:
 
 def _is_given(key: str, value: Any) -> bool:
     if key == "target.circuit":
-        return value not in ("ideal", "analog")
+        return value not in (None, "ideal", "analog")
     return value is not None and not (key.startswith("target.parameters.") and value == 0)
 
 

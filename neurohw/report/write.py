@@ -39,7 +39,9 @@ _PICTURES = _FIGURES - {"curves"}  # also as PNG
 _THEMED = {figures.INK: "currentColor", figures.PAPER: "var(--paper)", figures.GRID: "var(--grid)"}
 
 
-def write_report(records: list[RunRecord], folder: Path | str, title: str | None = None) -> Path:
+def write_report(
+    records: list[RunRecord], folder: Path | str, title: str | None = None, left_out: Sequence[str] = ()
+) -> Path:
     """Write the report on these records and return the path of its page.
 
     Records of which every one failed make a report that says so and lists their messages.
@@ -50,6 +52,7 @@ def write_report(records: list[RunRecord], folder: Path | str, title: str | None
             sweep), energy.csv (where records have an account), the figures, and records.jsonl.xz, which holds all that
             the page was made of.
         title: of the page; made from the records' names unless given.
+        left_out: what is wrong with records that could not be read; the page says so.
 
     Raises:
         InputError: there are no records, or the folder cannot be written to.
@@ -58,7 +61,7 @@ def write_report(records: list[RunRecord], folder: Path | str, title: str | None
         raise InputError("report: got no records; allowed: at least one folder that `neurohw run` or `sweep` wrote")
     folder = writable_folder(Path(folder))
     records = sorted(records, key=lambda r: (r.name, r.config_hash, r.status, epochs_done(r), r.seed))
-    said = content(records, title)
+    said = content(records, title, left_out)
     with figures.style():
         of_energy = list(energy_figures(said.energies))
     drawn = _draw(said, of_energy, folder)

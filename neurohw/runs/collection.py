@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from neurohw.archive import ARCHIVE, packed, unpacked
 from neurohw.errors import InputError
 from neurohw.runs.files import atomic
 from neurohw.runs.record import RECORD, RunRecord, read_record, validated_record
+from neurohw.runs.shapes import checked_curve
 
 
-def find_records(folders: Sequence[Path]) -> list[RunRecord]:
-    """Return every record at or below the folders, as `located_records`.
-
-    Raises:
-        InputError: a folder holds none.
-    """
-    return [record for _, record in located_records(folders)]
+def find_records(folders: Sequence[Path], left_out: list[str] | None = None) -> list[RunRecord]:
+    """Return every record at or below the folders, as `located_records`."""
+    return [record for _, record in located_records(folders, left_out)]
 
 
-def located_records(folders: Sequence[Path]) -> list[tuple[Path, RunRecord]]:
+def located_records(folders: Sequence[Path], left_out: list[str] | None = None) -> list[tuple[Path, RunRecord]]:
     """Return every record at or below the folders with the file that holds it, sorted by path.
 
     A file is a run's `record.json`, or `records.jsonl.xz`, which holds those of a whole report (see `archive`). A
     record that stands in several places is returned once, from the first run's folder that has it.
 
+    Args:
+        folders: to look in, or files of records.
+        left_out: gets what is wrong with records that cannot be read, which are then left out.
+
     Raises:
-        InputError: a folder holds none.
+        InputError: a folder holds none that can be read; one cannot be, and nobody wants to be told of it otherwise.
     """
     found: dict[str, tuple[Path, RunRecord]] = {}
     for folder in folders:
@@ -37,11 +38,33 @@ def located_records(folders: Sequence[Path]) -> list[tuple[Path, RunRecord]]:
         if not runs and not archives:
             raise InputError(f"{folder}: no {RECORD} or {ARCHIVE} at or below it; allowed: folders that "
                              "`neurohw run`, `sweep` or `report` wrote")  # fmt: skip
-        located = [(path, read_record(path.parent)) for path in runs]
-        located += [(path, record) for path in archives for record in read_archive(path)]
-        for path, record in located:
-            found.setdefault(_identity(record), (path, record))
+        wrong: list[str] = []
+        for path, records in [*((p, _of_run) for p in runs), *((p, _of_archive) for p in archives)]:
+            for record in records(path, wrong):
+                found.setdefault(_identity(record), (path, record))
+        if wrong and (left_out is None or not found):
+            raise InputError("\n".join(wrong))
+        if left_out is not None:
+            left_out += wrong
     return list(found.values())
+
+
+def _of_run(path: Path, left_out: list[str]) -> Iterator[RunRecord]:
+    try:
+        yield read_record(path.parent)
+    except InputError as error:
+        left_out.append(str(error))
+
+
+def _of_archive(path: Path, left_out: list[str]) -> Iterator[RunRecord]:
+    try:
+        for number, line in unpacked(path, left_out):
+            try:
+                yield _from_line(line, f"{path}: line {number}")
+            except InputError as error:
+                left_out.append(str(error))
+    except InputError as error:
+        left_out.append(str(error))
 
 
 def save_accounts(located: Iterable[tuple[Path, RunRecord]]) -> None:
@@ -76,9 +99,7 @@ def read_archive(path: Path) -> list[RunRecord]:
 def _from_line(line: dict[str, object], origin: str) -> RunRecord:
     curve = line.pop("curve", [])
     record = validated_record(json.dumps(line), origin)
-    if not isinstance(curve, list) or not all(isinstance(row, dict) for row in curve):
-        raise InputError(f"{origin}: curve: got {str(curve)[:60]}; allowed: a list of tables")
-    record.curve = curve
+    record.curve = checked_curve(curve, f"{origin}: curve")
     return record
 
 

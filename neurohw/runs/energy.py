@@ -170,7 +170,7 @@ def energy_of(
         InputError: as `accounted`.
     """
     digital = {"table": table.name, "digital": _digital(record, table, schedule or schedule_of(record.config))}
-    if record.config["hardware"]["backend"] == "ideal":
+    if record.config.get("hardware", {}).get("backend", "ideal") == "ideal":
         return digital
     breakdown = accounted(record, table, schedule)
     spent = training_energy(record, table, schedule)

@@ -102,7 +102,7 @@ def agreements(records: Sequence[RunRecord]) -> list[Agreement]:
     for name in sorted({record.name for record in usable}):
         for expected in expectations(name):
             wanted = _what_was_learnt(load_experiment(name, expected.where).canonical())
-            same = [r for r in usable if r.name == name and _what_was_learnt(_completed(r.config)) == wanted]
+            same = [r for r in usable if r.name == name and _learnt_by(r) == wanted]
             by_seed = {r.seed: v for r in same if (v := _value(r, expected)) is not None}
             if by_seed:
                 found.append(_agreement(name, expected, list(by_seed.values())))
@@ -114,18 +114,18 @@ def _what_was_learnt(config: dict[str, Any]) -> dict[str, Any]:
     return {**learnt, "labels_shown": max(config["evaluation"]["label_fraction"])}
 
 
-def _completed(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a record's configuration with the defaults of keys that are younger than the record."""
+def _learnt_by(record: RunRecord) -> dict[str, Any] | None:
+    """Return what a record's run learnt, keys that are younger than it at their defaults; None of another version's."""
     try:
-        return validated(config, "record").canonical()
+        return _what_was_learnt(validated(record.config, "record").canonical())
     except InputError:
-        return config
+        return None
 
 
 def _value(record: RunRecord, expected: Expectation) -> float | None:
     values = [row.get(expected.metric) for row in record.curve if row["epoch"] == expected.epoch]
     known = [float(v) for v in values if v is not None and not math.isnan(v)]
-    if not known and record.status == "finished" and expected.epoch == record.timing["epochs"]:
+    if not known and record.status == "finished" and expected.epoch == record.timing.get("epochs"):
         return record.metrics.get(expected.metric)
     return known[-1] if known else None
 

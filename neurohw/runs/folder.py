@@ -28,7 +28,7 @@ def finished(folder: Path, digest: str, seed: int, stop_after: int | None) -> Ru
         record.status == "stopped"
         and record.message is None  # not interrupted
         and stop_after is not None
-        and record.timing["epochs"] >= stop_after
+        and record.timing.get("epochs", 0) >= stop_after
     )
     return record if same and enough else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import platform
@@ -9,14 +10,29 @@ import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from neurohw.errors import InputError
 from neurohw.names import Hash, Name
+from neurohw.reading import RECORDED, read_bytes
 from neurohw.runs.files import atomic, atomic_set, write_text
+from neurohw.runs.shapes import (
+    Ledger,
+    Metrics,
+    Shaped,
+    Share,
+    Text,
+    Timing,
+    Whole,
+    as_account,
+    as_configuration,
+    as_plain,
+    checked_curve,
+    first_fault,
+)
 
 RECORD, METRICS, CHECKPOINT = "record.json", "metrics.csv", "checkpoint.pt"
 _ANOTHER_TREE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")  # what git sets for a hook, and we may run in one
@@ -38,22 +54,27 @@ class RunRecord(BaseModel):
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     name: Name
-    kind: str
-    config: dict[str, Any]
+    kind: Text
+    config: Annotated[dict[str, Any], AfterValidator(as_configuration)]
     config_hash: Hash
-    seed: int
-    versions: dict[str, str]
-    git: str | None
+    seed: Whole
+    versions: dict[str, Text]
+    git: Text | None
     status: Status
-    message: str | None = None
-    warnings: list[str] = []
-    metrics: dict[str, Any]
-    chance: float = 0.1
-    timing: dict[str, float]
-    ledger: dict[str, Any] = {}
-    energy: dict[str, Any] = {}
-    peak_memory_bytes: int
+    message: Text | None = None
+    warnings: list[Text] = []
+    metrics: Annotated[dict[str, Any], Shaped(Metrics)]
+    chance: Share = 0.1
+    timing: Annotated[dict[str, float], Shaped(Timing)]
+    ledger: Annotated[dict[str, Any], Shaped(Ledger)] = {}
+    energy: Annotated[dict[str, Any], AfterValidator(as_account)] = {}
+    peak_memory_bytes: Whole
     curve: list[dict[str, Any]] = Field(default=[], exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_measure(cls, given: Any) -> Any:
+        return as_plain(given)
 
     @property
     def has_result(self) -> bool:
@@ -100,21 +121,21 @@ def read_record(folder: Path | str) -> RunRecord:
         folder = folder.parent
     path = folder / RECORD
     try:
-        record = validated_record(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise InputError(f"{path}: no record of a run here ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: {error}; this is no record that neurohw wrote") from error
+        content = read_bytes(path, RECORDED)
+    except InputError as error:
+        raise InputError(f"{error}; there is no record of a run here") from None
+    record = validated_record(content, str(path))
     metrics = folder / METRICS
-    if metrics.is_file() and metrics.stat().st_size > 1:
+    if metrics.exists() and len(table := read_bytes(metrics, RECORDED)) > 1:
         try:
-            record.curve = pd.read_csv(metrics).to_dict("records")  # type: ignore[assignment]
-        except ValueError as error:  # pandas' own errors and undecodable bytes
+            rows = pd.read_csv(io.BytesIO(table)).to_dict("records")
+        except (ValueError, OverflowError) as error:  # pandas' own errors and undecodable bytes
             raise InputError(f"{metrics}: cannot be read ({error})") from error
+        record.curve = checked_curve(rows, str(metrics))
     return record
 
 
-def validated_record(text: str, origin: str) -> RunRecord:
+def validated_record(text: str | bytes, origin: str) -> RunRecord:
     """Return the record of JSON text; `origin` is named in errors.
 
     Raises:
@@ -123,10 +144,7 @@ def validated_record(text: str, origin: str) -> RunRecord:
     try:
         return RunRecord.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        told = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"{origin}: {key}: {told}; this is no record that neurohw wrote") from None
+        raise InputError(f"{origin}: {first_fault(error)}; this is no record that neurohw wrote") from None
 
 
 @cache

@@ -1,0 +1,313 @@
+"""What stands in the tables of a record, of its learning curve and of its account: validated where a file is read.
+
+The data stay plain dictionaries; keys that no shape names are let through where their values are plain, since records
+of other versions have keys of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import AfterValidator, ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
+from pydantic_core import CoreSchema, core_schema
+from typing_extensions import TypedDict  # of typing, pydantic takes only that of Python 3.12
+
+from neurohw.config import Experiment
+from neurohw.errors import InputError
+
+LONGEST = 100_000  # characters of a text
+MOST = 1e60  # of any number in SI units: sums and squares of such are finite
+_OPEN = ConfigDict(extra="allow")
+
+
+class Shaped:
+    """For `Annotated[dict, Shaped(shape)]`: validated as the shape is, and kept as it came."""
+
+    def __init__(self, shape: Any) -> None:
+        self.shape = shape
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def kept(value: Any, validate: core_schema.ValidatorFunctionWrapHandler) -> Any:
+            validate(value)
+            return value
+
+        return core_schema.no_info_wrap_validator_function(kept, handler.generate_schema(self.shape))
+
+
+def _as_level(key: str) -> str:
+    try:
+        known = math.isfinite(float(key)) and float(key) >= 0
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError(f"got the key {key[:40]!r}; allowed: a number of at least 0")
+    return key
+
+
+def _as_share(value: float) -> float:
+    if not (math.isnan(value) or 0 <= value <= 1):
+        raise ValueError(f"got {value!r}; allowed: 0 to 1")
+    return value
+
+
+def as_plain(value: Any) -> Any:
+    """Refuse what nobody could show: numbers beyond all measure, texts without an end."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            waiting += [*item.keys(), *item.values()]
+        elif isinstance(item, list | tuple):
+            waiting += item
+        elif isinstance(item, str):
+            if len(item) > LONGEST:
+                raise ValueError(f"got a text of {len(item):,} characters; allowed: at most {LONGEST:,}")
+        elif isinstance(item, int | float) and abs(item) > MOST:
+            raise ValueError(f"got a number beyond {MOST:g}; allowed: at most that")
+    return value
+
+
+Text = Annotated[str, Field(strict=True, max_length=LONGEST)]
+Number = Annotated[float, Field(strict=True, ge=-MOST, le=MOST, allow_inf_nan=False)]
+Amount = Annotated[float, Field(strict=True, ge=0, le=MOST, allow_inf_nan=False)]
+Whole = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+Share = Annotated[float, Field(strict=True), AfterValidator(_as_share)]  # or not a number: not measured
+Level = Annotated[str, AfterValidator(_as_level)]
+Counts = dict[str, dict[str, dict[str, Amount]]]
+
+
+class Metrics(TypedDict, total=False):
+    """Of an evaluation; accuracies are fractions."""
+
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+    direct_accuracy: Share
+    linear_accuracy: Share
+    test_accuracy: Share
+    single_neuron_accuracy: Share
+    by_label_fraction: dict[Level, Metrics]
+    by_age_seconds: dict[Level, Metrics]
+
+
+class Row(TypedDict):
+    """Of the learning curve."""
+
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+    epoch: Amount
+    phase: Text
+    images: NotRequired[Amount]
+    direct_accuracy: NotRequired[Share]
+    linear_accuracy: NotRequired[Share]
+    test_accuracy: NotRequired[Share]
+    single_neuron_accuracy: NotRequired[Share]
+
+
+class Timing(TypedDict, total=False):
+    """Of the simulation."""
+
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+    train_seconds: Amount
+    train_images_per_second: Amount
+    epochs: Amount
+
+
+class Ledger(TypedDict, total=False):
+    """What was counted; `facts` are checked where they are accounted."""
+
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+    counts: Counts
+    facts: dict[str, Any]
+    ledger_curve: list[Counts]
+
+
+class Range(TypedDict):
+    """A figure."""
+
+    low: Number
+    nominal: Number
+    high: Number
+
+
+class PhaseRange(Range):
+    """What a phase of training took."""
+
+    images: Amount
+
+
+class Digital(TypedDict):
+    """The run on a digital accelerator."""
+
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+    precision: Text
+    dram: Annotated[bool, Field(strict=True)]
+    node: Amount
+    total: Range
+    training: Range
+    per_training_image: Range | None
+    parts: dict[str, Range]
+
+
+class Models(TypedDict):
+    """Reads and writes of an array by several formulas."""
+
+    array: Text
+    vectors: Amount
+    pulses: Amount
+    read: dict[Literal["ours", "ohmic", "neurosim"], Range | None]
+    write: dict[Literal["ours", "ohmic", "neurosim"], Range | None]
+
+
+class Wear(TypedDict):
+    """Pulses per cell of an array, and how long it lives."""
+
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+    array: Text
+    mean: Amount
+    p999: Amount
+    max: Amount
+    endurance: Amount | None
+    images: Amount | None
+    endurance_low: NotRequired[Amount | None]
+    endurance_high: NotRequired[Amount | None]
+    images_low: NotRequired[Amount | None]
+    images_high: NotRequired[Amount | None]
+    source: NotRequired[Text | None]
+
+
+class Parallelism(TypedDict):
+    """What works at once."""
+
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+    columns_per_adc: Whole
+    tiles_at_once: Whole | None
+    arrays_overlap: bool
+    phases_overlap: bool
+
+
+class Schedule(TypedDict):
+    """What an account takes for granted."""
+
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+    parallelism: Parallelism
+    ep: Literal["clocked", "continuous"]
+    digital: Literal["int8", "fp16", "fp32"]
+    standby: Literal["busy", "simulated", "none"]
+    unquantised_bits: Whole | None
+
+
+class Images(TypedDict):
+    """Of a run."""
+
+    trained: Amount
+    inferred: Amount
+    epochs: Amount
+
+
+class Item(TypedDict):
+    """A line of an account."""
+
+    component: Text
+    part: Text
+    phase: Text
+    event: Text
+    count: Amount
+    low_joules: Number
+    nominal_joules: Number
+    high_joules: Number
+    provenance: Text
+    figures: str
+
+
+class Account(TypedDict, total=False):
+    """What an account may have: of digital accelerators alone, or of a chip, with its lines (`items`) or without."""
+
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+    table: Text
+    digital: list[Digital]
+    array_models: list[Models]
+    training_by_epoch: list[Range]
+    by_training_phase: dict[str, PhaseRange] | None
+    items: list[Item]
+
+
+class ChipAccount(TypedDict):
+    """What that of a chip has besides, which has a total."""
+
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+    table: Text
+    device: Text
+    training_by_epoch: list[Range]
+    schedule: Schedule
+    total: Range
+    per_inference: Range | None
+    per_training_image: Range | None
+    per_epoch: Range | None
+    average_power: Range | None
+    tops_per_watt: Range | None
+    latency: Range
+    area: Range
+    useful_tops_per_watt: NotRequired[Range | None]
+    training_latency: NotRequired[Range | None]
+    inference_latency: NotRequired[Range | None]
+    by_component_and_phase: dict[str, dict[str, Range]]
+    latency_by_phase: dict[str, Range]
+    area_by_part: dict[str, Range]
+    utilisation: dict[str, Amount]
+    cells_used: Amount
+    provenance: dict[str, Amount]
+    assumed: dict[str, Amount]
+    uncounted: list[Text]
+    widest: Text | None
+    lifetime: list[Wear]
+    images: Images
+
+
+_ACCOUNT, _CHIP_ACCOUNT, _CURVE = TypeAdapter(Account), TypeAdapter(ChipAccount), TypeAdapter(list[Row])
+
+
+def as_account(energy: dict[str, Any]) -> dict[str, Any]:
+    """Return an account, `energy` of a record; a ValueError says what is wrong with it."""
+    _ACCOUNT.validate_python(energy)
+    if "total" in energy:
+        _CHIP_ACCOUNT.validate_python(energy)
+    return energy
+
+
+def as_configuration(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration; a ValueError says what is wrong with it.
+
+    One of another version may have keys and names that are not known here, and combinations that no longer run.
+    """
+    try:
+        Experiment.model_validate(config)
+    except ValidationError as error:
+        for found in error.errors():
+            other_version = found["type"] == "extra_forbidden" or not found["loc"]
+            other_version |= found["type"] == "literal_error" and isinstance(found["input"], str)
+            if not other_version:
+                key = ".".join(map(str, found["loc"]))
+                raise ValueError(f"{key}: {found['msg'].removeprefix('Value error, ')}") from None
+    return config
+
+
+def checked_curve(rows: Any, origin: str) -> list[dict[str, Any]]:
+    """Return the rows of a learning curve.
+
+    Raises:
+        InputError: they are none; `origin`, the row and the key are named.
+    """
+    try:
+        as_plain(_CURVE.validate_python(rows))
+    except ValidationError as error:
+        raise InputError(f"{origin}: {first_fault(error)}") from None
+    except ValueError as error:
+        raise InputError(f"{origin}: {error}") from None
+    return rows
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return key, value and what is allowed, of the first thing that is wrong."""
+    first = error.errors()[0]
+    key, message = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+    got = "" if first["type"] in ("missing", "value_error") else f"got {str(first['input'])[:60]!r}; "
+    return f"{key}: {got}{message}"
