@@ -65,6 +65,11 @@ def _toml(path: Path, shipped_as: str, name: str) -> Path:
     return path
 
 
+def _written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
 def _record(path: Path, **changed: Any) -> Path:
     (path.parent / "record.json").write_text(json.dumps(RECORD | changed))
     return path.parent
@@ -74,7 +79,7 @@ READERS: dict[str, Callable[[Path, str], object]] = {
     "device": lambda path, name: load_device(_toml(path, "ecram.toml", name)),
     "circuit": lambda path, name: load_circuit(_toml(path, "circuits/subthreshold_180nm.toml", name)),
     "periphery": lambda path, name: EnergyTable.load(_toml(path, "periphery_32nm.toml", name)),
-    "experiment": lambda path, name: load_experiment(path, {"name": name}),
+    "experiment": lambda path, name: load_experiment(_written(path, tomli_w.dumps({"name": name}))),
     "record's name": lambda path, name: read_record(_record(path, name=name)),
     "record's hash": lambda path, name: read_record(_record(path, config_hash=name)),
 }

@@ -37,6 +37,7 @@ from neurohw.training.loop import train_epoch
 from neurohw.training.phases import Epoch
 
 CHECKPOINT_SECONDS = 300.0
+MESSAGE = 10_000  # characters of one in a record
 
 
 def run(
@@ -300,7 +301,7 @@ class _Session:
             versions=versions() | {"device": str(self.streams.device), "threads": str(torch.get_num_threads())},
             git=git_revision(),
             status=status,
-            message=message,
+            message=message and message[:MESSAGE],
             warnings=self.warnings + accuracies_near_chance(progress.metrics, self.task.chance),
             metrics=progress.metrics,
             chance=self.task.chance,
