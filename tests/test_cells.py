@@ -72,6 +72,20 @@ def test_levels_keep_the_mean(start: float) -> None:
     assert bank.kept.mean().item() == pytest.approx(start + 0.1, abs=allowed)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_every_pulse_of_a_train_ends_on_a_level(share: float) -> None:
+    """A step of a share p of a level moves a cell by a level with probability p: n pulses are binomial, n p (1 - p)."""
+    law = ConstantStep(step=share * 0.01, **CERTAIN, w_max=1.0, w_min=-1.0)
+    for n in (1, 7, 40):
+        bank = bank_of(law, (100, 100), levels=201)
+        bank.apply([all_cells(bank, n, True)])
+        moved = bank.kept / 0.01
+        spread = math.sqrt(n * share * (1 - share))
+        assert (moved - moved.round()).abs().max() < 1e-3
+        assert moved.mean().item() == pytest.approx(n * share, abs=5 * spread / 100)
+        assert moved.std().item() == pytest.approx(spread, rel=0.1)
+
+
 # many pulses at once
 
 STRIDES = {  # passes through the range up, then down
@@ -93,9 +107,9 @@ def test_pulses_taken_together_do_what_they_do_one_by_one(name: str) -> None:
     for together in (True, False):
         bank = bank_of(law, (50, 100))
         if together:
-            assert min(bank._strides.values()) > 1
+            assert min(bank.stepping.strides.values()) > 1
         else:
-            bank._strides = {True: 1, False: 1}
+            bank.stepping.strides = {True: 1, False: 1}
         points = []
         for point in range(10):
             for _ in range(1 if together else pulses):

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from neurohw.crossbar import pulses
+from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.periphery import PulseScheme
-from neurohw.crossbar.pulses import dense_counts, pulse_counts, whole_counts
+from neurohw.crossbar.pulses import PulseCounts, dense_counts, pulse_counts, whole_counts
 
 REPEATS = 4000
 
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def written(post: Tensor, pre: Tensor, *arguments: Any, **options: Any) -> Iterator[PulseCounts]:
+    return pulse_counts(OuterProducts((Product(post, pre),), 1.0), *arguments, **options)
 
 
 def signed(trains: object, shape: tuple[int, int]) -> Tensor:
@@ -38,7 +45,7 @@ def draws(post: Tensor, pre: Tensor, gain: float, scheme: PulseScheme, repeats: 
     generator, copies = seeded(1), torch.arange(100)
     (n_post, n_pre), found = (post.shape[1], pre.shape[1]), []
     for _ in range(repeats // 100):
-        trains = pulse_counts(post.repeat(1, 100), pre.repeat(1, 100), gain, 1.0, scheme, generator)
+        trains = written(post.repeat(1, 100), pre.repeat(1, 100), gain, 1.0, scheme, generator)
         all_blocks = signed(trains, (100 * n_post, 100 * n_pre)).view(100, n_post, 100, n_pre)
         found.append(all_blocks[copies, :, copies])
     return torch.cat(found)
@@ -119,14 +126,14 @@ def test_cells_of_a_line_share_its_train(signs: float) -> None:
 def test_nothing_wanted_is_nothing_pulsed(kind: str) -> None:
     scheme, ones, zeros = PulseScheme(kind=kind), torch.ones(2, 3), torch.zeros(2, 3)
     for post, pre, gain in ((ones, ones, 0.0), (zeros, ones, 1.0), (ones, zeros, 1.0), (zeros, zeros, 1.0)):
-        assert not signed(pulse_counts(post, pre, gain, 1.0, scheme, seeded()), (3, 3)).any()
+        assert not signed(written(post, pre, gain, 1.0, scheme, seeded()), (3, 3)).any()
 
 
 def test_deterministic_counts_are_the_nearest_whole_numbers_of_the_batch() -> None:
     post, pre = torch.randn(6, 4, generator=seeded(2)), torch.randn(6, 5, generator=seeded(3))
     scheme = PulseScheme(length=3, kind="deterministic")
     for gain in (0.7, -5.0):
-        found = signed(pulse_counts(post, pre, gain, 0.5, scheme, seeded()), (4, 5))
+        found = signed(written(post, pre, gain, 0.5, scheme, seeded()), (4, 5))
         assert torch.equal(found, (gain / 0.5 * post.t() @ pre).round().clamp(-18, 18))
     assert (found.abs() == 18).any()  # 3 a sample, where the wanted number is larger
 
@@ -134,9 +141,9 @@ def test_deterministic_counts_are_the_nearest_whole_numbers_of_the_batch() -> No
 @pytest.mark.parametrize("scheme", [PulseScheme(), PulseScheme(kind="deterministic")], ids=lambda s: s.kind)
 def test_the_sign_of_the_gain_turns_the_polarity(scheme: PulseScheme) -> None:
     post, pre = torch.randn(3, 4, generator=seeded(2)), torch.randn(3, 5, generator=seeded(3))
-    one = signed(pulse_counts(post, pre, 6.0, 1.0, scheme, seeded(4)), (4, 5))
-    other = signed(pulse_counts(-post, pre, -6.0, 1.0, scheme, seeded(4)), (4, 5))
-    turned = signed(pulse_counts(post, pre, -6.0, 1.0, PulseScheme(kind="deterministic"), seeded(4)), (4, 5))
+    one = signed(written(post, pre, 6.0, 1.0, scheme, seeded(4)), (4, 5))
+    other = signed(written(-post, pre, -6.0, 1.0, scheme, seeded(4)), (4, 5))
+    turned = signed(written(post, pre, -6.0, 1.0, PulseScheme(kind="deterministic"), seeded(4)), (4, 5))
     assert torch.equal(one, other)
     assert ((turned * (post.t() @ pre)) <= 0).all()
     assert one.any()
@@ -179,5 +186,47 @@ def test_both_signs_of_both_sides_meet_in_the_right_cells(share: float, monkeypa
     post = torch.tensor([[3.0, -3.0, 0.0, 0.0], [0.0, -2.0, 0.0, 2.0]])
     pre = torch.tensor([[3.0, 0.0, -3.0], [-2.0, 2.0, 0.0]])
     for gain in (1.0, -1.0):
-        found = signed(pulse_counts(post, pre, gain, 1.0, PulseScheme(), seeded()), (4, 3))
+        found = signed(written(post, pre, gain, 1.0, PulseScheme(), seeded()), (4, 3))
         assert torch.equal(found, gain * post.t() @ pre)
+
+
+# order
+
+
+def certain(products: OuterProducts, gain: float = 9.0, together: float = 1e9) -> list[PulseCounts]:
+    """Return the pulses of factors of 0, 1 and -1: nine in every cell where both sides are not 0."""
+    return list(pulse_counts(products, gain, 1.0, PulseScheme(), seeded(), together))
+
+
+@pytest.mark.parametrize("gain", [9.0, -9.0])
+@pytest.mark.parametrize("signs", [(-1, 1), (1, -1)])
+def test_two_phases_of_one_sample_are_written_one_after_the_other(signs: tuple[int, int], gain: float) -> None:
+    ones = torch.ones(1, 40)
+    found = certain(OuterProducts(tuple(Product(ones, ones, sign) for sign in signs), 1.0), gain)
+    assert [part.up for part in found] == [sign * gain > 0 for sign in signs]
+    assert all(len(part.cells) == 1600 for part in found)
+
+
+@pytest.mark.parametrize(("signs", "share"), [((1, 1), 0.5), ((-1, 1), 0.5 - 1 / 8), ((1, -1), 0.5 + 1 / 8)])
+def test_rising_pulses_come_first_in_a_share_of_the_rows(signs: tuple[int, int], share: float) -> None:
+    """Four samples of two terms: the second term of opposite sign has the last word in 1 of 4 rows more, not in all.
+
+    With equal signs, samples that rise and fall alternate.
+    """
+    pre = torch.ones(4, 3)
+    post = torch.ones(4, 400) if signs[0] != signs[1] else torch.tensor([1.0, -1.0, 1.0, -1.0])[:, None].expand(4, 400)
+    early, falling, late = certain(OuterProducts(tuple(Product(post, pre, sign) for sign in signs), 1.0))
+    assert (early.up, falling.up, late.up) == (True, False, True)
+    assert len(early.cells) == pytest.approx(1200 * share, abs=3)
+    assert len(early.cells) + len(late.cells) == len(falling.cells) == 1200
+    assert not set(early.cells.tolist()) & set(late.cells.tolist())
+
+
+def test_a_batch_is_written_in_as_many_rounds_as_a_typical_cell_needs() -> None:
+    """Sample b pulses column b alone, 9 times; half of the rows rise. A typical cell of 8 samples gets 9 pulses."""
+    post, pre = torch.cat([torch.ones(8, 5), -torch.ones(8, 5)], 1), torch.eye(8)
+    for together, rounds in ((9.0, 1), (4.5, 2), (1e-3, 8)):
+        found = certain(OuterProducts((Product(post, pre),), 1.0), together=together)
+        columns = [sorted({cell % 8 for cell in part.cells.tolist()}) for part in found]
+        expected = [list(range(8 * i // rounds, 8 * (i + 1) // rounds)) for i in range(rounds)]
+        assert [c for i, c in enumerate(columns) if i == 0 or c != columns[i - 1]] == expected

@@ -35,6 +35,12 @@ def _analog() -> Rows:
     return analog()
 
 
+def _batches() -> Rows:
+    from neurohw.bench.batches import batches
+
+    return batches()
+
+
 def _wires() -> Rows:
     from neurohw.bench.wires import wires
 
@@ -105,6 +111,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], Rows]]] = {
     "throughput": ("training speed against the plain method and against the bare matrix products", _throughput),
     "arrays": ("what our code adds to aihwkit's bare tile calls", _arrays),
     "analog": ("the analog engine against aihwkit, the bare product and ideal arrays", _analog),
+    "batches": ("a batch written at once against its samples one by one, law by law and device by device", _batches),
     "wires": ("the solver of IR drop: time, Kirchhoff's residual, and the fast approximation's error", _wires),
     "erasure": ("what balanced updates leave of the weights of every device, by contrast", _erasure),
     "nudging": ("noise of EP's contrast against nudging strength and read noise", _nudging),

@@ -132,14 +132,13 @@ class AihwkitArray(SynapseArray):
         return self._tile.backward(post / scale, *_NO_FLAGS).mul_(scale * self._scale)
 
     def update(self, products: OuterProducts, rate: float) -> Writes:
-        """Pulse W += rate * products, term by term; aihwkit itself computes W -= lr sum_b d_b x_b'."""
+        """Pulse W += rate * products, sample after sample; aihwkit itself computes W -= lr sum_b d_b x_b'."""
         gain = rate * products.scale * self._remedy.rate_gain / self._scale
         if gain == 0.0:
             return _UNCOUNTED
         self._tile.set_learning_rate(abs(gain))
-        for term in products.terms:
-            post = term.post if term.sign * gain < 0 else -term.post
-            self._tile.update(term.pre.to(torch.float32), post.to(torch.float32), *_NO_FLAGS)
+        post, pre = products.in_turn()
+        self._tile.update(pre.to(torch.float32), (post if gain < 0 else -post).to(torch.float32), *_NO_FLAGS)
         return _UNCOUNTED
 
     def increment(self, delta: Tensor) -> Writes:

@@ -149,20 +149,17 @@ class AnalogArray(SynapseArray):
         return out
 
     def update(self, products: OuterProducts, rate: float) -> Writes:
-        """Pulse W += rate * products, term by term.
+        """Pulse W += rate * products, sample after sample.
 
         Raises:
             Diverged: a factor is not finite.
         """
         gain = rate * products.scale / self._scale
         require_finite("an update", torch.tensor(gain), *(side for t in products.terms for side in (t.post, t.pre)))
-        total = Writes(0, 0)
         if gain == 0.0:
-            return total
+            return Writes(0, 0)
         self._changed()
-        for term in products.terms:
-            total += self.cells.write(term, gain, self._pulses)
-        return total
+        return self.cells.write(products, gain, self._pulses)
 
     def increment(self, delta: Tensor) -> Writes:
         """Pulse a digitally computed dW open-loop, or verify and correct it.

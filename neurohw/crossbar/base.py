@@ -37,9 +37,10 @@ class Product:
 
 @dataclass(frozen=True)
 class OuterProducts:
-    """What learning wants written: scale * sum_t sign_t sum_b post_tb (x) pre_tb, in the order the pulses are given.
+    """What learning wants written: scale * sum_t sign_t sum_b post_tb (x) pre_tb.
 
-    `scale` is digital (1/B, 1/(beta B), 2/(B N)); it rides on the learning rate and never passes a DAC.
+    Pulses are given sample after sample, and those of a sample term after term. `scale` is digital (1/B, 1/(beta B),
+    2/(B N)); it rides on the learning rate and never passes a DAC.
     """
 
     terms: tuple[Product, ...]
@@ -49,6 +50,13 @@ class OuterProducts:
     def batch(self) -> int:
         """Number of samples in each term."""
         return self.terms[0].post.shape[0]
+
+    def in_turn(self) -> tuple[Tensor, Tensor]:
+        """Return post (signs included) and pre as they are written, [T B, n_post] and [T B, n_pre]."""
+        if len(self.terms) == 1 and self.terms[0].sign > 0:
+            return self.terms[0].post, self.terms[0].pre
+        post = torch.stack([term.post if term.sign > 0 else -term.post for term in self.terms], 1)
+        return post.flatten(0, 1), torch.stack([term.pre for term in self.terms], 1).flatten(0, 1)
 
     def dense(self) -> Tensor:
         """Return the wanted change of W per unit learning rate, [n_post, n_pre]."""
@@ -175,7 +183,7 @@ class SynapseArray(abc.ABC):
 
     @abc.abstractmethod
     def update(self, products: OuterProducts, rate: float) -> Writes:
-        """Write W += rate * products as the device does it: pulses from both sides, in the order of the terms."""
+        """Write W += rate * products as the device does it: pulses from both sides, sample after sample."""
 
     @abc.abstractmethod
     def increment(self, delta: Tensor) -> Writes:

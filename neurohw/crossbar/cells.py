@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -13,15 +12,13 @@ from neurohw.crossbar.aging import Aging
 from neurohw.crossbar.base import StateDict, Writes
 from neurohw.crossbar.faults import DEAD, WORKS, drawn_faults, stuck_at
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero
+from neurohw.crossbar.stepping import Stepping
 from neurohw.crossbar.verify import Step
 from neurohw.crossbar.wires import Wires, remaining_voltages
 from neurohw.devices.faults import FaultRates
 from neurohw.devices.laws import PulseResponse
 from neurohw.devices.model import DeviceModel
 from neurohw.devices.retention import Retention
-
-_STRIDE = 0.03  # share of the range that pulses taken together may move a cell
-_CROSSINGS = 4  # of the range by the mean cell: a write gives no more pulses, since every cell is at its bound by then
 
 _LEAST = 0.01  # of the granularity: a smaller step counts as none, as at a soft bound
 _DROP_EVERY = 100  # changes of the weights between two computations of the IR drop
@@ -79,10 +76,6 @@ class DevicePopulation:
 class CellBank:
     """One device a weight, [n_post, n_pre].
 
-    Pulses of one polarity are taken together, as many as move a cell by 3 % of its range, and evaluated half-way: of a
-    law linear in the weight the mean is exact to third order in that share. Potentiating and depressing pulses of one
-    batch are applied one polarity after the other, in the order they come.
-
     Args:
         weights: initial weights in the device's units; copied, clipped to each cell's bounds.
         device: the population: law, retention, faults, levels.
@@ -104,8 +97,7 @@ class CellBank:
         self.response = response = device.response
         self._generator = generator
         self.parameters = response.draw(self.shape, generator)
-        self._strides = {up: _stride(response, up) for up in (True, False)}
-        self._most = {up: _most(response, up) for up in (True, False)}
+        self.stepping = Stepping(response, device.levels, generator)
         bounds = (response.w_min, response.w_max)
         self.aging = Aging(device.retention, self.shape, device.origin, bounds, generator)
         self.pulses = torch.zeros(self.shape, dtype=torch.int32, device=generator.device)
@@ -117,6 +109,11 @@ class CellBank:
         self._changes = 0
         self.kept = torch.empty(self.shape, device=generator.device)
         self.set(weights)
+
+    @property
+    def together(self) -> int:
+        """Pulses of both polarities that a cell may get one polarity after the other: those that are taken together."""
+        return sum(self.stepping.strides.values())
 
     @property
     def device(self) -> torch.device:
@@ -158,7 +155,7 @@ class CellBank:
         asked = weights.to(self.kept)
         self.kept = self.bounded(asked)
         self.clipped = (self.kept != asked) & self.works()
-        self.kept = self._on_levels(self.kept, self.parameters)
+        self.kept = self.stepping.on_levels(self.kept, self.parameters)
         self.aging.touched()
         self._drop = None
         self._see()
@@ -188,7 +185,7 @@ class CellBank:
             self._wear_out(index)
 
     def apply(self, trains: Iterable[PulseCounts]) -> Writes:
-        """Give pulses, and return how many were given: of each polarity at most what takes every cell to its bound."""
+        """Give pulses in the order they come, and return how many: a train has at most what takes cells to a bound."""
         ups = downs = 0
         self._changes += 1
         for pulses in trains:
@@ -223,10 +220,10 @@ class CellBank:
         index = pulses.cells
         if not len(index):
             return 0
-        number = pulses.numbers.clamp(max=self._most[pulses.up])
+        number = pulses.numbers.clamp(max=self.stepping.most[pulses.up])
         own = self._gathered(index, pulses.up)
         w = self.aging.drifted(self.kept.view(-1).index_select(0, index), index)
-        w = self._moved(w, number, own, pulses.up)
+        w = self.stepping.moved(w, number, own, pulses.up)
         self.kept.view(-1).index_copy_(0, index, w)
         self.aging.touched(index)
         if self.seen is not self.kept:
@@ -321,41 +318,6 @@ class CellBank:
             if name != other and not name.endswith(f"_{other}")
         }
 
-    def _moved(self, w: Tensor, number: Tensor, own: dict[str, Tensor], up: bool) -> Tensor:
-        """Return the weights after `number` pulses each."""
-        stride, most = self._strides[up], int(number.amax())
-        w = self._stride_on(w, number if most <= stride else number.clamp(max=stride), own, up)
-        for done in range(stride, most, stride):
-            some = flat_nonzero(number > done)
-            part = {name: tensor[some] for name, tensor in own.items()}
-            w[some] = self._stride_on(w[some], (number[some] - done).clamp_(max=stride), part, up)
-        return self._on_levels(w, own)
-
-    def _stride_on(self, w: Tensor, number: Tensor, own: dict[str, Tensor], up: bool) -> Tensor:
-        """w <- clip(w +- (n dw(w') + sqrt(n) sigma(w') xi)), w' = w +- n dw(w) / 2 (w itself for one pulse)."""
-        response, sign = self.response, 1.0 if up else -1.0
-        steps = response.steps(w, own, up)
-        if self._strides[up] > 1:
-            halfway = torch.addcmul(w, (number - 1), steps, value=sign / 2)
-            steps = response.steps(halfway, own, up)
-        else:
-            halfway = w
-        moved = torch.addcmul(w, number, steps, value=sign)
-        if response.step_ctoc:
-            noise = torch.randn(w.shape, generator=self._generator, device=w.device).mul_(number.sqrt())
-            moved.addcmul_(noise, torch.as_tensor(response.noise(halfway, steps, own, up)))
-        return torch.minimum(torch.maximum(moved, own["w_min"], out=moved), own["w_max"], out=moved)
-
-    def _on_levels(self, w: Tensor, own: dict[str, Tensor]) -> Tensor:
-        """Return the nearest level, drawn between the two neighbours so that the mean is kept."""
-        if self.population.levels is None:
-            return w
-        count = self.population.levels
-        span = (own["w_max"] - own["w_min"]).clamp_(min=1e-12) / (count - 1)
-        place = (w - own["w_min"]) / span
-        draw = torch.rand(w.shape, generator=self._generator, device=w.device)
-        return (place + draw).floor_().clamp_(0, count - 1).mul_(span).add_(own["w_min"])
-
     def state_dict(self) -> StateDict:
         """Return weights, parameters, pulse counts and ages."""
         state = {"kept": self.kept.clone(), "seen": self.seen.clone(), "pulses": self.pulses.clone()}
@@ -381,24 +343,3 @@ class CellBank:
         self._dead = state["dead"].to(device, copy=True) if "dead" in state else None
         if self._endurance is not None:
             self._endurance = state["endurance"].to(device, copy=True)
-
-
-def _stride(response: PulseResponse, up: bool) -> int:
-    """Return the most pulses n for which n dw + sqrt(n) sigma dw stays within reach, at least 1.
-
-    dw is the mean cell's step: its average from bound to bound, or at w = 0 where that is larger.
-    """
-    share = _STRIDE * (response.w_max - response.w_min) / max(_mean_step(response, up), response.step)
-    root = (-response.step_ctoc + (response.step_ctoc**2 + 4 * share) ** 0.5) / 2
-    return max(1, int(root**2))
-
-
-def _most(response: PulseResponse, up: bool) -> int:
-    """Return the pulses that take the mean cell across its range as often as a write allows."""
-    return math.ceil(_CROSSINGS * (response.w_max - response.w_min) / _mean_step(response, up))
-
-
-def _mean_step(response: PulseResponse, up: bool) -> float:
-    """Return the mean cell's step, averaged from bound to bound."""
-    places = torch.linspace(response.w_min, response.w_max, 65)
-    return float(response.steps(places, response.mean_cell(), up).mean())

@@ -73,6 +73,7 @@ class OneSidedPair(UnitCell):
         self.reach = response.w_max - response.w_min
         places = torch.tensor([response.w_min, response.w_min + self.reach / 2])
         self._first, self.granularity = response.steps(places, response.mean_cell(), True).expand(2).tolist()
+        self.together = None
         self._refresh_every = refresh_every
         self._refresh_at, self._refresh_both = refresh_at, refresh_both
         self.buffers["writes"] = torch.zeros((), dtype=torch.int64)

@@ -8,6 +8,7 @@ k_b exceeds a full train, the inputs keep p_bj = |x_bj| / max|x_b|, and the othe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from neurohw.crossbar.base import OuterProducts
 from neurohw.crossbar.periphery import PulseScheme
 
 _FEW = 0.1  # of the slots of the lines: up to this share, adding pulses one by one is faster than a product
@@ -41,25 +43,38 @@ class PulseCounts:
 
 
 def pulse_counts(
-    post: Tensor, pre: Tensor, gain: float, granularity: float, scheme: PulseScheme, generator: torch.Generator
+    products: OuterProducts,
+    gain: float,
+    granularity: float,
+    scheme: PulseScheme,
+    generator: torch.Generator,
+    together: float | None = None,
 ) -> Iterator[PulseCounts]:
-    """Yield the pulses that write W += gain * sum_b post_b (x) pre_b with steps of `granularity`.
+    """Yield the pulses that write W += gain * products (their scale aside) with steps of `granularity`.
+
+    Hardware writes sample after sample, so that a cell's rising and falling pulses alternate. Here the samples are
+    written in rounds, in their order; in a round every cell gets its rising and its falling pulses at once, and a
+    random half of the rows get the falling ones first, so that neither polarity has the last word. Of two terms of
+    opposite signs the second one has it in one round in as many as it has samples, as it has in every sample.
 
     Args:
-        post: [B, n_post]; pre: [B, n_pre].
+        products: what is written.
         gain: factor of the products, in units of the cells' weights; its sign turns the polarity.
         granularity: mean step, same units.
         scheme: length and kind of the trains.
         generator: draws the trains.
+        together: pulses that a typical cell may get in a round; None: all, where the polarities never meet in a device.
     """
     if gain == 0.0:
         return
-    if gain < 0:
-        post, gain = -post, -gain
     if scheme.kind == "deterministic":
-        yield from _deterministic(post, pre, gain, granularity, scheme)
+        for term in products.terms:
+            yield from _deterministic(term.post, term.pre, gain * term.sign / granularity, scheme)
     else:
-        yield from _stochastic(post, pre, gain / granularity, scheme, generator)
+        post, pre = products.in_turn()
+        post, turned = (post, 1) if gain > 0 else (-post, -1)
+        lead = len(products.terms) * (products.terms[0].sign - products.terms[-1].sign) * turned / 4
+        yield from _stochastic(post, pre, abs(gain) / granularity, scheme, generator, together, lead)
 
 
 def dense_counts(wanted: Tensor, generator: torch.Generator) -> Iterator[PulseCounts]:
@@ -71,12 +86,10 @@ def dense_counts(wanted: Tensor, generator: torch.Generator) -> Iterator[PulseCo
     yield from whole_counts(torch.where(wanted < 0, -counts, counts))
 
 
-def _deterministic(
-    post: Tensor, pre: Tensor, gain: float, granularity: float, scheme: PulseScheme
-) -> Iterator[PulseCounts]:
+def _deterministic(post: Tensor, pre: Tensor, gain: float, scheme: PulseScheme) -> Iterator[PulseCounts]:
     """The nearest whole number of pulses to the batch's sum, at most `length` per sample; remainders are lost."""
     most = scheme.length * post.shape[0]
-    yield from whole_counts((post.t() @ pre).mul_(gain / granularity).round_().clamp_(-most, most))
+    yield from whole_counts((post.t() @ pre).mul_(gain).round_().clamp_(-most, most))
 
 
 def whole_counts(counts: Tensor, cells: Tensor | None = None) -> Iterator[PulseCounts]:
@@ -96,39 +109,92 @@ def whole_counts(counts: Tensor, cells: Tensor | None = None) -> Iterator[PulseC
 
 
 def _stochastic(
-    post: Tensor, pre: Tensor, gain: float, scheme: PulseScheme, generator: torch.Generator
+    post: Tensor,
+    pre: Tensor,
+    gain: float,
+    scheme: PulseScheme,
+    generator: torch.Generator,
+    together: float | None,
+    lead: float,
 ) -> Iterator[PulseCounts]:
-    x_size, d_size = pre.abs(), post.abs()
-    x_max, d_max = x_size.amax(1), d_size.amax(1)
+    """Yield the pulses of W += gain * post^T pre, in steps.
+
+    Args:
+        lead: the share of the rows that get their rising pulses first is 1/2 + lead / (samples of the round).
+    """
+    sizes = pre.abs()
+    slots, x_chance, d_chance = _chances(sizes.amax(1), post.abs().amax(1), gain, scheme)
+    columns = flat_nonzero(sizes.amax(0))
+    x = sizes.index_select(1, columns).mul_(x_chance[:, None])
+    length, rounds = _length_and_rounds(x, post, d_chance, slots, together)
+    if not length or not len(columns):
+        return
+    used = torch.arange(length, device=slots.device) < slots[:, None]  # [B, slots]
+    negative = pre.index_select(1, columns) < 0 if bool((pre < 0).any()) else None
+    batch, n_post = post.shape
+    for i in range(rounds):
+        part = slice(batch * i // rounds, batch * (i + 1) // rounds)
+        samples = part.stop - part.start
+        share = 0.5 + lead / samples if samples > 1 and together is not None else None
+        rows, first = _row_order(post, share, generator)
+        values = post[part] if rows is None else post[part].index_select(1, rows)
+        lines, places = _trains(values, d_chance[part, None] * used[part], generator)
+        if not len(lines):
+            continue
+        chance = x[part, None] * used[part, :, None]
+        bits = torch.rand(chance.shape, generator=generator, device=pre.device) < chance
+        if negative is not None:  # slots of negative inputs come behind the others: in them, a falling line rises
+            bits = torch.cat([bits & ~negative[part, None], bits & negative[part, None]])
+            lines, order = torch.cat([lines, (lines + n_post) % (2 * n_post)]).sort()
+            places = torch.cat([places, places + used[part].numel()]).index_select(0, order)
+        crossing, counts = _coincidences(lines, places, bits.view(-1, len(columns)).to(pre.dtype))
+        yield from _crossed(crossing, rows, first, columns, counts, (n_post, pre.shape[1]))
+
+
+def _row_order(post: Tensor, share: float | None, generator: torch.Generator) -> tuple[Tensor | None, Tensor]:
+    """Return a random share of the rows with the others behind them, and how many they are.
+
+    None and all of them, if the share is None.
+    """
+    n_post, device = post.shape[1], post.device
+    if share is None:
+        return None, torch.full((), n_post, device=device)
+    first = torch.rand((), generator=generator, device=device).add_(n_post * share).long()
+    late = torch.randperm(n_post, generator=generator, device=device) >= first
+    return late.sort(stable=True).indices, first
+
+
+def _chances(x_max: Tensor, d_max: Tensor, gain: float, scheme: PulseScheme) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the length of each sample's train, and both sides' chances of a pulse per unit of |x| and |d|, [B]."""
     pulses = gain * x_max * d_max  # of the sample's largest product, k
     if scheme.update_bl_management:
         slots = pulses.ceil().clamp_(max=scheme.length)
     else:
         slots = torch.full_like(pulses, float(scheme.length)).mul_(pulses > 0)
-    length = int(slots.max()) if len(slots) else 0
-    if not length:
-        return
     if scheme.update_management or scheme.update_bl_management:
         per_slot = pulses / slots.clamp(min=1)
         of_x = per_slot.sqrt().clamp_(max=1.0)
         d_chance = per_slot.div_(of_x.clamp(min=1e-30)).div_(d_max.clamp(min=1e-30))
-        x_chance = of_x.div_(x_max.clamp(min=1e-30))
-    else:
-        x_chance = d_chance = (gain / slots.clamp(min=1)).sqrt_()
-    used = torch.arange(length, device=slots.device) < slots[:, None]  # [B, slots]
-    lines, places = _trains(post, d_chance[:, None] * used, generator)
-    columns, n_post = flat_nonzero(x_size.amax(0)), post.shape[1]
-    if not len(columns) or not len(lines):
-        return
-    chance = x_size.index_select(1, columns).mul_(x_chance[:, None])[:, None] * used[:, :, None]
-    bits = torch.rand(chance.shape, generator=generator, device=pre.device) < chance
-    if bool((pre < 0).any()):  # slots of negative inputs come behind the others: in them, a falling line rises
-        negative = pre.index_select(1, columns)[:, None] < 0
-        bits = torch.cat([bits & ~negative, bits & negative])
-        lines, order = torch.cat([lines, (lines + n_post) % (2 * n_post)]).sort()
-        places = torch.cat([places, places + used.numel()]).index_select(0, order)
-    rows, counts = _coincidences(lines, places, bits.view(-1, len(columns)).to(pre.dtype))
-    yield from _crossed(rows, columns, counts, (n_post, pre.shape[1]))
+        return slots, of_x.div_(x_max.clamp(min=1e-30)), d_chance
+    chance = (gain / slots.clamp(min=1)).sqrt_()
+    return slots, chance, chance
+
+
+def _length_and_rounds(
+    x: Tensor, post: Tensor, d_chance: Tensor, slots: Tensor, together: float | None
+) -> tuple[int, int]:
+    """Return the longest train, and in how many rounds the samples are written.
+
+    A typical cell gets sum E^2 / sum E pulses of the batch, E_ij = sum_b slots_b p_bi q_bj the expected ones of each.
+    """
+    batch = len(slots)
+    if together is None or batch <= 2:
+        return int(slots.max()) if batch else 0, 1 if together is None else batch
+    x = x.clamp(max=1.0).mul_(slots[:, None])
+    d = (post.abs() * d_chance[:, None]).clamp_(max=1.0)
+    typical = (x @ x.t()).mul_(d @ d.t()).sum() / x.sum(1).dot(d.sum(1)).clamp(min=1e-30)
+    length, typical = torch.stack([slots.amax(), typical]).tolist()
+    return int(length), min(batch, max(1, math.ceil(typical / together)))
 
 
 def _trains(values: Tensor, chances: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -168,15 +234,25 @@ def _coincidences(lines: Tensor, places: Tensor, table: Tensor) -> tuple[Tensor,
     return used, bits @ table
 
 
-def _crossed(lines: Tensor, columns: Tensor, counts: Tensor, shape: tuple[int, int]) -> Iterator[PulseCounts]:
-    """Yield the pulses of the cells where lines cross: counts [R, C] of lines [R], see `_trains`, and columns [C]."""
+def _crossed(
+    lines: Tensor, rows: Tensor | None, first: Tensor, columns: Tensor, counts: Tensor, shape: tuple[int, int]
+) -> Iterator[PulseCounts]:
+    """Yield the pulses of the cells where lines cross: counts [R, C] of lines [R], see `_trains`, and columns [C].
+
+    Args:
+        rows: [n_post], the row of each line; None: lines are numbered as rows.
+        first: of so many lines the rising pulses come before the falling ones, of the others behind them.
+    """
+    n_post, n_pre = shape
     some = flat_nonzero(counts)
     line = _quotient(some, len(columns))
     column = columns.index_select(0, some - line * len(columns))
-    cells = (lines % shape[0] * shape[1]).index_select(0, line).add_(column)
+    row = lines % n_post if rows is None else rows.index_select(0, lines % n_post)
+    cells = (row * n_pre).index_select(0, line).add_(column)
     numbers = counts.view(-1).index_select(0, some)
-    rising = int(torch.searchsorted(some, len(columns) * int((lines < shape[0]).sum())))
-    for part, up in ((slice(rising), True), (slice(rising, None), False)):
+    ends = torch.searchsorted(lines, torch.stack([first, torch.full_like(first, n_post)]))
+    before, rising = torch.searchsorted(some, ends.mul_(len(columns))).tolist()
+    for part, up in ((slice(before), True), (slice(rising, None), False), (slice(before, rising), True)):
         if len(cells[part]):
             yield PulseCounts(cells[part], numbers[part], up)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.base import Product, Serial, StateDict, Writes, require_finite
+from neurohw.crossbar.base import OuterProducts, Product, Serial, StateDict, Writes, require_finite
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero, whole_counts
 from neurohw.crossbar.unit_cells import UnitCell
@@ -36,10 +36,11 @@ class MixedPrecision(UnitCell):
         self.inner.set(weights)
         self.buffers["chi"].zero_()
 
-    def write(self, term: Product, gain: float, scheme: PulseScheme) -> Writes:
+    def write(self, products: OuterProducts, gain: float, scheme: PulseScheme) -> Writes:
         """Sum the products, pulse what makes whole steps."""
         chi = self.buffers["chi"]
-        chi.addmm_(term.post.t(), term.pre, alpha=gain * term.sign / self.granularity)
+        post, pre = products.in_turn()
+        chi.addmm_(post.t(), pre, alpha=gain / self.granularity)
         return self._whole_steps()
 
     def increment(self, delta: Tensor) -> Writes:
@@ -137,13 +138,14 @@ class Transfer(UnitCell):
         self.fast.set(torch.zeros_like(weights))
         self.buffers["sum"].zero_()
 
-    def write(self, term: Product, gain: float, scheme: PulseScheme) -> Writes:
+    def write(self, products: OuterProducts, gain: float, scheme: PulseScheme) -> Writes:
         """Write the products into the fast array, and transfer."""
-        kappa = self._normalisation(term, scheme)
+        post, pre = products.in_turn()
+        kappa = self._normalisation(post, pre, scheme)
         if kappa == 0.0:
             return Writes(0, 0)
-        pre = term.pre * self.buffers["sign"] if self._chop else term.pre
-        writes = self.fast.write(Product(term.post, pre, term.sign), math.copysign(kappa, gain), scheme)
+        pre = pre * self.buffers["sign"] if self._chop else pre
+        writes = self.fast.write(OuterProducts((Product(post, pre),), 1.0), math.copysign(kappa, gain), scheme)
         self.buffers["count"][0] += 1
         if int(self.buffers["count"][0]) % self._every == 0:
             writes += self._transfer(abs(gain) / kappa)
@@ -161,9 +163,9 @@ class Transfer(UnitCell):
         """Return that of the slow array."""
         return self.slow.room(up)
 
-    def _normalisation(self, term: Product, scheme: PulseScheme) -> float:
+    def _normalisation(self, post: Tensor, pre: Tensor, scheme: PulseScheme) -> float:
         """Return kappa: a running mean of the samples' largest products fills `fast_rate` of a train."""
-        largest = (term.pre.abs().amax(1) * term.post.abs().amax(1)).mean()
+        largest = (pre.abs().amax(1) * post.abs().amax(1)).mean()
         typical = self.buffers["typical"]
         typical.copy_(torch.where(typical == 0, largest, torch.lerp(typical, largest, 0.01)))
         size = float(typical)

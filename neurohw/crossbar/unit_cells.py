@@ -10,7 +10,7 @@ from operator import add
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.base import Product, StateDict, Writes
+from neurohw.crossbar.base import OuterProducts, StateDict, Writes
 from neurohw.crossbar.cells import CellBank
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.pulses import PulseCounts, dense_counts, flat_nonzero, pulse_counts
@@ -30,10 +30,13 @@ class UnitCell(abc.ABC):
         lines: a reference column and row, which are subtracted; their devices are among the banks. None: no such.
         granularity: mean change of the weight by one pulse.
         reach: how far from zero the weight can go on average.
+        together: pulses of a weight that may be given polarity after polarity; None: any number, since the polarities
+            move devices of their own.
     """
 
     granularity: float
     reach: float
+    together: float | None
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class UnitCell(abc.ABC):
         lines: ReferenceLines | None = None,
     ) -> None:
         self.banks, self.shares, self.lines = dict(banks), dict(shares), lines
+        self.together = next(iter(self.banks.values())).together
         self.buffers: StateDict = {}  # digital memory
         self._generator = generator
 
@@ -75,9 +79,9 @@ class UnitCell(abc.ABC):
     def pulse(self, trains: list[PulseCounts]) -> Writes:
         """Give pulses: those that potentiate raise the weight, the others lower it."""
 
-    def write(self, term: Product, gain: float, scheme: PulseScheme) -> Writes:
-        """Write W += gain * term by pulses from both sides."""
-        trains = pulse_counts(term.post, term.pre, gain * term.sign, self.granularity, scheme, self._generator)
+    def write(self, products: OuterProducts, gain: float, scheme: PulseScheme) -> Writes:
+        """Write W += gain * products (their scale aside) by pulses from both sides."""
+        trains = pulse_counts(products, gain, self.granularity, scheme, self._generator, self.together)
         return self.pulse(list(trains))
 
     def increment(self, delta: Tensor) -> Writes:
