@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -41,12 +42,15 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Local processes; they share the cores.")]
 CORES = os.cpu_count() or 1
 MOST_WARNINGS = 20
-stdout, stderr = Console(), Console(stderr=True)
+stdout, stderr = Console(markup=False), Console(stderr=True, markup=False)  # names of folders may hold brackets
 
 
 def main() -> None:
     """Run the command line; every error ends in one message and the status of CONTRACT."""
     isolate()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may know ASCII only, and a file's name be no text at all
+            stream.reconfigure(errors="replace")
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     signal.signal(signal.SIGTERM, _terminated)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # under nohup it is
@@ -150,7 +154,7 @@ def sweep(
     loaded = load_sweep(sweep_file)
     folder = out or Path("runs") / loaded.name
     size = loaded.size()
-    if size > 10_000 and not (yes or dry_run):
+    if size > 10_000 and not yes:
         raise InputError(f"{loaded.path}: {size} points; more than 10,000 need --yes")
     if dry_run:
         _print_points(list(loaded.points(folder)), jobs)

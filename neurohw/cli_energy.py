@@ -133,11 +133,12 @@ def _write(data: Energies, out: Path) -> None:
     from neurohw.report.energy.frame import ENERGY_DIGITS, energy_frame
     from neurohw.report.energy.summary import energy_markdown, energy_summary
     from neurohw.report.figures import as_png, as_svg, style
+    from neurohw.report.tables import text_cells
     from neurohw.runs.files import atomic, writable_folder, write_text
 
     folder = writable_folder(out)
     with atomic(folder / "energy.csv") as temporary:
-        energy_frame(data).to_csv(temporary, index=False, float_format=ENERGY_DIGITS)
+        text_cells(energy_frame(data)).to_csv(temporary, index=False, float_format=ENERGY_DIGITS)
     write_text(folder / "energy.json", json.dumps(energy_summary(data), indent=1) + "\n")
     with style():
         drawn = list(energy_figures(data))
@@ -155,4 +156,4 @@ def _say(text: str) -> None:
 
 def _console() -> Console:
     """Return a console on what is the standard output now."""
-    return Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=PIPED)
+    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED, markup=False)

@@ -40,8 +40,8 @@ def neurohw(
 
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["neurohw", *arguments])
-        monkeypatch.setattr(cli, "stdout", cli.Console(width=200))
-        monkeypatch.setattr(cli, "stderr", cli.Console(width=200, stderr=True))
+        monkeypatch.setattr(cli, "stdout", cli.Console(width=200, markup=False))
+        monkeypatch.setattr(cli, "stderr", cli.Console(width=200, stderr=True, markup=False))
         threads = torch.get_num_threads()
         with pytest.raises(SystemExit) as ended:
             cli.main()

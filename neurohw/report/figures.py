@@ -29,6 +29,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # 
 MARKERS = "osv^DPX"
 _STYLE = {
     "svg.hashsalt": "neurohw",
+    "text.parse_math": False,  # a dollar in a name is a dollar
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # SVG repeats the whole list in every text

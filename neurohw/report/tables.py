@@ -117,6 +117,21 @@ def records_frame(records: Sequence[RunRecord]) -> pd.DataFrame:
     return pd.DataFrame([_record_row(record, keys) for record in records])
 
 
+def text_cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame for a CSV: texts that a spreadsheet would take for formulas begin with an apostrophe."""
+    return frame.map(_as_text).rename(columns=_as_text)
+
+
+def _as_text(cell: Any) -> Any:
+    if not isinstance(cell, str) or not cell.startswith(("=", "@", "+", "-", "\t", "\r")):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
+
+
 def _table(columns: tuple[str, ...], rows: Sequence[tuple[Point, tuple[str, ...]]]) -> Table:
     groups = [None, *(point.name.group for point, _ in rows)]
     return Table(

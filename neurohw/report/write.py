@@ -21,7 +21,7 @@ from neurohw.report.expected import EXPECTED_COLUMNS, EXPECTED_NOTE
 from neurohw.report.points import epochs_done
 from neurohw.report.sensitivity_figure import sensitivity_figure
 from neurohw.report.sensitivity_table import sensitivity_frame
-from neurohw.report.tables import markdown, markdown_cell, records_frame
+from neurohw.report.tables import markdown, markdown_cell, records_frame, text_cells
 from neurohw.report.terminal import accuracy_table
 from neurohw.report.wording import DRAWN
 from neurohw.runs.collection import write_archive
@@ -122,7 +122,9 @@ def _write_frames(records: Sequence[RunRecord], said: Content, folder: Path) -> 
         (folder / name).unlink(missing_ok=True)
     for name, frame in frames.items():
         with atomic(folder / name) as temporary:
-            frame.to_csv(temporary, index=False, float_format=ENERGY_DIGITS if name == "energy.csv" else None)
+            text_cells(frame).to_csv(
+                temporary, index=False, float_format=ENERGY_DIGITS if name == "energy.csv" else None
+            )
 
 
 def _environment() -> Environment:

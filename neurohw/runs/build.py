@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Iterator
 from itertools import pairwise
 from math import sqrt
@@ -57,6 +58,7 @@ def build_network(
     Raises:
         InputError: a name or a combination that no back-end has.
     """
+    _check_memory(experiment)
     _check_hardware(experiment)
     sizes = experiment.network.layers
     maps = read_fault_maps(experiment) if fault_maps is None else fault_maps
@@ -65,6 +67,16 @@ def build_network(
         for i, (n_pre, n_post) in enumerate(pairwise(sizes))
     ]
     return assemble(experiment, layers, streams, clock)
+
+
+def _check_memory(experiment: Experiment) -> None:
+    """Refuse weights that no memory of this machine holds, before any is taken: each once, and its change."""
+    needed = 8 * sum(n_pre * n_post for n_pre, n_post in pairwise(experiment.network.layers))
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > there:
+        raise InputError(f"network.layers: got {list(experiment.network.layers)}, whose weights take at least "
+                         f"{needed >> 30:,} GiB; allowed: what fits into "
+                         f"the {there >> 30} GiB of this machine")  # fmt: skip
 
 
 def _check_hardware(experiment: Experiment) -> None:

@@ -75,8 +75,12 @@ class Sweep:
             yield {**self.file.set, **dict(zip(keys, values, strict=True))}
 
     def size(self) -> int:
-        """Return the number of runs, with the base experiment's `runs` where the file names no seeds."""
-        seeds = len(self.file.seeds) if self.file.seeds is not None else load_experiment(self.base()).runs
+        """Return the number of runs; where the file names no seeds, of the most `runs` that it or the base gives."""
+        if self.file.seeds is not None:
+            seeds = len(self.file.seeds)
+        else:
+            given = [self.file.set.get("runs"), *self.file.axes.get("runs", ())]
+            seeds = max([load_experiment(self.base()).runs, *(runs for runs in given if isinstance(runs, int))])
         return seeds * math.prod(len(values) for values in self.file.axes.values())
 
     def points(self, out: Path) -> Iterator[Point]:
