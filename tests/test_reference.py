@@ -212,9 +212,19 @@ def test_a_signed_device_has_a_reference_array_on_lines_with_resistance() -> Non
 
 def test_a_reference_stands_between_levels() -> None:
     """An MRAM of two levels has its reference at the mean of both."""
-    array = array_of("stt_mram", weights=WEIGHTS.sign())
-    torch.testing.assert_close(array.conductances()["reference"], torch.full((6, 8), 0.5 * (45.5e-6 + 100e-6)))
+    array, device = array_of("stt_mram", weights=WEIGHTS.sign()), load_device("stt_mram")
+    middle = torch.full((6, 8), (device.g_min + device.g_max) / 2)
+    torch.testing.assert_close(array.conductances()["reference"], middle)
     torch.testing.assert_close(array.snapshot(), WEIGHTS.sign())
+
+
+def test_a_reference_is_verified() -> None:
+    """Write noise of 75 steps is that of the devices that are pulsed alone."""
+    array = AnalogArray(torch.zeros(20, 30), load_device("reram_es"), "reference-cell", ReadPath.perfect())
+    reference, point = array.cells.banks["reference"], array.cells.banks["cell"].symmetry_point()
+    stands_there = (reference.as_read() - point).abs() < 1e-6
+    assert stands_there.float().mean() > 0.9  # others have bounds of their own in between
+    assert torch.equal(reference.as_read(), reference.kept)
 
 
 def test_references_may_be_broken_as_devices_are() -> None:

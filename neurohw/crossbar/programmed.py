@@ -104,7 +104,8 @@ class ProgrammedArray(SynapseArray):
     """Weights written once with programming noise; reads are exact products with the weights as they are by now.
 
     The matrix's largest |weight| (its range, for single-device models) is mapped to g_max. Everything is kept as
-    conductances: aihwkit's own `apply_drift_noise` maps the noisy weights anew and so changes their scale.
+    conductances: aihwkit's own `apply_drift_noise` maps the noisy weights anew and so changes their scale. What
+    single-device models subtract from a conductance is aihwkit's constant number.
 
     Args:
         weights: [n_post, n_pre], programmed at once.

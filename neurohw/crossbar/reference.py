@@ -31,9 +31,10 @@ REFERENCES = ("array", "column", "offset", "none")
 
 
 class ReferenceBank(CellBank):
-    """Devices that are set once: what they read as is kept until it changes.
+    """Devices that are set once, and verified: what they read as is kept until it changes.
 
-    They may stand between the levels of a device that has levels (of two, as a high and a low one averaged).
+    So they have no write noise, and may stand between the levels of a device that has levels (of two, as a high and a
+    low one averaged).
 
     Args:
         weights: where they stand, [n_post, n_pre].
@@ -43,7 +44,8 @@ class ReferenceBank(CellBank):
     def __init__(
         self, weights: Tensor, device: DevicePopulation, generator: torch.Generator, wires: Wires | None = None
     ) -> None:
-        lasting = replace(device, levels=None, faults=replace(device.faults, endurance=0.0))
+        verified = replace(device.response, write_noise=0.0)
+        lasting = replace(device, response=verified, levels=None, faults=replace(device.faults, endurance=0.0))
         super().__init__(weights, lasting, generator, wires=wires)
         self.parameters = {name: self.parameters[name] for name in ("w_min", "w_max")}
         self._of: Tensor | None = None  # what was seen when it was read last
