@@ -6,6 +6,10 @@ import hashlib
 
 import torch
 
+from neurohw.errors import InputError
+
+LARGEST_SEED = 2**63 - 1
+
 
 def derived_seed(seed: int, name: str) -> int:
     """Return the 63-bit seed of stream `name` under the run's `seed` (SHA-256, so streams are independent)."""
@@ -19,11 +23,16 @@ class Streams:
     Asking twice for a name returns the same generator, so a stream advances as one sequence wherever it is used.
 
     Args:
-        seed: the run's seed.
+        seed: the run's seed, 0 to 2^63 - 1.
         device: where the draws are made; replay is promised per device type.
+
+    Raises:
+        InputError: the seed is none.
     """
 
     def __init__(self, seed: int, device: torch.device | str = "cpu") -> None:
+        if type(seed) is not int or not 0 <= seed <= LARGEST_SEED:
+            raise InputError(f"seed: got {seed!r}; allowed: an integer from 0 to {LARGEST_SEED}")
         self.seed = seed
         self.device = torch.device(device)
         self._generators: dict[str, torch.Generator] = {}

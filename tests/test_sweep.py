@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from neurohw.errors import InputError, NeurohwError
+from neurohw.loading import load_experiment
+from neurohw.runs import executors
 from neurohw.runs.executors import run_points
-from neurohw.runs.progress import Silent
-from neurohw.runs.record import RunRecord
-from neurohw.runs.sweep import load_sweep
+from neurohw.runs.progress import Reporter, Silent
+from neurohw.runs.record import RunRecord, read_record
+from neurohw.runs.run import run
+from neurohw.runs.sweep import Point, load_sweep
+from tests.processes import ended, start
 
 TEXT = """
 experiment = "quickstart"
@@ -76,6 +87,131 @@ def test_one_failed_point_does_not_end_the_others(tmp_path: Path) -> None:
     assert all("needs a pair" in str(o) for o in outcomes if isinstance(o, NeurohwError))
 
 
+class Slow(Silent):
+    """Makes a run last, and leaves a file where it has trained."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def tick(self, images: int) -> None:
+        (self.folder / f"{os.getpid()}.trained").touch()
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Workers that are forked: they import nothing, and last."""
+    monkeypatch.setattr(executors, "_PROCESSES", multiprocessing.get_context("fork"))
+    monkeypatch.setattr(executors, "Silent", lambda: Slow(tmp_path))
+
+
+def forked_workers(test: Any) -> Any:
+    """Have a test's workers forked, which Python 3.12 warns of."""
+    return pytest.mark.usefixtures("forked")(pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")(test))
+
+
+TINY = TEXT.replace("= 200", "= 60").replace("= 100", "= 30").replace(', { backend = "aihwkit", device = "ecram" }', "")
+
+
+def workers(of: int) -> list[int]:
+    """Return the processes that a process has started and that still run."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == of and state != "Z":
+                found.append(int(path.parent.name))
+    return found
+
+
+@forked_workers
+def test_a_killed_worker_costs_nothing_but_time(tmp_path: Path) -> None:
+    """One of two is killed in its first point: all points end, that one last, as if nothing had been."""
+    points = list(load_sweep(written(tmp_path, TINY)).points(tmp_path / "out"))
+    outcomes = []
+    for point, outcome in run_points(points, 2, Silent()):
+        if not outcomes:
+            os.kill(workers(os.getpid())[0], signal.SIGKILL)
+        outcomes.append((point, outcome))
+    assert sorted(point.folder for point, _ in outcomes) == sorted(point.folder for point in points)
+    assert all(isinstance(outcome, RunRecord) for _, outcome in outcomes), outcomes
+    for point, record in outcomes:
+        alone = run(point.experiment, point.seed, tmp_path / "alone" / point.folder.name, stop_after=point.stop_after)
+        assert record.metrics == alone.metrics  # type: ignore[union-attr]
+
+
+@forked_workers
+def test_a_point_that_kills_each_of_its_workers_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = list(load_sweep(written(tmp_path, TINY)).points(tmp_path / "out"))
+    lives = tmp_path / "lives"
+
+    def deadly(point: Point, report: Reporter) -> Any:
+        if point == points[1]:
+            with lives.open("a") as file:
+                file.write("x")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(point, report)
+
+    original = executors._outcome
+    monkeypatch.setattr(executors, "_outcome", deadly)
+    outcomes = dict(run_points(points, 2, Silent()))
+    assert len(outcomes) == len(points)
+    failed = outcomes.pop(points[1])
+    assert str(failed).startswith(f"{points[1].folder.name}: its process ended 3 times (signal 9), for want of memory")
+    assert lives.read_text() == "xxx"
+    assert all(isinstance(outcome, RunRecord) for outcome in outcomes.values())
+
+
+@forked_workers
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_their_sweep_and_lose_no_batch(how: signal.Signals, tmp_path: Path) -> None:
+    text = TINY.replace("= 60", "= 400").replace("[1, 2]", "[1]")  # of 25 batches, 2.5 s an epoch, they do a few
+    points = list(load_sweep(written(tmp_path, text)).points(tmp_path / "out"))
+
+    def sweep() -> None:
+        signal.signal(signal.SIGTERM, executors._terminated)
+        list(run_points(points, 2, Silent()))
+
+    coordinator = start(sweep)
+    until(lambda: len(list(tmp_path.glob("*.trained"))) == 2)
+    started = workers(coordinator)
+    assert len(started) == 2
+    os.kill(coordinator, how)
+    ended(coordinator)
+    until(lambda: not any(map(running, started)))
+    for point in points:
+        if left := {path.name for path in point.folder.glob("*")}:  # none where the run had not begun
+            assert left <= {"record.json", "metrics.csv", "checkpoint.pt"}
+            assert read_record(point.folder).status == "stopped"
+    kept = [torch.load(path, weights_only=True) for path in tmp_path.rglob("checkpoint.pt")]
+    assert [checkpoint["done"] for checkpoint in kept] == [0, 0]
+    assert all(checkpoint["batches"] > 0 for checkpoint in kept)
+    for point, record in run_points(points, 1, Silent()):
+        alone = run(point.experiment, point.seed, tmp_path / "alone" / point.folder.name, stop_after=point.stop_after)
+        assert isinstance(record, RunRecord)
+        assert record.metrics == alone.metrics
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def running(process: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, True, 1.0])
+def test_what_is_no_seed_is_refused(seed: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"seed: got {seed}; allowed: an integer from 0 to 9223372036854775807"):
+        run(load_experiment("quickstart"), seed, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_device_that_does_not_exist_is_named_before_anything_runs(tmp_path: Path) -> None:
     path = written(tmp_path, TEXT.replace('device = "ecram"', 'device = "unobtainium"'))
     with pytest.raises(InputError, match=r"hardware\.device: device 'unobtainium': no such file"):
@@ -85,7 +221,12 @@ def test_a_device_that_does_not_exist_is_named_before_anything_runs(tmp_path: Pa
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("seeds = [0, 1]", "seeds = []"), "seeds"),
+        (("seeds = [0, 1]", "seeds = []"), "seeds: got none"),
+        (("seeds = [0, 1]", "seeds = [4, 1, 4, 2, 1]"), "seeds: got 1, 4 more than once; allowed: each seed once"),
+        (("seeds = [0, 1]", "seeds = [0, true]"), r"seeds\.1: got True; input should be a valid integer"),
+        (("seeds = [0, 1]", "seeds = [-1]"), r"seeds\.0: got -1; input should be greater than or equal to 0"),
+        (("seeds = [0, 1]", "seeds = [1.0]"), r"seeds\.0: got 1\.0; input should be a valid integer"),
+        (("stop_after = 1", "stop_after = true"), "stop_after: got True; input should be a valid integer"),
         (("[axes]", "[axis]"), "axis"),
         (('"target.k" = [1, 2]', '"target.kk" = [1, 2]'), r"target\.kk: unknown key \(did you mean k\?\)"),
         (('"quickstart"', '"slowstart"'), "slowstart"),

@@ -134,9 +134,10 @@ class _Session:
             self._learn(min(stop_after or self.experiment.training.epochs, self.experiment.training.epochs))
             whole = self.progress.round == self.experiment.training.epochs
             record = self._record("finished" if whole else "stopped")
-            record.write(folder.path)  # before the account, which may lack a figure: nothing of the run is lost then
-            if folder.replaces:
-                folder.take_place()
+            with self.signals:
+                record.write(folder.path)  # before the account, which may lack a figure: nothing is lost then
+                if folder.replaces:
+                    folder.take_place()
             self._tell()
         if self.experiment.hardware.periphery is not None and record.ledger:
             record.energy = energy_of(record, EnergyTable.load(self.experiment.hardware.periphery))

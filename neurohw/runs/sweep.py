@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from neurohw.config import Experiment, config_hash
 from neurohw.data import load_dataset
@@ -18,6 +19,18 @@ from neurohw.loading import load_experiment, read_toml, shipped
 from neurohw.runs.build import file_contents
 from neurohw.runs.energy import check_accountable
 from neurohw.runs.folder import default_folder
+from neurohw.seeding import LARGEST_SEED
+
+
+def _each_once(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if not seeds:
+        raise ValueError("got none; allowed: at least one")
+    if repeated := sorted(seed for seed, times in Counter(seeds).items() if times > 1):
+        raise ValueError(f"got {', '.join(map(str, repeated))} more than once; allowed: each seed once")
+    return seeds
+
+
+Seed = Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]
 
 
 class SweepFile(BaseModel):
@@ -25,7 +38,7 @@ class SweepFile(BaseModel):
 
     Args:
         experiment: a shipped experiment's name, or a path relative to the sweep file.
-        seeds: seeds of every point; 0 to the experiment's `runs` - 1 unless given.
+        seeds: seeds of every point, each once; 0 to the experiment's `runs` - 1 unless given.
         set: dotted keys that hold for every point.
         axes: dotted key -> values; a table as a value is laid over that section.
         stop_after: end each run after so many epochs, the schedule unchanged.
@@ -34,10 +47,10 @@ class SweepFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     experiment: str = "experiment.toml"
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
+    seeds: Annotated[tuple[Seed, ...], AfterValidator(_each_once)] | None = None
     set: dict[str, Any] = {}
     axes: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = {}
-    stop_after: Annotated[int, Field(ge=1)] | None = None
+    stop_after: Annotated[int, Field(strict=True, ge=1)] | None = None
 
 
 @dataclass(frozen=True)
@@ -129,5 +142,11 @@ def _validated(path: Path) -> SweepFile:
         return SweepFile.model_validate(read_toml(path))
     except ValidationError as error:
         allowed = ", ".join(SweepFile.model_fields)
-        lines = [f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}; keys: {allowed}" for e in error.errors()]
-        raise InputError("\n".join(lines)) from None
+        raise InputError("\n".join(f"{path}: {_explained(e)}; keys: {allowed}" for e in error.errors())) from None
+
+
+def _explained(error: Any) -> str:
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "value_error":
+        return f"{key}: {error['ctx']['error']}"
+    return f"{key}: got {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
