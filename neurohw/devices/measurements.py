@@ -6,6 +6,7 @@ Rows are counted as in a text editor or spreadsheet: the header is row 1.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pandas as pd
 
 from neurohw.devices.plausibility import LEAST_SIEMENS, MOST_SIEMENS, Span, likely_unit
 from neurohw.errors import InputError
+from neurohw.reading import MEASURED, content_of
 from neurohw.units import to_si
 
 POLARITIES = {"+1": True, "1": True, "up": True, "potentiation": True}
@@ -109,10 +111,14 @@ def read_retention(path: Path) -> RetentionCurves:
 
 def _read(path: Path, needed: tuple[str, ...], optional: tuple[str, ...]) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True, skip_blank_lines=False)
+        content = content_of(path, MEASURED)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; name a CSV file") from None
+    try:
+        table = pd.read_csv(
+            BytesIO(content), dtype=str, keep_default_na=False, skipinitialspace=True, skip_blank_lines=False
+        )
         table = table[~(table.isna() | (table == "")).all(axis=1)]  # blank lines are counted, and hold nothing
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); name a CSV file") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(
             f"{path}: not a CSV file ({str(error).strip()}); allowed: columns {', '.join(needed)}"
