@@ -184,8 +184,9 @@ class ArrayMeter:
 
     def _read_one_by_one(self, serial: Serial) -> None:
         """Count cells that a write reads one after the other, and columns of a hidden array that it sums up."""
-        self._columns_read(serial.columns / self.tiles.number, self._hidden)
-        self._count("optimizer_words", 2 * serial.columns * self.tiles.mean_shape[0], "digital")
+        if serial.columns:
+            self._columns_read(serial.columns / self.tiles.number, self._hidden)
+            self._count("optimizer_words", 2 * serial.columns * self.tiles.mean_shape[0], "digital")
         if serial.readings:
             self._count("verifying_reads", serial.readings)
             self._count("adds", serial.readings, "digital")  # what is read less what is wanted
@@ -194,10 +195,9 @@ class ArrayMeter:
 
     def _columns_read(self, columns: float, siemens: float) -> None:
         """Count columns of all tiles, read one by one by driving a line; siemens: of a column of a tile."""
-        if columns:
-            in_all = columns * self.tiles.number
-            self._count("reads", columns)
-            self._converted(in_all, in_all * self.tiles.mean_shape[0], in_all * siemens)
+        in_all = columns * self.tiles.number
+        self._count("reads", columns)
+        self._converted(in_all, in_all * self.tiles.mean_shape[0], in_all * siemens)
 
     def _converted(self, inputs: float, outputs: float, siemens: float) -> None:
         code_in, code_out = self.settings.converters.codes

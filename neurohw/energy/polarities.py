@@ -27,7 +27,8 @@ from neurohw.errors import InputError
 Polarities = Literal["in-turn", "together"]
 POLARITIES: tuple[Polarities, ...] = get_args(Polarities)
 LINE_EVENTS = ("pulse_slots", "longest_slots", "line_pulses", "half_selected")  # what depends on it
-_SUFFIX = {"in-turn": "_in_turn", "together": ""}
+_NAMES = {way: {event: event + suffix for event in LINE_EVENTS} for way, suffix in
+          (("in-turn", "_in_turn"), ("together", ""))}  # fmt: skip
 
 
 class Turns(NamedTuple):
@@ -53,7 +54,7 @@ def turns(polarities: Polarities, of_inputs: int, of_outputs: int, pair: bool = 
 
 def event_of(event: str, polarities: Polarities) -> str:
     """Return the name under which a ledger counts one of `LINE_EVENTS`."""
-    return event + _SUFFIX[polarities]
+    return _NAMES[polarities][event]
 
 
 def as_written(counts: Counts, polarities: Polarities) -> Counts:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -107,8 +108,14 @@ class Lines:
         """
         if values.shape not in scratch:
             scratch[values.shape] = torch.empty_like(values, memory_format=torch.contiguous_format)
-        sizes = torch.abs(values, out=scratch[values.shape])
-        least, most, total = torch.stack([values.amin(1), values.amax(1), sizes.sum(1)]).tolist()
+        sizes = scratch[values.shape]
+        if values.device.type == "cpu":  # numpy takes two thirds of torch's time
+            each = values.numpy()
+            total = np.abs(each, out=sizes.numpy()).sum(1).tolist()
+            least, most = each.min(1).tolist(), each.max(1).tolist()
+        else:
+            torch.abs(values, out=sizes)
+            least, most, total = torch.stack([values.amin(1), values.amax(1), sizes.sum(1)]).tolist()
         largest = [max(-low, high) for low, high in zip(least, most, strict=True)]
         signs = [(low < 0) + (high > 0) for low, high in zip(least, most, strict=True)]
         return cls(values, largest, total, signs)

@@ -125,6 +125,8 @@ class WriteCounter:
 
     def _cell_by_cell(self, pulses: float) -> None:
         """Count pulses given to one cell after the other, over its two lines; all others on them are half selected."""
+        if not pulses:
+            return
         for way in POLARITIES:
             self._count_lines("half_selected", pulses * (sum(self._tiles.mean_shape) - 2), way)
             self._count_lines("line_pulses", 2 * pulses, way)
