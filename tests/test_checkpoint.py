@@ -86,8 +86,8 @@ def checkpoint(folder: Path) -> dict[str, Any]:
 
 
 def values(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every number and tensor of a checkpoint with its place; times differ from run to run."""
-    if path.rpartition("/")[2] in ("seconds", "train_seconds", "epoch_seconds"):
+    """Yield every number and tensor of a checkpoint with its place; times, and its checksum with them, differ."""
+    if path.rpartition("/")[2] in ("seconds", "train_seconds", "epoch_seconds", "sha256"):
         return
     if isinstance(content, dict | list):
         for key, value in content.items() if isinstance(content, dict) else enumerate(content):

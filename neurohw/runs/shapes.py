@@ -7,6 +7,7 @@ of other versions have keys of their own.
 from __future__ import annotations
 
 import math
+import sys
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import AfterValidator, ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
@@ -52,7 +53,7 @@ def _as_share(value: float) -> float:
 
 
 def as_plain(value: Any) -> Any:
-    """Refuse what nobody could show: numbers beyond all measure, texts without an end."""
+    """Refuse what nobody could show: numbers that no float holds, texts without an end."""
     waiting = [value]
     while waiting:
         item = waiting.pop()
@@ -63,8 +64,8 @@ def as_plain(value: Any) -> Any:
         elif isinstance(item, str):
             if len(item) > LONGEST:
                 raise ValueError(f"got a text of {len(item):,} characters; allowed: at most {LONGEST:,}")
-        elif isinstance(item, int | float) and abs(item) > MOST:
-            raise ValueError(f"got a number beyond {MOST:g}; allowed: at most that")
+        elif isinstance(item, int | float) and abs(item) > sys.float_info.max:
+            raise ValueError(f"got a number beyond {sys.float_info.max:g}; allowed: at most that")
     return value
 
 
