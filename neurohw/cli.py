@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -19,8 +20,10 @@ from neurohw import __version__
 from neurohw.cli_circuit import circuit_app
 from neurohw.cli_device import device_app
 from neurohw.cli_energy import energy
-from neurohw.errors import InputError, NeurohwError
+from neurohw.errors import Diverged, InputError, NeurohwError, OutputLost
+from neurohw.interrupted import leave
 from neurohw.isolation import isolate
+from neurohw.output import guarded
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -47,30 +50,60 @@ stdout, stderr = Console(markup=False), Console(stderr=True, markup=False)  # na
 
 def main() -> None:
     """Run the command line; every error ends in one message and the status of CONTRACT."""
-    isolate()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal may know ASCII only, and a file's name be no text at all
-            stream.reconfigure(errors="replace")
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    signal.signal(signal.SIGTERM, _terminated)
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # under nohup it is
-        signal.signal(signal.SIGHUP, _terminated)
     try:
-        app(arguments, prog_name="neurohw")
+        with _interrupts():
+            isolate()
+            sys.stdout, sys.stderr = guarded(sys.stdout), guarded(sys.stderr)
+            app(arguments, prog_name="neurohw")
     except NeurohwError as error:
         if "--debug" in sys.argv:
             raise
-        stderr.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        _complain(f"error: {error}")
         sys.exit(error.exit_status)
+    except OSError as error:  # of the system: a disk, a folder, rights
+        if "--debug" in sys.argv:
+            raise
+        _complain(f"error: {': '.join(str(said) for said in (error.filename, error.strerror or error) if said)}")
+        sys.exit(1)
     except Exception as error:
         if "--debug" in sys.argv:
             raise
-        stderr.print(f"error: {type(error).__name__}: {error}", style="red", markup=False, highlight=False)
-        stderr.print("This is a fault of neurohw's; --debug shows where it happened.")
+        _complain(f"error: {type(error).__name__}: {error}\n"
+                  "This is a fault of neurohw's; --debug shows where it happened.")  # fmt: skip
         sys.exit(1)
+    except SystemExit as ended:
+        if ended.code == 130:  # typer's own answer to Ctrl-C, which says nothing
+            _complain(str((ended.__context__ and ended.__context__.__cause__) or "") or "interrupted")
+        raise
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        sys.exit(130)
+
+
+@contextlib.contextmanager
+def _interrupts() -> Iterator[None]:
+    """Have SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt in a command, but where they are ignored (nohup, `&`)."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: handler for number in numbers if (handler := signal.getsignal(number)) != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, _terminated)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _complain(text: str) -> None:
+    with contextlib.suppress(OutputLost):
+        stderr.print(text, style="red", highlight=False, soft_wrap=True)
 
 
 def _terminated(signum: int, frame: FrameType | None) -> None:
+    for outer, _ in traceback.walk_stack(frame):
+        if outer.f_code.co_filename == "<frozen importlib._bootstrap>":  # half of torch is worse than none
+            leave(signum, frame)
     raise KeyboardInterrupt
 
 
@@ -131,8 +164,9 @@ def run(
             report=told,
         )
     except KeyboardInterrupt:
-        stderr.print("interrupted; the same command with --resume goes on from the last checkpoint", style="red")
-        raise typer.Exit(130) from None
+        raise KeyboardInterrupt(
+            "interrupted; the same command with --resume goes on from the last checkpoint"
+        ) from None
     folder = out or Path("runs") / f"{record.name}-{record.config_hash}-{record.seed}"
     stdout.print(f"{record.status}: {_summary(record.metrics)}", highlight=False)
     stdout.print(f"record: {folder / 'record.json'}", highlight=False, soft_wrap=True)
@@ -233,18 +267,18 @@ def _swept(loaded: Any, folder: Path, jobs: int, quiet: bool) -> list[Any]:
     points = list(loaded.points(writable_folder(folder)))
     records, failures = [], []
     try:
-        for done, (point, outcome) in enumerate(run_points(points, jobs, reporter(stdout, quiet)), 1):
-            if isinstance(outcome, Exception):
-                failures.append(outcome)
-                told = f"failed: {outcome}"
-            else:
-                records.append(outcome)
-                told = _summary(outcome.metrics)
-            if not quiet:
-                stdout.print(f"{done}/{len(points)} {point.folder.name}: {told}", highlight=False, soft_wrap=True)
+        with contextlib.closing(run_points(points, jobs, reporter(stdout, quiet))) as outcomes:
+            for done, (point, outcome) in enumerate(outcomes, 1):
+                if isinstance(outcome, Exception):
+                    failures.append(outcome)
+                    told = f"{'diverged' if isinstance(outcome, Diverged) else 'failed'}: {outcome}"
+                else:
+                    records.append(outcome)
+                    told = _summary(outcome.metrics)
+                if not quiet:
+                    stdout.print(f"{done}/{len(points)} {point.folder.name}: {told}", highlight=False, soft_wrap=True)
     except KeyboardInterrupt:
-        stderr.print("interrupted; the same command goes on with what is not finished", style="red")
-        raise typer.Exit(130) from None
+        raise KeyboardInterrupt("interrupted; the same command goes on with what is not finished") from None
     _print_warnings([f"{r.name}-{r.config_hash}-{r.seed}: {text}" for r in records for text in r.warnings])
     if failures:
         raise NeurohwError(f"{len(failures)} of {len(points)} points failed; the first: {failures[0]}")

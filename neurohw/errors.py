@@ -30,5 +30,9 @@ class Diverged(NeurohwError):
     """Learning has left the numbers: a weight, or a change asked of one, is not finite (exit status 1)."""
 
 
+class OutputLost(NeurohwError):
+    """What is printed can be written no more: its reader has gone, or the disk is full (exit status 1)."""
+
+
 class EnvironmentMismatch(NeurohwError):
     """An installed package does not fit the others, aihwkit and torch for instance (exit status 1)."""

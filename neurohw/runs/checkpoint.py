@@ -89,11 +89,13 @@ def save_checkpoint(
         "rules": [phase.rule.state_dict() for phase in phases],
         "streams": streams.state_dict() | order,
     }
-    with (
-        atomic(folder / CHECKPOINT) as temporary,
-        temporary.open("wb") as file,
-    ):  # by its name, torch hides why it fails
-        torch.save(content | {"sha256": _sha256(content)}, file)
+    with atomic(folder / CHECKPOINT) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(content | {"sha256": _sha256(content)}, file)
+        except RuntimeError as error:  # of the archive, which cannot be ended where the disk is full
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 class _Content(BaseModel):

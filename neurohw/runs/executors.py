@@ -8,14 +8,14 @@ import signal
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from types import FrameType
 
 import torch
 
-from neurohw.errors import NeurohwError
+from neurohw.errors import NeurohwError, OutputLost
 from neurohw.runs.progress import Reporter, Silent
 from neurohw.runs.record import RunRecord
 from neurohw.runs.run import run
@@ -29,7 +29,7 @@ _PROCESSES = multiprocessing.get_context("spawn")
 _LEFT_TO_PARENT = {signal.SIGINT, signal.SIGHUP}  # which a terminal sends to all of its processes
 
 
-def run_points(points: Sequence[Point], jobs: int, report: Reporter) -> Iterator[Outcome]:
+def run_points(points: Sequence[Point], jobs: int, report: Reporter) -> Generator[Outcome]:
     """Run the points and yield each with its record, or with the error that ended it; finished ones are only read.
 
     Args:
@@ -42,7 +42,7 @@ def run_points(points: Sequence[Point], jobs: int, report: Reporter) -> Iterator
     return _run_in_processes(points, jobs)
 
 
-def _run_in_processes(points: Sequence[Point], jobs: int) -> Iterator[Outcome]:
+def _run_in_processes(points: Sequence[Point], jobs: int) -> Generator[Outcome]:
     """Give each process a point after the other; one that is killed is replaced, and its point comes last again."""
     waiting, attempts = deque(points), Counter[str]()
     threads = max(1, (os.cpu_count() or 1) // jobs)
@@ -148,6 +148,8 @@ def _end_with_parent() -> None:
 def _outcome(point: Point, report: Reporter) -> RunRecord | Exception:
     try:
         return run(point.experiment, point.seed, point.folder, stop_after=point.stop_after, resume=True, report=report)
+    except OutputLost:  # nobody reads what the sweep says
+        raise
     except NeurohwError as error:
         return error
     except Exception as error:  # one failed point must not end the others

@@ -16,7 +16,7 @@ from neurohw.circuits.target import Decision, DecisionEvents
 from neurohw.clock import Clock
 from neurohw.config import Experiment, config_hash
 from neurohw.energy.table import EnergyTable
-from neurohw.errors import Diverged, InputError, NeurohwError
+from neurohw.errors import Diverged, InputError, NeurohwError, OutputLost
 from neurohw.runs.aging import evaluate_ages
 from neurohw.runs.build import build_circuit, build_network, build_plan, file_contents
 from neurohw.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -163,6 +163,10 @@ class _Session:
         except KeyboardInterrupt:
             self._write_end("stopped", "interrupted; --resume goes on from the last checkpoint")
             raise
+        except OutputLost as error:
+            message = f"{error}; --resume goes on from the last checkpoint"
+            self._write_end("stopped", message)
+            raise OutputLost(message) from None
         except Exception as error:
             self._write_end("failed", f"{type(error).__name__}: {error}")
             raise

@@ -1,0 +1,43 @@
+"""Standard output and standard error of a command: text that a terminal cannot show, readers that have gone."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from neurohw.errors import OutputLost
+
+
+def guarded(stream: TextIO) -> TextIO:
+    """Return a standard stream that writes `?` for what its encoding lacks, and says when it can write no more.
+
+    What fails (a reader that has gone, a full disk) raises OutputLost once; what is written later goes nowhere.
+    """
+    if type(stream) is not io.TextIOWrapper:  # a test's, or already guarded
+        return stream
+    stream.flush()
+    return _Guarded(stream)
+
+
+class _Guarded(io.TextIOWrapper):
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        super().__init__(stream.buffer, stream.encoding, "replace", line_buffering=stream.line_buffering)
+        self._replaced = stream  # which would close the buffer if it were forgotten
+
+    def write(self, text: str) -> int:
+        return int(self._tried(super().write, text))
+
+    def flush(self) -> None:
+        self._tried(super().flush)
+
+    def _tried(self, call: Callable[..., Any], *arguments: str) -> Any:
+        try:
+            return call(*arguments)
+        except OSError as error:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())  # also for what is still buffered
+            os.close(nowhere)
+            name = "standard error" if self.fileno() == 2 else "standard output"
+            raise OutputLost(f"{name}: cannot be written ({error.strerror or error})") from None
