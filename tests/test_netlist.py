@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ def golden_winners(key: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return np.array([np.isin(np.arange(MAIN.n), chosen) for chosen in GOLDEN[key]])
 
 
+@cache
 def golden_fit(k: tuple[int, ...] = (1, 4)) -> ResolutionFit:
     pairs = [pair for pair in GOLDEN["pairs"] if pair["k"] in k]
     return fit_resolution([golden_transfer(p) for p in pairs], [golden_times(p) for p in pairs], biased=True)
