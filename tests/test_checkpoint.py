@@ -169,6 +169,25 @@ def test_a_killed_process_goes_on_from_the_last_checkpoint_in_time(tmp_path: Pat
     assert_the_same_run(tmp_path / "killed", tmp_path / "whole")
 
 
+def test_a_run_that_goes_on_with_other_threads_or_code_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each change in the record, also after further ones; a run that goes on as it was begun says nothing."""
+    experiment = load_experiment("quickstart", {**SHORT, "training.epochs": 3})
+    assert run(experiment, 0, tmp_path, stop_after=1).warnings == []
+    threads = torch.get_num_threads()
+    for epochs, now in ((1, threads + 1), (2, threads)):
+        monkeypatch.setattr(torch, "get_num_threads", lambda now=now: now)
+        record = run(experiment, 0, tmp_path, stop_after=epochs + 1, resume=True)
+    assert [text.partition(": its last bits")[0] for text in record.warnings] == [
+        f"went on after epoch 1 with threads {threads + 1} (before: {threads})",
+        f"went on after epoch 2 with threads {threads} (before: {threads + 1})",
+    ]
+    run(experiment, 0, tmp_path / "code", stop_after=1)
+    monkeypatch.setattr(module, "git_revision", lambda: "another")
+    (said,) = run(experiment, 0, tmp_path / "code", resume=True).warnings
+    assert "commit another (before: " in said
+    assert "threads" not in said
+
+
 def test_without_need_an_epoch_writes_one_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = []
     original = module.save_checkpoint

@@ -44,6 +44,8 @@ class Progress:
         events: of the target circuit, in the epoch under way.
         ledger: state of the ledger when it was saved; empty before.
         ledger_curve: counts of training after each epoch.
+        versions: of what trains now: packages, commit, threads.
+        warnings: of what changed among them where the run went on.
     """
 
     homeostasis: Homeostasis
@@ -58,6 +60,8 @@ class Progress:
     order: Tensor | None = None
     events: DecisionEvents = field(default_factory=lambda: DecisionEvents(0, 0))
     ledger: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     ledger_curve: list[Counts] = field(default_factory=list)
 
 
@@ -84,6 +88,8 @@ def save_checkpoint(
         "events": list(astuple(progress.events)),
         "ledger": progress.ledger,
         "ledger_curve": progress.ledger_curve,
+        "versions": progress.versions,
+        "warnings": progress.warnings,
         "clock_seconds": network.clock.seconds,
         "network": network.state_dict(),
         "rules": [phase.rule.state_dict() for phase in phases],
@@ -117,6 +123,8 @@ class _Content(BaseModel):
     events: Annotated[list[Whole], Field(min_length=2, max_length=5)] = [0, 0]
     ledger: dict[str, Any] = {}
     ledger_curve: list[Counts] = []
+    versions: dict[str, Text] = {}
+    warnings: list[Text] = []
     clock_seconds: Amount
     network: dict[str, Tensor]
     rules: list[dict[str, Tensor]]
@@ -178,7 +186,7 @@ def _restored(content: _Content, network: Network, phases: list[Phase], streams:
         phase.rule.load_state_dict(state)
     streams.load_state_dict(content.streams)
     kept = ("done", "round", "curve", "train_seconds", "images", "metrics", "batches", "epoch_seconds",
-            "ledger", "ledger_curve")  # fmt: skip
+            "ledger", "ledger_curve", "versions", "warnings")  # fmt: skip
     homeostasis, events = Homeostasis(content.threshold, content.activity), DecisionEvents(*content.events)
     return Progress(homeostasis, events=events, **{key: getattr(content, key) for key in kept})
 

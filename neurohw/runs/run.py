@@ -31,7 +31,7 @@ from neurohw.runs.metering import metered
 from neurohw.runs.progress import Reporter, Silent
 from neurohw.runs.record import RunRecord, Status, git_revision, versions, write_curve
 from neurohw.runs.task import Task, build_task
-from neurohw.runs.warnings import accuracies_near_chance, clipped_weights
+from neurohw.runs.warnings import accuracies_near_chance, clipped_weights, other_versions
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
 from neurohw.training.phases import Epoch
@@ -119,7 +119,8 @@ class _Session:
         self.progress = Progress(self.circuit.initial())
         self.epoch: Epoch | None = None  # in progress, or the last one that this session trained
         self.signals = HeldSignals()
-        git_revision()  # now, before the code changes on disk
+        self.versions = versions() | {"device": str(streams.device), "threads": str(torch.get_num_threads())}
+        self.git = git_revision()  # now, before the code changes on disk
 
     def go(self, folder: RunFolder, resume: bool, stop_after: int | None) -> RunRecord:
         self.folder = folder
@@ -129,6 +130,9 @@ class _Session:
             self.counted = restored is None or bool(restored.ledger)
             if restored is not None and restored.ledger:
                 self.metered.ledger.load_state_dict(restored.ledger)
+        now = self.versions | {"commit": self.git or "unknown"}
+        self.progress.warnings += other_versions(self.progress.versions, now, self.progress.round)
+        self.progress.versions = now
         folder.make_ready()
         with contextlib.closing(self.report):
             self._learn(min(stop_after or self.experiment.training.epochs, self.experiment.training.epochs))
@@ -303,11 +307,11 @@ class _Session:
             config=self.experiment.canonical(),
             config_hash=self.digest,
             seed=self.seed,
-            versions=versions() | {"device": str(self.streams.device), "threads": str(torch.get_num_threads())},
-            git=git_revision(),
+            versions=self.versions,
+            git=self.git,
             status=status,
             message=message and message[:MESSAGE],
-            warnings=self.warnings + accuracies_near_chance(progress.metrics, self.task.chance),
+            warnings=self.warnings + progress.warnings + accuracies_near_chance(progress.metrics, self.task.chance),
             metrics=progress.metrics,
             chance=self.task.chance,
             timing={

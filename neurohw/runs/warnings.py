@@ -1,4 +1,4 @@
-"""What a run warns of itself: weights that its devices cannot hold, accuracies that guessing reaches too."""
+"""What a run warns of itself: weights its devices cannot hold, accuracies that guessing reaches, a change midway."""
 
 from __future__ import annotations
 
@@ -19,6 +19,21 @@ def clipped_weights(network: Network) -> list[str]:
         "and were clipped; a larger hardware.weight_range or a smaller network.init_gain keeps them"
         for i, layer in enumerate(network.layers)
         if layer.array.clipped >= _LEAST_CLIPPED
+    ]
+
+
+def other_versions(before: dict[str, str], now: dict[str, str], epochs: int) -> list[str]:
+    """Return a warning where a run goes on with other threads, packages or code than it was begun with.
+
+    Args:
+        before, now: name -> version, commit or number of threads; nothing is said of names that `before` lacks.
+        epochs: that are done.
+    """
+    changed = [f"{name} {now.get(name)} (before: {value})" for name, value in before.items() if now.get(name) != value]
+    if not changed:
+        return []
+    return [
+        f"went on after epoch {epochs} with {', '.join(changed)}: its last bits are not those of a run in one piece"
     ]
 
 
