@@ -468,14 +468,29 @@ def test_no_records_are_refused() -> None:
 
 
 def test_only_failures_make_a_page_that_says_so(study: list[RunRecord], tmp_path: Path) -> None:
-    for name in ("accuracy.svg", "accuracy.png", "curves.svg"):
-        (tmp_path / name).touch()  # of an earlier report
+    write_report(study, tmp_path)
+    assert (tmp_path / "accuracy.png").is_file()
     page = parsed(write_report([study[-1]], tmp_path))
     assert "No run produced a result" in page.text
     assert "became <script>NaN</script>" in page.text
     assert {path.name for path in tmp_path.iterdir()} == {
         "index.html", "report.md", "data.csv", "curves.csv", ARCHIVE,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["data.csv", "pareto.png", "energy.csv", "index.html"])
+def test_what_no_report_wrote_is_neither_replaced_nor_removed(
+    name: str, study: list[RunRecord], tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError, match=rf"holds {name}, but no {ARCHIVE}"):
+        write_report(study, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
+    (tmp_path / name).unlink()
+    (tmp_path / "notes.csv").write_text("mine")
+    write_report(study, tmp_path)
+    assert (tmp_path / "notes.csv").read_text() == "mine"
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused(study: list[RunRecord], tmp_path: Path) -> None:

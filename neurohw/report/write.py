@@ -36,6 +36,8 @@ MOST_PANELS = 16  # in the figure of sensitivities, and lines in one of its pane
 MOST_LINES = 12
 _FIGURES = {"sensitivity", "accuracy", "curves", *ENERGY_FIGURES}
 _PICTURES = _FIGURES - {"curves"}  # also as PNG
+_TEXTS = {PAGE, "report.md", "data.csv", "curves.csv", "sensitivity.csv", "energy.csv"}
+_WRITES = _TEXTS | {f"{name}.svg" for name in _FIGURES} | {f"{name}.png" for name in _PICTURES}
 _THEMED = {figures.INK: "currentColor", figures.PAPER: "var(--paper)", figures.GRID: "var(--grid)"}
 
 
@@ -55,24 +57,33 @@ def write_report(
         left_out: what is wrong with records that could not be read; the page says so.
 
     Raises:
-        InputError: there are no records, or the folder cannot be written to.
+        InputError: there are no records, the folder cannot be written to, or it holds files that no report wrote.
     """
     if not records:
         raise InputError("report: got no records; allowed: at least one folder that `neurohw run` or `sweep` wrote")
     folder = writable_folder(Path(folder))
+    _check_whose(folder)
     records = sorted(records, key=lambda r: (r.name, r.config_hash, r.status, epochs_done(r), r.seed))
     said = content(records, title, left_out)
     with figures.style():
         of_energy = list(energy_figures(said.energies))
+    write_archive(records, folder)  # first: from here on the folder is a report's
     drawn = _draw(said, of_energy, folder)
     _write_frames(records, said, folder)
-    write_archive(records, folder)
     environment = _environment()
     inline = {name: Markup(inlined(svg)) for name, svg in drawn.items()}
     more = {"report": said, "of_energy": of_energy}
     write_text(folder / "report.md", environment.get_template("report.md.j2").render(figures=list(drawn), **more))
     write_text(folder / PAGE, environment.get_template("report.html.j2").render(figures=inline, **more))
     return folder / PAGE
+
+
+def _check_whose(folder: Path) -> None:
+    """Refuse to replace or remove what is not a report's: reports leave their records beside what they write."""
+    theirs = sorted(name for name in _WRITES if (folder / name).exists())
+    if theirs and not (folder / ARCHIVE).is_file():
+        raise InputError(f"--out {folder}: holds {', '.join(theirs)}, but no {ARCHIVE}, which each report has; name "
+                         "another folder, or remove them")  # fmt: skip
 
 
 def inlined(svg: str) -> str:
