@@ -54,6 +54,14 @@ def test_each_configuration_stands_there_once_and_the_file_is_small(runs: Path, 
     assert (tmp_path / ARCHIVE).stat().st_size < raw / 4
 
 
+def test_a_configuration_that_shares_its_hash_but_not_all_keys_is_kept(runs: Path, tmp_path: Path) -> None:
+    """The hash leaves out the number of runs that is meant."""
+    first, *others = find_records([runs])
+    more = first.model_copy(update={"config": first.config | {"runs": 77}, "seed": 5})
+    write_archive([first, more, *others], tmp_path)
+    assert [record.config["runs"] for record in read_archive(tmp_path / ARCHIVE)][:2] == [first.config["runs"], 77]
+
+
 def test_a_report_cannot_tell_the_file_from_the_folders(runs: Path, tmp_path: Path) -> None:
     write_report(find_records([runs]), tmp_path / "first", "A title")
     write_report(find_records([tmp_path / "first"]), tmp_path / "second", "A title")

@@ -539,6 +539,19 @@ def test_low_accuracies_show_chance_on_an_axis_from_zero() -> None:
     assert "chance" in [text.get_text() for text in ax.texts]
 
 
+def test_svg_places_are_right_to_a_hundredth_of_a_point() -> None:
+    figure = Figure(figsize=(5, 5), dpi=72)
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(0, 360), ylim=(0, 360))
+    ax.plot([12.3456, 87.654], [200.5551, 300.1234])
+    text = figures.as_svg(figure)
+    (path,) = re.findall(r'd="(M 12\.[^"]*)"', text)
+    assert [float(word) for word in path.split() if word not in "ML"] == pytest.approx(
+        [12.3456, 360 - 200.5551, 87.654, 360 - 300.1234], abs=0.0051
+    )
+    assert not re.search(r"\d\.\d{3}", text)
+
+
 def test_every_seed_is_a_dot_and_stopped_runs_are_hollow() -> None:
     ax, points = drawn(seeds([0.93, 0.95, 0.97]) + seeds([0.5], DEVICE, status="stopped", epochs=1))
     dots = [sorted(line.get_xdata()) for line in ax.lines if line.get_markersize() < 3]
