@@ -6,6 +6,8 @@ Everything is seeded, so a test that passes once passes always on the same kind 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -74,12 +76,14 @@ class _Remedy(SynapseArrayConformance):
     program_tolerance = 0.2
     updates = 40
     law: type = SoftBounds
+    parameters: Mapping[str, Any] = MappingProxyType({})
 
     @pytest.fixture
     def make_array(self) -> MakeArray:
         return lambda weights: AnalogArray(
-            weights, population(self.law, step=0.0005), self.remedy, read_path=PERFECT, generator=seeded()
-        )
+            weights, population(self.law, step=0.0005), self.remedy, read_path=PERFECT, generator=seeded(),
+            remedy_parameters=self.parameters,
+        )  # fmt: skip
 
 
 class TestSeveralCells(_Remedy):
@@ -122,21 +126,31 @@ class TestMixedPrecision(_Remedy):
 
 
 class TestTikiTaka(_Remedy):
-    """The transfers lag and leak, so that the gain is loose."""
+    """The product of each update is read once in 20 updates, 3 times on average in 120, at the fast array's 0.01."""
 
-    remedy = "tiki-taka-v2"
+    remedy = "tiki-taka"
+    parameters: Mapping[str, Any] = MappingProxyType({"fast_rate": 0.01})
     can_increment = False
-    update_gain = (0.1, 30.0)
+    update_gain = (0.015, 0.045)
     updates = 120
     empty_updates_are_free = False
 
 
-class TestChoppedTikiTaka(TestTikiTaka):
+class TestTikiTakaVersionTwo(TestTikiTaka):
+    """Each column is read 12 times, and a cell gets a pulse of 0.0005 a read at most: 0.006, where 0.2 is asked for."""
+
+    remedy = "tiki-taka-v2"
+    update_gain = (0.01, 0.1)
+    parameters: Mapping[str, Any] = MappingProxyType({"memory": 60.0})
+
+
+class TestChoppedTikiTaka(TestTikiTakaVersionTwo):
     remedy = "chopped-tiki-taka"
 
 
-class TestAgad(TestTikiTaka):
+class TestAgad(TestTikiTakaVersionTwo):
     remedy = "agad"
+    parameters: Mapping[str, Any] = MappingProxyType({"memory": 60.0, "chop": 0.5})
 
 
 @pytest.mark.parametrize("remedy", ["none", "differential"])

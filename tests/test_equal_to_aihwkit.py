@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy.stats import binom, chi2, ks_2samp, ttest_1samp
+from scipy.stats import binom, chi2, ks_2samp, ttest_1samp, ttest_ind
 from torch import Tensor
 
+from neurohw.bench.transfers import regression
 from neurohw.crossbar.aihwkit_array import AihwkitArray
 from neurohw.crossbar.aihwkit_config import build_rpu_config
 from neurohw.crossbar.aihwkit_device import from_aihwkit
@@ -518,3 +519,25 @@ def test_pcm_has_the_published_noise_at_every_conductance() -> None:
         assert a.std().item() == pytest.approx(b.std().item(), rel=0.12), share  # ours a sum of signs, cut at 0 too
         assert a.mean().item() == pytest.approx(b.mean().item(), abs=0.12 * b.std().item()), share
     assert (ours.std(1)[3].item(), ours.std(1)[7].item()) == pytest.approx((0.313, 0.070), rel=0.06)
+
+
+# learning through transfers
+
+CHOPPED: dict[str, tuple[int, dict[str, Any], dict[str, Any]]] = {  # batches; ours; aihwkit's: AGAD waits less
+    "tiki-taka": (60, {}, {}),
+    "tiki-taka-v2": (60, {}, {}),
+    "chopped-tiki-taka": (60, {"chop": 0.1}, {"in_chop_prob": 0.1}),
+    "agad": (60, {"chop": 0.1}, {"in_chop_prob": 0.1}),
+}
+
+
+@pytest.mark.parametrize("remedy", CHOPPED)
+def test_transfers_learn_as_aihwkits_do(remedy: str) -> None:
+    """Errors of 120 regressions on 6 inputs, each a row of devices; `neurohw bench transfers` has whole curves."""
+    batches, ours, theirs = CHOPPED[remedy]
+    errors = [
+        regression(backend, remedy, "reram_es", 3, batches, batch=8, shape=(120, 6), every=5, rate=1.0, **options)
+        for backend, options in (("analog", {"remedy_parameters": ours}), ("aihwkit", {"remedy_overrides": theirs}))
+    ]
+    by_row = [found.view(120, 6, -1)[..., 6:].square().mean(1).sqrt().mean(1) for found in errors]
+    assert ttest_ind(*by_row, equal_var=False).pvalue > LEAST_P

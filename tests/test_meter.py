@@ -381,7 +381,7 @@ def test_our_count_of_aihwkits_pulses_is_the_analog_engines() -> None:
 
 def test_a_transfer_remedy_reads_its_hidden_array(monkeypatch: pytest.MonkeyPatch) -> None:
     """Columns are read one by one, and written into the other array one by one, each as long as its longest train."""
-    plain = analog(torch.zeros(30, 20), remedy="tiki-taka-v2", remedy_parameters={"every": 2, "columns": 3})
+    plain = analog(torch.zeros(30, 20), remedy="tiki-taka-v2", remedy_parameters={"every": 2, "zero_shift": True})
     given: list[Tensor] = []
     slow: Any = plain.cells.slow  # type: ignore[attr-defined]
     pulse = slow.pulse
@@ -403,8 +403,8 @@ def test_a_transfer_remedy_reads_its_hidden_array(monkeypatch: pytest.MonkeyPatc
             parallel.update(products(i), 0.1)
     counts = ledger.counts()
     events, fast = counts["W1"]["update"], parallel_ledger.counts()["W1"]["inference"]
-    columns = 3 * len(given)
-    assert len(given) >= 10
+    columns = 20 * 16 // 2  # of 16 samples an update; each has one batch of 8 a term
+    assert len(given) == 20
     assert events["reads"] == columns
     assert (events["dac_conversions"], events["adc_conversions"]) == (columns, columns * 30)  # a line selects a column
     assert counts["digital"]["update"]["optimizer_words"] == columns * 30 * 2

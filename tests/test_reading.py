@@ -222,7 +222,7 @@ DEVICES = {
     "significances 4, 2, 1": ("several-cells", {"devices": 3, "base": 2.0}, 2, math.sqrt(16 + 4 + 1) / 7),
     "mixed-precision on a reference": ("mixed-precision", {"zero_shift": True}, 2, math.sqrt(2)),
     "mixed-precision on a pair": ("mixed-precision", {}, 1, math.sqrt(2)),
-    "tiki-taka-v2": ("tiki-taka-v2", {}, 2, math.sqrt(2)),
+    "tiki-taka-v2 on references": ("tiki-taka-v2", {"zero_shift": True}, 2, math.sqrt(2)),
     "agad": ("agad", {}, 2, 1.0),
 }
 
@@ -278,7 +278,7 @@ def test_relative_noise_is_that_of_every_device_and_its_reference() -> None:
 
 def test_transfers_read_the_hidden_devices_with_their_noise() -> None:
     """Constant noise of two devices and noise relative to their conductances."""
-    array = unit_cells("tiki-taka-v2", quiet(weight_noise=0.05, relative_noise=0.02))
+    array = unit_cells("tiki-taka-v2 on references", quiet(weight_noise=0.05, relative_noise=0.02))
     fast = array.cells.fast  # type: ignore[attr-defined]
     found = array._read_columns(fast, torch.eye(N_IN)[3].expand(READS, -1).contiguous()).std(0)
     pair = torch.stack(list(fast.conductances().values()))[:, :, 3]

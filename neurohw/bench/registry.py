@@ -41,6 +41,12 @@ def _batches() -> Rows:
     return batches()
 
 
+def _transfers() -> Rows:
+    from neurohw.bench.transfers import transfers
+
+    return transfers()
+
+
 def _wires() -> Rows:
     from neurohw.bench.wires import wires
 
@@ -112,6 +118,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], Rows]]] = {
     "arrays": ("what our code adds to aihwkit's bare tile calls", _arrays),
     "analog": ("the analog engine against aihwkit, the bare product and ideal arrays", _analog),
     "batches": ("a batch written at once against its samples one by one, law by law and device by device", _batches),
+    "transfers": ("learning curves of Tiki-Taka, its kin and one-sided pairs on both engines", _transfers),
     "wires": ("the solver of IR drop: time, Kirchhoff's residual, and the fast approximation's error", _wires),
     "erasure": ("what balanced updates leave of the weights of every device, by contrast", _erasure),
     "nudging": ("noise of EP's contrast against nudging strength and read noise", _nudging),

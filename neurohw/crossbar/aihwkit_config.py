@@ -56,11 +56,6 @@ class Cell:
     read: Callable[[], Any]
     pulses: Callable[..., Any]
 
-    @property
-    def fast_rate(self) -> float:
-        """Share of a full pulse train that a typical product gives the fast array, as in aihwkit's presets."""
-        return 0.5 if self.name.startswith("reram") else 0.1
-
 
 @dataclasses.dataclass(frozen=True)
 class Remedy:
@@ -96,7 +91,7 @@ def _reference_cell(cell: Cell) -> Any:
 def _one_sided(cell: Cell) -> Any:
     return aihwkit_api().compounds.OneSidedUnitCell(
         unit_cell_devices=[cell.device(), cell.device()],
-        refresh_every=1,
+        refresh_every=100,
         units_in_mbatch=True,
         refresh_forward=cell.read(),
         refresh_update=cell.pulses(),
@@ -119,9 +114,10 @@ def _buffered(compound: str, cell: Cell, **fields: Any) -> Any:
         transfer_forward=cell.read(),
         transfer_update=one_pulse,
         units_in_mbatch=False,
-        fast_lr=cell.fast_rate,
+        fast_lr=0.5,
         auto_scale=True,
         auto_granularity=1000.0,
+        correct_gradient_magnitudes=True,  # a learning rate means the same however products and rate share their size
         **fields,
     )
 
@@ -151,7 +147,7 @@ _REMEDIES = (
     ),
     Remedy("reference-cell", "device less a fixed reference at its symmetry point", _reference_cell, noise_power=2.0),
     Remedy(
-        "one-sided", "a pair that is only potentiated, reset and rewritten when both saturate", _one_sided,
+        "one-sided", "a pair that is only potentiated, reset when both saturate, rewritten open-loop", _one_sided,
         noise_power=2.0,
     ),
     Remedy("tiki-taka", "a fast array, transferred column by column (Gokmen & Haensch 2020)", _tiki_taka, 1.0, True),

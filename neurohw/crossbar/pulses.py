@@ -167,10 +167,7 @@ def _row_order(post: Tensor, share: float | None, generator: torch.Generator) ->
 def _chances(x_max: Tensor, d_max: Tensor, gain: float, scheme: PulseScheme) -> tuple[Tensor, Tensor, Tensor]:
     """Return the length of each sample's train, and both sides' chances of a pulse per unit of |x| and |d|, [B]."""
     pulses = gain * x_max * d_max  # of the sample's largest product, k
-    if scheme.update_bl_management:
-        slots = pulses.ceil().clamp_(max=scheme.length)
-    else:
-        slots = torch.full_like(pulses, float(scheme.length)).mul_(pulses > 0)
+    slots = train_slots(pulses, scheme)
     if scheme.update_management or scheme.update_bl_management:
         per_slot = pulses / slots.clamp(min=1)
         of_x = per_slot.sqrt().clamp_(max=1.0)
@@ -178,6 +175,13 @@ def _chances(x_max: Tensor, d_max: Tensor, gain: float, scheme: PulseScheme) -> 
         return slots, of_x.div_(x_max.clamp(min=1e-30)), d_chance
     chance = (gain / slots.clamp(min=1)).sqrt_()
     return slots, chance, chance
+
+
+def train_slots(pulses: Tensor, scheme: PulseScheme) -> Tensor:
+    """Return the length of each sample's train, whose largest product is worth so many pulses, [B]."""
+    if scheme.update_bl_management:
+        return pulses.ceil().clamp_(max=scheme.length)
+    return torch.full_like(pulses, float(scheme.length)).mul_(pulses > 0)
 
 
 def _length_and_rounds(

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from neurohw.crossbar.pairs import DifferentialPair, OneSidedPair
 from neurohw.crossbar.reference import References
-from neurohw.crossbar.summed_cells import MixedPrecision, ReadColumns, Transfer
+from neurohw.crossbar.summed_cells import MixedPrecision
+from neurohw.crossbar.transfer import BufferedTransfer, DynamicTransfer, ReadColumns, TikiTaka, Transfer
 from neurohw.crossbar.unit_cells import (
     NewBank,
     SeveralDevices,
@@ -120,15 +121,29 @@ def _mixed_precision(parts: Parts, zero_shift: bool) -> UnitCell:
     return MixedPrecision(inner, parts.weights, parts.generator)
 
 
-def _transfer(parts: Parts, zero_shift: bool, **options: Any) -> UnitCell:
-    make = _zero_shifted if zero_shift else _device
-    fast, slow = make(parts, torch.zeros_like(parts.weights)), make(parts, parts.weights)
-    return Transfer(fast, slow, parts.read_columns, parts.generator, **options)
+def _transfer(kind: Callable[..., Transfer]) -> Callable[..., UnitCell]:
+    def build(parts: Parts, zero_shift: bool, **options: Any) -> UnitCell:
+        _refuse_outside(options, "chop", 1.0, least_excluded=kind is DynamicTransfer)
+        _refuse_outside(options, "memory", math.inf, least_excluded=True)
+        make = _zero_shifted if zero_shift else _device
+        fast, slow = make(parts, torch.zeros_like(parts.weights)), make(parts, parts.weights)
+        return kind(fast, slow, parts.read_columns, parts.generator, **options)
+
+    return build
+
+
+def _refuse_outside(options: Mapping[str, Any], key: str, most: float, least_excluded: bool) -> None:
+    value = options.get(key)
+    if value is not None and (value > most or (least_excluded and value == 0)):
+        least = "above 0" if least_excluded else "of at least 0"
+        raise InputError(
+            f"{key}: got {value!r}; allowed: numbers {least}" + ("" if most == math.inf else f", up to {most:g}")
+        )
 
 
 _ONE_SIDED: dict[str, Any] = {"refresh_every": 100, "refresh_at": 0.75, "refresh_both": 0.25}
 _SEVERAL: dict[str, Any] = {"devices": 4, "base": 1.0, "carry_every": 1000}
-_TRANSFER: dict[str, Any] = {"fast_rate": 0.5, "every": 1, "columns": 0, "zero_shift": True}
+_TRANSFER: dict[str, Any] = {"fast_rate": 0.5, "every": 1, "memory": 1000.0, "zero_shift": False}
 _REMEDIES = (
     AnalogRemedy("none", "one device a weight, pulsed in situ", _single, {}),
     AnalogRemedy("several-cells", "devices averaged, or of falling significance", _several, _SEVERAL),
@@ -137,19 +152,24 @@ _REMEDIES = (
         "differential", "a pair, both moved by each write in opposite directions", _differential, {}, paired=True,
     ),
     AnalogRemedy(
-        "one-sided", "a pair that is only potentiated, with refresh", _one_sided, _ONE_SIDED, True, paired=True,
+        "one-sided", "a pair that is only potentiated, with a verified refresh", _one_sided, _ONE_SIDED, True,
+        paired=True,
     ),
     AnalogRemedy(
-        "tiki-taka-v2", "a fast array, transferred through a digital sum (Gokmen 2021)", _transfer,
-        {**_TRANSFER, "chop": 0.0, "dynamic": False}, transfers=True,
+        "tiki-taka", "a fast array, written column by column into the weight (Gokmen & Haensch 2020)",
+        _transfer(TikiTaka), {"fast_rate": 1.0, "every": 1, "zero_shift": False}, transfers=True,
     ),
     AnalogRemedy(
-        "chopped-tiki-taka", "v2 with random sign flips (Rasch et al. 2023)", _transfer,
-        {**_TRANSFER, "chop": 0.1, "dynamic": False}, transfers=True,
+        "tiki-taka-v2", "a fast array, transferred through a digital sum (Gokmen 2021)", _transfer(BufferedTransfer),
+        _TRANSFER, transfers=True,
     ),
     AnalogRemedy(
-        "agad", "chopped, with a dynamic reference (Rasch et al. 2023)", _transfer,
-        {**_TRANSFER, "zero_shift": False, "chop": 0.1, "dynamic": True}, transfers=True,
+        "chopped-tiki-taka", "v2 with random sign flips (Rasch et al. 2023)", _transfer(BufferedTransfer),
+        {**_TRANSFER, "chop": 0.01}, transfers=True,
+    ),
+    AnalogRemedy(
+        "agad", "chopped, with a dynamic reference (Rasch et al. 2023)", _transfer(DynamicTransfer),
+        {**_TRANSFER, "chop": 0.02, "tail": 5.0}, transfers=True,
     ),
     AnalogRemedy(
         "mixed-precision", "products summed digitally, whole steps pulsed (Nandakumar 2020)", _mixed_precision,

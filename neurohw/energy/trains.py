@@ -30,6 +30,7 @@ class Trains:
             written one by one).
         crossbars: crossbars of devices that get the same trains.
         fast_rate: share of a train that a typical sample fills, where products go to a fast array; None: no such.
+        fast_gain: gain of products that go to a fast array, of any learning rate; None: that of the learning rate.
         words: words of digital memory that an update reads and writes per cell and term.
         increment_words: likewise of a digitally computed change that is verified, for what is not written yet.
         pair: a weight is a pair of devices, and pulses of both polarities potentiate, each its own.
@@ -43,6 +44,7 @@ class Trains:
     kind: str = "parallel"
     crossbars: int = 1
     fast_rate: float | None = None
+    fast_gain: float | None = None
     words: int = 0
     increment_words: int = 0
     pair: bool = False

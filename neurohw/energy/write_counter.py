@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import torch
@@ -46,6 +47,8 @@ class WriteCounter:
         """
         trains = self._trains
         gain = 0.0 if trains is None else rate * products.scale * trains.gain / trains.output_scale
+        if trains is not None and trains.fast_gain is not None:
+            gain = math.copysign(trains.fast_gain, gain)
         if trains is None or trains.kind == "parallel":
             self._count("outer_products", products.batch * len(products.terms))
         if trains is None or gain == 0.0:

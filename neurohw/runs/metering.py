@@ -203,6 +203,7 @@ def _trains(experiment: Experiment, array: Any) -> Trains | None:
     cells = getattr(array, "grid", [[array]])[0][0].cells
     options = {**ANALOG_REMEDIES[remedy].parameters, **section.remedy_parameters}
     summed = remedy == "mixed-precision"
+    directly = remedy == "tiki-taka"
     several = remedy == "several-cells" and options["base"] == 1.0
     return Trains(
         granularity=cells.fast.granularity if ANALOG_REMEDIES[remedy].transfers else cells.granularity,
@@ -210,7 +211,8 @@ def _trains(experiment: Experiment, array: Any) -> Trains | None:
         length=section.pulse_length,
         kind="serial" if summed or section.pulse_kind == "deterministic" else "parallel",
         crossbars=int(options["devices"]) if several else 2 if remedy == "differential" else 1,
-        fast_rate=options.get("fast_rate"),
+        fast_rate=None if directly else options.get("fast_rate"),
+        fast_gain=(options["fast_rate"] or None) if directly else None,
         words=2 if summed else 0,
         increment_words=2 if section.increments == "verified" else 0,
         pair=remedy == "one-sided" or device.sided == 1,
