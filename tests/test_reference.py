@@ -318,7 +318,10 @@ def test_a_reference_is_counted() -> None:
         ({"reference": "wire"}, "reference: got 'wire'; allowed: "),
         ({"reference": "offset", "remedy": "differential"}, "each device of a pair is the other's"),
         ({"reference": "offset", "remedy": "reference-cell"}, "zero-shifting subtracts a device"),
-        ({"reference": "column", "remedy": "agad", "remedy_parameters": {"zero_shift": True}}, "zero-shifting subtracts a device"),
+        (
+            {"reference": "column", "remedy": "agad", "remedy_parameters": {"zero_shift": True}},
+            "zero-shifting subtracts",
+        ),
         ({"reference": "none", "wire_resistance": 1.0}, "reference: got 'none' on lines with resistance"),
     ],
     ids=["unknown", "a pair's", "zero-shifting", "transfers", "none on wires"],
