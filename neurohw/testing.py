@@ -37,7 +37,8 @@ class SynapseArrayConformance:
         update_gain: (least, most) projection of the written change on the asked one, over `updates` calls.
         updates: how many calls of `update` are averaged.
         update_size: largest |dW| that a call asks for.
-        program_tolerance: largest root-mean-square distance to the target after `program`, relative to the target's.
+        program_tolerance: largest root-mean-square distance to the target after `program`, and to the initial weights
+            at the start, relative to theirs.
         replays: its draws can be seeded (aihwkit's cannot).
         empty_updates_are_free: products of zeros write nothing (an array that transfers with each update does).
     """
@@ -84,6 +85,11 @@ class SynapseArrayConformance:
         assert isinstance(array.exact_writes, bool)
         assert array.snapshot().shape == self.shape
         assert array.snapshot().dtype == self.dtype
+
+    def test_it_starts_with_the_weights_it_is_given(self, array: SynapseArray, weights: Tensor) -> None:
+        """As closely as it programs them: few cells cannot hold their weight, or are written with noise."""
+        left = (array.snapshot() - weights).square().mean().sqrt()
+        assert left <= self.program_tolerance * weights.square().mean().sqrt()
 
     @pytest.mark.parametrize("batch", [1, 3])
     def test_reads_have_shape_and_dtype(self, array: SynapseArray, batch: int) -> None:

@@ -14,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from sklearn.utils import resample
 
 from neurohw.data import (
     Dataset,
@@ -31,6 +32,9 @@ from neurohw.data import (
     summary,
 )
 from neurohw.errors import DataError, InputError
+from neurohw.loading import load_experiment
+from neurohw.runs.task import build_task
+from neurohw.seeding import Streams
 
 with_real_data = pytest.mark.skipif("NEUROHW_DATA" not in os.environ, reason="NEUROHW_DATA is not set")
 
@@ -369,3 +373,17 @@ def test_complement_is_all_the_rest(n: int, data: st.DataObject) -> None:
     chosen = data.draw(st.sets(st.integers(0, n - 1)))
     rest = complement(n, torch.tensor(sorted(chosen), dtype=torch.int64))
     assert rest.tolist() == sorted(set(range(n)) - chosen)
+
+
+def test_what_is_held_out_is_the_published_codes_seed() -> None:
+    """Seed 34, whatever the run's: drawn here by scikit-learn itself."""
+    labels = load_dataset("digits").train_labels.numpy()
+    generator = np.random.RandomState(np.random.PCG64(34))
+    held_out = resample(
+        np.arange(len(labels)), replace=False, n_samples=round(0.2 * len(labels)), stratify=labels,
+        random_state=generator,
+    )  # fmt: skip
+    task = build_task(
+        load_experiment("quickstart", {"data": {"evaluate_on": "validation", "validation_fraction": 0.2}}), Streams(7)
+    )
+    assert task.test.labels.tolist() == labels[np.sort(held_out)].tolist()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import tomli_w
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from neurohw.circuits.library import load_circuit
@@ -49,6 +49,8 @@ def test_an_accepted_name_is_one_part_of_a_path_and_no_option(text: str) -> None
 
 
 @given(st.one_of(ANY, st.text("0123456789abcdefABCDEF\n", min_size=10, max_size=14)))
+@example("0123456789a")
+@example("0123456789abc")
 def test_an_accepted_hash_is_twelve_lower_case_digits(text: str) -> None:
     fits = len(text) == 12 and set(text) <= set("0123456789abcdef")
     try:
