@@ -18,6 +18,7 @@ from neurohw.devices.fit_retention import fit_drift
 from neurohw.devices.laws import ConstantStep
 from neurohw.devices.measurements import RetentionCurves
 from neurohw.devices.retention import Retention
+from neurohw.errors import InputError
 
 CERTAIN: dict[str, Any] = {
     "step_dtod": 0.0, "step_ctoc": 0.0, "asymmetry_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0,
@@ -225,13 +226,42 @@ def test_compensation_per_column_removes_a_factor_per_column() -> None:
     assert (found["global"] - WEIGHTS).abs().max() > 0.05
 
 
-def test_a_write_ends_the_time_that_is_compensated() -> None:
-    array = array_of(WEIGHTS, compensation="global", drift_nu=0.1)
-    array.elapse(1000.0)
-    pulse_cell(array, 0, 0, 10)
-    drifted = WEIGHTS * 1000.0**-0.1
-    drifted[0, 0] += 0.010
-    torch.testing.assert_close(array.snapshot(), drifted)
+@pytest.mark.parametrize("compensation", ["global", "per-column"])
+@pytest.mark.parametrize("way", ["update", "increment", "nothing"])
+def test_a_write_moves_the_weight_as_asked_and_keeps_the_factor(compensation: str, way: str) -> None:
+    """1000^0.1 is 2: 10 steps of W are 5 pulses. The digital factor of the cells that were not written stays."""
+    array = array_of(WEIGHTS, compensation=compensation, drift_nu=0.1)
+    array.elapse(1024.0)
+    wanted = torch.zeros_like(WEIGHTS)
+    wanted[0, 0] = 0.0 if way == "nothing" else 0.010
+    if way == "increment":
+        writes = array.increment(wanted)
+    else:
+        one = Product(torch.eye(10)[:1] * wanted[0, 0], torch.eye(12)[:1])
+        writes = array.update(OuterProducts((one,), 1.0), 1.0)
+    assert writes.pulses_up == (0 if way == "nothing" else 5)
+    torch.testing.assert_close(array.snapshot(), WEIGHTS + wanted)
+    level = array.snapshot().abs().mean(1)
+    for _ in range(2):
+        array.elapse(3000.0)
+        found = array.snapshot().abs().mean(1)
+        torch.testing.assert_close(found if compensation == "per-column" else found.mean(),
+                                   level if compensation == "per-column" else level.mean())  # fmt: skip
+    array.program(WEIGHTS)
+    assert (array.snapshot() - WEIGHTS).abs().max() < 0.001
+
+
+@pytest.mark.parametrize("compensation", ["global", "per-column"])
+def test_what_has_no_level_is_not_compensated(compensation: str) -> None:
+    array = array_of(torch.zeros(10, 12), compensation=compensation, diffusion=0.01)
+    array.elapse(1.0)
+    assert array.snapshot().std().item() == pytest.approx(0.01, rel=0.3)
+
+
+@pytest.mark.parametrize("seconds", [-5.0, float("nan"), float("inf")])
+def test_time_that_is_none_is_refused(seconds: float) -> None:
+    with pytest.raises(InputError, match=r"elapse: got .*; allowed: a finite time of at least 0 s"):
+        array_of(WEIGHTS).elapse(seconds)
 
 
 def test_both_devices_of_a_pair_drift_together() -> None:

@@ -24,7 +24,7 @@ from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.crossbar.remedies import ANALOG_REMEDIES
 from neurohw.crossbar.wires import Wires
 from neurohw.devices.faults import FaultRates
-from neurohw.devices.laws import ConstantStep, PulseResponse, SoftBounds
+from neurohw.devices.laws import ConstantStep, LinearStep, PulseResponse, SoftBounds
 from neurohw.devices.library import load_device
 from neurohw.devices.retention import Retention
 from neurohw.errors import InputError, NeurohwError
@@ -70,6 +70,32 @@ def test_a_differential_pair_has_symmetric_steps_at_zero() -> None:
         steps[remedy] = (up, down)
     assert steps["none"] == pytest.approx((0.001, -0.0007), rel=1e-3)
     assert steps["differential"] == pytest.approx((0.0017, -0.0017), rel=1e-3)
+
+
+@pytest.mark.parametrize("law", [SoftBounds, LinearStep], ids=["soft-bounds", "linear"])
+def test_a_pair_of_devices_of_uneven_range_moves_as_asked_where_it_stands(law: type) -> None:
+    """Both devices start in the middle of their range, where the steps are not those at zero."""
+    array = array_of(law(w_max=0.8, w_min=-0.3, asymmetry=0.2, step=0.002, **CERTAIN), "differential")
+    up, down = (step_all(array, sign * 10.0).mean().item() for sign in (1, -1))
+    assert (up - down) / 20 == pytest.approx(array.cells.granularity, rel=0.03)
+
+
+@pytest.mark.parametrize("weight", [0.05, 0.3, -0.3])
+def test_a_one_sided_pair_is_set_from_each_devices_own_bottom(weight: float) -> None:
+    """Bottoms spread by 30 %: the weight is exact wherever the range allows it."""
+    law = ConstantStep(**{**CERTAIN, "w_min_dtod": 0.3}, w_max=1.0, w_min=-0.3)
+    array = array_of(law, "one-sided", (40, 40), start=weight, sided=1)
+    torch.testing.assert_close(array.snapshot(), torch.full((40, 40), weight))
+    assert array.clipped == 0.0
+
+
+def test_an_update_of_no_samples_writes_nothing() -> None:
+    for remedy in ANALOG_REMEDIES:
+        array = array_of(SoftBounds(asymmetry=0.1), remedy)
+        before = array.snapshot()
+        writes = array.update(OuterProducts((Product(torch.zeros(0, 20), torch.zeros(0, 20)),), 1.0), 0.1)
+        assert pulses(writes) == (0, 0)
+        assert torch.equal(array.snapshot(), before)
 
 
 def test_a_pair_has_twice_the_range() -> None:

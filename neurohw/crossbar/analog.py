@@ -6,6 +6,7 @@ with the same number of threads.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -33,9 +34,10 @@ COMPENSATIONS = ("none", "global", "per-column")
 class AnalogArray(SynapseArray):
     """A crossbar of analog devices.
 
-    Initial weights are copied exactly, clipped to each cell's bounds. Inputs of `read` within the DAC's bound are
-    converted as they are; a vector with a larger one is scaled down to it digitally, and its output up again. Inputs of
-    `read_transposed` are always scaled so that each vector's largest meets the bound, since errors may be tiny.
+    Initial weights are copied exactly, clipped to each cell's bounds; where writes are noisy, with that noise, which is
+    drawn anew whenever time changes the weights. Inputs of `read` within the DAC's bound are converted as they are; a
+    vector with a larger one is scaled down to it digitally, and its output up again. Inputs of `read_transposed` are
+    always scaled so that each vector's largest meets the bound, since errors may be tiny.
 
     Args:
         weights: [n_post, n_pre] initial weights.
@@ -51,14 +53,16 @@ class AnalogArray(SynapseArray):
             the device's steps leave of it is kept in a digital word per weight and asked for with the next change. A
             cell's target is thus the last one plus the changes since, until the cell ages: drift and decay are not
             corrected, the next target starts from the weight as it is then read.
-        compensation: of drift, "none", "global" or "per-column": outputs are rescaled digitally by the mean |weight|
-            before a time without writes over that after it.
+        compensation: of drift, "none", "global" or "per-column": outputs are rescaled digitally, after every time
+            without writes by the mean |weight| before it over that after it. The factor stays until all cells are
+            programmed anew; updates are divided by it, so that a weight moves as it is asked to.
         fault_map: which devices are broken, see `device_maps`; those of no map as the device's rates say.
         wires: resistances of the lines, which make IR drop; None: none.
         reference: what is subtracted from a device, see `neurohw.crossbar.reference`; None: what suits the device.
 
     Raises:
         InputError: an unknown name, or a device that the remedy cannot use.
+        Diverged: an initial weight is not finite.
     """
 
     keeps_layout = True
@@ -107,6 +111,7 @@ class AnalogArray(SynapseArray):
         def new_bank(initial: Tensor) -> CellBank:
             return CellBank(initial, device, self._generator, wires)
 
+        require_finite("an array", weights)
         cells = weights.detach().to(self.device, torch.float32) / self._scale
         references = References(self.reference, device, self._generator, wires)
         parts = Parts(new_bank, references, cells, self._generator, self._read_columns, device.sided)
@@ -118,7 +123,7 @@ class AnalogArray(SynapseArray):
         self._remainder = torch.zeros_like(cells) if increments == "verified" else None  # asked for, not written yet
         self._correction = torch.ones(self.shape[0] if compensation == "per-column" else 1, device=self.device)
         self.readouts = 0  # of all cells, that compensation took
-        self._level: Tensor | None = None  # readout before a time without writes
+        self._level: Tensor | None = None  # compensated readout before a time without writes
         self._matrix: Tensor | None = None  # W^T as it is read now, and each cell's variance: renewed after changes
         self._variance: Tensor | None = None
         self._turned: Tensor | None = None  # W^T as transposed reads see it, where that is not the same
@@ -156,9 +161,12 @@ class AnalogArray(SynapseArray):
         """
         gain = rate * products.scale / self._scale
         require_finite("an update", torch.tensor(gain), *(side for t in products.terms for side in (t.post, t.pre)))
-        if gain == 0.0:
+        if gain == 0.0 or not products.batch:
             return Writes(0, 0)
         self._changed()
+        if self._compensation != "none":
+            terms = (replace(term, post=term.post / self._correction) for term in products.terms)
+            products = OuterProducts(tuple(terms), products.scale)
         return self.cells.write(products, gain, self._pulses)
 
     def increment(self, delta: Tensor) -> Writes:
@@ -176,6 +184,8 @@ class AnalogArray(SynapseArray):
         require_finite("an increment", delta)
         self._changed()
         wanted = delta.to(self.device, torch.float32) / self._scale
+        if self._compensation != "none":
+            wanted = wanted / self._correction[:, None]
         if self._remainder is None:
             return self.cells.increment(wanted)
         target = self.cells.bounded(self.cells.weights() + self._remainder + wanted)
@@ -193,20 +203,28 @@ class AnalogArray(SynapseArray):
         """
         require_finite("programming", weights)
         self._changed()
+        self._correction.fill_(1.0)
         if self._remainder is not None:
             self._remainder.zero_()
         return self.cells.program(weights.to(self.device, torch.float32) / self._scale)
 
     def elapse(self, seconds: float) -> None:
-        """Let time pass over every device; compensate the drift of a time without writes if asked to."""
+        """Let time pass over every device; compensate the drift of a time without writes if asked to.
+
+        Raises:
+            InputError: time that is negative or no number.
+        """
         if seconds == 0.0:
             return
+        if not 0.0 < seconds < math.inf:
+            raise InputError(f"elapse: got {seconds!r} s; allowed: a finite time of at least 0 s")
         if self._compensation != "none" and self._level is None:
-            self._level = self._readout()
+            self._level = self._readout().mul_(self._correction)
         self.cells.elapse(seconds)
         self._matrix = None
         if self._level is not None:
-            torch.div(self._level, self._readout().clamp_(min=1e-12), out=self._correction)
+            factor = self._level / self._readout().clamp_(min=1e-12)
+            torch.where(self._level > 0, factor, self._correction, out=self._correction)
 
     def snapshot(self) -> Tensor:
         """Return the weights now, output scale and drift compensation included, [n_post, n_pre]."""
@@ -283,10 +301,7 @@ class AnalogArray(SynapseArray):
 
     def _changed(self) -> None:
         """Forget what writes are about to change; a time without writes ends."""
-        self._matrix = None
-        if self._level is not None:
-            self._level = None
-            self._correction.fill_(1.0)
+        self._matrix = self._level = None
 
     def _readout(self) -> Tensor:
         self.readouts += 1

@@ -198,6 +198,11 @@ class CellBank:
         w = self.aging.drifted(self.kept)
         return (self.parameters["w_max"] - w if up else w - self.parameters["w_min"]).clamp_(min=0.0)
 
+    @property
+    def bottom(self) -> Tensor:
+        """The lower bound of each cell, [n_post, n_pre]."""
+        return self.parameters["w_min"]
+
     def filled(self) -> Tensor:
         """Return the share of each cell's range that its weight, as it is seen, takes up, [n_post, n_pre]."""
         low, high = self.parameters["w_min"], self.parameters["w_max"]

@@ -21,7 +21,8 @@ class DifferentialPair(UnitCell):
         self.plus, self.minus = plus, minus
         response = plus.response
         self._centre = (response.w_max + response.w_min) / 2
-        self.granularity = 2 * response.granularity
+        middle, cell = torch.tensor([self._centre]), response.mean_cell()
+        self.granularity = float(sum(response.steps(middle, cell, up) for up in (True, False)))
         self.reach = response.w_max - response.w_min
         self.set(weights)
 
@@ -71,8 +72,8 @@ class OneSidedPair(UnitCell):
         self.plus, self.minus = plus, minus
         response = plus.response
         self.reach = response.w_max - response.w_min
-        places = torch.tensor([response.w_min, response.w_min + self.reach / 2])
-        self._first, self.granularity = response.steps(places, response.mean_cell(), True).expand(2).tolist()
+        self.granularity = response.granularity
+        self._first = float(response.steps(torch.tensor([response.w_min]), response.mean_cell(), True))
         self.together = None
         self._refresh_every = refresh_every
         self._refresh_at, self._refresh_both = refresh_at, refresh_both
@@ -80,11 +81,11 @@ class OneSidedPair(UnitCell):
         self.set(weights)
 
     def set(self, weights: Tensor) -> None:
-        """Set one device of each pair, the other to the bottom of its range."""
+        """Set one device of each pair, the other to the bottom of its own range: w+ = max(bottom+, bottom- + W)."""
         w = weights.to(self.plus.kept)
-        bottom = self.plus.response.w_min
-        self.plus.set(bottom + w.clamp(min=0))
-        self.minus.set(bottom - w.clamp(max=0))
+        plus = torch.maximum(self.plus.bottom, self.minus.bottom + w)
+        self.plus.set(plus)
+        self.minus.set(torch.maximum(self.minus.bottom, plus - w))
 
     def pulse(self, trains: list[PulseCounts]) -> Writes:
         """Potentiate w+ where the weight shall rise, w- where it shall fall; look for full pairs now and then."""
