@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.pop("COLUMNS", None)  # what is printed does not depend on the terminal; readline tells workers its width
 settings.register_profile("suite", deadline=None)  # a machine may be shared
 settings.load_profile("suite")
 
