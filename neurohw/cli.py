@@ -69,8 +69,12 @@ def main() -> None:
     except Exception as error:
         if "--debug" in sys.argv:
             raise
-        _complain(f"error: {type(error).__name__}: {error}\n"
-                  "This is a fault of neurohw's; --debug shows where it happened.")  # fmt: skip
+        if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
+            _complain(f"error: the memory is not enough: {error or 'none is left'}\n"
+                      "Smaller batches, layers or tiles, or fewer --jobs, need less.")  # fmt: skip
+        else:
+            _complain(f"error: {type(error).__name__}: {error}\n"
+                      "This is a fault of neurohw's; --debug shows where it happened.")  # fmt: skip
         sys.exit(1)
     except SystemExit as ended:
         if ended.code == 130:  # typer's own answer to Ctrl-C, which says nothing

@@ -24,7 +24,7 @@ circuit_app = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A circuit of device_models/circuits/, or a TOML file.")]
-Outputs = Annotated[int, typer.Option("--n", help="Competing outputs.")]
+Outputs = Annotated[int, typer.Option("--n", min=2, max=100_000, help="Competing outputs.")]
 Winners = Annotated[int, typer.Option("--k", help="Winners.")]
 
 
@@ -63,7 +63,9 @@ def circuit_plot(
     n: Outputs = 100,
     k: Winners = 5,
     gamma: Annotated[float, typer.Option("--gamma", min=0, help="Rate of the thresholds.")] = 0.5,
-    batches: Annotated[int, typer.Option("--batches", min=2, help="Batches of 16 in the competition.")] = 1000,
+    batches: Annotated[
+        int, typer.Option("--batches", min=2, max=1_000_000, help="Batches of 16 in the competition.")
+    ] = 1000,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder to write to; runs/circuit-NAME unless given.")
     ] = None,
@@ -104,13 +106,15 @@ def circuit_plot(
 @circuit_app.command("characterise")
 def circuit_characterise(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The circuit's TOML file to write.")],
-    n: Annotated[int, typer.Option("--n", help="Competing outputs of the netlist.")] = 32,
+    n: Annotated[int, typer.Option("--n", min=2, max=1000, help="Competing outputs of the netlist.")] = 32,
     k: Annotated[int, typer.Option("--k", help="Winners of the netlist.")] = 4,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A number of the netlist in SI, as in unit_current=2e-9."),
     ] = None,
-    chips: Annotated[int, typer.Option("--chips", help="Chips of the Monte Carlo over mismatch.")] = 20,
+    chips: Annotated[
+        int, typer.Option("--chips", min=2, max=100_000, help="Chips of the Monte Carlo over mismatch.")
+    ] = 20,
     cases: Annotated[int, typer.Option("--cases", help="Random inputs whose winners are compared.")] = 100,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of mismatch and cases.")] = 0,
     time_limit: Annotated[float, typer.Option("--time-limit", help="Of each ngspice process, s.")] = 120.0,

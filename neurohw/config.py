@@ -138,7 +138,7 @@ class HardwareSection(Section):
     remedy: str = "none"
     remedy_parameters: dict[str, StrictBool | int | float] = {}
     reference: Literal["array", "column", "offset", "none"] | None = None
-    pulse_length: Count = 31
+    pulse_length: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 31
     pulse_kind: Literal["stochastic", "deterministic"] = "stochastic"
     increments: Literal["open-loop", "verified"] = "open-loop"
     weight_range: Positive | None = None

@@ -1,17 +1,23 @@
-"""Standard output and standard error of a command: text that a terminal cannot show, readers that have gone."""
+"""Standard output and error of a command: what a terminal cannot show or must not get, readers that have gone."""
 
 from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Callable
 from typing import Any, TextIO
 
 from neurohw.errors import OutputLost
 
+# but for tabs, ends of lines and sequences of colours and of a progress bar's cursor
+_CONTROL = re.compile(r"\x1b(?!\[[0-9;?]*[A-Za-z])|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
+
 
 def guarded(stream: TextIO) -> TextIO:
     """Return a standard stream that writes `?` for what its encoding lacks, and says when it can write no more.
+
+    Control characters are `?` too: a text from a file sets no title of a terminal, and fills no clipboard.
 
     What fails (a reader that has gone, a full disk) raises OutputLost once; what is written later goes nowhere.
     """
@@ -27,7 +33,7 @@ class _Guarded(io.TextIOWrapper):
         self._replaced = stream  # which would close the buffer if it were forgotten
 
     def write(self, text: str) -> int:
-        return int(self._tried(super().write, text))
+        return int(self._tried(super().write, _CONTROL.sub("?", text)))
 
     def flush(self) -> None:
         self._tried(super().flush)

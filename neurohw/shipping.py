@@ -15,6 +15,7 @@ _PACKAGE = Path(__file__).parent
 _PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
 _DEEP_KEY = re.compile(rf"(?<![\w-]){_PART}(?:\.[ \t]*+{_PART}){{100}}")
 _TOO_DEEP = f"tables or lists are nested too deeply; allowed: {DEEPEST} levels"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _IN_64_BITS = "allowed: integers of 64 bits"
 
 
@@ -46,7 +47,7 @@ def parsed_toml(text: str, origin: str) -> dict[str, Any]:
         origin: named in errors.
 
     Raises:
-        InputError: tables in tables without end, or integers of more than 64 bits.
+        InputError: tables in tables without end, integers of more than 64 bits, or control characters in texts.
     """
     if _DEEP_KEY.search(text):  # for which tomllib would take the square of the time
         raise InputError(f"{origin}: {_TOO_DEEP}")
@@ -64,8 +65,10 @@ def parsed_toml(text: str, origin: str) -> dict[str, Any]:
         if depth > DEEPEST:
             raise InputError(f"{origin}: {_TOO_DEEP}")
         if isinstance(value, dict | list):
-            inner = value.values() if isinstance(value, dict) else value
+            inner = [*value, *value.values()] if isinstance(value, dict) else value
             waiting += [(item, depth + 1) for item in inner]
+        elif isinstance(value, str) and (found := _CONTROL.search(value)):
+            raise InputError(f"{origin}: got a text with the control character {found[0]!r}; allowed: printable ones")
         elif isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise InputError(f"{origin}: got an integer of {value.bit_length() + 1} bits; {_IN_64_BITS}")
     return tables

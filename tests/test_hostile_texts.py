@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from neurohw import cli
 from neurohw.clock import Clock
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
+from neurohw.output import guarded
 from neurohw.report.figures import as_svg, style
 from neurohw.report.tables import text_cells
 from neurohw.runs.build import build_network
@@ -45,6 +49,40 @@ def test_brackets_in_a_folder_s_name_are_no_markup(neurohw, tmp_path: Path) -> N
     status, out, _ = neurohw("run", "quickstart", *few, "--out", "[/x]")
     assert status == 0
     assert "record: [/x]/record.json" in out
+
+
+@given(st.text(st.sampled_from("\x1b[]0;m38A\x07\x9d\\\r\n\tb"), max_size=30))
+def test_no_text_commands_a_terminal_but_colours_and_the_cursor(text: str) -> None:
+    buffer = io.TextIOWrapper(io.BytesIO(), "utf-8", newline="")
+    written = guarded(buffer)
+    written.write(text)
+    written.flush()
+    shown = buffer.buffer.getvalue().decode()  # type: ignore[attr-defined]
+    rest = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+    assert not set(rest) & set("\x1b\x07\x9d")
+    assert len(shown) == len(text)
+    assert all(b in (a, "?") for a, b in zip(text, shown, strict=True))
+
+
+@pytest.mark.parametrize("command", [["device", "check"], ["device", "show"], ["circuit", "show"], ["run"], ["sweep"]])
+def test_control_characters_in_a_file_are_refused_by_name(neurohw, tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "mine.toml").write_text('name = "a\\u001b]0;title\\u0007"\n', encoding="utf-8")
+    status, _, err = neurohw(*command, "mine.toml")
+    assert status == 2
+    assert "mine.toml" in err
+    assert r"got a text with the control character '\x1b'; allowed: printable ones" in err
+
+
+@pytest.mark.parametrize("error", [MemoryError("Unable to allocate 8 GiB"), RuntimeError("can't allocate memory: 9")])
+def test_what_the_memory_cannot_hold_is_said(neurohw, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fails)
+    status, _, err = neurohw("run", "quickstart")
+    assert status == 1
+    assert f"the memory is not enough: {error}" in err
+    assert "fault of neurohw" not in err
 
 
 def test_an_ascii_terminal_gets_ascii() -> None:
