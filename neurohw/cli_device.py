@@ -215,7 +215,7 @@ def _print_derived(model: DeviceModel) -> None:
         "states": f"{_states(model)} between the bounds; a mean step is "
         + readable((model.g_max - model.g_min) / model.states, "S"),
         "symmetry point": _symmetry(model, point),
-        "read noise": f"{model.read_noise:.3g} weight units per read" if model.read_noise else "none",
+        "read noise": f"{model.read_noise:.3g} weight units per read" + _growth(model) if model.read_noise else "none",
         "weights": f"{law.w_min:g} to {law.w_max:g}, "
         + ("signed by themselves" if model.signed else "conductances less a reference"),
         **_decay(model),
@@ -224,6 +224,13 @@ def _print_derived(model: DeviceModel) -> None:
     }
     for key, value in rows.items():
         _console().print(f"{key}: {value}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _growth(model: DeviceModel) -> str:
+    from neurohw.units import readable
+
+    scale = model.read_noise_scale
+    return f" at most, 63 % of it at {readable(scale, 'S')} and none at 0" if scale else ""
 
 
 def _decay(model: DeviceModel) -> dict[str, str]:

@@ -18,9 +18,13 @@ from scipy.optimize import brentq
 import neurohw
 from neurohw import cli
 from neurohw.crossbar.aihwkit_device import from_aihwkit, lost_in_aihwkit, to_aihwkit
+from neurohw.crossbar.analog import AnalogArray
+from neurohw.crossbar.build import build_array
+from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.periphery import ReadPath
 from neurohw.devices.checks import CHECKS
 from neurohw.devices.faults import FaultRates
-from neurohw.devices.laws import LAWS
+from neurohw.devices.laws import LAWS, ConstantStep
 from neurohw.devices.library import device_names, load_device
 from neurohw.devices.model import DeviceModel, device_from_tables
 from neurohw.devices.presets import device_preset, preset_names
@@ -190,6 +194,32 @@ def test_sonos_drifts_as_published(days: float, current: float, published: float
     nu = retention.exponents(share, share, torch.zeros(1)).item()
     drift = current * ((days * 86400 / retention.drift_t0) ** -nu - 1)
     assert drift == pytest.approx(published, rel=0.25)
+
+
+@pytest.mark.parametrize("tile", [None, (3, 4)])
+@pytest.mark.parametrize(("current", "published"), [(0.0, 0.0), (100, 4.70), (400, 10.62), (1600, 12.57)])
+def test_sonos_reads_as_noisily_as_published(current: float, published: float, tile: tuple[int, int] | None) -> None:
+    """nA, read cell by cell and from both sides; the reference is a number here, which has no noise of its own."""
+    weights = torch.full((6, 8), current / 800 - 1)
+    array = build_array("analog", weights, device="sonos", tile=tile,
+                        read_path=ReadPath.perfect(), reference="offset")  # fmt: skip
+    for read, n in ((array.read, 8), (array.read_transposed, 6)):
+        found = read(torch.eye(n).repeat(400, 1)).view(400, -1).std(0).mean().item() * 800
+        assert found == pytest.approx(published, rel=0.02, abs=1e-3)
+
+
+def test_noise_that_grows_with_the_conductance_is_every_devices_own() -> None:
+    """A pair at +-0.5 of a range from 0: sigma(G) = 0.1 (1 - exp(-G / G0)) of each, by hand; drift lowers both."""
+    device = DevicePopulation(ConstantStep(w_max_dtod=0.0, w_min_dtod=0.0), Retention(drift_nu=0.5), zero=-0.6,
+                              read_noise=0.1, read_noise_scale=0.4, signed=False)  # fmt: skip
+    array = AnalogArray(torch.full((4, 5), 0.5), device, "differential", ReadPath.perfect(),
+                        generator=torch.Generator().manual_seed(1))  # fmt: skip
+    assert not array.exact
+    for kept in (1.0, 0.5):
+        found = array.read(torch.eye(5).repeat(4000, 1)).view(4000, -1).std(0).mean().item()
+        of_both = [0.1 * -math.expm1(-kept * g / 0.4) for g in (0.6 + 0.25, 0.6 - 0.25)]
+        assert found == pytest.approx(math.hypot(*of_both), rel=0.02)
+        array.elapse(4.0)
 
 
 def test_si_values_of_the_template() -> None:

@@ -402,6 +402,8 @@ def test_the_two_sides_of_an_array_have_errors_of_their_own() -> None:
 @pytest.mark.parametrize(
     "noisy", [{"read_noise": 0.1}, {"weight_noise": 0.1}, {"input_noise": 0.1}, {"relative_noise": 0.1}]
 )
-def test_a_path_knows_whether_it_is_noisy(noisy: dict[str, float]) -> None:
-    assert reader(**noisy).adds_noise
-    assert not Reader(quiet(**noisy).without_noise(), 1, torch.Generator(), False).adds_noise
+def test_a_path_without_noise_reads_the_same_again(noisy: dict[str, float]) -> None:
+    ones = torch.ones(1, 8)
+    for path, same in ((quiet(**noisy), False), (quiet(**noisy).without_noise(), True)):
+        array = AnalogArray(torch.ones(8, 8) * 0.1, read_path=path)
+        assert torch.equal(array.read(ones), array.read(ones)) is same

@@ -99,6 +99,7 @@ def lost_in_aihwkit(model: DeviceModel) -> list[str]:
     found += [f"faults.{f.name}" for f in dataclasses.fields(faults)
               if getattr(faults, f.name) and f.name != "endurance_dtod"]  # fmt: skip
     found += ["conductance.levels"] if model.levels else []
+    found += ["read.noise_scale"] if model.read_noise_scale else []
     law = model.response()
     return [*found, "pulse.write_noise"] if law.write_noise and law.name == "constant" else found
 

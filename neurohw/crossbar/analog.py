@@ -102,11 +102,13 @@ class AnalogArray(SynapseArray):
         self._pulses = pulses or PulseScheme()
         self._scale = output_scale(weight_range, device.response.w_max)
         self._relative = (read_path or ReadPath()).relative_noise
-        forward = (read_path or ReadPath()).with_device_noise(device.read_noise)
-        transposed = (backward or read_path or ReadPath()).with_device_noise(device.read_noise)
+        forward = (read_path or ReadPath()).with_device_noise(device.constant_noise)
+        transposed = (backward or read_path or ReadPath()).with_device_noise(device.constant_noise)
         self._forward = Reader(forward, self.shape[0], self._generator, scaled=False)
         self._backward = Reader(transposed, self.shape[1], self._generator, scaled=True)
-        self.exact = forward.is_perfect and transposed.is_perfect and not device.retention.read_noise_1f
+        self._graded = bool(self._relative or (device.read_noise and device.read_noise_scale))
+        quiet = not (device.retention.read_noise_1f or self._graded)
+        self.exact = forward.is_perfect and transposed.is_perfect and quiet
 
         def new_bank(initial: Tensor) -> CellBank:
             return CellBank(initial, device, self._generator, wires)
@@ -310,7 +312,7 @@ class AnalogArray(SynapseArray):
 
     def _variance_of(self, cells: UnitCell) -> Tensor | None:
         """Return the variance of the weights' noise beyond the constant one, [n_pre, n_post]; None if there is none."""
-        return cells.read_variance(self._relative).t() if self._relative else None
+        return cells.read_variance(self._relative).t() if self._graded else None
 
     def _common_variance(self, cells: UnitCell, transposed: bool) -> Tensor:
         """Return the variance that a reference column or row adds to all outputs alike, per input."""

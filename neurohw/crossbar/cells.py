@@ -36,6 +36,8 @@ class DevicePopulation:
         zero: the weight at which the conductance is zero.
         siemens: conductance per unit of weight.
         read_noise: standard deviation of a cell's own noise per read.
+        read_noise_scale: that noise is read_noise (1 - exp(-g / scale)) at a conductance g, in weight units; 0: at
+            every conductance the same.
         sided: 2 where one device moves both ways, 1 where it only potentiates.
         signed: weights are signed by themselves; otherwise they are conductances, of which something is subtracted.
     """
@@ -47,6 +49,7 @@ class DevicePopulation:
     zero: float = 0.0
     siemens: float = 1.0
     read_noise: float = 0.0
+    read_noise_scale: float = 0.0
     sided: int = 2
     signed: bool = True
 
@@ -63,9 +66,15 @@ class DevicePopulation:
             zero=law.w_min - device.g_min / siemens,
             siemens=siemens,
             read_noise=device.read_noise,
+            read_noise_scale=device.read_noise_scale / siemens,
             sided=device.sided,
             signed=device.signed,
         )
+
+    @property
+    def constant_noise(self) -> float:
+        """Standard deviation of a cell's noise per read, as far as it is the same at every conductance."""
+        return 0.0 if self.read_noise_scale else self.read_noise
 
     @property
     def origin(self) -> float:
@@ -169,8 +178,17 @@ class CellBank:
             self._see()
 
     def read_variance(self, relative: float) -> Tensor:
-        """Return the variance of each cell per read, of noise of so much of its conductance (of its signed weight)."""
-        return (self.seen - self.population.origin).mul_(relative).square_()
+        """Return the variance of each cell per read that depends on its conductance.
+
+        Args:
+            relative: standard deviation over the conductance (over the signed weight), beside the device's own.
+        """
+        device = self.population
+        variance = (self.seen - device.origin).mul_(relative).square_()
+        if not device.read_noise_scale:
+            return variance
+        conductance = (self.seen - device.zero).clamp_(min=0.0)
+        return variance.add_(conductance.div_(-device.read_noise_scale).expm1_().mul_(device.read_noise).square_())
 
     def reset(self, index: Tensor) -> None:
         """Reset some cells (flat indices) to the bottom of their range, one pulse each."""

@@ -75,11 +75,6 @@ class Reader:
         """The columns' gains and offsets."""
         return self._gain, self._offset
 
-    @property
-    def adds_noise(self) -> bool:
-        """Whether two reads of the same input differ."""
-        return bool(self.path.read_noise or self.path.weight_noise or self.path.relative_noise or self.path.input_noise)
-
     def __call__(
         self,
         inputs: Tensor,

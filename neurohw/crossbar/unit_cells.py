@@ -106,7 +106,7 @@ class UnitCell(abc.ABC):
 
     def read_variance(self, relative: float) -> Tensor:
         """Return the variance of each weight per read, sum_i share_i^2 that of device i; see `CellBank`."""
-        return reduce(Tensor.add_, (self.banks[n].read_variance(relative * s) for n, s in self.shares.items()))
+        return reduce(Tensor.add_, (self.banks[n].read_variance(relative).mul_(s**2) for n, s in self.shares.items()))
 
     def passed_reads(self, times: int) -> bool:
         """Let the time of so many reads pass for every device, and return whether that changed any."""

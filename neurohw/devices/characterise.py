@@ -205,10 +205,12 @@ def drift_curves(
 
 
 def read_noise(device: DeviceModel, generator: torch.Generator) -> ReadNoise:
-    """Return a cell's noise per read, S, and a sample of reads."""
+    """Return a cell's noise per read at g_max, S, and a sample of reads."""
     law = device.response()
     sigma = device.read_noise / (law.w_max - law.w_min) * (device.g_max - device.g_min)
-    return ReadNoise(sigma, sigma * torch.randn(READS, generator=generator, dtype=torch.float64).numpy())
+    if device.read_noise_scale:
+        sigma *= -np.expm1(-device.g_max / device.read_noise_scale)
+    return ReadNoise(float(sigma), sigma * torch.randn(READS, generator=generator, dtype=torch.float64).numpy())
 
 
 def characterise(

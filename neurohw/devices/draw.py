@@ -112,7 +112,8 @@ def draw_read_noise(ax: Axes, data: Characteristics) -> None:
     x = np.linspace(-4, 4, 200)
     bell = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi) / (noise.sigma * scale)
     ax.plot(x * noise.sigma * scale, bell, color=UP, lw=1.8)
-    ax.set_title(f"Read noise, σ = {_said(noise.sigma)}")
+    where = " at g_max" if data.device.read_noise_scale else ""
+    ax.set_title(f"Read noise{where}, σ = {_said(noise.sigma)}")
     ax.set_xlabel(f"Read less mean, {unit}")
     ax.set_ylabel(f"Density, 1/{unit}")
     ax.set_ylim(bottom=0)

@@ -108,9 +108,14 @@ class DeviceModel(Table):
 
     @property
     def read_noise(self) -> float:
-        """Standard deviation of a cell per read, in weight units."""
+        """Standard deviation of a cell per read, in weight units; where it grows with the conductance, its limit."""
         law = self.response()
         return self.read.noise.si("1") * (law.w_max - law.w_min) if self.read.noise else 0.0
+
+    @property
+    def read_noise_scale(self) -> float:
+        """The conductance at which the noise of a read has grown to 1 - 1/e of its limit, S; 0: it does not grow."""
+        return self.read.noise_scale.si("S") if self.read.noise_scale else 0.0
 
     def response(self) -> PulseResponse:
         """Return the pulse-response law with its parameters."""

@@ -45,6 +45,7 @@ PLAUSIBLE = {
     "read.voltage": _VOLTAGE,
     "read.pulse_time": _PULSE_TIME,
     "read.noise": Span(0, 1),
+    "read.noise_scale": _CONDUCTANCE,
     "write.potentiation_voltage": _VOLTAGE,
     "write.depression_voltage": _VOLTAGE,
     "write.pulse_time": _PULSE_TIME,

@@ -154,11 +154,15 @@ class FaultTable(Table):
 
 
 class Read(Table):
-    """[read]: voltage and duration of a read; noise: a cell's standard deviation per read over g_max - g_min."""
+    """[read]: voltage and duration of a read; noise: a cell's standard deviation per read over g_max - g_min.
+
+    With `noise_scale` it grows with the conductance, as noise (1 - exp(-G / noise_scale)).
+    """
 
     voltage: Volts | None = None
     pulse_time: Seconds | None = None
     noise: Plain | None = None
+    noise_scale: Siemens | None = None
 
 
 class Write(Table):
