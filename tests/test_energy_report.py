@@ -284,13 +284,17 @@ def test_energy_per_accuracy_point(data: list[PointEnergy]) -> None:
     known = Spread((0.6, 0.6))
     training = Bounds(1e-6, 2e-6, 4e-6)
     points = [replace(e, accuracy=known, training=training) for e in data]
+    chance = points[0].point.records[0].chance
     cost = points[0].per_accuracy_point
     assert cost is not None
-    assert (cost.low, cost.nominal, cost.high) == pytest.approx((2e-8, 4e-8, 8e-8))
+    assert (cost.low, cost.nominal, cost.high) == pytest.approx(
+        tuple(joules / (60 - 100 * chance) for joules in (1e-6, 2e-6, 4e-6)), rel=1e-9, abs=0
+    )
     (row,) = pairs_table(points).rows
     assert row.cells[0] == "taox_hfox"
     assert row.cells[-1] == "1 (1 to 1)"
     assert replace(points[0], accuracy=Spread((0.1,))).per_accuracy_point is None
+    assert replace(points[0], accuracy=Spread((chance + 0.08,))).per_accuracy_point is None  # near chance, as warned
 
 
 def test_training_is_all_epochs(records: list[RunRecord], data: list[PointEnergy]) -> None:

@@ -65,6 +65,19 @@ def live(array: AnalogArray) -> None:
 # the draw
 
 
+def test_the_order_of_a_map_in_memory_does_not_matter() -> None:
+    """As numpy saves what was transposed."""
+    given = torch.zeros(6, 5)
+    given[1, 2] = 4
+    found = [
+        AnalogArray(torch.full((6, 5), 0.3), DevicePopulation(ConstantStep(), zero=-0.7), "differential",
+                    fault_map={"plus": map_}).conductances()["plus"]
+        for map_ in (given, given.t().contiguous().t())
+    ]  # fmt: skip
+    assert found[0][1, 2] == 0.0
+    assert torch.equal(*found)
+
+
 def test_shares_of_stuck_cells_are_the_rates() -> None:
     """90,000 cells, to 5 standard errors."""
     rates = FaultRates(stuck_low=0.1, stuck_high=0.05, stuck_in_place=0.2)

@@ -15,6 +15,7 @@ from neurohw.loading import load_experiment
 from neurohw.report.write import write_report
 from neurohw.runs.record import near_chance, read_record
 from neurohw.runs.run import run
+from neurohw.runs.warnings import accuracies_near_chance, drift_of_single_devices
 from tests.test_report import seeds
 
 EQUAL_CELLS = {"w_max_dtod": 0.0, "w_min_dtod": 0.0}
@@ -75,6 +76,21 @@ def test_a_network_at_chance_says_so_at_every_age(tmp_path: Path) -> None:
     assert "direct accuracy" in near[0]
     assert "at an age of 100 s" in near[1]
     assert not [text for text in record.warnings if "clipped" in text]
+
+
+@pytest.mark.parametrize(("changes", "told"), [
+    ({}, True), ({"hardware.remedy": "tiki-taka-v2"}, True), ({"hardware.remedy": "differential"}, False),
+    ({"hardware.remedy": "agad"}, False), ({"hardware.device_parameters": {}}, False),
+    ({"hardware.device": "constant_step"}, False),
+])  # fmt: skip
+def test_single_devices_that_drift_are_told_what_may_help(changes: dict[str, Any], told: bool) -> None:
+    """Not pairs, not weights that are signed by themselves, which drift to 0."""
+    drifting = {"hardware.device": "taox_hfox", "hardware.device_parameters": {"retention.drift_nu": 0.05}}
+    experiment = load_experiment("quickstart", {**SHORT, **drifting, **changes})
+    found = accuracies_near_chance({"direct_accuracy": 0.11}, 0.1, drift_of_single_devices(experiment))
+    assert found[0] == "direct accuracy 11.0 % is near chance (10.0 %)"
+    assert [text.startswith("retention.drift_nu = 0.05: each write restarts") for text in found[1:]] == [True] * told
+    assert accuracies_near_chance({"direct_accuracy": 0.5}, 0.1, drift_of_single_devices(experiment)) == []
 
 
 def test_near_chance_is_a_tenth_of_the_way() -> None:

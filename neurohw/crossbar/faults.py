@@ -98,4 +98,4 @@ def checked_map(faults: Tensor, shape: tuple[int, ...], device: str = "") -> Ten
         raise WrongMap(device, f"fault map: got the shape {tuple(faults.shape)}; allowed: {shape}, [n_post, n_pre]")
     if not bool(((faults >= WORKS) & (faults <= DEAD) & (faults == faults.round())).all()):
         raise WrongMap(device, "fault map: allowed: 0 works, 1 stuck low, 2 stuck high, 3 stuck in place, 4 dead")
-    return faults.to(torch.int8)
+    return faults.to(torch.int8, memory_format=torch.contiguous_format)

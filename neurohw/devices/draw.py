@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from neurohw.devices.characterise import Characteristics, per_weight
 from neurohw.devices.fit_residuals import Residuals
@@ -91,9 +92,12 @@ def draw_drift(ax: Axes, data: Characteristics) -> None:
         ax.plot(drift.seconds, mean * scale, color=colour, lw=1.8, label=f"from {_said(start)}")
     retention = data.device.retention_parameters()
     ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(numticks=6))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: readable(seconds, "s", 3)))
     ax.set_ylim(0, 1.1 * drift.start.max() * scale)
     ax.set_title(f"Drift, ν = {retention.middle[0]:.3g}" if retention.drifts else "Drift: none in this model")
-    ax.set_xlabel("Time since the write, s")
+    ax.set_xlabel("Time since the write")
     ax.set_ylabel(f"Conductance, {unit}")
     ax.grid(True)
 

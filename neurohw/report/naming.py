@@ -193,6 +193,8 @@ def _phrase(key: str, word: str, value: Any) -> str:
         return "-".join(map(str, value))
     if key in _COUNTED:
         return f"all {_COUNTED[key]}" if value is None else f"{value} {_COUNTED[key]}"
+    if key == "hardware.reference" and value is None:
+        return f"{word}=default"  # "none" is another choice
     if (unit := axis_of(key).unit) != "1" and isinstance(value, int | float):
         return f"{word}={units.readable(value, unit, 6)}"
     return f"{word}={plain(value)}"

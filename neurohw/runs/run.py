@@ -31,7 +31,7 @@ from neurohw.runs.metering import metered
 from neurohw.runs.progress import Reporter, Silent
 from neurohw.runs.record import RunRecord, Status, git_revision, versions, write_curve
 from neurohw.runs.task import Task, build_task
-from neurohw.runs.warnings import accuracies_near_chance, clipped_weights, other_versions
+from neurohw.runs.warnings import accuracies_near_chance, clipped_weights, drift_of_single_devices, other_versions
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
 from neurohw.training.phases import Epoch
@@ -311,7 +311,9 @@ class _Session:
             git=self.git,
             status=status,
             message=message and message[:MESSAGE],
-            warnings=self.warnings + progress.warnings + accuracies_near_chance(progress.metrics, self.task.chance),
+            warnings=self.warnings
+            + progress.warnings
+            + accuracies_near_chance(progress.metrics, self.task.chance, drift_of_single_devices(self.experiment)),
             metrics=progress.metrics,
             chance=self.task.chance,
             timing={

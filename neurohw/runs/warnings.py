@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from neurohw.config import Experiment
+from neurohw.crossbar.remedies import ANALOG_REMEDIES
 from neurohw.networks.base import Network
+from neurohw.runs.build import device_model
 from neurohw.runs.record import near_chance
 
 _LEAST_CLIPPED = 0.01  # share of a layer's weights
+_OUTRUN = (
+    "retention.drift_nu = {:g}: each write restarts the drift of a cell and not that of its reference, which learning "
+    "on single devices does not outrun; pairs (differential, one-sided) and agad lose less, and so does a smaller "
+    "hardware.step_seconds"
+)
 _METRICS = ("test_accuracy", "direct_accuracy", "linear_accuracy")
 
 
@@ -37,18 +45,30 @@ def other_versions(before: dict[str, str], now: dict[str, str], epochs: int) -> 
     ]
 
 
-def accuracies_near_chance(metrics: dict[str, Any], chance: float) -> list[str]:
+def accuracies_near_chance(metrics: dict[str, Any], chance: float, drift: float = 0.0) -> list[str]:
     """Return a warning for each accuracy, aged ones included, that is less than a tenth of the way above guessing.
 
     Args:
         metrics: of an evaluation.
         chance: accuracy of guessing, 0 to 1.
+        drift: nu of devices that learn one by one, less a reference; 0: none of these, or no drift.
     """
-    return [
+    found = [
         f"{name} {100 * value:.1f} %{age} is near chance ({100 * chance:.1f} %)"
         for name, value, age in _accuracies(metrics)
         if near_chance(value, chance)
     ]
+    return [*found, _OUTRUN.format(drift)] if found and drift else found
+
+
+def drift_of_single_devices(experiment: Experiment) -> float:
+    """Return nu of devices that learn one by one, each less a reference; 0: others, or none that drift."""
+    section, device = experiment.hardware, device_model(experiment)
+    if section.backend != "analog" or device is None or section.remedy == "agad":
+        return 0.0
+    by_itself = section.reference == "none" or (device.signed and section.reference is None)
+    paired = ANALOG_REMEDIES[section.remedy].paired or device.sided == 1
+    return 0.0 if by_itself or paired else device.retention_parameters().middle[0]
 
 
 def _accuracies(metrics: dict[str, Any]) -> Iterator[tuple[str, float, str]]:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from neurohw.report.data import Spread, spread_of
+from neurohw.report.data import Spread, at_chance, spread_of
 from neurohw.report.energy.bounds import Bounds, mean_of
 from neurohw.report.energy.wear import Wear, wear_of
-from neurohw.report.figures import CHANCE
 from neurohw.report.points import Point
 from neurohw.runs.record import RunRecord
 
@@ -86,9 +85,10 @@ class PointEnergy:
 
     @property
     def per_accuracy_point(self) -> Bounds | None:
-        """Energy of training per percentage point of accuracy above chance, J; None at chance or below."""
-        gained = 100 * self.accuracy.mean - CHANCE if self.accuracy.n else 0.0
-        return self.training * (1 / gained) if self.training and gained > 0 else None
+        """Energy of training per percentage point of accuracy above guessing, J; None of a network near chance."""
+        if not self.training or not self.accuracy.n or at_chance(self.point, self.accuracy):
+            return None
+        return self.training * (0.01 / (self.accuracy.mean - self.point.records[0].chance))
 
     @property
     def relaxes(self) -> bool:

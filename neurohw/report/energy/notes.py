@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from neurohw.report.energy.account import PointEnergy
 from neurohw.report.energy.digital import PointDigital
-from neurohw.report.figures import CHANCE
 
 MARK = "*"  # energy of something is missing
 
@@ -31,7 +30,7 @@ EQUAL = (
     "most. EP / BP: of the nominal figures (with all figures of both sides at their low, or at their high)."
 )
 PAIRS = (
-    f"Energy of training per percentage point of accuracy above chance ({CHANCE:.0f} %), at the end of the runs, which "
+    "Energy of training per percentage point of accuracy above that of guessing, at the end of the runs, which "
     "may end at unlike accuracies. EP / BP: of the nominal energies (with all figures of both sides at their low, or "
     "at their high): both are accounted with one table, so most of the spread is common to them."
 )
