@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from neurohw import __version__
 from neurohw.cli_circuit import circuit_app
@@ -300,7 +301,7 @@ def _print_points(points: list[Any], jobs: int) -> None:
     from neurohw.runs.estimate import estimate_seconds
     from neurohw.runs.folder import finished
 
-    table = Table("run", "seed", "done", "estimate")
+    table = Table("run", "seed", "what", "done", "estimate")
     known: dict[str, float] = {}
     total = 0.0
     for point in points:
@@ -310,7 +311,7 @@ def _print_points(points: list[Any], jobs: int) -> None:
         digest = point.folder.name.split("-")[-2]
         done = finished(point.folder, digest, point.seed, point.stop_after) is not None
         total += 0 if done else known[key]
-        table.add_row(key, str(point.seed), "yes" if done else "no", _duration(known[key]))
+        table.add_row(key, str(point.seed), Text(point.place), "yes" if done else "no", _duration(known[key]))
     stdout.print(table)
     stdout.print(f"{len(points)} runs; about {_duration(total)} one after the other, "
                  f"{_duration(total / jobs)} or more with --jobs {jobs}")  # fmt: skip

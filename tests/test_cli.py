@@ -69,6 +69,7 @@ def test_sweep_dry_run_lists_points_and_an_estimate_and_runs_nothing(neurohw, tm
     status, out, _ = neurohw("sweep", "quickstart", "--dry-run")
     assert status == 0
     assert out.count("quickstart-") == 30
+    assert out.count("network.rule = ep, backend = analog, device = ecram") == 3
     assert re.search(r"30 runs; about \d+ (s|min)", out)
     assert not list(tmp_path.rglob("record.json"))
 

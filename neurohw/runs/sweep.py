@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -55,12 +55,13 @@ class SweepFile(BaseModel):
 
 @dataclass(frozen=True)
 class Point:
-    """One run of a sweep: what, with which seed, where."""
+    """One run of a sweep: what, with which seed, where, until when, and its place on the axes as text."""
 
     experiment: Experiment
     seed: int
     folder: Path
     stop_after: int | None
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,23 +104,32 @@ class Sweep:
             InputError: a point is no valid experiment.
         """
         base = self.base()
-        experiments = [load_experiment(base, overrides, str(self.path)) for overrides in self.combinations()]
+        combinations = list(self.combinations())
+        experiments = [load_experiment(base, overrides, str(self.path)) for overrides in combinations]
         for experiment in experiments:
             check_accountable(experiment)
         checksums = {name: load_dataset(name).checksums for name in {e.data.dataset for e in experiments}}
-        hashed = [(e, config_hash(e, file_contents(e, checksums[e.data.dataset]))) for e in experiments]
-        hashed = list({digest: (e, digest) for e, digest in hashed}.values())  # points that are the same run once
+        digests = [config_hash(e, file_contents(e, checksums[e.data.dataset])) for e in experiments]
+        places = [_as_text({key: found[key] for key in self.file.axes}) for found in combinations]
+        once = dict(zip(digests, zip(experiments, places, strict=True), strict=True))  # points that are the same run
         longest = max(experiment.runs for experiment in experiments)
         for seed in self.file.seeds or range(longest):
-            for experiment, digest in hashed:
+            for digest, (experiment, place) in once.items():
                 if self.file.seeds is not None or seed < experiment.runs:
                     folder = out / default_folder(experiment, digest, seed).name
-                    yield Point(experiment, seed, folder, self.file.stop_after)
+                    yield Point(experiment, seed, folder, self.file.stop_after, place)
 
     def base(self) -> Path | str:
         """Return the experiment every point starts from: a path beside the sweep file, or a shipped name."""
         beside = self.path.parent / self.file.experiment
         return beside if beside.exists() else self.file.experiment
+
+
+def _as_text(values: Mapping[str, Any]) -> str:
+    """Return dotted keys and their values in one line; a table's keys by their last part."""
+    said = (", ".join(f"{k} = {v}" for k, v in value.items()) if isinstance(value, Mapping) else f"{key} = {value}"
+            for key, value in values.items())  # fmt: skip
+    return ", ".join(said)
 
 
 def load_sweep(path_or_name: str | Path) -> Sweep:
