@@ -20,7 +20,7 @@ from rich.text import Text
 from neurohw import __version__
 from neurohw.cli_circuit import circuit_app
 from neurohw.cli_device import device_app
-from neurohw.cli_energy import energy
+from neurohw.cli_energy import PIPED, energy
 from neurohw.errors import Diverged, InputError, NeurohwError, OutputLost
 from neurohw.interrupted import leave
 from neurohw.isolation import isolate
@@ -229,14 +229,17 @@ def doctor() -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str | None, typer.Argument(help="One benchmark; all of them unless given.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="One benchmark (any other name lists them); all of them unless given.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the rows of one benchmark to a file, too.")] = None,
 ) -> None:
     """Measure: speed as ratios in one process, exactness against references, agreement with published figures."""
     from neurohw.bench.registry import print_benchmarks
 
-    print_benchmarks(name, stdout, as_json=json, csv=csv)
+    wide = stdout if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=PIPED, markup=False)
+    print_benchmarks(name, wide, as_json=json, csv=csv)
 
 
 @data_app.command("list")
