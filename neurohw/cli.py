@@ -20,11 +20,11 @@ from rich.text import Text
 from neurohw import __version__
 from neurohw.cli_circuit import circuit_app
 from neurohw.cli_device import device_app
-from neurohw.cli_energy import PIPED, energy
+from neurohw.cli_energy import energy
 from neurohw.errors import Diverged, InputError, NeurohwError, OutputLost
 from neurohw.interrupted import leave
 from neurohw.isolation import isolate
-from neurohw.output import guarded
+from neurohw.output import guarded, new_console
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -238,8 +238,7 @@ def bench(
     """Measure: speed as ratios in one process, exactness against references, agreement with published figures."""
     from neurohw.bench.registry import print_benchmarks
 
-    wide = stdout if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=PIPED, markup=False)
-    print_benchmarks(name, wide, as_json=json, csv=csv)
+    print_benchmarks(name, new_console(), as_json=json, csv=csv)
 
 
 @data_app.command("list")

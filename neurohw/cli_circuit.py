@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from neurohw.errors import InputError
 from neurohw.names import checked_name
+from neurohw.output import new_console
 
 if TYPE_CHECKING:
     from neurohw.circuits.analog_target import AnalogTarget
@@ -42,11 +42,11 @@ def circuit_show(
         for known in circuit_names():
             model = load_circuit(known)
             table.add_row(known, escape(model.technology), escape(model.reference))
-        _console().print(table)
+        new_console(markup=True).print(table)
         return
     model = load_circuit(name)
     derived = _derived(_built(model, n, k))
-    console = _console()
+    console = new_console(markup=True)
     console.print(f"[bold]{escape(model.name)}[/bold]: {escape(model.description)}", highlight=False)
     console.print(escape(model.technology), highlight=False)
     console.print(f"reference: {escape(model.reference)}", highlight=False, soft_wrap=True)
@@ -99,8 +99,8 @@ def circuit_plot(
     wins = pd.DataFrame({"with_homeostasis": learnt.frequency.numpy(), "without": plain.frequency.numpy()})
     for curve, frame in (("thresholds", thresholds), ("frequencies", wins)):
         write_text(folder / f"{model.name}-{curve}.csv", frame.to_csv(index=False, float_format="%.5g"))
-    _console().print(f"figure: {folder / f'{model.name}.png'}", highlight=False, markup=False, soft_wrap=True)
-    _console().print(f"curves: {folder}/*.csv", highlight=False, markup=False, soft_wrap=True)
+    new_console().print(f"figure: {folder / f'{model.name}.png'}", highlight=False, soft_wrap=True)
+    new_console().print(f"curves: {folder}/*.csv", highlight=False, soft_wrap=True)
 
 
 @circuit_app.command("characterise")
@@ -156,7 +156,7 @@ def circuit_characterise(
             temporary.write_bytes(as_png(figure))
     write_text(out.with_suffix(".measured.json"), measured(found))
     write_text(out, model.to_toml())
-    console, agreement = _console(), found.agreement
+    console, agreement = new_console(markup=True), found.agreement
     console.print(_numbers(model))
     told = f"of {len(agreement.gaps)} random cases {agreement.resolved} are resolved"
     told += f", and {100 * agreement.fraction:.4g} % of these agree with ngspice" if agreement.resolved else ""
@@ -227,8 +227,3 @@ def _derived(circuit: AnalogTarget) -> list[str]:
     lines.append(f"energy: {energy} a decision, {update} an update of all thresholds; an account adds what a periphery "
                  "table has for comparators and for the bias of homeostasis")  # fmt: skip
     return lines
-
-
-def _console() -> Console:
-    """Return a console on what is the standard output now; wide, so that piped tables are not cut."""
-    return Console() if sys.stdout.isatty() else Console(width=200)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from neurohw.errors import InputError
 from neurohw.names import checked_name
+from neurohw.output import new_console
 
 if TYPE_CHECKING:
     from neurohw.devices.fit import Fit
@@ -43,7 +42,7 @@ def device_list() -> None:
             f"{retention.middle[0]:g}" if retention.drifts else "none",
             escape(model.reference),
         )
-    _console().print(table)
+    new_console(markup=True).print(table)
 
 
 @device_app.command("show")
@@ -51,7 +50,7 @@ def device_show(name: DeviceName) -> None:
     """Show a device: every number with its unit and its source, and what follows from them."""
     from neurohw.devices.library import load_device
 
-    console, model = _console(), load_device(name)
+    console, model = new_console(markup=True), load_device(name)
     console.print(f"[bold]{escape(model.name)}[/bold]: {escape(model.description)}", highlight=False)
     console.print(f"{escape(model.technology)}, cell {escape(model.cell)}", highlight=False)
     console.print(f"reference: {escape(model.reference)}", highlight=False, soft_wrap=True)
@@ -76,11 +75,13 @@ def device_check(file: Annotated[Path, typer.Argument(metavar="FILE", help="A de
     checks = _conformance(model)
     for said, failure in checks:
         mark = "[green]ok[/green]" if failure is None else "[red]failed[/red]"
-        _console().print(f"{mark}  {said}" + ("" if failure is None else f": {escape(failure)}"), soft_wrap=True)
+        new_console(markup=True).print(
+            f"{mark}  {said}" + ("" if failure is None else f": {escape(failure)}"), soft_wrap=True
+        )
     failed = sum(failure is not None for _, failure in checks)
     if failed:
         raise InputError(f"{file}: {failed} of {len(checks)} checks failed")
-    _console().print(f"{file}: a valid device", highlight=False, markup=False, soft_wrap=True)
+    new_console().print(f"{file}: a valid device", highlight=False, soft_wrap=True)
 
 
 @device_app.command("plot")
@@ -115,8 +116,8 @@ def device_plot(
     }
     for curve, frame in frames.items():
         write_text(folder / f"{model.name}-{curve}.csv", frame(data).to_csv(index=False, float_format="%.6g"))
-    _console().print(f"figure: {folder / f'{model.name}.png'}", highlight=False, markup=False, soft_wrap=True)
-    _console().print(f"curves: {folder}/*.csv", highlight=False, markup=False, soft_wrap=True)
+    new_console().print(f"figure: {folder / f'{model.name}.png'}", highlight=False, soft_wrap=True)
+    new_console().print(f"curves: {folder}/*.csv", highlight=False, soft_wrap=True)
 
 
 @device_app.command("fit")
@@ -165,7 +166,7 @@ def device_fit(
     write_text(out, annotated(model, fitted, drift))
     _print_fit(fitted, drift)
     for path in (out, out.with_suffix(".fit.json"), out.with_suffix(".residuals.png")):
-        _console().print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
+        new_console().print(f"wrote {path}", highlight=False, soft_wrap=True)
 
 
 def _print_fit(fitted: Fit, drift: DriftFit | None) -> None:
@@ -177,15 +178,15 @@ def _print_fit(fitted: Fit, drift: DriftFit | None) -> None:
         for c in fitted.candidates:
             row = (f"{c.log_likelihood:.1f}", str(c.parameters), f"{c.bic - first.bic:.1f}", f"{c.aic - first.aic:.1f}")
             laws.add_row(c.law, "step at w = 0" if c.additive_noise else "step", *row)
-        _console().print(laws)
-    _console().print(f"law: {fitted.law}; weights -1 and 1 are the mean bounds", highlight=False)
+        new_console(markup=True).print(laws)
+    new_console(markup=True).print(f"law: {fitted.law}; weights -1 and 1 are the mean bounds", highlight=False)
     table = Table("parameter", "value", "95 % interval", "")
     for key, estimate in {**fitted.estimates, **(drift.estimates if drift else {})}.items():
         values = estimate.value if isinstance(estimate.value, tuple) else (estimate.value,)
         unit = "" if estimate.unit == "1" else f" {estimate.unit}"
         told = "" if estimate.identifiable else "[yellow]not identifiable[/yellow]"
         table.add_row(key, ", ".join(f"{v:.4g}" for v in values) + unit, interval(estimate), told)
-    _console().print(table)
+    new_console(markup=True).print(table)
 
 
 def _conformance(model: DeviceModel) -> list[tuple[str, str | None]]:
@@ -223,7 +224,7 @@ def _print_derived(model: DeviceModel) -> None:
         + (f": {', '.join(assumed)}" if assumed else ""),
     }
     for key, value in rows.items():
-        _console().print(f"{key}: {value}", highlight=False, markup=False, soft_wrap=True)
+        new_console().print(f"{key}: {value}", highlight=False, soft_wrap=True)
 
 
 def _growth(model: DeviceModel) -> str:
@@ -281,8 +282,3 @@ def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     for key, value in table.items():
         rows += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
     return rows
-
-
-def _console() -> Console:
-    """Return a console on what is the standard output now; wide, so that piped tables are not cut."""
-    return Console() if sys.stdout.isatty() else Console(width=200)

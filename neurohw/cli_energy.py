@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 
 from neurohw.errors import InputError
+from neurohw.output import new_console
 
 if TYPE_CHECKING:
     from neurohw.energy.schedule import Schedule
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
     from neurohw.runs.record import RunRecord
 
 TABLE = "32nm"  # where neither the command nor the experiment names one
-PIPED = 160  # characters of a line where the output is no terminal
 
 
 def energy(
@@ -87,7 +84,7 @@ def energy(
     if save:  # once all of them could be accounted
         save_accounts((path, _without_lines(record)) for path, record in accounts)
     data = energies_of(group_records([record for _, record in accounts]))
-    print_energies(_console(), data)
+    print_energies(new_console(), data)
     if save:
         _say(f"accounts written into their records: {len(accounts)}")
     if out is not None:
@@ -151,9 +148,4 @@ def _write(data: Energies, out: Path) -> None:
 
 
 def _say(text: str) -> None:
-    _console().print(text, highlight=False, markup=False, soft_wrap=True)
-
-
-def _console() -> Console:
-    """Return a console on what is the standard output now."""
-    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED, markup=False)
+    new_console().print(text, highlight=False, markup=False, soft_wrap=True)

@@ -5,13 +5,28 @@ from __future__ import annotations
 import io
 import os
 import re
+import sys
 from collections.abc import Callable
 from typing import Any, TextIO
 
+from rich.console import Console
+
 from neurohw.errors import OutputLost
+
+_PIPED = 200  # characters of a line where the output is no terminal
 
 # but for tabs, ends of lines and sequences of colours and of a progress bar's cursor
 _CONTROL = re.compile(r"\x1b(?!\[[0-9;?]*[A-Za-z])|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
+
+
+def new_console(markup: bool = False) -> Console:
+    """Return a console on what is the standard output now; where that is no terminal, wide, so that no table is cut.
+
+    Args:
+        markup: whether brackets in what it is given are markup; texts from files are not.
+    """
+    wide = not (sys.stdout.isatty() or "COLUMNS" in os.environ)
+    return Console(width=_PIPED if wide else None, markup=markup)
 
 
 def guarded(stream: TextIO) -> TextIO:
