@@ -1,10 +1,10 @@
-# make demo | make test | make lint | make bench; each sets .venv up once.
+# make demo | make test | make lint | make bench | make gpu-check; each sets .venv up once.
 FITS := import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do $$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench gpu-check clean
 
 demo: $(READY)
 	$(BIN)/neurohw demo
@@ -19,6 +19,11 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/neurohw bench
+
+gpu-check: $(READY)
+	@$(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available() and "gpu-check: torch sees no GPU here")'
+	$(BIN)/python -m pytest tests/test_cuda.py
+	$(BIN)/neurohw bench card --json
 
 $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo 'neurohw needs Python 3.11 or 3.12, and none was found. Name one: make PYTHON=/path/to/python3.12'; exit 1; }

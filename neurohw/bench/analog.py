@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurohw.clock import Clock
+from neurohw.bench.epochs import Batches
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.cells import DevicePopulation
@@ -24,11 +24,6 @@ from neurohw.devices.laws import SoftBounds
 from neurohw.devices.library import load_device
 from neurohw.loading import load_experiment
 from neurohw.networks.layer import Layer
-from neurohw.runs.build import build_circuit, build_network, build_plan
-from neurohw.runs.task import build_task
-from neurohw.seeding import Streams
-from neurohw.training.loop import train_epoch
-from neurohw.training.phases import Epoch, Phase, Samples
 
 Rows = list[dict[str, Any]]
 _SHAPE = (2000, 784)
@@ -119,16 +114,16 @@ def rounds(repeats: int, shape: tuple[int, int] = (500, 784)) -> Rows:
     return rows
 
 
-def captured_products(batches: tuple[int, ...]) -> dict[int, tuple[Tensor, Tensor]]:
-    """Return errors [16, 2000] and activations [16, 784] after so many batches of unsupervised BP on MNIST."""
+def captured_products(
+    batches: tuple[int, ...], name: str = "mnist_unsupervised_bp_1layer", layer: int = 0, device: str = "cpu"
+) -> dict[int, tuple[Tensor, Tensor]]:
+    """Return errors [B, N_post] and activations [B, N_pre] of a layer after so many batches of an experiment."""
     found: dict[int, tuple[Tensor, Tensor]] = {}
-    experiment = load_experiment("mnist_unsupervised_bp_1layer")
-    epoch, train = _training(experiment, max(batches))
-    layer = epoch.layers[0]
+    epoch = Batches(load_experiment(name), max(batches), device)
     seen = 0
 
     class Watched(Layer):
-        """The first layer, which notes what it is asked to write."""
+        """A layer that notes what it is asked to write."""
 
         def update(self, products: OuterProducts, rate: float) -> Any:
             nonlocal seen
@@ -137,8 +132,8 @@ def captured_products(batches: tuple[int, ...]) -> dict[int, tuple[Tensor, Tenso
                 found[seen] = (products.terms[0].post.clone(), products.terms[0].pre.clone())
             return Layer.update(self, products, rate)
 
-    layer.__class__ = Watched
-    train()
+    epoch.layers[layer].__class__ = Watched
+    epoch.train()
     return found
 
 
@@ -147,44 +142,13 @@ def relaxations(batches: int = 3, repeats: int = 5) -> Rows:
     ideal = load_experiment("mnist_unsupervised_ep_2layer")
     hardware = {"hardware.backend": "analog", "hardware.device": "soft_bounds", "ep.contrast": "difference"}
     noisy = load_experiment("mnist_unsupervised_ep_2layer", hardware)
-    rows = []
-    for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
-        name = f"EP 784-2000-2000 on {torch.cuda.get_device_name() if device == 'cuda' else 'CPU'}"
-        calls = {kind: _synchronised(_training(e, batches, device)[1], device) for kind, e in
-                 (("ideal", ideal), ("analog", noisy))}  # fmt: skip
-        ms = _in_turns(calls, repeats)
-        rows.append(_row(f"{name}: analog over ideal", ms["analog"] / ms["ideal"], "<= 1.6", ms["analog"] / batches))
-        images = 1e3 * batches * ideal.training.batch_size
-        rows += [_row(f"{name}: {kind}, images/s", images / ms[kind], "", ms[kind] / batches) for kind in calls]
-    return rows
-
-
-def _synchronised(call: Callable[[], None], device: str) -> Callable[[], None]:
-    """Return a call that ends when the GPU has."""
-
-    def ended() -> None:
-        call()
-        if device == "cuda":
-            torch.cuda.synchronize()
-
-    return ended
-
-
-def _training(experiment: Any, batches: int, device: str = "cpu") -> tuple[Any, Callable[[], None]]:
-    """Return a network and a call that trains it for so many batches."""
-    streams = Streams(0, device)
-    task = build_task(experiment, streams)
-    network = build_network(experiment, streams, Clock())
-    circuit = build_circuit(experiment, streams, task.n_classes)
-    phase = build_plan(experiment, task, network)[0][0]
-    samples = Samples(phase.samples.images[: batches * phase.batch_size], None)
-    epoch = Epoch(Phase(phase.name, samples, phase.batch_size, phase.rule, phase.schedule), 0, 1, True)
-    order = streams.generator("batches")
-
-    def train() -> None:
-        train_epoch(network, circuit, circuit.initial(), epoch, task.as_input(), order)
-
-    return network, train
+    calls = {"ideal": Batches(ideal, batches).train, "analog": Batches(noisy, batches).train}
+    ms = _in_turns(calls, repeats)
+    name, images = "EP 784-2000-2000", 1e3 * batches * ideal.training.batch_size
+    return [
+        _row(f"{name}: analog over ideal", ms["analog"] / ms["ideal"], "<= 1.6", ms["analog"] / batches),
+        *(_row(f"{name}: {kind}, images/s", images / ms[kind], "", ms[kind] / batches) for kind in calls),
+    ]
 
 
 def _device() -> DevicePopulation:

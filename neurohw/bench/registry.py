@@ -35,6 +35,12 @@ def _analog() -> Rows:
     return analog()
 
 
+def _card() -> Rows:
+    from neurohw.bench.card import card
+
+    return card()
+
+
 def _batches() -> Rows:
     from neurohw.bench.batches import batches
 
@@ -117,6 +123,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], Rows]]] = {
     "throughput": ("training speed against the plain method and against the bare matrix products", _throughput),
     "arrays": ("what our code adds to aihwkit's bare tile calls", _arrays),
     "analog": ("the analog engine against aihwkit, the bare product and ideal arrays", _analog),
+    "card": ("training and pulsed updates on a GPU beside its bare products; nothing without one", _card),
     "batches": ("a batch written at once against its samples one by one, law by law and device by device", _batches),
     "transfers": ("learning curves of Tiki-Taka, its kin and one-sided pairs on both engines", _transfers),
     "wires": ("the solver of IR drop: time, Kirchhoff's residual, and the fast approximation's error", _wires),

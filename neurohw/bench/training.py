@@ -12,14 +12,9 @@ from typing import Any
 import torch
 
 from neurohw.bench import plain
-from neurohw.clock import Clock
+from neurohw.bench.epochs import Batches
 from neurohw.config import Experiment
 from neurohw.loading import load_experiment
-from neurohw.runs.build import build_circuit, build_network, build_plan
-from neurohw.runs.task import build_task
-from neurohw.seeding import Streams
-from neurohw.training.loop import train_epoch
-from neurohw.training.phases import Epoch, Phase, Samples
 
 _TRAINED_BATCHES = (
     300  # ours is timed on a network that has begun to learn; the plain method takes the same time at any age
@@ -52,17 +47,19 @@ def throughput(repeats: int = 5, cases: tuple[str, ...] = tuple(CASES)) -> list[
 
 def _measure(name: str, case: Case, repeats: int) -> dict[str, Any]:
     experiment = load_experiment(case.experiment, case.overrides)
-    ours, images, labels, levels = _ours(experiment, case.batches)
-    theirs = case.baseline(experiment, images, labels, levels)
+    ours = Batches(experiment, case.batches)
+    ours.train(min(_TRAINED_BATCHES, 5 * case.batches))
+    labels = torch.zeros(len(ours.images), dtype=torch.int64)
+    theirs = case.baseline(experiment, ours.images, labels, ours.levels)
     products = bare_products(experiment)
     theirs()
-    timed = [(_seconds(ours), _seconds(theirs), _seconds(products)) for _ in range(repeats)]
+    timed = [(_seconds(ours.train), _seconds(theirs), _seconds(products)) for _ in range(repeats)]
     mine, plainly, bare = (statistics.median(column) for column in zip(*timed, strict=True))
     ratio = statistics.median(t / m for m, t, _ in timed)
     return {
         "case": name,
-        "images_per_second": len(images) / mine,
-        "plain_images_per_second": len(images) / plainly,
+        "images_per_second": len(ours.images) / mine,
+        "plain_images_per_second": len(ours.images) / plainly,
         "speed_up": ratio,
         "goal": case.goal,
         "ms_per_batch": 1e3 * mine / case.batches,
@@ -72,35 +69,18 @@ def _measure(name: str, case: Case, repeats: int) -> dict[str, Any]:
     }
 
 
-def _ours(experiment: Experiment, batches: int) -> tuple[Callable[[], None], torch.Tensor, torch.Tensor, int]:
-    streams = Streams(0)
-    task = build_task(experiment, streams)
-    network = build_network(experiment, streams, Clock())
-    circuit = build_circuit(experiment, streams, task.n_classes)
-    phases, _ = build_plan(experiment, task, network)
-    phase = phases[1] if len(phases) > 1 else phases[0]
-    n = batches * phase.batch_size
-
-    def epoch_over(n_images: int) -> None:
-        samples = Samples(phase.samples.images[:n_images], None)
-        part = Phase(phase.name, samples, phase.batch_size, phase.rule, phase.schedule)
-        train_epoch(network, circuit, circuit.initial(), Epoch(part, 0, 1, True), task.as_input(),
-                    streams.generator("batches"))  # fmt: skip
-
-    epoch_over(min(_TRAINED_BATCHES, 5 * batches) * phase.batch_size)
-    labels = torch.zeros(n, dtype=torch.int64)
-    return lambda: epoch_over(n), phase.samples.images[:n], labels, task.levels
-
-
-def bare_products(experiment: Experiment) -> Callable[[], None]:
+def bare_products(
+    experiment: Experiment, device: str = "cpu", dtype: torch.dtype = torch.float32
+) -> Callable[[], None]:
     """Return the matrix products one batch cannot do without: reads, transposed reads and outer products.
 
     One-layer and read-out EP are counted in their closed form (FACTS B.13, "cached").
     """
     batch, sizes, ep = experiment.training.batch_size, experiment.network.layers, experiment.ep
-    weights = [torch.randn(n_post, n_pre) * 0.02 for n_pre, n_post in pairwise(sizes)]
-    pre = [torch.rand(batch, n) for n in sizes]
-    post = [torch.rand(batch, n) for n in sizes[1:]]
+    of: dict[str, Any] = {"device": device, "dtype": dtype}
+    weights = [torch.randn(n_post, n_pre, **of) * 0.02 for n_pre, n_post in pairwise(sizes)]
+    pre = [torch.rand(batch, n, **of) for n in sizes]
+    post = [torch.rand(batch, n, **of) for n in sizes[1:]]
     recurrent = experiment.network.rule == "ep" and len(weights) > 1
     free_loop = ep.free_steps if experiment.training.loss == "mse" else 1
     steps = free_loop + ep.nudged_steps if recurrent else 1

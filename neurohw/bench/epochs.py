@@ -1,0 +1,48 @@
+"""Some batches of a shipped experiment, trained again and again: what the benchmarks time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from neurohw.clock import Clock
+from neurohw.config import Experiment
+from neurohw.networks.layer import Layer
+from neurohw.runs.build import build_circuit, build_network, build_plan
+from neurohw.runs.task import build_task
+from neurohw.seeding import Streams
+from neurohw.training.loop import train_epoch
+from neurohw.training.phases import Epoch, Phase, Samples
+
+
+class Batches:
+    """The first batches of an epoch without labels, of a network that learns on as they are trained.
+
+    Args:
+        experiment: what is trained; count: batches; device: "cpu" or "cuda".
+    """
+
+    def __init__(self, experiment: Experiment, count: int, device: str = "cpu") -> None:
+        streams = Streams(0, device)
+        task = build_task(experiment, streams)
+        network = build_network(experiment, streams, Clock())
+        phases, _ = build_plan(experiment, task, network)
+        self.layers: Sequence[Layer] = network.layers
+        self.levels, self.count = task.levels, count
+        self._phase = phases[min(1, len(phases) - 1)]  # of a semi-supervised run the one after its pre-training
+        self._network, self._circuit = network, build_circuit(experiment, streams, task.n_classes)
+        self._as_input, self._order = task.as_input(), streams.generator("batches")
+
+    @property
+    def images(self) -> Tensor:
+        """The images [count x batch size, ...]."""
+        return self._phase.samples.images[: self.count * self._phase.batch_size]
+
+    def train(self, count: int | None = None) -> None:
+        """Train all batches once, or the first `count` of them."""
+        whole = self._phase
+        n = (self.count if count is None else count) * whole.batch_size
+        part = Phase(whole.name, Samples(whole.samples.images[:n], None), whole.batch_size, whole.rule, whole.schedule)
+        epoch = Epoch(part, 0, 1, True)
+        train_epoch(self._network, self._circuit, self._circuit.initial(), epoch, self._as_input, self._order)
