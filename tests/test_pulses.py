@@ -230,3 +230,14 @@ def test_a_batch_is_written_in_as_many_rounds_as_a_typical_cell_needs() -> None:
         columns = [sorted({cell % 8 for cell in part.cells.tolist()}) for part in found]
         expected = [list(range(8 * i // rounds, 8 * (i + 1) // rounds)) for i in range(rounds)]
         assert [c for i, c in enumerate(columns) if i == 0 or c != columns[i - 1]] == expected
+
+
+@pytest.mark.parametrize(("post", "pre", "parts"), [(1.0, 1.0, 1), (-1.0, 1.0, 1), (1.0, -1.0, 8)])
+def test_pulses_of_one_polarity_need_no_rounds(post: float, pre: float, parts: int) -> None:
+    """All cells rise, or all fall, 72 times; with negative inputs a batch is still written in rounds."""
+    products = OuterProducts((Product(torch.full((8, 5), post), torch.full((8, 3), pre)),), 1.0)
+    found = certain(products, together=1e-3)
+    assert len(found) == parts
+    total = torch.zeros(15).index_add_(0, torch.cat([p.cells for p in found]), torch.cat([p.numbers for p in found]))
+    assert {part.up for part in found} == {post * pre > 0}
+    assert torch.equal(total, torch.full((15,), 72.0))

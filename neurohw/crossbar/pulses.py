@@ -63,7 +63,8 @@ def pulse_counts(
         granularity: mean step, same units.
         scheme: length and kind of the trains.
         generator: draws the trains.
-        together: pulses that a typical cell may get in a round; None: all, where the polarities never meet in a device.
+        together: pulses that a typical cell may get in a round; None: all, where the polarities never meet in a device,
+            as where the products have one sign.
     """
     if gain == 0.0:
         return
@@ -122,6 +123,9 @@ def _stochastic(
     Args:
         lead: the share of the rows that get their rising pulses first is 1/2 + lead / (samples of the round).
     """
+    negative_inputs = bool((pre < 0).any())
+    if not negative_inputs and not (bool((post > 0).any()) and bool((post < 0).any())):
+        together = None  # pulses of one polarity have no order
     sizes = pre.abs()
     slots, x_chance, d_chance = _chances(sizes.amax(1), post.abs().amax(1), gain, scheme)
     columns = flat_nonzero(sizes.amax(0))
@@ -130,7 +134,7 @@ def _stochastic(
     if not length or not len(columns):
         return
     used = torch.arange(length, device=slots.device) < slots[:, None]  # [B, slots]
-    negative = pre.index_select(1, columns) < 0 if bool((pre < 0).any()) else None
+    negative = pre.index_select(1, columns) < 0 if negative_inputs else None
     batch, n_post = post.shape
     for i in range(rounds):
         part = slice(batch * i // rounds, batch * (i + 1) // rounds)
