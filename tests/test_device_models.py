@@ -47,7 +47,18 @@ NEUROSIM = {
     "epiram": (0.5, -0.5, 256, 256, 0.02, 81e3, 50.2),
     "fefet_hzo": (1.75, 1.46, 32, 32, 0.005, 559.28e3, 45.0),
 }
+# label -> A over the pulses, getParamA of MLP+NeuroSim V3.0: along the table, then at the labels above
 NORMALISED_A = {0.01: 126.269, 0.19: 6.6437, 1.51: 0.8195, 3.01: 0.3853, 4.51: 0.2266, 6.01: 0.1351, 7.51: 0.0702}
+NORMALISED_A |= {0.04: 31.5668, 0.5: 2.51988, 0.61: 2.06327, 0.63: 1.99733, 1.46: 0.848677, 1.75: 0.702081}
+NORMALISED_A |= {1.94: 0.629249, 2.4: 0.499181, 3.68: 0.300644, 4.88: 0.200303, 6.76: 0.100251}
+WEAKER_SIDE = {  # what is left of that share on the side with the smaller step
+    "alox_hfo2": 0.043,
+    "ag_asi": 0.019,
+    "pcmo": 0.0038,
+    "taox_hfox": 0.0363,
+    "epiram": 0.02,
+    "fefet_hzo": 0.00498,
+}
 
 
 class TestShippedDevices(DeviceModelConformance):
@@ -139,6 +150,13 @@ def shape_of(nonlinearity: float) -> float:
     return float(brentq(lambda a: 10.1 * bulge(a) - abs(nonlinearity), 0.03, 2000))
 
 
+def middle_step(nonlinearity: float, pulses: int, back: bool) -> float:
+    """Return NeuroSim's share of the range that a pulse half-way moves along a curve, or back along it."""
+    a = shape_of(nonlinearity)
+    b = 1 / (1 - math.exp(-1 / a))
+    return (b - 0.5) * abs(math.expm1((1 if back else -1) / (a * pulses)))
+
+
 def test_the_meaning_of_neurosims_label_reproduces_its_table() -> None:
     for label, a in NORMALISED_A.items():
         assert shape_of(label) == pytest.approx(a, rel=2e-3)
@@ -163,15 +181,19 @@ def test_a_device_of_neurosims_table_follows_its_curve(name: str) -> None:
 
 @pytest.mark.parametrize("name", NEUROSIM)
 def test_a_device_of_neurosims_table_has_its_range_and_spread(name: str) -> None:
-    *_, share, r_on, ratio = NEUROSIM[name]
+    up_label, down_label, ups, downs, share, r_on, ratio = NEUROSIM[name]
     model = load_device(name)
     assert model.g_max == pytest.approx(1 / r_on, rel=1e-3)
     assert model.g_max / model.g_min == pytest.approx(ratio, rel=2e-3)
     law, cell = model.response(), model.response().mean_cell()
-    stronger = bool(cell["up"] >= cell["down"])
-    w = torch.tensor([0.3])
-    sigma = torch.as_tensor(law.noise(w, law.steps(w, cell, stronger), cell, stronger)).item()
-    assert sigma == pytest.approx(2 * share, rel=1e-3)
+    middle = {True: middle_step(up_label, ups, False), False: middle_step(down_label, downs, down_label > 0)}
+    weaker = min(middle, key=middle.__getitem__)
+    for up, published in ((not weaker, share), (weaker, share * middle[weaker] / middle[not weaker])):
+        for at in (-0.6, 0.3):
+            w = torch.tensor([at])
+            sigma = torch.as_tensor(law.noise(w, law.steps(w, cell, up), cell, up)).item()
+            assert sigma == pytest.approx(2 * published, rel=1e-3)
+    assert sigma / 2 == pytest.approx(WEAKER_SIDE[name], rel=0.02)
 
 
 def test_a_junction_conducts_as_its_area_says() -> None:
