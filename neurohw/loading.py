@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -170,7 +171,14 @@ def _explained(error: Any) -> str:
         return f"{key}: {said}" if error["loc"] else said
     if error["type"] == "extra_forbidden":
         return _unknown_key(error["loc"])
-    return f"{key}: got {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
+    return f"{key}: got {error['input']!r}; {complaint(error)}"
+
+
+def complaint(error: Any) -> str:
+    """Return what pydantic says of a value, in the words of TOML."""
+    if error["type"] == "tuple_type":
+        return f"allowed: a list, as in [{json.dumps(error['input'], default=str)}]"
+    return f"{error['msg'][0].lower()}{error['msg'][1:]}"
 
 
 def _unknown_key(location: tuple[str | int, ...]) -> str:

@@ -26,6 +26,8 @@ def written(tmp_path: Path, text: str) -> Path:
     ("text", "said"),
     [
         ("[training]\nepocs = 3", r"mine\.toml: training\.epocs: unknown key \(did you mean epochs\?\); allowed: .*"),
+        ("[training]\nlearning_rate = 4", r"training\.learning_rate: got 4; allowed: a list, as in \[4\]"),
+        ('[evaluation]\nassociation = "direct"', r"evaluation\.association: got 'direct'; .* as in \[\"direct\"\]"),
         ("[trainin]\nepochs = 3", r"mine\.toml: trainin: unknown key \(did you mean training\?\)"),
         ("[training]\nepochs = 'ten'", r"training\.epochs: got 'ten'"),
         ("[training]\nepochs = true", r"training\.epochs: got True"),

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from neurohw.config import Experiment, config_hash
 from neurohw.data import load_dataset
 from neurohw.errors import InputError
-from neurohw.loading import load_experiment, read_toml, shipped
+from neurohw.loading import complaint, load_experiment, read_toml, shipped
 from neurohw.runs.build import file_contents
 from neurohw.runs.energy import check_accountable
 from neurohw.runs.folder import default_folder
@@ -159,4 +159,4 @@ def _explained(error: Any) -> str:
     key = ".".join(map(str, error["loc"]))
     if error["type"] == "value_error":
         return f"{key}: {error['ctx']['error']}"
-    return f"{key}: got {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
+    return f"{key}: got {error['input']!r}; {complaint(error)}"
