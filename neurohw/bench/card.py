@@ -13,7 +13,7 @@ import torch
 
 from neurohw.bench.analog import captured_products
 from neurohw.bench.epochs import Batches
-from neurohw.bench.training import bare_products
+from neurohw.bench.throughput import bare_products
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.cells import DevicePopulation
