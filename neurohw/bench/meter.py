@@ -24,7 +24,6 @@ from neurohw.training.phases import Epoch, Phase, Samples
 _RULES = {"bp": "mnist_unsupervised_bp_1layer", "ep": "mnist_unsupervised_ep_1layer"}
 _ANALOG = {"hardware.backend": "analog", "hardware.device": "ecram"}
 _BACKENDS: dict[str, dict[str, Any]] = {"ideal": {}, "analog": _ANALOG}
-Train = Callable[[Network, TargetCircuit], None]
 GOAL = 1.05
 _WARM_UP = 110  # batches; the first 100 updates are looked at one by one
 

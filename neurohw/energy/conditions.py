@@ -9,15 +9,6 @@ from neurohw.energy.ranges import Figure
 from neurohw.energy.table import EnergyTable
 from neurohw.errors import InputError
 
-DIMENSIONS = {  # what a device can tell: its dimension
-    "read.voltage": "V",
-    "read.time": "s",
-    "write.up": "J",
-    "write.down": "J",
-    "write.half": "J",
-    "write.pulse_time": "s",
-    "cell.area": "m2",
-}
 _FROM_TABLE = ("read.voltage", "read.time", "cell.area")  # set by the circuits as much as by the cell
 
 
@@ -28,7 +19,8 @@ class Conditions:
     Args:
         device: its name, for messages.
         origin: its file, for messages.
-        figures: by the keys of `DIMENSIONS`; energies are per cell and pulse ("write.half": at half the voltage).
+        figures: "read.voltage", "read.time", "write.up", "write.down", "write.half" (energies per cell and pulse, at
+            full and at half the voltage), "write.pulse_time" and "cell.area", as far as they are known.
         missing: why a figure is not among them: which key of the file would give it.
         endurance: pulses that a cell lives for; None: not known.
     """
@@ -43,7 +35,7 @@ class Conditions:
         """Return a figure of the device; reads and the cell's area fall back on the table's.
 
         Args:
-            key: of `DIMENSIONS`.
+            key: of `figures`.
             table: of the circuits around the cells.
             why: what was counted that needs it.
 

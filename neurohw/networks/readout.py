@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-Respond = Callable[[Tensor], Tensor]
 Batches = Iterable[tuple[Tensor, Tensor]]
 
 

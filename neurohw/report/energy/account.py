@@ -14,7 +14,6 @@ from neurohw.report.points import Point
 from neurohw.runs.record import RunRecord
 
 ACCURACIES = ("test_accuracy", "direct_accuracy", "linear_accuracy")  # the first that a point has
-UNLEARNT = ("inference", "association")  # phases that are no training
 
 Parts = dict[str, float]  # nominal energy by component, or by phase, J
 
