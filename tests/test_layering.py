@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "circuits": set(),
     "networks": LEARNING,
     "training": LEARNING | {"networks", "data"},
-    "energy": {"crossbar.base", "circuits.target"},
+    "energy": {"crossbar.base", "circuits.target", "networks.operations"},
     "variants": set(),
     "config": {"variants"},
     "loading": {"config", "variants"},

@@ -54,7 +54,7 @@ class ArraySettings:
         trains: how updates are written; None: not known, so pulses are counted as far as the array itself does.
         siemens_of: conductances of weights, for arrays that know weights only.
         bias_adds: digital biases added to every read, one per output, or 0.
-        free_steps: of reads in phase "free" that stand for more than so many, the rest belongs to phase "nudged" (one
+        free_reads: of reads in phase "free" that stand for more than so many, the rest belongs to phase "nudged" (one
             read of the held input stands for those of both); None: no such reads.
     """
 
@@ -62,7 +62,7 @@ class ArraySettings:
     trains: Trains | None = None
     siemens_of: SiemensOf | None = None
     bias_adds: int = 0
-    free_steps: int | None = None
+    free_reads: int | None = None
 
 
 class ArrayMeter:
@@ -100,7 +100,7 @@ class ArrayMeter:
 
     def reads(self, pre: Tensor, times: int) -> None:
         """A read of [B, n_pre]."""
-        phase, free = self._clock.phase, self.settings.free_steps
+        phase, free = self._clock.phase, self.settings.free_reads
         if phase == "free" and free is not None and times > free:
             self._forward.present(pre, free, phase)
             self._forward.present(pre, times - free, "nudged")

@@ -16,6 +16,7 @@ from neurohw.crossbar.base import OuterProducts, StateDict
 from neurohw.errors import InputError
 from neurohw.networks.dropout import keep_mask
 from neurohw.networks.layer import Layer
+from neurohw.networks.operations import Operations
 from neurohw.seeding import derived_seed
 
 Contrast = list[tuple[Layer, OuterProducts]]
@@ -81,6 +82,10 @@ class Network(abc.ABC):
     @abc.abstractmethod
     def contrast(self, state: State, target: Tensor) -> Contrast:
         """Return what should be written where, as outer products, to bring the output nearer to `target` [B, n_out]."""
+
+    @abc.abstractmethod
+    def operations(self) -> Operations:
+        """Return what the network does around its arrays, which the energy account prices."""
 
     def elapse(self, seconds: float) -> None:
         """Let time pass for every array and for the clock."""

@@ -13,6 +13,7 @@ from neurohw.clock import Clock
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.networks.base import Contrast, Network, State, masked
 from neurohw.networks.layer import Layer
+from neurohw.networks.operations import FeedForward
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,10 @@ class BPNetwork(Network):
         self.loss = loss
         self.loss_reduction = loss_reduction
         self.cross_entropy_on = cross_entropy_on
+
+    def operations(self) -> FeedForward:
+        """Return the work of the forward and of the backward pass."""
+        return FeedForward(self.sizes, softmax=self.loss == "cross-entropy")
 
     def respond(self, x: Tensor, train: bool = False) -> BPState:
         """Run the forward pass."""

@@ -18,6 +18,7 @@ from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.networks.base import Contrast, Network, State, masked
 from neurohw.networks.capture import Capture
 from neurohw.networks.layer import Layer
+from neurohw.networks.operations import Relaxation
 from neurohw.networks.relax import ForceNudge, Nudge, SoftmaxNudge, held_relaxation, relax, softmax_error
 
 
@@ -91,11 +92,26 @@ class EPNetwork(Network):
         self.signs = signs or torch.Generator()
         self.dynamical = self.layers if loss == "mse" else self.layers[:-1]
         self.readout = None if loss == "mse" else self.layers[-1]
+        self._nudged_phases = 2 if dynamics.estimate == "symmetric" else 1
         self._captured = Capture()
         # one dynamical layer of hardsigm units under a constant drive relaxes in closed form, if steps do not overshoot
         constant_drive = self.layers[0].array.exact or dynamics.hold_input
         overshoots = dynamics.dt * (1 + dynamics.beta) > 1 or dynamics.beta >= 1  # beta < 0 at -1: no rest
         self._closed_form = len(self.dynamical) == 1 and neuron.name == "hardsigm" and constant_drive and not overshoots
+
+    def operations(self) -> Relaxation:
+        """Return the work of the free and of the nudged phases."""
+        dyn = self.dynamics
+        return Relaxation(
+            sizes=self.sizes,
+            free_steps=dyn.free_steps,
+            nudged_steps=self._nudged_phases * dyn.nudged_steps,
+            nudged_phases=self._nudged_phases,
+            difference=dyn.contrast == "difference",
+            readout=self.readout is not None,
+            slopes=self.neuron.bounds is None,
+            held=dyn.hold_input,
+        )
 
     def respond(self, x: Tensor, train: bool = False) -> EPState:
         """Run the free phase: T steps from zero states, the input clamped."""
@@ -141,8 +157,7 @@ class EPNetwork(Network):
         first, dyn = self.layers[0], self.dynamics
         if dyn.hold_input:
             return first.read(x)
-        nudged_phases = 0 if not train else 2 if dyn.estimate == "symmetric" else 1
-        times = dyn.free_steps + nudged_phases * dyn.nudged_steps
+        times = dyn.free_steps + (self._nudged_phases * dyn.nudged_steps if train else 0)
         return first.read(x, times=times) if first.array.exact else None
 
     def _relax(

@@ -9,7 +9,6 @@ from typing import Any
 
 from torch import Tensor
 
-from neurohw.circuits.neuron import NEURONS
 from neurohw.circuits.target import TargetCircuit
 from neurohw.config import Experiment
 from neurohw.crossbar.base import StateDict
@@ -23,8 +22,9 @@ from neurohw.energy.metered_array import MeteredArray
 from neurohw.energy.metered_target import MeteredTarget
 from neurohw.energy.side import Converters
 from neurohw.energy.trains import Trains
-from neurohw.energy.work import NetworkWork, WorkMeter
+from neurohw.energy.work import DigitalUpdates, WorkMeter
 from neurohw.networks.base import Contrast, Network, State
+from neurohw.networks.operations import Operations
 from neurohw.runs.build import device_model
 from neurohw.runs.periphery import read_path
 
@@ -48,12 +48,15 @@ class MeteredNetwork(Network):
         self.network, self.meter = network, meter
         self.layers, self.dropout = network.layers, network.dropout
         self.generator, self.clock = network.generator, network.clock
-        self._training = "forward" if meter.work.rule == "bp" else "free"
         self._learns = False
+
+    def operations(self) -> Operations:
+        """Return the network's operations."""
+        return self.network.operations()
 
     def respond(self, x: Tensor, train: bool = False) -> State:
         """Return the network's answer, and count it."""
-        self.meter.answered(self._training if train else self.clock.phase, len(x))
+        self.meter.answered(self.meter.operations.phase if train else self.clock.phase, len(x))
         return self.network.respond(x, train)
 
     def contrast(self, state: State, target: Tensor) -> Contrast:
@@ -109,7 +112,7 @@ class Metered:
         return of_training(self.ledger.counts())
 
     def _facts(self, epochs: float) -> dict[str, Any]:
-        experiment, work = self.experiment, self.network.meter.work
+        experiment, meter = self.experiment, self.network.meter
         arrays = [layer.array for layer in self.network.layers]
         meters = [array.meter for array in arrays if isinstance(array, MeteredArray)]
         return {
@@ -117,14 +120,11 @@ class Metered:
             "images": {"epochs": epochs, "batches": meters[0].updates},
             "snapshot_batches": SNAPSHOT_UPDATES,
             "step_seconds": experiment.hardware.step_seconds,
-            "rule": work.rule,
-            "sizes": list(work.sizes),
-            "optimizer": work.optimizer,
+            **meter.operations.facts(),
+            "sizes": list(self.network.sizes),
+            "optimizer": meter.updates.optimizer,
             "batch_size": experiment.training.batch_size,
             "pretrain_batch_size": experiment.training.pretrain.batch_size,
-            "free_steps": work.free_steps,
-            "nudged_steps": work.nudged_steps,
-            "nudged_phases": work.nudged_phases,
             "hold_input": experiment.ep.hold_input,
             "target": {"circuit": experiment.target.circuit, "n_out": self.circuit.n_out, "k": experiment.target.k},
         }
@@ -132,47 +132,28 @@ class Metered:
 
 def metered(experiment: Experiment, network: Network, circuit: TargetCircuit) -> Metered:
     """Put meters around a network's arrays (in place), the network and the target circuit."""
-    ledger = EnergyLedger()
+    ledger, operations = EnergyLedger(), network.operations()
+    shapes = [layer.array.shape for layer in network.layers]
+    biases = [layer.n_post if layer.bias is not None else 0 for layer in network.layers]
     for i, layer in enumerate(network.layers):
-        settings = array_settings(experiment, layer.array, layer.n_post if layer.bias is not None else 0)
+        settings = array_settings(experiment, layer.array, biases[i], operations.free_reads)
         layer.array = MeteredArray(layer.array, ledger, network.clock, f"W{i + 1}", settings)
     target = MeteredTarget(circuit, ledger, network.clock)
-    work = WorkMeter(network_work(experiment, network))
+    cells = tuple(n_post * n_pre for n_post, n_pre in shapes)
+    work = WorkMeter(operations, DigitalUpdates(sum(biases), experiment.training.optimizer, cells))
     ledger.attach(work)
     return Metered(MeteredNetwork(network, work), target, ledger, experiment)
 
 
-def network_work(experiment: Experiment, network: Network) -> NetworkWork:
-    """Return what the experiment's network does besides reading and writing."""
-    section, training, dynamics = experiment.network, experiment.training, experiment.ep
-    recurrent, softmax = section.rule == "ep", training.loss == "cross-entropy"
-    phases = (2 if dynamics.estimate == "symmetric" else 1) if recurrent else 0
-    return NetworkWork(
-        sizes=network.sizes,
-        rule=section.rule,
-        free_steps=dynamics.free_steps if recurrent else 0,
-        nudged_steps=phases * dynamics.nudged_steps,
-        nudged_phases=phases,
-        difference=recurrent and dynamics.contrast == "difference",
-        readout=recurrent and softmax,
-        softmax=not recurrent and softmax,
-        slopes=recurrent and NEURONS[section.neurons[0]].bounds is None,
-        digital_bias=section.bias == "digital",
-        optimizer=training.optimizer,
-        cells=tuple(layer.array.shape[0] * layer.array.shape[1] for layer in network.layers),
-    )
-
-
-def array_settings(experiment: Experiment, array: Any, bias_adds: int) -> ArraySettings:
+def array_settings(experiment: Experiment, array: Any, bias_adds: int, free_reads: int | None = None) -> ArraySettings:
     """Return what a meter must know of the experiment's arrays.
 
     Args:
         experiment: configuration.
         array: one of its arrays.
         bias_adds: digital biases of its layer.
+        free_reads: see `Operations`.
     """
-    dynamics = experiment.ep
-    shared = experiment.network.rule == "ep" and not dynamics.hold_input
     converters = Converters()
     if experiment.hardware.backend != "ideal":
         path = read_path(experiment.hardware)
@@ -184,7 +165,7 @@ def array_settings(experiment: Experiment, array: Any, bias_adds: int) -> ArrayS
         trains=_trains(experiment, array),
         siemens_of=_siemens_of(experiment),
         bias_adds=bias_adds,
-        free_steps=dynamics.free_steps if shared else None,
+        free_reads=free_reads,
     )
 
 
