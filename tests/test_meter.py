@@ -360,6 +360,19 @@ def test_cells_that_are_written_one_by_one_have_two_lines_of_their_own() -> None
     assert events["programmed_cells"] == 24
 
 
+@pytest.mark.parametrize(
+    ("device", "remedy", "devices"),
+    [("ecram", "none", 1), ("ecram", "mixed-precision", 1), ("ecram", "several-cells", 2), ("ecram", "tiki-taka", 2),
+     ("pcm", "mixed-precision", 2), ("pcm", "one-sided", 2)],
+)  # fmt: skip
+def test_an_account_has_the_devices_that_aihwkit_builds(device: str, remedy: str, devices: int) -> None:
+    """A weight of devices that only potentiate is a pair, whatever writes it."""
+    settings = {"network.layers": [64, 20], "hardware.backend": "aihwkit", "hardware.device": device,
+                "hardware.remedy": remedy, "target.k": 2}  # fmt: skip
+    _, parts = batch_of(settings)
+    assert parts.record(1.0, [])["facts"]["arrays"]["W1"]["devices_per_weight"] == devices
+
+
 def test_our_count_of_aihwkits_pulses_is_the_analog_engines() -> None:
     """The same device, the same products: expected for aihwkit's tile, counted by the engine."""
     kind: dict[str, Any] = {"device": "ecram", "pulse_length": 31}

@@ -72,6 +72,8 @@ class AihwkitArray(SynapseArray):
     """
 
     exact = False
+    remedy: Remedy
+    devices_per_weight: int  # hidden ones included
 
     def __init__(
         self,
@@ -91,7 +93,8 @@ class AihwkitArray(SynapseArray):
         self._arguments = {name: value for name, value in locals().items() if name not in ("self", "weights")}
         self.shape = (weights.shape[0], weights.shape[1])
         self.dtype, self.device = torch.float32, torch.device("cpu")
-        self._remedy = find_remedy(remedy)
+        self.remedy = find_remedy(remedy)
+        self.devices_per_weight = self.remedy.devices_of(find_device(device).sided)
         noise = device.read_noise if isinstance(device, DeviceModel) else 0.0
         self._forward = (read_path or ReadPath()).with_device_noise(noise)
         self._backward = (backward or read_path or ReadPath()).with_device_noise(noise)
@@ -133,7 +136,7 @@ class AihwkitArray(SynapseArray):
 
     def update(self, products: OuterProducts, rate: float) -> Writes:
         """Pulse W += rate * products, sample after sample; aihwkit itself computes W -= lr sum_b d_b x_b'."""
-        gain = rate * products.scale * self._remedy.rate_gain / self._scale
+        gain = rate * products.scale * self.remedy.rate_gain / self._scale
         if gain == 0.0:
             return _UNCOUNTED
         self._tile.set_learning_rate(abs(gain))
@@ -156,9 +159,9 @@ class AihwkitArray(SynapseArray):
             Diverged: a change is not finite.
         """
         require_finite("an increment", delta)
-        if self._remedy.transfers:
+        if self.remedy.transfers:
             raise NeurohwError(
-                f"remedy {self._remedy.name!r} writes its updates to a hidden array, so a digitally computed change "
+                f"remedy {self.remedy.name!r} writes its updates to a hidden array, so a digitally computed change "
                 "cannot be pulsed into the weights: use remedy 'none' or 'mixed-precision' with a digital optimizer"
             )
         self._pulse_dense(delta.to(torch.float32) / self._scale)
@@ -174,7 +177,7 @@ class AihwkitArray(SynapseArray):
             Diverged: a weight is not finite.
         """
         require_finite("programming", weights)
-        if self._remedy.transfers:
+        if self.remedy.transfers:
             self._copy(weights)
             return _UNCOUNTED
         target = weights.to(torch.float32) / self._scale
@@ -233,7 +236,7 @@ class AihwkitArray(SynapseArray):
         largest = _largest(delta)
         if largest == 0.0:
             return
-        gain = self._remedy.rate_gain
+        gain = self.remedy.rate_gain
         reach = self._pulses.length * self._granularity / gain or math.inf
         splits = min(_MOST_SPLITS, math.ceil(largest / reach)) or 1
         lines = torch.eye(min(self.shape))
@@ -243,7 +246,7 @@ class AihwkitArray(SynapseArray):
         self._tile.set_learning_rate(gain)
         for _ in range(splits):
             self._tile.update(pre, post, *_NO_FLAGS)
-            if self._remedy.name == "mixed-precision":  # an empty batch of one makes it transfer now
+            if self.remedy.name == "mixed-precision":  # an empty batch of one makes it transfer now
                 self._tile.update(pre[:1] * 0, post[:1] * 0, *_NO_FLAGS)
 
 

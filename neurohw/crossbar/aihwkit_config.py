@@ -68,6 +68,8 @@ class Remedy:
         rate_gain: factor on the learning rate that makes the visible weight move by the whole product.
         transfers: updates go to a hidden fast array and reach the visible weight through transfers.
         noise_power: variance of a weight whose devices have independent noise of variance 1 each.
+        devices: that make a weight, hidden ones included.
+        summed: products go to a digital sum, whose whole steps are pulsed.
     """
 
     name: str
@@ -76,6 +78,17 @@ class Remedy:
     rate_gain: float = 1.0
     transfers: bool = False
     noise_power: float = 1.0
+    devices: int = 2
+    summed: bool = False
+
+    @property
+    def unseen(self) -> bool:
+        """Whether visible cells are pulsed from within aihwkit, which tells nobody how often."""
+        return self.transfers or self.summed
+
+    def devices_of(self, sided: int) -> int:
+        """Return the devices that make a weight: a pair, where a device only potentiates."""
+        return 2 if sided == 1 else self.devices
 
 
 def _several_cells(cell: Cell) -> Any:
@@ -140,7 +153,7 @@ def _mixed_precision(cell: Cell) -> Any:
 
 
 _REMEDIES = (
-    Remedy("none", "one device a weight, pulsed in situ", lambda cell: cell.device()),
+    Remedy("none", "one device a weight, pulsed in situ", lambda cell: cell.device(), devices=1),
     Remedy(
         "several-cells", "two devices a weight, averaged; each update goes to one at random", _several_cells, 2.0,
         noise_power=0.5,
@@ -154,7 +167,10 @@ _REMEDIES = (
     Remedy("tiki-taka-v2", "transfers through a digital buffer (Gokmen 2021)", _tiki_taka_v2, 1.0, True),
     Remedy("chopped-tiki-taka", "v2 with random sign flips (Rasch et al. 2023)", _chopped_tiki_taka, 1.0, True),
     Remedy("agad", "chopped, with a dynamic reference (Rasch et al. 2023)", _agad, 1.0, True),
-    Remedy("mixed-precision", "products summed digitally, whole steps pulsed (Nandakumar 2020)", _mixed_precision),
+    Remedy(
+        "mixed-precision", "products summed digitally, whole steps pulsed (Nandakumar 2020)", _mixed_precision,
+        devices=1, summed=True,
+    ),
 )  # fmt: skip
 
 REMEDIES: dict[str, Remedy] = {remedy.name: remedy for remedy in _REMEDIES}

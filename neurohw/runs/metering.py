@@ -28,8 +28,6 @@ from neurohw.networks.operations import Operations
 from neurohw.runs.build import device_model
 from neurohw.runs.periphery import read_path
 
-_UNSEEN_PULSES = {"mixed-precision", "tiki-taka", "tiki-taka-v2", "chopped-tiki-taka", "agad"}  # inside aihwkit
-_AIHWKIT_DEVICES = {"none": 1, "mixed-precision": 1}  # a weight; every other remedy has two
 _READ_SCALING = {
     "vector": "vectors beyond full scale are scaled down; transposed reads are scaled to full scale, each by itself",
     "batch": "batches beyond full scale are scaled down; transposed reads are scaled to full scale",
@@ -172,16 +170,15 @@ def array_settings(experiment: Experiment, array: Any, bias_adds: int, free_read
 def _trains(experiment: Experiment, array: Any) -> Trains | None:
     """Return how an array's updates are written; None where nothing is known of it."""
     section, device = experiment.hardware, device_model(experiment)
-    if device is None or (section.backend == "aihwkit" and section.remedy in _UNSEEN_PULSES):
+    if device is None:
         return None
-    law = device.response()
+    law, tile = device.response(), getattr(array, "grid", [[array]])[0][0]
     scale, remedy = output_scale(section.weight_range, law.w_max), section.remedy
     if section.backend == "aihwkit":
-        from neurohw.crossbar.aihwkit_config import find_remedy  # not before it is asked for: aihwkit takes seconds
-
-        gain = find_remedy(remedy).rate_gain
-        return Trains(law.granularity, scale, gain, section.pulse_length, pair=remedy == "one-sided")
-    cells = getattr(array, "grid", [[array]])[0][0].cells
+        if tile.remedy.unseen:
+            return None
+        return Trains(law.granularity, scale, tile.remedy.rate_gain, section.pulse_length, pair=remedy == "one-sided")
+    cells = tile.cells
     options = {**ANALOG_REMEDIES[remedy].parameters, **section.remedy_parameters}
     summed = remedy == "mixed-precision"
     directly = remedy == "tiki-taka"
@@ -215,8 +212,8 @@ def _array_facts(experiment: Experiment, array: Any, meter: ArrayMeter) -> dict[
     section, settings = experiment.hardware, meter.settings
     converters, trains = settings.converters, settings.trains
     wear = writes_per_cell(array)
-    devices = on_line = _AIHWKIT_DEVICES.get(section.remedy, 2) if section.backend == "aihwkit" else 1
     tile: Any = meter.tiles.grid[0][0]
+    devices = on_line = tile.devices_per_weight if section.backend == "aihwkit" else 1
     if section.backend == "analog":
         banks = tile.conductances()
         devices, on_line = (sum(bank.numel() for bank in part.values()) / math.prod(tile.shape)
