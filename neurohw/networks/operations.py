@@ -10,7 +10,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 Operation = tuple[str, str, str, float]  # component, phase, event, number
 
@@ -19,12 +19,16 @@ class Operations(abc.ABC):
     """The work of answering and of learning; each kind of network has its own.
 
     Attributes:
+        rule: the name of the learning rule.
         phase: of an answer that is trained on.
+        relaxes: all layers are read together, step after step, not one after the other.
         free_reads: of reads in that phase that stand for more than so many, the rest are those of the nudged phase
             (one read of a constant input stands for both); None: no such reads.
     """
 
-    phase: str
+    rule: ClassVar[str]
+    phase: ClassVar[str]
+    relaxes: ClassVar[bool] = False
     free_reads: int | None = None
 
     @abc.abstractmethod
@@ -53,6 +57,7 @@ class FeedForward(Operations):
 
     sizes: tuple[int, ...]
     softmax: bool = False
+    rule = "bp"
     phase = "forward"
 
     def of_answers(self, phase: str, images: float) -> Iterator[Operation]:
@@ -70,7 +75,7 @@ class FeedForward(Operations):
 
     def facts(self) -> dict[str, Any]:
         """Return the rule, and that nothing relaxes."""
-        return {"rule": "bp", "free_steps": 0, "nudged_steps": 0, "nudged_phases": 0}
+        return {"rule": self.rule, "free_steps": 0, "nudged_steps": 0, "nudged_phases": 0}
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,9 @@ class Relaxation(Operations):
     readout: bool = False
     slopes: bool = False
     held: bool = True
+    rule = "ep"
     phase = "free"
+    relaxes = True
 
     @property
     def free_reads(self) -> int | None:  # type: ignore[override]
@@ -135,7 +142,7 @@ class Relaxation(Operations):
     def facts(self) -> dict[str, Any]:
         """Return the rule and its steps."""
         steps = {"free_steps": self.free_steps, "nudged_steps": self.nudged_steps}
-        return {"rule": "ep", **steps, "nudged_phases": self.nudged_phases}
+        return {"rule": self.rule, **steps, "nudged_phases": self.nudged_phases}
 
     def _relaxed(self, phase: str, images: float, steps: int) -> Iterator[Operation]:
         neurons, driven = sum(self.dynamical), sum(self.dynamical[:-1])
@@ -144,3 +151,6 @@ class Relaxation(Operations):
         yield "digital", phase, "activations", times * neurons
         yield "digital", phase, "adds", times * (2 * neurons + driven)
         yield "digital", phase, "macs", times * neurons * (2 if self.slopes else 1)
+
+
+OPERATIONS: dict[str, type[Operations]] = {kind.rule: kind for kind in (FeedForward, Relaxation)}

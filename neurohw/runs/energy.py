@@ -25,6 +25,7 @@ from neurohw.energy.side import UNQUANTISED_BITS
 from neurohw.energy.table import EnergyTable
 from neurohw.errors import InputError
 from neurohw.loading import validated
+from neurohw.networks.operations import OPERATIONS
 from neurohw.runs.conditions import circuit_conditions, conditions
 from neurohw.runs.record import RunRecord
 
@@ -95,7 +96,8 @@ def check_accountable(experiment: Experiment) -> None:
 
 def _foreseen(experiment: Experiment) -> dict[str, Any]:
     """Return one of every event that a run can count."""
-    training, phase = experiment.training, "free" if experiment.network.rule == "ep" else "forward"
+    training, kind = experiment.training, OPERATIONS[experiment.network.rule]
+    phase = kind.phase
     reads = ("reads", "dac_conversions", "adc_conversions", "read_conductance")
     writes = [event for event in ARRAY_RULES if event not in (*reads, "reads_transposed", "settled_conductance")]
     writes += [event_of(event, way) for event in LINE_EVENTS for way in POLARITIES]
@@ -112,7 +114,7 @@ def _foreseen(experiment: Experiment) -> dict[str, Any]:
         decided = {"decisions": 1.0, **(races if spiking else {"comparisons": 1.0})}
         decisions["target"] = {**decisions.get("target", {}), **decided}
         decisions["homeostasis"] = {"homeostasis_updates": 1.0}
-    steps = {"steps": 1.0} if phase == "free" else {}
+    steps = {"steps": 1.0} if kind.relaxes else {}
     return {
         "W1": {phase: dict.fromkeys(reads, 1.0), "update": dict.fromkeys(writes, 1.0)},
         "digital": {phase: {"activations": 1.0}, "update": dict.fromkeys(digital, 1.0)},
@@ -226,7 +228,8 @@ def schedule_of(config: Mapping[str, Any], **changed: Any) -> Schedule:
         key = ".".join(map(str, wrong["loc"]))
         raise InputError(f"record's configuration: energy.{key}: got {wrong['input']!r}; {wrong['msg']}") from None
     wanted = wanted.model_copy(update={key: value for key, value in changed.items() if value is not None})
-    together = config.get("network", {}).get("rule") == "ep"
+    kind = OPERATIONS.get(config.get("network", {}).get("rule", ""))
+    together = kind is not None and kind.relaxes
     parallelism = Parallelism(wanted.columns_per_adc, wanted.tiles_at_once, together, wanted.phases_overlap)
     return Schedule(parallelism, wanted.ep, wanted.digital, wanted.standby, wanted.polarities, UNQUANTISED_BITS)
 
