@@ -34,17 +34,13 @@ from neurohw.runs.conditions import circuit_conditions, conditions
 from neurohw.runs.energy import accounted, training_energy
 from neurohw.runs.record import RunRecord
 from neurohw.runs.run import run
+from tests.approximately import approx
 
 IMAGES, STEPS, IN, OUT = 10.0, 20.0, 64, 100
 ARRAY = {"n_post": OUT, "n_pre": IN, "tiles": [1, 1], "devices_per_weight": 2, "dac_bits": 8, "adc_bits": 8,
          "pulse_length": 31, "writes_per_cell": {"mean": 3.0, "p999": 20.0, "max": 44.0}}  # fmt: skip
 FACTS = {"arrays": {"W1": ARRAY}, "step_seconds": 1e-3, "snapshot_batches": 1,
          "images": {"trained": IMAGES, "inferred": IMAGES, "epochs": 1.0, "batches": 5.0}}  # fmt: skip
-
-
-def approx(expected: Any, **tolerance: Any) -> Any:
-    """Return `pytest.approx` without its absolute 1e-12, which is a percent of a hundred picojoules."""
-    return pytest.approx(expected, **{"rel": 1e-6, "abs": 0.0, **tolerance})
 
 
 def read(vectors: float) -> dict[str, float]:

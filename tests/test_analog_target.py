@@ -23,6 +23,7 @@ from neurohw.circuits.parameters import BOLTZMANN, TargetParameters
 from neurohw.circuits.target import Decision, Homeostasis, IdealTarget
 from neurohw.errors import InputError
 from neurohw.testing import TargetCircuitConformance
+from tests.approximately import approx
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"))]
 
@@ -82,9 +83,9 @@ def test_without_errors_it_is_the_ideal_target_bit_for_bit(
 def test_gain_mismatch_follows_from_transistor_area() -> None:
     given_area = TargetParameters().with_values({"inputs.a_vt": 3.5e-9, "inputs.gate_area": 0.5e-12})
     sigma_vt = 3.5e-9 / math.sqrt(0.5e-12)  # 4.9 mV
-    assert given_area.gain_mismatch == pytest.approx(sigma_vt / (1.3 * 0.025852), rel=1e-3)
+    assert given_area.gain_mismatch == approx(sigma_vt / (1.3 * 0.025852), rel=1e-3)
     c = AnalogTarget(4000, 5, 0.5, parameters=given_area, chip=seeded(3))
-    assert c._gain.std().item() == pytest.approx(given_area.gain_mismatch, rel=0.05)
+    assert c._gain.std().item() == approx(given_area.gain_mismatch, rel=0.05)
 
 
 def test_a_chip_is_what_its_seed_says() -> None:
@@ -101,7 +102,7 @@ def test_an_offset_is_a_threshold_of_its_own() -> None:
     offsets = c._offset
     expected = IdealTarget(50, 5, 0.5)(y, Homeostasis(-offsets, torch.zeros(50)))
     assert torch.equal(c(y, c.initial()).target, expected.target)
-    assert offsets.std().item() == pytest.approx(0.2, rel=0.3)  # 2 nA of 10 nA
+    assert offsets.std().item() == approx(0.2, rel=0.3)  # 2 nA of 10 nA
 
 
 def test_homeostasis_absorbs_static_offsets() -> None:
@@ -114,7 +115,7 @@ def test_homeostasis_absorbs_static_offsets() -> None:
     ideal, found = (compete(c, 4, 3000, seeded(5)) for c in (plain, shifted))
     moved = found.threshold[-1500:].mean(0) - ideal.threshold[-1500:].mean(0)
     moved, offsets = moved - moved.mean(), shifted._offset - shifted._offset.mean()
-    assert ((moved * offsets).sum() / (offsets**2).sum()).item() == pytest.approx(1.0, abs=0.05)
+    assert ((moved * offsets).sum() / (offsets**2).sum()).item() == approx(1.0, abs=0.05)
     assert found.frequency.std() < 0.1 * found.wanted
     without = compete(circuit(40, 4, offset, gamma=0.0), 4, 200, seeded(5))
     assert without.frequency.std() > without.wanted
@@ -126,7 +127,7 @@ def test_comparator_noise_errs_as_often_as_the_normal_law_says() -> None:
     y = torch.tensor([[0.5, 0.5 + gap]]).repeat(20_000, 1)
     errors = won(c(y, c.initial()))[:, 0].float().mean().item()
     expected = 0.5 * math.erfc(gap / (sigma * math.sqrt(2)) / math.sqrt(2))
-    assert errors == pytest.approx(expected, abs=5 * math.sqrt(expected * (1 - expected) / 20_000))
+    assert errors == approx(expected, abs=5 * math.sqrt(expected * (1 - expected) / 20_000))
 
 
 SLEWING = {"decision.seconds": 1e-5, "decision.separation": 0.1, "decision.node_capacitance": 50e-15}
@@ -151,7 +152,7 @@ def test_a_gap_that_is_not_resolved_is_a_coin_toss() -> None:
     decision = c(pair(0.5 * LEAST), c.initial())
     assert won(decision)[:, 0].all()
     assert not won(decision)[:, 3].any()
-    assert won(decision)[:, 1].float().mean().item() == pytest.approx(0.5, abs=5 * 0.5 / math.sqrt(4000))
+    assert won(decision)[:, 1].float().mean().item() == approx(0.5, abs=5 * 0.5 / math.sqrt(4000))
     assert (won(decision).sum(1) == 2).all()
     assert decision.events.unresolved == 4000
     assert decision.events.shares() == {"winners_per_image": 2.0, "tied_share": 0.0, "unresolved_share": 1.0}
@@ -188,7 +189,7 @@ def test_more_competitors_and_less_time_resolve_less() -> None:
 
 def test_finite_gain_limits_the_resolution_at_rest() -> None:
     c = circuit(4, 2, {"decision.early_voltage": 2.8, "decision.separation": 0.1})
-    assert c.resolvable(torch.tensor([1e-8])).item() == pytest.approx(0.1 / 2.8)
+    assert c.resolvable(torch.tensor([1e-8])).item() == approx(0.1 / 2.8)
 
 
 SOFT = {"decision.early_voltage": 2.8, "decision.output": "current"}
@@ -202,7 +203,7 @@ def test_soft_outputs_share_the_bias() -> None:
     for y, expected in ((clear, [0.0] * 7 + [0.5, 1.0, 1.0]), (tied, [1.0] + [1.5 / 9] * 9)):
         target = c(y, c.initial()).target
         torch.testing.assert_close(target[0], torch.tensor(expected), atol=2e-3, rtol=0)
-        assert target[0].sum().item() == pytest.approx(2.5, abs=1e-3)
+        assert target[0].sum().item() == approx(2.5, abs=1e-3)
 
 
 def test_soft_outputs_are_those_of_the_differential_equations() -> None:
@@ -235,8 +236,8 @@ def test_a_wrong_bias_makes_more_or_fewer_winners(error: int) -> None:
 def test_bias_mismatch_spreads_the_winners_from_chip_to_chip() -> None:
     made = [circuit(100, 20, {"decision.bias_mismatch": 0.1}, seed).chip_k for seed in range(200)]
     counts = torch.tensor(made, dtype=torch.float)
-    assert counts.mean().item() == pytest.approx(19.75, abs=0.6)  # of ceil(bias - 1/4), bias about 19.5
-    assert counts.std().item() == pytest.approx(1.97, rel=0.25)
+    assert counts.mean().item() == approx(19.75, abs=0.6)  # of ceil(bias - 1/4), bias about 19.5
+    assert counts.std().item() == approx(1.97, rel=0.25)
 
 
 def test_currents_below_zero_tie_where_they_are_rectified() -> None:
@@ -244,7 +245,7 @@ def test_currents_below_zero_tie_where_they_are_rectified() -> None:
     y = torch.tensor([[0.9, -0.1, -0.2, -0.3, -0.4, -0.5]]).repeat(500, 1)
     decision = c(y, c.initial())
     assert won(decision)[:, 0].all()
-    assert won(decision)[:, 1:].float().mean(0).tolist() == pytest.approx([0.2] * 5, abs=0.1)
+    assert won(decision)[:, 1:].float().mean(0).tolist() == approx([0.2] * 5, abs=0.1)
     assert decision.events.tied == 500
 
 
@@ -309,13 +310,13 @@ def test_step_mismatch_charge_injection_and_thermal_noise() -> None:
     n = 4000
     exact = thresholds({}, n=n)
     stepped = thresholds({"homeostasis.step_mismatch": 0.1}, n=n) / exact
-    assert stepped.std().item() == pytest.approx(0.1, rel=0.05)
+    assert stepped.std().item() == approx(0.1, rel=0.05)
     injected = {"homeostasis.decrement_injection": 1e-15, "homeostasis.injection_mismatch": 0.2}
     jump = thresholds(injected, n=n) - exact  # 1 fC on 1 pF: 1 mV
-    assert jump.mean().item() == pytest.approx(1e-3, rel=0.02)
-    assert jump.std().item() == pytest.approx(2e-4, rel=0.05)
+    assert jump.mean().item() == approx(1e-3, rel=0.02)
+    assert jump.std().item() == approx(2e-4, rel=0.05)
     noise = thresholds({"homeostasis.thermal_noise": True, "homeostasis.capacitance": 1e-15}, n=n) - exact
-    assert noise.std().item() == pytest.approx(math.sqrt(BOLTZMANN * 300 / 1e-15), rel=0.05)
+    assert noise.std().item() == approx(math.sqrt(BOLTZMANN * 300 / 1e-15), rel=0.05)
 
 
 def test_a_winners_pulse_leaves_its_charge_on_winners_only() -> None:
@@ -337,7 +338,7 @@ def test_a_circuit_biased_for_another_current_is_as_fast_as_that_current() -> No
     given = load_circuit("generic_180nm")
     slow, fast = (AnalogTarget(32, 4, 0.5, parameters=given.with_values({"inputs.unit_current": amps}), chip=seeded(1))
                   for amps in (1e-9, 8e-9))  # fmt: skip
-    assert fast.resolution.delay(32, 4) == pytest.approx(slow.resolution.delay(32, 4) / 8)
+    assert fast.resolution.delay(32, 4) == approx(slow.resolution.delay(32, 4) / 8)
     with pytest.raises(InputError, match=r"unit_current: got 1e-07 A .*characterised at 1e-09 A"):
         AnalogTarget(32, 4, 0.5, parameters=given.with_values({"inputs.unit_current": 1e-7}))
 
@@ -366,20 +367,18 @@ def test_levels_err_as_given() -> None:
     low = 0.3 * 2 / 10
     torch.testing.assert_close(target[0], torch.tensor([low + 0.05] * 8 + [0.7 + low - 0.1] * 2))
     labelled = c(torch.rand(1, 10), c.initial(), labels=torch.tensor([4])).target
-    assert labelled[0, 4].item() == pytest.approx(0.7 + 0.3 / 10 - 0.1)
+    assert labelled[0, 4].item() == approx(0.7 + 0.3 / 10 - 0.1)
 
 
 def test_cost_of_a_decision() -> None:
     c = circuit(100, 5, SLEWING | {"power.cell_current": 1e-9, "power.winner_current": 2e-9})
     cost = c.cost()
-    assert cost.power == pytest.approx(1.8 * (100 * (5e-9 + 1e-9) + 5 * 2e-9))
+    assert cost.power == approx(1.8 * (100 * (5e-9 + 1e-9) + 5 * 2e-9))
     assert cost.seconds == 1e-5
     patient = circuit(100, 5, {"decision.early_voltage": 2.0, "decision.ceiling": 0.5, "decision.separation": 0.1})
-    assert patient.cost().seconds == pytest.approx(
-        50e-15 * 2.5 / 1e-8 * math.log(2), rel=0.01
-    )  # 2 d: 1 - exp(-x) = 1/2
-    assert cost.joules == pytest.approx(cost.power * 1e-5 + 100 * 50e-15 * 1.8**2)
-    assert cost.joules_per_update == pytest.approx(100 * 1e-12 * 1.8 * 0.5 * 5 / 100)
+    assert patient.cost().seconds == approx(50e-15 * 2.5 / 1e-8 * math.log(2), rel=0.01)  # 2 d: 1 - exp(-x) = 1/2
+    assert cost.joules == approx(cost.power * 1e-5 + 100 * 50e-15 * 1.8**2)
+    assert cost.joules_per_update == approx(100 * 1e-12 * 1.8 * 0.5 * 5 / 100)
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -16,6 +16,7 @@ from neurohw.devices import laws
 from neurohw.devices.library import load_device
 from neurohw.devices.retention import Retention
 from neurohw.errors import InputError
+from tests.approximately import approx
 
 TEMPLATE = Path(__file__).parents[1] / "device_models" / "template.toml"
 EQUAL = {"step_dtod": 0.0, "step_ctoc": 0.0, "asymmetry_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0}
@@ -44,20 +45,20 @@ def test_soft_bounds_approach_the_bound_exponentially() -> None:
 def test_spreads_are_told_apart() -> None:
     only_devices = laws.ConstantStep(step=0.01, **{**EQUAL, "step_dtod": 0.2}, **BOUNDS)
     stairs = ch.staircase(only_devices, 400, 50, 0, 3, generator(), start=-1.0, reset=True)
-    assert stairs.device_to_device[-1] == pytest.approx(50 * 0.01 * 0.2, rel=0.1)
+    assert stairs.device_to_device[-1] == approx(50 * 0.01 * 0.2, rel=0.1)
     assert stairs.cycle_to_cycle.max() < 1e-6
     only_cycles = laws.ConstantStep(step=0.01, **{**EQUAL, "step_ctoc": 0.5}, **BOUNDS)
     stairs = ch.staircase(only_cycles, 400, 50, 0, 6, generator(), start=-0.5, reset=True)
-    assert stairs.cycle_to_cycle[-1] == pytest.approx(50**0.5 * 0.01 * 0.5, rel=0.1)
-    assert stairs.device_to_device[-1] == pytest.approx(stairs.cycle_to_cycle[-1] / 6**0.5, rel=0.15)
+    assert stairs.cycle_to_cycle[-1] == approx(50**0.5 * 0.01 * 0.5, rel=0.1)
+    assert stairs.device_to_device[-1] == approx(stairs.cycle_to_cycle[-1] / 6**0.5, rel=0.15)
 
 
 def test_write_noise_is_seen_but_not_kept() -> None:
     law = laws.ConstantStep(step=0.01, write_noise=3.0, **EQUAL, **BOUNDS)
     stairs = ch.staircase(law, 500, 30, 0, 1, generator(), start=0.0)
     seen = stairs.weights[:, 0]
-    assert seen[:, -1].std() == pytest.approx(3 * 0.01, rel=0.1)
-    assert seen[:, -1].mean() == pytest.approx(0.3, abs=0.005)
+    assert seen[:, -1].std() == approx(3 * 0.01, rel=0.1)
+    assert seen[:, -1].mean() == approx(0.3, abs=0.005)
     assert abs(np.corrcoef(seen[:, -1], seen[:, -2])[0, 1]) < 0.15
 
 
@@ -71,10 +72,10 @@ def test_steps_are_those_of_the_law_and_equal_at_the_symmetry_point() -> None:
     device = load_device("epiram")
     steps, law = ch.step_sizes(device, 200, generator()), device.response()
     at_zero = np.interp(0.0, steps.w, steps.up)
-    assert at_zero == pytest.approx(law.step * (1 + min(law.asymmetry, 0)), rel=1e-3)
+    assert at_zero == approx(law.step * (1 + min(law.asymmetry, 0)), rel=1e-3)
     assert steps.symmetry_point is not None
     up, down = (np.interp(steps.symmetry_point, steps.w, s) for s in (steps.up, steps.down))
-    assert up == pytest.approx(down, rel=1e-3)
+    assert up == approx(down, rel=1e-3)
     np.testing.assert_allclose(steps.up_noise, law.step_ctoc * law.step, rtol=1e-4)  # its noise is additive
 
 
@@ -86,15 +87,15 @@ def test_drift_follows_its_power_law() -> None:
     for i, nu in enumerate((0.05, 0.06)):  # the middle of the range, and its upper end
         lasting = np.log(1e4)
         exact = np.exp(-nu * lasting + 0.5 * (0.01 * lasting) ** 2)  # mean of a log-normal
-        assert data.mean[i, 2] / start[i] == pytest.approx(exact, rel=2e-3)
-        assert data.std[i, 2] / data.mean[i, 2] == pytest.approx(0.01 * lasting, rel=0.05)
+        assert data.mean[i, 2] / start[i] == approx(exact, rel=2e-3)
+        assert data.std[i, 2] / data.mean[i, 2] == approx(0.01 * lasting, rel=0.05)
 
 
 def test_read_noise_is_a_share_of_the_range() -> None:
     device = load_device(TEMPLATE).with_parameters({"read.noise": 0.02})
     noise = ch.read_noise(device, generator())
-    assert noise.sigma == pytest.approx(0.02 * (device.g_max - device.g_min))
-    assert noise.reads.std() == pytest.approx(noise.sigma, rel=0.1)
+    assert noise.sigma == approx(0.02 * (device.g_max - device.g_min))
+    assert noise.reads.std() == approx(noise.sigma, rel=0.1)
 
 
 def test_frames_are_in_siemens_within_the_range() -> None:
@@ -103,7 +104,7 @@ def test_frames_are_in_siemens_within_the_range() -> None:
     assert len(frame) == 61
     assert data.device.g_min * 0.5 < frame["mean_S"].iloc[0] < data.device.g_min * 1.5
     steps = ch.steps_frame(data)
-    assert steps["step_up_S"].iloc[0] == pytest.approx(data.steps.up[0] * ch.per_weight(data.device))
+    assert steps["step_up_S"].iloc[0] == approx(data.steps.up[0] * ch.per_weight(data.device))
     assert set(ch.drift_frame(data)["start_S"]) == set(data.drift.start)
 
 

@@ -24,6 +24,7 @@ from neurohw.networks.ep import Dynamics, EPNetwork
 from neurohw.networks.layer import Layer
 from neurohw.runs.run import run
 from neurohw.testing import MakeArray, SynapseArrayConformance
+from tests.approximately import approx
 from tests.test_aihwkit_array import product
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU here")
@@ -109,7 +110,7 @@ def test_the_account_is_that_of_the_cpu(rule: str, tmp_path: Path) -> None:
     experiment = load_experiment("quickstart", {"network.rule": rule, "training.epochs": 2, **hardware})
     here, there = (run(experiment, 0, tmp_path / device, device=device).energy for device in ("cpu", "cuda"))
     for quantity in ("total", "per_training_image", "per_inference", "latency"):
-        assert there[quantity]["nominal"] == pytest.approx(here[quantity]["nominal"], rel=0.01)
+        assert there[quantity]["nominal"] == approx(here[quantity]["nominal"], rel=0.01)
 
 
 class Plain(Capture):

@@ -19,6 +19,7 @@ from neurohw.errors import InputError
 from neurohw.quantity import Quantity
 from neurohw.runs.conditions import conditions
 from neurohw.shipping import shipped
+from tests.approximately import approx
 
 NEEDED = {"write.up", "write.down", "write.half", "write.pulse_time"}
 GATED = ("capacitor", "ecram", "ecram_mo", "fefet_hzo", "sonos")
@@ -73,7 +74,7 @@ def test_no_run_depends_on_what_accounts_read(name: str) -> None:
 def test_low_and_high_go_into_accounts_and_nowhere_else() -> None:
     number = {"value": -1.5, "low": -1, "high": -3, "unit": "V"}
     model = template(depression_voltage=number)
-    assert bounds(conditions(model).figures["write.down"]) == pytest.approx(
+    assert bounds(conditions(model).figures["write.down"]) == approx(
         (1 * 2e-6 * 100e-9, 1.5**2 * 21e-6 * 100e-9, 9 * 40e-6 * 100e-9)
     )
     again = device_from_tables(tomllib.loads(model.to_toml()), "again")
@@ -86,13 +87,11 @@ def test_low_and_high_go_into_accounts_and_nowhere_else() -> None:
 
 def test_bounds_of_the_pulse_time_stretch_energy_and_half_select() -> None:
     figures = conditions(template(pulse_time={"value": 100, "high": 300, "unit": "ns"})).figures
-    assert bounds(figures["write.pulse_time"]) == pytest.approx((100e-9, 100e-9, 300e-9))
-    assert bounds(figures["write.up"]) == pytest.approx(
-        (2.25 * 2e-6 * 100e-9, 2.25 * 21e-6 * 100e-9, 2.25 * 40e-6 * 300e-9)
-    )
+    assert bounds(figures["write.pulse_time"]) == approx((100e-9, 100e-9, 300e-9))
+    assert bounds(figures["write.up"]) == approx((2.25 * 2e-6 * 100e-9, 2.25 * 21e-6 * 100e-9, 2.25 * 40e-6 * 300e-9))
     leaks = (1e-4, 0.01, 0.1)  # through the select transistor of a 1T1R cell
     quarters = [share * e / 4 for share, e in zip(leaks, bounds(figures["write.up"]), strict=True)]
-    assert bounds(figures["write.half"]) == pytest.approx(quarters)
+    assert bounds(figures["write.half"]) == approx(quarters)
 
 
 @pytest.mark.parametrize(
@@ -108,15 +107,15 @@ def test_an_energy_lies_within_its_own_bounds_or_those_of_the_conductance(
     number: dict[str, float], expected: tuple[float, float, float]
 ) -> None:
     model = template(potentiation_energy={**number, "unit": "pJ"})
-    assert bounds(conditions(model).figures["write.up"]) == pytest.approx(tuple(1e-12 * e for e in expected))
+    assert bounds(conditions(model).figures["write.up"]) == approx(tuple(1e-12 * e for e in expected))
 
 
 def test_a_gated_cell_needs_its_energies_and_no_voltages() -> None:
     energy = {"value": 4, "high": 8, "unit": "fJ", "source": "test"}
     write = {"potentiation_energy": energy, "depression_energy": energy}
     figures = conditions(device_from_tables({**TEMPLATE, "cell": "2T", "write": write}, "test")).figures
-    assert bounds(figures["write.up"]) == bounds(figures["write.down"]) == pytest.approx((4e-15, 4e-15, 8e-15))
-    assert bounds(figures["write.half"]) == pytest.approx((1e-15, 1e-15, 2e-15))
+    assert bounds(figures["write.up"]) == bounds(figures["write.down"]) == approx((4e-15, 4e-15, 8e-15))
+    assert bounds(figures["write.half"]) == approx((1e-15, 1e-15, 2e-15))
 
 
 def test_the_endurance_of_which_cells_died_goes_before_the_published_one() -> None:
@@ -135,7 +134,7 @@ def test_a_lifetime_has_low_nominal_and_high() -> None:
     found = lifetime("W1", facts, 10.0, endurance)
     assert found is not None
     assert (found.endurance_low, found.endurance, found.endurance_high) == (1e4, 1e6, 1e7)
-    assert (found.images_low, found.images, found.images_high) == pytest.approx((5e3, 5e5, 5e6))
+    assert (found.images_low, found.images, found.images_high) == approx((5e3, 5e5, 5e6))
     assert found.source == "somebody"
     never = lifetime("W1", facts, 0.0, endurance)
     assert never is not None

@@ -33,6 +33,7 @@ from neurohw.devices.tables import SHAPE, FaultTable, RetentionTable, override_n
 from neurohw.errors import InputError
 from neurohw.shipping import shipped
 from neurohw.testing import DeviceModelConformance
+from tests.approximately import approx
 
 FOLDER = shipped("device_models")
 PULSED = [name for name in preset_names() if name != "ideal"]
@@ -135,8 +136,8 @@ def test_drift_is_handed_to_aihwkit_with_a_relative_spread() -> None:
     tile.drift_weights(1.0)
     tile.drift_weights(999.0)
     nu = -(tile.get_weights() / 0.8).log() / math.log(1000)
-    assert nu.mean().item() == pytest.approx(0.1, abs=6 * 0.03 / 60)
-    assert nu.std().item() == pytest.approx(0.03, rel=0.1)
+    assert nu.mean().item() == approx(0.1, abs=6 * 0.03 / 60)
+    assert nu.std().item() == approx(0.03, rel=0.1)
 
 
 def shape_of(nonlinearity: float) -> float:
@@ -159,7 +160,7 @@ def middle_step(nonlinearity: float, pulses: int, back: bool) -> float:
 
 def test_the_meaning_of_neurosims_label_reproduces_its_table() -> None:
     for label, a in NORMALISED_A.items():
-        assert shape_of(label) == pytest.approx(a, rel=2e-3)
+        assert shape_of(label) == approx(a, rel=2e-3)
 
 
 @pytest.mark.parametrize("name", NEUROSIM)
@@ -176,15 +177,15 @@ def test_a_device_of_neurosims_table_follows_its_curve(name: str) -> None:
             p = pulse / states
             x = b * (1 - math.exp(-(p if up or label < 0 else 1 - p) / a))
             x = 1 - x if label < 0 else x  # a label below zero: the mirrored curve
-            assert (w.item() + 1) / 2 == pytest.approx(x, abs=2e-3), f"pulse {pulse}"
+            assert (w.item() + 1) / 2 == approx(x, abs=2e-3), f"pulse {pulse}"
 
 
 @pytest.mark.parametrize("name", NEUROSIM)
 def test_a_device_of_neurosims_table_has_its_range_and_spread(name: str) -> None:
     up_label, down_label, ups, downs, share, r_on, ratio = NEUROSIM[name]
     model = load_device(name)
-    assert model.g_max == pytest.approx(1 / r_on, rel=1e-3)
-    assert model.g_max / model.g_min == pytest.approx(ratio, rel=2e-3)
+    assert model.g_max == approx(1 / r_on, rel=1e-3)
+    assert model.g_max / model.g_min == approx(ratio, rel=2e-3)
     law, cell = model.response(), model.response().mean_cell()
     middle = {True: middle_step(up_label, ups, False), False: middle_step(down_label, downs, down_label > 0)}
     weaker = min(middle, key=middle.__getitem__)
@@ -192,18 +193,18 @@ def test_a_device_of_neurosims_table_has_its_range_and_spread(name: str) -> None
         for at in (-0.6, 0.3):
             w = torch.tensor([at])
             sigma = torch.as_tensor(law.noise(w, law.steps(w, cell, up), cell, up)).item()
-            assert sigma == pytest.approx(2 * published, rel=1e-3)
-    assert sigma / 2 == pytest.approx(WEAKER_SIDE[name], rel=0.02)
+            assert sigma == approx(2 * published, rel=1e-3)
+    assert sigma / 2 == approx(WEAKER_SIDE[name], rel=0.02)
 
 
 def test_a_junction_conducts_as_its_area_says() -> None:
     """Ikeda et al. 2010: 40 nm across, 18 ohm um2, 124 % of magnetoresistance, switched by 49 uA."""
     model, area = load_device("stt_mram"), math.pi * 0.02**2  # um2
-    assert model.g_max == pytest.approx(area / 18, rel=2e-3)
-    assert model.g_max / model.g_min == pytest.approx(2.24, rel=2e-3)
+    assert model.g_max == approx(area / 18, rel=2e-3)
+    assert model.g_max / model.g_min == approx(2.24, rel=2e-3)
     assert model.write.potentiation_voltage is not None
     mean = (model.g_max + model.g_min) / 2
-    assert model.write.potentiation_voltage.si("V") * mean == pytest.approx(49e-6, rel=0.01)
+    assert model.write.potentiation_voltage.si("V") * mean == approx(49e-6, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +216,7 @@ def test_sonos_drifts_as_published(days: float, current: float, published: float
     retention, share = load_device("sonos").retention_parameters(), torch.tensor([current / 1600])
     nu = retention.exponents(share, share, torch.zeros(1)).item()
     drift = current * ((days * 86400 / retention.drift_t0) ** -nu - 1)
-    assert drift == pytest.approx(published, rel=0.25)
+    assert drift == approx(published, rel=0.25)
 
 
 @pytest.mark.parametrize("tile", [None, (3, 4)])
@@ -227,7 +228,7 @@ def test_sonos_reads_as_noisily_as_published(current: float, published: float, t
                         read_path=ReadPath.perfect(), reference="offset")  # fmt: skip
     for read, n in ((array.read, 8), (array.read_transposed, 6)):
         found = read(torch.eye(n).repeat(400, 1)).view(400, -1).std(0).mean().item() * 800
-        assert found == pytest.approx(published, rel=0.02, abs=1e-3)
+        assert found == approx(published, rel=0.02, abs=1e-3)
 
 
 def test_noise_that_grows_with_the_conductance_is_every_devices_own() -> None:
@@ -240,17 +241,17 @@ def test_noise_that_grows_with_the_conductance_is_every_devices_own() -> None:
     for kept in (1.0, 0.5):
         found = array.read(torch.eye(5).repeat(4000, 1)).view(4000, -1).std(0).mean().item()
         of_both = [0.1 * -math.expm1(-kept * g / 0.4) for g in (0.6 + 0.25, 0.6 - 0.25)]
-        assert found == pytest.approx(math.hypot(*of_both), rel=0.02)
+        assert found == approx(math.hypot(*of_both), rel=0.02)
         array.elapse(4.0)
 
 
 def test_si_values_of_the_template() -> None:
     model = load_device(FOLDER / "template.toml")
     assert (model.g_min, model.g_max, model.levels, model.sided) == (2e-6, 4e-5, None, 2)
-    assert model.states == pytest.approx(200)
+    assert model.states == approx(200)
     assert model.retention_parameters() == Retention(lifetime=30 * 86400.0)
     assert model.fault_rates() == FaultRates()
-    assert model.read_noise == pytest.approx(0.005 * 2)
+    assert model.read_noise == approx(0.005 * 2)
     law = model.response()
     assert (law.step_dtod, law.step_ctoc, law.write_noise, law.asymmetry_dtod) == (0.1, 0.3, 0.0, 0.0)
     assert "pulse.step" in model.assumed()
@@ -266,8 +267,8 @@ def test_what_is_not_given_is_neutral_and_not_aihwkits_default() -> None:
 
 def test_weights_and_conductances() -> None:
     model = load_device(FOLDER / "template.toml")
-    assert model.conductance(-1.0) == pytest.approx(2e-6)
-    assert model.conductance(0.0) == pytest.approx(21e-6)
+    assert model.conductance(-1.0) == approx(2e-6)
+    assert model.conductance(0.0) == approx(21e-6)
     assert torch.allclose(model.weight(torch.tensor([2e-6, 40e-6])), torch.tensor([-1.0, 1.0]))
 
 
@@ -275,10 +276,10 @@ def test_symmetry_points() -> None:
     template = load_device(FOLDER / "template.toml")
     w = template.symmetry_point()
     assert w is not None
-    assert 0.01 * (1 - 0.4 * w) == pytest.approx(0.01 * 0.95 * (1 + 0.3 * w), rel=1e-5)
+    assert 0.01 * (1 - 0.4 * w) == approx(0.01 * 0.95 * (1 + 0.3 * w), rel=1e-5)
     assert load_device("pcm").symmetry_point() is None
     assert load_device("idealized").symmetry_point() is None
-    assert load_device("reram_sb").symmetry_point() == pytest.approx(0.0, abs=1e-4)
+    assert load_device("reram_sb").symmetry_point() == approx(0.0, abs=1e-4)
 
 
 def test_levels_are_whole_numbers() -> None:

@@ -10,6 +10,7 @@ import pytest
 from neurohw.bench.anchors import ANCHORS, anchors, hermes, isaac
 from neurohw.energy.neurosim import NeuroSimArray, conduction_energy, read_energy, write_energy
 from neurohw.energy.table import EnergyTable
+from tests.approximately import approx
 
 
 @pytest.mark.parametrize(("name", "within"), [("HERMES core", 3), ("ISAAC unit", 3), ("NeuRRAM core", 3)])
@@ -50,7 +51,7 @@ def test_the_benchmark_says_so() -> None:
 
 
 def test_the_hermes_product_is_12_5_nanojoules() -> None:
-    assert ANCHORS["HERMES core"][1] == pytest.approx(12.5e-9, rel=2e-3)
+    assert ANCHORS["HERMES core"][1] == approx(12.5e-9, rel=2e-3)
 
 
 def test_efficiency_counts_two_operations_per_multiply_accumulate() -> None:
@@ -67,8 +68,8 @@ def test_the_anchors_say_what_is_assumed() -> None:
 def test_neurosims_read_and_write() -> None:
     array = NeuroSimArray(rows=64, columns=32, bit_line=2e-15, row=3e-15, read_voltage=0.5, supply=1.0,
                           write_voltage=4.0, write_time=50e-9, resistance=240e3, read_time=10e-9)  # fmt: skip
-    assert read_energy(array, 0.5) == pytest.approx(2e-15 * 0.25 * 32 + 3e-15 * 1.0 * 64 * 0.5)
-    assert write_energy(array, 1) == pytest.approx(16 / 240e3 * 50e-9)
-    assert write_energy(NeuroSimArray(), 1) == pytest.approx(3.3e-12, rel=0.02)  # HARDWARE.md: 3.3 pJ
+    assert read_energy(array, 0.5) == approx(2e-15 * 0.25 * 32 + 3e-15 * 1.0 * 64 * 0.5)
+    assert write_energy(array, 1) == approx(16 / 240e3 * 50e-9)
+    assert write_energy(NeuroSimArray(), 1) == approx(3.3e-12, rel=0.02)  # HARDWARE.md: 3.3 pJ
     one = NeuroSimArray(rows=1, columns=1)
-    assert conduction_energy(one, 1.0) == pytest.approx(10.4e-15, rel=1e-2)  # HARDWARE.md: 10 fJ
+    assert conduction_energy(one, 1.0) == approx(10.4e-15, rel=1e-2)  # HARDWARE.md: 10 fJ

@@ -36,6 +36,7 @@ from neurohw.runs.collection import find_records
 from neurohw.runs.energy import accounted, energy_of
 from neurohw.runs.record import RunRecord, read_record
 from neurohw.runs.run import run
+from tests.approximately import approx
 
 DEVICE = {"backend": "analog", "device": "taox_hfox", "step_seconds": 1e-3}
 TABLE = EnergyTable.load("32nm")
@@ -161,9 +162,9 @@ def test_the_csv_adds_up_to_the_accounts(done: tuple[Result, Path], folder: Path
         breakdown = accounted(record, TABLE)
         assert len(lines) == len(breakdown.items)
         for bound in ("low", "nominal", "high"):
-            assert lines[bound].sum() == pytest.approx(getattr(breakdown.total, bound))
+            assert lines[bound].sum() == approx(getattr(breakdown.total, bound))
         adc = lines[(lines["component"] == "adc") & (lines["phase"] == "inference")]
-        assert adc["nominal"].sum() == pytest.approx(breakdown.by(lambda i: (i.component, i.phase))["adc", "inference"]
+        assert adc["nominal"].sum() == approx(breakdown.by(lambda i: (i.component, i.phase))["adc", "inference"]
                                                      .nominal)  # fmt: skip
     assert energy["figures"].notna().all()
     assert set(energy["provenance"]) <= {"published", "scaled", "assumed"}
@@ -178,14 +179,14 @@ def test_the_csv_has_the_digital_side_and_the_epochs(done: tuple[Result, Path], 
         wholes = of[of["quantity"] == "digital_total"].set_index("part")["nominal"]
         assert set(wholes.index) == {f"{kind}, 32 nm" for kind in
                                      ("int8, on chip", "int8, DRAM", "fp16, on chip", "fp16, DRAM")}  # fmt: skip
-        assert parts.to_dict() == pytest.approx(wholes.to_dict())
+        assert parts.to_dict() == approx(wholes.to_dict())
         so_far = of[of["quantity"] == "training_so_far"]["nominal"].tolist()
         if record.config["hardware"]["backend"] == "ideal":
             assert not so_far
             continue
         training = [item.energy.nominal for item in accounted(record, TABLE).items
                     if item.phase not in ("inference", "association")]  # fmt: skip
-        assert so_far[-1] == pytest.approx(sum(training))
+        assert so_far[-1] == approx(sum(training))
         assert 0 < so_far[0] < so_far[1]
         assert len(of[of["quantity"] == "array_read_neurosim"]) == 1
 
@@ -197,9 +198,9 @@ def test_the_json_has_means_and_records(done: tuple[Result, Path], data: list[Po
     assert len(points[0]["digital"]) == 4
     for found, e in zip(points[1:], data, strict=True):
         totals = [record["total"]["nominal"] for record in found["records"].values()]
-        assert found["total"]["nominal"] == pytest.approx(sum(totals) / len(totals)) == pytest.approx(e.total.nominal)
-        assert sum(found["components"].values()) == pytest.approx(e.total.nominal)
-        assert sum(found["phases"].values()) == pytest.approx(e.total.nominal)
+        assert found["total"]["nominal"] == approx(sum(totals) / len(totals)) == approx(e.total.nominal)
+        assert sum(found["components"].values()) == approx(e.total.nominal)
+        assert sum(found["phases"].values()) == approx(e.total.nominal)
     for name in ("energy.svg", "energy.png", "pareto.svg", "pareto.png", "energy_curves.png", "energy.md"):
         assert (done[1] / name).stat().st_size > 1000
 
@@ -277,7 +278,7 @@ def test_the_reports_csv_adds_up_too(records: list[RunRecord], energies: Energie
     frame = energy_frame(energies)
     energy = frame[frame["quantity"] == "energy"].groupby(["hash", "seed"])["nominal"].sum()
     for record in (r for r in records if "total" in r.energy):
-        assert energy[record.config_hash, record.seed] == pytest.approx(record.energy["total"]["nominal"])
+        assert energy[record.config_hash, record.seed] == approx(record.energy["total"]["nominal"])
 
 
 def test_energy_per_accuracy_point(data: list[PointEnergy]) -> None:
@@ -287,7 +288,7 @@ def test_energy_per_accuracy_point(data: list[PointEnergy]) -> None:
     chance = points[0].point.records[0].chance
     cost = points[0].per_accuracy_point
     assert cost is not None
-    assert (cost.low, cost.nominal, cost.high) == pytest.approx(
+    assert (cost.low, cost.nominal, cost.high) == approx(
         tuple(joules / (60 - 100 * chance) for joules in (1e-6, 2e-6, 4e-6)), rel=1e-9, abs=0
     )
     (row,) = pairs_table(points).rows
@@ -302,7 +303,7 @@ def test_training_is_all_epochs(records: list[RunRecord], data: list[PointEnergy
     of_point = [r for r in records if r.config_hash == first.point.config_hash]
     per_image = sum(r.energy["per_training_image"]["nominal"] for r in of_point) / len(of_point)
     assert first.training is not None
-    assert first.training.nominal == pytest.approx(2 * 64 * per_image)
+    assert first.training.nominal == approx(2 * 64 * per_image)
     assert first.wear[0].trained == 2 * 64
 
 
@@ -329,7 +330,7 @@ def test_figures_show_the_numbers(energies: Energies, data: list[PointEnergy]) -
     ends = [0.0] * len(data)
     for bars in shares.containers:
         for i, bar in enumerate(bars.patches):
-            assert bar.get_x() == pytest.approx(ends[i])
+            assert bar.get_x() == approx(ends[i])
             ends[i] += bar.get_width()
     assert all(99 < end <= 100.0001 for end in ends)
     assert pareto.get_xscale() == "log"
@@ -341,7 +342,7 @@ def test_figures_show_the_numbers(energies: Energies, data: list[PointEnergy]) -
     for line, of in zip(learning.lines, energies.learnings, strict=True):
         steps = of.mean()
         assert list(line.get_xdata()) == [energy.nominal for _, _, energy in steps]
-        assert list(line.get_ydata()) == pytest.approx([100 * accuracy.mean for _, accuracy, _ in steps])
+        assert list(line.get_ydata()) == approx([100 * accuracy.mean for _, accuracy, _ in steps])
 
 
 def test_ranges_have_one_prefix() -> None:

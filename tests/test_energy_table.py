@@ -14,6 +14,7 @@ from neurohw.energy.ranges import Range
 from neurohw.energy.table import EnergyTable, table_from, table_names
 from neurohw.errors import InputError
 from neurohw.shipping import read_toml, shipped
+from tests.approximately import approx
 
 HEAD: dict[str, Any] = {"name": "t", "description": "a table", "node": 32}
 FIGURE = {"low": 1.0, "nominal": 2.0, "high": 4.0, "unit": "pJ", "source": "a paper"}
@@ -46,11 +47,11 @@ def test_tables_are_no_devices() -> None:
 
 def test_figures_that_were_published_are_those_published() -> None:
     at_32 = EnergyTable.load("32nm")
-    assert at_32.figure("adc.energy", bits=8).range == Range(0.235e-12, 1.71e-12, pytest.approx(2.3e-12))
-    assert at_32.figure("dac.energy", bits=1).range.high == pytest.approx(0.4175e-12)  # ISAAC, 0.417 pJ
-    assert at_32.figure("buffer.energy").range.nominal * 256 == pytest.approx(20.5e-12, rel=1e-2)
-    assert EnergyTable.load("65nm").figure("comparator.energy").range.nominal == pytest.approx(0.042e-12)
-    assert EnergyTable.load("14nm").figure("homeostasis.power").range.nominal == pytest.approx(10.8e-9)
+    assert at_32.figure("adc.energy", bits=8).range == Range(0.235e-12, 1.71e-12, approx(2.3e-12))
+    assert at_32.figure("dac.energy", bits=1).range.high == approx(0.4175e-12)  # ISAAC, 0.417 pJ
+    assert at_32.figure("buffer.energy").range.nominal * 256 == approx(20.5e-12, rel=1e-2)
+    assert EnergyTable.load("65nm").figure("comparator.energy").range.nominal == approx(0.042e-12)
+    assert EnergyTable.load("14nm").figure("homeostasis.power").range.nominal == approx(10.8e-9)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_a_converter_between_the_linear_law_and_the_thermal_limit(
 ) -> None:
     entry = FIGURE | {"bits": 8, "scaling": ["resolution"]}
     at, there = (table(adc={"energy": entry}).figure("adc.energy", bits=b).range for b in (8, bits))
-    assert (there.low, there.nominal, there.high) == pytest.approx(
+    assert (there.low, there.nominal, there.high) == approx(
         (at.low * factors[0], at.nominal * factors[1], at.high * factors[2]), rel=2e-3
     )
 
@@ -88,15 +89,15 @@ def test_published_converters_lie_in_the_shipped_range() -> None:
 )
 def test_a_figure_is_carried_to_where_it_is_used(given: dict[str, Any], at: dict[str, int], factor: float) -> None:
     figure = table(adc={"energy": FIGURE | given}).figure("adc.energy", **at)  # type: ignore[arg-type]
-    assert figure.range.nominal == pytest.approx(2e-12 * factor)
-    assert figure.range.high == pytest.approx(4e-12 * factor)
+    assert figure.range.nominal == approx(2e-12 * factor)
+    assert figure.range.high == approx(4e-12 * factor)
 
 
 def test_a_node_scales_between_its_first_and_its_second_power() -> None:
     figure = table(sram={"energy": FIGURE | {"node": 64, "scaling": ["node"]}}).figure("sram.energy")
-    assert figure.range.low == pytest.approx(1e-12 / 4)
-    assert figure.range.nominal == pytest.approx(2e-12 / 2**1.5)
-    assert figure.range.high == pytest.approx(4e-12 / 2)
+    assert figure.range.low == approx(1e-12 / 4)
+    assert figure.range.nominal == approx(2e-12 / 2**1.5)
+    assert figure.range.high == approx(4e-12 / 2)
     assert figure.provenance == "scaled"
     same = table(sram={"energy": FIGURE | {"node": 32, "scaling": ["node"]}}).figure("sram.energy")
     assert same.provenance == "published"

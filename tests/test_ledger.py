@@ -18,6 +18,7 @@ from neurohw.networks.base import Network
 from neurohw.runs import run as module
 from neurohw.runs.record import read_record
 from neurohw.runs.run import run
+from tests.approximately import approx
 from tests.test_checkpoint import InterruptingAfter, checkpoint
 from tests.test_run import KINDS
 
@@ -117,7 +118,7 @@ def test_the_record_has_counts_facts_and_a_curve(tmp_path: Path) -> None:
         "n_post": 100, "n_pre": 64, "tiles": [1, 1], "dac_bits": 7, "adc_bits": 9,
     }  # fmt: skip
     pulses = ledger["counts"]["W1"]["update"]["pulses_up"] + ledger["counts"]["W1"]["update"]["pulses_down"]
-    assert facts["writes_per_cell"]["mean"] == pytest.approx(pulses / 6400)
+    assert facts["writes_per_cell"]["mean"] == approx(pulses / 6400)
     assert facts["writes_per_cell"]["mean"] < facts["writes_per_cell"]["p999"] <= facts["writes_per_cell"]["max"]
 
 

@@ -24,6 +24,7 @@ from neurohw.circuits.measurements import (
 from neurohw.circuits.netlist import KWTANetlist, render, stimulus
 from neurohw.circuits.ngspice import NgspiceError, run
 from neurohw.errors import InputError, NeurohwError
+from tests.approximately import approx
 from tests.test_netlist import GOLDEN, INPUTS, MAIN, golden_fit, golden_times, golden_transfer, golden_winners
 
 real = pytest.mark.skipif(shutil.which("ngspice") is None, reason="ngspice is not installed (apt-get install ngspice)")
@@ -37,10 +38,10 @@ def test_pairs_are_as_they_were(pair: dict[str, float]) -> None:
         int(pair["n"]), int(pair["k"]), unit_current=pair["unit_current_A"], limiter_current=pair["limiter_current_A"]
     )
     before, now = golden_transfer(pair), dc_transfer(netlist, GOLDEN["difference"])
-    assert now.separation == pytest.approx(before.separation, rel=0.01)
-    assert now.outputs == pytest.approx(before.outputs, rel=0.02, abs=1e-14)
+    assert now.separation == approx(before.separation, rel=0.01)
+    assert now.outputs == approx(before.outputs, rel=0.02, abs=1e-14)
     seconds = decision_times(netlist, GOLDEN["difference"], GOLDEN["required_V"]).seconds
-    assert seconds == pytest.approx(golden_times(pair).seconds, rel=0.02)
+    assert seconds == approx(golden_times(pair).seconds, rel=0.02)
 
 
 @real
@@ -49,13 +50,13 @@ def test_winners_are_as_they_were() -> None:
     ordered = -np.sort(-INPUTS[:30], axis=1)
     clear = (ordered[:, 3] - ordered[:, 4]) / ordered[:, 3] > 1e-3  # closer ones may fall either way elsewhere
     assert (now.winners == golden_winners("winners")[:30])[clear].all()
-    assert now.supply_current == pytest.approx(np.array(GOLDEN["supply_current_A"][:30]), rel=0.01)
+    assert now.supply_current == approx(np.array(GOLDEN["supply_current_A"][:30]), rel=0.01)
 
 
 @real
 def test_mismatch_is_as_it_was() -> None:
     shifts = np.array(GOLDEN["shifts_mV"]) * 1e-3
-    assert tie_offsets(MAIN, shifts) == pytest.approx(np.array(GOLDEN["offsets"]), abs=1e-3)
+    assert tie_offsets(MAIN, shifts) == approx(np.array(GOLDEN["offsets"]), abs=1e-3)
     now = decide(MAIN, INPUTS[:5], shifts)
     assert (now.winners == golden_winners("winners_with_shifts")[:5]).all()
 
@@ -63,7 +64,7 @@ def test_mismatch_is_as_it_was() -> None:
 @real
 def test_the_homeostasis_cell_is_as_it_was() -> None:
     now = homeostasis_step(HomeostasisNetlist())
-    assert asdict(now) == pytest.approx(GOLDEN["homeostasis"], rel=0.02)
+    assert asdict(now) == approx(GOLDEN["homeostasis"], rel=0.02)
     ideal = 1e-9 * 1e-6 / 1e-12
     assert ideal < now.step < 2 * ideal  # the pulse's own charge, and what the switch injects
 
@@ -74,8 +75,8 @@ def test_a_multiplier_is_as_many_competitors() -> None:
     grouped = render(SMALL, stimulus(SMALL, inputs, (2, 3)))
     (found,) = run(grouped, ["dc vcase 0 1 1"])
     each = decide(SMALL, np.repeat(inputs, (2, 3), axis=1))
-    assert each.outputs[:, 1] == pytest.approx(found["i(vout1)"] / 2, rel=1e-3)
-    assert each.outputs[:, 4] == pytest.approx(found["i(vout2)"] / 3, rel=1e-3, abs=1e-15)
+    assert each.outputs[:, 1] == approx(found["i(vout1)"] / 2, rel=1e-3)
+    assert each.outputs[:, 4] == approx(found["i(vout2)"] / 3, rel=1e-3, abs=1e-15)
 
 
 @real
@@ -83,7 +84,7 @@ def test_competitors_are_alike() -> None:
     inputs = np.array([1.0, 0.5, 1.4, 0.9, 0.3]) * 1e-9
     order = [3, 0, 4, 2, 1]
     found = decide(SMALL, np.stack([inputs, inputs[order]]))
-    assert found.outputs[1] == pytest.approx(found.outputs[0][order], rel=1e-3, abs=1e-15)
+    assert found.outputs[1] == approx(found.outputs[0][order], rel=1e-3, abs=1e-15)
     assert found.winners[0].tolist() == [True, False, True, False, False]
 
 
@@ -93,7 +94,7 @@ def test_k_win_and_share_the_bias(k: int) -> None:
     netlist = KWTANetlist(5, k)
     found = decide(netlist, np.array([[1.0, 0.5, 1.4, 0.8, 0.3]]) * 1e-9)
     assert found.winners.sum() == k
-    assert found.outputs.sum() == pytest.approx((k - 0.5) * netlist.limiter_current, rel=0.03)
+    assert found.outputs.sum() == approx((k - 0.5) * netlist.limiter_current, rel=0.03)
 
 
 @real
@@ -111,20 +112,20 @@ def test_decisions_take_longer_the_closer_they_are() -> None:
 @real
 def test_without_mismatch_nothing_is_offset_and_a_shift_acts_as_it_should() -> None:
     shifts = np.zeros((5, 5))
-    assert tie_offsets(SMALL, shifts) == pytest.approx(np.zeros(5), abs=1e-6)
+    assert tie_offsets(SMALL, shifts) == approx(np.zeros(5), abs=1e-6)
     shifts[2, 2] = 1e-3  # a higher threshold of its sink: the input counts for more
     offsets = tie_offsets(SMALL, shifts)
-    assert offsets[2] - offsets[0] == pytest.approx(1e-3 / (1.36 * 0.02585), rel=0.05)
+    assert offsets[2] - offsets[0] == approx(1e-3 / (1.36 * 0.02585), rel=0.05)
 
 
 @real
 def test_the_spread_is_that_of_three_subthreshold_transistors() -> None:
     mismatch = monte_carlo(MAIN, 8, np.random.default_rng(1))
     assert mismatch.offsets.shape == (8, 32)
-    assert mismatch.offsets.mean(1) == pytest.approx(np.zeros(8), abs=1e-12)
+    assert mismatch.offsets.mean(1) == approx(np.zeros(8), abs=1e-12)
     mirror, _, sink, *_ = MAIN.sigma_thresholds()
     expected = np.sqrt(2 * mirror**2 + sink**2) / (1.36 * 0.02585)
-    assert mismatch.offsets.std() == pytest.approx(expected, rel=0.15)
+    assert mismatch.offsets.std() == approx(expected, rel=0.15)
 
 
 @real
@@ -156,10 +157,10 @@ def test_the_law_of_one_nanoampere_holds_at_twenty() -> None:
     """Every node charges 20 times as fast, and the ceiling rises with the gates' voltages: fitted at 0.5 and 1 nA."""
     law, fast = golden_fit(k=(4,)).resolution.at(20e-9), at_current(MAIN, 20e-9)
     differences, required = [0.01, 0.05, 0.3], GOLDEN["required_V"]
-    assert law.separation(np.array(differences)) == pytest.approx(dc_transfer(fast, differences).separation, rel=0.06)
+    assert law.separation(np.array(differences)) == approx(dc_transfer(fast, differences).separation, rel=0.06)
     seconds = decision_times(fast, differences, required).seconds
-    assert law.decision_time(np.array(differences), 20e-9, required, 32, 4) == pytest.approx(seconds, rel=0.08)
-    assert seconds[-1] == pytest.approx(0.6e-6, rel=0.02)
+    assert law.decision_time(np.array(differences), 20e-9, required, 32, 4) == approx(seconds, rel=0.08)
+    assert seconds[-1] == approx(0.6e-6, rel=0.02)
 
 
 def test_a_bias_that_cannot_find_k_winners_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

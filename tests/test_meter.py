@@ -38,6 +38,7 @@ from neurohw.runs.build import build_circuit, build_network
 from neurohw.runs.metering import Metered, array_settings, metered
 from neurohw.seeding import Streams
 from neurohw.testing import MakeArray, SynapseArrayConformance, TargetCircuitConformance
+from tests.approximately import approx
 
 SIEMENS = 1e-6
 DEVICE = DevicePopulation(ConstantStep(), zero=-0.7, siemens=SIEMENS)
@@ -145,7 +146,7 @@ def test_codings_convert_again_and_drive_cells_otherwise(coding: str, signed: bo
     wanted = (on @ plain.conductances()["cell"].t().to(on)).sum() if coding != "bit-serial" else None
     if wanted is None:
         wanted = (torch.as_tensor(on).float() @ plain.conductances()["cell"].t()).sum()
-    assert events["read_conductance"] == pytest.approx(float(wanted), rel=1e-5)
+    assert events["read_conductance"] == approx(float(wanted), rel=1e-5)
 
 
 @pytest.mark.parametrize("remedy", ["none", "differential"])
@@ -175,7 +176,7 @@ def test_read_conductance_against_brute_force(
                 e_part = e[:, rows] / largest(e[:, rows])
                 wanted += float(2 * (x_part.square() @ g.t()).sum() + (e_part.square() @ g).sum())
         array.update(OuterProducts((Product(e, x),), 0.01), 1.0)
-    assert ledger.counts()["W1"]["inference"]["read_conductance"] == pytest.approx(wanted, rel=1e-5)
+    assert ledger.counts()["W1"]["inference"]["read_conductance"] == approx(wanted, rel=1e-5)
 
 
 def test_cells_that_age_are_looked_at_anew() -> None:
@@ -185,13 +186,13 @@ def test_cells_that_age_are_looked_at_anew() -> None:
     array.elapse(1.0)
     array.read(torch.ones(1, 2))
     expected = (4 * 0.7 + 4 * 0.4) * SIEMENS
-    assert ledger.counts()["W1"]["inference"]["read_conductance"] == pytest.approx(expected, rel=0.02)
+    assert ledger.counts()["W1"]["inference"]["read_conductance"] == approx(expected, rel=0.02)
 
 
 def test_inputs_without_a_bound_are_clipped_to_one() -> None:
     array, ledger, _ = meter(analog(torch.zeros(1, 2), read_path=ReadPath.perfect()))
     array.read(torch.tensor([[3.0, -0.5]]))
-    assert ledger.counts()["W1"]["inference"]["read_conductance"] == pytest.approx(1.25 * 0.7 * SIEMENS)
+    assert ledger.counts()["W1"]["inference"]["read_conductance"] == approx(1.25 * 0.7 * SIEMENS)
 
 
 @pytest.mark.parametrize("size", [0.0, 1e-25, 1e-3])
@@ -199,7 +200,7 @@ def test_errors_of_any_size_are_scaled_to_full_scale(size: float) -> None:
     array, ledger, _ = meter(analog(torch.zeros(2, 1)), converters=Converters(bound=1.0))
     array.read_transposed(torch.tensor([[1.0, -0.5]]) * size)
     counts = ledger.counts()["W1"]["inference"]
-    assert counts.get("read_conductance", 0.0) == pytest.approx(1.25 * 0.7 * SIEMENS if size else 0.0)
+    assert counts.get("read_conductance", 0.0) == approx(1.25 * 0.7 * SIEMENS if size else 0.0)
 
 
 def test_ideal_arrays_have_no_conductance_and_no_pulses() -> None:
@@ -277,8 +278,8 @@ def test_half_selected_cells_against_drawn_trains() -> None:
     found = expected_trains(Lines.of(post, {}), Lines.of(pre, {}), gain, Trains(1.0, length=31))
     for driven in found.driven.values():  # of one sign: nothing takes turns
         assert driven.slots == [4]
-        assert driven.half_selected == pytest.approx(float(halves), rel=0.01)
-        assert driven.line_pulses == pytest.approx(float(d.sum() + x.sum()) / 40000, rel=0.01)
+        assert driven.half_selected == approx(float(halves), rel=0.01)
+        assert driven.line_pulses == approx(float(d.sum() + x.sum()) / 40000, rel=0.01)
 
 
 def test_later_trains_are_sampled() -> None:
@@ -298,7 +299,7 @@ def test_later_trains_are_sampled() -> None:
     assert after["pulse_slots"] < after["longest_slots"]
     for event in LINE_EVENTS:
         for way in POLARITIES:
-            assert after[event_of(event, way)] == pytest.approx(2 * before[event_of(event, way)], rel=0.05)
+            assert after[event_of(event, way)] == approx(2 * before[event_of(event, way)], rel=0.05)
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (3, 4)])
@@ -387,7 +388,7 @@ def test_our_count_of_aihwkits_pulses_is_the_analog_engines() -> None:
         exact.update(products(i), 0.02)
     expected, counted = (led.counts()["W1"]["inference"] for led in (ledger, exact_ledger))
     for event in ("pulses_up", "pulses_down"):
-        assert expected[event] == pytest.approx(counted[event], rel=0.02)
+        assert expected[event] == approx(counted[event], rel=0.02)
     siemens = settings.siemens_of(ours.snapshot())  # type: ignore[misc]
     torch.testing.assert_close(siemens, ours.conductances()["cell"], rtol=1e-4, atol=0)  # type: ignore[attr-defined]
 
@@ -422,16 +423,16 @@ def test_a_transfer_remedy_reads_its_hidden_array(monkeypatch: pytest.MonkeyPatc
     assert (events["dac_conversions"], events["adc_conversions"]) == (columns, columns * 30)  # a line selects a column
     assert counts["digital"]["update"]["optimizer_words"] == columns * 30 * 2
     hidden = 2 * 30 * 0.7 * SIEMENS  # a column of cells and their references, as they were looked at last
-    assert events["read_conductance"] == pytest.approx(columns * hidden)
+    assert events["read_conductance"] == approx(columns * hidden)
     moved = torch.stack(given)
     rises, falls = moved.clamp(min=0).amax(1).sum(), -moved.clamp(max=0).amin(1).sum()
     pulses, at_once = moved.abs().sum(), moved.abs().amax(1).sum()
     assert pulses > 100
     for suffix, slots in (("", at_once), ("_in_turn", rises + falls)):
         assert events[f"pulse_slots{suffix}"] - fast[f"pulse_slots{suffix}"] == slots
-        assert events[f"line_pulses{suffix}"] == pytest.approx(fast[f"line_pulses{suffix}"] + float(slots + pulses))
+        assert events[f"line_pulses{suffix}"] == approx(fast[f"line_pulses{suffix}"] + float(slots + pulses))
         others = float(slots * 30 + pulses * (20 - 2))  # of the column, and of the lines that cross it
-        assert events[f"half_selected{suffix}"] == pytest.approx(fast[f"half_selected{suffix}"] + others)
+        assert events[f"half_selected{suffix}"] == approx(fast[f"half_selected{suffix}"] + others)
 
 
 class Verifies(IdealArray):
@@ -461,7 +462,7 @@ def test_cells_that_are_verified_and_written_one_by_one() -> None:
         array.program(torch.zeros(3, 4))
     counts = ledger.counts()
     read = {"verifying_reads": 20.0, "dac_conversions": 20.0, "adc_conversions": 20.0, "pulses_up": 7.0,
-            "pulses_down": 3.0, "read_conductance": pytest.approx(20 * 3e-6)}  # fmt: skip
+            "pulses_down": 3.0, "read_conductance": approx(20 * 3e-6)}  # fmt: skip
     for phase, pulses in (("update", 6.0), ("target", 10.0)):
         events = counts["W1"][phase]
         assert {key: events[key] for key in read} == read
@@ -510,7 +511,7 @@ def test_compensation_of_drift_reads_all_cells(tile: tuple[int, int] | None) -> 
     columns, above = (5, 1) if tile is None else (2.5, 2)  # tiles are read at the same time
     assert ledger.counts()["W1"]["inference"] == {
         "reads": 3 * columns, "dac_conversions": 3 * 5 * above, "adc_conversions": 3 * 5 * 4,
-        "read_conductance": pytest.approx(3 * 20 * 0.7 * SIEMENS),
+        "read_conductance": approx(3 * 20 * 0.7 * SIEMENS),
     }  # fmt: skip
     array.update(products_of(4, 5), 0.01)
     array.elapse(1.0)
@@ -736,4 +737,4 @@ def test_replays_of_a_recorded_graph_are_counted(kind: str, monkeypatch: pytest.
     assert ledger.counts()["W1"] == counts
     if kind == "analog":
         one = float((x.square() @ array.conductances()["cell"].t()).sum())
-        assert counts["free"]["read_conductance"] == pytest.approx(20 * one, rel=1e-5)
+        assert counts["free"]["read_conductance"] == approx(20 * one, rel=1e-5)

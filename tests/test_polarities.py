@@ -20,6 +20,7 @@ from neurohw.energy.ledger import EnergyLedger
 from neurohw.energy.metered_array import MeteredArray
 from neurohw.energy.polarities import LINE_EVENTS, POLARITIES, as_written
 from neurohw.energy.trains import Trains
+from tests.approximately import approx
 
 STEP, LENGTH = ConstantStep().granularity, 5
 Counted = dict[str, float]
@@ -100,7 +101,7 @@ def test_every_line_and_every_cell_of_small_batches(polarities: str, signs: str)
         many = counted(post, pre, polarities, slots=3)
         assert many["longest_slots"] == counted(post, pre, polarities)["longest_slots"]
         for event in ("pulse_slots", "line_pulses", "half_selected"):
-            assert many[event] == pytest.approx(3 * counted(post, pre, polarities)[event])
+            assert many[event] == approx(3 * counted(post, pre, polarities)[event])
 
 
 @pytest.mark.parametrize("polarities", POLARITIES)

@@ -23,6 +23,7 @@ from neurohw.energy.inside import Tiles, line_conductances
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
 from neurohw.runs.run import run
+from tests.approximately import approx
 from tests.test_wires import dense_read
 
 DAY = 86400.0
@@ -96,8 +97,8 @@ def test_exponents_of_device_and_reference_spread_apart() -> None:
     array.elapse(DAY)
     s, z, found = 0.01 * math.log(DAY), -11 / 9, array.snapshot()
     spread = KEPT * math.sqrt(((0.4 - z) ** 2 + z**2) * math.exp(s**2) * math.expm1(s**2))
-    assert found.mean().item() == pytest.approx(0.4 * KEPT * math.exp(s**2 / 2), abs=0.05 * spread)
-    assert found.std().item() == pytest.approx(spread, rel=0.035)
+    assert found.mean().item() == approx(0.4 * KEPT * math.exp(s**2 / 2), abs=0.05 * spread)
+    assert found.std().item() == approx(spread, rel=0.035)
 
 
 def test_the_spread_of_a_column_is_common_to_all_outputs() -> None:
@@ -232,7 +233,7 @@ def test_references_may_be_broken_as_devices_are() -> None:
     device = load_device("taox_hfox").with_parameters({"faults.stuck_low": 0.1})
     array = AnalogArray(torch.zeros(100, 100), device, read_path=ReadPath.perfect())
     shares = [(array.snapshot() == level).float().mean().item() for level in (-1.0, 1.0)]
-    assert shares == pytest.approx([0.09, 0.09], abs=0.015)
+    assert shares == approx([0.09, 0.09], abs=0.015)
 
 
 def test_a_reference_has_1f_noise_of_its_own() -> None:
@@ -241,7 +242,7 @@ def test_a_reference_has_1f_noise_of_its_own() -> None:
     array = AnalogArray(torch.full((100, 100), 0.5), device, read_path=ReadPath.perfect())
     array.elapse(1.0)
     found = array.read(torch.eye(100))
-    assert found.std().item() == pytest.approx(0.02 * math.hypot(0.5 + 11 / 9, 11 / 9), rel=0.04)
+    assert found.std().item() == approx(0.02 * math.hypot(0.5 + 11 / 9, 11 / 9), rel=0.04)
     assert torch.equal(array.read_transposed(torch.eye(100)), found.t())
 
 
@@ -295,12 +296,12 @@ def test_a_reference_is_counted() -> None:
         facts[reference] = record.ledger["facts"]["arrays"]["W1"] | record.ledger["counts"]["W1"]["forward"]
     assert [found["reference"] for found in facts.values()] == list(facts)
     devices = [found["devices_per_weight"] for found in facts.values()]
-    assert devices == pytest.approx([2, 1 + 1 / 100 + 1 / 64, 1])
+    assert devices == approx([2, 1 + 1 / 100 + 1 / 64, 1])
     conducting = {
         name: found["read_conductance"] / facts["offset"]["read_conductance"] for name, found in facts.items()
     }
-    assert conducting["array"] == pytest.approx(2, rel=0.1)
-    assert conducting["column"] == pytest.approx(1.01, rel=0.05)
+    assert conducting["array"] == approx(2, rel=0.1)
+    assert conducting["column"] == approx(1.01, rel=0.05)
     column, offset = (array_of("taox_hfox", name, torch.zeros(6, 8)) for name in ("column", "offset"))
     found, bare = (line_conductances(Tiles.of(array), None) for array in (column, offset))
     assert found is not None

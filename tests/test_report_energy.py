@@ -35,6 +35,7 @@ from neurohw.report.energy.tables import (
 from neurohw.report.energy.terminal import folded, print_energies
 from neurohw.report.points import group_records
 from neurohw.runs.record import RunRecord
+from tests.approximately import approx
 
 EPOCHS = 4
 DEVICE = {"hardware.backend": "analog", "hardware.device": "taox_hfox", "hardware.periphery": "32nm"}
@@ -125,16 +126,16 @@ def test_energy_to_an_accuracy_is_a_mean_over_the_seeds_that_reached_it(energies
     assert levels(energies.learnings) == [0.7, 0.75, 0.8]  # BP's seeds reach 80 %, no chip 85 %
     took = reached(bp, 0.7)  # seed 0 after two epochs, seed 1 after three
     assert took is not None
-    assert took.energy.nominal == pytest.approx(2.5e-6)
+    assert took.energy.nominal == approx(2.5e-6)
     assert (took.epochs, took.seeds, took.of) == (2.5, 2, 2)
     took = reached(ep, 0.8)  # one seed only, after three epochs of 3 uJ
     assert took is not None
-    assert (took.energy.low, took.energy.nominal, took.energy.high) == pytest.approx((4.5e-6, 9e-6, 27e-6))
+    assert (took.energy.low, took.energy.nominal, took.energy.high) == approx((4.5e-6, 9e-6, 27e-6))
     assert (took.seeds, took.of) == (1, 2)
     assert reached(ep, 0.85) is None
     took = reached(ideal, 0.85)  # 2 uJ in four equal parts; seed 0 after three, seed 1 after one
     assert took is not None
-    assert took.energy.nominal == pytest.approx(1e-6)
+    assert took.energy.nominal == approx(1e-6)
     table = reached_table(energies.learnings, energies.accounts)
     assert table.columns == ("Point", "To 70 %", "To 75 %", "To 80 %")
     assert [row.cells[0] for row in table.rows] == ["BP · ideal, digital int8", "BP · taox_hfox", "EP · taox_hfox"]
@@ -153,9 +154,9 @@ def test_bp_and_ep_at_equal_accuracy(energies: Energies) -> None:
     (pair,) = energies.equals
     assert pair.wanted == 0.7  # EP's second seed never reaches 75 %
     # BP after 2.5 epochs of 1 uJ, 1 ms and 5 writes; EP after 1.5 of 3 uJ, 2 ms and 10 writes
-    assert (pair.bp.energy.nominal, pair.ep.energy.nominal) == pytest.approx((2.5e-6, 4.5e-6))
-    assert (pair.bp.seconds.nominal, pair.ep.seconds.nominal) == pytest.approx((2.5e-3, 3e-3))
-    assert (pair.bp.writes, pair.ep.writes) == pytest.approx((12.5, 15.0))
+    assert (pair.bp.energy.nominal, pair.ep.energy.nominal) == approx((2.5e-6, 4.5e-6))
+    assert (pair.bp.seconds.nominal, pair.ep.seconds.nominal) == approx((2.5e-3, 3e-3))
+    assert (pair.bp.writes, pair.ep.writes) == approx((12.5, 15.0))
     rows = [row.cells for row in equal_table(energies.equals).rows]
     assert rows[0] == ("taox_hfox", "Epochs to 70 %", "2.5", "1.5", "0.6")
     assert rows[1] == ("", "Energy", "2.5 uJ (1.25 to 7.5)", "4.5 uJ (2.25 to 13.5)", "1.8 (1.8 to 1.8)")
@@ -218,7 +219,7 @@ def test_not_to_learn_is_cheap_and_no_merit() -> None:
     data = energies_of(group_records(idle + able))
     images = answers(data)[0]
     assert images.startswith("A training image costs 12 nJ (6 to 36) on BP · taox_hfox; 1 point at chance left out")
-    assert [e.accuracy.mean for e in pareto_front(data.accounts)] == [pytest.approx(0.8)]
+    assert [e.accuracy.mean for e in pareto_front(data.accounts)] == [approx(0.8)]
     assert not any("cheapest" in said for said in answers(energies_of(group_records(idle))))
 
 
@@ -234,7 +235,7 @@ def test_the_csv_has_every_seed_that_reached_an_accuracy(energies: Energies) -> 
     frame = energy_frame(energies)
     found = frame[(frame["quantity"] == "energy_to_0.8") & (frame["part"] == "chip")]
     assert found[["seed", "epoch"]].to_numpy().tolist() == [[0, 3], [1, 4], [0, 3]]
-    assert found["nominal"].tolist() == pytest.approx([3e-6, 4e-6, 9e-6])
+    assert found["nominal"].tolist() == approx([3e-6, 4e-6, 9e-6])
 
 
 def test_a_ratio_takes_both_sides_at_one_end() -> None:
@@ -278,15 +279,15 @@ def test_neurosims_side_of_an_array() -> None:
     (found,) = array_models(breakdown, counts)
     assert (found["vectors"], found["pulses"]) == (2 * 13, 12)
     forward = sum(read_energy(NeuroSimArray(rows=r, columns=c)) for r in (128, 72) for c in (128, 72))
-    assert forward == pytest.approx(3.3e-15 * (0.25 * 200 * 2 + 0.81 * 0.5 * 200 * 2))
-    assert found["read"]["neurosim"]["nominal"] == pytest.approx(2 * 13 * forward)  # as high as wide, so either way
-    assert found["read"]["ohmic"]["nominal"] == pytest.approx(26 * 0.25 / 240e3 * 10e-9 * 200 * 200 * 0.5)
+    assert forward == approx(3.3e-15 * (0.25 * 200 * 2 + 0.81 * 0.5 * 200 * 2))
+    assert found["read"]["neurosim"]["nominal"] == approx(2 * 13 * forward)  # as high as wide, so either way
+    assert found["read"]["ohmic"]["nominal"] == approx(26 * 0.25 / 240e3 * 10e-9 * 200 * 200 * 0.5)
     whole = conduction_energy(NeuroSimArray(rows=200, columns=200))  # conduction does not feel where arrays are cut
-    assert found["read"]["ohmic"]["nominal"] == pytest.approx(26 * whole)
+    assert found["read"]["ohmic"]["nominal"] == approx(26 * whole)
     by = breakdown.by_component()
-    assert found["read"]["ours"]["nominal"] == pytest.approx(by["conduction"].nominal + by["rows"].nominal)
-    assert found["write"]["ours"]["nominal"] == pytest.approx(7 * 2e-12 + 5 * 1e-12)
-    assert found["write"]["neurosim"]["nominal"] == pytest.approx(12 * 16 / 240e3 * 50e-9)
+    assert found["read"]["ours"]["nominal"] == approx(by["conduction"].nominal + by["rows"].nominal)
+    assert found["write"]["ours"]["nominal"] == approx(7 * 2e-12 + 5 * 1e-12)
+    assert found["write"]["neurosim"]["nominal"] == approx(12 * 16 / 240e3 * 50e-9)
 
 
 def test_neurosim_has_no_settling_network_and_no_uncounted_pulses() -> None:

@@ -13,6 +13,7 @@ from neurohw.circuits.characteristics import DecisionTimes, Numbers, Transfer
 from neurohw.circuits.resolution import Resolution
 from neurohw.circuits.resolution_fit import fit_resolution
 from neurohw.errors import InputError
+from tests.approximately import approx
 
 LAW = Resolution(50e-15, early_voltage=2.3, ceiling=0.5, fixed_delay=1e-7, cell_delay=1e-8)
 SLEWING = Resolution(50e-15, early_voltage=None, ceiling=None)
@@ -43,20 +44,20 @@ def test_separation_follows_the_published_four_cell_circuit() -> None:
 
 
 def test_slewing_takes_c_dv_over_di() -> None:
-    assert SLEWING.decision_time(1.0, 0.5e-9, 0.13, n=8) == pytest.approx(13e-6)  # 50 fF, 0.13 V, 0.5 nA
-    assert SLEWING.resolvable(5e-9, 13e-6, 0.13, n=8) == pytest.approx(0.1)
-    assert SLEWING.separation(0.1, 5e-9, 13e-6) == pytest.approx(0.13)
-    assert LAW.decision_time(0.5, 1e-8, 1e-3, n=1) - LAW.delay(1) == pytest.approx(50e-15 * 1e-3 / 0.5e-8, rel=1e-3)
+    assert SLEWING.decision_time(1.0, 0.5e-9, 0.13, n=8) == approx(13e-6)  # 50 fF, 0.13 V, 0.5 nA
+    assert SLEWING.resolvable(5e-9, 13e-6, 0.13, n=8) == approx(0.1)
+    assert SLEWING.separation(0.1, 5e-9, 13e-6) == approx(0.13)
+    assert LAW.decision_time(0.5, 1e-8, 1e-3, n=1) - LAW.delay(1) == approx(50e-15 * 1e-3 / 0.5e-8, rel=1e-3)
 
 
 def test_small_differences_are_amplified_by_the_gain() -> None:
-    assert LAW.gain == pytest.approx(2.8)
-    assert LAW.separation(1e-4) == pytest.approx(2.8e-4, rel=1e-3)
-    assert LAW.resolvable(1e-9, None, 0.028, n=4) == pytest.approx(0.01, rel=1e-3)
+    assert LAW.gain == approx(2.8)
+    assert LAW.separation(1e-4) == approx(2.8e-4, rel=1e-3)
+    assert LAW.resolvable(1e-9, None, 0.028, n=4) == approx(0.01, rel=1e-3)
 
 
 def test_separation_ends_at_the_ceiling() -> None:
-    assert LAW.separation(1.0) == pytest.approx(0.5)
+    assert LAW.separation(1.0) == approx(0.5)
     assert LAW.decision_time(1.0, 1e-8, 0.5, n=4) == math.inf
     assert LAW.resolvable(1e-8, None, 0.51, n=4) == math.inf
 
@@ -68,8 +69,8 @@ def test_the_three_quantities_agree(law: Resolution, required: float) -> None:
     decided = np.isfinite(seconds)
     assert decided.any()
     for difference, time in zip(DIFFERENCES[decided], seconds[decided], strict=True):
-        assert law.separation(float(difference), 3e-9, float(time), n=16, k=2) == pytest.approx(required)
-        assert law.resolvable(3e-9, float(time), required, n=16, k=2) == pytest.approx(difference)
+        assert law.separation(float(difference), 3e-9, float(time), n=16, k=2) == approx(required)
+        assert law.resolvable(3e-9, float(time), required, n=16, k=2) == approx(difference)
 
 
 def test_too_small_differences_never_decide() -> None:
@@ -79,8 +80,8 @@ def test_too_small_differences_never_decide() -> None:
 
 
 def test_delay_grows_with_competitors_per_winner() -> None:
-    assert LAW.delay(64) - LAW.delay(4) == pytest.approx(60e-8)
-    assert LAW.delay(64, k=16) == pytest.approx(1e-7 + 64e-8 / 31)
+    assert LAW.delay(64) - LAW.delay(4) == approx(60e-8)
+    assert LAW.delay(64, k=16) == approx(1e-7 + 64e-8 / 31)
     assert LAW.separation(0.5, 1e-9, LAW.delay(64), n=64) == 0
     assert LAW.resolvable(1e-9, LAW.delay(64), 0.01, n=64) == math.inf
 
@@ -130,11 +131,11 @@ def test_a_circuit_biased_for_another_current_is_as_its_transistors_say() -> Non
 
     law = Resolution(5e-14, 6.0, rest(1e-9), u, 4e-7, 2e-8, unit_current=1e-9, slope_factor=n)
     fast = law.at(8e-9)
-    assert fast.ceiling == pytest.approx(rest(8e-9), rel=1e-12)
-    assert fast.delay(32, 4) == pytest.approx(law.delay(32, 4) / 8, rel=1e-12)
-    assert astuple(fast.at(1e-9)) == pytest.approx(astuple(law), rel=1e-12)
+    assert fast.ceiling == approx(rest(8e-9), rel=1e-12)
+    assert fast.delay(32, 4) == approx(law.delay(32, 4) / 8, rel=1e-12)
+    assert astuple(fast.at(1e-9)) == approx(astuple(law), rel=1e-12)
     # small differences, far from the ceiling: all of a decision takes an eighth of the time
-    assert fast.decision_time(0.05, 8e-9, 0.05, 32, 4) * 8 == pytest.approx(
+    assert fast.decision_time(0.05, 8e-9, 0.05, 32, 4) * 8 == approx(
         law.decision_time(0.05, 1e-9, 0.05, 32, 4), rel=0.05
     )
     assert LAW.at(5e-6) is LAW  # nothing says for which current it holds
@@ -155,7 +156,7 @@ def test_fit_finds_the_slope_factor_from_several_currents() -> None:
     assert max(fit.worst) < 1e-3
     assert fit.resolution.unit_current == 1e-9
     for name in ("ceiling", "early_voltage", "fixed_delay", "cell_delay", "slope_factor"):
-        assert getattr(fit.resolution, name) == pytest.approx(getattr(law, name), rel=0.01)
+        assert getattr(fit.resolution, name) == approx(getattr(law, name), rel=0.01)
     assert "slope_factor" in fit.standard_errors
 
 
@@ -194,9 +195,9 @@ def test_fit_finds_the_law_again(law: Resolution) -> None:
     assert fit.disagreements == 0
     assert max(fit.worst) < 1e-3
     for name in ("node_capacitance", "early_voltage", "ceiling"):
-        assert getattr(fit.resolution, name) == pytest.approx(getattr(law, name), rel=2e-3)
+        assert getattr(fit.resolution, name) == approx(getattr(law, name), rel=2e-3)
     for name in ("fixed_delay", "cell_delay"):
-        assert getattr(fit.resolution, name) == pytest.approx(getattr(law, name), rel=0.01, abs=1e-10)
+        assert getattr(fit.resolution, name) == approx(getattr(law, name), rel=0.01, abs=1e-10)
 
 
 def test_fit_reports_residuals_and_standard_errors() -> None:
@@ -211,7 +212,7 @@ def test_fit_without_saturation_still_knows_the_gain() -> None:
     law = Resolution(50e-15, early_voltage=0.6, ceiling=1.4)
     fit = fit_resolution(*measured(law))
     assert max(fit.worst) < 0.01
-    assert fit.resolution.gain == pytest.approx(2.0, rel=0.01)
+    assert fit.resolution.gain == approx(2.0, rel=0.01)
     assert fit.resolution.ceiling is not None
     assert law.separation(0.3) < fit.resolution.ceiling < 1.5
 
@@ -227,7 +228,7 @@ def test_fit_leaves_out_what_never_decides() -> None:
 def test_fit_of_one_size_has_no_delay_per_cell() -> None:
     transfers, times = measured(LAW)
     fit = fit_resolution(transfers[:1], times[:4])
-    assert fit.resolution.delay(4) == pytest.approx(LAW.delay(4), rel=1e-2)
+    assert fit.resolution.delay(4) == approx(LAW.delay(4), rel=1e-2)
     assert "cell_delay" not in fit.standard_errors
 
 

@@ -23,6 +23,7 @@ from neurohw.runs.build import file_contents
 from neurohw.runs.energy import accounted, check_accountable, energy_of, schedule_of, training_energy
 from neurohw.runs.progress import Silent
 from neurohw.runs.record import read_record
+from tests.approximately import approx
 from tests.test_meter import EP, batch_of
 
 SMALL: dict[str, Any] = {
@@ -54,9 +55,9 @@ def test_the_record_has_joules_by_component_and_phase(done: nh.RunRecord) -> Non
     assert {"adc", "dac", "conduction", "write", "target", "digital"} <= nested.keys()
     for bound in ("low", "nominal", "high"):
         total = sum(part[bound] for phases in nested.values() for part in phases.values())
-        assert total == pytest.approx(energy["total"][bound])
+        assert total == approx(energy["total"][bound])
     again = accounted(done, EnergyTable.load("32nm"))
-    assert again.total.as_dict() == pytest.approx(energy["total"])
+    assert again.total.as_dict() == approx(energy["total"])
 
 
 def test_the_file_has_it_too(done: nh.RunRecord, tmp_path: Path) -> None:
@@ -68,10 +69,10 @@ def test_training_adds_up_epoch_by_epoch(done: nh.RunRecord) -> None:
     curve = [found["nominal"] for found in done.energy["training_by_epoch"]]
     assert len(curve) == 2
     assert 0 < curve[0] < curve[1]
-    assert curve[1] == pytest.approx(2 * done.energy["per_epoch"]["nominal"])
+    assert curve[1] == approx(2 * done.energy["per_epoch"]["nominal"])
     (phase,) = done.energy["by_training_phase"].values()
     assert phase["images"] == 128
-    assert phase["nominal"] == pytest.approx(curve[1])
+    assert phase["nominal"] == approx(curve[1])
 
 
 def test_phases_of_the_alternation_are_told_apart(tmp_path: Path) -> None:
@@ -86,8 +87,8 @@ def test_phases_of_the_alternation_are_told_apart(tmp_path: Path) -> None:
     assert len(phases) == 3
     assert phases["pretraining"]["images"] == 2 * 30
     whole = record.energy["training_by_epoch"][-1]["nominal"]
-    assert sum(phase["nominal"] for phase in phases.values()) == pytest.approx(whole)
-    assert whole == pytest.approx(len(record.curve) * record.energy["per_epoch"]["nominal"])
+    assert sum(phase["nominal"] for phase in phases.values()) == approx(whole)
+    assert whole == approx(len(record.curve) * record.energy["per_epoch"]["nominal"])
 
 
 def test_two_layers_share_their_time_as_the_account_has_it(done: nh.RunRecord) -> None:
@@ -96,7 +97,7 @@ def test_two_layers_share_their_time_as_the_account_has_it(done: nh.RunRecord) -
     for ep in ("clocked", "continuous"):
         schedule = schedule_of(done.config, ep=ep)
         whole = accounted(done, table, schedule)
-        assert training_energy(done, table, schedule)[-1].nominal == pytest.approx(
+        assert training_energy(done, table, schedule)[-1].nominal == approx(
             whole.of("free", "nudged", "target", "homeostasis", "update").nominal
         )
 
@@ -206,7 +207,7 @@ def test_a_run_stopped_within_an_epoch_is_accounted_for_what_it_did(tmp_path: Pa
     stopped = read_record(tmp_path)
     assert stopped.ledger["facts"]["images"]["epochs"] == 1.5
     found = energy_of(stopped, EnergyTable.load("32nm"))
-    assert found["per_epoch"]["nominal"] == pytest.approx(done.energy["per_epoch"]["nominal"], rel=0.1)
+    assert found["per_epoch"]["nominal"] == approx(done.energy["per_epoch"]["nominal"], rel=0.1)
     assert found["training_by_epoch"] == done.energy["training_by_epoch"][:1]
 
 
@@ -286,9 +287,9 @@ def test_references_are_devices_that_conduct_take_room_and_are_not_worn() -> Non
     assert (offset["devices_per_weight"], offset["devices_on_line"]) == (1, 1)
     for phase in ("forward", "inference"):
         assert ours[phase]["adc_conversions"] == theirs[phase]["adc_conversions"]
-        assert ours[phase]["read_conductance"] == pytest.approx(2 * theirs[phase]["read_conductance"], rel=0.05)
+        assert ours[phase]["read_conductance"] == approx(2 * theirs[phase]["read_conductance"], rel=0.05)
     for event in (*LINE_EVENTS, "train_bits"):  # of the lines of one crossbar
-        assert ours["update"][event] == pytest.approx(theirs["update"][event], rel=0.05)  # other noise of reads
+        assert ours["update"][event] == approx(theirs["update"][event], rel=0.05)  # other noise of reads
     for events, facts in ((ours, array), (theirs, offset)):
         pulses = sum(events["update"].get(event, 0.0) for event in ("pulses_up", "pulses_down"))
-        assert facts["writes_per_cell"]["mean"] == pytest.approx(pulses / (20 * 64))
+        assert facts["writes_per_cell"]["mean"] == approx(pulses / (20 * 64))
