@@ -14,7 +14,7 @@ from torch import Tensor
 from neurohw.circuits.target import Decision, Homeostasis, IdealTarget, SpikingEvents, TargetCircuit
 from neurohw.clock import Clock
 from neurohw.crossbar.analog import AnalogArray
-from neurohw.crossbar.base import OuterProducts, Product, Serial, SynapseArray, Writes
+from neurohw.crossbar.base import Driving, OuterProducts, Product, Serial, SynapseArray, Writes
 from neurohw.crossbar.build import build_array
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.ideal import IdealArray
@@ -73,7 +73,7 @@ class TestMeteredAnalog(SynapseArrayConformance):
 
     @pytest.fixture
     def make_array(self) -> MakeArray:
-        trains = Trains(SoftBounds().granularity)
+        trains = Trains(Driving(SoftBounds().granularity))
         return lambda weights: meter(analog(weights, device=None, read_path=None), trains=trains)[0]
 
 
@@ -221,8 +221,8 @@ def products(seed: int = 0) -> OuterProducts:
 @pytest.mark.parametrize("remedy", ["none", "differential", "several-cells", "agad", "mixed-precision"])
 def test_pulses_are_the_arrays_own_count(remedy: str) -> None:
     plain = analog(torch.zeros(30, 20), remedy=remedy)
-    kind = "serial" if remedy == "mixed-precision" else "parallel"
-    array, ledger, clock = meter(plain, trains=Trains(ConstantStep().granularity, kind=kind))
+    serial = remedy == "mixed-precision"
+    array, ledger, clock = meter(plain, trains=Trains(Driving(ConstantStep().granularity), serial=serial))
     up = down = 0
     with clock.during("update"):
         for i in range(5):
@@ -237,7 +237,7 @@ def test_pulses_are_the_arrays_own_count(remedy: str) -> None:
 def test_expected_pulses_are_those_of_the_engine_on_average(rate: float) -> None:
     """Also where trains are shorter than a pulse a sample, and where they are too short for the product."""
     array = analog(torch.zeros(30, 20), pulses=PulseScheme(length=10))
-    trains = Trains(ConstantStep().granularity, length=10)
+    trains = Trains(Driving(ConstantStep().granularity), length=10)
     found = torch.zeros(2, dtype=torch.float64)
     wanted = torch.zeros(2, dtype=torch.float64)
     for i in range(60):
@@ -254,7 +254,7 @@ def test_expected_pulses_are_those_of_the_engine_on_average(rate: float) -> None
 def test_half_selected_cells_by_hand() -> None:
     """One slot in which one of 3 outputs and one of 4 inputs pulse for certain: 3 + 2 cells at half the voltage."""
     post, pre = torch.tensor([[0.0, 1.0, 0.0]]), torch.tensor([[1.0, 0.0, 0.0, 0.0]])
-    array, ledger, _ = meter(analog(torch.zeros(3, 4)), trains=Trains(ConstantStep().granularity, length=5))
+    array, ledger, _ = meter(analog(torch.zeros(3, 4)), trains=Trains(Driving(ConstantStep().granularity), length=5))
     array.update(OuterProducts((Product(post, pre),), 1.0), ConstantStep().granularity)
     events = ledger.counts()["W1"]["inference"]
     lines = {"half_selected": 5.0, "pulse_slots": 1.0, "longest_slots": 5.0, "line_pulses": 2.0}
@@ -275,7 +275,7 @@ def test_half_selected_cells_against_drawn_trains() -> None:
     x = torch.rand(40000 * slots, 5, generator=draws, dtype=torch.float64) < p_pre
     halves = (d[:, :, None] ^ x[:, None]).sum() / 40000
     gain = k / float(post.max() * pre.max())
-    found = expected_trains(Lines.of(post, {}), Lines.of(pre, {}), gain, Trains(1.0, length=31))
+    found = expected_trains(Lines.of(post, {}), Lines.of(pre, {}), gain, Trains(Driving(1.0), length=31))
     for driven in found.driven.values():  # of one sign: nothing takes turns
         assert driven.slots == [4]
         assert driven.half_selected == approx(float(halves), rel=0.01)
@@ -283,7 +283,7 @@ def test_half_selected_cells_against_drawn_trains() -> None:
 
 
 def test_later_trains_are_sampled() -> None:
-    array, ledger, _ = meter(analog(torch.zeros(30, 20)), trains=Trains(ConstantStep().granularity))
+    array, ledger, _ = meter(analog(torch.zeros(30, 20)), trains=Trains(Driving(ConstantStep().granularity)))
     for i in range(100):
         array.update(products(i), 0.05)
     before = ledger.counts()["W1"]["inference"]
@@ -310,7 +310,7 @@ def test_increments_are_written_line_by_line(shape: tuple[int, int]) -> None:
     delta[2] = torch.tensor([0.0, 5.0, 0.0])
     delta = delta if shape == (4, 3) else delta.t()
     step = ConstantStep().granularity
-    array, ledger, _ = meter(analog(torch.zeros(shape)), trains=Trains(step))
+    array, ledger, _ = meter(analog(torch.zeros(shape)), trains=Trains(Driving(step)))
     writes = array.increment(delta * step)
     assert (writes.pulses_up, writes.pulses_down) == (8, 2)
     in_turn = lines_written(3 + 2 + 5)  # rises of a line, then its falls
@@ -328,7 +328,7 @@ def test_verified_increments_are_written_cell_by_cell() -> None:
     """
     law = ConstantStep(step_dtod=0.0, step_ctoc=0.0, w_max_dtod=0.0, w_min_dtod=0.0, asymmetry_dtod=0.0, step=0.02)
     verified = AnalogArray(torch.zeros(4, 3), DevicePopulation(law), increments="verified")
-    array, ledger, _ = meter(verified, trains=Trains(law.granularity, increment_words=2))
+    array, ledger, _ = meter(verified, trains=Trains(Driving(law.granularity), increment_words=2))
     array.increment(torch.eye(4)[:, :3] * 5 * law.granularity)
     counts = ledger.counts()
     assert counts["digital"]["inference"]["optimizer_words"] == 12 * 2
@@ -347,7 +347,7 @@ def lines_written(slots: float) -> dict[str, float]:
 
 def test_cells_that_are_written_one_by_one_have_two_lines_of_their_own() -> None:
     """A pulse is a slot; it is on a row and a column, whose other 5 and 3 cells are half selected, either way."""
-    array, ledger, clock = meter(analog(torch.zeros(4, 6)), trains=Trains(SoftBounds().granularity))
+    array, ledger, clock = meter(analog(torch.zeros(4, 6)), trains=Trains(Driving(SoftBounds().granularity)))
     with clock.during("update"):
         writes = array.program(torch.full((4, 6), 0.1))
     assert writes.pulses_up is not None
@@ -408,7 +408,7 @@ def test_a_transfer_remedy_reads_its_hidden_array(monkeypatch: pytest.MonkeyPatc
         return pulse(trains)  # type: ignore[no-any-return]
 
     monkeypatch.setattr(slow, "pulse", seen)
-    trains = Trains(ConstantStep().granularity, fast_rate=0.5)
+    trains = Trains(Driving(ConstantStep().granularity, fast_rate=0.5))
     array, ledger, clock = meter(plain, trains=trains, converters=Converters(7, 9, 1.0))
     parallel, parallel_ledger, _ = meter(analog(torch.zeros(30, 20)), trains=trains)
     with clock.during("update"):
@@ -453,7 +453,7 @@ class Verifies(IdealArray):
 
 def test_cells_that_are_verified_and_written_one_by_one() -> None:
     """3 x 4: a pulse to a cell takes a slot and its two lines, and half selects the 2 + 3 others on them."""
-    array, ledger, clock = meter(Verifies(torch.zeros(3, 4)), trains=Trains(ConstantStep().granularity),
+    array, ledger, clock = meter(Verifies(torch.zeros(3, 4)), trains=Trains(Driving(ConstantStep().granularity)),
                                  converters=Converters(7, 9, 1.0))  # fmt: skip
     nothing = OuterProducts((Product(torch.zeros(1, 3), torch.zeros(1, 4)),), 1.0)
     with clock.during("update"):
@@ -479,7 +479,7 @@ def test_what_arrays_verify_is_read_written_and_timed() -> None:
     steady = DevicePopulation(ConstantStep(step_dtod=0.0, step_ctoc=0.0, w_max_dtod=0.0, w_min_dtod=0.0), zero=-0.7,
                               siemens=SIEMENS)  # fmt: skip
     step = steady.response.granularity
-    trains = Trains(step)
+    trains = Trains(Driving(step))
     array, ledger, _ = meter(analog(torch.zeros(3, 4), device=steady, increments="verified"), trains=trains)
     delta = torch.zeros(3, 4)
     delta[1, 2] = 2 * step
@@ -490,8 +490,8 @@ def test_what_arrays_verify_is_read_written_and_timed() -> None:
     rounds = events["verifying_reads"] - 12  # of the one cell that was pulsed
     assert 1 <= rounds <= 2
     assert events["adc_conversions"] == events["dac_conversions"] == 12 + rounds
-    pair, ledger, _ = meter(analog(torch.zeros(3, 4), device=steady, remedy="one-sided",
-                                   remedy_parameters={"refresh_every": 2}), trains=Trains(step, pair=True))  # fmt: skip
+    plain = analog(torch.zeros(3, 4), device=steady, remedy="one-sided", remedy_parameters={"refresh_every": 2})
+    pair, ledger, _ = meter(plain, trains=Trains(Driving(step, pair=True)))
     for _ in range(4):
         pair.update(products_of(3, 4), 0.01)
     assert ledger.counts()["W1"]["inference"]["verifying_reads"] == 2 * (2 * 12)  # two looks, nothing is full
@@ -523,7 +523,7 @@ def products_of(n_post: int, n_pre: int) -> OuterProducts:
 
 
 def test_codes_of_both_sides_are_fetched_for_trains() -> None:
-    array, ledger, _ = meter(analog(torch.zeros(3, 4)), trains=Trains(ConstantStep().granularity),
+    array, ledger, _ = meter(analog(torch.zeros(3, 4)), trains=Trains(Driving(ConstantStep().granularity)),
                              converters=Converters(7, 9, 1.0))  # fmt: skip
     array.update(products_of(3, 4), 0.01)
     assert ledger.counts()["buffer"]["inference"]["bits"] == 2 * (3 + 4) * 7

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from neurohw.clock import Clock
 from neurohw.crossbar.analog import AnalogArray
-from neurohw.crossbar.base import OuterProducts, Product
+from neurohw.crossbar.base import Driving, OuterProducts, Product
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.tiled import TiledArray
 from neurohw.devices.laws import ConstantStep
@@ -33,7 +33,7 @@ def counted(post: Tensor, pre: Tensor, polarities: Any, slots: int = 1, tile: An
     make: Callable[[Tensor, str], AnalogArray] = lambda block, place: AnalogArray(block, device)  # noqa: E731
     ledger = EnergyLedger()
     array = MeteredArray(make(zero, "") if tile is None else TiledArray(zero, tile, make), ledger, Clock(), "W1",
-                         ArraySettings(trains=Trains(STEP, length=LENGTH, **trains)))  # fmt: skip
+                         ArraySettings(trains=Trains(Driving(STEP, **trains), length=LENGTH)))  # fmt: skip
     array.update(OuterProducts((Product(post, pre),), 1.0), slots * STEP)
     events = as_written(ledger.counts(), polarities)["W1"]["inference"]
     return {event: events.get(event, 0.0) for event in LINE_EVENTS}
@@ -137,7 +137,7 @@ def test_only_products_of_one_sign_need_no_turns(rule: str) -> None:
     ledger = EnergyLedger()
     device = DevicePopulation(ConstantStep(), zero=-0.7, siemens=1e-6)
     array = MeteredArray(AnalogArray(torch.zeros(10, 20), device), ledger, Clock(), "W1",
-                         ArraySettings(trains=Trains(STEP)))  # fmt: skip
+                         ArraySettings(trains=Trains(Driving(STEP))))  # fmt: skip
     array.update(OuterProducts(terms, 1 / 8), 0.1)
     events = ledger.counts()["W1"]["inference"]
     ratios = {event: events[f"{event}_in_turn"] / events[event] for event in LINE_EVENTS}

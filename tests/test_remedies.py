@@ -17,7 +17,7 @@ from torch import Tensor
 
 from neurohw.crossbar import cells
 from neurohw.crossbar.analog import AnalogArray
-from neurohw.crossbar.base import OuterProducts, Product, Writes
+from neurohw.crossbar.base import Driving, OuterProducts, Product, Writes
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.pairs import OneSidedPair
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
@@ -591,3 +591,30 @@ def test_another_process_with_the_same_seed_says_the_same_bits() -> None:
 def test_another_seed_says_something_else() -> None:
     one, other = everything("none", 1), everything("none", 2)
     assert not torch.equal(one.read(torch.ones(1, 9)), other.read(torch.ones(1, 9)))
+
+
+@pytest.mark.parametrize(
+    ("remedy", "parameters", "expected"),
+    [
+        ("none", {}, {}),
+        ("reference-cell", {}, {}),
+        ("several-cells", {"devices": 3}, {"crossbars": 3}),
+        ("several-cells", {"devices": 3, "base": 2.0}, {}),  # the finest device takes the pulses
+        ("differential", {}, {"crossbars": 2}),
+        ("one-sided", {}, {"pair": True}),
+        ("mixed-precision", {}, {"serial": True, "words": 2}),
+        ("tiki-taka", {}, {"fast_gain": 1.0}),
+        ("tiki-taka", {"fast_rate": 0.0}, {}),
+        ("tiki-taka-v2", {"fast_rate": 0.3}, {"fast_rate": 0.3}),
+        ("chopped-tiki-taka", {}, {"fast_rate": 0.5, "chopped": True}),
+        ("agad", {"chop": 0.1}, {"fast_rate": 0.5, "chopped": True}),
+    ],
+)
+def test_cells_say_what_trains_write_them(remedy: str, parameters: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Steps of a device; two of a pair that moves both ways, a seventh of one of the finest of three."""
+    law = SoftBounds()
+    cells = AnalogArray(torch.zeros(3, 4), DevicePopulation(law), remedy, remedy_parameters=parameters).cells
+    share = {"differential": 2.0}.get(remedy, 1 / 7 if parameters.get("base") else 1.0)
+    driving = cells.driving
+    assert driving.granularity == pytest.approx(law.granularity * share)
+    assert driving == replace(Driving(driving.granularity), **expected)

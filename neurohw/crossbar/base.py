@@ -134,6 +134,31 @@ class Writes:
         return sum(parts, start=Writes(0, 0))
 
 
+@dataclass(frozen=True)
+class Driving:
+    """What a unit cell says of the trains that write it.
+
+    Args:
+        granularity: mean step of the cells that take the products, in the device's units.
+        crossbars: of devices that get the same trains.
+        pair: a weight is a pair of devices, and pulses of both polarities potentiate, each its own.
+        serial: a digital circuit forms the products, and cells are written one by one.
+        words: of digital memory that an update reads and writes per cell and term.
+        fast_rate: share of a train that a typical sample fills, where products go to a hidden array; None: no such.
+        fast_gain: gain of products that go to a hidden array, of any learning rate; None: that of the learning rate.
+        chopped: the signs of inputs are flipped at random, so that every sample has both.
+    """
+
+    granularity: float
+    crossbars: int = 1
+    pair: bool = False
+    serial: bool = False
+    words: int = 0
+    fast_rate: float | None = None
+    fast_gain: float | None = None
+    chopped: bool = False
+
+
 def require_finite(what: str, *values: Tensor) -> None:
     """Raise `Diverged` where a number that is to be written is not finite.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.base import Serial, Writes
+from neurohw.crossbar.base import Driving, Serial, Writes
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero
 from neurohw.crossbar.unit_cells import NewBank, UnitCell
 from neurohw.crossbar.verify import ROUNDS, Step, one_by_one
@@ -25,6 +25,11 @@ class DifferentialPair(UnitCell):
         self.granularity = float(sum(response.steps(middle, cell, up) for up in (True, False)))
         self.reach = response.w_max - response.w_min
         self.set(weights)
+
+    @property
+    def driving(self) -> Driving:
+        """The same trains, of opposite polarity, for both devices."""
+        return Driving(self.granularity, crossbars=2)
 
     def set(self, weights: Tensor) -> None:
         """Set both devices symmetrically around the middle of their range."""
@@ -79,6 +84,11 @@ class OneSidedPair(UnitCell):
         self._refresh_at, self._refresh_both = refresh_at, refresh_both
         self.buffers["writes"] = torch.zeros((), dtype=torch.int64)
         self.set(weights)
+
+    @property
+    def driving(self) -> Driving:
+        """Trains of either polarity potentiate a device of their own."""
+        return Driving(self.granularity, pair=True)
 
     def set(self, weights: Tensor) -> None:
         """Set one device of each pair, the other to the bottom of its own range: w+ = max(bottom+, bottom- + W)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.base import OuterProducts, StateDict, Writes, require_finite
+from neurohw.crossbar.base import Driving, OuterProducts, StateDict, Writes, require_finite
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero, whole_counts
 from neurohw.crossbar.unit_cells import UnitCell
@@ -25,6 +25,11 @@ class MixedPrecision(UnitCell):
         self.granularity, self.reach = inner.granularity, inner.reach
         self.buffers = inner.buffers
         self.buffers["chi"] = torch.zeros(weights.shape, device=generator.device)
+
+    @property
+    def driving(self) -> Driving:
+        """Whole steps, cell by cell; the sum is read and written for every term."""
+        return Driving(self.granularity, pair=self.inner.driving.pair, serial=True, words=2)
 
     def set(self, weights: Tensor) -> None:
         """Set the inner cell and empty the sum."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.base import OuterProducts, Product, Serial, StateDict, Writes
+from neurohw.crossbar.base import Driving, OuterProducts, Product, Serial, StateDict, Writes
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.pulses import PulseCounts, train_slots, whole_counts
 from neurohw.crossbar.unit_cells import UnitCell
@@ -98,6 +98,11 @@ class TikiTaka(Transfer):
     kappa is `fast_rate`, of any gain; 0: the gain (Gokmen & Haensch 2020, 10.3389/fnins.2020.00103).
     """
 
+    @property
+    def driving(self) -> Driving:
+        """Trains of the fast array, of the same gain at any learning rate unless `fast_rate` is 0."""
+        return Driving(self.fast.granularity, fast_gain=self._fast_rate or None)
+
     def write(self, products: OuterProducts, gain: float, scheme: PulseScheme) -> Writes:
         """Write the products into the fast array, and a column of it into the slow one."""
         kappa = math.copysign(self._fast_rate, gain) if self._fast_rate else gain
@@ -150,6 +155,11 @@ class BufferedTransfer(Transfer):
         """Set the slow array, empty the fast one and the sums."""
         super().set(weights)
         self.buffers["sum"].zero_()
+
+    @property
+    def driving(self) -> Driving:
+        """Trains of the fast array, as long as a share of the longest for any learning rate."""
+        return Driving(self.fast.granularity, fast_rate=self._fast_rate, chopped=bool(self._chop))
 
     def write(self, products: OuterProducts, gain: float, scheme: PulseScheme) -> Writes:
         """Write the products into the fast array, and transfer; no column is due twice in a part of the samples."""

@@ -10,7 +10,7 @@ from operator import add
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.base import OuterProducts, StateDict, Writes
+from neurohw.crossbar.base import Driving, OuterProducts, StateDict, Writes
 from neurohw.crossbar.cells import CellBank
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.pulses import PulseCounts, dense_counts, flat_nonzero, pulse_counts
@@ -65,6 +65,11 @@ class UnitCell(abc.ABC):
         if self.lines is not None and not self.lines.reads_zero(transposed):
             total = total - self.lines.as_read(transposed)
         return total
+
+    @property
+    def driving(self) -> Driving:
+        """What the trains of an update do to the lines: those of one crossbar, unless a kind of cell says otherwise."""
+        return Driving(self.granularity)
 
     @property
     def noise_power(self) -> float:
@@ -227,6 +232,11 @@ class SeveralDevices(UnitCell):
         self.granularity = first.granularity * (1.0 if self._equal else self._finest_share)
         self.reach = min(first.w_max, -first.w_min) or first.w_max
         self.buffers["writes"] = torch.zeros((), dtype=torch.int64)
+
+    @property
+    def driving(self) -> Driving:
+        """The same trains for all devices, or for the finest alone."""
+        return Driving(self.granularity, crossbars=len(self._cells) if self._equal else 1)
 
     def set(self, weights: Tensor) -> None:
         """Set every device to the weight; the reference stays."""

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurohw.crossbar.base import Driving
 from neurohw.energy.polarities import POLARITIES, Polarities, turns
 
 
@@ -22,33 +23,22 @@ class Trains:
     """How an array writes.
 
     Args:
-        granularity: mean step of a weight, dw, in the device's units.
+        driving: what its cells say of the trains that write them.
         output_scale: weights are the device's times this.
         gain: factor on the learning rate.
         length: most pulses in a train.
-        kind: "parallel" (trains on both sides) or "serial" (a digital circuit forms the products, and cells are
-            written one by one).
-        crossbars: crossbars of devices that get the same trains.
-        fast_rate: share of a train that a typical sample fills, where products go to a fast array; None: no such.
-        fast_gain: gain of products that go to a fast array, of any learning rate; None: that of the learning rate.
-        words: words of digital memory that an update reads and writes per cell and term.
-        increment_words: likewise of a digitally computed change that is verified, for what is not written yet.
-        pair: a weight is a pair of devices, and pulses of both polarities potentiate, each its own.
-        chopped: the signs of inputs are flipped at random, so that every sample has both.
+        serial: a digital circuit forms the products, and cells are written one by one; otherwise trains run on both
+            sides at once.
+        increment_words: of digital memory that a digitally computed change reads and writes per cell where it is
+            verified, for what is not written yet.
     """
 
-    granularity: float
+    driving: Driving
     output_scale: float = 1.0
     gain: float = 1.0
     length: int = 31
-    kind: str = "parallel"
-    crossbars: int = 1
-    fast_rate: float | None = None
-    fast_gain: float | None = None
-    words: int = 0
+    serial: bool = False
     increment_words: int = 0
-    pair: bool = False
-    chopped: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,10 +127,11 @@ def expected_trains(post: Lines, pre: Lines, gain: float, trains: Trains, polari
         trains: step and length.
         polarity: whether the polarities of the cells' pulses are wanted.
     """
-    if trains.fast_rate is not None:  # the typical sample fills its share of a train
+    driving = trains.driving
+    if driving.fast_rate is not None:  # the typical sample fills its share of a train
         typical = sum(x * d for x, d in zip(pre.largest, post.largest, strict=True)) / len(pre.largest)
-        gain = math.copysign(trains.fast_rate * trains.length * trains.granularity / (typical or 1.0), gain)
-    per_product, longest = abs(gain) / trains.granularity, trains.length
+        gain = math.copysign(driving.fast_rate * trains.length * driving.granularity / (typical or 1.0), gain)
+    per_product, longest = abs(gain) / driving.granularity, trains.length
     slots, x_chance, d_chance, saturated = [], [], [], False
     for x_max, d_max in zip(pre.largest, post.largest, strict=True):  # of a batch: few numbers, faster than arrays
         pulses = per_product * x_max * d_max  # k_b
@@ -160,7 +151,7 @@ def expected_trains(post: Lines, pre: Lines, gain: float, trains: Trains, polari
             _, x_signed = pre.chances(x_chance)
             net = math.copysign(1.0, gain) * _dot(slots, x_signed, d_signed)
     both, shape = _dot(slots, x_lines, d_lines), (post.values.shape[1], pre.values.shape[1])
-    x_signs = [2 if sign and trains.chopped else sign for sign in pre.signs]
+    x_signs = [2 if sign and driving.chopped else sign for sign in pre.signs]
     each = list(zip(slots, x_lines, d_lines, x_signs, post.signs, strict=True))
     driven = {way: _driven(way, each, both, shape, trains) for way in POLARITIES}
     return Expected(driven, float(sum(slots) * sum(shape)), both, net)
@@ -174,7 +165,7 @@ def _driven(way: Polarities, samples: list[_Sample], both: float, shape: tuple[i
     n_post, n_pre = shape
     slots, longest, line_pulses, crossed = [], [], 0.0, 0.0
     for train, x, d, x_signs, d_signs in samples:
-        turn = turns(way, x_signs, d_signs, trains.pair)
+        turn = turns(way, x_signs, d_signs, trains.driving.pair)
         slots.append(train * turn.sub_phases)
         longest.append(trains.length * max(1, turn.sub_phases))
         of_inputs, of_outputs = train * x * turn.inputs, train * d * turn.outputs

@@ -47,19 +47,19 @@ class WriteCounter:
         """
         trains = self._trains
         gain = 0.0 if trains is None else rate * products.scale * trains.gain / trains.output_scale
-        if trains is not None and trains.fast_gain is not None:
-            gain = math.copysign(trains.fast_gain, gain)
-        if trains is None or trains.kind == "parallel":
+        if trains is not None and trains.driving.fast_gain is not None:
+            gain = math.copysign(trains.driving.fast_gain, gain)
+        if trains is None or not trains.serial:
             self._count("outer_products", products.batch * len(products.terms))
         if trains is None or gain == 0.0:
             self._pulses(writes)
-        elif trains.kind == "parallel":
+        elif not trains.serial:
             self._parallel(products, gain, trains, writes, update)
             self._cell_by_cell(writes.serial.cell_pulses)
         else:
             cells = self._shape[0] * self._shape[1] * len(products.terms)
             self._count("macs", products.batch * cells, "digital")
-            self._count("optimizer_words", trains.words * cells, "digital")
+            self._count("optimizer_words", trains.driving.words * cells, "digital")
             self._cell_by_cell(self._pulses(writes))
         self._transferred(writes.serial)
 
@@ -70,15 +70,16 @@ class WriteCounter:
         if trains is None:
             self._pulses(writes)
         else:
-            line = LineByLine.of(delta, trains.granularity * trains.output_scale)
+            driving = trains.driving
+            line = LineByLine.of(delta, driving.granularity * trains.output_scale)
             given = self._pulses(writes, line.up * trains.gain, line.down * trains.gain)
-            alone = given if trains.words else writes.serial.cell_pulses  # a digital sum pulses cells that are due
+            alone = given if driving.words else writes.serial.cell_pulses  # a digital sum pulses cells that are due
             if given > alone:
                 for way in POLARITIES:
-                    slots, selected = line.slots(way, trains.pair)
-                    selected *= trains.crossbars
+                    slots, selected = line.slots(way, driving.pair)
+                    selected *= driving.crossbars
                     self._line_by_line(slots, selected, given - alone, (min(self._shape), max(self._shape)), way)
-            self._count("optimizer_words", max(trains.words, trains.increment_words) * delta.numel(), "digital")
+            self._count("optimizer_words", max(driving.words, trains.increment_words) * delta.numel(), "digital")
             self._cell_by_cell(alone)
 
     def programmed(self, weights: Tensor, writes: Writes) -> None:
@@ -110,10 +111,10 @@ class WriteCounter:
             for term in products.terms
         ]  # fmt: skip
         for way in POLARITIES:
-            for event, count in line_events(found, way, trains.crossbars).items():
+            for event, count in line_events(found, way, trains.driving.crossbars).items():
                 self._count_lines(event, weight * count, way)
         self._count("train_bits", weight * sum(part.bits for parts in found for part in parts))
-        both, net = (trains.crossbars * sum(getattr(part, name) for parts in found for part in parts)
+        both, net = (trains.driving.crossbars * sum(getattr(part, name) for parts in found for part in parts)
                      for name in ("coincidences", "net"))  # fmt: skip
         self._pulses(writes, (both + net) / 2, (both - net) / 2)
 
@@ -164,7 +165,7 @@ class WriteCounter:
         """Count the pulses that the array counted, else those expected, and return how many."""
         if writes.pulses_up is not None and writes.pulses_down is not None:
             up, down = writes.pulses_up, writes.pulses_down
-        elif self._trains is not None and self._trains.pair:
+        elif self._trains is not None and self._trains.driving.pair:
             up, down = up + down, 0.0
         self._count("pulses_up", up)
         self._count("pulses_down", down)

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from neurohw.circuits.target import TargetCircuit
 from neurohw.config import Experiment
-from neurohw.crossbar.base import StateDict
+from neurohw.crossbar.base import Driving, StateDict
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.periphery import output_scale
-from neurohw.crossbar.remedies import ANALOG_REMEDIES
 from neurohw.energy.array_meter import SNAPSHOT_UPDATES, ArrayMeter, ArraySettings
 from neurohw.energy.inside import SiemensOf, visible, writes_per_cell
 from neurohw.energy.ledger import Counts, EnergyLedger, of_training
@@ -173,28 +172,19 @@ def _trains(experiment: Experiment, array: Any) -> Trains | None:
     if device is None:
         return None
     law, tile = device.response(), getattr(array, "grid", [[array]])[0][0]
-    scale, remedy = output_scale(section.weight_range, law.w_max), section.remedy
+    scale = output_scale(section.weight_range, law.w_max)
     if section.backend == "aihwkit":
         if tile.remedy.unseen:
             return None
-        return Trains(law.granularity, scale, tile.remedy.rate_gain, section.pulse_length, pair=remedy == "one-sided")
-    cells = tile.cells
-    options = {**ANALOG_REMEDIES[remedy].parameters, **section.remedy_parameters}
-    summed = remedy == "mixed-precision"
-    directly = remedy == "tiki-taka"
-    several = remedy == "several-cells" and options["base"] == 1.0
+        theirs = Driving(law.granularity, pair=section.remedy == "one-sided")
+        return Trains(theirs, scale, tile.remedy.rate_gain, section.pulse_length)
+    driving: Driving = tile.cells.driving
     return Trains(
-        granularity=cells.fast.granularity if ANALOG_REMEDIES[remedy].transfers else cells.granularity,
+        driving,
         output_scale=scale,
         length=section.pulse_length,
-        kind="serial" if summed or section.pulse_kind == "deterministic" else "parallel",
-        crossbars=int(options["devices"]) if several else 2 if remedy == "differential" else 1,
-        fast_rate=None if directly else options.get("fast_rate"),
-        fast_gain=(options["fast_rate"] or None) if directly else None,
-        words=2 if summed else 0,
+        serial=driving.serial or section.pulse_kind == "deterministic",
         increment_words=2 if section.increments == "verified" else 0,
-        pair=remedy == "one-sided" or device.sided == 1,
-        chopped=bool(options.get("chop")),
     )
 
 
@@ -233,7 +223,7 @@ def _array_facts(experiment: Experiment, array: Any, meter: ArrayMeter) -> dict[
         "coding": converters.coding,
         "read_passes": converters.passes,
         "read_scaling": _READ_SCALING[converters.input_scale],
-        "writing": trains.kind if trains is not None else "unknown",
+        "writing": "unknown" if trains is None else "serial" if trains.serial else "parallel",
         "pulses": "counted" if counted else "expected" if trains is not None else "unknown",
         "conductance": "snapshots" if meter.weighs else "unknown",
         "exact": array.exact,
