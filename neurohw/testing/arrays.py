@@ -1,4 +1,4 @@
-"""Public conformance suites: subclass one, supply its fixture, and pytest runs every test on your own part."""
+"""What every synapse array must do."""
 
 from __future__ import annotations
 
@@ -10,11 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurohw.circuits.target import TargetCircuit
-from neurohw.crossbar.aihwkit_device import aihwkit_takes_it
 from neurohw.crossbar.base import OuterProducts, Product, SynapseArray
-from neurohw.devices.checks import CHECKS, Check
-from neurohw.devices.model import DeviceModel
 from neurohw.errors import NeurohwError
 
 MakeArray = Callable[[Tensor], SynapseArray]
@@ -23,9 +19,9 @@ MakeArray = Callable[[Tensor], SynapseArray]
 class SynapseArrayConformance:
     """What every crossbar must do, whatever its physics.
 
-    A subclass overrides the fixture `make_array` and, where the array is not ideal, the numbers below. Arrays that
-    cannot be seeded are tested by statistics: with the tolerances of 6 standard errors a test fails by chance less
-    than once in 10^8 per number.
+    A subclass gives the fixture `make_array`, a function that makes an array of initial weights [n_post, n_pre], and,
+    where the array is not ideal, the numbers below. Arrays that cannot be seeded are tested by statistics: with the
+    tolerances of 6 standard errors a test fails by chance less than once in 10^8 per number.
 
     Attributes:
         shape: (n_post, n_pre) of the arrays tested.
@@ -56,11 +52,6 @@ class SynapseArrayConformance:
     update_size: float = 0.004
     program_tolerance: float = 1e-5
     replays: bool = True
-
-    @pytest.fixture
-    def make_array(self) -> MakeArray:
-        """Return a function that makes an array from initial weights [n_post, n_pre]: override this."""
-        raise NotImplementedError("override the fixture make_array")
 
     @pytest.fixture
     def generator(self) -> torch.Generator:
@@ -315,100 +306,3 @@ class SynapseArrayConformance:
         gain = ((moved * wanted).sum() / wanted.square().sum()).item()
         least, most = self.update_gain
         assert least <= gain <= most, f"moved {gain:.3f} times what was asked, but expected {least} to {most}"
-
-
-class TargetCircuitConformance:
-    """What every target circuit must do: subclass it and say how a circuit is made.
-
-    The circuit is made with every non-ideality off: at most k winners, none of them a masked one, labels obeyed.
-    """
-
-    def make_circuit(self, n_out: int, k: int) -> TargetCircuit:
-        """Return a circuit of `n_out` outputs and `k` winners for ten classes, without smoothing."""
-        raise NotImplementedError("a subclass says how its circuit is made")
-
-    @pytest.mark.parametrize(("n_out", "k"), [(20, 1), (20, 3), (10, 10)])
-    def test_the_k_largest_win(self, n_out: int, k: int) -> None:
-        """d = 1 for the k largest of y, 0 elsewhere (Eq. 9)."""
-        circuit = self.make_circuit(n_out, k)
-        order = torch.stack([torch.randperm(n_out, generator=torch.Generator().manual_seed(i)) for i in range(8)])
-        target = circuit(order / n_out, circuit.initial()).target
-        assert torch.equal(target == 1, order >= n_out - k)
-        assert torch.equal(target == 0, order < n_out - k)
-
-    def test_initial_thresholds_are_zero(self) -> None:
-        """H = 0 at rest."""
-        assert not self.make_circuit(20, 3).initial().threshold.any()
-
-    def test_state_goes_in_and_comes_out(self) -> None:
-        """The thresholds that went in are not changed, and the same question gets the same answer."""
-        circuit = self.make_circuit(20, 3)
-        before = circuit.initial()
-        y = torch.rand(5, 20, generator=torch.Generator().manual_seed(0))
-        first, second = circuit(y, before), circuit(y, before)
-        assert not before.threshold.any()
-        assert torch.equal(first.target, second.target)
-        assert torch.equal(first.homeostasis.threshold, second.homeostasis.threshold)
-
-    def test_winners_become_less_likely(self) -> None:
-        """H rises where a neuron won more often than asked, and falls where it never won (Eq. 10)."""
-        circuit = self.make_circuit(20, 3)
-        decision = circuit(torch.arange(20.0).repeat(4, 1) / 20, circuit.initial())
-        assert (decision.homeostasis.threshold[-3:] > 0).all()
-        assert (decision.homeostasis.threshold[:-3] < 0).all()
-
-    def test_masked_outputs_get_no_target(self) -> None:
-        """d = 0 where the dropout mask is 0."""
-        circuit = self.make_circuit(20, 3)
-        active = (torch.rand(6, 20, generator=torch.Generator().manual_seed(1)) > 0.5).float()
-        target = circuit(torch.rand(6, 20, generator=torch.Generator().manual_seed(2)) * active, circuit.initial(),
-                         active=active).target  # fmt: skip
-        assert not target[active == 0].any()
-
-    def test_labels_are_obeyed_and_leave_the_thresholds_alone(self) -> None:
-        """Given a label the target is its block of outputs, whatever the competition says."""
-        circuit = self.make_circuit(20, 3)
-        before = circuit.initial()
-        decision = circuit(torch.rand(2, 20), before, labels=torch.tensor([4, 9]))
-        assert decision.target.nonzero().tolist() == [[0, 8], [0, 9], [1, 18], [1, 19]]
-        assert torch.equal(decision.homeostasis.threshold, before.threshold)
-
-    def test_events_are_counted(self) -> None:
-        """A decision says how many samples it decided."""
-        circuit = self.make_circuit(20, 3)
-        assert circuit(torch.rand(7, 20), circuit.initial()).events.decisions == 7
-
-
-class DeviceModelConformance:
-    """What every device model must do: subclass it and say how the model is made.
-
-    `neurohw device check` runs the same checks on a file.
-    """
-
-    @pytest.fixture
-    def model(self) -> DeviceModel:
-        """Return the device model: override this."""
-        raise NotImplementedError("override the fixture model")
-
-    @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-    def test_check(self, model: DeviceModel, check: Check) -> None:
-        """One of `neurohw.devices.checks`."""
-        check(model)
-
-    def test_aihwkit_takes_it(self, model: DeviceModel) -> None:
-        """Its translation makes a tile."""
-        aihwkit_takes_it(model)
-
-    def test_every_number_has_a_source(self, model: DeviceModel) -> None:
-        """The assumed ones can be listed, and the others say where they are from."""
-        sources = dict(model.numbers())
-        assert set(model.assumed()) <= set(sources)
-        assert all(quantity.source.strip() for quantity in sources.values())
-
-    def test_an_override_changes_one_number(self, model: DeviceModel) -> None:
-        """A replaced number is the asked one, named as an override; nothing else changes but the checksum."""
-        changed = model.with_parameters({"step_ctoc": 0.123})
-        assert changed.response().step_ctoc == 0.123
-        assert changed.with_parameters({}) == changed
-        assert changed.checksum() != model.checksum()
-        assert dict(changed.numbers())["pulse.step_ctoc"].source == "override"
