@@ -22,14 +22,19 @@ class Operations(abc.ABC):
         rule: the name of the learning rule.
         phase: of an answer that is trained on.
         relaxes: all layers are read together, step after step, not one after the other.
-        free_reads: of reads in that phase that stand for more than so many, the rest are those of the nudged phase
-            (one read of a constant input stands for both); None: no such reads.
     """
 
     rule: ClassVar[str]
     phase: ClassVar[str]
     relaxes: ClassVar[bool] = False
-    free_reads: int | None = None
+
+    @property
+    def free_reads(self) -> int | None:
+        """Reads in that phase that stand for more than so many stand for those of the nudged phase too; None: none do.
+
+        One read of a constant input stands for both.
+        """
+        return None
 
     @abc.abstractmethod
     def of_answers(self, phase: str, images: float) -> Iterator[Operation]:
@@ -109,7 +114,7 @@ class Relaxation(Operations):
     relaxes = True
 
     @property
-    def free_reads(self) -> int | None:  # type: ignore[override]
+    def free_reads(self) -> int | None:
         """T where the input is read in every step."""
         return None if self.held else self.free_steps
 
