@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from neurohw.archive import configuration
@@ -125,11 +125,23 @@ def test_integers_have_64_bits(number: int) -> None:
 
 
 @given(st.text(max_size=60))
+@example("9223372036854775807")
+@example("9223372036854775808")  # more than 64 bits
+@example('"\\u0007"')
+@example("3 apples")
 def test_any_text_is_toml_or_is_refused_as_none(text: str) -> None:
+    """An override is TOML or else plain text, unless it is TOML that no file may hold either."""
     with contextlib.suppress(InputError, tomllib.TOMLDecodeError):
         assert isinstance(parsed_toml(text, "it"), dict)
-    key, _ = parse_override(f"key={text}")
-    assert key == "key"
+    try:
+        parsed_toml(f"value = {text}", "it")
+    except tomllib.TOMLDecodeError:
+        assert parse_override(f"key={text}") == ("key", text.strip())
+    except InputError:
+        with pytest.raises(InputError, match="--set key"):
+            parse_override(f"key={text}")
+    else:
+        assert parse_override(f"key={text}")[0] == "key"
 
 
 def test_a_dotted_key_is_as_deep_as_tables_may_be() -> None:
