@@ -11,14 +11,14 @@ if TYPE_CHECKING:  # as `typing` has it, which `python -m` would import from the
 __version__ = "0.1.0"
 
 _HOME = {
-    "AihwkitArray": "crossbar.aihwkit_array",
+    "AihwkitArray": "crossbar.aihwkit.array",
     "AnalogArray": "crossbar.analog",
     "AnalogTarget": "circuits.analog_target",
     "BPNetwork": "networks.bp",
     "DeviceModel": "devices.model",
     "Dynamics": "networks.ep",
     "EPNetwork": "networks.ep",
-    "EnergyLedger": "energy.ledger",
+    "EnergyLedger": "metering.ledger",
     "Experiment": "config",
     "IdealArray": "crossbar.ideal",
     "IdealTarget": "circuits.target",
@@ -27,7 +27,7 @@ _HOME = {
     "NeurohwError": "errors",
     "OuterProducts": "crossbar.base",
     "Product": "crossbar.base",
-    "ProgrammedArray": "crossbar.programmed",
+    "ProgrammedArray": "crossbar.aihwkit.programmed",
     "ReadPath": "crossbar.periphery",
     "RunRecord": "runs.record",
     "Streams": "seeding",
@@ -40,7 +40,7 @@ _HOME = {
     "neuron": "circuits.neuron",
     "read_record": "runs.record",
     "run": "runs.run",
-    "write_report": "report.write",
+    "write_report": "report.page.write",
 }
 
 __all__ = ["__version__", *_HOME]

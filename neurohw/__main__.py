@@ -17,7 +17,7 @@ def main() -> None:
     for number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
         if _signal.getsignal(number) != _signal.SIG_IGN:  # as under nohup
             _signal.signal(number, leave)
-    from neurohw.cli import main as command_line
+    from neurohw.cli.app import main as command_line
 
     command_line()
 

@@ -114,7 +114,7 @@ def _torch() -> str:
 
 
 def _aihwkit() -> str:
-    from neurohw.crossbar.aihwkit_check import check_aihwkit
+    from neurohw.crossbar.aihwkit.works import check_aihwkit
 
     return check_aihwkit()
 
@@ -136,7 +136,7 @@ def _ngspice() -> str:
     """Let 3 V drive a current through 1 kOhm."""
     if shutil.which("ngspice") is None:
         raise EnvironmentMismatch("not on the PATH")
-    from neurohw.circuits import ngspice
+    from neurohw.transistors import ngspice
 
     (result,) = ngspice.run("one resistor\nv1 a 0 3\nr1 a 0 1k\n", ["op"], time_limit=20.0)
     current = -float(result["i(v1)"][0])

@@ -33,7 +33,7 @@ def neurohw(
     """Return a function that runs the command line in this process, in an empty folder: status, output, errors."""
     import torch  # not before OMP_NUM_THREADS is set
 
-    from neurohw import cli
+    from neurohw.cli import app as cli
 
     for name in ("PYTHONSAFEPATH", "MPLBACKEND"):
         monkeypatch.setenv(name, os.environ.get(name, ""))  # what `main` makes of them ends with the test

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from neurohw.circuits.characterise import random_inputs, required_separation
 from neurohw.circuits.characteristics import Numbers
-from neurohw.circuits.homeostasis_netlist import HomeostasisNetlist, homeostasis_step
-from neurohw.circuits.measurements import dc_transfer, decide, decision_times, draw_shifts, tie_offsets
-from neurohw.circuits.netlist import KWTANetlist
-from neurohw.circuits.ngspice import version
+from neurohw.transistors.behaviour import random_inputs, required_separation
+from neurohw.transistors.homeostasis_netlist import HomeostasisNetlist, homeostasis_step
+from neurohw.transistors.kwta_measurements import dc_transfer, decide, decision_times, draw_shifts, tie_offsets
+from neurohw.transistors.kwta_netlist import KWTANetlist
+from neurohw.transistors.ngspice import version
 
 MAIN = KWTANetlist(32, 4)
 ROUGH = replace(MAIN, a_vt=MAIN.a_vt * 2**0.5)  # mismatched enough that it decides who wins

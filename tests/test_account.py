@@ -21,17 +21,17 @@ from neurohw.energy.account import (
     account,
     facts_from,
 )
-from neurohw.energy.array_facts import TRAINING_PHASES, checked
 from neurohw.energy.baseline import Digital, digital_baseline
-from neurohw.energy.charges import ARRAY_RULES, RULES, Elsewhere
 from neurohw.energy.conditions import NO_CIRCUIT, CircuitConditions
-from neurohw.energy.entries import ENTRIES
+from neurohw.energy.facts import TRAINING_PHASES, checked
 from neurohw.energy.prices import Counted, Prices
 from neurohw.energy.ranges import Figure, Range
+from neurohw.energy.rules import ARRAY_RULES, RULES, Elsewhere
+from neurohw.energy.schema import ENTRIES
 from neurohw.energy.table import EnergyTable, table_from
 from neurohw.errors import InputError
-from neurohw.runs.conditions import circuit_conditions, conditions
-from neurohw.runs.energy import accounted, training_energy
+from neurohw.runs.accounts import accounted, training_energy
+from neurohw.runs.operating_points import circuit_conditions, conditions
 from neurohw.runs.record import RunRecord
 from neurohw.runs.run import run
 from tests.approximately import approx

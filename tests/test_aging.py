@@ -14,11 +14,11 @@ from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
-from neurohw.devices.fit_retention import fit_drift
 from neurohw.devices.laws import ConstantStep
-from neurohw.devices.measurements import RetentionCurves
 from neurohw.devices.retention import Retention
 from neurohw.errors import InputError
+from neurohw.fitting.drift import fit_drift
+from neurohw.fitting.measurements import RetentionCurves
 
 CERTAIN: dict[str, Any] = {
     "step_dtod": 0.0, "step_ctoc": 0.0, "asymmetry_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0,

@@ -17,14 +17,14 @@ import torch
 from torch import Tensor
 
 from neurohw.bench.arrays import arrays
-from neurohw.crossbar.aihwkit_array import REMEDIES, AihwkitArray, check_aihwkit, remedy_names
-from neurohw.crossbar.aihwkit_config import aihwkit_api
+from neurohw.crossbar.aihwkit.array import REMEDIES, AihwkitArray, check_aihwkit, remedy_names
+from neurohw.crossbar.aihwkit.presets import preset_names
+from neurohw.crossbar.aihwkit.rpu_config import aihwkit_api
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, converter_step
 from neurohw.devices.library import load_device
-from neurohw.devices.presets import preset_names
 from neurohw.errors import EnvironmentMismatch, InputError, NeurohwError
 from neurohw.testing import MakeArray, SynapseArrayConformance
 

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from neurohw import archive
 from neurohw.archive import ARCHIVE
-from neurohw.cli import app
+from neurohw.cli.app import app
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
-from neurohw.report.write import write_report
+from neurohw.report.page.write import write_report
 from neurohw.runs.collection import find_records, located_records, read_archive, write_archive
 from neurohw.runs.record import RunRecord, read_record
 from neurohw.runs.run import run

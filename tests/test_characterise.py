@@ -10,7 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from neurohw.cli_device import device_app
+from neurohw.cli.device import device_app
 from neurohw.devices import characterise as ch
 from neurohw.devices import laws
 from neurohw.devices.library import load_device

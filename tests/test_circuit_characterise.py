@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from neurohw.circuits.library import load_circuit
-from neurohw.cli import app
+from neurohw.cli.app import app
 from neurohw.errors import NeurohwError
 
 needs_ngspice = pytest.mark.skipif(shutil.which("ngspice") is None, reason="ngspice is not installed")

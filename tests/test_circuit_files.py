@@ -17,7 +17,7 @@ from neurohw.circuits.library import CircuitModel, circuit_from_tables, circuit_
 from neurohw.circuits.parameters import UNITS, TargetParameters
 from neurohw.circuits.spiking_target import SpikingTarget
 from neurohw.circuits.target import IdealTarget
-from neurohw.cli import app
+from neurohw.cli.app import app
 from neurohw.errors import InputError
 from neurohw.runs.build import build_circuit, circuit_parameters
 from neurohw.seeding import Streams

@@ -31,7 +31,7 @@ def test_run_writes_where_the_contract_says(neurohw, tmp_path: Path) -> None:
 
 def test_demo_is_the_quickstart_sweep_with_a_report(neurohw, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The whole command on a small share of the digits; `make demo` runs it in full."""
-    from neurohw.runs import sweep as module
+    from neurohw.studies import sweep as module
 
     loaded = module.load_sweep("quickstart")
     small = {"data.train_limit": 100, "data.test_limit": 50, "training.epochs": 1}
@@ -150,16 +150,16 @@ def test_a_fault_of_ours_is_a_message_and_status_1(neurohw, monkeypatch: pytest.
 
 def test_an_aihwkit_that_does_not_fit(neurohw, monkeypatch: pytest.MonkeyPatch) -> None:
     """With torch 2.13 aihwkit imports, and then every read fails: the first array says so and what to install."""
-    from neurohw.crossbar import aihwkit_check
+    from neurohw.crossbar.aihwkit import works
 
     def as_with_torch_2_13() -> bool:
         raise RuntimeError("Invalid weights dimensions")
 
-    aihwkit_check.check_aihwkit.cache_clear()
-    monkeypatch.setattr(aihwkit_check, "_trial_is_right", as_with_torch_2_13)
+    works.check_aihwkit.cache_clear()
+    monkeypatch.setattr(works, "_trial_is_right", as_with_torch_2_13)
     settings = ["--set", "hardware.backend=aihwkit", "--set", "hardware.device=ecram"]
     status, _, err = neurohw("run", "quickstart", *settings)
-    aihwkit_check.check_aihwkit.cache_clear()
+    works.check_aihwkit.cache_clear()
     assert status == 1
     assert "Invalid weights dimensions" in err
     assert "torch>=2.10,<2.12" in err
@@ -174,7 +174,7 @@ def test_data_list(neurohw) -> None:
 
 
 def test_help_does_not_wait_for_torch() -> None:
-    code = "import sys, neurohw.cli; sys.exit('torch' in sys.modules or 'aihwkit' in sys.modules)"
+    code = "import sys, neurohw.cli.app; sys.exit('torch' in sys.modules or 'aihwkit' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -11,7 +11,7 @@ import pytest
 from neurohw.config import Experiment, config_hash
 from neurohw.errors import InputError
 from neurohw.loading import dump_toml, load_experiment, parse_override, read_toml, shipped, validated
-from neurohw.runs.sweep import load_sweep
+from neurohw.studies.sweep import load_sweep
 
 SHIPPED = sorted(path.parent.name for path in shipped("experiments").glob("*/experiment.toml"))
 
@@ -227,7 +227,7 @@ def test_python_construction_takes_the_variant_too() -> None:
 
 
 def test_every_expected_toml_is_valid_and_speaks_of_real_settings() -> None:
-    from neurohw.runs.expected import expectations
+    from neurohw.studies.expected import expectations
 
     for name in SHIPPED:
         found = expectations(name)

@@ -25,14 +25,14 @@ from neurohw.clock import Clock
 from neurohw.energy.table import EnergyTable
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
-from neurohw.report.content import content
+from neurohw.report.accuracy.tables import records_frame
+from neurohw.report.accuracy.terminal import accuracy_table
 from neurohw.report.energy.frame import energy_frame
-from neurohw.report.tables import records_frame
-from neurohw.report.terminal import accuracy_table
+from neurohw.report.page.content import content
+from neurohw.runs.accounts import energy_of, schedule_of
 from neurohw.runs.build import build_circuit, build_network, build_plan
 from neurohw.runs.checkpoint import load_checkpoint
 from neurohw.runs.collection import located_records, write_archive
-from neurohw.runs.energy import energy_of, schedule_of
 from neurohw.runs.run import run
 from neurohw.runs.task import build_task
 from neurohw.seeding import Streams

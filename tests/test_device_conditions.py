@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from neurohw.crossbar.aihwkit_device import lost_in_aihwkit
+from neurohw.crossbar.aihwkit.translation import lost_in_aihwkit
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.devices.faults import FaultRates
 from neurohw.devices.library import device_names, load_device
 from neurohw.devices.model import DeviceModel, device_from_tables
-from neurohw.energy.array_facts import ArrayFacts, WritesPerCell
+from neurohw.energy.facts import ArrayFacts, WritesPerCell
 from neurohw.energy.lifetime import lifetime
 from neurohw.energy.ranges import Figure, Range
 from neurohw.errors import InputError
 from neurohw.quantity import Quantity
-from neurohw.runs.conditions import conditions
+from neurohw.runs.operating_points import conditions
 from neurohw.shipping import shipped
 from tests.approximately import approx
 

@@ -16,8 +16,9 @@ import torch
 from scipy.optimize import brentq
 
 import neurohw
-from neurohw import cli
-from neurohw.crossbar.aihwkit_device import from_aihwkit, lost_in_aihwkit, to_aihwkit
+from neurohw.cli import app as cli
+from neurohw.crossbar.aihwkit.presets import device_preset, preset_names
+from neurohw.crossbar.aihwkit.translation import from_aihwkit, lost_in_aihwkit, to_aihwkit
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.build import build_array
 from neurohw.crossbar.cells import DevicePopulation
@@ -27,7 +28,6 @@ from neurohw.devices.faults import FaultRates
 from neurohw.devices.laws import LAWS, ConstantStep
 from neurohw.devices.library import device_names, load_device
 from neurohw.devices.model import DeviceModel, device_from_tables
-from neurohw.devices.presets import device_preset, preset_names
 from neurohw.devices.retention import Retention
 from neurohw.devices.tables import SHAPE, FaultTable, RetentionTable, override_names, parameter_names
 from neurohw.errors import InputError
@@ -539,7 +539,7 @@ def test_a_folder_is_no_device(tmp_path: Path) -> None:
 
 def test_the_command_works_in_a_process_of_its_own(tmp_path: Path) -> None:
     """Without pytest in reach: the checks are the program's, not the test suite's."""
-    code = "import sys; sys.modules['pytest'] = None; from neurohw.cli import main; main()"
+    code = "import sys; sys.modules['pytest'] = None; from neurohw.cli.app import main; main()"
     arguments = [sys.executable, "-c", code, "device", "check", str(FOLDER / "ecram.toml")]
     done = subprocess.run(arguments, cwd=tmp_path, env=os.environ, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from neurohw.errors import Diverged, InputError
 from neurohw.loading import load_experiment
-from neurohw.report.content import content
+from neurohw.report.page.content import content
 from neurohw.report.points import group_records
-from neurohw.runs.executors import run_points
-from neurohw.runs.expected import agreements
 from neurohw.runs.progress import Silent
 from neurohw.runs.record import read_record
 from neurohw.runs.run import run
-from neurohw.runs.sweep import Point
+from neurohw.studies.executors import run_points
+from neurohw.studies.expected import agreements
+from neurohw.studies.sweep import Point
 
 TINY = {"training.epochs": 2, "training.batch_size": 20, "data.train_limit": 60, "data.test_limit": 30,
         "network.layers": [64, 20]}  # fmt: skip

@@ -87,11 +87,11 @@ def test_data_that_cannot_even_be_looked_for_is_a_finding(monkeypatch: pytest.Mo
 
 @pytest.mark.usefixtures("no_data")
 def test_an_absent_part_of_neurohw_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "neurohw.crossbar.aihwkit_check", None)
+    monkeypatch.setitem(sys.modules, "neurohw.crossbar.aihwkit.works", None)
     monkeypatch.setattr(doctor, "PROBES", tuple(p for p in doctor.PROBES if p.name == "aihwkit"))
     (check,) = diagnose()
     assert check.ok is False
-    assert "aihwkit_check" in check.finding
+    assert "aihwkit.works" in check.finding
 
 
 @pytest.mark.usefixtures("no_data")

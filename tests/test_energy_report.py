@@ -14,11 +14,11 @@ import pytest
 from matplotlib.figure import Figure
 from typer.testing import CliRunner, Result
 
-from neurohw.cli import app
+from neurohw.cli.app import app
 from neurohw.config import Experiment
 from neurohw.energy.table import EnergyTable, table_path
 from neurohw.errors import InputError
-from neurohw.report.data import Spread
+from neurohw.report.drawing import PAPER, style
 from neurohw.report.energy.account import PointEnergy
 from neurohw.report.energy.bars_figure import draw_shares, draw_totals
 from neurohw.report.energy.bounds import Bounds, bounds_text
@@ -29,11 +29,11 @@ from neurohw.report.energy.frame import energy_frame
 from neurohw.report.energy.learning_figure import draw_learning
 from neurohw.report.energy.pareto_figure import draw_pareto
 from neurohw.report.energy.sections import Energies, energies_of
-from neurohw.report.figures import PAPER, style
+from neurohw.report.page.write import write_report
 from neurohw.report.points import group_records
-from neurohw.report.write import write_report
+from neurohw.report.spread import Spread
+from neurohw.runs.accounts import accounted, energy_of
 from neurohw.runs.collection import find_records
-from neurohw.runs.energy import accounted, energy_of
 from neurohw.runs.record import RunRecord, read_record
 from neurohw.runs.run import run
 from tests.approximately import approx

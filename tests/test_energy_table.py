@@ -9,8 +9,8 @@ import pytest
 import tomli_w
 
 from neurohw.devices.library import device_names
-from neurohw.energy.entries import ENTRIES
 from neurohw.energy.ranges import Range
+from neurohw.energy.schema import ENTRIES
 from neurohw.energy.table import EnergyTable, table_from, table_names
 from neurohw.errors import InputError
 from neurohw.shipping import read_toml, shipped

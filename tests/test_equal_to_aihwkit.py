@@ -21,10 +21,10 @@ from scipy.stats import binom, chi2, ks_2samp, ttest_1samp, ttest_ind
 from torch import Tensor
 
 from neurohw.bench.transfers import regression
-from neurohw.crossbar.aihwkit_array import AihwkitArray
-from neurohw.crossbar.aihwkit_config import build_rpu_config
-from neurohw.crossbar.aihwkit_device import from_aihwkit
-from neurohw.crossbar.aihwkit_state import hidden_parameters, set_hidden_parameters
+from neurohw.crossbar.aihwkit.array import AihwkitArray
+from neurohw.crossbar.aihwkit.rpu_config import build_rpu_config
+from neurohw.crossbar.aihwkit.tile_state import hidden_parameters, set_hidden_parameters
+from neurohw.crossbar.aihwkit.translation import from_aihwkit
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.cells import CellBank, DevicePopulation

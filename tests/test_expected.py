@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from neurohw.loading import load_experiment
-from neurohw.runs.expected import agreements, expectations
 from neurohw.runs.record import RunRecord
+from neurohw.studies.expected import agreements, expectations
 
 NAME = "mnist_unsupervised_ep_1layer"
 

@@ -18,8 +18,8 @@ from neurohw.crossbar.remedies import ANALOG_REMEDIES
 from neurohw.devices.faults import FaultRates
 from neurohw.devices.laws import ConstantStep, PulseResponse, SoftBounds
 from neurohw.devices.retention import Retention
-from neurohw.energy.inside import Tiles, line_conductances
 from neurohw.errors import InputError
+from neurohw.metering.anatomy import Tiles, line_conductances
 
 CERTAIN: dict[str, Any] = {
     "step_dtod": 0.0, "step_ctoc": 0.0, "asymmetry_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0,

@@ -18,19 +18,19 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from neurohw.cli_device import device_app
+from neurohw.cli.device import device_app
 from neurohw.devices import laws
 from neurohw.devices.characterise import staircase
-from neurohw.devices.fit import Fit, fit
-from neurohw.devices.fit_device import fitted_device
-from neurohw.devices.fit_filter import _clipped
-from neurohw.devices.fit_laws import FITTED, TABLE, Start
-from neurohw.devices.fit_population import random_effects
-from neurohw.devices.fit_residuals import residual_data
-from neurohw.devices.fit_retention import fit_drift
 from neurohw.devices.library import load_device
-from neurohw.devices.measurements import PulseTrains, RetentionCurves, read_pulse_trains, read_retention
 from neurohw.errors import InputError
+from neurohw.fitting.device_file import fitted_device
+from neurohw.fitting.drift import fit_drift
+from neurohw.fitting.kalman import _clipped
+from neurohw.fitting.law_parameters import FITTED, TABLE, Start
+from neurohw.fitting.measurements import PulseTrains, RetentionCurves, read_pulse_trains, read_retention
+from neurohw.fitting.population import random_effects
+from neurohw.fitting.residuals import residual_data
+from neurohw.fitting.trains import Fit, fit
 
 G_MIN, G_MAX = 10e-6, 50e-6
 SEED = 0

@@ -15,16 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from neurohw import cli
+from neurohw.cli import app as cli
 from neurohw.clock import Clock
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
 from neurohw.output import guarded
-from neurohw.report.figures import as_svg, style
-from neurohw.report.tables import text_cells
+from neurohw.report.drawing import as_svg, style
+from neurohw.report.table import text_cells
 from neurohw.runs.build import build_network
-from neurohw.runs.sweep import load_sweep
 from neurohw.seeding import Streams
+from neurohw.studies.sweep import load_sweep
 
 
 @given(st.text(alphabet="=@+-\t 1.e(A'x", max_size=8))

@@ -10,10 +10,11 @@ import torch
 from scipy.stats import ks_2samp
 from torch import Tensor
 
-from neurohw.crossbar.aihwkit_check import check_aihwkit
-from neurohw.crossbar.aihwkit_config import aihwkit_api
-from neurohw.crossbar.aihwkit_device import from_aihwkit, to_aihwkit
-from neurohw.crossbar.aihwkit_state import hidden_parameters, set_hidden_parameters
+from neurohw.crossbar.aihwkit.presets import preset_names
+from neurohw.crossbar.aihwkit.rpu_config import aihwkit_api
+from neurohw.crossbar.aihwkit.tile_state import hidden_parameters, set_hidden_parameters
+from neurohw.crossbar.aihwkit.translation import from_aihwkit, to_aihwkit
+from neurohw.crossbar.aihwkit.works import check_aihwkit
 from neurohw.devices.laws import (
     LAWS,
     Cells,
@@ -28,7 +29,6 @@ from neurohw.devices.laws import (
     find_law,
 )
 from neurohw.devices.model import DeviceModel
-from neurohw.devices.presets import preset_names
 from neurohw.errors import InputError
 
 PULSED = [name for name in preset_names() if name != "ideal"]

@@ -12,8 +12,8 @@ import torch
 
 from neurohw.circuits.target import TargetCircuit
 from neurohw.config import Experiment
-from neurohw.energy.ledger import EnergyLedger, of_training
 from neurohw.loading import load_experiment
+from neurohw.metering.ledger import EnergyLedger, of_training
 from neurohw.networks.base import Network
 from neurohw.runs import run as module
 from neurohw.runs.record import read_record
@@ -56,7 +56,7 @@ def test_counts_are_added_nested_and_merged() -> None:
 
 @dataclass
 class Unmetered:
-    """Stands for `neurohw.runs.metering.metered`: the parts as they are."""
+    """Stands for `neurohw.runs.meters.metered`: the parts as they are."""
 
     network: Network
     circuit: TargetCircuit

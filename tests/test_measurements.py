@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neurohw.circuits.characterise import Effort, characterise, required_separation
-from neurohw.circuits.homeostasis_netlist import HomeostasisNetlist, homeostasis_step
-from neurohw.circuits.measurements import (
+from neurohw.errors import InputError, NeurohwError
+from neurohw.transistors.behaviour import Effort, characterise, required_separation
+from neurohw.transistors.homeostasis_netlist import HomeostasisNetlist, homeostasis_step
+from neurohw.transistors.kwta_measurements import (
     Simulator,
     at_current,
     dc_transfer,
@@ -21,9 +22,8 @@ from neurohw.circuits.measurements import (
     monte_carlo,
     tie_offsets,
 )
-from neurohw.circuits.netlist import KWTANetlist, render, stimulus
-from neurohw.circuits.ngspice import NgspiceError, run
-from neurohw.errors import InputError, NeurohwError
+from neurohw.transistors.kwta_netlist import KWTANetlist, render, stimulus
+from neurohw.transistors.ngspice import NgspiceError, run
 from tests.approximately import approx
 from tests.test_netlist import GOLDEN, INPUTS, MAIN, golden_fit, golden_times, golden_transfer, golden_winners
 
@@ -165,7 +165,7 @@ def test_the_law_of_one_nanoampere_holds_at_twenty() -> None:
 
 def test_a_bias_that_cannot_find_k_winners_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     starved = replace(golden_transfer(GOLDEN["pairs"][0]), outputs=np.full((9, 2), 1e-12))
-    monkeypatch.setattr("neurohw.circuits.characterise.dc_transfer", lambda *_: starved)
+    monkeypatch.setattr("neurohw.transistors.behaviour.dc_transfer", lambda *_: starved)
     with pytest.raises(NeurohwError, match=r"does not tell 4 winners of 32: .* 0\.002 and 0\.002 times") as error:
         required_separation(MAIN)
     assert error.value.exit_status == 1

@@ -22,20 +22,20 @@ from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.crossbar.pulses import PulseCounts
 from neurohw.crossbar.tiled import TiledArray
 from neurohw.devices.laws import ConstantStep, SoftBounds
-from neurohw.energy import array_meter
-from neurohw.energy import side as side_module
-from neurohw.energy.array_meter import ArraySettings
-from neurohw.energy.ledger import Counts, EnergyLedger
-from neurohw.energy.metered_array import MeteredArray
-from neurohw.energy.metered_target import MeteredTarget
-from neurohw.energy.polarities import LINE_EVENTS, POLARITIES, event_of
-from neurohw.energy.side import Converters
-from neurohw.energy.trains import Lines, Trains, expected_trains
-from neurohw.energy.write_counter import SAMPLED_EVERY
 from neurohw.loading import load_experiment
+from neurohw.metering import array_meter
+from neurohw.metering import line_drive as side_module
+from neurohw.metering.array_meter import ArraySettings
+from neurohw.metering.expected_pulses import Lines, Trains, expected_trains
+from neurohw.metering.ledger import Counts, EnergyLedger
+from neurohw.metering.line_drive import Converters
+from neurohw.metering.metered_array import MeteredArray
+from neurohw.metering.metered_target import MeteredTarget
+from neurohw.metering.polarities import LINE_EVENTS, POLARITIES, event_of
+from neurohw.metering.write_counter import SAMPLED_EVERY
 from neurohw.networks.capture import Capture, Recordable
 from neurohw.runs.build import build_circuit, build_network
-from neurohw.runs.metering import Metered, array_settings, metered
+from neurohw.runs.meters import Metered, array_settings, metered
 from neurohw.seeding import Streams
 from neurohw.testing import MakeArray, SynapseArrayConformance, TargetCircuitConformance
 from tests.approximately import approx

@@ -22,7 +22,7 @@ from neurohw.errors import InputError
 from neurohw.loading import load_experiment, shipped
 from neurohw.names import LONGEST, as_hash, as_name, checked_name
 from neurohw.runs.record import read_record
-from neurohw.runs.sweep import load_sweep
+from neurohw.studies.sweep import load_sweep
 
 PARTS = st.sampled_from(["..", ".", "/", "\\", "~", "a", "victim", "\0", "\n", "$HOME", "-", "C:", " ", "%2e", "é"])
 ANY = st.one_of(st.text(max_size=120), st.lists(PARTS, max_size=6).map("".join), st.text("ab/.-_", max_size=120))

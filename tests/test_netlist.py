@@ -12,10 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurohw.circuits.characterise import agreement
 from neurohw.circuits.characteristics import DecisionTimes, Transfer
-from neurohw.circuits.homeostasis_netlist import HomeostasisNetlist, render_homeostasis
-from neurohw.circuits.measurements import (
+from neurohw.circuits.parameters import TargetParameters
+from neurohw.circuits.resolution_fit import ResolutionFit, fit_resolution
+from neurohw.errors import InputError
+from neurohw.transistors.behaviour import agreement
+from neurohw.transistors.card import Size
+from neurohw.transistors.homeostasis_netlist import HomeostasisNetlist, render_homeostasis
+from neurohw.transistors.kwta_measurements import (
     Outputs,
     at_current,
     dc_transfer,
@@ -24,11 +28,7 @@ from neurohw.circuits.measurements import (
     draw_shifts,
     monte_carlo,
 )
-from neurohw.circuits.netlist import KWTANetlist, render, stimulus
-from neurohw.circuits.parameters import TargetParameters
-from neurohw.circuits.resolution_fit import ResolutionFit, fit_resolution
-from neurohw.circuits.transistors import Size
-from neurohw.errors import InputError
+from neurohw.transistors.kwta_netlist import KWTANetlist, render, stimulus
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "kwta_ngspice.json").read_text())
 MAIN = KWTANetlist(32, 4)

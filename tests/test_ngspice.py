@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neurohw.circuits import ngspice
-from neurohw.circuits.ngspice import NgspiceError, run
 from neurohw.errors import InputError
+from neurohw.transistors import ngspice
+from neurohw.transistors.ngspice import NgspiceError, run
 
 real = pytest.mark.skipif(shutil.which("ngspice") is None, reason="ngspice is not installed (apt-get install ngspice)")
 RESISTOR = "one resistor\nv1 a 0 3\nr1 a 0 1k\n"

@@ -15,11 +15,11 @@ from neurohw.crossbar.base import Driving, OuterProducts, Product
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.tiled import TiledArray
 from neurohw.devices.laws import ConstantStep
-from neurohw.energy.array_meter import ArraySettings
-from neurohw.energy.ledger import EnergyLedger
-from neurohw.energy.metered_array import MeteredArray
-from neurohw.energy.polarities import LINE_EVENTS, POLARITIES, as_written
-from neurohw.energy.trains import Trains
+from neurohw.metering.array_meter import ArraySettings
+from neurohw.metering.expected_pulses import Trains
+from neurohw.metering.ledger import EnergyLedger
+from neurohw.metering.metered_array import MeteredArray
+from neurohw.metering.polarities import LINE_EVENTS, POLARITIES, as_written
 from tests.approximately import approx
 
 STEP, LENGTH = ConstantStep().granularity, 5

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from neurohw.devices.presets import PRESETS, device_preset, preset_names
+from neurohw.crossbar.aihwkit.presets import PRESETS, device_preset, preset_names
 from neurohw.errors import InputError
 
 

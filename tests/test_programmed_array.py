@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from neurohw.crossbar.aihwkit.programmed import NOISE_MODELS, ProgrammedArray
 from neurohw.crossbar.base import OuterProducts, Product
-from neurohw.crossbar.programmed import NOISE_MODELS, ProgrammedArray
 from neurohw.errors import InputError, NeurohwError
 from neurohw.testing import MakeArray, SynapseArrayConformance
 
@@ -151,7 +151,7 @@ def test_learning_and_wrong_input_are_refused() -> None:
 
 def test_importing_the_arrays_does_not_import_aihwkit() -> None:
     code = (
-        "import sys, neurohw.crossbar, neurohw.crossbar.build, neurohw.crossbar.programmed, "
-        "neurohw.crossbar.aihwkit_array; sys.exit('aihwkit' in sys.modules)"
+        "import sys, neurohw.crossbar, neurohw.crossbar.build, neurohw.crossbar.aihwkit.programmed, "
+        "neurohw.crossbar.aihwkit.array; sys.exit('aihwkit' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 from neurohw.config import Experiment
-from neurohw.crossbar.aihwkit_device import lost_in_aihwkit
+from neurohw.crossbar.aihwkit.translation import lost_in_aihwkit
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.build import build_array
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.periphery import ReadPath
 from neurohw.crossbar.wires import Wires
 from neurohw.devices.library import load_device
-from neurohw.energy.inside import Tiles, line_conductances
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
+from neurohw.metering.anatomy import Tiles, line_conductances
 from neurohw.runs.run import run
 from tests.approximately import approx
 from tests.test_wires import dense_read

@@ -20,12 +20,14 @@ from neurohw.archive import ARCHIVE
 from neurohw.config import config_hash
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment, nested, parse_override, validated
-from neurohw.report import figures
-from neurohw.report.content import content
-from neurohw.report.data import Spread, accuracy_data, breakdown_data, cost_data, curve_data, reference_of
+from neurohw.report import drawing
+from neurohw.report.accuracy import figures
+from neurohw.report.accuracy.data import accuracy_data, breakdown_data, cost_data, curve_data, reference_of
+from neurohw.report.page.content import content
+from neurohw.report.page.reproduce import command
+from neurohw.report.page.write import accuracy_table, write_report
 from neurohw.report.points import Point, group_records, repeated_seeds
-from neurohw.report.reproduce import command
-from neurohw.report.write import accuracy_table, write_report
+from neurohw.report.spread import Spread
 from neurohw.runs.record import RunRecord
 
 DEVICE = {"hardware.backend": "aihwkit", "hardware.device": "reram_es"}
@@ -500,7 +502,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(study: list[RunRecord], t
 
 
 def test_templates_belong_to_the_package() -> None:
-    names = {item.name for item in (resources.files("neurohw.report") / "templates").iterdir()}
+    names = {item.name for item in (resources.files("neurohw.report.page") / "templates").iterdir()}
     assert {"report.html.j2", "report.md.j2", "report.css"} <= names
 
 
@@ -544,7 +546,7 @@ def test_svg_places_are_right_to_a_hundredth_of_a_point() -> None:
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, 360), ylim=(0, 360))
     ax.plot([12.3456, 87.654], [200.5551, 300.1234])
-    text = figures.as_svg(figure)
+    text = drawing.as_svg(figure)
     (path,) = re.findall(r'd="(M 12\.[^"]*)"', text)
     assert [float(word) for word in path.split() if word not in "ML"] == pytest.approx(
         [12.3456, 360 - 200.5551, 87.654, 360 - 300.1234], abs=0.0051
@@ -558,4 +560,4 @@ def test_every_seed_is_a_dot_and_stopped_runs_are_hollow() -> None:
     assert [pytest.approx(dot) for dot in dots] == [[93, 95, 97], [50]]
     by_variant = figures.looks(points)
     assert by_variant["ideal"].face == by_variant["ideal"].colour
-    assert by_variant["reram_es (stopped 1/5)"].face == figures.PAPER
+    assert by_variant["reram_es (stopped 1/5)"].face == drawing.PAPER

@@ -10,17 +10,17 @@ import pytest
 from typer.testing import CliRunner
 
 import neurohw as nh
-from neurohw.cli import app
+from neurohw.cli.app import app
 from neurohw.config import Experiment, config_hash
 from neurohw.crossbar.remedies import ANALOG_REMEDIES
 from neurohw.devices.library import load_device
-from neurohw.energy.charges import ARRAY_RULES, RULES, Elsewhere
-from neurohw.energy.polarities import LINE_EVENTS
+from neurohw.energy.rules import ARRAY_RULES, RULES, Elsewhere
 from neurohw.energy.table import EnergyTable, table_path
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
+from neurohw.metering.polarities import LINE_EVENTS
+from neurohw.runs.accounts import accounted, check_accountable, energy_of, schedule_of, training_energy
 from neurohw.runs.build import file_contents
-from neurohw.runs.energy import accounted, check_accountable, energy_of, schedule_of, training_energy
 from neurohw.runs.progress import Silent
 from neurohw.runs.record import read_record
 from tests.approximately import approx

@@ -14,14 +14,14 @@ from matplotlib.figure import Figure
 
 from neurohw.config import config_hash
 from neurohw.loading import nested, validated
-from neurohw.report import figures
-from neurohw.report.data import accuracy_data
-from neurohw.report.loss import Limit, Tried, point_lost
+from neurohw.report import drawing
+from neurohw.report.accuracy.data import accuracy_data
+from neurohw.report.page.write import write_report
 from neurohw.report.points import group_records
-from neurohw.report.sensitivity import Line, Sensitivity, sensitivity_data
-from neurohw.report.sensitivity_figure import draw_sensitivity, sensitivity_figure
-from neurohw.report.sensitivity_table import lost_table, sensitivity_frame
-from neurohw.report.write import write_report
+from neurohw.report.sensitivity.data import Line, Sensitivity, sensitivity_data
+from neurohw.report.sensitivity.figures import draw_sensitivity, sensitivity_figure
+from neurohw.report.sensitivity.loss import Limit, Tried, point_lost
+from neurohw.report.sensitivity.tables import lost_table, sensitivity_frame
 from neurohw.runs.record import RunRecord
 
 OFFSET, NOISE = "inputs.offset", "decision.comparator_noise"
@@ -338,7 +338,7 @@ def test_the_frame_has_every_number(sweep: list[RunRecord]) -> None:
 def test_the_figure_draws_every_line_its_baseline_and_the_limits(sweep: list[RunRecord]) -> None:
     offset, winners = panels(sweep).values()
     kinds = [line.kind for line in offset.lines]
-    with figures.style():
+    with drawing.style():
         for panel, diamonds, values in ((offset, 2, 3), (winners, 2, 3)):  # the baseline is a point of the second
             ax: Any = Figure().subplots()
             draw_sensitivity(ax, panel, kinds)
@@ -374,7 +374,7 @@ def test_the_figure_of_many_parameters_has_room_for_all_its_labels() -> None:
         for name in names:
             means = dict.fromkeys(values.get(name, (3, 7)), 0.7)
             records += swept(name, means, {"homeostasis.range": 1.0} if "bits" in name else None, keys=keys)
-    with figures.style():
+    with drawing.style():
         figure = sensitivity_figure(list(panels(records).values()))
         figure.draw_without_rendering()
     boxes = [ax.get_tightbbox() for ax in figure.axes]

@@ -16,12 +16,12 @@ import torch
 
 from neurohw.errors import InputError, NeurohwError
 from neurohw.loading import load_experiment
-from neurohw.runs import executors
-from neurohw.runs.executors import run_points
 from neurohw.runs.progress import Reporter, Silent
 from neurohw.runs.record import RunRecord, read_record
 from neurohw.runs.run import run
-from neurohw.runs.sweep import Point, load_sweep
+from neurohw.studies import executors
+from neurohw.studies.executors import run_points
+from neurohw.studies.sweep import Point, load_sweep
 from tests.processes import ended, start
 
 TEXT = """

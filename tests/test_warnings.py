@@ -12,7 +12,7 @@ import torch
 from neurohw.crossbar.build import build_array
 from neurohw.devices.library import load_device
 from neurohw.loading import load_experiment
-from neurohw.report.write import write_report
+from neurohw.report.page.write import write_report
 from neurohw.runs.record import near_chance, read_record
 from neurohw.runs.run import run
 from neurohw.runs.warnings import accuracies_near_chance, drift_of_single_devices

@@ -157,7 +157,7 @@ def _device() -> DevicePopulation:
 
 def _twins(weights: Tensor, path: ReadPath) -> tuple[AnalogArray, Any]:
     """Return an analog array and a bare tile of aihwkit with the same device, read path and weights."""
-    from neurohw.crossbar.aihwkit_config import build_rpu_config
+    from neurohw.crossbar.aihwkit.rpu_config import build_rpu_config
 
     config = build_rpu_config("soft_bounds", "none", path, path, PulseScheme(), 1, {}, {})
     tile = config.tile_class(*weights.shape, config, bias=False).tile

@@ -55,8 +55,8 @@ def _sparse(rows: int, columns: int, share: float, generator: torch.Generator) -
 
 def _twins(weights: Tensor, device: str) -> tuple[Any, Any]:
     """Return an AihwkitArray and a bare tile of the same configuration and construction seed."""
-    from neurohw.crossbar.aihwkit_array import AihwkitArray
-    from neurohw.crossbar.aihwkit_config import build_rpu_config
+    from neurohw.crossbar.aihwkit.array import AihwkitArray
+    from neurohw.crossbar.aihwkit.rpu_config import build_rpu_config
     from neurohw.crossbar.periphery import PulseScheme, ReadPath
 
     path, pulses = ReadPath(), PulseScheme()

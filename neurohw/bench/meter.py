@@ -15,7 +15,7 @@ from neurohw.config import Experiment
 from neurohw.loading import load_experiment
 from neurohw.networks.base import Network
 from neurohw.runs.build import build_circuit, build_network, build_plan
-from neurohw.runs.metering import metered
+from neurohw.runs.meters import metered
 from neurohw.runs.task import build_task
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from neurohw.circuits.characterise import Effort, characterise
-from neurohw.circuits.netlist import KWTANetlist
+from neurohw.transistors.behaviour import Effort, characterise
+from neurohw.transistors.kwta_netlist import KWTANetlist
 from neurohw.units import readable
 
 GOAL_RESIDUAL, GOAL_AGREEMENT = 0.15, 0.99

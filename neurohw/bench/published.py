@@ -7,7 +7,7 @@ from typing import Any
 
 from neurohw.loading import shipped
 from neurohw.runs.collection import find_records
-from neurohw.runs.expected import agreements
+from neurohw.studies.expected import agreements
 
 
 def published(folder: Path | None = None) -> list[dict[str, Any]]:

@@ -99,7 +99,7 @@ def build_array(
         )
 
     def aihwkit(block: Tensor, place: str) -> SynapseArray:
-        from neurohw.crossbar.aihwkit_array import AihwkitArray  # not before it is asked for: aihwkit takes seconds
+        from neurohw.crossbar.aihwkit.array import AihwkitArray  # not before it is asked for: aihwkit takes seconds
 
         return AihwkitArray(
             block,

@@ -1,4 +1,4 @@
-"""Drawing: what `characterise` and `fit_residuals` computed, onto given axes; no number is made here."""
+"""Drawing: what `characterise` computed, onto given axes; no number is made here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from neurohw.devices.characterise import Characteristics, per_weight
-from neurohw.devices.fit_residuals import Residuals
 from neurohw.units import readable
 
 UP, DOWN, INK = "#0072b2", "#d55e00", "#24292f"  # Okabe and Ito 2008
@@ -19,7 +18,7 @@ _SINGLE = 3  # devices drawn one by one
 
 def draw_staircase(ax: Axes, data: Characteristics) -> None:
     """Draw conductance against pulses: mean, one standard deviation between devices, a few devices."""
-    scale, unit = _unit(data.device.g_max)
+    scale, unit = siemens_unit(data.device.g_max)
     stairs, per = data.staircase, per_weight(data.device)
     pulses = np.arange(len(stairs.polarity) + 1)
     mean = _siemens(data, stairs.mean) * scale
@@ -44,14 +43,14 @@ def draw_staircase(ax: Axes, data: Characteristics) -> None:
     ax.set_xlabel("Pulse")
     ax.set_ylabel(f"Conductance, {unit}")
     ax.set_xlim(0, pulses[-1])
-    _legend(ax)
+    legend(ax)
 
 
 def draw_steps(ax: Axes, data: Characteristics) -> None:
     """Draw the mean step up and down against the conductance, and where they are equal."""
     steps, per = data.steps, per_weight(data.device)
-    scale, unit = _unit(per * max(steps.up.max(), steps.down.max()))
-    range_scale, range_unit = _unit(data.device.g_max)
+    scale, unit = siemens_unit(per * max(steps.up.max(), steps.down.max()))
+    range_scale, range_unit = siemens_unit(data.device.g_max)
     g = _siemens(data, steps.w) * range_scale
     sides = (("up", UP, "up"), ("down", DOWN, "down")) if data.device.sided == 2 else (("up", UP, "up"),)
     for side, colour, label in sides:
@@ -71,7 +70,7 @@ def draw_cycle_noise(ax: Axes, data: Characteristics) -> None:
     """Draw the cycle-to-cycle standard deviation along the staircase, the device-to-device one beside it."""
     stairs, per = data.staircase, per_weight(data.device)
     both = np.concatenate([stairs.cycle_to_cycle, stairs.device_to_device]) * per
-    scale, unit = _unit(both.max())
+    scale, unit = siemens_unit(both.max())
     pulses = np.arange(len(stairs.polarity) + 1)
     ax.plot(pulses, stairs.device_to_device * per * scale, color=INK, lw=1.4, ls="--", label="device to device")
     if stairs.weights.shape[1] > 1:
@@ -86,7 +85,7 @@ def draw_cycle_noise(ax: Axes, data: Characteristics) -> None:
 def draw_drift(ax: Axes, data: Characteristics) -> None:
     """Draw conductances over the logarithm of time, with the spread between devices."""
     drift = data.drift
-    scale, unit = _unit(data.device.g_max)
+    scale, unit = siemens_unit(data.device.g_max)
     for start, mean, std, colour in zip(drift.start, drift.mean, drift.std, _STATES, strict=True):
         ax.fill_between(drift.seconds, (mean - std) * scale, (mean + std) * scale, color=colour, alpha=0.2, lw=0)
         ax.plot(drift.seconds, mean * scale, color=colour, lw=1.8, label=f"from {_said(start)}")
@@ -111,7 +110,7 @@ def draw_read_noise(ax: Axes, data: Characteristics) -> None:
         ax.set_yticks([])
         ax.set_title("Read noise")
         return
-    scale, unit = _unit(3 * noise.sigma)
+    scale, unit = siemens_unit(3 * noise.sigma)
     ax.hist(noise.reads * scale, bins=40, density=True, color=UP, alpha=0.35)
     x = np.linspace(-4, 4, 200)
     bell = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi) / (noise.sigma * scale)
@@ -141,76 +140,6 @@ def characteristics_figure(data: Characteristics) -> Figure:
     return figure
 
 
-def residuals_figure(data: Residuals, title: str) -> Figure:
-    """Return the figure of a fit: mean changes and what is left."""
-    figure = Figure(figsize=(11, 7), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
-    panels = figure.subplots(2, 2)
-    draw_changes(panels[0, 0], data)
-    draw_errors(panels[0, 1], data)
-    draw_histogram(panels[1, 0], data)
-    draw_autocorrelation(panels[1, 1], data)
-    figure.suptitle(title, fontsize=12)
-    return figure
-
-
-def draw_changes(ax: Axes, data: Residuals) -> None:
-    """Draw the mean change of a pulse against the conductance, measured and fitted."""
-    scale, unit = _unit(np.nanmax(abs(data.measured)))
-    range_scale, range_unit = _unit(data.conductance.max())
-    for side, colour, name in ((0, UP, "up"), (1, DOWN, "down")):
-        g = data.conductance * range_scale
-        ax.plot(g, data.measured[side] * scale, "o", color=colour, ms=4, label=f"{name}, mean of all devices")
-        ax.plot(g, data.fitted[side] * scale, color=colour, lw=1.8, label=f"{name}, fitted mean cell")
-    ax.axhline(0, color=INK, lw=0.8)
-    ax.set_title("Change by one pulse")
-    ax.set_xlabel(f"Conductance before the pulse (filtered), {range_unit}")
-    ax.set_ylabel(f"Change, {unit}")
-    ax.grid(True)
-    _legend(ax)
-
-
-def draw_errors(ax: Axes, data: Residuals) -> None:
-    """Draw mean and standard deviation of the standardised errors against the conductance."""
-    scale, unit = _unit(data.conductance.max())
-    for side, colour, name in ((0, UP, "up"), (1, DOWN, "down")):
-        g = data.conductance * scale
-        ax.plot(g, data.mean[side], "o-", color=colour, ms=3.5, lw=1.2, label=f"{name}, mean")
-        ax.plot(g, data.std[side], "s--", color=colour, ms=3.5, lw=1.2, label=f"{name}, standard deviation")
-    for level in (0, 1):
-        ax.axhline(level, color=INK, lw=0.8, ls=":")
-    ax.set_title("One-pulse prediction errors (ideal: 0 and 1)")
-    ax.set_xlabel(f"Conductance before the pulse (filtered), {unit}")
-    ax.set_ylabel("In predicted standard deviations")
-    ax.grid(True)
-    _legend(ax)
-
-
-def draw_histogram(ax: Axes, data: Residuals) -> None:
-    """Draw the distribution of the standardised errors against the Gaussian one."""
-    x = np.linspace(-5, 5, 201)
-    ax.hist(np.clip(data.standardised, -5, 5), bins=81, density=True, color=UP, alpha=0.35, label="errors")
-    ax.plot(x, np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), color=INK, lw=1.4, label="Gaussian")
-    ax.set_title("Distribution of the errors")
-    ax.set_xlabel("In predicted standard deviations")
-    ax.set_ylabel("Density")
-    _legend(ax)
-
-
-def draw_autocorrelation(ax: Axes, data: Residuals) -> None:
-    """Draw the autocorrelation of the errors along the trains."""
-    lags = np.arange(1, len(data.autocorrelation) + 1)
-    ax.axhspan(-data.chance, data.chance, color=INK, alpha=0.12, lw=0, label="95 % of white noise")
-    ax.vlines(lags, 0, data.autocorrelation, color=UP, lw=2)
-    ax.plot(lags, data.autocorrelation, "o", color=UP, ms=4)
-    ax.axhline(0, color=INK, lw=0.8)
-    reach = max(0.05, 1.2 * float(abs(data.autocorrelation).max()))
-    ax.set_ylim(-reach, reach)
-    ax.set_title("Autocorrelation of the errors")
-    ax.set_xlabel("Lag, pulses")
-    ax.set_ylabel("Correlation")
-    _legend(ax)
-
-
 def _siemens(data: Characteristics, weights: np.ndarray) -> np.ndarray:
     law = data.device.response()
     return (weights - law.w_min) * per_weight(data.device) + data.device.g_min
@@ -220,7 +149,7 @@ def _said(siemens: float) -> str:
     return readable(float(siemens), "S", 3).replace("u", "µ")
 
 
-def _unit(largest: float) -> tuple[float, str]:
+def siemens_unit(largest: float) -> tuple[float, str]:
     """Return the factor and the unit in which conductances up to `largest` S are read best."""
     text = readable(float(largest), "S") if largest > 0 else "1 S"
     unit = text.split()[1]
@@ -235,5 +164,6 @@ def _legend_above_data(ax: Axes) -> None:
     ax.legend(loc="upper center", fontsize=8.5)
 
 
-def _legend(ax: Axes) -> None:
+def legend(ax: Axes) -> None:
+    """Add a legend where it hides least."""
     ax.legend(loc="best", fontsize=8.5, frameon=True, framealpha=0.85, edgecolor="none")

@@ -1,0 +1,1 @@
+"""Energy: counts in; joules, seconds, square metres and lifetimes out."""

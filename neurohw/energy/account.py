@@ -10,18 +10,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from neurohw.energy.area import areas, cells_used
-from neurohw.energy.array_facts import ArrayFacts, Counts, RunFacts, WritesPerCell, checked, facts_from
 from neurohw.energy.breakdown import EnergyBreakdown
-from neurohw.energy.charges import charged, standby
 from neurohw.energy.conditions import NO_CIRCUIT, CircuitConditions, Conditions
+from neurohw.energy.facts import ArrayFacts, RunFacts, WritesPerCell, checked, facts_from
 from neurohw.energy.latency import Latency, latency
 from neurohw.energy.lifetime import Lifetime, lifetime
-from neurohw.energy.polarities import as_written
 from neurohw.energy.prices import Item, Prices
 from neurohw.energy.ranges import Figure, Range
+from neurohw.energy.rules import charged, standby
 from neurohw.energy.schedule import Parallelism, Schedule
 from neurohw.energy.settling import settled
 from neurohw.energy.table import EnergyTable
+from neurohw.metering.ledger import Counts
+from neurohw.metering.polarities import as_written
 
 __all__ = [
     "ArrayFacts", "EnergyBreakdown", "Parallelism", "RunFacts", "Schedule", "WritesPerCell", "account",

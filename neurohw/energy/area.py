@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from neurohw.energy.array_facts import Counts
-from neurohw.energy.charges import n_converters, read_from_both_sides
 from neurohw.energy.prices import Prices
 from neurohw.energy.ranges import Range
+from neurohw.energy.rules import n_converters, read_from_both_sides
+from neurohw.metering.ledger import Counts
 
 
 def areas(counts: Counts, prices: Prices) -> dict[str, Range]:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from neurohw.energy.account import macs
-from neurohw.energy.array_facts import TRAINING_PHASES, Counts, RunFacts
-from neurohw.energy.entries import BITS_OF, Precision, memory_factor
+from neurohw.energy.facts import TRAINING_PHASES, RunFacts
 from neurohw.energy.ranges import Range
+from neurohw.energy.schema import BITS_OF, Precision, memory_factor
 from neurohw.energy.table import EnergyTable
-from neurohw.energy.work import ADAM_MACS, ADAM_WORDS
+from neurohw.metering.digital_work import ADAM_MACS, ADAM_WORDS
+from neurohw.metering.ledger import Counts
 
 _WRITING = ("update", "training")  # the latter: of a curve
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from neurohw.energy.array_facts import TRAINING_PHASES, RunFacts
+from neurohw.energy.facts import TRAINING_PHASES, RunFacts
 from neurohw.energy.latency import Latency
 from neurohw.energy.lifetime import Lifetime
 from neurohw.energy.prices import Item

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neurohw.energy.array_facts import ArrayFacts, Counts
+from neurohw.energy.facts import ArrayFacts
 from neurohw.energy.prices import Prices
 from neurohw.energy.ranges import Range
+from neurohw.metering.ledger import Counts
 
 
 @dataclass(frozen=True)

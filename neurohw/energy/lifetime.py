@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from neurohw.energy.array_facts import ArrayFacts
+from neurohw.energy.facts import ArrayFacts
 from neurohw.energy.ranges import Figure
 
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from neurohw.energy.array_facts import ArrayFacts, Counts
 from neurohw.energy.breakdown import EnergyBreakdown
+from neurohw.energy.facts import ArrayFacts
 from neurohw.energy.ranges import Range
+from neurohw.metering.ledger import Counts
 
 ACTIVITY = 0.5  # NeuroSim's default share of driven rows, where no trace of inputs is given
 READ_PARTS, WRITE_PARTS = ("conduction", "rows"), ("write",)  # of our account, what NeuroSim's formulas are about

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from neurohw.energy.array_facts import RunFacts
 from neurohw.energy.conditions import NO_CIRCUIT, CircuitConditions, Conditions
+from neurohw.energy.facts import RunFacts
 from neurohw.energy.ranges import Figure, Provenance, Range, weakest
 from neurohw.energy.schedule import Schedule
 from neurohw.energy.table import EnergyTable

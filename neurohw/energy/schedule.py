@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from neurohw.energy.entries import Precision
-from neurohw.energy.polarities import Polarities
+from neurohw.energy.schema import Precision
 from neurohw.errors import InputError
+from neurohw.metering.polarities import Polarities
 
 EPMode = Literal["clocked", "continuous"]
 Standby = Literal["busy", "simulated", "none"]
@@ -49,7 +49,7 @@ class Schedule:
         digital: precision of the digital units on the chip.
         standby: how long leakage and bias run: over the "busy" time that the latency model gives, over the run's
             "simulated" time (its batches take `step_seconds` each, and inference takes none), or "none".
-        polarities: how lines carry pulses of both, "in-turn" or "together" (see `neurohw.energy.polarities`).
+        polarities: how lines carry pulses of both, "in-turn" or "together" (see `neurohw.metering.polarities`).
         unquantised_bits: resolution of converters where the run did not quantise; None: that is an error.
     """
 

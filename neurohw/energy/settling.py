@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from neurohw.energy.array_facts import Counts, RunFacts
+from neurohw.energy.facts import RunFacts
 from neurohw.errors import InputError
+from neurohw.metering.ledger import Counts
 
 SETTLING = ("free", "nudged", "inference", "association")
 

@@ -33,8 +33,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from neurohw.energy.entries import ENTRIES, SECTIONS
 from neurohw.energy.ranges import Figure, Range
+from neurohw.energy.schema import ENTRIES, SECTIONS
 from neurohw.errors import InputError
 from neurohw.names import checked_name
 from neurohw.quantity import Table, Text

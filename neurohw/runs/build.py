@@ -19,11 +19,11 @@ from neurohw.circuits.neuron import neuron
 from neurohw.circuits.parameters import TargetParameters
 from neurohw.circuits.target import IdealTarget, TargetCircuit
 from neurohw.clock import Clock
-from neurohw.config import Experiment, ScheduleSection
+from neurohw.config import Experiment, HardwareSection, ScheduleSection
+from neurohw.crossbar.aihwkit.programmed import find_noise_model
 from neurohw.crossbar.base import SynapseArray
 from neurohw.crossbar.build import build_array
-from neurohw.crossbar.periphery import PulseScheme
-from neurohw.crossbar.programmed import find_noise_model
+from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.crossbar.remedies import find_analog_remedy
 from neurohw.devices.library import load_device
 from neurohw.devices.model import DeviceModel
@@ -34,7 +34,6 @@ from neurohw.networks.bp import BPNetwork
 from neurohw.networks.ep import Dynamics, EPNetwork
 from neurohw.networks.layer import Layer
 from neurohw.runs.fault_maps import Contents, layer_maps, named_maps, read_fault_maps
-from neurohw.runs.periphery import read_path
 from neurohw.runs.task import Task
 from neurohw.seeding import Streams
 from neurohw.training.phases import Epoch, Phase, Samples, alternation_plan, plain_plan
@@ -91,7 +90,9 @@ def _check_hardware(experiment: Experiment) -> None:
         if section.backend == "analog":
             transfers = find_analog_remedy(section.remedy).transfers
         else:
-            from neurohw.crossbar.aihwkit_config import find_remedy  # not before it is asked for: aihwkit takes seconds
+            from neurohw.crossbar.aihwkit.rpu_config import (
+                find_remedy,  # not before it is asked for: aihwkit takes seconds
+            )
 
             transfers = find_remedy(section.remedy).transfers
         if transfers:
@@ -302,3 +303,22 @@ def build_plan(experiment: Experiment, task: Task, network: Network) -> tuple[li
     )
     plan = alternation_plan(first, pretrain.epochs, unsupervised, supervised, training.epochs)
     return [first, unsupervised, supervised], plan
+
+
+def read_path(section: HardwareSection) -> ReadPath:
+    """Return the converters and the noise of every read."""
+    return ReadPath(
+        dac_bits=section.dac_bits or None,
+        adc_bits=section.adc_bits or None,
+        read_noise=section.read_noise,
+        weight_noise=section.weight_noise,
+        output_bound=section.output_bound,
+        relative_noise=section.relative_noise,
+        input_noise=section.input_noise,
+        coding=section.input_coding,
+        input_scale=section.input_scale,
+        signed_passes=section.signed_passes,
+        column_gain=section.column_gain,
+        column_offset=section.column_offset,
+        nonlinearity=section.read_nonlinearity,
+    )

@@ -17,17 +17,17 @@ from neurohw.clock import Clock
 from neurohw.config import Experiment, config_hash
 from neurohw.energy.table import EnergyTable
 from neurohw.errors import Diverged, InputError, NeurohwError, OutputLost
-from neurohw.runs.aging import evaluate_ages
+from neurohw.runs.accounts import check_accountable, energy_of
+from neurohw.runs.after_training import evaluate_ages
 from neurohw.runs.build import build_circuit, build_network, build_plan, file_contents
 from neurohw.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
 from neurohw.runs.divergence import EVERY, require_numbers
-from neurohw.runs.energy import check_accountable, energy_of
 from neurohw.runs.evaluate import evaluate
 from neurohw.runs.fault_maps import Contents, read_fault_maps
 from neurohw.runs.files import locked, writable_folder
 from neurohw.runs.folder import RunFolder, default_folder, finished
 from neurohw.runs.interrupts import HeldSignals
-from neurohw.runs.metering import metered
+from neurohw.runs.meters import metered
 from neurohw.runs.progress import Reporter, Silent
 from neurohw.runs.record import RunRecord, Status, git_revision, versions, write_curve
 from neurohw.runs.task import Task, build_task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from neurohw.crossbar.aihwkit_device import aihwkit_takes_it
+from neurohw.crossbar.aihwkit.translation import aihwkit_takes_it
 from neurohw.devices.checks import CHECKS, Check
 from neurohw.devices.model import DeviceModel
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from neurohw.report.data import Spread, at_chance, spread_of
 from neurohw.report.energy.bounds import Bounds, mean_of
 from neurohw.report.energy.wear import Wear, wear_of
 from neurohw.report.points import Point
+from neurohw.report.spread import Spread, at_chance, spread_of
 from neurohw.runs.record import RunRecord
 
 ACCURACIES = ("test_accuracy", "direct_accuracy", "linear_accuracy")  # the first that a point has

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from neurohw.report.data import at_chance
 from neurohw.report.energy.bounds import Bounds, bounds_text, digits, nominal_text
 from neurohw.report.energy.compare import drawable, rule_pairs
 from neurohw.report.energy.digital import CHEAPEST, kind_name
 from neurohw.report.energy.learning import Learning, always_reaches, levels, reached
 from neurohw.report.energy.sections import Energies
+from neurohw.report.spread import at_chance
 
 
 def answers(data: Energies) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from neurohw import units
+from neurohw.report.drawing import INK
 from neurohw.report.energy.bounds import Bounds
-from neurohw.report.figures import INK
 
 _OFFSETS = ((7, 4), (7, -11), (-7, 4), (-7, -11), (0, 9), (0, -16), (16, 12), (16, -20), (-16, 12), (-16, -20))
 

@@ -10,11 +10,11 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from neurohw.report.drawing import COLOURS, INK, PAPER, layout
 from neurohw.report.energy.account import Parts, PointEnergy
 from neurohw.report.energy.axes import ends, joules, whisker
 from neurohw.report.energy.bounds import bounds_text
 from neurohw.report.energy.tables import marked
-from neurohw.report.figures import COLOURS, INK, PAPER, layout
 
 PALETTE = (*COLOURS, "#f0e442", "#8c564b")
 PHASES = {  # in the order of a batch; what is no training is grey

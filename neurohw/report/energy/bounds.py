@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from neurohw import units
-from neurohw.report.tables import NOTHING
+from neurohw.report.table import NOTHING
 
 
 @dataclass(frozen=True)

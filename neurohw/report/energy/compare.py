@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from neurohw.report.data import at_chance
 from neurohw.report.energy.account import PointEnergy
 from neurohw.report.energy.bounds import Bounds
+from neurohw.report.spread import at_chance
 
 
 def pareto_front(data: Iterable[PointEnergy]) -> list[PointEnergy]:

@@ -12,7 +12,7 @@ from neurohw.report.energy.equal import EqualAccuracy
 from neurohw.report.energy.learning import Learning, Reached, levels, reached
 from neurohw.report.energy.tables import marked, table_of
 from neurohw.report.points import Point
-from neurohw.report.tables import NOTHING, Row, Table, percent
+from neurohw.report.table import NOTHING, Row, Table, percent
 
 _KINDS = (("int8", False), ("int8", True), ("fp16", False), ("fp16", True))
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from neurohw.report.data import Spread
 from neurohw.report.energy.account import accuracy_of
 from neurohw.report.energy.bounds import Bounds, mean_of
 from neurohw.report.points import Point
+from neurohw.report.spread import Spread
 
 CHEAPEST, DEAREST = ("int8", False), ("fp16", True)  # precision, DRAM: the two that are drawn
 

@@ -8,11 +8,11 @@ from math import isfinite, nan
 from statistics import fmean
 from typing import Any, TypeVar
 
-from neurohw.report.data import Spread
 from neurohw.report.energy.account import accuracy_of
 from neurohw.report.energy.bounds import Bounds, bounds_of, mean_bounds
 from neurohw.report.energy.digital import CHEAPEST
 from neurohw.report.points import Point
+from neurohw.report.spread import Spread
 from neurohw.runs.record import RunRecord
 
 ROUND = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99)  # accuracies to reach

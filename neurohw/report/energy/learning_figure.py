@@ -9,11 +9,11 @@ from textwrap import fill
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from neurohw.report.drawing import PAPER, layout
 from neurohw.report.energy.axes import joules
 from neurohw.report.energy.bars_figure import write_basis
 from neurohw.report.energy.learning import Learning
 from neurohw.report.energy.looks import Looks
-from neurohw.report.figures import PAPER, layout
 
 
 def learning_figure(data: Sequence[Learning], basis: str) -> Figure:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from neurohw.report.drawing import INK
 from neurohw.report.energy.bars_figure import PALETTE
-from neurohw.report.figures import INK
 from neurohw.report.points import Point
 
 MARKERS = "o^vDph"  # no squares: those are digital

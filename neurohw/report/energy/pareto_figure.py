@@ -11,13 +11,13 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from neurohw.report.drawing import INK, PAPER, layout
 from neurohw.report.energy.account import PointEnergy
 from neurohw.report.energy.axes import ends, joules, whisker, write_beside
 from neurohw.report.energy.bars_figure import PALETTE, write_basis
 from neurohw.report.energy.compare import drawable, pareto_front
 from neurohw.report.energy.digital import CHEAPEST, DEAREST, PointDigital, kind_name
 from neurohw.report.energy.looks import MARKERS, Looks, settings_of
-from neurohw.report.figures import INK, PAPER, layout
 
 MOST_WRITTEN = 14  # settings beside markers; of more points, those on the front only
 

@@ -22,7 +22,7 @@ from neurohw.report.energy.tables import (
     wear_table,
 )
 from neurohw.report.points import Point
-from neurohw.report.tables import Table
+from neurohw.report.table import Table
 
 
 @dataclass(frozen=True)

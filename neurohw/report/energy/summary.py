@@ -6,14 +6,14 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from neurohw.report.data import Spread
 from neurohw.report.energy.account import PointEnergy
 from neurohw.report.energy.answers import answers
 from neurohw.report.energy.digital import PointDigital
 from neurohw.report.energy.figures import Drawn
 from neurohw.report.energy.sections import Energies, energy_sections, remarks
 from neurohw.report.points import Point
-from neurohw.report.tables import markdown, markdown_cell
+from neurohw.report.spread import Spread
+from neurohw.report.table import markdown, markdown_cell
 
 
 def energy_summary(data: Energies) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from neurohw.report.energy.bounds import Bounds, bounds_text, digits, share_text
 from neurohw.report.energy.models import ArrayModels
 from neurohw.report.energy.notes import MARK
 from neurohw.report.points import Point
-from neurohw.report.tables import NOTHING, Row, Table, percent
+from neurohw.report.table import NOTHING, Row, Table, percent
 
 
 def cost_table(data: Sequence[PointEnergy]) -> Table:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from neurohw.report.energy.answers import answers
 from neurohw.report.energy.sections import Energies, energy_sections, remarks
-from neurohw.report.tables import Row, Table
+from neurohw.report.table import Row, Table
 
 _LEFT = ("Quantity", "Phase", "Array", "Where", "Widest spread")
 _NAME = 34  # characters of a point's name before it is wrapped

@@ -1,0 +1,284 @@
+"""The commands of `neurohw device`: parse, call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from neurohw.errors import InputError
+from neurohw.names import checked_name
+from neurohw.output import new_console
+
+if TYPE_CHECKING:
+    from neurohw.devices.model import DeviceModel
+    from neurohw.fitting.drift import DriftFit
+    from neurohw.fitting.trains import Fit
+    from neurohw.quantity import Quantity
+
+device_app = typer.Typer(no_args_is_help=True, help="The device library: device_models/, and files of your own.")
+
+DeviceName = Annotated[str, typer.Argument(metavar="NAME", help="A device of the library, or a TOML file.")]
+
+
+@device_app.command("list")
+def device_list() -> None:
+    """List the devices: law, states, asymmetry, drift, where they are from."""
+    from neurohw.devices.library import device_names, load_device
+
+    table = Table("name", "technology", "law", "states", "asymmetry", "drift ν", "reference")
+    for name in device_names():
+        model = load_device(name)
+        law, retention = model.response(), model.retention_parameters()
+        table.add_row(
+            name,
+            escape(model.technology),
+            law.name + (", one-sided" if model.sided == 1 else ""),
+            _states(model),
+            f"{law.asymmetry:+.2f}" if law.asymmetry else "0",
+            f"{retention.middle[0]:g}" if retention.drifts else "none",
+            escape(model.reference),
+        )
+    new_console(markup=True).print(table)
+
+
+@device_app.command("show")
+def device_show(name: DeviceName) -> None:
+    """Show a device: every number with its unit and its source, and what follows from them."""
+    from neurohw.devices.library import load_device
+
+    console, model = new_console(markup=True), load_device(name)
+    console.print(f"[bold]{escape(model.name)}[/bold]: {escape(model.description)}", highlight=False)
+    console.print(f"{escape(model.technology)}, cell {escape(model.cell)}", highlight=False)
+    console.print(f"reference: {escape(model.reference)}", highlight=False, soft_wrap=True)
+    table = Table("number", "value", "source")
+    for key, quantity in model.numbers():
+        table.add_row(key, _value(quantity), _source(quantity))
+    console.print(table)
+    _print_derived(model)
+    if model.recommended:
+        console.print("recommended for training:", highlight=False)
+        for key, value in _flat(model.recommended):
+            console.print(f"  {key} = {value}", highlight=False, markup=False, soft_wrap=True)
+
+
+@device_app.command("check")
+def device_check(file: Annotated[Path, typer.Argument(metavar="FILE", help="A device's TOML file.")]) -> None:
+    """Validate a device's file, print what follows from it, and run the conformance suite of devices."""
+    from neurohw.devices.library import load_device
+
+    model = load_device(file)
+    _print_derived(model)
+    checks = _conformance(model)
+    for said, failure in checks:
+        mark = "[green]ok[/green]" if failure is None else "[red]failed[/red]"
+        new_console(markup=True).print(
+            f"{mark}  {said}" + ("" if failure is None else f": {escape(failure)}"), soft_wrap=True
+        )
+    failed = sum(failure is not None for _, failure in checks)
+    if failed:
+        raise InputError(f"{file}: {failed} of {len(checks)} checks failed")
+    new_console().print(f"{file}: a valid device", highlight=False, soft_wrap=True)
+
+
+@device_app.command("plot")
+def device_plot(
+    name: DeviceName,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write to; runs/device-NAME unless given.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the simulated devices.")] = 0,
+) -> None:
+    """Draw what a device does: staircase, step sizes, spreads, drift, read noise; every curve as CSV, too."""
+    from neurohw.devices import characterise as ch
+    from neurohw.devices.draw import characteristics_figure
+    from neurohw.devices.library import load_device
+    from neurohw.report.drawing import as_png, as_svg, style
+    from neurohw.runs.files import atomic, writable_folder, write_text
+    from neurohw.seeding import Streams
+
+    model = load_device(name)
+    folder = writable_folder(out or Path("runs") / f"device-{model.name}")
+    data = ch.characterise(model, Streams(seed).generator("device plot"))
+    with style():
+        figure = characteristics_figure(data)
+        write_text(folder / f"{model.name}.svg", as_svg(figure))
+        with atomic(folder / f"{model.name}.png") as temporary:
+            temporary.write_bytes(as_png(figure))
+    frames = {
+        "staircase": ch.staircase_frame,
+        "steps": ch.steps_frame,
+        "drift": ch.drift_frame,
+        "reads": ch.reads_frame,
+    }
+    for curve, frame in frames.items():
+        write_text(folder / f"{model.name}-{curve}.csv", frame(data).to_csv(index=False, float_format="%.6g"))
+    new_console().print(f"figure: {folder / f'{model.name}.png'}", highlight=False, soft_wrap=True)
+    new_console().print(f"curves: {folder}/*.csv", highlight=False, soft_wrap=True)
+
+
+@device_app.command("fit")
+def device_fit(
+    csv: Annotated[
+        Path,
+        typer.Argument(metavar="CSV", help="Columns pulse, polarity, conductance_S (after the pulse) [device, cycle]."),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The device's TOML file to write.")],
+    law: Annotated[str | None, typer.Option("--law", help="A pulse-response law; chosen by BIC unless given.")] = None,
+    retention: Annotated[
+        Path | None, typer.Option("--retention", metavar="CSV", help="Columns time_s, conductance_S [device].")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="The device's name; FILE without .toml unless given.")
+    ] = None,
+) -> None:
+    """Fit a device to measured pulse trains: its file, a JSON with every interval, a figure of the residuals."""
+    from neurohw.devices.laws import find_law
+    from neurohw.fitting.device_file import annotated, fit_report, fitted_device
+    from neurohw.fitting.drift import fit_drift
+    from neurohw.fitting.measurements import read_pulse_trains, read_retention
+    from neurohw.fitting.residuals import residual_data
+    from neurohw.fitting.residuals_figure import residuals_figure
+    from neurohw.fitting.trains import fit
+    from neurohw.report.drawing import as_png, style
+    from neurohw.runs.files import atomic, writable_folder, write_text
+
+    if law is not None:
+        find_law(law)
+    if out.suffix != ".toml":
+        raise InputError(f"--out: got {str(out)!r}; allowed: a file that ends in .toml")
+    called = checked_name(name, "--name") if name else checked_name(out.stem, "--out (or else give a --name)")
+    trains = read_pulse_trains(csv)
+    curves = read_retention(retention) if retention else None
+    writable_folder(out.parent)
+    fitted = fit(trains, law)
+    bounds = (float(fitted.estimates[key].value) for key in ("g_min", "g_max"))  # type: ignore[arg-type]
+    drift = fit_drift(curves, *bounds) if curves else None
+    model = fitted_device(fitted, drift, called)
+    with style():
+        figure = residuals_figure(residual_data(fitted), f"{model.name}: {fitted.law}, fit of {trains.source}")
+        with atomic(out.with_suffix(".residuals.png")) as temporary:
+            temporary.write_bytes(as_png(figure))
+    write_text(out.with_suffix(".fit.json"), fit_report(fitted, drift))
+    write_text(out, annotated(model, fitted, drift))
+    _print_fit(fitted, drift)
+    for path in (out, out.with_suffix(".fit.json"), out.with_suffix(".residuals.png")):
+        new_console().print(f"wrote {path}", highlight=False, soft_wrap=True)
+
+
+def _print_fit(fitted: Fit, drift: DriftFit | None) -> None:
+    from neurohw.fitting.device_file import interval
+
+    if fitted.candidates:
+        laws = Table("law", "noise relative to", "log-likelihood", "numbers", "ΔBIC", "ΔAIC")
+        first = fitted.candidates[0]
+        for c in fitted.candidates:
+            row = (f"{c.log_likelihood:.1f}", str(c.parameters), f"{c.bic - first.bic:.1f}", f"{c.aic - first.aic:.1f}")
+            laws.add_row(c.law, "step at w = 0" if c.additive_noise else "step", *row)
+        new_console(markup=True).print(laws)
+    new_console(markup=True).print(f"law: {fitted.law}; weights -1 and 1 are the mean bounds", highlight=False)
+    table = Table("parameter", "value", "95 % interval", "")
+    for key, estimate in {**fitted.estimates, **(drift.estimates if drift else {})}.items():
+        values = estimate.value if isinstance(estimate.value, tuple) else (estimate.value,)
+        unit = "" if estimate.unit == "1" else f" {estimate.unit}"
+        told = "" if estimate.identifiable else "[yellow]not identifiable[/yellow]"
+        table.add_row(key, ", ".join(f"{v:.4g}" for v in values) + unit, interval(estimate), told)
+    new_console(markup=True).print(table)
+
+
+def _conformance(model: DeviceModel) -> list[tuple[str, str | None]]:
+    """Run the conformance suite; for each check what it says, and how it failed, if it did."""
+    from neurohw.crossbar.aihwkit.translation import aihwkit_takes_it
+    from neurohw.devices.checks import CHECKS
+
+    results: list[tuple[str, str | None]] = []
+    for check in (*CHECKS, aihwkit_takes_it):
+        failure = None
+        try:
+            check(model)
+        except InputError as error:
+            failure = str(error)
+        results.append((check.__name__.replace("_", " "), failure))
+    return results
+
+
+def _print_derived(model: DeviceModel) -> None:
+    """Print what follows from the numbers, the assumed ones among them named."""
+    from neurohw.units import readable
+
+    law, point, assumed = model.response(), model.symmetry_point(), model.assumed()
+    rows = {
+        "range": f"{readable(model.g_min, 'S')} to {readable(model.g_max, 'S')}"
+        + (f", a ratio of {model.g_max / model.g_min:.3g}" if model.g_min else ""),
+        "states": f"{_states(model)} between the bounds; a mean step is "
+        + readable((model.g_max - model.g_min) / model.states, "S"),
+        "symmetry point": _symmetry(model, point),
+        "read noise": f"{model.read_noise:.3g} weight units per read" + _growth(model) if model.read_noise else "none",
+        "weights": f"{law.w_min:g} to {law.w_max:g}, "
+        + ("signed by themselves" if model.signed else "conductances less a reference"),
+        **_decay(model),
+        "assumed": f"{len(assumed)} of {sum(1 for _ in model.numbers())} numbers"
+        + (f": {', '.join(assumed)}" if assumed else ""),
+    }
+    for key, value in rows.items():
+        new_console().print(f"{key}: {value}", highlight=False, soft_wrap=True)
+
+
+def _growth(model: DeviceModel) -> str:
+    from neurohw.units import readable
+
+    scale = model.read_noise_scale
+    return f" at most, 63 % of it at {readable(scale, 'S')} and none at 0" if scale else ""
+
+
+def _decay(model: DeviceModel) -> dict[str, str]:
+    """Return what a lifetime takes from a weight in a batch, dt / tau: the time of a batch decides."""
+    tau = model.retention_parameters().lifetime
+    if not tau:
+        return {}
+    said = f"{1 / tau:.3g} of a weight in a batch of 1 s (hardware.step_seconds), {1e-6 / tau:.3g} in one of 1 us"
+    return {"decay": said}
+
+
+def _symmetry(model: DeviceModel, point: float | None) -> str:
+    from neurohw.units import readable
+
+    if point is not None:
+        return f"w = {point:.3g}, {readable(model.conductance(point), 'S')}"
+    return "none, it only potentiates" if model.sided == 1 else "none between the bounds, or every weight is one"
+
+
+def _states(model: DeviceModel) -> str:
+    return f"{model.levels} levels" if model.levels else f"{model.states:,.0f}"
+
+
+def _value(quantity: Quantity) -> str:
+    from neurohw.units import parse_unit, readable
+
+    if isinstance(quantity.value, bool):
+        return "yes" if quantity.value else "no"
+    if isinstance(quantity.value, tuple):
+        return ", ".join(f"{value:g}" for value in quantity.numbers())
+    dimension = parse_unit(quantity.unit)[1]
+    shown = readable(quantity.si(dimension), dimension, digits=6)
+    if quantity.low is None and quantity.high is None:
+        return shown
+    low, _, high = (readable(bound, dimension, digits=6) for bound in quantity.bounds(dimension))
+    return f"{shown} ({low} to {high})"
+
+
+def _source(quantity: Quantity) -> str:
+    from neurohw.quantity import ASSUMED
+
+    source = escape(quantity.source)
+    return f"[yellow]{source}[/yellow]" if source.lower().startswith(ASSUMED) else source
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for key, value in table.items():
+        rows += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
+    return rows

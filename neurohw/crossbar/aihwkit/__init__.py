@@ -1,0 +1,1 @@
+"""aihwkit's tiles as synapse arrays; nothing else imports aihwkit."""

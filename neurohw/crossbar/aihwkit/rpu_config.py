@@ -1,0 +1,332 @@
+"""From names to aihwkit's rpu_config: device presets, read paths, pulse trains, and the remedies for poor devices."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from neurohw.crossbar.aihwkit.presets import DevicePreset, device_preset
+from neurohw.crossbar.periphery import PulseScheme, ReadPath, converter_step
+from neurohw.devices.model import DeviceModel
+from neurohw.errors import EnvironmentMismatch, InputError
+
+REMEDY_COMMAND = 'pip install "torch>=2.10,<2.12" "aihwkit==1.1.0"'
+_DRIFT_FIELDS = {"drift_nu": "nu", "drift_t0": "t_0", "drift_nu_dtod": "nu_dtod"}
+
+
+@functools.cache
+def aihwkit_api() -> SimpleNamespace:
+    """Return the parts of aihwkit in use, imported once per process.
+
+    Raises:
+        EnvironmentMismatch: aihwkit cannot be imported beside the installed torch; the message has the remedy.
+    """
+    try:
+        from aihwkit.exceptions import ConfigError
+        from aihwkit.simulator import configs
+        from aihwkit.simulator.configs import compounds
+        from aihwkit.simulator.parameters import IOParameters, UpdateParameters, enums
+    except (ImportError, OSError, AttributeError) as error:
+        raise EnvironmentMismatch(
+            f"aihwkit cannot be imported: {error}. aihwkit 1.1.0 fits torch 2.10 and 2.11 only: {REMEDY_COMMAND}"
+        ) from error
+    return SimpleNamespace(
+        configs=configs, compounds=compounds, enums=enums, io=IOParameters, update=UpdateParameters, error=ConfigError
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """What a remedy builds from.
+
+    Args:
+        name, sided: of the device.
+        device: makes one device with its overrides, as often as asked.
+        read: makes the read path of transfers and refreshes, the array's own forward path.
+        pulses: makes the update parameters of transfers and refreshes.
+    """
+
+    name: str
+    sided: int
+    device: Callable[[], Any]
+    read: Callable[[], Any]
+    pulses: Callable[..., Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Remedy:
+    """A way to make poor devices learn.
+
+    Args:
+        name: neurohw's name.
+        description: one line.
+        build: makes aihwkit's device (a single one or a compound) from the cell.
+        rate_gain: factor on the learning rate that makes the visible weight move by the whole product.
+        transfers: updates go to a hidden fast array and reach the visible weight through transfers.
+        noise_power: variance of a weight whose devices have independent noise of variance 1 each.
+        devices: that make a weight, hidden ones included.
+        summed: products go to a digital sum, whose whole steps are pulsed.
+    """
+
+    name: str
+    description: str
+    build: Callable[[Cell], Any]
+    rate_gain: float = 1.0
+    transfers: bool = False
+    noise_power: float = 1.0
+    devices: int = 2
+    summed: bool = False
+
+    @property
+    def unseen(self) -> bool:
+        """Whether visible cells are pulsed from within aihwkit, which tells nobody how often."""
+        return self.transfers or self.summed
+
+    def devices_of(self, sided: int) -> int:
+        """Return the devices that make a weight: a pair, where a device only potentiates."""
+        return 2 if sided == 1 else self.devices
+
+
+def _several_cells(cell: Cell) -> Any:
+    api = aihwkit_api()
+    policy = api.enums.VectorUnitCellUpdatePolicy.SINGLE_RANDOM
+    return api.compounds.VectorUnitCell(unit_cell_devices=[cell.device(), cell.device()], update_policy=policy)
+
+
+def _reference_cell(cell: Cell) -> Any:
+    return aihwkit_api().compounds.ReferenceUnitCell(unit_cell_devices=[cell.device(), cell.device()])
+
+
+def _one_sided(cell: Cell) -> Any:
+    return aihwkit_api().compounds.OneSidedUnitCell(
+        unit_cell_devices=[cell.device(), cell.device()],
+        refresh_every=100,
+        units_in_mbatch=True,
+        refresh_forward=cell.read(),
+        refresh_update=cell.pulses(),
+    )
+
+
+def _tiki_taka(cell: Cell) -> Any:
+    return aihwkit_api().compounds.TransferCompound(
+        unit_cell_devices=[cell.device(), cell.device()],
+        transfer_forward=cell.read(),
+        transfer_update=cell.pulses(),
+        units_in_mbatch=True,
+    )
+
+
+def _buffered(compound: str, cell: Cell, **fields: Any) -> Any:
+    one_pulse = cell.pulses(desired_bl=1, update_bl_management=False, update_management=False)
+    return getattr(aihwkit_api().compounds, compound)(
+        unit_cell_devices=[cell.device(), cell.device()],
+        transfer_forward=cell.read(),
+        transfer_update=one_pulse,
+        units_in_mbatch=False,
+        fast_lr=0.5,
+        auto_scale=True,
+        auto_granularity=1000.0,
+        correct_gradient_magnitudes=True,  # a learning rate means the same however products and rate share their size
+        **fields,
+    )
+
+
+def _tiki_taka_v2(cell: Cell) -> Any:
+    return _buffered("ChoppedTransferCompound", cell, in_chop_prob=0.0)
+
+
+def _chopped_tiki_taka(cell: Cell) -> Any:
+    return _buffered("ChoppedTransferCompound", cell, in_chop_prob=0.01)
+
+
+def _agad(cell: Cell) -> Any:
+    return _buffered("DynamicTransferCompound", cell, in_chop_prob=0.02, tail_weightening=5.0)
+
+
+def _mixed_precision(cell: Cell) -> Any:
+    device = _one_sided(cell) if cell.sided == 1 else cell.device()
+    return aihwkit_api().compounds.MixedPrecisionCompound(device=device)
+
+
+_REMEDIES = (
+    Remedy("none", "one device a weight, pulsed in situ", lambda cell: cell.device(), devices=1),
+    Remedy(
+        "several-cells", "two devices a weight, averaged; each update goes to one at random", _several_cells, 2.0,
+        noise_power=0.5,
+    ),
+    Remedy("reference-cell", "device less a fixed reference at its symmetry point", _reference_cell, noise_power=2.0),
+    Remedy(
+        "one-sided", "a pair that is only potentiated, reset when both saturate, rewritten open-loop", _one_sided,
+        noise_power=2.0,
+    ),
+    Remedy("tiki-taka", "a fast array, transferred column by column (Gokmen & Haensch 2020)", _tiki_taka, 1.0, True),
+    Remedy("tiki-taka-v2", "transfers through a digital buffer (Gokmen 2021)", _tiki_taka_v2, 1.0, True),
+    Remedy("chopped-tiki-taka", "v2 with random sign flips (Rasch et al. 2023)", _chopped_tiki_taka, 1.0, True),
+    Remedy("agad", "chopped, with a dynamic reference (Rasch et al. 2023)", _agad, 1.0, True),
+    Remedy(
+        "mixed-precision", "products summed digitally, whole steps pulsed (Nandakumar 2020)", _mixed_precision,
+        devices=1, summed=True,
+    ),
+)  # fmt: skip
+
+REMEDIES: dict[str, Remedy] = {remedy.name: remedy for remedy in _REMEDIES}
+
+
+def remedy_names() -> tuple[str, ...]:
+    """Return the names of the remedies."""
+    return tuple(REMEDIES)
+
+
+def find_remedy(name: str) -> Remedy:
+    """Return the remedy called `name`; an unknown one is an InputError that lists the allowed ones."""
+    try:
+        return REMEDIES[name]
+    except KeyError:
+        raise InputError(f"unknown remedy {name!r}; allowed: {', '.join(REMEDIES)}") from None
+
+
+def find_device(device: str | DeviceModel) -> DevicePreset | DeviceModel:
+    """Return the preset called `device`, or the model as it is."""
+    return device_preset(device) if isinstance(device, str) else device
+
+
+def build_device(source: DevicePreset | DeviceModel, fields: Mapping[str, Any]) -> Any:
+    """Return aihwkit's device of a preset or of a model with some fields replaced.
+
+    Write noise is not added when weights are set from outside: the exact copy stays exact.
+
+    Args:
+        source: the device.
+        fields: aihwkit's field names (`dw_min`, `w_max`, ...), or `drift_nu`, `drift_t0`, `drift_nu_dtod`.
+
+    Raises:
+        InputError: a field that the device does not have.
+    """
+    if isinstance(source, DeviceModel):
+        from neurohw.crossbar.aihwkit.translation import to_aihwkit  # which needs this module
+
+        device = to_aihwkit(source)
+    else:
+        device = source.load()()
+    if hasattr(device, "apply_write_noise_on_set"):
+        device.apply_write_noise_on_set = False
+    for name, value in fields.items():
+        if name in _DRIFT_FIELDS and hasattr(device, "drift"):
+            setattr(device.drift, _DRIFT_FIELDS[name], value)
+        else:
+            set_field(device, name, value, f"device {source.name}")
+    return device
+
+
+def set_field(parameters: Any, name: str, value: Any, owner: str) -> None:
+    """Set one field of an aihwkit dataclass; integers given for real numbers are converted.
+
+    Raises:
+        InputError: no such field; the message lists the fields.
+    """
+    known = {field.name for field in dataclasses.fields(parameters)} - {
+        "construction_seed",
+        "unit_cell_devices",
+        "device",
+    }
+    if name not in known:
+        raise InputError(f"{owner} has no field {name!r}; allowed: {', '.join(sorted(known))}")
+    current = getattr(parameters, name)
+    setattr(parameters, name, float(value) if isinstance(current, float) else value)
+
+
+def io_parameters(path: ReadPath) -> Any:
+    """Return aihwkit's IOParameters of a read path, without bound or noise management (both are digital scalings)."""
+    api = aihwkit_api()
+    noisy = path.weight_noise > 0
+    return api.io(
+        is_perfect=path.is_perfect,
+        bound_management=api.enums.BoundManagementType.NONE,
+        noise_management=api.enums.NoiseManagementType.NONE,
+        inp_res=converter_step(path.dac_bits),
+        out_res=converter_step(path.adc_bits),
+        inp_bound=0.0 if math.isinf(path.input_bound) else path.input_bound,
+        out_bound=0.0 if math.isinf(path.output_bound) else path.output_bound,
+        out_noise=path.read_noise,
+        out_nonlinearity=path.nonlinearity,
+        w_noise=path.weight_noise,
+        w_noise_type=getattr(api.enums.WeightNoiseType, "ADDITIVE_CONSTANT" if noisy else "NONE"),
+    )
+
+
+def update_parameters(pulses: PulseScheme, **fields: Any) -> Any:
+    """Return aihwkit's UpdateParameters: stochastic-compressed pulse trains of the scheme."""
+    chosen = {
+        "desired_bl": pulses.length,
+        "update_management": pulses.update_management,
+        "update_bl_management": pulses.update_bl_management,
+        **fields,
+    }
+    return aihwkit_api().update(**chosen)
+
+
+def build_rpu_config(
+    device: str | DeviceModel,
+    remedy: str,
+    forward: ReadPath,
+    backward: ReadPath,
+    pulses: PulseScheme,
+    construction_seed: int,
+    device_overrides: Mapping[str, Any],
+    remedy_overrides: Mapping[str, Any],
+) -> Any:
+    """Return the rpu_config of a device under a remedy.
+
+    Args:
+        device: a name from `neurohw.crossbar.aihwkit.presets`, or a model; remedy: a name from `REMEDIES`.
+        forward, backward: read paths of `read` and `read_transposed`; transfers and refreshes read like `forward`.
+        pulses: of updates, transfers and refreshes.
+        construction_seed: fixes the device-to-device draws; 0 would mean "from the clock", so 1 is taken instead.
+        device_overrides: fields of the device, see `build_device`.
+        remedy_overrides: fields of aihwkit's compound (`fast_lr`, `transfer_every`, `refresh_every`, ...).
+
+    Raises:
+        InputError: an unknown name or field, or a device that the remedy cannot use.
+    """
+    api, source, chosen = aihwkit_api(), find_device(device), find_remedy(remedy)
+    _refuse_what_cannot_work(source, remedy, build_device(source, device_overrides))
+    cell = Cell(
+        source.name,
+        source.sided,
+        device=lambda: build_device(source, device_overrides),
+        read=lambda: io_parameters(forward),
+        pulses=lambda **fields: update_parameters(pulses, **fields),
+    )
+    built = chosen.build(cell)
+    for name, value in remedy_overrides.items():
+        if remedy == "none":
+            raise InputError(f"remedy 'none' has no fields, but got {name!r}")
+        set_field(built, name, value, f"remedy {remedy}")
+    built.construction_seed = max(1, construction_seed)
+    devices = 2.0 if source.sided == 1 else chosen.noise_power
+    kind = {"none": api.configs.SingleRPUConfig, "mixed-precision": api.configs.DigitalRankUpdateRPUConfig}
+    return kind.get(remedy, api.configs.UnitCellRPUConfig)(
+        device=built,
+        forward=io_parameters(forward.with_devices(devices)),
+        backward=io_parameters(backward.with_devices(devices)),
+        update=update_parameters(pulses),
+    )
+
+
+def _refuse_what_cannot_work(source: DevicePreset | DeviceModel, remedy: str, device: Any) -> None:
+    """Name the combinations that aihwkit refuses, some only at the first update, or that have no physical sense."""
+    refused = f"device {source.name!r} cannot be used with remedy {remedy!r}: "
+    if source.name == "ideal" and remedy != "none":
+        raise InputError(refused + "aihwkit's compound cells take pulsed devices only; use remedy 'none'")
+    if source.sided == 1 and remedy not in ("one-sided", "mixed-precision"):
+        raise InputError(refused + "it only potentiates and needs a pair; use 'one-sided' or 'mixed-precision'")
+    pair = remedy == "one-sided" or source.sided == 1
+    if pair and getattr(device, "write_noise_std", 0.0) > 0:
+        raise InputError(
+            refused + "aihwkit's refresh cannot reset devices with write noise; "
+            "set the device field write_noise_std to 0, or use another remedy"
+        )

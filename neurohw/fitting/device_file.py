@@ -1,0 +1,100 @@
+"""A fit as a device file, and as a report beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from typing import Any
+
+from neurohw.devices.model import DeviceModel, device_from_tables
+from neurohw.fitting.drift import DriftFit
+from neurohw.fitting.trains import Estimate, Fit
+
+_RANGE = ("g_min", "g_max")
+
+
+def fitted_device(fit: Fit, drift: DriftFit | None, name: str) -> DeviceModel:
+    """Return the device: mean bounds at w = -1 and 1, every number's source "fit of FILE"."""
+    source = f"fit of {fit.trains.source}"
+
+    def number(estimate: Estimate, source: str = source) -> dict[str, Any]:
+        value = list(estimate.value) if isinstance(estimate.value, tuple) else estimate.value
+        return {"value": _rounded(value), "unit": estimate.unit, "source": source}
+
+    def chosen(value: float | bool) -> dict[str, Any]:
+        return {"value": value, "unit": "1", "source": source}
+
+    bounds = {key: number(fit.estimates[key]) for key in _RANGE}
+    bounds["g_min"]["value"] = max(bounds["g_min"]["value"], 0.0)
+    pulse: dict[str, Any] = {"law": fit.law, "sided": 2, "w_max": chosen(1.0), "w_min": chosen(-1.0)}
+    pulse |= {key: number(e) for key, e in fit.estimates.items() if key not in (*_RANGE, "read_noise")}
+    pulse |= {key: chosen(value) for key, value in fit.flags.items()}
+    tables: dict[str, Any] = {
+        "name": name,
+        "description": f"fitted to {len(fit.trains.devices)} measured device(s) by neurohw device fit",
+        "technology": "as measured",
+        "cell": "as measured",
+        "reference": source,
+        "conductance": bounds,
+        "pulse": pulse,
+        "read": {"noise": number(fit.estimates["read_noise"])},
+    }
+    if drift:
+        told = f"fit of {drift.curves.source}"
+        tables["retention"] = {key: number(e, told) for key, e in drift.estimates.items()}
+    return device_from_tables(tables, source)
+
+
+def annotated(device: DeviceModel, fit: Fit, drift: DriftFit | None) -> str:
+    """Return the device's file with a comment behind each number: its 95 % interval, and whether it is identified."""
+    said = {**fit.estimates, **(drift.estimates if drift else {})}
+    said["noise"] = said.pop("read_noise")
+    lines = [
+        "# By neurohw device fit. Weights: -1 and 1 are the mean bounds, g_min and g_max; steps are in weights.",
+        "# Behind each number: its 95 % interval. What is NOT IDENTIFIABLE was not determined by these measurements.",
+        *(_commented(line, said) for line in device.to_toml().splitlines()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def fit_report(fit: Fit, drift: DriftFit | None) -> str:
+    """Return everything the fit found as JSON."""
+    report: dict[str, Any] = {
+        "schema": "neurohw.fit/1",
+        "source": fit.trains.source,
+        "devices": len(fit.trains.devices),
+        "measurements": int(fit.trains.valid.sum()),
+        "law": fit.law,
+        "flags": fit.flags,
+        "convention": "w = (g - (g_max + g_min) / 2) / ((g_max - g_min) / 2); intervals are 95 %",
+        "parameters": {name: dataclasses.asdict(estimate) for name, estimate in fit.estimates.items()},
+        "candidates": [dataclasses.asdict(candidate) for candidate in fit.candidates],
+    }
+    if drift:
+        report["retention"] = {
+            "source": drift.curves.source,
+            "parameters": {name: dataclasses.asdict(estimate) for name, estimate in drift.estimates.items()},
+            "noise_S": drift.noise,
+        }
+    return json.dumps(report, indent=2) + "\n"
+
+
+def interval(estimate: Estimate) -> str:
+    """Return an interval in words."""
+    if isinstance(estimate.low, tuple) and isinstance(estimate.high, tuple):
+        return ", ".join(f"{low:.3g} to {high:.3g}" for low, high in zip(estimate.low, estimate.high, strict=True))
+    return f"{estimate.low:.4g} to {estimate.high:.4g}"
+
+
+def _commented(line: str, said: dict[str, Estimate]) -> str:
+    key = re.match(r"(\w+) = \{ value", line)
+    if key is None or key[1] not in said:
+        return line
+    estimate = said[key[1]]
+    return f"{line}  # {interval(estimate)}" + ("" if estimate.identifiable else "; NOT IDENTIFIABLE")
+
+
+def _rounded(value: Any) -> Any:
+    """Return numbers with six digits: more are never known."""
+    return [_rounded(v) for v in value] if isinstance(value, list) else float(f"{value:.6g}")

@@ -1,0 +1,230 @@
+"""Counting what is done to an array: told of every call, a meter records what hardware would have done.
+
+Events, per phase of the clock, under the array's name:
+    reads, reads_transposed     vectors presented to either side: batch times `times`
+    dac_conversions             vectors x passes x lines x tiles that share a line
+    adc_conversions             vectors x passes x outputs x tiles whose partial sums make an output
+    read_conductance            siemens: sum over vectors of sum_ij x_i^2 G_ij, x in units of the converter's full scale
+                                (see `Side`), G from a snapshot renewed every `SNAPSHOT_UPDATES` updates
+    pulses_up, pulses_down      programming pulses given to devices: the array's own count, else the expected number
+    half_selected               cells at half the voltage, summed over the slots of the trains, expected: per slot, rows
+                                that pulse times columns, plus columns that pulse times rows, less twice coincidences
+                                (from the 100th update on, one in four stands for all where pulses are counted)
+    pulse_slots                 time slots of the trains, each sample's as many as its largest product needs, expected
+                                and sampled likewise (crossbars pulse at the same time)
+    longest_slots               the same if no train ended early, sampled likewise
+    line_pulses                 pulses on lines of either side and of every tile, expected and sampled likewise
+                                (these four twice: where lines carry polarities "together", and in turn, as
+                                half_selected_in_turn ...; see `polarities`)
+    train_bits                  random bits of the trains, sampled likewise: one for each line of a tile and slot (which
+                                both polarities share)
+    outer_products              vectors x terms that the array wrote itself; else they are `macs` under "digital"
+    verifying_reads             cells read one by one, to verify them or to look whether they are full
+    programmed_cells            cells that `increment` is asked to change, or that `program` verifies
+and under "digital": `adds` (digital biases and partial sums of tiles), `macs` and `optimizer_words` of products that
+are summed digitally; under "buffer": `bits` (codes to DACs and to pulse trains, codes from ADCs), `interconnect_bits`
+(outputs to the next layer, partial sums of tiles to where they are added).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from neurohw.clock import Clock
+from neurohw.crossbar.base import OuterProducts, Serial, SynapseArray, Writes
+from neurohw.metering.anatomy import SiemensOf, Tiles, hidden_column, line_conductances, readouts
+from neurohw.metering.expected_pulses import Trains
+from neurohw.metering.ledger import EnergyLedger, Entry
+from neurohw.metering.line_drive import Converters, Side
+from neurohw.metering.write_counter import WriteCounter
+
+SNAPSHOT_UPDATES = 250  # updates between two looks at the conductances
+
+
+@dataclass(frozen=True)
+class ArraySettings:
+    """What a meter must know beside the array.
+
+    Args:
+        converters: of both sides.
+        trains: how updates are written; None: not known, so pulses are counted as far as the array itself does.
+        siemens_of: conductances of weights, for arrays that know weights only.
+        bias_adds: digital biases added to every read, one per output, or 0.
+        free_reads: of reads in phase "free" that stand for more than so many, the rest belongs to phase "nudged" (one
+            read of the held input stands for those of both); None: no such reads.
+    """
+
+    converters: Converters = field(default_factory=Converters)
+    trains: Trains | None = None
+    siemens_of: SiemensOf | None = None
+    bias_adds: int = 0
+    free_reads: int | None = None
+
+
+class ArrayMeter:
+    """Counts what is done to one array, told of every call; never calls anything that draws or changes.
+
+    Args:
+        array: what is metered.
+        ledger, clock: where it is counted, and the phase it is counted under.
+        name: the component, "W1", "W2", ...
+        settings: see `ArraySettings`.
+    """
+
+    def __init__(
+        self, array: SynapseArray, ledger: EnergyLedger, clock: Clock, name: str, settings: ArraySettings
+    ) -> None:
+        self.name, self.settings, self.shape = name, settings, array.shape
+        self.tiles = Tiles.of(array)
+        self._ledger, self._clock = ledger, clock
+        self._sums = line_conductances(self.tiles, settings.siemens_of)  # siemens on each line
+        weighs = self._sums is not None
+        n_post, n_pre = array.shape
+        self._forward = Side(n_pre, self.tiles.columns, settings.converters, False, weighs, array.device)
+        self._backward = Side(n_post, self.tiles.rows, settings.converters, True, weighs, array.device)
+        self.updates, self._written = 0, False  # written since the last time that passed
+        code = settings.converters.codes[0]
+        self._writes = WriteCounter(self.tiles, array.shape, settings.trains, code, self._count)
+        self._hidden = hidden_column(self.tiles)  # siemens
+        self._readouts = readouts(self.tiles)
+        ledger.attach(self)
+
+    @property
+    def weighs(self) -> bool:
+        """Whether the conductances are known."""
+        return self._sums is not None
+
+    def reads(self, pre: Tensor, times: int) -> None:
+        """A read of [B, n_pre]."""
+        phase, free = self._clock.phase, self.settings.free_reads
+        if phase == "free" and free is not None and times > free:
+            self._forward.present(pre, free, phase)
+            self._forward.present(pre, times - free, "nudged")
+        else:
+            self._forward.present(pre, times, phase)
+
+    def reads_transposed(self, post: Tensor, times: int) -> None:
+        """A transposed read of [B, n_post]."""
+        self._backward.present(post, times, self._clock.phase)
+
+    def replays(self) -> None:
+        """A recorded relaxation may follow: what it reads belongs to the present phase."""
+        self._forward.claim(self._clock.phase)
+        self._backward.claim(self._clock.phase)
+
+    def updated(self, products: OuterProducts, rate: float, writes: Writes) -> None:
+        """An update: parallel trains, or products summed digitally and cells written one by one."""
+        self._writes.updated(products, rate, writes, self.updates)
+        self._changed(writes.serial)
+
+    def incremented(self, delta: Tensor, writes: Writes) -> None:
+        """A digitally computed change [n_post, n_pre]."""
+        self._writes.incremented(delta, writes)
+        self._changed(writes.serial)
+
+    def programmed(self, weights: Tensor, writes: Writes) -> None:
+        """Weights written and verified, cell by cell."""
+        self._writes.programmed(weights, writes)
+        self._changed(writes.serial)
+
+    def aged(self, seconds: float) -> None:
+        """Time passed; cells that age without being written are looked at anew, compensated ones have been read."""
+        before, self._readouts = self._readouts, readouts(self.tiles)
+        if times := self._readouts - before:
+            with self._clock.during("update" if self._written else self._clock.phase):
+                self._columns_read(times * self.tiles.mean_shape[1], self._a_column)
+        if seconds and not self._written:
+            self._look()
+        self._written = False
+
+    def entries(self) -> Iterator[Entry]:
+        """Return what reads imply, phase by phase."""
+        forward, backward = (None, None) if self._sums is None else self._sums
+        tiles = (len(self.tiles.rows), len(self.tiles.columns))
+        yield from self._of_reads(self._forward, "reads", tiles, self.settings.bias_adds, forward)
+        yield from self._of_reads(self._backward, "reads_transposed", tiles[::-1], 0, backward)
+
+    def _of_reads(
+        self, side: Side, event: str, tiles: tuple[int, int], bias_adds: int, sums: Tensor | None
+    ) -> Iterator[Entry]:
+        """Yield what one side's vectors imply; tiles: (how many share an input line, how many make up an output)."""
+        converters, outputs = self.settings.converters, sum(self.shape) - side.lines
+        sharing, parts = tiles
+        for phase, vectors in side.counted().items():
+            inputs, converted = vectors * side.lines * sharing, vectors * outputs * parts * converters.passes
+            yield self.name, phase, event, vectors
+            yield self.name, phase, "dac_conversions", inputs * converters.passes
+            yield self.name, phase, "adc_conversions", converted
+            yield "digital", phase, "adds", vectors * (outputs * (parts - 1) + bias_adds)
+            yield "buffer", phase, "bits", inputs * converters.codes[0] + converted * converters.codes[1]
+            moved = vectors * outputs * (1 + (parts if parts > 1 else 0))
+            yield "buffer", phase, "interconnect_bits", moved * converters.codes[1]
+        for phase, siemens in side.conductance(sums).items():
+            yield self.name, phase, "read_conductance", siemens
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return both sides, the conductances looked at last, and when that was."""
+        sums = {} if self._sums is None else {"pre": self._sums[0].clone(), "post": self._sums[1].clone()}
+        sides = {"forward": self._forward.state_dict(), "backward": self._backward.state_dict()}
+        return {**sides, "sums": sums, "hidden": self._hidden, "updates": self.updates, "written": self._written}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore `state_dict`."""
+        self._forward.load_state_dict(state["forward"])
+        self._backward.load_state_dict(state["backward"])
+        if self._sums is not None:
+            device = self._sums[0].device
+            self._sums = state["sums"]["pre"].to(device), state["sums"]["post"].to(device)
+        self._readouts = readouts(self.tiles)
+        self._hidden, self.updates, self._written = state["hidden"], state["updates"], state["written"]
+
+    def _read_one_by_one(self, serial: Serial) -> None:
+        """Count cells that a write reads one after the other, and columns of a hidden array that it sums up."""
+        if serial.columns:
+            self._columns_read(serial.columns / self.tiles.number, self._hidden)
+            self._count("optimizer_words", 2 * serial.columns * self.tiles.mean_shape[0], "digital")
+        if serial.readings:
+            self._count("verifying_reads", serial.readings)
+            self._count("adds", serial.readings, "digital")  # what is read less what is wanted
+            of_a_weight = self._a_column / self.tiles.mean_shape[0]
+            self._converted(serial.readings, serial.readings, serial.readings * of_a_weight)
+
+    def _columns_read(self, columns: float, siemens: float) -> None:
+        """Count columns of all tiles, read one by one by driving a line; siemens: of a column of a tile."""
+        in_all = columns * self.tiles.number
+        self._count("reads", columns)
+        self._converted(in_all, in_all * self.tiles.mean_shape[0], in_all * siemens)
+
+    def _converted(self, inputs: float, outputs: float, siemens: float) -> None:
+        code_in, code_out = self.settings.converters.codes
+        self._count("dac_conversions", inputs)
+        self._count("adc_conversions", outputs)
+        self._count("bits", inputs * code_in + outputs * code_out, "buffer")
+        if self.weighs:
+            self._count("read_conductance", siemens)
+
+    @property
+    def _a_column(self) -> float:
+        """Conductance of a column of a tile, siemens, on average."""
+        return float(self._sums[0].mean()) / len(self.tiles.rows) if self._sums is not None else 0.0
+
+    def _count(self, event: str, count: float, component: str = "") -> None:
+        self._ledger.record(component or self.name, self._clock.phase, event, count)
+
+    def _changed(self, serial: Serial) -> None:
+        self._read_one_by_one(serial)
+        self.updates, self._written = self.updates + 1, True
+        if self.updates % SNAPSHOT_UPDATES == 0:
+            self._look()
+
+    def _look(self) -> None:
+        """Weigh what was read with the conductances looked at before, and look at them as they are now."""
+        if self._sums is not None:
+            self._forward.settle(self._sums[0])
+            self._backward.settle(self._sums[1])
+            self._sums = line_conductances(self.tiles, self.settings.siemens_of)
+            self._hidden = hidden_column(self.tiles)

@@ -1,0 +1,100 @@
+"""An array that is metered, transparent to whoever uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurohw.clock import Clock
+from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes
+from neurohw.metering.array_meter import ArrayMeter, ArraySettings
+from neurohw.metering.ledger import EnergyLedger
+
+
+class MeteredArray(SynapseArray):
+    """Forwards every call to an array and tells a meter; changes no number and draws nothing.
+
+    Args:
+        array: what is metered; attributes that are not of `SynapseArray` are its own.
+        ledger, clock, name, settings: see `ArrayMeter`.
+    """
+
+    def __init__(
+        self,
+        array: SynapseArray,
+        ledger: EnergyLedger,
+        clock: Clock,
+        name: str,
+        settings: ArraySettings | None = None,
+    ) -> None:
+        self.array = array
+        self.meter = ArrayMeter(array, ledger, clock, name, settings or ArraySettings())
+        self.shape, self.exact, self.dtype, self.device = array.shape, array.exact, array.dtype, array.device
+        self.exact_writes, self.clipped, self.keeps_layout = array.exact_writes, array.clipped, array.keeps_layout
+        if hasattr(array, "sources"):  # see `Capture`: else not to be recorded
+            self.sources = self._sources
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "array":  # not made yet: a copy in the making
+            raise AttributeError(name)
+        return getattr(self.array, name)
+
+    def read(self, pre: Tensor, times: int = 1) -> Tensor:
+        """Read and count: [B, n_pre] -> [B, n_post]."""
+        self.meter.reads(pre, times)
+        return self.array.read(pre, times)
+
+    def read_transposed(self, post: Tensor, times: int = 1) -> Tensor:
+        """Read from the other side and count: [B, n_post] -> [B, n_pre]."""
+        self.meter.reads_transposed(post, times)
+        return self.array.read_transposed(post, times)
+
+    def update(self, products: OuterProducts, rate: float) -> Writes:
+        """Write and count."""
+        writes = self.array.update(products, rate)
+        self.meter.updated(products, rate, writes)
+        return writes
+
+    def increment(self, delta: Tensor) -> Writes:
+        """Write and count: delta [n_post, n_pre]."""
+        writes = self.array.increment(delta)
+        self.meter.incremented(delta, writes)
+        return writes
+
+    def program(self, weights: Tensor) -> Writes:
+        """Write, verify and count: weights [n_post, n_pre]."""
+        writes = self.array.program(weights)
+        self.meter.programmed(weights, writes)
+        return writes
+
+    def elapse(self, seconds: float) -> None:
+        """Let time pass."""
+        self.array.elapse(seconds)
+        self.meter.aged(seconds)
+
+    def snapshot(self) -> Tensor:
+        """Return the array's weights."""
+        return self.array.snapshot()
+
+    def state_dict(self) -> StateDict:
+        """Return the array's state: the counts are the ledger's."""
+        return self.array.state_dict()
+
+    def load_state_dict(self, state: StateDict) -> None:
+        """Restore the array's state."""
+        self.array.load_state_dict(state)
+
+    @contextmanager
+    def aside(self, seed: int) -> Iterator[None]:
+        """Let what happens within leave no trace in the array: it is counted all the same."""
+        with self.array.aside(seed):
+            yield
+
+    def _sources(self) -> tuple[list[Tensor], list[torch.Generator]] | None:
+        """Return what recorded reads take from."""
+        self.meter.replays()
+        return self.array.sources()  # type: ignore[attr-defined]

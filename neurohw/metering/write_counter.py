@@ -1,0 +1,172 @@
+"""Counting what writes do to the cells and lines of an array (the events are those of `array_meter`)."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from neurohw.crossbar.base import OuterProducts, Serial, Writes
+from neurohw.metering.anatomy import Tiles
+from neurohw.metering.expected_pulses import LineByLine, Lines, Trains, expected_trains, line_events
+from neurohw.metering.polarities import POLARITIES, Polarities, event_of
+
+ALL_LOOKED_AT, SAMPLED_EVERY = 100, 4  # updates whose trains are looked at: the first, then one in so many for all
+
+
+class Count(Protocol):
+    """Counts events of the array, or of another component."""
+
+    def __call__(self, event: str, count: float, component: str = "") -> None:
+        """Count."""
+
+
+class WriteCounter:
+    """Counts pulses of cells and lines, half-selected cells and time slots of all that is written.
+
+    Args:
+        tiles: of the array.
+        shape: (n_post, n_pre).
+        trains: how updates are written; None: not known, so pulses are counted as far as the array itself does.
+        code: bits of a value that a line's train is made from, as of an input's converter.
+        count: where they are counted.
+    """
+
+    def __init__(self, tiles: Tiles, shape: tuple[int, int], trains: Trains | None, code: int, count: Count) -> None:
+        self._tiles, self._shape, self._trains, self._code, self._count = tiles, shape, trains, code, count
+        self._scratch: dict[torch.Size, Tensor] = {}
+
+    def updated(self, products: OuterProducts, rate: float, writes: Writes, update: int) -> None:
+        """Count an update: parallel trains, or products summed digitally and cells written one by one.
+
+        Args:
+            products, rate, writes: what was written, and what the array says of it.
+            update: how many came before.
+        """
+        trains = self._trains
+        gain = 0.0 if trains is None else rate * products.scale * trains.gain / trains.output_scale
+        if trains is not None and trains.driving.fast_gain is not None:
+            gain = math.copysign(trains.driving.fast_gain, gain)
+        if trains is None or not trains.serial:
+            self._count("outer_products", products.batch * len(products.terms))
+        if trains is None or gain == 0.0:
+            self._pulses(writes)
+        elif not trains.serial:
+            self._parallel(products, gain, trains, writes, update)
+            self._cell_by_cell(writes.serial.cell_pulses)
+        else:
+            cells = self._shape[0] * self._shape[1] * len(products.terms)
+            self._count("macs", products.batch * cells, "digital")
+            self._count("optimizer_words", trains.driving.words * cells, "digital")
+            self._cell_by_cell(self._pulses(writes))
+        self._transferred(writes.serial)
+
+    def incremented(self, delta: Tensor, writes: Writes) -> None:
+        """Count a change [n_post, n_pre] that is written line by line, the shorter side's lines one at a time."""
+        trains = self._trains
+        self._count("programmed_cells", int(torch.count_nonzero(delta)))
+        if trains is None:
+            self._pulses(writes)
+        else:
+            driving = trains.driving
+            line = LineByLine.of(delta, driving.granularity * trains.output_scale)
+            given = self._pulses(writes, line.up * trains.gain, line.down * trains.gain)
+            alone = given if driving.words else writes.serial.cell_pulses  # a digital sum pulses cells that are due
+            if given > alone:
+                for way in POLARITIES:
+                    slots, selected = line.slots(way, driving.pair)
+                    selected *= driving.crossbars
+                    self._line_by_line(slots, selected, given - alone, (min(self._shape), max(self._shape)), way)
+            self._count("optimizer_words", max(driving.words, trains.increment_words) * delta.numel(), "digital")
+            self._cell_by_cell(alone)
+
+    def programmed(self, weights: Tensor, writes: Writes) -> None:
+        """Count weights written and verified, cell by cell."""
+        self._count("programmed_cells", weights.numel())
+        self._cell_by_cell(self._pulses(writes))
+
+    def _parallel(self, products: OuterProducts, gain: float, trains: Trains, writes: Writes, update: int) -> None:
+        """Count the trains of all terms, crossbar by crossbar; all crossbars pulse at the same time."""
+        values = products.batch * len(products.terms) * sum(self._tiles.mean_shape) * self._tiles.number
+        self._count("bits", values * self._code, "buffer")
+        counted = writes.pulses_up is not None
+        weight = SAMPLED_EVERY if counted and update >= ALL_LOOKED_AT else 1
+        if update % weight:
+            self._pulses(writes)
+            return
+        known: dict[tuple[int, int], Lines] = {}  # both phases of EP may have the same inputs
+
+        def lines(values: Tensor, part: slice) -> Lines:
+            key = id(values), part.start
+            if key not in known:
+                known[key] = Lines.of(values[:, part], self._scratch)
+            return known[key]
+
+        found = [
+            [expected_trains(lines(term.post, rows), lines(term.pre, columns), gain * term.sign, trains,
+                             polarity=not counted)
+             for rows, columns, _ in self._tiles.blocks()]
+            for term in products.terms
+        ]  # fmt: skip
+        for way in POLARITIES:
+            for event, count in line_events(found, way, trains.driving.crossbars).items():
+                self._count_lines(event, weight * count, way)
+        self._count("train_bits", weight * sum(part.bits for parts in found for part in parts))
+        both, net = (trains.driving.crossbars * sum(getattr(part, name) for parts in found for part in parts)
+                     for name in ("coincidences", "net"))  # fmt: skip
+        self._pulses(writes, (both + net) / 2, (both - net) / 2)
+
+    def _transferred(self, serial: Serial) -> None:
+        """Count the pulses that columns of a hidden array give to those of the visible one; tiles work together."""
+        if not serial.column_pulses:
+            return
+        rows, columns = self._tiles.mean_shape
+        slots: dict[Polarities, int] = {"together": serial.column_slots, "in-turn": serial.column_slots_in_turn}
+        for way, selected in slots.items():
+            self._line_by_line(selected / self._tiles.number, selected, serial.column_pulses, (columns, rows), way)
+
+    def _cell_by_cell(self, pulses: float) -> None:
+        """Count pulses given to one cell after the other, over its two lines; all others on them are half selected."""
+        if not pulses:
+            return
+        for way in POLARITIES:
+            self._count_lines("half_selected", pulses * (sum(self._tiles.mean_shape) - 2), way)
+            self._count_lines("line_pulses", 2 * pulses, way)
+            self._slots(pulses, way)
+
+    def _line_by_line(
+        self, slots: float, selected: float, pulses: float, shape: tuple[float, float], way: Polarities
+    ) -> None:
+        """Count pulses given to one line after the other.
+
+        Args:
+            slots: of time.
+            selected: pulses of the lines that are written one at a time.
+            pulses: given to cells, by pulses of the lines that cross these.
+            shape: (how many lines are written one at a time, cells on each of them).
+            way: how lines carry polarities.
+        """
+        lines, cells = shape
+        self._slots(slots, way)
+        self._count_lines("line_pulses", selected + pulses, way)
+        self._count_lines("half_selected", max(0.0, selected * cells + pulses * (lines - 2)), way)
+
+    def _slots(self, slots: float, way: Polarities) -> None:
+        """Count slots of trains that cannot be shorter."""
+        self._count_lines("pulse_slots", slots, way)
+        self._count_lines("longest_slots", slots, way)
+
+    def _count_lines(self, event: str, count: float, way: Polarities) -> None:
+        self._count(event_of(event, way), count)
+
+    def _pulses(self, writes: Writes, up: float = 0.0, down: float = 0.0) -> float:
+        """Count the pulses that the array counted, else those expected, and return how many."""
+        if writes.pulses_up is not None and writes.pulses_down is not None:
+            up, down = writes.pulses_up, writes.pulses_down
+        elif self._trains is not None and self._trains.driving.pair:
+            up, down = up + down, 0.0
+        self._count("pulses_up", up)
+        self._count("pulses_down", down)
+        return up + down

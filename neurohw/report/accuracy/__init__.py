@@ -1,0 +1,1 @@
+"""Accuracies in reports: their numbers, tables and figures."""

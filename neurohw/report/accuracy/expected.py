@@ -1,0 +1,50 @@
+"""Measured beside expected: what an experiment's expected.toml says, and what these records gave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from neurohw.runs.record import RunRecord
+from neurohw.studies.expected import Agreement, agreements
+
+EXPECTED_COLUMNS = (
+    "Experiment",
+    "Metric",
+    "Epoch",
+    "Measured (%)",
+    "Expected (%)",
+    "Difference",
+    "Allowed",
+    "Agrees",
+    "Source of the expected value",
+)
+
+EXPECTED_NOTE = (
+    "Mean ± sample standard deviation. Differences are in percentage points; allowed is a stated tolerance, or three "
+    'standard errors of both sides combined. A source "own run" guards against regressions and proves nothing else.'
+)
+
+
+def expected_rows(records: Sequence[RunRecord]) -> tuple[tuple[str, ...], ...]:
+    """Return a row of `EXPECTED_COLUMNS` for every expectation that records speak to."""
+    return tuple(_row(agreement) for agreement in agreements(records))
+
+
+def _row(a: Agreement) -> tuple[str, ...]:
+    where = ", ".join(f"{key} = {value}" for key, value in a.expected.where.items())
+    return (
+        f"{a.name} ({where})" if where else a.name,
+        a.expected.metric.replace("_", " "),
+        str(a.expected.epoch),
+        _spread(a.mean, a.std, a.n),
+        _spread(a.expected.value, a.expected.std, a.expected.n),
+        f"{100 * a.difference:+.2f}",
+        "–" if a.allowed is None else f"±{100 * a.allowed:.2f}",
+        a.verdict,
+        a.expected.source,
+    )
+
+
+def _spread(mean: float, std: float | None, n: int) -> str:
+    spread = "" if std is None else f" ± {100 * std:.2f}"
+    return f"{100 * mean:.2f}{spread} (n = {n})"

@@ -1,0 +1,173 @@
+"""Drawing: accuracies and learning curves onto given axes, and figures onto SVG and PNG; no number is made here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil, floor
+from textwrap import fill
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from neurohw.report.accuracy.data import METRICS, Accuracies, Accuracy
+from neurohw.report.drawing import COLOURS, INK, MARKERS, PAPER, layout
+from neurohw.report.points import Point
+from neurohw.report.table import percent
+
+CHANCE = 10.0  # percent, ten classes
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour, marker and line of one kind of hardware, the same in every figure; stopped runs are hollow and dashed."""
+
+    colour: str
+    marker: str
+    line: str
+    face: str
+
+
+def looks(points: Iterable[Point]) -> dict[str, Look]:
+    """Return a look for each variant; ideal hardware is drawn in ink."""
+    points = list(points)
+    kinds = list(dict.fromkeys(point.name.variant for point in points if not point.ideal))
+    return {point.variant: _look(point, kinds) for point in points}
+
+
+def _look(point: Point, kinds: Sequence[str]) -> Look:
+    i = -1 if point.ideal else kinds.index(point.name.variant)
+    colour, marker = (INK, "D") if point.ideal else (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)])
+    return Look(colour, marker, "--" if point.stopped else "-", PAPER if point.stopped else colour)
+
+
+def draw_accuracy(ax: Axes, data: Accuracies, by_variant: dict[str, Look]) -> None:
+    """Draw a row per point: mean, sample standard deviation, every seed; ideal above constrained, group by group."""
+    heights, headings = _rows(data.rows)
+    for row, y in zip(data.rows, heights, strict=True):
+        _draw_point(ax, row, y, by_variant[row.point.variant])
+    _draw_references(ax, data.rows, heights)
+    ticks = sorted([*headings.items(), *zip(heights, (row.point.variant for row in data.rows), strict=True)])
+    ax.set_yticks([y for y, _ in ticks], [text for _, text in ticks])
+    for label, (y, _) in zip(ax.get_yticklabels(), ticks, strict=True):
+        label.set_fontweight("bold" if y in headings else "normal")
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylim(max(heights) + 0.8, -0.6)
+    ax.set_title(data.title)
+    low = _floor(100 * value for row in data.rows for value in row.spread.values)
+    ax.set_xlim(low, 100)
+    ax.set_xlabel(_titled("Accuracy", low))
+    ax.grid(True, axis="x")
+    if low < CHANCE:
+        ax.axvline(CHANCE, color=INK, linestyle="--", linewidth=1)
+        ax.text(CHANCE + 0.6, -0.15, "chance", fontsize=8.5, va="center")
+
+
+def draw_curves(ax: Axes, data: pd.DataFrame, by_variant: dict[str, Look]) -> None:
+    """Draw mean accuracy per epoch with a band of one sample standard deviation; one panel of `curve_data`."""
+    for variant, curve in data.groupby("variant", sort=False):
+        look = by_variant[str(variant)]
+        epoch, mean, std = curve["epoch"], 100 * curve["mean"], 100 * curve["std"].fillna(0)
+        width = 2.2 if look.colour == INK else 1.6
+        ax.fill_between(epoch, mean - std, mean + std, color=look.colour, alpha=0.18, linewidth=0)
+        ax.plot(
+            epoch,
+            mean,
+            look.line,
+            color=look.colour,
+            marker=look.marker,
+            mfc=look.face,
+            ms=4.5,
+            lw=width,
+            label=str(variant),
+        )
+    title = f"{data['group'].iloc[0]}: {METRICS[data['metric'].iloc[0]].lower()}"
+    ax.set_title(fill(title, 48))
+    ax.set_xlabel("Epoch")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(True)
+
+
+def accuracy_figure(data: Sequence[Accuracies], by_variant: dict[str, Look]) -> Figure:
+    """Return one panel per metric, below each other."""
+    sizes = [max(_rows(a.rows)[0]) + 3.2 for a in data]
+    figure = Figure(figsize=(9, 0.29 * sum(sizes)), layout=layout())
+    panels = figure.subplots(len(data), squeeze=False, height_ratios=sizes)
+    for ax, accuracies in zip(panels.flat, data, strict=True):
+        draw_accuracy(ax, accuracies, by_variant)
+    return figure
+
+
+def curves_figure(data: pd.DataFrame, by_variant: dict[str, Look]) -> Figure:
+    """Return one panel per group and metric, two beside each other, with one legend."""
+    panels = [panel for _, panel in data.groupby(["metric", "group"], sort=False)]
+    columns, rows = min(2, len(panels)), ceil(len(panels) / 2)
+    figure = Figure(figsize=(9, 3.2 * rows + 0.7), layout=layout())
+    axes = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
+    low = _floor(100 * (data["mean"] - data["std"].fillna(0)))
+    for ax, panel in zip(axes, panels, strict=False):
+        draw_curves(ax, panel, by_variant)
+        ax.set_ylim(low, 100)
+    for ax in axes[::columns]:
+        ax.set_ylabel(_titled("Accuracy", low))
+    for ax in axes[len(panels) :]:
+        ax.remove()
+    handles = {str(h.get_label()): h for ax in axes[: len(panels)] for h in ax.lines}
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3)
+    return figure
+
+
+def _rows(rows: Sequence[Accuracy]) -> tuple[list[float], dict[float, str]]:
+    """Return the height of each row, and height -> heading of each group."""
+    heights: list[float] = []
+    headings: dict[float, str] = {}
+    y, group = -1.3, None
+    for row in rows:
+        if row.point.name.group != group:
+            group = row.point.name.group
+            y += 1.3
+            headings[y] = group
+        y += 1
+        heights.append(y)
+    return heights, headings
+
+
+def _draw_point(ax: Axes, row: Accuracy, y: float, look: Look) -> None:
+    mean, std = 100 * row.spread.mean, 100 * row.spread.std
+    error = std if row.spread.n > 1 else None
+    ax.errorbar(
+        mean,
+        y,
+        xerr=error,
+        fmt=look.marker,
+        color=look.colour,
+        mfc=look.face,
+        markersize=6,
+        capsize=3.5,
+        elinewidth=1.6,
+    )
+    values = [100 * value for value in row.spread.values]
+    ax.plot(values, [y + 0.3] * len(values), "o", color=look.colour, markersize=2.6, alpha=0.75, linewidth=0)
+    text = f"{percent(row.spread)}  (n = {row.spread.n})"
+    ax.text(1.015, y, text, transform=ax.get_yaxis_transform(), va="center", fontsize=9)
+
+
+def _draw_references(ax: Axes, rows: Sequence[Accuracy], heights: Sequence[float]) -> None:
+    """Draw a dotted line from each ideal mean down to the last row of its group."""
+    for row, y in zip(rows, heights, strict=True):
+        if row.point.ideal:
+            group = [h for r, h in zip(rows, heights, strict=True) if r.point.name.group == row.point.name.group]
+            ax.plot([100 * row.spread.mean] * 2, [y, max(group) + 0.4], ":", color=INK, linewidth=1.1, zorder=0)
+
+
+def _floor(values: Iterable[float]) -> int:
+    """Return where a percent axis starts: five to fifteen points below the lowest value, at zero if that is low."""
+    low = 10 * floor((min(values) - 5) / 10)
+    return low if low >= 30 else 0
+
+
+def _titled(title: str, low: int) -> str:
+    """Return an axis title that says where the axis starts, unless it is zero."""
+    return f"{title}, %" + (f" (axis starts at {low} %)" if low else "")

@@ -1,0 +1,124 @@
+"""Tables of a report: text in cells, for Markdown and HTML alike, and frames of plain numbers for CSV."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from math import isnan
+from typing import Any
+
+import pandas as pd
+
+from neurohw.report.accuracy.data import METRICS, Accuracies, Accuracy, Breakdown, Cost, Gap, images_presented
+from neurohw.report.naming import differing_keys, flatten
+from neurohw.report.points import Point, epochs_done
+from neurohw.report.spread import Spread
+from neurohw.report.table import NOTHING, Table, percent, table_of
+from neurohw.runs.record import RunRecord
+
+
+def comparison_table(accuracies: Accuracies) -> Table:
+    """Return ideal against constrained: accuracy, gap, seeds, length and status of each point."""
+    columns = ("Point", "Accuracy, %", "Gap to ideal, points", "Seeds", "Epochs", "Images", "Status", "Hash")
+    return table_of(columns, [(row.point, _accuracy_cells(row)) for row in accuracies.rows])
+
+
+def breakdown_table(breakdown: Breakdown, spelled: dict[str, str], trained: bool = False) -> Table:
+    """Return one metric at several levels.
+
+    Args:
+        breakdown: the numbers.
+        spelled: level -> column title.
+        trained: whether to begin with the accuracy as trained.
+    """
+    first = ["As trained"] if trained else []
+    titles = [spelled[level] for level in breakdown.levels]
+    rows: list[tuple[Point, tuple[str, ...]]] = []
+    for point, as_trained, spreads in breakdown.rows:
+        shown = [as_trained, *spreads] if trained else spreads
+        rows.append((point, (*map(percent, shown), str(max(spread.n for spread in spreads)))))
+    return table_of(("Point", *first, *titles, "Seeds"), rows)
+
+
+def cost_table(costs: Sequence[Cost]) -> Table:
+    """Return what simulating each point took."""
+    columns = ("Point", "Images per second", "Training time, s", "Images", "Peak memory, MiB", "Seeds")
+    rows = [(cost.point, _cost_cells(cost)) for cost in costs]
+    return table_of(columns, rows)
+
+
+def percent_of(metrics: dict[str, Any]) -> str:
+    """Return one run's accuracies in words."""
+    return ", ".join(f"{title} {100 * metrics[key]:.2f} %" for key, title in METRICS.items() if key in metrics)
+
+
+def signed(gap: Gap) -> str:
+    """Return a gap ± its standard error, in points; a dagger marks runs of unlike length."""
+    error = "" if isnan(gap.error) else f" ± {gap.error:.2f}"
+    return f"{gap.points:+.2f}{error}".replace("-", "−") + ("" if gap.same_length else " †")
+
+
+def fraction_titles(levels: Sequence[str]) -> dict[str, str]:
+    """Return label fractions in words."""
+    return {level: f"{100 * float(level):g} % of labels" for level in levels}
+
+
+def age_titles(levels: Sequence[str]) -> dict[str, str]:
+    """Return ages in words: seconds, hours, days and years where they come out even."""
+    return {level: _age(float(level)) for level in levels}
+
+
+def records_frame(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """Return a row per record: what it is, the keys that differ, every metric as a plain number."""
+    keys = [key for key in differing_keys([flatten(r.config) for r in records]) if key != "name"]
+    return pd.DataFrame([_record_row(record, keys) for record in records])
+
+
+def _accuracy_cells(row: Accuracy) -> tuple[str, ...]:
+    point = row.point
+    gap = "reference" if point.ideal else NOTHING if row.gap is None else signed(row.gap)
+    images = f"{images_presented(point.records[0].timing):,}"
+    length = f"{point.epochs} of {point.scheduled}"
+    status = "stopped" if point.stopped else "finished"
+    return (percent(row.spread), gap, str(row.spread.n), length, images, status, point.config_hash)
+
+
+def _cost_cells(cost: Cost) -> tuple[str, ...]:
+    return (
+        _rounded(cost.images_per_second),
+        _rounded(cost.train_seconds),
+        f"{cost.images:,}",
+        f"{cost.peak_memory_bytes / 2**20:,.0f}",
+        str(cost.images_per_second.n),
+    )
+
+
+def _rounded(spread: Spread) -> str:
+    """Return mean ± sample standard deviation, with decimals for small numbers only."""
+    decimals = 0 if spread.mean >= 100 else 1
+    spelled = f"{spread.mean:,.{decimals}f}"
+    return spelled if isnan(spread.std) else f"{spelled} ± {spread.std:,.{decimals}f}"
+
+
+def _age(seconds: float) -> str:
+    for unit, name in ((31_536_000, "year"), (86_400, "day"), (3_600, "hour")):
+        if seconds >= unit and seconds % unit == 0:
+            return f"{seconds / unit:g} {name}{'' if seconds == unit else 's'}"
+    return f"{seconds:g} s"
+
+
+def _record_row(record: RunRecord, keys: Sequence[str]) -> dict[str, Any]:
+    config = flatten(record.config)
+    row: dict[str, Any] = {
+        "name": record.name,
+        "config_hash": record.config_hash,
+        "seed": record.seed,
+        "status": record.status,
+        "epochs_done": epochs_done(record),
+        "epochs_scheduled": config.get("training.epochs"),
+        "images": images_presented(record.timing),
+    }
+    row |= {key: json.dumps(value) if isinstance(value := config.get(key), list) else value for key in keys}
+    row |= flatten(record.metrics)
+    row |= {key: record.timing.get(key) for key in ("train_seconds", "train_images_per_second")}
+    return row | {"peak_memory_bytes": record.peak_memory_bytes, "git": record.git, "message": record.message}

@@ -1,0 +1,1 @@
+"""The report as files: one page, Markdown, CSV and figures."""

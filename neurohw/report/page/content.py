@@ -1,0 +1,256 @@
+"""What a report says, in order: everything its templates need, as text and tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import pandas as pd
+
+from neurohw.report.accuracy.data import Accuracies, accuracy_data, breakdown_data, cost_data, curve_data
+from neurohw.report.accuracy.expected import expected_rows
+from neurohw.report.accuracy.tables import (
+    age_titles,
+    breakdown_table,
+    comparison_table,
+    cost_table,
+    fraction_titles,
+    percent_of,
+)
+from neurohw.report.energy.answers import answers
+from neurohw.report.energy.sections import Energies, energies_of, energy_sections, remarks
+from neurohw.report.naming import differing_keys, flatten, hardware, plain
+from neurohw.report.page.reproduce import command
+from neurohw.report.points import Point, epochs_done, group_records, repeated_seeds
+from neurohw.report.sensitivity.data import Sensitivity, sensitivity_data
+from neurohw.report.sensitivity.tables import lost_table
+from neurohw.report.table import Table
+from neurohw.report.wording import DEFINITIONS, IN_PERCENT, LOST, PROGRAMMED, TRAINED
+from neurohw.runs.record import RunRecord, Status
+
+SECONDARY = "single_neuron_accuracy"  # always beside direct_accuracy: in a table of its own, not drawn
+_SETTING = (
+    "data.dataset",
+    "data.train_limit",
+    "data.test_limit",
+    "data.evaluate_on",
+    "training.mode",
+    "network.layers",
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, a table, and a sentence on how to read it."""
+
+    title: str
+    table: Table
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Detail:
+    """Where one point's numbers come from.
+
+    Args:
+        point: which.
+        command: the shell line that runs it again, or None.
+        reference: label and hash of the ideal point it is compared with, or None.
+        differs: (key, value) of what differs between the points.
+        runs: (seed, commit, values) of each record.
+    """
+
+    point: Point
+    command: str | None
+    reference: str | None
+    differs: tuple[tuple[str, str], ...]
+    runs: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that failed, diverged or was interrupted."""
+
+    label: str
+    config_hash: str
+    seed: int
+    status: str
+    length: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """A whole report."""
+
+    title: str
+    facts: tuple[str, ...]
+    warnings: tuple[str, ...]
+    accuracies: tuple[Accuracies, ...]
+    curves: pd.DataFrame
+    sensitivities: tuple[Sensitivity, ...]
+    lost: Section | None
+    main: tuple[Section, ...]
+    more: tuple[Section, ...]
+    energies: Energies
+    energy_answers: tuple[str, ...]
+    energy: tuple[Section, ...]
+    energy_remarks: tuple[str, ...]
+    details: tuple[Detail, ...]
+    common: tuple[tuple[str, str], ...]
+    unfinished: tuple[Unfinished, ...]
+    definitions: tuple[tuple[str, str], ...]
+    expected: tuple[tuple[str, ...], ...]
+
+
+def content(records: Sequence[RunRecord], title: str | None = None, left_out: Sequence[str] = ()) -> Content:
+    """Return what a report on these records says, and that others could not be read (`left_out`: why)."""
+    points = group_records(records)
+    every = accuracy_data(points)
+    accuracies = tuple(a for a in every if a.metric != SECONDARY)
+    secondary = tuple(a for a in every if a.metric == SECONDARY)
+    sensitivities = tuple(sensitivity_data(points))
+    energies = energies_of(points)
+    return Content(
+        title or f"Ideal against hardware-constrained: {', '.join(sorted({record.name for record in records}))}",
+        _facts(records, points),
+        (*_warnings(records, points), *(f"A record could not be read and is left out: {told}" for told in left_out)),
+        accuracies,
+        curve_data(points),
+        sensitivities,
+        _lost(sensitivities),
+        tuple(_accuracies(accuracies)),
+        (*_accuracies(secondary), *_fractions(points), *_ages(points), *_costs(points)),
+        energies,
+        answers(energies),
+        tuple(Section(name, table, f"{note} {energies.basis}") for name, table, note in energy_sections(energies)),
+        remarks(energies),
+        _details(points, every),
+        _common(points),
+        unfinished_data(records),
+        tuple((term, text) for term, text, metric in DEFINITIONS if metric in {"", *(a.metric for a in every)}),
+        expected_rows(records),
+    )
+
+
+def unfinished_data(records: Sequence[RunRecord]) -> tuple[Unfinished, ...]:
+    """Return the runs that left a message: those that failed or diverged, and those that were interrupted."""
+    return tuple(_unfinished(record) for record in records if not record.has_result or record.message)
+
+
+def _unfinished(record: RunRecord) -> Unfinished:
+    config = flatten(record.config)
+    label = f"{record.name}: {str(config.get('network.rule', record.kind)).upper()} · {hardware(config)}"
+    length = f"{epochs_done(record)} of {config.get('training.epochs', '?')}"
+    return Unfinished(label, record.config_hash, record.seed, record.status, length, record.message or "no message")
+
+
+def _facts(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[str, ...]:
+    """Return the lines under the title: how many runs, of what, by which code."""
+    counts = [(s, sum(r.status == s for r in records)) for s in get_args(Status)]
+    runs = f"{len(records)} runs ({', '.join(f'{n} {s}' for s, n in counts if n)}) in {len(points)} points"
+    runs += f"; seeds {_listed({r.seed for r in records})}"
+    common = dict(_common(points))
+    setting = ", ".join(f"{key} = {common[key]}" for key in _SETTING if common.get(key, "none") != "none")
+    packages = list(dict.fromkeys(package for r in records for package in r.versions))
+    code = [f"{package} {_listed({r.versions.get(package, '?') for r in records})}" for package in packages]
+    code.append(f"commit {_listed({r.git or 'unknown' for r in records})}")
+    return tuple(fact for fact in (runs, f"All runs: {setting}" if setting else "", f"Code: {', '.join(code)}") if fact)
+
+
+def _listed(values: set[int] | set[str]) -> str:
+    ordered = list(map(str, sorted(values)))
+    return ", ".join(ordered) if len(ordered) <= 10 else f"{ordered[0]} to {ordered[-1]} ({len(ordered)} of them)"
+
+
+def _warnings(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[str, ...]:
+    found = _of_the_runs(points)
+    if not points:
+        found.append("No run produced a result: every one failed or diverged, with the messages below.")
+    stopped, diverged, failed = (sum(r.status == s for r in records) for s in ("stopped", "diverged", "failed"))
+    if stopped:
+        found.append(f"{stopped} of {len(records)} runs were stopped before their schedule ended; their points say so.")
+    if diverged:
+        found.append(f"{diverged} of {len(records)} runs diverged: what they learnt was no number any more. They "
+                     "are in no average; they are listed below.")  # fmt: skip
+    if failed:
+        found.append(f"{failed} of {len(records)} runs failed and are in no average; they are listed below.")
+    if single := sum(len(p.records) == 1 for p in points):
+        found.append(f"{single} of {len(points)} points have one seed only: no spread, no standard error.")
+    if repeats := repeated_seeds(records, points):
+        found.append(f"{repeats} records repeat the seed of another run of the same point; the first of each counts.")
+    if len({r.git for r in records}) > 1:
+        found.append("The runs come from several code versions.")
+    return tuple(found)
+
+
+def _of_the_runs(points: Sequence[Point]) -> list[str]:
+    """Return what the runs warn of, a line per point and warning; of the seeds that say it with other numbers, one."""
+    found: dict[tuple[str, str], tuple[str, list[int]]] = {}
+    for point in points:
+        for record in point.records:
+            for text in record.warnings:
+                key = point.label, re.sub(r"[0-9.]+", "", text)
+                found.setdefault(key, (text, []))[1].append(record.seed)
+    return [
+        f"{label} (seed{'s' if len(seeds) > 1 else ''} {_listed(set(seeds))}): {text}"
+        for (label, _), (text, seeds) in found.items()
+    ]
+
+
+def _accuracies(accuracies: Sequence[Accuracies]) -> list[Section]:
+    return [Section(a.title, comparison_table(a)) for a in accuracies]
+
+
+def _lost(sensitivities: Sequence[Sensitivity]) -> Section | None:
+    table = lost_table(sensitivities)
+    return Section("Where one percentage point is lost", table, LOST) if table.rows else None
+
+
+def _fractions(points: Sequence[Point]) -> list[Section]:
+    breakdowns = breakdown_data(points, "by_label_fraction")
+    return [
+        Section(f"By label fraction: {b.title}", breakdown_table(b, fraction_titles(b.levels)), IN_PERCENT)
+        for b in breakdowns
+        if len(b.levels) > 1 and b.metric != SECONDARY
+    ]
+
+
+def _ages(points: Sequence[Point]) -> list[Section]:
+    """Return the tables of ages: networks that were programmed into devices, and those that were trained on theirs."""
+    programmed = [point for point in points if point.config.get("hardware.off_chip")]
+    trained = [point for point in points if point not in programmed]
+    return [
+        Section(f"By age of the devices{of}: {b.title}", breakdown_table(b, age_titles(b.levels), trained=True), note)
+        for of, note, some in ((", programmed", PROGRAMMED, programmed), (", trained on them", TRAINED, trained))
+        for b in breakdown_data(some, "by_age_seconds")
+    ]
+
+
+def _costs(points: Sequence[Point]) -> list[Section]:
+    note = "What simulating took on the machine that ran it; says nothing about the speed or size of the hardware."
+    return [Section("Throughput and memory of the simulation", cost_table(cost_data(points)), note)] if points else []
+
+
+def _common(points: Sequence[Point]) -> tuple[tuple[str, str], ...]:
+    if not points:
+        return ()
+    differing = set(differing_keys([point.config for point in points]))
+    return tuple((key, plain(value)) for key, value in points[0].config.items() if key not in differing)
+
+
+def _details(points: Sequence[Point], accuracies: Sequence[Accuracies]) -> tuple[Detail, ...]:
+    keys = differing_keys([point.config for point in points]) if points else []
+    gaps = {row.point.anchor: row.gap.reference for a in accuracies for row in a.rows if row.gap}
+    return tuple(
+        Detail(
+            point,
+            command(point),
+            f"{gaps[point.anchor].label}, {gaps[point.anchor].config_hash}" if point.anchor in gaps else None,
+            tuple((key, plain(point.config.get(key))) for key in keys),
+            tuple((str(r.seed), r.git or "unknown", percent_of(r.metrics)) for r in point.records),
+        )
+        for point in points
+    )

@@ -1,0 +1,158 @@
+"""Writing a report: one self-contained page, Markdown, CSV and figures, each file whole or not at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from neurohw.archive import ARCHIVE
+from neurohw.errors import InputError
+from neurohw.report import drawing
+from neurohw.report.accuracy import figures
+from neurohw.report.accuracy.expected import EXPECTED_COLUMNS, EXPECTED_NOTE
+from neurohw.report.accuracy.tables import records_frame
+from neurohw.report.accuracy.terminal import accuracy_table
+from neurohw.report.energy.figures import NAMES as ENERGY_FIGURES
+from neurohw.report.energy.figures import Drawn, energy_figures
+from neurohw.report.energy.frame import ENERGY_DIGITS, energy_frame
+from neurohw.report.page.content import Content, content
+from neurohw.report.points import epochs_done
+from neurohw.report.sensitivity.figures import sensitivity_figure
+from neurohw.report.sensitivity.tables import sensitivity_frame
+from neurohw.report.table import markdown, markdown_cell, text_cells
+from neurohw.report.wording import DRAWN
+from neurohw.runs.collection import write_archive
+from neurohw.runs.files import atomic, writable_folder, write_text
+from neurohw.runs.record import RunRecord
+
+__all__ = ["accuracy_table", "write_report"]
+
+PAGE = "index.html"
+MOST_POINTS = 80  # in one figure
+MOST_PANELS = 16  # in the figure of sensitivities, and lines in one of its panels
+MOST_LINES = 12
+_FIGURES = {"sensitivity", "accuracy", "curves", *ENERGY_FIGURES}
+_PICTURES = _FIGURES - {"curves"}  # also as PNG
+_TEXTS = {PAGE, "report.md", "data.csv", "curves.csv", "sensitivity.csv", "energy.csv"}
+_WRITES = _TEXTS | {f"{name}.svg" for name in _FIGURES} | {f"{name}.png" for name in _PICTURES}
+_THEMED = {drawing.INK: "currentColor", drawing.PAPER: "var(--paper)", drawing.GRID: "var(--grid)"}
+
+
+def write_report(
+    records: list[RunRecord], folder: Path | str, title: str | None = None, left_out: Sequence[str] = ()
+) -> Path:
+    """Write the report on these records and return the path of its page.
+
+    Records of which every one failed make a report that says so and lists their messages.
+
+    Args:
+        records: of any number of experiments.
+        folder: made if it is missing; gets index.html, report.md, data.csv, curves.csv, sensitivity.csv (of a
+            sweep), energy.csv (where records have an account), the figures, and records.jsonl.xz, which holds all that
+            the page was made of.
+        title: of the page; made from the records' names unless given.
+        left_out: what is wrong with records that could not be read; the page says so.
+
+    Raises:
+        InputError: there are no records, the folder cannot be written to, or it holds files that no report wrote.
+    """
+    if not records:
+        raise InputError("report: got no records; allowed: at least one folder that `neurohw run` or `sweep` wrote")
+    folder = writable_folder(Path(folder))
+    _check_whose(folder)
+    records = sorted(records, key=lambda r: (r.name, r.config_hash, r.status, epochs_done(r), r.seed))
+    said = content(records, title, left_out)
+    with drawing.style():
+        of_energy = list(energy_figures(said.energies))
+    write_archive(records, folder)  # first: from here on the folder is a report's
+    drawn = _draw(said, of_energy, folder)
+    _write_frames(records, said, folder)
+    environment = _environment()
+    inline = {name: Markup(inlined(svg)) for name, svg in drawn.items()}
+    more = {"report": said, "of_energy": of_energy}
+    write_text(folder / "report.md", environment.get_template("report.md.j2").render(figures=list(drawn), **more))
+    write_text(folder / PAGE, environment.get_template("report.html.j2").render(figures=inline, **more))
+    return folder / PAGE
+
+
+def _check_whose(folder: Path) -> None:
+    """Refuse to replace or remove what is not a report's: reports leave their records beside what they write."""
+    theirs = sorted(name for name in _WRITES if (folder / name).exists())
+    if theirs and not (folder / ARCHIVE).is_file():
+        raise InputError(f"--out {folder}: holds {', '.join(theirs)}, but no {ARCHIVE}, which each report has; name "
+                         "another folder, or remove them")  # fmt: skip
+
+
+def inlined(svg: str) -> str:
+    """Return an SVG file's text for use inside a page: colours that follow its theme, no names that could clash."""
+    svg = svg[svg.index("<svg") :]
+    for colour, themed in _THEMED.items():
+        svg = svg.replace(colour, themed)
+    used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg))
+    return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", svg)
+
+
+def _draw(said: Content, of_energy: Sequence[Drawn], folder: Path) -> dict[str, str]:
+    """Write the figures and return name -> SVG; there is none where there is nothing to show, or far too much."""
+    texts: dict[str, str] = {}
+    with drawing.style():
+        for name, figure in (*_figures(said), *((drawn.name, drawn.figure) for drawn in of_energy)):
+            texts[name] = drawing.as_svg(figure)
+            write_text(folder / f"{name}.svg", texts[name])
+            if name in _PICTURES:
+                with atomic(folder / f"{name}.png") as temporary:
+                    temporary.write_bytes(drawing.as_png(figure))
+    for name in _FIGURES - texts.keys():  # an earlier report's
+        (folder / f"{name}.svg").unlink(missing_ok=True)
+        (folder / f"{name}.png").unlink(missing_ok=True)
+    return texts
+
+
+def _figures(said: Content) -> Iterator[tuple[str, Figure]]:
+    if panels := [panel for panel in said.sensitivities if len(panel.lines) <= MOST_LINES][:MOST_PANELS]:
+        yield "sensitivity", sensitivity_figure(panels)
+    if said.accuracies and len(said.details) <= MOST_POINTS:
+        by_variant = figures.looks(detail.point for detail in said.details)
+        yield "accuracy", figures.accuracy_figure(said.accuracies, by_variant)
+        curves = said.curves[said.curves["metric"].isin([a.metric for a in said.accuracies])]
+        curves = curves.groupby(["metric", "group"]).filter(lambda panel: panel["epoch"].nunique() > 1)
+        if len(curves):
+            yield "curves", figures.curves_figure(curves, by_variant)
+
+
+def _write_frames(records: Sequence[RunRecord], said: Content, folder: Path) -> None:
+    frames = {"data.csv": records_frame(records), "curves.csv": said.curves}
+    if said.sensitivities:
+        frames["sensitivity.csv"] = sensitivity_frame(said.sensitivities)
+    if said.energies:
+        frames["energy.csv"] = energy_frame(said.energies)
+    for name in {"sensitivity.csv", "energy.csv"} - frames.keys():  # an earlier report's
+        (folder / name).unlink(missing_ok=True)
+    for name, frame in frames.items():
+        with atomic(folder / name) as temporary:
+            text_cells(frame).to_csv(
+                temporary, index=False, float_format=ENERGY_DIGITS if name == "energy.csv" else None
+            )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("neurohw.report.page"),
+        autoescape=lambda name: name is not None and ".html" in name,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"markdown": markdown, "cell": markdown_cell}
+    environment.globals |= {
+        "archive": ARCHIVE,
+        "expected_columns": EXPECTED_COLUMNS,
+        "expected_note": EXPECTED_NOTE,
+        "drawn_note": DRAWN,
+    }
+    return environment

@@ -1,0 +1,1 @@
+"""Sensitivities in reports: their numbers, tables and figures."""

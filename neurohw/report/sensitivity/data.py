@@ -1,0 +1,291 @@
+"""Sensitivity: accuracy against each swept parameter, line by line, and where one percentage point of it is lost.
+
+A line is a set of points that differ in one numeric key only. Its baseline is the point where that key is off, all else
+being equal; parameters that only matter together with the swept one (a text, or a number that is the same all along
+the line) may be absent from the baseline.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import hypot, nan
+from typing import Any
+
+from neurohw.report.naming import SPARSE, Flat, differing_keys, follows, name_points, plain
+from neurohw.report.points import Point
+from neurohw.report.sensitivity.loss import Lost, Tried, point_lost
+from neurohw.report.spread import Spread, at_chance, spread_of
+from neurohw.report.wording import AXES, Worse, axis_of
+
+LEAST_VALUES = 3  # on a line, its baseline counted
+_METRICS = {  # one panel each; of the first, training with labels has the one, training without has the other
+    "": ("direct_accuracy", "test_accuracy"),
+    "linear classifier": ("linear_accuracy",),
+}
+_OFF_AT_ZERO = ("target.parameters.", "hardware.")
+
+Setting = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a line's losses are counted from.
+
+    Args:
+        point: where the parameter is off; else the line's own point at its mildest value.
+        spread: its accuracy.
+        off: which of the two.
+        value: its place on the axis; None for "off" where more is better, or 0 has no place.
+    """
+
+    point: Point
+    spread: Spread
+    off: bool
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """Accuracy against one parameter, all else being equal.
+
+    Args:
+        label: what tells the line from the others of its panel.
+        kind: what the same colour shows in every panel: rule, mode and arrays.
+        points: one per value.
+        tried: the values, ascending, in SI, with what is lost against the baseline there (NaN without one).
+        spreads: accuracy at each value.
+        baseline: None where no point has the parameter off and no value of it is the mildest.
+        lost: where one point is lost against the baseline: towards larger values, smaller ones, or one of each; none
+            where the baseline is at chance and has none to lose.
+    """
+
+    label: str
+    kind: str
+    points: tuple[Point, ...]
+    tried: tuple[Tried, ...]
+    spreads: tuple[Spread, ...]
+    baseline: Baseline | None
+    lost: tuple[Lost, ...]
+
+    @property
+    def at_chance(self) -> bool:
+        """Whether the baseline is no better than guessing."""
+        return self.baseline is not None and at_chance(self.baseline.point, self.baseline.spread)
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The values tried, ascending, in SI."""
+        return tuple(tried.value for tried in self.tried)
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """One panel: every line along which one parameter was swept.
+
+    Args:
+        key: the parameter's dotted key.
+        readout: "" for the accuracy as trained, else how it was read out.
+        worse: in which direction the hardware gets worse; with values of both signs: away from zero.
+        logarithmic: whether values span a decade or more.
+        lines: those that share most settings with all points first.
+    """
+
+    key: str
+    readout: str
+    worse: Worse
+    logarithmic: bool
+    lines: tuple[Line, ...]
+
+    @property
+    def title(self) -> str:
+        """The parameter in words."""
+        return axis_of(self.key).title + (f": {self.readout}" if self.readout else "")
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A line before it has a name: what its points share, and point and spread at each value."""
+
+    shared: Setting
+    tried: dict[float, tuple[Point, Spread]]
+    baseline: Baseline | None
+
+
+def sensitivity_data(points: Sequence[Point]) -> list[Sensitivity]:
+    """Return a panel per swept numeric key and read-out; runs that were stopped are left out."""
+    finished = [point for point in points if not point.stopped]
+    settings = _settings([point.config for point in finished])
+    found = []
+    for readout, metrics in _METRICS.items():
+        spreads = [_first_spread(point, metrics) for point in finished]
+        known = [known for known in zip(finished, settings, spreads, strict=True) if known[2].n]
+        for key in _numeric_keys(settings):
+            if candidates := _candidates(key, known):
+                found.append(_sensitivity(key, readout, candidates, settings))
+    return found
+
+
+def _settings(configs: Sequence[Flat]) -> list[Setting]:
+    """Return of each configuration what differs; what is off or without errors is absent."""
+    followed = follows(configs)
+    keys = [key for key in differing_keys(configs) if key not in ("name", followed)] if configs else []
+    return [{key: _hashable(config[key]) for key in keys if _is_given(key, config.get(key))} for config in configs]
+
+
+def _is_given(key: str, value: Any) -> bool:
+    if key == "target.circuit":
+        return value not in (None, "ideal", "analog")
+    return value is not None and not (key.startswith("target.parameters.") and value == 0)
+
+
+def _hashable(value: Any) -> Any:
+    return value if isinstance(value, bool | int | float) else plain(value)
+
+
+def _numeric_keys(settings: Iterable[Setting]) -> list[str]:
+    """Return the keys that have numbers, those that have words first."""
+    items = [item for setting in settings for item in setting.items()]
+    keys = list(dict.fromkeys(k for k, v in items if isinstance(v, int | float) and not isinstance(v, bool)))
+    return [key for key in AXES if key in keys] + [key for key in keys if key not in AXES]
+
+
+def _is_off(key: str, value: Any) -> bool:
+    return value is None or (value == 0 and key.startswith(_OFF_AT_ZERO))
+
+
+def _first_spread(point: Point, metrics: Iterable[str]) -> Spread:
+    return next((spread for metric in metrics if (spread := spread_of(point, metric)).n), Spread(()))
+
+
+def _candidates(key: str, known: Sequence[tuple[Point, Setting, Spread]]) -> list[_Candidate]:
+    """Return the lines along a key with enough values on them."""
+    lines: dict[frozenset[tuple[str, Any]], dict[float, tuple[Point, Spread]]] = {}
+    off: list[tuple[Point, Setting, Spread]] = []
+    for point, setting, spread in known:
+        value, shared = setting.get(key), {k: v for k, v in setting.items() if k != key}
+        if _is_off(key, value):
+            off.append((point, shared, spread))
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            lines.setdefault(frozenset(shared.items()), {}).setdefault(float(value), (point, spread))
+    found = []
+    for items, tried in lines.items():
+        if len(tried) >= LEAST_VALUES - 1:
+            baseline = _baseline(dict(items), off)
+            if len(tried) + (baseline is not None) >= LEAST_VALUES:
+                found.append(_Candidate(dict(items), dict(sorted(tried.items())), baseline))
+    return found
+
+
+def _baseline(shared: Setting, off: Iterable[tuple[Point, Setting, Spread]]) -> Baseline | None:
+    """Return the point where the swept key is off that lacks the fewest of the line's other settings."""
+    fitting = [(point, spread, len(shared) - len(other)) for point, other, spread in off if _fits(shared, other)]
+    if not fitting:
+        return None
+    point, spread, _ = min(fitting, key=lambda found: found[2])
+    return Baseline(point, spread, off=True)
+
+
+def _fits(shared: Setting, other: Setting) -> bool:
+    """Return whether all is equal but for parameters that the other has not been given."""
+    lacking = shared.keys() - other.keys()
+    given = all(key in shared and shared[key] == value for key, value in other.items())
+    return given and all(key.startswith(SPARSE) or key == "target.model" for key in lacking)
+
+
+def _sensitivity(key: str, readout: str, candidates: list[_Candidate], settings: Sequence[Setting]) -> Sensitivity:
+    values = [value for candidate in candidates for value in candidate.tried]
+    panel = Sensitivity(key, readout, _worse(key, candidates), _is_logarithmic(key, values), ())
+    keys = {k for candidate in candidates for k in candidate.shared}
+    usual = Counter((k, setting.get(k)) for setting in settings for k in keys)
+    ordered = sorted(candidates, key=lambda c: -sum(usual[k, c.shared.get(k)] for k in keys))
+    labels = _labels([_configuration(candidate, key) for candidate in ordered])
+    lines = [_line(panel, c, label) for c, label in zip(ordered, labels, strict=True)]
+    return replace(panel, lines=tuple(sorted(lines, key=lambda line: line.kind)))
+
+
+def _worse(key: str, candidates: Iterable[_Candidate]) -> Worse:
+    """Return where the hardware gets worse: as is known of the key, else where the lines go down."""
+    if known := axis_of(key).worse:
+        return known
+    ends = [[spread.mean for _, spread in candidate.tried.values()] for candidate in candidates]
+    return "larger" if sum(means[-1] - means[0] for means in ends) <= 0 else "smaller"
+
+
+def _is_logarithmic(key: str, values: Sequence[float]) -> bool:
+    return not key.endswith("bits") and min(values) > 0 and max(values) / min(values) >= 10 - 1e-9
+
+
+def _configuration(candidate: _Candidate, key: str) -> Flat:
+    point, _ = next(iter(candidate.tried.values()))
+    return {k: v for k, v in point.config.items() if k not in (key, "name")}
+
+
+def _labels(configs: Sequence[Flat]) -> list[str]:
+    """Return a label for each line; companions that all lines share are no part of it."""
+    differing = differing_keys(configs)
+    shown = [{k: v for k, v in c.items() if k in differing or not k.startswith(SPARSE)} for c in configs]
+    shown = [c | {"target.circuit": "ideal"} if c.get("target.circuit") == "analog" else c for c in shown]
+    names = name_points(shown, short=True)
+    one_place = all(c.get("hardware.backend", "ideal") == "ideal" for c in configs)
+    return [name.group if one_place and name.variant == "ideal" else name.label for name in names]
+
+
+def _line(panel: Sensitivity, candidate: _Candidate, label: str) -> Line:
+    values = tuple(candidate.tried)
+    points, spreads = zip(*candidate.tried.values(), strict=True)
+    baseline = _placed(panel, candidate.baseline, values) or _mildest(panel, values, points, spreads)
+    tried = tuple(_tried(value, spread, baseline) for value, spread in zip(values, spreads, strict=True))
+    line = Line(label, _kind(points[0].config), points, tried, spreads, baseline, ())
+    if line.at_chance:
+        return line
+    return replace(line, lost=tuple(point_lost(p, panel.logarithmic) for p in _paths(panel, tried, baseline)))
+
+
+def _tried(value: float, spread: Spread, baseline: Baseline | None) -> Tried:
+    """Return the loss of mean accuracy and its standard error; the baseline itself has lost nothing."""
+    if baseline is None:
+        return Tried(value, nan, nan)
+    if value == baseline.value:
+        return Tried(value, 0.0, 0.0)
+    return Tried(value, baseline.spread.mean - spread.mean, hypot(spread.error, baseline.spread.error))
+
+
+def _kind(config: Flat) -> str:
+    """Return rule, mode and arrays of a configuration: what one colour stands for."""
+    keys = ("network.rule", "training.mode", "hardware.backend", "hardware.device", "hardware.remedy")
+    return ", ".join(plain(config.get(key)) for key in keys)
+
+
+def _mildest(
+    panel: Sensitivity, values: Sequence[float], points: Sequence[Point], spreads: Sequence[Spread]
+) -> Baseline | None:
+    if not panel.key.startswith(_OFF_AT_ZERO) or values[0] < 0:
+        return None
+    i = 0 if panel.worse == "larger" else -1
+    return Baseline(points[i], spreads[i], off=False, value=values[i])
+
+
+def _placed(panel: Sensitivity, baseline: Baseline | None, values: Sequence[float]) -> Baseline | None:
+    """Return the baseline at zero, where that is both what "off" means and the mild end of an axis."""
+    at_zero = panel.key.startswith(_OFF_AT_ZERO) and not panel.logarithmic
+    if baseline and at_zero and (values[0] < 0 or panel.worse == "larger"):
+        return replace(baseline, value=0.0)
+    return baseline
+
+
+def _paths(panel: Sensitivity, tried: Sequence[Tried], baseline: Baseline | None) -> list[list[Tried]]:
+    """Return the ways from the mildest value to the severest: one, or one to either side of zero."""
+    if baseline is None:
+        return []
+    nodes = sorted({*tried, *(() if baseline.value is None else (Tried(baseline.value, 0.0, 0.0),))}, key=_value)
+    if nodes[0].value < 0:
+        ways = [[t for t in reversed(nodes) if t.value <= 0], [t for t in nodes if t.value >= 0]]
+    else:
+        ways = [nodes if panel.worse == "larger" else nodes[::-1]]
+    return [way for way in ways if len(way) > 1]
+
+
+def _value(tried: Tried) -> float:
+    return tried.value

@@ -1,0 +1,109 @@
+"""Tables of sensitivities: where one point is lost, as text, and every number of the curves, for CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from neurohw import units
+from neurohw.report.sensitivity.data import Line, Sensitivity
+from neurohw.report.sensitivity.loss import Limit, Lost
+from neurohw.report.table import NOTHING, Row, Table, percent
+from neurohw.report.wording import axis_of
+
+NONE_TO_LOSE = "none to lose, at chance"
+LOST_COLUMNS = (
+    "Parameter",
+    "Line",
+    "Baseline accuracy, %",
+    "1 point lost at",
+    "± standard error",
+    "Tried (values)",
+    "Seeds",
+)
+_FRAME_COLUMNS = (
+    *("key", "unit", "readout", "line", "value", "mean", "std", "seeds", "loss", "loss_error", "hash"),
+    *("baseline_mean", "baseline_std", "baseline_seeds", "baseline_hash", "baseline_value"),
+    *("lost_at", "lost_early", "lost_late"),
+)
+
+
+def lost_table(panels: Sequence[Sensitivity]) -> Table:
+    """Return where one point is lost: a row per line with a baseline, or per side of zero if both signs were tried.
+
+    A line whose baseline is at chance has none to lose, and says so.
+    """
+    return Table(LOST_COLUMNS, tuple(row for panel in panels for row in _rows(panel)))
+
+
+def sensitivity_frame(panels: Sequence[Sensitivity]) -> pd.DataFrame:
+    """Return a row per point of every curve, in SI and fractions, with its line's baseline and where a point is lost.
+
+    Two limits, below and above zero, are separated by "; ".
+    """
+    rows = [row for panel in panels for line in panel.lines for row in _frame_rows(panel, line)]
+    return pd.DataFrame(rows, columns=list(_FRAME_COLUMNS))
+
+
+def value_text(value: float, key: str, digits: int = 3) -> str:
+    """Return a parameter's value with its unit, as in "30 nA"."""
+    return units.readable(value, axis_of(key).unit, digits).replace("-", "−")
+
+
+def _rows(panel: Sensitivity) -> Iterator[Row]:
+    first = True
+    for line in panel.lines:
+        for lost in line.lost or ((None,) if line.at_chance else ()):
+            yield Row((panel.title, line.label, *_cells(panel, line, lost)), line.points[-1], first)
+            first = False
+
+
+def _cells(panel: Sensitivity, line: Line, lost: Lost | None) -> tuple[str, ...]:
+    seeds = sorted({spread.n for spread in line.spreads})
+    ends = [value_text(value, panel.key) for value in (line.values[0], line.values[-1])]
+    return (
+        _baseline(panel, line),
+        NONE_TO_LOSE if lost is None else limit_text(lost.at, panel.key),
+        NOTHING if lost is None else _interval(lost, panel.key),
+        f"{' to '.join(ends)} ({len(line.values)})",
+        str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
+    )
+
+
+def _baseline(panel: Sensitivity, line: Line) -> str:
+    if line.baseline is None:
+        return NOTHING
+    off, value = line.baseline.off, line.baseline.value
+    at = "" if off or value is None else f" (at {value_text(value, panel.key)})"
+    return percent(line.baseline.spread) + at
+
+
+def limit_text(limit: Limit, key: str) -> str:
+    """Return a limit with its unit, as in "> 100 nA"."""
+    return f"{limit.relation} {value_text(limit.value, key)}".strip()
+
+
+def _interval(lost: Lost, key: str) -> str:
+    if lost.early is None or lost.late is None:
+        return NOTHING
+    low, high = sorted((lost.early, lost.late), key=lambda limit: limit.value)
+    ends = dict.fromkeys(limit_text(limit, key) for limit in (low, high))
+    return " to ".join(ends)
+
+
+def _frame_rows(panel: Sensitivity, line: Line) -> Iterator[tuple[Any, ...]]:
+    base = line.baseline
+    reference = (base.spread.mean, base.spread.std, base.spread.n, base.point.config_hash, base.value) if base else ()
+    lost = [
+        "; ".join(f"{limit.relation}{limit.value:.6g}" for limit in limits if limit)
+        for limits in zip(*((x.at, x.early, x.late) for x in line.lost), strict=True)
+    ]
+    for point, spread, tried in zip(line.points, line.spreads, line.tried, strict=True):
+        yield (
+            *(panel.key, axis_of(panel.key).unit, panel.readout, line.label, tried.value),
+            *(spread.mean, spread.std, spread.n, tried.loss, tried.error, point.config_hash),
+            *(reference or (None,) * 5),
+            *(lost or (None,) * 3),
+        )

@@ -1,0 +1,52 @@
+"""A metric of one point over its seeds: mean, spread, and whether guessing would do as well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite, nan, sqrt
+from statistics import fmean, stdev
+
+from neurohw.report.points import Point
+from neurohw.runs.record import near_chance
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Values of several seeds."""
+
+    values: tuple[float, ...]
+
+    @property
+    def n(self) -> int:
+        """Number of seeds."""
+        return len(self.values)
+
+    @property
+    def mean(self) -> float:
+        """Mean; NaN of nothing."""
+        return fmean(self.values) if self.values else nan
+
+    @property
+    def std(self) -> float:
+        """Sample standard deviation (n - 1 in the denominator); NaN for one seed."""
+        return stdev(self.values) if self.n > 1 else nan
+
+    @property
+    def error(self) -> float:
+        """Standard error of the mean, std / sqrt(n)."""
+        return self.std / sqrt(self.n) if self.n else nan
+
+
+def spread_of(point: Point, metric: str) -> Spread:
+    """Return one metric of one point; empty if no seed has it."""
+    return Spread(tuple(metric_by_seed(point, metric).values()))
+
+
+def at_chance(point: Point, spread: Spread) -> bool:
+    """Return whether an accuracy is near that of guessing: a network that tells nothing has nothing to lose."""
+    return bool(spread.n) and near_chance(spread.mean, point.records[0].chance)
+
+
+def metric_by_seed(point: Point, metric: str) -> dict[int, float]:
+    """Return seed -> value, of the seeds that have it."""
+    return {r.seed: value for r in point.records if isfinite(value := float(r.metrics.get(metric, nan)))}

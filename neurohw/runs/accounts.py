@@ -1,0 +1,262 @@
+"""Accounts of records: devices and ledgers meet periphery tables here."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from neurohw.config import EnergySection, Experiment
+from neurohw.devices.library import device_path, load_device
+from neurohw.devices.model import DeviceModel
+from neurohw.energy.account import account
+from neurohw.energy.baseline import Digital, digital_baseline
+from neurohw.energy.breakdown import EnergyBreakdown
+from neurohw.energy.conditions import NO_CIRCUIT, CircuitConditions, Conditions
+from neurohw.energy.facts import TRAINING_PHASES, checked, facts_from
+from neurohw.energy.neurosim import array_models
+from neurohw.energy.ranges import Range
+from neurohw.energy.rules import ARRAY_RULES, RULES
+from neurohw.energy.schedule import Parallelism, Schedule
+from neurohw.energy.table import EnergyTable
+from neurohw.errors import InputError
+from neurohw.loading import validated
+from neurohw.metering.line_drive import UNQUANTISED_BITS
+from neurohw.metering.polarities import LINE_EVENTS, POLARITIES, event_of
+from neurohw.networks.operations import OPERATIONS
+from neurohw.runs.operating_points import circuit_conditions, conditions
+from neurohw.runs.record import RunRecord
+
+
+def accounted(
+    record: RunRecord,
+    table: EnergyTable,
+    schedule: Schedule | None = None,
+    load: Callable[[str], DeviceModel] = load_device,
+) -> EnergyBreakdown:
+    """Return the account of a record, running nothing.
+
+    Args:
+        record: with a ledger: {"counts": ..., "facts": ...}.
+        table: what circuits around the cells cost.
+        schedule: None: as the record's configuration has it.
+        load: where devices are from.
+
+    Raises:
+        InputError: the record has no ledger; a figure is missing; all by name.
+    """
+    counts, facts = _counted(record)
+    device, circuit = _conditions(record.config, load)
+    return _priced(record, counts, facts, table, device, circuit, schedule or schedule_of(record.config))
+
+
+def _priced(
+    record: RunRecord,
+    counts: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    table: EnergyTable,
+    device: Conditions | None,
+    circuit: CircuitConditions,
+    schedule: Schedule,
+) -> EnergyBreakdown:
+    """Return the account of some counts of a record; an error names the record."""
+    try:
+        return account(counts, facts, table, device, schedule, circuit)
+    except InputError as error:
+        raise InputError(f"record {record.name!r}, seed {record.seed}: {error}") from None
+
+
+def check_accountable(experiment: Experiment) -> None:
+    """Account one of every event that a run of this experiment can count, before the run.
+
+    Raises:
+        InputError: there is no such table, or it or the device's file lacks a figure; all by name.
+    """
+    hardware = experiment.hardware
+    if hardware.periphery is None:
+        return
+    table = EnergyTable.load(hardware.periphery)
+    counts = _foreseen(experiment)
+    array = {"n_post": 1, "n_pre": 1, "tiles": [1, 1], "devices_per_weight": 1,
+             "dac_bits": hardware.dac_bits, "adc_bits": hardware.adc_bits}  # fmt: skip
+    facts = facts_from({"arrays": {"W1": array}, "images": {"batches": 1.0}}, counts)
+    config = experiment.canonical()
+    try:
+        digital_baseline(counts, facts, table, Digital("int8", True))
+        digital_baseline(counts, facts, table, Digital("fp16", True, experiment.energy.digital))
+        if hardware.backend != "ideal":
+            device, circuit = _conditions(config, load_device)
+            account(counts, facts, table, device, schedule_of(config), circuit)
+    except InputError as error:
+        raise InputError(f"hardware.periphery: got {hardware.periphery!r}, with which this run could not be accounted; "
+                         f"nothing was run\n{error}") from None  # fmt: skip
+
+
+def _foreseen(experiment: Experiment) -> dict[str, Any]:
+    """Return one of every event that a run can count."""
+    training, kind = experiment.training, OPERATIONS[experiment.network.rule]
+    phase = kind.phase
+    reads = ("reads", "dac_conversions", "adc_conversions", "read_conductance")
+    writes = [event for event in ARRAY_RULES if event not in (*reads, "reads_transposed", "settled_conductance")]
+    writes += [event_of(event, way) for event in LINE_EVENTS for way in POLARITIES]
+    digital = set(RULES["digital"])
+    kept = experiment.hardware.remedy != "none" or experiment.hardware.increments == "verified"
+    if training.optimizer != "adam" and not kept:
+        digital -= {"optimizer_words"}
+    decisions: dict[str, dict[str, float]] = {}
+    if training.mode != "unsupervised":
+        decisions["target"] = {"label_decisions": 1.0}
+    if training.mode != "supervised":
+        spiking = experiment.target.circuit == "spiking"
+        races = dict.fromkeys(("spikes", "synaptic_events", "decision_seconds", "neuron_seconds"), 1.0)
+        decided = {"decisions": 1.0, **(races if spiking else {"comparisons": 1.0})}
+        decisions["target"] = {**decisions.get("target", {}), **decided}
+        decisions["homeostasis"] = {"homeostasis_updates": 1.0}
+    steps = {"steps": 1.0} if kind.relaxes else {}
+    return {
+        "W1": {phase: dict.fromkeys(reads, 1.0), "update": dict.fromkeys(writes, 1.0)},
+        "digital": {phase: {"activations": 1.0}, "update": dict.fromkeys(digital, 1.0)},
+        "buffer": {phase: dict.fromkeys(RULES["buffer"], 1.0)},
+        "target": decisions,
+        "clock": {phase: {"images": 1.0, **steps}, "update": {"seconds": 1.0}},
+    }
+
+
+def training_energy(
+    record: RunRecord,
+    table: EnergyTable,
+    schedule: Schedule | None = None,
+    load: Callable[[str], DeviceModel] = load_device,
+) -> list[Range]:
+    """Return the energy of training in all up to and with each epoch, J, from the ledger's curve.
+
+    A curve that does not tell phases apart (as records had before) can be accounted as clocked only: a network that
+    settles by itself has its whole training energy shared out as clocked reads would spend it.
+
+    Raises:
+        InputError: as `accounted`.
+    """
+    chosen = schedule or schedule_of(record.config)
+    curve = record.ledger.get("ledger_curve") or []
+    merged = chosen.ep == "continuous" and any("training" in phases for counts in curve for phases in counts.values())
+    how = dataclasses.replace(chosen, ep="clocked") if merged else chosen
+    facts = _counted(record)[1]
+    device, circuit = _conditions(record.config, load)
+    spent = [_priced(record, counts, facts, table, device, circuit, how).of(*TRAINING_PHASES) for counts in curve]
+    if not merged:
+        return spent
+    whole = accounted(record, table, chosen, load).of(*TRAINING_PHASES)
+    return [whole * (energy.nominal / spent[-1].nominal) for energy in spent]
+
+
+def energy_of(
+    record: RunRecord, table: EnergyTable, schedule: Schedule | None = None, lines: bool = False
+) -> dict[str, Any]:
+    """Return the account of a record as plain data: `energy` of record.json.
+
+    Beside the summary of the breakdown: `training_by_epoch`, the energy of training up to and with each epoch;
+    `by_training_phase`, the same shared out to pre-training, labelled and unlabelled phases, with their images;
+    `array_models`, the arrays' reads and writes by NeuroSim's formulas beside ours; and
+    `digital`, what the same network and schedule cost on a digital accelerator at the table's node. Ideal arrays are
+    no hardware: of them there is the digital side only.
+
+    Args:
+        record: with a ledger.
+        table: what circuits around the cells cost.
+        schedule: None: as the record's configuration has it.
+        lines: every line of the account too, under `items`.
+
+    Raises:
+        InputError: as `accounted`.
+    """
+    digital = {"table": table.name, "digital": _digital(record, table, schedule or schedule_of(record.config))}
+    if record.config.get("hardware", {}).get("backend", "ideal") == "ideal":
+        return digital
+    breakdown = accounted(record, table, schedule)
+    spent = training_energy(record, table, schedule)
+    return {
+        **breakdown.summary(),
+        **({"items": breakdown.rows()} if lines else {}),
+        "training_by_epoch": [energy.as_dict() for energy in spent],
+        "by_training_phase": _by_training_phase(record, spent),
+        "array_models": array_models(breakdown, checked(_counted(record)[0])),
+        **digital,
+    }
+
+
+def _by_training_phase(record: RunRecord, spent: Sequence[Range]) -> dict[str, Any]:
+    """Return energy and images of each training phase, from what was spent up to and with each epoch."""
+    energies: dict[str, Range] = {}
+    images: dict[str, float] = {}
+    for row, before, after in zip(record.curve, [Range.of(0.0), *spent], spent, strict=False):
+        phase = row["phase"]
+        energies[phase] = energies.get(phase, Range.of(0.0)) + after + before * -1.0
+        images[phase] = images.get(phase, 0.0) + row.get("images", 0.0)
+    return {phase: {"images": images[phase], **energy.as_dict()} for phase, energy in energies.items()}
+
+
+def _digital(record: RunRecord, table: EnergyTable, schedule: Schedule) -> list[dict[str, Any]]:
+    """Return the run on digital accelerators: at int8 and fp16, all weights on the chip or fetched from DRAM."""
+    counts, facts = _counted(record)
+    known = facts_from(facts, checked(counts))
+    found = []
+    for precision in ("int8", "fp16"):
+        for dram in (False, True):
+            there = digital_baseline(counts, known, table, Digital(precision, dram, schedule.digital))
+            per_image = there.training / known.trained if known.trained else None
+            found.append({
+                "precision": precision, "dram": dram, "node": table.node, "total": there.total.as_dict(),
+                "training": there.training.as_dict(), "per_training_image": per_image and per_image.as_dict(),
+                "parts": {part: energy.as_dict() for part, energy in there.parts.items()},
+            })  # fmt: skip
+    return found
+
+
+def schedule_of(config: Mapping[str, Any], **changed: Any) -> Schedule:
+    """Return how a configuration wants to be accounted: its `energy` table; arrays of EP are read together.
+
+    Args:
+        config: of a record.
+        changed: settings that take the place of the table's, by its keys; those that are None do not.
+    """
+    try:
+        wanted = EnergySection.model_validate(dict(config.get("energy", {})))
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        key = ".".join(map(str, wrong["loc"]))
+        raise InputError(f"record's configuration: energy.{key}: got {wrong['input']!r}; {wrong['msg']}") from None
+    wanted = wanted.model_copy(update={key: value for key, value in changed.items() if value is not None})
+    kind = OPERATIONS.get(config.get("network", {}).get("rule", ""))
+    together = kind is not None and kind.relaxes
+    parallelism = Parallelism(wanted.columns_per_adc, wanted.tiles_at_once, together, wanted.phases_overlap)
+    return Schedule(parallelism, wanted.ep, wanted.digital, wanted.standby, wanted.polarities, UNQUANTISED_BITS)
+
+
+def _conditions(
+    config: Mapping[str, Any], load: Callable[[str], DeviceModel]
+) -> tuple[Conditions | None, CircuitConditions]:
+    """Return how the device of a configuration is read and written, and what its target circuit says of itself."""
+    analog = config.get("target", {}).get("circuit") == "analog"
+    circuit = circuit_conditions(validated(dict(config), "the record")) if analog else NO_CIRCUIT
+    hardware = config.get("hardware", {})
+    name = hardware.get("device")
+    if not name:
+        return None, circuit
+    model = load(name)
+    if changed := hardware.get("device_parameters"):
+        model = model.with_parameters(changed)
+    return conditions(model, str(device_path(name)) if load is load_device else f"device {name}"), circuit
+
+
+def _counted(record: RunRecord) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    ledger = record.ledger
+    if not isinstance(ledger.get("counts"), Mapping) or not isinstance(ledger.get("facts"), Mapping):
+        raise InputError(f"record {record.name!r}, seed {record.seed}: ledger: got {_short(ledger)}; this run counted "
+                         "no events (it is from before ledgers, or failed); run it again to account it")  # fmt: skip
+    return ledger["counts"], ledger["facts"]
+
+
+def _short(ledger: Any) -> str:
+    return repr(sorted(ledger)) if ledger else "nothing"

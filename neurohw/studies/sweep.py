@@ -1,0 +1,162 @@
+"""Sweeps: a grid of dotted keys and seeds over one experiment, as data."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from neurohw.config import Experiment, config_hash
+from neurohw.data import load_dataset
+from neurohw.errors import InputError
+from neurohw.loading import complaint, load_experiment, read_toml, shipped
+from neurohw.runs.accounts import check_accountable
+from neurohw.runs.build import file_contents
+from neurohw.runs.folder import default_folder
+from neurohw.seeding import LARGEST_SEED
+
+
+def _each_once(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if not seeds:
+        raise ValueError("got none; allowed: at least one")
+    if repeated := sorted(seed for seed, times in Counter(seeds).items() if times > 1):
+        raise ValueError(f"got {', '.join(map(str, repeated))} more than once; allowed: each seed once")
+    return seeds
+
+
+Seed = Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]
+
+
+class SweepFile(BaseModel):
+    """What a sweep.toml holds.
+
+    Args:
+        experiment: a shipped experiment's name, or a path relative to the sweep file.
+        seeds: seeds of every point, each once; 0 to the experiment's `runs` - 1 unless given.
+        set: dotted keys that hold for every point.
+        axes: dotted key -> values; a table as a value is laid over that section.
+        stop_after: end each run after so many epochs, the schedule unchanged.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    experiment: str = "experiment.toml"
+    seeds: Annotated[tuple[Seed, ...], AfterValidator(_each_once)] | None = None
+    set: dict[str, Any] = {}
+    axes: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = {}
+    stop_after: Annotated[int, Field(strict=True, ge=1)] | None = None
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run of a sweep: what, with which seed, where, until when, and its place on the axes as text."""
+
+    experiment: Experiment
+    seed: int
+    folder: Path
+    stop_after: int | None
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep file with its path.
+
+    Args:
+        path: of the sweep.toml.
+        file: its content.
+    """
+
+    path: Path
+    file: SweepFile
+
+    @property
+    def name(self) -> str:
+        """The sweep's name: its folder's, or the file's."""
+        path = self.path.resolve()  # "../sweep.toml" stands in a folder that has a name
+        return path.parent.name if path.name == "sweep.toml" else path.stem
+
+    def combinations(self) -> Iterator[dict[str, Any]]:
+        """Yield the overrides of each point of the grid, the last axis running fastest."""
+        keys = list(self.file.axes)
+        for values in itertools.product(*self.file.axes.values()):
+            yield {**self.file.set, **dict(zip(keys, values, strict=True))}
+
+    def size(self) -> int:
+        """Return the number of runs; where the file names no seeds, of the most `runs` that it or the base gives."""
+        if self.file.seeds is not None:
+            seeds = len(self.file.seeds)
+        else:
+            given = [self.file.set.get("runs"), *self.file.axes.get("runs", ())]
+            seeds = max([load_experiment(self.base()).runs, *(runs for runs in given if isinstance(runs, int))])
+        return seeds * math.prod(len(values) for values in self.file.axes.values())
+
+    def points(self, out: Path) -> Iterator[Point]:
+        """Yield every run, its folder below `out`: all points for the first seed, then for the next.
+
+        Raises:
+            InputError: a point is no valid experiment.
+        """
+        base = self.base()
+        combinations = list(self.combinations())
+        experiments = [load_experiment(base, overrides, str(self.path)) for overrides in combinations]
+        for experiment in experiments:
+            check_accountable(experiment)
+        checksums = {name: load_dataset(name).checksums for name in {e.data.dataset for e in experiments}}
+        digests = [config_hash(e, file_contents(e, checksums[e.data.dataset])) for e in experiments]
+        places = [_as_text({key: found[key] for key in self.file.axes}) for found in combinations]
+        once = dict(zip(digests, zip(experiments, places, strict=True), strict=True))  # points that are the same run
+        longest = max(experiment.runs for experiment in experiments)
+        for seed in self.file.seeds or range(longest):
+            for digest, (experiment, place) in once.items():
+                if self.file.seeds is not None or seed < experiment.runs:
+                    folder = out / default_folder(experiment, digest, seed).name
+                    yield Point(experiment, seed, folder, self.file.stop_after, place)
+
+    def base(self) -> Path | str:
+        """Return the experiment every point starts from: a path beside the sweep file, or a shipped name."""
+        beside = self.path.parent / self.file.experiment
+        return beside if beside.exists() else self.file.experiment
+
+
+def _as_text(values: Mapping[str, Any]) -> str:
+    """Return dotted keys and their values in one line; a table's keys by their last part."""
+    said = (", ".join(f"{k} = {v}" for k, v in value.items()) if isinstance(value, Mapping) else f"{key} = {value}"
+            for key, value in values.items())  # fmt: skip
+    return ", ".join(said)
+
+
+def load_sweep(path_or_name: str | Path) -> Sweep:
+    """Return the sweep of a path (file or folder) or of a shipped experiment's name.
+
+    Raises:
+        InputError: there is none, or it is not valid.
+    """
+    given = Path(path_or_name)
+    for path in (given, given / "sweep.toml", shipped("experiments") / given / "sweep.toml"):
+        if path.is_file():
+            return Sweep(path, _validated(path))
+    names = sorted(p.parent.name for p in shipped("experiments").glob("*/sweep.toml"))
+    raise InputError(f"sweep {str(path_or_name)!r}: no such file, and no sweep of that name; allowed: a TOML file, "
+                     f"or one of {', '.join(names)}")  # fmt: skip
+
+
+def _validated(path: Path) -> SweepFile:
+    try:
+        return SweepFile.model_validate(read_toml(path))
+    except ValidationError as error:
+        allowed = ", ".join(SweepFile.model_fields)
+        raise InputError("\n".join(f"{path}: {_explained(e)}; keys: {allowed}" for e in error.errors())) from None
+
+
+def _explained(error: Any) -> str:
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "value_error":
+        return f"{key}: {error['ctx']['error']}"
+    return f"{key}: got {error['input']!r}; {complaint(error)}"

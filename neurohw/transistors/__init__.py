@@ -1,0 +1,1 @@
+"""Transistors: netlists of target circuits, ngspice, and the behavioural parameters that follow."""
