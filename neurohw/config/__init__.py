@@ -1,0 +1,29 @@
+"""The experiment: a frozen, validated configuration, a file per section."""
+
+from neurohw.config.data import DataSection
+from neurohw.config.energy import EnergySection
+from neurohw.config.evaluation import ClassifierSection, EvaluationSection
+from neurohw.config.experiment import Experiment, config_hash, merged
+from neurohw.config.hardware import HardwareSection
+from neurohw.config.network import EPSection, NetworkSection
+from neurohw.config.section import Section
+from neurohw.config.target import TargetSection
+from neurohw.config.training import PretrainSection, ScheduleSection, TrainingSection
+
+__all__ = [
+    "ClassifierSection",
+    "DataSection",
+    "EPSection",
+    "EnergySection",
+    "EvaluationSection",
+    "Experiment",
+    "HardwareSection",
+    "NetworkSection",
+    "PretrainSection",
+    "ScheduleSection",
+    "Section",
+    "TargetSection",
+    "TrainingSection",
+    "config_hash",
+    "merged",
+]
