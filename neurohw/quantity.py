@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from neurohw.errors import InputError
-from neurohw.units import parse_unit, to_si
+from neurohw.units import parse_unit, to_si, with_unit
 
 ASSUMED = "assumed"
 Text = Annotated[str, Field(strict=True, min_length=1)]
@@ -45,10 +45,6 @@ def _as_bound(value: Any) -> int | float:
     return _as_number(value, "a finite number")
 
 
-def _said(value: float, unit: str) -> str:
-    return f"{value:g}" if unit == "1" else f"{value:g} {unit}"
-
-
 def _known_unit(unit: str) -> str:
     try:
         parse_unit(unit)
@@ -81,9 +77,9 @@ class Quantity(Table):
             raise ValueError(f"got {self.value!r} with low or high; allowed: a number")
         low, value, high = self._bounds()
         if not (abs(low) <= abs(value) <= abs(high) and low * value >= 0 and high * value >= 0):
-            said = ", ".join(f"{key} {_said(number, self.unit)}"
-                             for key, number in (("low", low), ("value", value), ("high", high)))  # fmt: skip
-            raise ValueError(f"got {said}; allowed: low <= value <= high in magnitude, all of one sign")
+            given = ", ".join(f"{key} {with_unit(number, self.unit)}"
+                              for key, number in (("low", low), ("value", value), ("high", high)))  # fmt: skip
+            raise ValueError(f"got {given}; allowed: low <= value <= high in magnitude, all of one sign")
         return self
 
     def _bounds(self) -> tuple[float, float, float]:
@@ -133,7 +129,7 @@ class Dimension:
             raise ValueError(str(error)) from None
         if value < self.least:
             raise ValueError(
-                f"got {_said(quantity.value, quantity.unit)}; allowed: at least {_said(self.least, self.unit)}"
+                f"got {with_unit(quantity.value, quantity.unit)}; allowed: at least {with_unit(self.least, self.unit)}"
             )
         return quantity
 

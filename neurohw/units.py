@@ -67,7 +67,7 @@ def parse_unit(unit: str) -> tuple[float, str]:
 
 def allowed_units(dimension: str) -> str:
     """Return the units of a dimension in words, for messages."""
-    others = [symbol for symbol, (_, of) in _OTHERS.items() if of == dimension and symbol != dimension]
+    others = [symbol for symbol, (_, known) in _OTHERS.items() if known == dimension and symbol != dimension]
     prefixed = dimension in (*_PREFIXED, "m2")
     examples = {"m2": "um2", "s": "ns", "S": "uS", "Ohm": "kOhm", "J": "fJ"}
     stem = f"{dimension} with or without a prefix, as in {examples.get(dimension, 'm' + dimension)}"
@@ -91,6 +91,11 @@ def to_si(value: float, unit: str, dimension: str) -> float:
     if factor < 1 and (inverse := round(1 / factor)) and math.isclose(factor * inverse, 1, rel_tol=1e-12):
         return value / inverse  # 50 / 1e6 is the nearest number to 50 millionths; 50 * 1e-6 is not
     return value * factor
+
+
+def with_unit(value: float, unit: str) -> str:
+    """Return a value as it was written, as in "50 uS"; a plain number alone."""
+    return f"{value:g}" if unit == "1" else f"{value:g} {unit}"
 
 
 def readable(value: float, dimension: str, digits: int = 4) -> str:

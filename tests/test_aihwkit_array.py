@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from neurohw.bench.arrays import arrays
+from neurohw.crossbar.aihwkit.api import aihwkit_api
 from neurohw.crossbar.aihwkit.array import REMEDIES, AihwkitArray, check_aihwkit, remedy_names
 from neurohw.crossbar.aihwkit.presets import preset_names
-from neurohw.crossbar.aihwkit.rpu_config import aihwkit_api
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.ideal import IdealArray

@@ -178,6 +178,11 @@ def test_help_does_not_wait_for_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_the_list_of_devices_does_not_wait_for_torch() -> None:
+    code = "import sys; from neurohw.cli.device import device_list; device_list(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, stdout=subprocess.DEVNULL).returncode == 0
+
+
 def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The README's ten lines of Python, as they stand."""
     monkeypatch.chdir(tmp_path)

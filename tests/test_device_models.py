@@ -18,7 +18,7 @@ from scipy.optimize import brentq
 import neurohw
 from neurohw.cli import app as cli
 from neurohw.crossbar.aihwkit.presets import device_preset, preset_names
-from neurohw.crossbar.aihwkit.translation import from_aihwkit, lost_in_aihwkit, to_aihwkit
+from neurohw.crossbar.aihwkit.translation import lost_in_aihwkit, to_aihwkit
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.build import build_array
 from neurohw.crossbar.cells import DevicePopulation
@@ -29,10 +29,11 @@ from neurohw.devices.laws import LAWS, ConstantStep
 from neurohw.devices.library import device_names, load_device
 from neurohw.devices.model import DeviceModel, device_from_tables
 from neurohw.devices.retention import Retention
-from neurohw.devices.tables import SHAPE, FaultTable, RetentionTable, override_names, parameter_names
+from neurohw.devices.tables import FaultTable, RetentionTable, override_names
 from neurohw.errors import InputError
 from neurohw.shipping import shipped
 from neurohw.testing import DeviceModelConformance
+from tests.aihwkit_presets import from_aihwkit
 from tests.approximately import approx
 
 FOLDER = shipped("device_models")
@@ -101,11 +102,6 @@ def test_a_fit_of_a_publication_and_a_default_of_aihwkit_are_told_apart(name: st
     assert quantities["step"].source != "assumed"
     if quantities["step"].source == "aihwkit 1.1.0 default":
         assert quantities["step"].value == base.dw_min
-
-
-def test_ideal_has_no_law() -> None:
-    with pytest.raises(InputError, match="all but 'ideal'"):
-        from_aihwkit("ideal")
 
 
 def test_what_aihwkit_cannot_do_is_refused_or_left_out_on_demand() -> None:
@@ -290,8 +286,6 @@ def test_levels_are_whole_numbers() -> None:
 def test_the_tables_are_the_fields_of_the_engines_parameters() -> None:
     assert list(RetentionTable.model_fields) == [f.name for f in dataclasses.fields(Retention)]
     assert list(FaultTable.model_fields) == [f.name for f in dataclasses.fields(FaultRates)]
-    for law, names in SHAPE.items():
-        assert set(names) <= set(parameter_names(law))
 
 
 def test_overrides_are_si_values_by_bare_or_dotted_names() -> None:
@@ -308,7 +302,7 @@ def test_overrides_are_si_values_by_bare_or_dotted_names() -> None:
 
 @pytest.mark.parametrize("law", LAWS)
 def test_every_parameter_of_a_law_can_be_overridden(law: str) -> None:
-    assert {f"pulse.{name}" for name in parameter_names(law)} < set(override_names(law))
+    assert {f"pulse.{name}" for name in LAWS[law].parameters()} < set(override_names(law))
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from neurohw.bench.transfers import regression
 from neurohw.crossbar.aihwkit.array import AihwkitArray
 from neurohw.crossbar.aihwkit.rpu_config import build_rpu_config
 from neurohw.crossbar.aihwkit.tile_state import hidden_parameters, set_hidden_parameters
-from neurohw.crossbar.aihwkit.translation import from_aihwkit
+from neurohw.crossbar.aihwkit.translation import COUNTERPARTS
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.cells import CellBank, DevicePopulation
@@ -32,6 +32,7 @@ from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.devices.laws import LAWS, ConstantStep, PiecewiseStep, PowerStep, PulseResponse, SoftBounds
 from neurohw.devices.library import load_device
 from neurohw.devices.model import DeviceModel
+from tests.aihwkit_presets import from_aihwkit
 
 LEAST_P = 1e-5
 HIDDEN = {  # ours: aihwkit's
@@ -81,7 +82,7 @@ class Staircase:
     passes: float = 1.5
 
 
-LAW_STAIRS = {name: Staircase(model_of(LAWS[name](step=0.004))) for name in LAWS if name != "piecewise"}
+LAW_STAIRS = {name: Staircase(model_of(LAWS[name](step=0.004))) for name in COUNTERPARTS if name != "piecewise"}
 PRESET_STAIRS = {  # noisy devices need more cells for a mean within 1 %, and there 1 % is 4.5 standard errors or more
     "reram_es": Staircase(from_aihwkit("reram_es"), 100, 0.6),
     "reram_sb": Staircase(from_aihwkit("reram_sb"), 100, 0.6),

@@ -10,10 +10,10 @@ import torch
 from scipy.stats import ks_2samp
 from torch import Tensor
 
+from neurohw.crossbar.aihwkit.api import aihwkit_api
 from neurohw.crossbar.aihwkit.presets import preset_names
-from neurohw.crossbar.aihwkit.rpu_config import aihwkit_api
 from neurohw.crossbar.aihwkit.tile_state import hidden_parameters, set_hidden_parameters
-from neurohw.crossbar.aihwkit.translation import from_aihwkit, to_aihwkit
+from neurohw.crossbar.aihwkit.translation import COUNTERPARTS, to_aihwkit
 from neurohw.crossbar.aihwkit.works import check_aihwkit
 from neurohw.devices.laws import (
     LAWS,
@@ -30,6 +30,7 @@ from neurohw.devices.laws import (
 )
 from neurohw.devices.model import DeviceModel
 from neurohw.errors import InputError
+from tests.aihwkit_presets import from_aihwkit
 
 PULSED = [name for name in preset_names() if name != "ideal"]
 SHAPE = (60, 60)
@@ -150,8 +151,8 @@ def test_variants_of_the_laws_are_drawn_as_aihwkit_draws_them(law: PulseResponse
         assert p > 1e-5, f"{key}: p = {p:.1e}"
 
 
-def test_every_law_is_among_the_variants() -> None:
-    assert {law.name for law in VARIANTS.values()} == set(LAWS)
+def test_every_law_of_aihwkit_is_among_the_variants() -> None:
+    assert {law.name for law in VARIANTS.values()} == set(COUNTERPARTS)
 
 
 @pytest.mark.parametrize("up", [True, False], ids=["up", "down"])

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 device_app = typer.Typer(no_args_is_help=True, help="The device library: device_models/, and files of your own.")
 
+_OK, _FAILED, _ASIDE = "[green]ok[/green]", "[red]failed[/red]", "[yellow]does not apply[/yellow]"
+
 DeviceName = Annotated[str, typer.Argument(metavar="NAME", help="A device of the library, or a TOML file.")]
 
 
@@ -73,14 +75,10 @@ def device_check(file: Annotated[Path, typer.Argument(metavar="FILE", help="A de
     model = load_device(file)
     _print_derived(model)
     checks = _conformance(model)
-    for said, failure in checks:
-        mark = "[green]ok[/green]" if failure is None else "[red]failed[/red]"
-        new_console(markup=True).print(
-            f"{mark}  {said}" + ("" if failure is None else f": {escape(failure)}"), soft_wrap=True
-        )
-    failed = sum(failure is not None for _, failure in checks)
-    if failed:
-        raise InputError(f"{file}: {failed} of {len(checks)} checks failed")
+    for mark, text in checks:
+        new_console(markup=True).print(f"{mark}  {escape(text)}", soft_wrap=True)
+    if failed := [text for mark, text in checks if mark == _FAILED]:
+        raise InputError(f"{file}: {len(failed)} of {len(checks)} checks failed")
     new_console().print(f"{file}: a valid device", highlight=False, soft_wrap=True)
 
 
@@ -136,9 +134,9 @@ def device_fit(
     ] = None,
 ) -> None:
     """Fit a device to measured pulse trains: its file, a JSON with every interval, a figure of the residuals."""
-    from neurohw.devices.laws import find_law
     from neurohw.fitting.device_file import annotated, fit_report, fitted_device
     from neurohw.fitting.drift import fit_drift
+    from neurohw.fitting.law_parameters import fitted_laws
     from neurohw.fitting.measurements import read_pulse_trains, read_retention
     from neurohw.fitting.residuals import residual_data
     from neurohw.fitting.residuals_figure import residuals_figure
@@ -147,7 +145,7 @@ def device_fit(
     from neurohw.runs.files import atomic, writable_folder, write_text
 
     if law is not None:
-        find_law(law)
+        fitted_laws(law)
     if out.suffix != ".toml":
         raise InputError(f"--out: got {str(out)!r}; allowed: a file that ends in .toml")
     called = checked_name(name, "--name") if name else checked_name(out.stem, "--out (or else give a --name)")
@@ -189,19 +187,21 @@ def _print_fit(fitted: Fit, drift: DriftFit | None) -> None:
     new_console(markup=True).print(table)
 
 
-def _conformance(model: DeviceModel) -> list[tuple[str, str | None]]:
-    """Run the conformance suite; for each check what it says, and how it failed, if it did."""
-    from neurohw.crossbar.aihwkit.translation import aihwkit_takes_it
+def _conformance(model: DeviceModel) -> list[tuple[str, str]]:
+    """Run the conformance suite; for each check its mark and what it says, with how it failed, if it did."""
+    from neurohw.crossbar.aihwkit.translation import NoCounterpart, aihwkit_takes_it
     from neurohw.devices.checks import CHECKS
 
-    results: list[tuple[str, str | None]] = []
+    results = []
     for check in (*CHECKS, aihwkit_takes_it):
-        failure = None
+        name = check.__name__.replace("_", " ")
         try:
             check(model)
+            results.append((_OK, name))
+        except NoCounterpart as error:
+            results.append((_ASIDE, f"{name}: {error}"))
         except InputError as error:
-            failure = str(error)
-        results.append((check.__name__.replace("_", " "), failure))
+            results.append((_FAILED, f"{name}: {error}"))
     return results
 
 

@@ -16,8 +16,8 @@ from neurohw.crossbar.stepping import Stepping
 from neurohw.crossbar.verify import Step
 from neurohw.crossbar.wires import Wires, remaining_voltages
 from neurohw.devices.faults import FaultRates
-from neurohw.devices.laws import PulseResponse
 from neurohw.devices.model import DeviceModel
+from neurohw.devices.response import PulseResponse
 from neurohw.devices.retention import Retention
 
 _LEAST = 0.01  # of the granularity: a smaller step counts as none, as at a soft bound

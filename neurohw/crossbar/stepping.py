@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from neurohw.crossbar.pulses import flat_nonzero
-from neurohw.devices.laws import PulseResponse
+from neurohw.devices.response import PulseResponse
 
 _STRIDE = 0.03  # share of the range that pulses taken together may move a cell
 _CROSSINGS = 4  # of the range by the mean cell: a write gives no more pulses, since every cell is at its bound by then

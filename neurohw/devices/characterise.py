@@ -12,8 +12,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from neurohw.devices.laws import Cells, PulseResponse
 from neurohw.devices.model import DeviceModel
+from neurohw.devices.response import Cells, PulseResponse
 from neurohw.devices.retention import Retention
 from neurohw.errors import InputError
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 
 from neurohw.devices.model import DeviceModel, device_from_tables
-from neurohw.devices.plausibility import complaints
+from neurohw.devices.plausibility import PLAUSIBLE, complaints
 from neurohw.errors import InputError
 
 CELLS = 2000
@@ -26,8 +26,10 @@ def it_survives_its_own_file(model: DeviceModel) -> None:
 
 def numbers_are_plausible(model: DeviceModel) -> None:
     """No number is of a size that no device has: it would be in another unit."""
-    found = complaints(model.numbers())
-    _need(not found, "; ".join(found))
+    of_the_law = {f"pulse.{key}": known.plausible for key, known in model.response().parameters().items()}
+    spans = PLAUSIBLE | {key: span for key, span in of_the_law.items() if span}
+    wrong = complaints(model.numbers(), spans)
+    _need(not wrong, "; ".join(wrong))
 
 
 def weights_and_conductances_are_one_map(model: DeviceModel) -> None:

@@ -10,15 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import tomli_w
-import torch
 from pydantic import Field, ValidationError, model_validator
-from torch import Tensor
 
 from neurohw.devices.faults import FaultRates
-from neurohw.devices.laws import LAWS, PulseResponse
+from neurohw.devices.laws import LAWS
+from neurohw.devices.response import PulseResponse
 from neurohw.devices.retention import Retention
 from neurohw.devices.tables import (
     Area,
@@ -37,9 +36,12 @@ from neurohw.names import Name
 from neurohw.quantity import AS_TABLE, ASSUMED, Quantity, Table, Text, Wrong
 from neurohw.units import parse_unit
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 OVERRIDE = "override"
 _FOR_ACCOUNTS = ("write.", "area.", "read.voltage", "read.pulse_time")  # no run depends on them
-Numbers = TypeVar("Numbers", float, Tensor)
+Numbers = TypeVar("Numbers", float, "Tensor")
 
 
 class DeviceModel(Table):
@@ -158,7 +160,7 @@ class DeviceModel(Table):
         cell = law.mean_cell()
 
         def lean(w: float) -> float:
-            at = torch.tensor([w])
+            at = cell["w_min"].new_tensor([w])
             return (law.steps(at, cell, True) - law.steps(at, cell, False)).item()
 
         low, high = cell["w_min"].item(), cell["w_max"].item()

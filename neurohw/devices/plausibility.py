@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from neurohw.quantity import Quantity
-from neurohw.units import parse_unit, readable, to_si
+from neurohw.units import parse_unit, readable, to_si, with_unit
+
+if TYPE_CHECKING:
+    from neurohw.quantity import Quantity
 
 LEAST_SIEMENS, MOST_SIEMENS = 1e-10, 0.1  # of the largest conductance of a cell
 
@@ -20,23 +23,16 @@ class Span:
 
 
 _CONDUCTANCE = Span(LEAST_SIEMENS, MOST_SIEMENS)
-_SPREAD = Span(0, 2)  # relative standard deviation from device to device: beyond, most cells are of the wrong sign
+SPREAD = Span(0, 2)  # relative standard deviation from device to device: beyond, most cells are of the wrong sign
 _PULSE_TIME, _VOLTAGE, _ENERGY = Span(1e-13, 10), Span(1e-4, 40), Span(1e-21, 1e-3)
 PLAUSIBLE = {
     "conductance.g_max": _CONDUCTANCE,
-    "pulse.step_ctoc": Span(0, 10),  # relative to a step; aihwkit's noisiest preset has 5
-    "pulse.step_dtod": _SPREAD,
-    "pulse.w_max_dtod": _SPREAD,
-    "pulse.w_min_dtod": _SPREAD,
-    "pulse.asymmetry": Span(0, 2),
-    "pulse.asymmetry_dtod": _SPREAD,
-    "pulse.reference_dtod": _SPREAD,
     "retention.drift_nu": Span(0, 2),
-    "retention.drift_nu_dtod": _SPREAD,
+    "retention.drift_nu_dtod": SPREAD,
     "retention.drift_t0": Span(1e-9, 1e5),
     "retention.lifetime": Span(1e-6, 1e12),
-    "retention.lifetime_dtod": _SPREAD,
-    "retention.diffusion_dtod": _SPREAD,
+    "retention.lifetime_dtod": SPREAD,
+    "retention.diffusion_dtod": SPREAD,
     "retention.relaxation_time": Span(1e-9, 1e7),
     "retention.read_noise_1f": Span(0, 1),
     "retention.read_time": Span(1e-12, 10),
@@ -64,20 +60,21 @@ _USUAL = {  # units that such numbers come in, the likeliest first
 }
 
 
-def complaints(numbers: Iterator[tuple[str, Quantity]]) -> list[str]:
+def complaints(numbers: Iterable[tuple[str, Quantity]], spans: Mapping[str, Span]) -> list[str]:
     """Return what is not plausible, each as `key: got value; plausible: ...; the likely unit`.
 
     Args:
         numbers: of a device, by their dotted keys.
+        spans: what is plausible, by dotted keys.
     """
-    found = []
+    implausible = []
     for key, quantity in numbers:
-        if key in PLAUSIBLE and not isinstance(quantity.value, bool | tuple):
+        if (span := spans.get(key)) and not isinstance(quantity.value, bool | tuple):
             dimension = parse_unit(quantity.unit)[1]
-            if not _fits(quantity.si(dimension), PLAUSIBLE[key]):
-                found.append(f"{key}: got {_said(quantity.value, quantity.unit)}; plausible: "
-                             f"{_span(PLAUSIBLE[key], dimension)}{_hint(key, quantity, dimension)}")  # fmt: skip
-    return found
+            if not _fits(quantity.si(dimension), span):
+                implausible.append(f"{key}: got {with_unit(quantity.value, quantity.unit)}; plausible: "
+                                   f"{_in_words(span, dimension)}{_hint(quantity, dimension, span)}")  # fmt: skip
+    return implausible
 
 
 def likely_unit(value: float, dimension: str, span: Span) -> str | None:
@@ -89,14 +86,10 @@ def _fits(value: float, span: Span) -> bool:
     return value == 0 or span.least <= abs(value) <= span.most
 
 
-def _hint(key: str, quantity: Quantity, dimension: str) -> str:
-    unit = likely_unit(quantity.value, dimension, PLAUSIBLE[key])
-    return "" if unit is None else f'; likely meant: unit = "{unit}", {_said(quantity.value, unit)}'
+def _hint(quantity: Quantity, dimension: str, span: Span) -> str:
+    unit = likely_unit(quantity.value, dimension, span)
+    return "" if unit is None else f'; likely meant: unit = "{unit}", {with_unit(quantity.value, unit)}'
 
 
-def _span(span: Span, dimension: str) -> str:
+def _in_words(span: Span, dimension: str) -> str:
     return f"{readable(span.least, dimension)} to {readable(span.most, dimension)}"
-
-
-def _said(value: float, unit: str) -> str:
-    return f"{value:g}" if unit == "1" else f"{value:g} {unit}"

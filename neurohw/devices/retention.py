@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from neurohw.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _SIGNED = ("rest", "drift_nu_state", "drift_nu_log", "drift_nu_dtod_log", "read_noise_1f_power")
 _LEAST_SHARE = 1e-7  # of g_max, below which an exponent depends on the conductance no more
@@ -108,8 +109,8 @@ class Retention:
             share: G / g_max as written.
             xi: how many standard deviations the device is from the mean one.
         """
-        mean = torch.full_like(share, self.drift_nu)
-        spread = torch.full_like(share, self.drift_nu_dtod)
+        mean = share.new_full(share.shape, self.drift_nu)
+        spread = share.new_full(share.shape, self.drift_nu_dtod)
         if self.drift_nu_state:
             mean.add_(state - 0.5, alpha=self.drift_nu_state)
         if self.drift_nu_log or self.drift_nu_dtod_log:
@@ -125,7 +126,7 @@ class Retention:
         Args:
             share: G / g_max as written.
         """
-        at_one_second = torch.full_like(share, self.read_noise_1f)
+        at_one_second = share.new_full(share.shape, self.read_noise_1f)
         if self.read_noise_1f_power:
             at_one_second.mul_(share.clamp(min=_LEAST_SHARE).mul_(2).pow_(self.read_noise_1f_power))
         growth = math.sqrt(math.log((1 + self.read_time) / (2 * self.read_time)))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import AfterValidator, StrictBool, model_validator
 
-from neurohw.devices.laws import LAWS, PulseResponse, find_law
+from neurohw.devices.laws import LAWS, find_law
+from neurohw.devices.response import Parameter, PulseResponse
 from neurohw.errors import InputError
 from neurohw.quantity import (
     AS_TABLE,
@@ -27,14 +27,6 @@ from neurohw.quantity import (
     Volts,
     Wrong,
 )
-
-REQUIRED = ("step", "w_max", "w_min")
-SHAPE = {  # what a law cannot do without: its curve
-    "linear": ("gamma_up", "gamma_down"),
-    "exponential": ("A_up", "A_down", "gamma_up", "gamma_down", "a", "b"),
-    "power": ("gamma",),
-    "piecewise": ("table_up", "table_down"),
-}
 
 
 class Conductance(Table):
@@ -60,9 +52,9 @@ class Pulse(Table):
     `signed`: the law's weights are signed by themselves, as aihwkit's are: drift takes them to 0. Otherwise they are
     conductances, which drift to 0 S, and are signed by what is subtracted from them.
 
-    `step`, `w_max`, `w_min` and what shapes the law's curve must be given. Every other number that is not given is
-    zero: no spread, no asymmetry, no write noise. (The defaults of aihwkit's dataclasses are not taken; flags are as
-    in the dataclass.)
+    `step`, `w_max`, `w_min` and what shapes the law's curve must be given (`neurohw.devices.response.Parameter`).
+    Every other number that is not given is zero: no spread, no asymmetry, no write noise. (The defaults of aihwkit's
+    dataclasses are not taken; flags are as in the dataclass.)
     """
 
     law: str
@@ -82,35 +74,34 @@ class Pulse(Table):
     def _of_the_law(self) -> Pulse:
         if self.law not in LAWS:
             raise Wrong("law", f"got {self.law!r}; allowed: {', '.join(LAWS)}")
-        allowed = parameter_names(self.law)
+        known = LAWS[self.law].parameters()
         for name in self.parameters:
-            if name not in allowed:
-                raise Wrong(name, f"unknown key{near(name, allowed)}; law {self.law!r} allows: {', '.join(allowed)}")
-        for name in (*REQUIRED, *SHAPE.get(self.law, ())):
-            if name not in self.parameters:
+            if name not in known:
+                raise Wrong(name, f"unknown key{near(name, known)}; law {self.law!r} allows: {', '.join(known)}")
+        for name, parameter in known.items():
+            if parameter.required and name not in self.parameters:
                 raise Wrong(name, f"missing; law {self.law!r} needs it, as {AS_TABLE}")
         self.response()
         return self
 
     def response(self) -> PulseResponse:
         """Return the law with its parameters."""
-        values = {}
-        for field in dataclasses.fields(LAWS[self.law]):
-            if field.name in self.parameters:
-                values[field.name] = self._plain(field.name, field.default)
-            elif isinstance(field.default, float):
-                values[field.name] = 0.0
+        law = LAWS[self.law]
+        values = {
+            name: self._plain(name, known) if name in self.parameters else known.absent
+            for name, known in law.parameters().items()
+        }
         try:
-            return find_law(self.law)(**values)
+            return law(**values)
         except InputError as error:
             raise ValueError(str(error)) from None
 
-    def _plain(self, name: str, default: Any) -> Any:
+    def _plain(self, name: str, known: Parameter) -> Any:
         quantity = self.parameters[name]
         try:
-            if isinstance(default, bool):
+            if isinstance(known.default, bool):
                 return quantity.flag()
-            return quantity.numbers() if isinstance(default, tuple) else quantity.si("1")
+            return quantity.numbers() if isinstance(known.default, tuple) else quantity.si(known.unit)
         except InputError as error:
             raise Wrong(name, str(error)) from None
 
@@ -185,18 +176,9 @@ class Area(Table):
     cell: SquareMetres | None = None
 
 
-def parameter_names(law: str) -> tuple[str, ...]:
-    """Return the names of a law's parameters.
-
-    Raises:
-        InputError: there is no such law.
-    """
-    return tuple(field.name for field in dataclasses.fields(find_law(law)))
-
-
 def override_names(law: str) -> dict[str, str]:
     """Return the dotted keys of all numbers that a device of this law can have, and the SI unit of each."""
-    names = {f"pulse.{name}": "1" for name in parameter_names(law)}
+    names = {f"pulse.{name}": known.unit for name, known in find_law(law).parameters().items()}
     tables: dict[str, type[Table]] = {"conductance": Conductance, "retention": RetentionTable, "faults": FaultTable}
     tables |= {"read": Read, "write": Write, "area": Area}
     for name, table in tables.items():
@@ -217,6 +199,6 @@ def _dimension(table: type[Table], key: str) -> Dimension:
     return next(m.func for m in metadata if isinstance(m, AfterValidator))  # type: ignore[return-value]
 
 
-def near(name: str, allowed: tuple[str, ...] | list[str]) -> str:
-    near = difflib.get_close_matches(name, allowed, n=1)
+def near(name: str, allowed: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(allowed), n=1)
     return f" (did you mean {near[0]}?)" if near else ""

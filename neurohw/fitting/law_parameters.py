@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 
 from neurohw.devices import laws
+from neurohw.devices.laws import find_law
+from neurohw.errors import InputError
 
 Samples = dict[str, np.ndarray]  # parameter of the law -> [samples], or [samples, values] for a table
 TABLE = 5  # values of a fitted piecewise table; its middle is 1
@@ -303,6 +305,17 @@ FITTED: dict[str, tuple[FittedLaw, ...]] = {
     "power": (FittedPower(),),
     "piecewise": (FittedPiecewise(),),
 }
+
+
+def fitted_laws(name: str) -> tuple[FittedLaw, ...]:
+    """Return a law's variants as the fit sees them.
+
+    Raises:
+        InputError: there is no such law, or no fit of it; what there is is listed.
+    """
+    if find_law(name).name not in FITTED:
+        raise InputError(f"law {name!r}: there is no fit of it; allowed: {', '.join(FITTED)}")
+    return FITTED[name]
 
 
 def _with_middle(free: Tensor) -> Tensor:

@@ -33,9 +33,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from neurohw.devices.laws import find_law
 from neurohw.fitting.kalman import residuals
-from neurohw.fitting.law_parameters import FITTED, FittedLaw, Samples
+from neurohw.fitting.law_parameters import FITTED, FittedLaw, Samples, fitted_laws
 from neurohw.fitting.measurements import PulseTrains
 from neurohw.fitting.population import Population, fit_population
 from neurohw.fitting.start import dither_trains, first_fit, first_scale, noise_limits, scale_trains
@@ -133,10 +132,8 @@ def fit(trains: PulseTrains, law: str | None = None, seed: int = 0) -> Fit:
         seed: of the sampling that intervals are made with.
 
     Raises:
-        InputError: there is no such law.
+        InputError: there is no such law, or no fit of it.
     """
-    if law is not None:
-        find_law(law)
     with _one_thread():
         return _fitted(trains, law, np.random.default_rng(seed))
 
@@ -156,9 +153,10 @@ def _fitted(trains: PulseTrains, law: str | None, generator: np.random.Generator
     centre, half = first_scale(trains)
     dithered, dither = dither_trains(trains, centre, half, generator)
     names = [law] if law else [name for name in FITTED if name not in _SAME]
-    alone = len(names) == 1 and len(FITTED[names[0]]) == 1
+    variants = fitted_laws(names[0])
+    alone = len(names) == 1 and len(variants) == 1
     candidates = () if alone else _ranked(names, dithered, centre, half)
-    best = FITTED[names[0]][0] if alone else _variant(candidates[0])
+    best = variants[0] if alone else _variant(candidates[0])
     used, dither = (dithered, dither) if best.hard else (trains, 0.0)
     first = _Scaled(first_fit(best, scale_trains(used, centre, half)), centre, half)
     return _reported(_rescaled(first, used), candidates, used, dither, generator)

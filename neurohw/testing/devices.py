@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from neurohw.crossbar.aihwkit.translation import aihwkit_takes_it
+from neurohw.crossbar.aihwkit.translation import NoCounterpart, aihwkit_takes_it
 from neurohw.devices.checks import CHECKS, Check
 from neurohw.devices.model import DeviceModel
 
@@ -21,8 +21,11 @@ class DeviceModelConformance:
         check(model)
 
     def test_aihwkit_takes_it(self, model: DeviceModel) -> None:
-        """Its translation makes a tile."""
-        aihwkit_takes_it(model)
+        """Its translation makes a tile, where aihwkit has its law."""
+        try:
+            aihwkit_takes_it(model)
+        except NoCounterpart as error:
+            pytest.skip(str(error))
 
     def test_every_number_has_a_source(self, model: DeviceModel) -> None:
         """The assumed ones can be listed, and the others say where they are from."""

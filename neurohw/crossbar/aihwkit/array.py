@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurohw.crossbar.aihwkit.api import aihwkit_api
 from neurohw.crossbar.aihwkit.rpu_config import (
     REMEDIES,
     Remedy,
-    aihwkit_api,
     build_device,
     build_rpu_config,
     find_device,

@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
 from typing import Any
 
+from neurohw.crossbar.aihwkit.api import aihwkit_api, set_field
 from neurohw.crossbar.aihwkit.presets import DevicePreset, device_preset
+from neurohw.crossbar.aihwkit.translation import to_aihwkit
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, converter_step
 from neurohw.devices.model import DeviceModel
-from neurohw.errors import EnvironmentMismatch, InputError
+from neurohw.errors import InputError
 
-REMEDY_COMMAND = 'pip install "torch>=2.10,<2.12" "aihwkit==1.1.0"'
 _DRIFT_FIELDS = {"drift_nu": "nu", "drift_t0": "t_0", "drift_nu_dtod": "nu_dtod"}
-
-
-@functools.cache
-def aihwkit_api() -> SimpleNamespace:
-    """Return the parts of aihwkit in use, imported once per process.
-
-    Raises:
-        EnvironmentMismatch: aihwkit cannot be imported beside the installed torch; the message has the remedy.
-    """
-    try:
-        from aihwkit.exceptions import ConfigError
-        from aihwkit.simulator import configs
-        from aihwkit.simulator.configs import compounds
-        from aihwkit.simulator.parameters import IOParameters, UpdateParameters, enums
-    except (ImportError, OSError, AttributeError) as error:
-        raise EnvironmentMismatch(
-            f"aihwkit cannot be imported: {error}. aihwkit 1.1.0 fits torch 2.10 and 2.11 only: {REMEDY_COMMAND}"
-        ) from error
-    return SimpleNamespace(
-        configs=configs, compounds=compounds, enums=enums, io=IOParameters, update=UpdateParameters, error=ConfigError
-    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,12 +184,7 @@ def build_device(source: DevicePreset | DeviceModel, fields: Mapping[str, Any]) 
     Raises:
         InputError: a field that the device does not have.
     """
-    if isinstance(source, DeviceModel):
-        from neurohw.crossbar.aihwkit.translation import to_aihwkit  # which needs this module
-
-        device = to_aihwkit(source)
-    else:
-        device = source.load()()
+    device = to_aihwkit(source) if isinstance(source, DeviceModel) else source.load()()
     if hasattr(device, "apply_write_noise_on_set"):
         device.apply_write_noise_on_set = False
     for name, value in fields.items():
@@ -220,23 +193,6 @@ def build_device(source: DevicePreset | DeviceModel, fields: Mapping[str, Any]) 
         else:
             set_field(device, name, value, f"device {source.name}")
     return device
-
-
-def set_field(parameters: Any, name: str, value: Any, owner: str) -> None:
-    """Set one field of an aihwkit dataclass; integers given for real numbers are converted.
-
-    Raises:
-        InputError: no such field; the message lists the fields.
-    """
-    known = {field.name for field in dataclasses.fields(parameters)} - {
-        "construction_seed",
-        "unit_cell_devices",
-        "device",
-    }
-    if name not in known:
-        raise InputError(f"{owner} has no field {name!r}; allowed: {', '.join(sorted(known))}")
-    current = getattr(parameters, name)
-    setattr(parameters, name, float(value) if isinstance(current, float) else value)
 
 
 def io_parameters(path: ReadPath) -> Any:

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.aihwkit.rpu_config import aihwkit_api, update_parameters
+from neurohw.crossbar.aihwkit.api import aihwkit_api
+from neurohw.crossbar.aihwkit.rpu_config import update_parameters
 from neurohw.crossbar.aihwkit.tile_state import hidden_parameters, set_hidden_parameters
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.errors import InputError

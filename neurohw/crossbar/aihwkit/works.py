@@ -7,7 +7,8 @@ from importlib.metadata import version
 
 import torch
 
-from neurohw.crossbar.aihwkit.rpu_config import REMEDY_COMMAND, aihwkit_api, build_rpu_config
+from neurohw.crossbar.aihwkit.api import REMEDY_COMMAND, aihwkit_api
+from neurohw.crossbar.aihwkit.rpu_config import build_rpu_config
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.errors import EnvironmentMismatch
 
