@@ -19,7 +19,6 @@ from neurohw.devices.faults import FaultRates
 from neurohw.devices.laws import ConstantStep, PulseResponse, SoftBounds
 from neurohw.devices.retention import Retention
 from neurohw.errors import InputError
-from neurohw.metering.anatomy import Tiles, line_conductances
 
 CERTAIN: dict[str, Any] = {
     "step_dtod": 0.0, "step_ctoc": 0.0, "asymmetry_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0,
@@ -194,10 +193,10 @@ def test_a_dead_device_conducts_nothing_in_the_account(signed: bool) -> None:
     assert not plus[MAP == DEAD].any()
     assert (plus[MAP != DEAD] > 0).all()
     assert torch.equal(minus, healthy.conductances()["minus"])
-    sums = line_conductances(Tiles.of(array), None)
+    sums = array.line_conductances()
     assert sums is not None
-    torch.testing.assert_close(sums[0], (plus + minus).sum(0).double())
-    torch.testing.assert_close(sums[0][7], minus.sum(0)[7].double())
+    torch.testing.assert_close(sums[0], (plus + minus).sum(0))
+    torch.testing.assert_close(sums[0][7], minus.sum(0)[7])
     other = array_of(WEIGHTS, ConstantStep(**CERTAIN), None, "differential", signed=signed)
     other.load_state_dict(array.state_dict())
     assert torch.equal(other.conductances()["plus"], plus)

@@ -36,7 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "training": LEARNING | {"networks", "data"},
     "transistors": {"circuits"},
     "fitting": {"devices"},
-    "metering": {"crossbar.base", "circuits.target", "networks.operations"},
+    "metering": {"crossbar.base", "crossbar.anatomy", "crossbar.periphery", "circuits.target", "networks.operations"},
     "energy": {"metering.ledger", "metering.polarities", "metering.digital_work"},
     "variants": set(),
     "config": {"variants"},

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from neurohw.clock import Clock
 from neurohw.crossbar.analog import AnalogArray
-from neurohw.crossbar.base import Driving, OuterProducts, Product
+from neurohw.crossbar.anatomy import Driving, Trains
+from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.tiled import TiledArray
 from neurohw.devices.laws import ConstantStep
 from neurohw.metering.array_meter import ArraySettings
-from neurohw.metering.expected_pulses import Trains
 from neurohw.metering.ledger import EnergyLedger
 from neurohw.metering.metered_array import MeteredArray
 from neurohw.metering.polarities import LINE_EVENTS, POLARITIES, as_written

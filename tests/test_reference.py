@@ -21,7 +21,6 @@ from neurohw.crossbar.wires import Wires
 from neurohw.devices.library import load_device
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
-from neurohw.metering.anatomy import Tiles, line_conductances
 from neurohw.runs.run import run
 from tests.approximately import approx
 from tests.test_wires import dense_read
@@ -303,11 +302,13 @@ def test_a_reference_is_counted() -> None:
     assert conducting["array"] == approx(2, rel=0.1)
     assert conducting["column"] == approx(1.01, rel=0.05)
     column, offset = (array_of("taox_hfox", name, torch.zeros(6, 8)) for name in ("column", "offset"))
-    found, bare = (line_conductances(Tiles.of(array), None) for array in (column, offset))
+    found, bare = (array.line_conductances() for array in (column, offset))
     assert found is not None
     assert bare is not None
     torch.testing.assert_close(found[0], bare[0] * 7 / 6)  # each input has one device more
     torch.testing.assert_close(found[1], bare[1] * 9 / 8)
+    tiled = build_array("analog", torch.zeros(5, 6), device="taox_hfox", reference="column", tile=(3, 6))
+    assert tiled.anatomy.devices == approx((5 * 6 + 2 * 6 + 5) / (5 * 6))  # tiles of 2 x 6 and of 3 x 6
 
 
 # what is refused, and what the other engine cannot do

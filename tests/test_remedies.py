@@ -17,7 +17,8 @@ from torch import Tensor
 
 from neurohw.crossbar import cells
 from neurohw.crossbar.analog import AnalogArray
-from neurohw.crossbar.base import Driving, OuterProducts, Product, Writes
+from neurohw.crossbar.anatomy import Driving
+from neurohw.crossbar.base import OuterProducts, Product, Writes
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.pairs import OneSidedPair
 from neurohw.crossbar.periphery import PulseScheme, ReadPath

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurohw.crossbar.anatomy import Anatomy, Trains
 from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes, require_finite
 from neurohw.crossbar.cells import CellBank, DevicePopulation
 from neurohw.crossbar.faults import device_maps
@@ -124,7 +125,7 @@ class AnalogArray(SynapseArray):
         self._flickers = device.retention.read_noise_1f > 0
         self._remainder = torch.zeros_like(cells) if increments == "verified" else None  # asked for, not written yet
         self._correction = torch.ones(self.shape[0] if compensation == "per-column" else 1, device=self.device)
-        self.readouts = 0  # of all cells, that compensation took
+        self._readouts = 0  # of all cells, that compensation took
         self._level: Tensor | None = None  # compensated readout before a time without writes
         self._matrix: Tensor | None = None  # W^T as it is read now, and each cell's variance: renewed after changes
         self._variance: Tensor | None = None
@@ -242,6 +243,32 @@ class AnalogArray(SynapseArray):
         """Return every device's conductance now, siemens, [n_post, n_pre] per crossbar of devices."""
         return self.cells.conductances()
 
+    def line_conductances(self) -> tuple[Tensor, Tensor]:
+        """Return what a read drives on each line, see `UnitCell`."""
+        return self.cells.line_conductances()
+
+    def hidden_conductance(self) -> float:
+        """Return that of a transfer remedy's fast array, siemens, in all."""
+        return self.cells.hidden_conductance()
+
+    @property
+    def readouts(self) -> float:
+        """How often all cells have been read to compensate drift."""
+        return self._readouts
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """What the cells say of themselves; deterministic pulses are counted out by a digital circuit."""
+        driving = self.cells.driving
+        trains = Trains(
+            driving,
+            output_scale=self._scale,
+            length=self._pulses.length,
+            serial=driving.serial or self._pulses.kind == "deterministic",
+            increment_words=0 if self._remainder is None else 2,
+        )
+        return Anatomy(self.cells.devices, self.cells.on_line, self.reference, self._forward.path, trains, counted=True)
+
     def state_dict(self) -> StateDict:
         """Return the cells, the periphery's fixed errors, the compensation and the generator."""
         state = {f"cells.{name}": tensor for name, tensor in self.cells.state_dict().items()}
@@ -306,7 +333,7 @@ class AnalogArray(SynapseArray):
         self._matrix = self._level = None
 
     def _readout(self) -> Tensor:
-        self.readouts += 1
+        self._readouts += 1
         magnitudes = self.cells.weights().abs()
         return magnitudes.mean(1) if self._compensation == "per-column" else magnitudes.mean().reshape(1)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from neurohw.crossbar.anatomy import Anatomy, Tiles
 from neurohw.errors import Diverged
 
 StateDict = dict[str, Tensor]
@@ -134,31 +135,6 @@ class Writes:
         return sum(parts, start=Writes(0, 0))
 
 
-@dataclass(frozen=True)
-class Driving:
-    """What a unit cell says of the trains that write it.
-
-    Args:
-        granularity: mean step of the cells that take the products, in the device's units.
-        crossbars: of devices that get the same trains.
-        pair: a weight is a pair of devices, and pulses of both polarities potentiate, each its own.
-        serial: a digital circuit forms the products, and cells are written one by one.
-        words: of digital memory that an update reads and writes per cell and term.
-        fast_rate: share of a train that a typical sample fills, where products go to a hidden array; None: no such.
-        fast_gain: gain of products that go to a hidden array, of any learning rate; None: that of the learning rate.
-        chopped: the signs of inputs are flipped at random, so that every sample has both.
-    """
-
-    granularity: float
-    crossbars: int = 1
-    pair: bool = False
-    serial: bool = False
-    words: int = 0
-    fast_rate: float | None = None
-    fast_gain: float | None = None
-    chopped: bool = False
-
-
 def require_finite(what: str, *values: Tensor) -> None:
     """Raise `Diverged` where a number that is to be written is not finite.
 
@@ -189,6 +165,52 @@ class SynapseArray(abc.ABC):
     dtype: torch.dtype
     device: torch.device
     keeps_layout: bool = False
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """What it is made of, and how it is read and written."""
+        return Anatomy()
+
+    @property
+    def tiles(self) -> Tiles:
+        """How it is cut into crossbars: not at all."""
+        n_post, n_pre = self.shape
+        return Tiles((slice(0, n_post),), (slice(0, n_pre),))
+
+    @property
+    def readouts(self) -> float:
+        """How often all cells of a crossbar have been read to compensate drift."""
+        return 0.0
+
+    def conductances(self) -> dict[str, Tensor]:
+        """Return every device's conductance now, siemens, [n_post, n_pre] by name; empty where they are not known."""
+        return {}
+
+    def line_conductances(self) -> tuple[Tensor, Tensor] | None:
+        """Return what a read drives on each line of the inputs [n_pre] and of the outputs [n_post] now, siemens.
+
+        Devices of one weight are added up; None where conductances are not known.
+        """
+        devices = self.conductances()
+        if not devices:
+            return None
+        crossings = torch.stack([*devices.values()]).sum(0)
+        return crossings.sum(0), crossings.sum(1)
+
+    def hidden_conductance(self) -> float:
+        """Return the conductance of hidden cells, siemens, in all: the columns that a remedy reads one by one."""
+        return 0.0
+
+    def writes(self) -> dict[str, Tensor]:
+        """Return the pulses that each device has got, [n_post, n_pre] by name; empty where they are not counted."""
+        return {}
+
+    def sources(self) -> tuple[list[Tensor], list[torch.Generator]] | None:
+        """Return what reads take from, brought up to date, and the generators that they draw from.
+
+        So reads can be recorded (see `neurohw.networks.capture`); None: they cannot.
+        """
+        return None
 
     @abc.abstractmethod
     def read(self, pre: Tensor, times: int = 1) -> Tensor:

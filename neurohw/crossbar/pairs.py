@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.base import Driving, Serial, Writes
+from neurohw.crossbar.anatomy import Driving
+from neurohw.crossbar.base import Serial, Writes
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero
 from neurohw.crossbar.unit_cells import NewBank, UnitCell
 from neurohw.crossbar.verify import ROUNDS, Step, one_by_one

@@ -84,6 +84,7 @@ class ReferenceLines:
 
     Attributes:
         banks: of the columns [1, n_pre] and of the rows [n_post, 1], by name.
+        columns, rows: the same, apart.
     """
 
     def __init__(
@@ -94,6 +95,8 @@ class ReferenceLines:
         wires: Wires | None,
     ) -> None:
         self.banks: dict[str, ReferenceBank] = {}
+        self.columns: list[ReferenceBank] = []
+        self.rows: list[ReferenceBank] = []
         self._lines: tuple[list[tuple[ReferenceBank, float]], ...] = ([], [])
         for name, bank in cells.items():
             zeros = torch.zeros_like(bank.kept)
@@ -101,6 +104,8 @@ class ReferenceLines:
             self.banks |= {f"{name}.column": column, f"{name}.row": row}
             for lines, line in zip(self._lines, (column, row), strict=True):
                 lines.append((line, shares[name]))
+            self.columns.append(column)
+            self.rows.append(row)
             if wires is not None:
                 _Crossbar(bank, column, row, wires)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.base import Driving, OuterProducts, StateDict, Writes, require_finite
+from neurohw.crossbar.anatomy import Driving
+from neurohw.crossbar.base import OuterProducts, StateDict, Writes, require_finite
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero, whole_counts
 from neurohw.crossbar.unit_cells import UnitCell

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from math import ceil
 
 import torch
 from torch import Tensor
 
+from neurohw.crossbar.anatomy import Anatomy, Tiles
 from neurohw.crossbar.base import OuterProducts, Product, StateDict, SynapseArray, Writes
 from neurohw.errors import InputError
 from neurohw.seeding import derived_seed
@@ -55,6 +57,56 @@ class TiledArray(SynapseArray):
             for columns, array in zip(self._columns, arrays, strict=True):
                 yield rows, columns, array
 
+    @property
+    def anatomy(self) -> Anatomy:
+        """That of its blocks, of which lines may share their references differently."""
+        parts = [(array.anatomy, array.shape[0] * array.shape[1]) for _, _, array in self._blocks()]
+        cells = sum(number for _, number in parts)
+        devices = sum(part.devices * number for part, number in parts) / cells
+        on_line = sum(part.on_line * number for part, number in parts) / cells
+        return replace(parts[0][0], devices=devices, on_line=on_line)
+
+    @property
+    def tiles(self) -> Tiles:
+        """How it is cut into crossbars."""
+        return Tiles(tuple(self._rows), tuple(self._columns))
+
+    @property
+    def readouts(self) -> float:
+        """How often all cells have been read to compensate drift, on average over the blocks."""
+        return sum(array.readouts for _, _, array in self._blocks()) / self.tiles.number
+
+    def conductances(self) -> dict[str, Tensor]:
+        """Return the conductances of block (i, j) under the prefix "tile.i.j."."""
+        return self._by_tile(lambda array: array.conductances())
+
+    def line_conductances(self) -> tuple[Tensor, Tensor] | None:
+        """Return what a read drives on each line, of all blocks that share it."""
+        inputs, outputs = [], []
+        for row in self.grid:
+            parts = [part for array in row if (part := array.line_conductances()) is not None]
+            if len(parts) < len(row):
+                return None
+            inputs.append(torch.cat([on_inputs for on_inputs, _ in parts]))
+            outputs.append(torch.stack([on_outputs for _, on_outputs in parts]).sum(0))
+        return torch.stack(inputs).sum(0), torch.cat(outputs)
+
+    def hidden_conductance(self) -> float:
+        """Return that of all blocks."""
+        return sum(array.hidden_conductance() for _, _, array in self._blocks())
+
+    def writes(self) -> dict[str, Tensor]:
+        """Return the pulses of the devices of block (i, j) under the prefix "tile.i.j."."""
+        return self._by_tile(lambda array: array.writes())
+
+    def _by_tile(self, look: Callable[[SynapseArray], dict[str, Tensor]]) -> dict[str, Tensor]:
+        return {
+            f"tile.{i}.{j}.{name}": tensor
+            for i, row in enumerate(self.grid)
+            for j, array in enumerate(row)
+            for name, tensor in look(array).items()
+        }
+
     def read(self, pre: Tensor, times: int = 1) -> Tensor:
         """Return the partial sums of each row block, added up, [B, n_post]."""
         parts = [pre[:, columns].contiguous() for columns in self._columns]
@@ -96,12 +148,7 @@ class TiledArray(SynapseArray):
 
     def state_dict(self) -> StateDict:
         """Return the state of block (i, j) under the prefix "tile.i.j."."""
-        return {
-            f"tile.{i}.{j}.{name}": tensor
-            for i, row in enumerate(self.grid)
-            for j, array in enumerate(row)
-            for name, tensor in array.state_dict().items()
-        }
+        return self._by_tile(lambda array: array.state_dict())
 
     def load_state_dict(self, state: StateDict) -> None:
         """Restore every block."""

@@ -13,7 +13,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.base import Driving, OuterProducts, Product, Serial, StateDict, Writes
+from neurohw.crossbar.anatomy import Driving
+from neurohw.crossbar.base import OuterProducts, Product, Serial, StateDict, Writes
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.pulses import PulseCounts, train_slots, whole_counts
 from neurohw.crossbar.unit_cells import UnitCell
@@ -51,7 +52,6 @@ class Transfer(UnitCell):
         self.buffers |= {f"slow.{k}": v for k, v in slow.buffers.items()}
         self.buffers["passed"] = torch.zeros((), dtype=torch.int64)  # samples or batches
         self.buffers["transfers"] = torch.zeros((), dtype=torch.int64)
-        self._shape = slow.weights().shape
 
     def set(self, weights: Tensor) -> None:
         """Set the slow array, empty the fast one."""
@@ -69,6 +69,11 @@ class Transfer(UnitCell):
     def room(self, up: bool) -> Tensor:
         """Return that of the slow array."""
         return self.slow.room(up)
+
+    def hidden_conductance(self) -> float:
+        """Return that of the fast array, which is read column by column: of a reference, the column only."""
+        rows = [] if self.fast.lines is None else self.fast.lines.rows
+        return sum(float(bank.conductances().sum()) for bank in self.fast.banks.values() if bank not in rows)
 
     @abc.abstractmethod
     def write(self, products: OuterProducts, gain: float, scheme: PulseScheme) -> Writes:

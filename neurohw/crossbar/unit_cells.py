@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from operator import add
 
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.base import Driving, OuterProducts, StateDict, Writes
+from neurohw.crossbar.anatomy import Driving
+from neurohw.crossbar.base import OuterProducts, StateDict, Writes
 from neurohw.crossbar.cells import CellBank
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.pulses import PulseCounts, dense_counts, flat_nonzero, pulse_counts
@@ -67,9 +69,24 @@ class UnitCell(abc.ABC):
         return total
 
     @property
+    @abc.abstractmethod
     def driving(self) -> Driving:
-        """What the trains of an update do to the lines: those of one crossbar, unless a kind of cell says otherwise."""
-        return Driving(self.granularity)
+        """What trains write it, for the account."""
+
+    @property
+    def devices(self) -> float:
+        """Devices that make a weight, hidden ones and references included."""
+        return _per_weight(self.banks.values(), self._shape)
+
+    @property
+    def on_line(self) -> float:
+        """Of them, those on the lines of a read; those of a reference column and row included."""
+        shared = [] if self.lines is None else self.lines.banks.values()
+        return _per_weight([*(self.banks[name] for name in self.shares), *shared], self._shape)
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return self.banks[next(iter(self.shares))].shape
 
     @property
     def noise_power(self) -> float:
@@ -108,6 +125,23 @@ class UnitCell(abc.ABC):
         [n_post, n_pre] per crossbar of devices; of a reference column [1, n_pre], of a row [n_post, 1].
         """
         return {name: bank.conductances() for name, bank in self.banks.items()}
+
+    def line_conductances(self) -> tuple[Tensor, Tensor]:
+        """Return what a read drives on each line of the inputs [n_pre] and of the outputs [n_post] now, siemens.
+
+        Devices of one weight are added up; a reference column conducts in reads only, a row in transposed ones only.
+        """
+        crossings = torch.stack([self.banks[name].conductances() for name in self.shares]).sum(0)
+        on_inputs, on_outputs = crossings.sum(0), crossings.sum(1)
+        for column in [] if self.lines is None else self.lines.columns:
+            on_inputs += column.conductances()[0]
+        for row in [] if self.lines is None else self.lines.rows:
+            on_outputs += row.conductances()[:, 0]
+        return on_inputs, on_outputs
+
+    def hidden_conductance(self) -> float:
+        """Return the conductance of the columns of a hidden array, siemens, in all; 0 without one."""
+        return 0.0
 
     def read_variance(self, relative: float) -> Tensor:
         """Return the variance of each weight per read, sum_i share_i^2 that of device i; see `CellBank`."""
@@ -177,6 +211,11 @@ class SingleDevice(UnitCell):
         self.bank, self.reference = bank, reference
         self.granularity = bank.response.granularity
         self.reach = min(bank.response.w_max, -bank.response.w_min) or bank.response.w_max
+
+    @property
+    def driving(self) -> Driving:
+        """Trains of one crossbar."""
+        return Driving(self.granularity)
 
     def set(self, weights: Tensor) -> None:
         """Set the devices; the reference stays."""
@@ -289,6 +328,10 @@ class SeveralDevices(UnitCell):
             total += approach(left, bank.step, bank.apply, cells, rounds)
             held = held - bank.as_read() * share
         return total + self._approach(target, self._finest.apply, rounds)
+
+
+def _per_weight(banks: Iterable[CellBank], shape: tuple[int, int]) -> float:
+    return sum(math.prod(bank.shape) for bank in banks) / math.prod(shape)
 
 
 def _less(

@@ -35,9 +35,8 @@ from typing import Any
 from torch import Tensor
 
 from neurohw.clock import Clock
+from neurohw.crossbar.anatomy import Trains
 from neurohw.crossbar.base import OuterProducts, Serial, SynapseArray, Writes
-from neurohw.metering.anatomy import SiemensOf, Tiles, hidden_column, line_conductances, readouts
-from neurohw.metering.expected_pulses import Trains
 from neurohw.metering.ledger import EnergyLedger, Entry
 from neurohw.metering.line_drive import Converters, Side
 from neurohw.metering.write_counter import WriteCounter
@@ -52,7 +51,6 @@ class ArraySettings:
     Args:
         converters: of both sides.
         trains: how updates are written; None: not known, so pulses are counted as far as the array itself does.
-        siemens_of: conductances of weights, for arrays that know weights only.
         bias_adds: digital biases added to every read, one per output, or 0.
         free_reads: of reads in phase "free" that stand for more than so many, the rest belongs to phase "nudged" (one
             read of the held input stands for those of both); None: no such reads.
@@ -60,9 +58,14 @@ class ArraySettings:
 
     converters: Converters = field(default_factory=Converters)
     trains: Trains | None = None
-    siemens_of: SiemensOf | None = None
     bias_adds: int = 0
     free_reads: int | None = None
+
+    @classmethod
+    def of(cls, array: SynapseArray, bias_adds: int = 0, free_reads: int | None = None) -> ArraySettings:
+        """Return what an array says of itself, and the two that it does not know."""
+        anatomy = array.anatomy
+        return cls(Converters.of(anatomy.read_path), anatomy.trains, bias_adds, free_reads)
 
 
 class ArrayMeter:
@@ -79,9 +82,9 @@ class ArrayMeter:
         self, array: SynapseArray, ledger: EnergyLedger, clock: Clock, name: str, settings: ArraySettings
     ) -> None:
         self.name, self.settings, self.shape = name, settings, array.shape
-        self.tiles = Tiles.of(array)
-        self._ledger, self._clock = ledger, clock
-        self._sums = line_conductances(self.tiles, settings.siemens_of)  # siemens on each line
+        self.tiles = array.tiles
+        self._array, self._ledger, self._clock = array, ledger, clock
+        self._sums, self._hidden = self._look()
         weighs = self._sums is not None
         n_post, n_pre = array.shape
         self._forward = Side(n_pre, self.tiles.columns, settings.converters, False, weighs, array.device)
@@ -89,8 +92,7 @@ class ArrayMeter:
         self.updates, self._written = 0, False  # written since the last time that passed
         code = settings.converters.codes[0]
         self._writes = WriteCounter(self.tiles, array.shape, settings.trains, code, self._count)
-        self._hidden = hidden_column(self.tiles)  # siemens
-        self._readouts = readouts(self.tiles)
+        self._readouts = array.readouts
         ledger.attach(self)
 
     @property
@@ -133,12 +135,12 @@ class ArrayMeter:
 
     def aged(self, seconds: float) -> None:
         """Time passed; cells that age without being written are looked at anew, compensated ones have been read."""
-        before, self._readouts = self._readouts, readouts(self.tiles)
+        before, self._readouts = self._readouts, self._array.readouts
         if times := self._readouts - before:
             with self._clock.during("update" if self._written else self._clock.phase):
                 self._columns_read(times * self.tiles.mean_shape[1], self._a_column)
         if seconds and not self._written:
-            self._look()
+            self._settle()
         self._written = False
 
     def entries(self) -> Iterator[Entry]:
@@ -179,7 +181,7 @@ class ArrayMeter:
         if self._sums is not None:
             device = self._sums[0].device
             self._sums = state["sums"]["pre"].to(device), state["sums"]["post"].to(device)
-        self._readouts = readouts(self.tiles)
+        self._readouts = self._array.readouts
         self._hidden, self.updates, self._written = state["hidden"], state["updates"], state["written"]
 
     def _read_one_by_one(self, serial: Serial) -> None:
@@ -219,12 +221,17 @@ class ArrayMeter:
         self._read_one_by_one(serial)
         self.updates, self._written = self.updates + 1, True
         if self.updates % SNAPSHOT_UPDATES == 0:
-            self._look()
+            self._settle()
 
-    def _look(self) -> None:
+    def _settle(self) -> None:
         """Weigh what was read with the conductances looked at before, and look at them as they are now."""
         if self._sums is not None:
             self._forward.settle(self._sums[0])
             self._backward.settle(self._sums[1])
-            self._sums = line_conductances(self.tiles, self.settings.siemens_of)
-            self._hidden = hidden_column(self.tiles)
+            self._sums, self._hidden = self._look()
+
+    def _look(self) -> tuple[tuple[Tensor, Tensor] | None, float]:
+        """Return the conductance on each line now, and of a column of a remedy's hidden cells on average, siemens."""
+        sums = self._array.line_conductances()
+        hidden = self._array.hidden_conductance() / (len(self.tiles.rows) * self.shape[1])
+        return None if sums is None else (sums[0].double(), sums[1].double()), hidden

@@ -14,31 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.base import Driving
+from neurohw.crossbar.anatomy import Trains
 from neurohw.metering.polarities import POLARITIES, Polarities, turns
-
-
-@dataclass(frozen=True)
-class Trains:
-    """How an array writes.
-
-    Args:
-        driving: what its cells say of the trains that write them.
-        output_scale: weights are the device's times this.
-        gain: factor on the learning rate.
-        length: most pulses in a train.
-        serial: a digital circuit forms the products, and cells are written one by one; otherwise trains run on both
-            sides at once.
-        increment_words: of digital memory that a digitally computed change reads and writes per cell where it is
-            verified, for what is not written yet.
-    """
-
-    driving: Driving
-    output_scale: float = 1.0
-    gain: float = 1.0
-    length: int = 31
-    serial: bool = False
-    increment_words: int = 0
 
 
 @dataclass(frozen=True)

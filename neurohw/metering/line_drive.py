@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurohw.crossbar.periphery import ReadPath
+
 _LEAST = 1e-30  # full scale of zeros
 _MOST = 1e30  # of a square
 UNQUANTISED_BITS = 8  # of a code where the run's converters are ideal
@@ -34,6 +36,13 @@ class Converters:
     coding: str = "amplitude"
     signed_passes: bool = False
     input_scale: str = "vector"
+
+    @classmethod
+    def of(cls, path: ReadPath | None) -> Converters:
+        """Return those of a read path; None: reads are digital."""
+        if path is None:
+            return cls()
+        return cls(path.dac_bits, path.adc_bits, path.input_bound, path.coding, path.signed_passes, path.input_scale)
 
     @property
     def passes(self) -> int:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from neurohw.clock import Clock
+from neurohw.crossbar.anatomy import Anatomy, Tiles
 from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes
 from neurohw.metering.array_meter import ArrayMeter, ArraySettings
 from neurohw.metering.ledger import EnergyLedger
@@ -35,13 +36,42 @@ class MeteredArray(SynapseArray):
         self.meter = ArrayMeter(array, ledger, clock, name, settings or ArraySettings())
         self.shape, self.exact, self.dtype, self.device = array.shape, array.exact, array.dtype, array.device
         self.exact_writes, self.clipped, self.keeps_layout = array.exact_writes, array.clipped, array.keeps_layout
-        if hasattr(array, "sources"):  # see `Capture`: else not to be recorded
-            self.sources = self._sources
 
     def __getattr__(self, name: str) -> Any:
         if name == "array":  # not made yet: a copy in the making
             raise AttributeError(name)
         return getattr(self.array, name)
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """The array's."""
+        return self.array.anatomy
+
+    @property
+    def tiles(self) -> Tiles:
+        """The array's."""
+        return self.array.tiles
+
+    @property
+    def readouts(self) -> float:
+        """The array's."""
+        return self.array.readouts
+
+    def conductances(self) -> dict[str, Tensor]:
+        """Return the array's conductances."""
+        return self.array.conductances()
+
+    def line_conductances(self) -> tuple[Tensor, Tensor] | None:
+        """Return the array's, line by line."""
+        return self.array.line_conductances()
+
+    def hidden_conductance(self) -> float:
+        """Return the array's."""
+        return self.array.hidden_conductance()
+
+    def writes(self) -> dict[str, Tensor]:
+        """Return the pulses that the array's devices have got."""
+        return self.array.writes()
 
     def read(self, pre: Tensor, times: int = 1) -> Tensor:
         """Read and count: [B, n_pre] -> [B, n_post]."""
@@ -94,7 +124,9 @@ class MeteredArray(SynapseArray):
         with self.array.aside(seed):
             yield
 
-    def _sources(self) -> tuple[list[Tensor], list[torch.Generator]] | None:
+    def sources(self) -> tuple[list[Tensor], list[torch.Generator]] | None:
         """Return what recorded reads take from."""
-        self.meter.replays()
-        return self.array.sources()  # type: ignore[attr-defined]
+        sources = self.array.sources()
+        if sources is not None:
+            self.meter.replays()
+        return sources

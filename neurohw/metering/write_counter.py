@@ -8,9 +8,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from neurohw.crossbar.anatomy import Tiles, Trains
 from neurohw.crossbar.base import OuterProducts, Serial, Writes
-from neurohw.metering.anatomy import Tiles
-from neurohw.metering.expected_pulses import LineByLine, Lines, Trains, expected_trains, line_events
+from neurohw.metering.expected_pulses import LineByLine, Lines, expected_trains, line_events
 from neurohw.metering.polarities import POLARITIES, Polarities, event_of
 
 ALL_LOOKED_AT, SAMPLED_EVERY = 100, 4  # updates whose trains are looked at: the first, then one in so many for all
@@ -107,7 +107,7 @@ class WriteCounter:
         found = [
             [expected_trains(lines(term.post, rows), lines(term.pre, columns), gain * term.sign, trains,
                              polarity=not counted)
-             for rows, columns, _ in self._tiles.blocks()]
+             for rows, columns in self._tiles.blocks()]
             for term in products.terms
         ]  # fmt: skip
         for way in POLARITIES:

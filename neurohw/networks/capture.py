@@ -7,7 +7,6 @@ copied out, and arrays say which memory their reads take from and which generato
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -18,14 +17,6 @@ Inputs = Mapping[str, Tensor]
 Function = Callable[[Inputs], list[Tensor]]
 Replay = Callable[[], list[Tensor]]
 Record = Callable[[Function, Inputs, list[torch.Generator]], Replay]
-
-
-@runtime_checkable
-class Recordable(Protocol):
-    """An array that can be read in a recorded graph: it says where in memory its reads take from."""
-
-    def sources(self) -> tuple[list[Tensor], list[torch.Generator]] | None:
-        """Return what reads take from, brought up to date, and the generators they draw from; None: not recordable."""
 
 
 class Capture:
@@ -77,7 +68,7 @@ class Capture:
         tensors: list[Tensor] = []
         generators: list[torch.Generator] = []
         for array in arrays:
-            found = array.sources() if isinstance(array, Recordable) else None
+            found = array.sources()
             if found is None:
                 return None
             tensors += found[0]

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from neurohw.circuits.target import TargetCircuit
 from neurohw.config import Experiment
-from neurohw.crossbar.base import Driving, StateDict
-from neurohw.crossbar.cells import DevicePopulation
-from neurohw.crossbar.periphery import output_scale
-from neurohw.metering.anatomy import SiemensOf, visible, writes_per_cell
+from neurohw.crossbar.base import StateDict, SynapseArray
 from neurohw.metering.array_meter import SNAPSHOT_UPDATES, ArrayMeter, ArraySettings
 from neurohw.metering.digital_work import DigitalUpdates, WorkMeter
-from neurohw.metering.expected_pulses import Trains
 from neurohw.metering.ledger import Counts, EnergyLedger, Nested, of_training
-from neurohw.metering.line_drive import Converters
 from neurohw.metering.metered_array import MeteredArray
 from neurohw.metering.metered_target import MeteredTarget
 from neurohw.networks.base import Contrast, Network, State
 from neurohw.networks.operations import Operations
-from neurohw.runs.build import device_model, read_path
 
 _READ_SCALING = {
     "vector": "vectors beyond full scale are scaled down; transposed reads are scaled to full scale, each by itself",
@@ -132,7 +126,7 @@ def metered(experiment: Experiment, network: Network, circuit: TargetCircuit) ->
     shapes = [layer.array.shape for layer in network.layers]
     biases = [layer.n_post if layer.bias is not None else 0 for layer in network.layers]
     for i, layer in enumerate(network.layers):
-        settings = array_settings(experiment, layer.array, biases[i], operations.free_reads)
+        settings = ArraySettings.of(layer.array, biases[i], operations.free_reads)
         layer.array = MeteredArray(layer.array, ledger, network.clock, f"W{i + 1}", settings)
     target = MeteredTarget(circuit, ledger, network.clock)
     cells = tuple(n_post * n_pre for n_post, n_pre in shapes)
@@ -141,81 +135,17 @@ def metered(experiment: Experiment, network: Network, circuit: TargetCircuit) ->
     return Metered(MeteredNetwork(network, work), target, ledger, experiment)
 
 
-def array_settings(experiment: Experiment, array: Any, bias_adds: int, free_reads: int | None = None) -> ArraySettings:
-    """Return what a meter must know of the experiment's arrays.
-
-    Args:
-        experiment: configuration.
-        array: one of its arrays.
-        bias_adds: digital biases of its layer.
-        free_reads: see `Operations`.
-    """
-    converters = Converters()
-    if experiment.hardware.backend != "ideal":
-        path = read_path(experiment.hardware)
-        converters = Converters(
-            path.dac_bits, path.adc_bits, path.input_bound, path.coding, path.signed_passes, path.input_scale
-        )
-    return ArraySettings(
-        converters=converters,
-        trains=_trains(experiment, array),
-        siemens_of=_siemens_of(experiment),
-        bias_adds=bias_adds,
-        free_reads=free_reads,
-    )
-
-
-def _trains(experiment: Experiment, array: Any) -> Trains | None:
-    """Return how an array's updates are written; None where nothing is known of it."""
-    section, device = experiment.hardware, device_model(experiment)
-    if device is None:
-        return None
-    law, tile = device.response(), getattr(array, "grid", [[array]])[0][0]
-    scale = output_scale(section.weight_range, law.w_max)
-    if section.backend == "aihwkit":
-        if tile.remedy.unseen:
-            return None
-        theirs = Driving(law.granularity, pair=section.remedy == "one-sided")
-        return Trains(theirs, scale, tile.remedy.rate_gain, section.pulse_length)
-    driving: Driving = tile.cells.driving
-    return Trains(
-        driving,
-        output_scale=scale,
-        length=section.pulse_length,
-        serial=driving.serial or section.pulse_kind == "deterministic",
-        increment_words=2 if section.increments == "verified" else 0,
-    )
-
-
-def _siemens_of(experiment: Experiment) -> SiemensOf | None:
-    """Return the conductances of aihwkit's weights, which it knows only where one device makes a weight."""
-    section, device = experiment.hardware, device_model(experiment)
-    if section.backend != "aihwkit" or section.remedy != "none" or device is None:
-        return None
-    population = DevicePopulation.of(device)
-    scale = output_scale(section.weight_range, population.response.w_max)
-    return lambda weights: (weights / scale - population.zero).clamp_(min=0.0).mul_(population.siemens)
-
-
-def _array_facts(experiment: Experiment, array: Any, meter: ArrayMeter) -> dict[str, Any]:
-    section, settings = experiment.hardware, meter.settings
-    converters, trains = settings.converters, settings.trains
-    wear = writes_per_cell(array)
-    tile: Any = meter.tiles.grid[0][0]
-    devices = on_line = tile.devices_per_weight if section.backend == "aihwkit" else 1
-    if section.backend == "analog":
-        banks = tile.conductances()
-        devices, on_line = (sum(bank.numel() for bank in part.values()) / math.prod(tile.shape)
-                            for part in (banks, visible(banks)))  # fmt: skip
-    counted = section.backend == "analog"
+def _array_facts(experiment: Experiment, array: SynapseArray, meter: ArrayMeter) -> dict[str, Any]:
+    tile, anatomy, converters = experiment.hardware.tile, array.anatomy, meter.settings.converters
+    trains = anatomy.trains
     return {
         "n_post": array.shape[0],
         "n_pre": array.shape[1],
         "tiles": [len(meter.tiles.rows), len(meter.tiles.columns)],
-        "tile_size": list(section.tile) if section.tile else None,
-        "devices_per_weight": devices,
-        "devices_on_line": on_line,
-        "reference": getattr(tile, "reference", None),
+        "tile_size": list(tile) if tile else None,
+        "devices_per_weight": anatomy.devices,
+        "devices_on_line": anatomy.on_line,
+        "reference": anatomy.reference,
         "dac_bits": converters.dac_bits or 0,
         "adc_bits": converters.adc_bits or 0,
         "code_bits": list(converters.codes),
@@ -223,8 +153,19 @@ def _array_facts(experiment: Experiment, array: Any, meter: ArrayMeter) -> dict[
         "read_passes": converters.passes,
         "read_scaling": _READ_SCALING[converters.input_scale],
         "writing": "unknown" if trains is None else "serial" if trains.serial else "parallel",
-        "pulses": "counted" if counted else "expected" if trains is not None else "unknown",
+        "pulses": "counted" if anatomy.counted else "expected" if trains is not None else "unknown",
         "conductance": "snapshots" if meter.weighs else "unknown",
         "exact": array.exact,
-        "writes_per_cell": wear,
+        "writes_per_cell": _writes_per_cell(array),
     }
+
+
+def _writes_per_cell(array: SynapseArray) -> dict[str, float] | None:
+    """Return mean, 99.9th percentile and maximum of the pulses per device; None where the array does not count them."""
+    counts = [bank.reshape(-1) for bank in array.writes().values()]
+    if not counts:
+        return None
+    pulses = torch.cat(counts)
+    rank = max(1, round(0.999 * len(pulses)))
+    percentile = float(torch.kthvalue(pulses, rank).values)
+    return {"mean": float(pulses.double().mean()), "p999": percentile, "max": float(pulses.max())}

@@ -28,7 +28,9 @@ from neurohw.crossbar.aihwkit.symmetry import set_reference_to_symmetry_point
 from neurohw.crossbar.aihwkit.tile_state import dump_tile, restore_tile
 from neurohw.crossbar.aihwkit.tile_time import PassingTime
 from neurohw.crossbar.aihwkit.works import check_aihwkit
+from neurohw.crossbar.anatomy import Anatomy, Driving, Trains
 from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes, require_finite
+from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
 from neurohw.crossbar.reading import input_scale
 from neurohw.devices.model import DeviceModel
@@ -73,7 +75,6 @@ class AihwkitArray(SynapseArray):
 
     exact = False
     remedy: Remedy
-    devices_per_weight: int  # hidden ones included
 
     def __init__(
         self,
@@ -94,7 +95,8 @@ class AihwkitArray(SynapseArray):
         self.shape = (weights.shape[0], weights.shape[1])
         self.dtype, self.device = torch.float32, torch.device("cpu")
         self.remedy = find_remedy(remedy)
-        self.devices_per_weight = self.remedy.devices_of(find_device(device).sided)
+        self._sided = find_device(device).sided
+        self._population = DevicePopulation.of(device) if isinstance(device, DeviceModel) else None
         noise = device.read_noise if isinstance(device, DeviceModel) else 0.0
         self._forward = (read_path or ReadPath()).with_device_noise(noise)
         self._backward = (backward or read_path or ReadPath()).with_device_noise(noise)
@@ -197,6 +199,23 @@ class AihwkitArray(SynapseArray):
     def snapshot(self) -> Tensor:
         """Return the weights now, output scale included, [n_post, n_pre]."""
         return self._cells * self._scale
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """What the remedy says of itself; how it is written is known of device models, not of aihwkit's presets."""
+        trains = None
+        if self._population is not None:
+            driving = Driving(self._population.response.granularity)
+            trains = Trains(driving, self._scale, length=self._pulses.length)
+        return self.remedy.anatomy(self._sided, self._forward, trains)
+
+    def conductances(self) -> dict[str, Tensor]:
+        """Return the devices' conductances now, siemens, where one device of a model makes a weight."""
+        device = self._population
+        if device is None or self.remedy.name != "none":
+            return {}
+        weights = self.snapshot() / self._scale
+        return {"cell": (weights - device.zero).clamp_(min=0.0).mul_(device.siemens)}
 
     def hidden_parameters(self) -> dict[str, Tensor]:
         """Return aihwkit's hidden parameters by name (bounds, steps, hidden weights), each [n_post, n_pre]."""

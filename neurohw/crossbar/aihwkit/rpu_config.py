@@ -10,6 +10,7 @@ from typing import Any
 from neurohw.crossbar.aihwkit.api import aihwkit_api, set_field
 from neurohw.crossbar.aihwkit.presets import DevicePreset, device_preset
 from neurohw.crossbar.aihwkit.translation import to_aihwkit
+from neurohw.crossbar.anatomy import Anatomy, Trains
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, converter_step
 from neurohw.devices.model import DeviceModel
 from neurohw.errors import InputError
@@ -48,6 +49,7 @@ class Remedy:
         noise_power: variance of a weight whose devices have independent noise of variance 1 each.
         devices: that make a weight, hidden ones included.
         summed: products go to a digital sum, whose whole steps are pulsed.
+        paired: two devices that only potentiate make a weight.
     """
 
     name: str
@@ -58,15 +60,26 @@ class Remedy:
     noise_power: float = 1.0
     devices: int = 2
     summed: bool = False
+    paired: bool = False
 
     @property
     def unseen(self) -> bool:
         """Whether visible cells are pulsed from within aihwkit, which tells nobody how often."""
         return self.transfers or self.summed
 
-    def devices_of(self, sided: int) -> int:
-        """Return the devices that make a weight: a pair, where a device only potentiates."""
-        return 2 if sided == 1 else self.devices
+    def anatomy(self, sided: int, path: ReadPath, trains: Trains | None) -> Anatomy:
+        """Return what it makes of devices.
+
+        Args:
+            sided: 1 where a device only potentiates, of which two make a weight.
+            path: of reads.
+            trains: of devices that are written one by one; None: not known.
+        """
+        devices = 2 if sided == 1 else self.devices
+        if trains is not None:
+            driving = dataclasses.replace(trains.driving, pair=self.paired)
+            trains = dataclasses.replace(trains, driving=driving, gain=self.rate_gain)
+        return Anatomy(devices, 1 if self.transfers else devices, None, path, None if self.unseen else trains)
 
 
 def _several_cells(cell: Cell) -> Any:
@@ -139,7 +152,7 @@ _REMEDIES = (
     Remedy("reference-cell", "device less a fixed reference at its symmetry point", _reference_cell, noise_power=2.0),
     Remedy(
         "one-sided", "a pair that is only potentiated, reset when both saturate, rewritten open-loop", _one_sided,
-        noise_power=2.0,
+        noise_power=2.0, paired=True,
     ),
     Remedy("tiki-taka", "a fast array, transferred column by column (Gokmen & Haensch 2020)", _tiki_taka, 1.0, True),
     Remedy("tiki-taka-v2", "transfers through a digital buffer (Gokmen 2021)", _tiki_taka_v2, 1.0, True),
