@@ -166,11 +166,12 @@ class AnalogArray(SynapseArray):
         require_finite("an update", torch.tensor(gain), *(side for t in products.terms for side in (t.post, t.pre)))
         if gain == 0.0 or not products.batch:
             return Writes(0, 0)
+        shrunk = self._shrink(products, rate)
         self._changed()
         if self._compensation != "none":
             terms = (replace(term, post=term.post / self._correction) for term in products.terms)
             products = OuterProducts(tuple(terms), products.scale)
-        return self.cells.write(products, gain, self._pulses)
+        return shrunk + self.cells.write(products, gain, self._pulses)
 
     def increment(self, delta: Tensor) -> Writes:
         """Pulse a digitally computed dW open-loop, or verify and correct it.

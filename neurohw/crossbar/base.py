@@ -38,14 +38,20 @@ class Product:
 
 @dataclass(frozen=True)
 class OuterProducts:
-    """What learning wants written: scale * sum_t sign_t sum_b post_tb (x) pre_tb.
+    """What learning wants written: scale * (sum_t sign_t sum_b post_tb (x) pre_tb - diag(sum_b d_b) W).
 
-    Pulses are given sample after sample, and those of a sample term after term. `scale` is digital (1/B, 1/(beta B),
-    2/(B N)); it rides on the learning rate and never passes a DAC.
+    Pulses are given sample after sample, and those of a sample term after term. The last term is no outer product: an
+    array reads the rows of W that shrink, and writes the change as an increment, before any pulse.
+
+    Args:
+        terms: outer products.
+        scale: digital (1/B, 1/(beta B), 2/(B N)); it rides on the learning rate and never passes a DAC.
+        decay: d, [B, n_post], by what an output's weights shrink (y^2 in Oja's rule); None: no such term.
     """
 
     terms: tuple[Product, ...]
     scale: float
+    decay: Tensor | None = None
 
     @property
     def batch(self) -> int:
@@ -60,12 +66,16 @@ class OuterProducts:
         return post.flatten(0, 1), torch.stack([term.pre for term in self.terms], 1).flatten(0, 1)
 
     def dense(self) -> Tensor:
-        """Return the wanted change of W per unit learning rate, [n_post, n_pre]."""
+        """Return the wanted change of W per unit learning rate, decay apart, [n_post, n_pre]."""
         return self.scale * _signed_sum(term.sign * (term.post.t() @ term.pre) for term in self.terms)
 
     def post_sum(self) -> Tensor:
-        """Return the wanted change of the biases per unit learning rate, [n_post]."""
+        """Return the wanted change of the biases per unit learning rate, decay apart, [n_post]."""
         return self.scale * _signed_sum((term.sign * term.line) * term.post.sum(0) for term in self.terms)
+
+    def shrinkage(self) -> Tensor | None:
+        """Return by what share each output's weights shrink per unit learning rate, [n_post]; None: by nothing."""
+        return None if self.decay is None else self.scale * self.decay.sum(0)
 
 
 def _signed_sum(parts: Iterable[Tensor]) -> Tensor:
@@ -228,9 +238,32 @@ class SynapseArray(abc.ABC):
     def read_transposed(self, post: Tensor, times: int = 1) -> Tensor:
         """Return W^T post, read from the other side of the same cells: [B, n_post] -> [B, n_pre]."""
 
+    def read_rows(self, rows: Tensor) -> Tensor:
+        """Return the weights of some outputs as hardware reads them, one line of the outputs driven at a time.
+
+        Args:
+            rows: [R], which outputs.
+
+        Returns:
+            [R, n_pre].
+        """
+        driven = torch.zeros(len(rows), self.shape[0], dtype=self.dtype, device=self.device)
+        return self.read_transposed(driven.scatter_(1, rows[:, None], 1.0))
+
+    def shrinking(self, shares: Tensor) -> Tensor:
+        """Return -diag(shares) W, [n_post, n_pre]; rows whose share, [n_post], is not 0 are read for it."""
+        rows = shares.nonzero().squeeze(1)
+        change = torch.zeros(self.shape, dtype=self.dtype, device=self.device)
+        return change.index_copy_(0, rows, self.read_rows(rows).mul_(-shares[rows, None])) if len(rows) else change
+
+    def _shrink(self, products: OuterProducts, rate: float) -> Writes:
+        """Write the decay of products, with which every `update` begins."""
+        shares = products.shrinkage()
+        return Writes(0, 0) if shares is None else self.increment(self.shrinking(rate * shares))
+
     @abc.abstractmethod
     def update(self, products: OuterProducts, rate: float) -> Writes:
-        """Write W += rate * products as the device does it: pulses from both sides, sample after sample."""
+        """Write W += rate * products as the device does it: decay, then pulses from both sides, sample after sample."""
 
     @abc.abstractmethod
     def increment(self, delta: Tensor) -> Writes:

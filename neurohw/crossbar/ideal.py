@@ -44,9 +44,14 @@ class IdealArray(SynapseArray):
             return post @ self._columns.t()
         return (self._columns @ post.t()).t()
 
+    def read_rows(self, rows: Tensor) -> Tensor:
+        """Return rows [R] of W, [R, n_pre]."""
+        return self._columns.t()[rows]
+
     def update(self, products: OuterProducts, rate: float) -> Writes:
-        """W += rate * scale * sum_t sign_t post_t^T pre_t, as one matrix product over all terms."""
+        """W += rate * scale * (sum_t sign_t post_t^T pre_t - diag(d) W), one matrix product over all terms."""
         terms = products.terms
+        self._shrink(products, rate)
         self._rows = None
         if len(terms) == 1:
             post, pre = terms[0].post, terms[0].pre

@@ -123,6 +123,15 @@ class TiledArray(SynapseArray):
             dim=1,
         )
 
+    def read_rows(self, rows: Tensor) -> Tensor:
+        """Return the weights of some outputs [R], put together, [R, n_pre]; only blocks that hold them are read."""
+        out = torch.empty(len(rows), self.shape[1], dtype=self.dtype, device=self.device)
+        for block, columns, array in self._blocks():
+            here = ((rows >= block.start) & (rows < block.stop)).nonzero().squeeze(1)
+            if len(here):
+                out[here, columns] = array.read_rows(rows[here] - block.start)
+        return out
+
     def update(self, products: OuterProducts, rate: float) -> Writes:
         """Write each block's part of the products."""
         return Writes.total(
@@ -168,7 +177,8 @@ class TiledArray(SynapseArray):
 
 def _cut(products: OuterProducts, rows: slice, columns: slice) -> OuterProducts:
     terms = (Product(t.post[:, rows].contiguous(), t.pre[:, columns].contiguous(), t.sign) for t in products.terms)
-    return OuterProducts(tuple(terms), products.scale)
+    decay = None if products.decay is None else products.decay[:, rows]
+    return OuterProducts(tuple(terms), products.scale, decay)
 
 
 def _sum(parts: Iterable[Tensor]) -> Tensor:

@@ -113,6 +113,19 @@ class ArrayMeter:
         """A transposed read of [B, n_post]."""
         self._backward.present(post, times, self._clock.phase)
 
+    def read_rows(self, rows: Tensor) -> None:
+        """Weights of outputs [R], read one after the other by driving a line, each multiplied digitally."""
+        number, n_pre = len(rows), self.shape[1]
+        self._count("reads_transposed", number)
+        siemens = 0.0 if self._sums is None else float(self._sums[1][rows].sum())
+        self._converted(number * len(self.tiles.columns), number * n_pre, siemens)
+        self._count("macs", number * n_pre, "digital")
+
+    def shrunk(self, delta: Tensor, writes: Writes) -> None:
+        """The decay of an update, written as a change [n_post, n_pre]; the rest of the update follows."""
+        self._writes.incremented(delta, writes)
+        self._read_one_by_one(writes.serial)
+
     def replays(self) -> None:
         """A recorded relaxation may follow: what it reads belongs to the present phase."""
         self._forward.claim(self._clock.phase)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from neurohw.crossbar.base import OuterProducts
 from neurohw.metering.ledger import Entry
 from neurohw.networks.operations import Operations
 
@@ -18,31 +19,58 @@ ADAM_WORDS = 4  # per cell: both averages read and written
 
 
 @dataclass(frozen=True)
-class DigitalUpdates:
-    """What is digital of an update: biases, and the optimiser.
+class LayerWork:
+    """A layer, as far as its updates are digital.
 
     Args:
-        biases: digital ones; optimizer: "pulsed-sgd", "sgd" or "adam"; cells: weights per layer.
+        outputs: of its array; cells: weights.
+        vectors: presented to the array per image.
+        biases: digital ones.
     """
 
-    biases: int
-    optimizer: str
-    cells: tuple[int, ...]
+    outputs: int
+    cells: int
+    vectors: int = 1
+    biases: int = 0
 
-    def of(self, images: float, batches: float, outer: float) -> Iterator[Entry]:
+
+@dataclass(frozen=True)
+class DigitalUpdates:
+    """What is digital of an update: biases, what weights shrink by, and the optimiser.
+
+    Args:
+        layers: input to output; optimizer: "pulsed-sgd", "sgd" or "adam".
+    """
+
+    layers: tuple[LayerWork, ...]
+    optimizer: str
+
+    def learnt(self, contrast: Sequence[OuterProducts]) -> dict[str, float]:
+        """Return what a batch adds up: `outer` products, by an optimiser, and `decays`, over the vectors of a row."""
+        outer = decays = 0
+        for layer, products in zip(self.layers, contrast, strict=True):
+            vectors = products.batch * layer.vectors
+            outer += vectors * layer.cells * len(products.terms) * (self.optimizer != "pulsed-sgd")
+            decays += vectors * layer.outputs * (products.decay is not None)
+        return {"outer": outer, "decays": decays}
+
+    def of(self, images: float, batches: float, outer: float, decays: float) -> Iterator[Entry]:
         """Yield the work of updates.
 
         Args:
             images, batches: learnt from.
-            outer: products that a digital optimiser forms, summed over images, terms and cells.
+            outer, decays: of all batches, see `learnt`.
         """
-        if self.biases:
-            yield "digital", "update", "adds", images * self.biases
-            yield "digital", "update", "bias_updates", batches * self.biases
+        cells = sum(layer.cells for layer in self.layers)
+        if biases := sum(layer.biases for layer in self.layers):
+            summed = sum(layer.vectors * layer.outputs for layer in self.layers if layer.biases)
+            yield "digital", "update", "adds", images * summed
+            yield "digital", "update", "bias_updates", batches * biases
+        yield "digital", "update", "adds", decays
         yield "digital", "update", "macs", outer
         if self.optimizer == "adam":
-            yield "digital", "update", "macs", batches * ADAM_MACS * sum(self.cells)
-            yield "digital", "update", "optimizer_words", batches * ADAM_WORDS * sum(self.cells)
+            yield "digital", "update", "macs", batches * ADAM_MACS * cells
+            yield "digital", "update", "optimizer_words", batches * ADAM_WORDS * cells
 
 
 class WorkMeter:
@@ -57,19 +85,16 @@ class WorkMeter:
     def __init__(self, operations: Operations, updates: DigitalUpdates) -> None:
         self.operations, self.updates = operations, updates
         self._answered: dict[str, float] = {}
-        self._learnt = {"images": 0.0, "batches": 0.0, "outer": 0.0, "seconds": 0.0}
+        self._learnt = dict.fromkeys(("images", "batches", "outer", "decays", "seconds"), 0.0)
 
     def answered(self, phase: str, images: int) -> None:
         """A batch was answered."""
         self._answered[phase] = self._answered.get(phase, 0.0) + images
 
-    def learnt(self, images: int, terms: Sequence[int]) -> None:
-        """A batch was learnt from; terms: outer products per layer."""
-        learnt = self._learnt
-        learnt["images"] += images
-        learnt["batches"] += 1
-        if self.updates.optimizer != "pulsed-sgd":
-            learnt["outer"] += images * sum(n * cells for n, cells in zip(terms, self.updates.cells, strict=True))
+    def learnt(self, images: int, contrast: Sequence[OuterProducts]) -> None:
+        """A batch was learnt from; contrast: what is to be written into each layer."""
+        for what, number in {"images": images, "batches": 1, **self.updates.learnt(contrast)}.items():
+            self._learnt[what] += number
 
     def passed(self, seconds: float) -> None:
         """The time of a batch passed."""
@@ -81,7 +106,7 @@ class WorkMeter:
             yield from self.operations.of_answers(phase, images)
         learnt = self._learnt
         yield from self.operations.of_contrasts(learnt["images"])
-        yield from self.updates.of(learnt["images"], learnt["batches"], learnt["outer"])
+        yield from self.updates.of(learnt["images"], learnt["batches"], learnt["outer"], learnt["decays"])
         yield "clock", "update", "seconds", learnt["seconds"]
 
     def state_dict(self) -> dict[str, Any]:
@@ -90,4 +115,4 @@ class WorkMeter:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore `state_dict`."""
-        self._answered, self._learnt = dict(state["answered"]), dict(state["learnt"])
+        self._answered, self._learnt = dict(state["answered"]), self._learnt | state["learnt"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -83,8 +84,19 @@ class MeteredArray(SynapseArray):
         self.meter.reads_transposed(post, times)
         return self.array.read_transposed(post, times)
 
+    def read_rows(self, rows: Tensor) -> Tensor:
+        """Read the weights of some outputs [R] and count: [R, n_pre]."""
+        self.meter.read_rows(rows)
+        return self.array.read_rows(rows)
+
     def update(self, products: OuterProducts, rate: float) -> Writes:
-        """Write and count."""
+        """Write and count: the decay, and then the outer products."""
+        shares = products.shrinkage()
+        if shares is not None:
+            change = self.shrinking(rate * shares)
+            shrunk = self.array.increment(change)
+            self.meter.shrunk(change, shrunk)
+            return shrunk + self.update(replace(products, decay=None), rate)
         writes = self.array.update(products, rate)
         self.meter.updated(products, rate, writes)
         return writes

@@ -53,7 +53,4 @@ def _programmed(experiment: Experiment, layer: Layer, i: int, streams: Streams) 
         drift_compensation=section.drift_compensation,
         generator=torch.Generator().manual_seed(derived_seed(streams.seed, f"programming.{i}")),
     )
-    programmed = Layer(array, experiment.network.bias)
-    if programmed.bias is not None and layer.bias is not None:
-        programmed.bias.copy_(layer.bias)
-    return programmed
+    return layer.over(array)

@@ -13,7 +13,7 @@ from neurohw.circuits.target import TargetCircuit
 from neurohw.config import Experiment
 from neurohw.crossbar.base import StateDict, SynapseArray
 from neurohw.metering.array_meter import SNAPSHOT_UPDATES, ArrayMeter, ArraySettings
-from neurohw.metering.digital_work import DigitalUpdates, WorkMeter
+from neurohw.metering.digital_work import DigitalUpdates, LayerWork, WorkMeter
 from neurohw.metering.ledger import Counts, EnergyLedger, Nested, of_training
 from neurohw.metering.metered_array import MeteredArray
 from neurohw.metering.metered_target import MeteredTarget
@@ -52,7 +52,7 @@ class MeteredNetwork(Network):
     def contrast(self, state: State, target: Tensor) -> Contrast:
         """Return the network's contrast, and count it and the digital side of writing it."""
         contrast = self.network.contrast(state, target)
-        self.meter.learnt(len(target), [len(products.terms) for _, products in contrast])
+        self.meter.learnt(len(target), [products for _, products in contrast])
         self._learns = True
         return contrast
 
@@ -123,14 +123,20 @@ class Metered:
 def metered(experiment: Experiment, network: Network, circuit: TargetCircuit) -> Metered:
     """Put meters around a network's arrays (in place), the network and the target circuit."""
     ledger, operations = EnergyLedger(), network.operations()
-    shapes = [layer.array.shape for layer in network.layers]
-    biases = [layer.n_post if layer.bias is not None else 0 for layer in network.layers]
+    layers = tuple(
+        LayerWork(
+            outputs=layer.array.shape[0],
+            cells=layer.array.shape[0] * layer.array.shape[1],
+            vectors=layer.wiring.vectors,
+            biases=0 if layer.bias is None else len(layer.bias),
+        )
+        for layer in network.layers
+    )
     for i, layer in enumerate(network.layers):
-        settings = ArraySettings.of(layer.array, biases[i], operations.free_reads)
+        settings = ArraySettings.of(layer.array, layers[i].biases, operations.free_reads)
         layer.array = MeteredArray(layer.array, ledger, network.clock, f"W{i + 1}", settings)
     target = MeteredTarget(circuit, ledger, network.clock)
-    cells = tuple(n_post * n_pre for n_post, n_pre in shapes)
-    work = WorkMeter(operations, DigitalUpdates(sum(biases), experiment.training.optimizer, cells))
+    work = WorkMeter(operations, DigitalUpdates(layers, experiment.training.optimizer))
     ledger.attach(work)
     return Metered(MeteredNetwork(network, work), target, ledger, experiment)
 

@@ -164,6 +164,23 @@ class SynapseArrayConformance:
         terms = (Product(post, pre, 1), Product(other_post, other_pre, -1))
         self.assert_moves(make_array, OuterProducts(terms, scale=self.update_size), 1.0)
 
+    def test_weights_shrink_by_what_was_read(
+        self, make_array: MakeArray, weights: Tensor, generator: torch.Generator
+    ) -> None:
+        """dW = -rate diag(sum_b d_b) W beside the outer products, for one output of which d is 0."""
+        array = make_array(weights)
+        if not self.can_update or not self.can_increment:
+            return
+        share = self.update_size / self.weight_scale
+        decay = torch.rand(2, self.shape[0], generator=generator, dtype=self.dtype).index_fill_(1, torch.tensor(0), 0.0)
+        nothing = Product(torch.zeros_like(decay), torch.zeros(2, self.shape[1], dtype=self.dtype))
+        before = array.snapshot()
+        for _ in range(self.updates):
+            array.update(OuterProducts((nothing,), scale=2.0, decay=decay), share / 2)
+        left = (1 - share * decay.sum(0, keepdim=True).t()) ** self.updates
+        self.assert_projection(array.snapshot() - before, (left - 1) * before)
+        assert torch.equal(array.snapshot()[0], before[0])
+
     def test_a_zero_rate_writes_nothing(self, array: SynapseArray, generator: torch.Generator) -> None:
         if self.refuses(array, "can_update"):
             return

@@ -88,9 +88,11 @@ class DigitalOptimizer(UpdateRule):
         """dW = optimiser(-products); the array writes dW, a digital bias takes its step exactly."""
         i = self.layers.index(layer)
         displacement, optimizer = self._displacements[i], self._optimizers[i]
-        displacement[0].grad = layer.written(products).dense().neg_()
+        written = layer.written(products)
+        wanted, shares = written.dense(), written.shrinkage()
+        displacement[0].grad = (wanted if shares is None else wanted.add_(layer.array.shrinking(shares))).neg_()
         if layer.bias is not None:
-            displacement[1].grad = products.post_sum().neg_()
+            displacement[1].grad = layer.bias_change(written).neg_()
         optimizer.param_groups[0]["lr"] = self.rate(layer, products)
         optimizer.step()
         if layer.bias is not None:

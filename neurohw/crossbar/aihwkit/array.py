@@ -141,6 +141,7 @@ class AihwkitArray(SynapseArray):
         gain = rate * products.scale * self.remedy.rate_gain / self._scale
         if gain == 0.0:
             return _UNCOUNTED
+        self._shrink(products, rate)
         self._tile.set_learning_rate(abs(gain))
         post, pre = products.in_turn()
         self._tile.update(pre.to(torch.float32), (post if gain < 0 else -post).to(torch.float32), *_NO_FLAGS)
