@@ -1,6 +1,6 @@
 # make demo | make test | make lint | make bench | make gpu-check; each sets .venv up once.
-FITS := import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
-PYTHON ?= $(shell for p in python3 python3.12 python3.11; do $$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
+FITS := import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12), (3, 13)))
+PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13; do $$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -26,7 +26,7 @@ gpu-check: $(READY)
 	$(BIN)/neurohw bench card --json
 
 $(READY): pyproject.toml
-	@test -n "$(PYTHON)" || { echo 'neurohw needs Python 3.11 or 3.12, and none was found. Name one: make PYTHON=/path/to/python3.12'; exit 1; }
+	@test -n "$(PYTHON)" || { echo 'neurohw needs Python 3.11, 3.12 or 3.13, and none was found. Name one: make PYTHON=/path/to/python3.12'; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --editable '.[dev]'

@@ -103,14 +103,16 @@ def _require(fits: bool, found: str, wanted: str) -> str:
 
 
 def _python() -> str:
-    return _require(sys.version_info[:2] in ((3, 11), (3, 12)), platform.python_version(), "3.11 and 3.12")
+    return _require((3, 11) <= sys.version_info < (3, 14), platform.python_version(), "3.11, 3.12 and 3.13")
 
 
 def _torch() -> str:
     import torch
 
-    release = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
-    return _require((2, 10) <= release < (2, 12), torch.__version__, "2.10 and 2.11, which aihwkit 1.1.0 fits")
+    from neurohw.crossbar.aihwkit.versions import fitting_torch, release_of
+
+    releases, sentence = fitting_torch()
+    return _require(release_of(torch.__version__) in releases, torch.__version__, sentence)
 
 
 def _aihwkit() -> str:

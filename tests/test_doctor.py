@@ -96,10 +96,22 @@ def test_an_absent_part_of_neurohw_is_a_finding(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.usefixtures("no_data")
 @pytest.mark.parametrize(
-    ("release", "ok"), [("2.9.1", False), ("2.10.0", True), ("2.11.0+cu130", True), ("2.12.0", False)]
+    ("aihwkit", "release", "ok"),
+    [
+        ("1.1.0", "2.9.1", False),
+        ("1.1.0", "2.10.0", True),
+        ("1.1.0", "2.11.0+cu130", True),
+        ("1.1.0", "2.12.0", False),
+        ("1.2.0", "2.12.1", False),
+        ("1.2.0", "2.15.0+cu132", True),
+        ("9.9.9", "2.11.0", False),
+    ],
 )
-def test_only_a_torch_that_fits_aihwkit_is_well(monkeypatch: pytest.MonkeyPatch, release: str, ok: bool) -> None:
+def test_only_a_torch_that_fits_aihwkit_is_well(
+    monkeypatch: pytest.MonkeyPatch, aihwkit: str, release: str, ok: bool
+) -> None:
     monkeypatch.setattr(torch, "__version__", release)
+    monkeypatch.setattr("neurohw.crossbar.aihwkit.versions.version", lambda _: aihwkit)
     monkeypatch.setattr(doctor, "PROBES", tuple(p for p in doctor.PROBES if p.name == "torch"))
     (check,) = diagnose()
     assert check.ok is ok

@@ -7,9 +7,8 @@ import functools
 from types import SimpleNamespace
 from typing import Any
 
+from neurohw.crossbar.aihwkit.versions import REMEDY_COMMAND, fitting_torch
 from neurohw.errors import EnvironmentMismatch, InputError
-
-REMEDY_COMMAND = 'pip install "torch>=2.10,<2.12" "aihwkit==1.1.0"'
 
 
 @functools.cache
@@ -26,7 +25,7 @@ def aihwkit_api() -> SimpleNamespace:
         from aihwkit.simulator.parameters import IOParameters, UpdateParameters, enums
     except (ImportError, OSError, AttributeError) as error:
         raise EnvironmentMismatch(
-            f"aihwkit cannot be imported: {error}. aihwkit 1.1.0 fits torch 2.10 and 2.11 only: {REMEDY_COMMAND}"
+            f"aihwkit cannot be imported: {error}. {fitting_torch()[1]}: {REMEDY_COMMAND}"
         ) from error
     return SimpleNamespace(
         configs=configs, compounds=compounds, enums=enums, io=IOParameters, update=UpdateParameters, error=ConfigError

@@ -7,8 +7,9 @@ from importlib.metadata import version
 
 import torch
 
-from neurohw.crossbar.aihwkit.api import REMEDY_COMMAND, aihwkit_api
+from neurohw.crossbar.aihwkit.api import aihwkit_api
 from neurohw.crossbar.aihwkit.rpu_config import build_rpu_config
+from neurohw.crossbar.aihwkit.versions import REMEDY_COMMAND
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.errors import EnvironmentMismatch
 
@@ -20,7 +21,7 @@ def check_aihwkit() -> str:
     """Read from and write to a tiny tile, once per process; return one line that says what works.
 
     Raises:
-        EnvironmentMismatch: aihwkit is missing, does not fit torch (it needs torch 2.10 or 2.11), or computes wrongly.
+        EnvironmentMismatch: aihwkit is missing, does not fit torch (see `versions`), or computes wrongly.
     """
     aihwkit_api()
     found = f"aihwkit {version('aihwkit')} on torch {torch.__version__}"
