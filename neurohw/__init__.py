@@ -14,6 +14,7 @@ _HOME = {
     "AihwkitArray": "crossbar.aihwkit.array",
     "AnalogArray": "crossbar.analog",
     "AnalogTarget": "circuits.analog_target",
+    "ArraySpec": "crossbar.spec",
     "BPNetwork": "networks.bp",
     "DeviceModel": "devices.model",
     "Dynamics": "networks.ep",

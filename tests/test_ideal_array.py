@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,6 +11,7 @@ from torch import Tensor
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.build import build_array
 from neurohw.crossbar.ideal import IdealArray
+from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.errors import InputError
 from neurohw.testing import MakeArray, SynapseArrayConformance
 
@@ -40,10 +43,51 @@ def test_the_written_change_is_the_dense_one() -> None:
     torch.testing.assert_close(array.snapshot(), 0.3 * products.dense(), rtol=1e-12, atol=1e-14)
 
 
-def test_build_array_makes_it_in_any_precision_and_never_cuts_it() -> None:
-    array = build_array("ideal", torch.ones(40, 30), tile=(8, 8), dtype=torch.float64)
+def test_build_array_makes_it_in_any_precision() -> None:
+    array = build_array("ideal", torch.ones(40, 30), dtype=torch.float64)
     assert isinstance(array, IdealArray)
     assert array.dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    ("backend", "settings", "said"),
+    [
+        (
+            "ideal",
+            {"device": "ecram"},
+            "device: got 'ecram', which backend \"ideal\" does not read; read by: analog, aih",
+        ),
+        ("ideal", {"tile": (8, 8)}, r"tile: got \(8, 8\), .*read by: analog, aihwkit"),
+        ("ideal", {"remedy": "agad"}, r"remedy: got 'agad'"),
+        ("ideal", {"read_path": ReadPath(adc_bits=4)}, "read_path: got ReadPath"),
+        ("ideal", {"backward": ReadPath()}, "backward: got ReadPath"),
+        ("ideal", {"pulses": PulseScheme(length=5)}, "pulses: got PulseScheme"),
+        ("ideal", {"fault_map": torch.zeros(2, 2)}, "fault_map: got tensor.*read by: analog"),
+        ("ideal", {"weight_range": 2.0}, "weight_range: got 2.0"),
+        ("ideal", {"remedy_parameters": {"fast_rate": 1}}, "remedy_parameters: got {'fast_rate': 1}"),
+        ("analog", {"device_overrides": {"w_max": 1}}, "device_overrides: got .*read by: aihwkit"),
+        (
+            "analog",
+            {"batch_seconds": 2.0},
+            r'batch_seconds: got 2\.0, which backend "analog" does not .*read by: aihwkit',
+        ),
+        (
+            "aihwkit",
+            {"read_path": ReadPath(coding="bit-serial")},
+            r"read_path\.coding: got 'bit-serial'.*read by: analog",
+        ),
+        ("aihwkit", {"pulses": PulseScheme(kind="deterministic")}, r"pulses\.kind: got 'deterministic'"),
+        ("aihwkit", {"dtype": torch.float64}, r"dtype: got torch\.float64.*read by: ideal"),
+        ("aihwkit", {"torch_device": "cuda"}, "torch_device: got 'cuda'.*read by: ideal, analog"),
+        ("aihwkit", {"reference": "column"}, "reference: got 'column'"),
+        ("analog", {"devise": 1}, "devise: unknown setting; backend 'analog' reads: backward, "),
+        ("analog", {"device": None}, "backend 'analog' needs a device"),
+    ],
+)
+def test_build_array_refuses_what_its_back_end_does_not_read(backend: str, settings: dict[str, Any], said: str) -> None:
+    device = {} if backend == "ideal" else {"device": "ecram"}
+    with pytest.raises(InputError, match=said):
+        build_array(backend, torch.ones(2, 2), **{**device, **settings})
 
 
 def test_an_unknown_backend_is_named() -> None:

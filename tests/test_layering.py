@@ -39,7 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "metering": {"crossbar.base", "crossbar.anatomy", "crossbar.periphery", "circuits.target", "networks.operations"},
     "energy": {"metering.ledger", "metering.polarities", "metering.digital_work"},
     "variants": set(),
-    "config": {"variants"},
+    "config": {"variants", "crossbar.backends"},
     "loading": {"config", "variants"},
     "runs": {"loading", "config", "energy", "metering", "training"} | PARTS,
     "studies": {"runs", "loading", "config", "data", "training"},

@@ -381,7 +381,7 @@ def test_an_account_has_the_devices_that_aihwkit_builds(device: str, remedy: str
 
 def test_our_count_of_aihwkits_pulses_is_the_analog_engines() -> None:
     """The same device, the same products: expected for aihwkit's tile, counted by the engine."""
-    kind: dict[str, Any] = {"device": load_device("ecram"), "pulse_length": 31}
+    kind: dict[str, Any] = {"device": load_device("ecram")}
     tile = build_array("aihwkit", torch.zeros(30, 20), **kind)
     ours = build_array("analog", torch.zeros(30, 20), **kind)
     array, ledger, _ = meter(tile, trains=tile.anatomy.trains)

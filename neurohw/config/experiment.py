@@ -15,7 +15,7 @@ from pydantic import model_validator
 from neurohw.config.data import DataSection
 from neurohw.config.energy import EnergySection
 from neurohw.config.evaluation import EvaluationSection
-from neurohw.config.hardware import HardwareSection, unread_hardware
+from neurohw.config.hardware import HardwareSection, has_devices, unread_hardware
 from neurohw.config.network import EPSection, NetworkSection
 from neurohw.config.section import Count, Section
 from neurohw.config.target import TargetSection
@@ -115,7 +115,7 @@ def _complaints(e: Experiment) -> list[str]:
             found.append(f"{key}: got {got} values; allowed: {wanted} ({why})")
     if e.network.rule == "ep" and e.training.loss == "cross-entropy" and n_layers < 2:
         found.append("training.loss: cross-entropy under EP is a read-out on a hidden layer; network.layers has none")
-    if e.hardware.backend != "ideal" and e.hardware.device is None:
+    if has_devices(e.hardware.backend) and e.hardware.device is None:
         found.append(f"hardware.device: not given; backend {e.hardware.backend} needs one (see `neurohw device list`)")
     for key in ("dac_bits", "adc_bits"):
         if getattr(e.hardware, key) == 1:
@@ -134,10 +134,8 @@ def _complaints(e: Experiment) -> list[str]:
 def _off_chip(e: Experiment) -> list[str]:
     """Return what does not fit together about networks that age, or are programmed into other devices."""
     hardware, found = e.hardware, []
-    if hardware.off_chip is not None and hardware.backend != "ideal":
-        found.append(f'hardware.off_chip: got {hardware.off_chip!r}; only networks trained on "ideal" are programmed')
     if hardware.off_chip is not None and not e.evaluation.age_seconds:
         found.append(f"hardware.off_chip: got {hardware.off_chip!r}, but evaluation.age_seconds names no age")
-    if e.evaluation.age_seconds and hardware.off_chip is None and hardware.backend == "ideal":
+    if e.evaluation.age_seconds and hardware.off_chip is None and not has_devices(hardware.backend):
         found.append("evaluation.age_seconds: ideal weights do not age; name hardware.off_chip, or another back-end")
     return found

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StrictBool
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 
 from neurohw.config.section import Bits, Count, NonNegative, Positive, Probability, Section, dotted
+from neurohw.crossbar.backends import BACKENDS, find_backend, unread
+
+
+def _known(backend: str) -> str:
+    if backend not in BACKENDS:
+        raise ValueError(f"got {backend!r}; allowed: {', '.join(BACKENDS)}")
+    return backend
 
 
 class HardwareSection(Section):
     """On what it runs: back-end, device and remedy, pulses, converters and read errors, tiles, wires, time."""
 
-    backend: Literal["ideal", "analog", "aihwkit"] = "ideal"
+    backend: Annotated[str, AfterValidator(_known)] = "ideal"
     device: str | None = None
     device_parameters: dict[str, StrictBool | float | tuple[float, ...]] = {}
     remedy: str = "none"
@@ -46,23 +53,24 @@ class HardwareSection(Section):
     periphery: str | None = None
 
 
-_READ_BY = {
-    "ideal": {"backend", "step_seconds", "off_chip", "drift_compensation", "periphery"},
-    "aihwkit": {
-        "backend", "device", "device_parameters", "remedy", "pulse_length", "weight_range", "dac_bits", "adc_bits",
-        "output_bound", "read_noise", "weight_noise", "input_scale", "read_nonlinearity",
-        "tile", "step_seconds", "periphery",
-    },
-    "analog": HardwareSection.model_fields.keys() - {"off_chip", "drift_compensation"},
+_ALWAYS = {"backend", "step_seconds", "periphery"}  # how arrays are chosen, when time passes, what accounts them
+_SETS = {  # what of an array a key sets, where that is called otherwise (see `ArraySpec`, `ReadPath`, `PulseScheme`)
+    "pulse_length": "length", "pulse_kind": "kind", "input_coding": "coding", "read_nonlinearity": "nonlinearity",
+    "fault_maps": "fault_map",
 }  # fmt: skip
 
 
 def unread_hardware(hardware: HardwareSection) -> list[str]:
     """Return the hardware keys that were set and that the chosen back-end would not read."""
-    default = HardwareSection()
-    unread = HardwareSection.model_fields.keys() - _READ_BY.get(hardware.backend, HardwareSection.model_fields.keys())
-    return [
-        f'hardware.{key}: got {getattr(hardware, key)!r}, which backend "{hardware.backend}" does not read'
-        for key in unread - {"off_chip"}
-        if getattr(hardware, key) != getattr(default, key)
-    ]
+    changed = {
+        key: getattr(hardware, key)
+        for key, field in HardwareSection.model_fields.items()
+        if key not in _ALWAYS and getattr(hardware, key) != field.default
+    }
+    found = (unread(hardware.backend, f"hardware.{key}", _SETS.get(key, key), changed[key]) for key in changed)
+    return [complaint for complaint in found if complaint is not None]
+
+
+def has_devices(backend: str) -> bool:
+    """Return whether a back-end's arrays are made of devices, which age and take energy."""
+    return find_backend(backend).devices

@@ -22,9 +22,11 @@ from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
 from neurohw.crossbar.reading import Reader
 from neurohw.crossbar.reference import ReferenceBank, References, chosen_reference
 from neurohw.crossbar.remedies import Parts, build_cells, find_analog_remedy
+from neurohw.crossbar.spec import ArraySpec
 from neurohw.crossbar.unit_cells import UnitCell
 from neurohw.crossbar.wires import Wires
 from neurohw.devices.laws import SoftBounds
+from neurohw.devices.library import load_device
 from neurohw.devices.model import DeviceModel
 from neurohw.errors import InputError, NeurohwError
 
@@ -133,6 +135,26 @@ class AnalogArray(SynapseArray):
         self._common: tuple[Tensor | None, Tensor | None] = None, None  # variances of the reference's own, see `Reader`
         self._columns: Tensor | None = None  # a copy of W^T in its own order, made when a relaxation reads it
         self._held: dict[str, Tensor] | None = {} if self.device.type == "cuda" else None  # their memory, if it stays
+
+    @classmethod
+    def build(cls, weights: Tensor, spec: ArraySpec, seed: int) -> AnalogArray:
+        """Return the crossbar that is asked for, where the weights are."""
+        return cls(
+            weights,
+            device=load_device(spec.device) if isinstance(spec.device, str) else spec.device,
+            remedy=spec.remedy,
+            read_path=spec.read_path,
+            backward=spec.backward,
+            pulses=spec.pulses,
+            generator=torch.Generator(weights.device).manual_seed(seed),
+            weight_range=spec.weight_range,
+            remedy_parameters=spec.remedy_parameters,
+            increments=spec.increments,
+            compensation=spec.compensation,
+            fault_map=spec.fault_map,
+            wires=Wires(spec.wire_resistance, spec.wire_resistance) if spec.wire_resistance else None,
+            reference=spec.reference,
+        )
 
     def read(self, pre: Tensor, times: int = 1) -> Tensor:
         """Return W pre through DAC, noise and ADC, [B, n_post]."""
@@ -268,7 +290,15 @@ class AnalogArray(SynapseArray):
             serial=driving.serial or self._pulses.kind == "deterministic",
             increment_words=0 if self._remainder is None else 2,
         )
-        return Anatomy(self.cells.devices, self.cells.on_line, self.reference, self._forward.path, trains, counted=True)
+        return Anatomy(
+            self.cells.devices,
+            self.cells.on_line,
+            self.reference,
+            self._forward.path,
+            trains,
+            True,
+            self._remedy.transfers,
+        )
 
     def state_dict(self) -> StateDict:
         """Return the cells, the periphery's fixed errors, the compensation and the generator."""

@@ -67,6 +67,7 @@ class Anatomy:
         read_path: converters of reads; None: reads are digital.
         trains: how updates are written; None: the array does not know.
         counted: what the array returns of a write says how many pulses were given.
+        transfers: updates go to hidden cells, so a digitally computed change cannot be written.
     """
 
     devices: float = 1.0
@@ -75,6 +76,7 @@ class Anatomy:
     read_path: ReadPath | None = None
     trains: Trains | None = None
     counted: bool = False
+    transfers: bool = False
 
 
 @dataclass(frozen=True)

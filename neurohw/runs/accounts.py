@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from neurohw.config import EnergySection, Experiment
+from neurohw.config.hardware import has_devices
 from neurohw.devices.library import device_path, load_device
 from neurohw.devices.model import DeviceModel
 from neurohw.energy.account import account
@@ -86,7 +87,7 @@ def check_accountable(experiment: Experiment) -> None:
     try:
         digital_baseline(counts, facts, table, Digital("int8", True))
         digital_baseline(counts, facts, table, Digital("fp16", True, experiment.energy.digital))
-        if hardware.backend != "ideal":
+        if has_devices(hardware.backend):
             device, circuit = _conditions(config, load_device)
             account(counts, facts, table, device, schedule_of(config), circuit)
     except InputError as error:
@@ -172,7 +173,7 @@ def energy_of(
         InputError: as `accounted`.
     """
     digital = {"table": table.name, "digital": _digital(record, table, schedule or schedule_of(record.config))}
-    if record.config.get("hardware", {}).get("backend", "ideal") == "ideal":
+    if not has_devices(record.config.get("hardware", {}).get("backend", "ideal")):
         return digital
     breakdown = accounted(record, table, schedule)
     spent = training_energy(record, table, schedule)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from math import sqrt
 from typing import Any
@@ -21,10 +21,11 @@ from neurohw.circuits.target import IdealTarget, TargetCircuit
 from neurohw.clock import Clock
 from neurohw.config import Experiment, HardwareSection, ScheduleSection
 from neurohw.crossbar.aihwkit.programmed import find_noise_model
+from neurohw.crossbar.backends import find_backend
 from neurohw.crossbar.base import SynapseArray
 from neurohw.crossbar.build import build_array
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
-from neurohw.crossbar.remedies import find_analog_remedy
+from neurohw.crossbar.spec import ArraySpec
 from neurohw.devices.library import load_device
 from neurohw.devices.model import DeviceModel
 from neurohw.energy.table import EnergyTable
@@ -58,13 +59,14 @@ def build_network(
         InputError: a name or a combination that no back-end has.
     """
     _check_memory(experiment)
-    _check_hardware(experiment)
+    _check_off_chip(experiment)
     sizes = experiment.network.layers
     maps = read_fault_maps(experiment) if fault_maps is None else fault_maps
     layers = [
         Layer(_fresh_array(experiment, streams, i, n_pre, n_post, maps), experiment.network.bias)
         for i, (n_pre, n_post) in enumerate(pairwise(sizes))
     ]
+    _check_optimizer(experiment, layers)
     return assemble(experiment, layers, streams, clock)
 
 
@@ -78,26 +80,20 @@ def _check_memory(experiment: Experiment) -> None:
                          f"the {there >> 30} GiB of this machine")  # fmt: skip
 
 
-def _check_hardware(experiment: Experiment) -> None:
+def _check_off_chip(experiment: Experiment) -> None:
     """Refuse before the first epoch what would fail after the last."""
-    section, optimizer = experiment.hardware, experiment.training.optimizer
-    if section.off_chip is not None:
+    if experiment.hardware.off_chip is not None:
         try:
-            find_noise_model(section.off_chip)
+            find_noise_model(experiment.hardware.off_chip)
         except InputError as error:
             raise InputError(f"hardware.off_chip: {error}") from None
-    if section.backend != "ideal" and optimizer != "pulsed-sgd":
-        if section.backend == "analog":
-            transfers = find_analog_remedy(section.remedy).transfers
-        else:
-            from neurohw.crossbar.aihwkit.rpu_config import (
-                find_remedy,  # not before it is asked for: aihwkit takes seconds
-            )
 
-            transfers = find_remedy(section.remedy).transfers
-        if transfers:
-            raise InputError(f"training.optimizer: got {optimizer!r}, but hardware.remedy {section.remedy!r} writes "
-                             "through its own transfers; allowed: pulsed-sgd")  # fmt: skip
+
+def _check_optimizer(experiment: Experiment, layers: list[Layer]) -> None:
+    optimizer = experiment.training.optimizer
+    if optimizer != "pulsed-sgd" and any(layer.array.anatomy.transfers for layer in layers):
+        raise InputError(f"training.optimizer: got {optimizer!r}, but hardware.remedy {experiment.hardware.remedy!r} "
+                         "writes through its own transfers; allowed: pulsed-sgd")  # fmt: skip
 
 
 def assemble(experiment: Experiment, layers: list[Layer], streams: Streams, clock: Clock) -> Network:
@@ -129,33 +125,36 @@ def assemble(experiment: Experiment, layers: list[Layer], streams: Streams, cloc
 def _fresh_array(
     experiment: Experiment, streams: Streams, i: int, n_pre: int, n_post: int, maps: Contents
 ) -> SynapseArray:
-    section = experiment.hardware
     name = f"W{i + 1}"
     weights = xavier_uniform(n_post, n_pre, experiment.network.init_gain, streams.generator(f"weights.{i}"))
     if experiment.network.bias == "line":
         weights = torch.cat([weights, torch.zeros_like(weights[:, :1])], dim=1)
-    if section.backend == "ideal":
-        return build_array("ideal", weights)
     with named_maps(experiment, name):
-        return build_array(
-            section.backend,
-            weights,
-            device=device_model(experiment) or section.device,
-            remedy=section.remedy,
-            read_path=read_path(section),
-            pulses=PulseScheme(length=section.pulse_length, kind=section.pulse_kind),
-            weight_range=section.weight_range,
-            tile=section.tile,
-            batch_seconds=section.step_seconds,
-            remedy_parameters=section.remedy_parameters,
-            increments=section.increments,
-            compensation=section.compensation,
-            wire_resistance=section.wire_resistance,
-            reference=section.reference,
-            fault_map=layer_maps(experiment, maps, name, (weights.shape[0], weights.shape[1])),
-            construction_seed=streams.integer(f"devices.{name}"),
-            torch_device=streams.device,
-        )
+        spec = array_spec(experiment, layer_maps(experiment, maps, name, (weights.shape[0], weights.shape[1])))
+        seed = streams.integer(f"devices.{name}")
+        return build_array(spec, weights, construction_seed=seed, torch_device=streams.device)
+
+
+def array_spec(experiment: Experiment, fault_maps: Mapping[str, Tensor] | None = None) -> ArraySpec:
+    """Return what arrays are asked to be; fault_maps: of one layer, see `layer_maps`."""
+    section = experiment.hardware
+    backend = find_backend(section.backend)
+    settings: dict[str, Any] = {
+        "device": device_model(experiment) or section.device,
+        "remedy": section.remedy,
+        "remedy_parameters": section.remedy_parameters,
+        "read_path": read_path(section),
+        "pulses": PulseScheme(length=section.pulse_length, kind=section.pulse_kind),
+        "weight_range": section.weight_range,
+        "tile": section.tile,
+        "increments": section.increments,
+        "compensation": section.compensation,
+        "reference": section.reference,
+        "fault_map": fault_maps,
+        "wire_resistance": section.wire_resistance,
+        "batch_seconds": section.step_seconds,
+    }
+    return ArraySpec(section.backend, **{key: value for key, value in settings.items() if key in backend.reads})
 
 
 def device_model(experiment: Experiment) -> DeviceModel | None:
@@ -165,7 +164,7 @@ def device_model(experiment: Experiment) -> DeviceModel | None:
         InputError: no such device or parameter.
     """
     section = experiment.hardware
-    if section.backend == "ideal" or section.device is None or section.device == _IDEAL_DEVICE:
+    if section.device is None or section.device == _IDEAL_DEVICE or not find_backend(section.backend).devices:
         return None
     overrides: dict[str, Any] = dict(section.device_parameters)
     if section.stuck_fraction:

@@ -15,6 +15,7 @@ import torch
 from neurohw.circuits.target import Decision, DecisionEvents
 from neurohw.clock import Clock
 from neurohw.config import Experiment, config_hash
+from neurohw.crossbar.backends import find_backend
 from neurohw.energy.table import EnergyTable
 from neurohw.errors import Diverged, InputError, NeurohwError, OutputLost
 from neurohw.runs.accounts import check_accountable, energy_of
@@ -67,8 +68,8 @@ def run(
         InputError: something asked for does not fit or is not there; nothing was run.
         Diverged: a weight, a bias or a threshold is no number any more; the record says so.
     """
-    if device != "cpu" and experiment.hardware.backend == "aihwkit":
-        raise InputError(f"--device: got {device!r}, but aihwkit's tiles run on the CPU; allowed: cpu")
+    if device != "cpu" and "torch_device" not in find_backend(backend := experiment.hardware.backend).reads:
+        raise InputError(f"--device: got {device!r}, but {backend}'s arrays run on the CPU; allowed: cpu")
     check_accountable(experiment)
     streams = Streams(seed, device)
     task = build_task(experiment, streams)

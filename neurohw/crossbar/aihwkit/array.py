@@ -33,6 +33,7 @@ from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
 from neurohw.crossbar.reading import input_scale
+from neurohw.crossbar.spec import ArraySpec
 from neurohw.devices.model import DeviceModel
 from neurohw.errors import InputError, NeurohwError
 
@@ -123,6 +124,23 @@ class AihwkitArray(SynapseArray):
         )
         asked = self._copy(weights)
         self.clipped = float((self._tile.get_weights() - asked).abs().gt(1e-6 * self._largest_cell).double().mean())
+
+    @classmethod
+    def build(cls, weights: Tensor, spec: ArraySpec, seed: int) -> AihwkitArray:
+        """Return the tile that is asked for; aihwkit's seeds have 31 bits."""
+        return cls(
+            weights,
+            device=spec.device or "constant_step",
+            remedy=spec.remedy,
+            read_path=spec.read_path,
+            backward=spec.backward,
+            pulses=spec.pulses,
+            construction_seed=seed & 0x7FFFFFFF,
+            weight_range=spec.weight_range,
+            batch_seconds=spec.batch_seconds,
+            device_overrides=spec.device_overrides,
+            remedy_overrides=spec.remedy_overrides,
+        )
 
     def read(self, pre: Tensor, times: int = 1) -> Tensor:
         """Return W pre through DAC, noise and ADC, [B, n_post]."""

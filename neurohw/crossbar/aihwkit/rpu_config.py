@@ -79,7 +79,8 @@ class Remedy:
         if trains is not None:
             driving = dataclasses.replace(trains.driving, pair=self.paired)
             trains = dataclasses.replace(trains, driving=driving, gain=self.rate_gain)
-        return Anatomy(devices, 1 if self.transfers else devices, None, path, None if self.unseen else trains)
+        written = None if self.unseen else trains
+        return Anatomy(devices, 1 if self.transfers else devices, None, path, written, transfers=self.transfers)
 
 
 def _several_cells(cell: Cell) -> Any:

@@ -1,0 +1,74 @@
+"""What an array is asked to be: one object, of which each back-end reads its part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from neurohw.crossbar.backends import find_backend, unread
+from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from neurohw.devices.model import DeviceModel
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """All of an array but its weights and its seed; what is left as it is, is not asked for.
+
+    Args:
+        backend: a name from `BACKENDS`, which says what it reads of the others.
+        device: a device's name, file or model.
+        remedy, remedy_parameters: how devices make a weight and are written, and its settings.
+        read_path, backward: converters and noise of `read`, and of `read_transposed` where that is another.
+        pulses: the pulse trains of updates.
+        weight_range: the largest |weight| that the device's w_max stands for; None: weights are the device's own.
+        tile: (most rows on the post side, most columns on the pre side) of one crossbar; None: one crossbar holds all.
+        increments, compensation, reference, fault_map: of `AnalogArray`.
+        wire_resistance: of one segment of every line, ohm.
+        batch_seconds, device_overrides, remedy_overrides: of `AihwkitArray`.
+
+    Raises:
+        InputError: an unknown back-end, or a setting that it does not read.
+    """
+
+    backend: str
+    device: str | DeviceModel | None = None
+    remedy: str = "none"
+    remedy_parameters: Mapping[str, Any] | None = None
+    read_path: ReadPath | None = None
+    backward: ReadPath | None = None
+    pulses: PulseScheme | None = None
+    weight_range: float | None = None
+    tile: tuple[int, int] | None = None
+    increments: str = "open-loop"
+    compensation: str = "none"
+    reference: str | None = None
+    fault_map: Tensor | Mapping[str, Tensor] | None = None
+    wire_resistance: float = 0.0
+    batch_seconds: float = 1.0
+    device_overrides: Mapping[str, Any] | None = None
+    remedy_overrides: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if find_backend(self.backend).devices and self.device is None:
+            raise InputError(f"backend {self.backend!r} needs a device (see `neurohw device list`)")
+        for key, setting, value in _given(self):
+            if complaint := unread(self.backend, key, setting, value):
+                raise InputError(complaint)
+
+
+def _given(part: ArraySpec | ReadPath | PulseScheme, prefix: str = "") -> Iterator[tuple[str, str, object]]:
+    """Yield what differs from its default: (where, the setting's name, value)."""
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if field.name == "backend" or value is field.default or (isinstance(value, Mapping) and not value):
+            continue
+        if not isinstance(value, str | int | float) or value != field.default:
+            yield prefix + field.name, field.name, value
+        if isinstance(value, ReadPath | PulseScheme):
+            yield from _given(value, f"{field.name}.")
