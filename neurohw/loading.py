@@ -15,10 +15,10 @@ import tomli_w
 from pydantic import BaseModel, ValidationError
 
 from neurohw.archive import ARCHIVE, configuration
-from neurohw.config import Experiment, merged
+from neurohw.config import BaseExperiment, merged
 from neurohw.errors import InputError
+from neurohw.kinds import kind_of
 from neurohw.shipping import DEEPEST, parsed_toml, read_toml, shipped
-from neurohw.variants import published
 
 _ABSENT = object()
 
@@ -40,8 +40,8 @@ def experiment_path(path_or_name: str | Path) -> Path:
 
 def load_experiment(
     path_or_name: str | Path, overrides: Mapping[str, Any] | None = None, overridden_by: str = "overrides"
-) -> Experiment:
-    """Return the experiment of a file or a shipped name, `overrides` laid on top.
+) -> Any:
+    """Return the experiment of a file or a shipped name, a model of its kind, `overrides` laid on top.
 
     Args:
         path_or_name: of the experiment; `FILE:HASH` is a configuration that a report's `records.jsonl.xz` (or the
@@ -61,7 +61,7 @@ def load_experiment(
     path = experiment_path(path_or_name)
     tables = read_toml(path)
     conditions = tables.pop("when", [])
-    tables = merged(_conditioned(tables, over, conditions, path), over)
+    tables = merged(_conditioned(tables, over, conditions, path, told), over)
     tables.setdefault("name", path.resolve().parent.name if path.name == "experiment.toml" else path.stem)
     return validated(tables, str(path), told)
 
@@ -88,17 +88,25 @@ class _Overrides:
         return f"{origin}{beside}: {complaint}"
 
 
-def validated(tables: dict[str, Any], origin: str, overrides: _Overrides = _Overrides()) -> Experiment:
+def validated(tables: dict[str, Any], origin: str, overrides: _Overrides = _Overrides()) -> Any:
     """Return the experiment of plain tables; `origin` is named in errors, or what overrode the key."""
+    model = _model(tables, origin, overrides)
     try:
-        return Experiment.model_validate(tables)
+        return model.model_validate(tables)
     except ValidationError as error:
-        told = [overrides.blamed(origin, complaint, alone=bool(e["loc"]))
-                for e in error.errors() for complaint in _explained(e).split("\n  ")]  # fmt: skip
-        raise InputError("\n".join(told)) from None
+        complaints = [overrides.blamed(origin, complaint, alone=bool(e["loc"]))
+                      for e in error.errors() for complaint in _explained(e, model).split("\n  ")]  # fmt: skip
+        raise InputError("\n".join(complaints)) from None
 
 
-def dump_toml(experiment: Experiment) -> str:
+def _model(tables: dict[str, Any], origin: str, overrides: _Overrides) -> type[BaseExperiment]:
+    try:
+        return kind_of(tables).experiment
+    except InputError as error:
+        raise InputError(overrides.blamed(origin, str(error), alone=True)) from None
+
+
+def dump_toml(experiment: BaseExperiment) -> str:
     """Return the complete configuration as TOML that `load_experiment` reads back to the same experiment."""
     return tomli_w.dumps(_without_none(experiment.canonical()))
 
@@ -135,14 +143,17 @@ def nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _conditioned(tables: dict[str, Any], over: dict[str, Any], conditions: list[Any], path: Path) -> dict[str, Any]:
+def _conditioned(
+    tables: dict[str, Any], over: dict[str, Any], conditions: list[Any], path: Path, overrides: _Overrides
+) -> dict[str, Any]:
     for number, condition in enumerate(conditions if isinstance(conditions, list) else [conditions], 1):
         tables_in = condition.values() if isinstance(condition, dict) else ()
         if not tables_in or set(condition) != {"match", "set"} or not all(isinstance(t, dict) for t in tables_in):
             raise InputError(f"{path}: when[{number}]: allowed: exactly the tables `match` and `set`")
         seen = merged(tables, over)
-        seen = merged(published(seen), seen)
-        if all(_matches(_looked_up(seen, key), wanted) for key, wanted in condition["match"].items()):
+        model = _model(seen, str(path), overrides)
+        seen = merged(model.implied(seen), seen)
+        if all(_matches(_looked_up(seen, key, model), wanted) for key, wanted in condition["match"].items()):
             tables = merged(tables, nested(condition["set"]))
     return tables
 
@@ -151,26 +162,26 @@ def _matches(value: Any, wanted: Any) -> bool:
     return value in wanted if isinstance(wanted, list) and not isinstance(value, list) else value == wanted
 
 
-def _looked_up(tables: dict[str, Any], dotted: str) -> Any:
+def _looked_up(tables: dict[str, Any], dotted: str, kind: type[BaseExperiment]) -> Any:
     """Return a key's value, or its default where the tables do not give it."""
     value: Any = tables
     for part in dotted.split("."):
         value = value.get(part, _ABSENT) if isinstance(value, dict) else _ABSENT
     if value is not _ABSENT:
         return value
-    model: Any = Experiment.model_construct()
+    model: Any = kind.model_construct()
     for part in dotted.split("."):
         model = getattr(model, part, None)
     return model
 
 
-def _explained(error: Any) -> str:
+def _explained(error: Any, model: type[BaseModel]) -> str:
     key = ".".join(str(part) for part in error["loc"]) or "experiment"
     if error["type"] == "value_error":
         said = str(error["ctx"]["error"])
         return f"{key}: {said}" if error["loc"] else said
     if error["type"] == "extra_forbidden":
-        return _unknown_key(error["loc"])
+        return _unknown_key(error["loc"], model)
     return f"{key}: got {error['input']!r}; {complaint(error)}"
 
 
@@ -181,8 +192,8 @@ def complaint(error: Any) -> str:
     return f"{error['msg'][0].lower()}{error['msg'][1:]}"
 
 
-def _unknown_key(location: tuple[str | int, ...]) -> str:
-    model: type[BaseModel] | None = Experiment
+def _unknown_key(location: tuple[str | int, ...], kind: type[BaseModel]) -> str:
+    model: type[BaseModel] | None = kind
     for part in location[:-1]:
         field = model.model_fields.get(str(part)) if model else None
         annotation = field.annotation if field else None

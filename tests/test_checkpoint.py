@@ -18,7 +18,7 @@ import torch
 from neurohw.circuits.target import IdealTarget
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
-from neurohw.runs import run as module
+from neurohw.runs import driver as module
 from neurohw.runs.files import atomic
 from neurohw.runs.interrupts import HeldSignals
 from neurohw.runs.progress import Silent

@@ -21,7 +21,6 @@ import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from neurohw.clock import Clock
 from neurohw.energy.table import EnergyTable
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
@@ -30,11 +29,10 @@ from neurohw.report.accuracy.terminal import accuracy_table
 from neurohw.report.energy.frame import energy_frame
 from neurohw.report.page.content import content
 from neurohw.runs.accounts import energy_of, schedule_of
-from neurohw.runs.build import build_circuit, build_network, build_plan
 from neurohw.runs.checkpoint import load_checkpoint
 from neurohw.runs.collection import located_records, write_archive
+from neurohw.runs.onchip import OnChip
 from neurohw.runs.run import run
-from neurohw.runs.task import build_task
 from neurohw.seeding import Streams
 from tests.mutations import OTHERS, damaged, damaged_bytes
 
@@ -167,13 +165,12 @@ class Parts:
     def __init__(self) -> None:
         self.experiment = load_experiment("quickstart", CHIP)
         self.streams = Streams(0)
-        self.network = build_network(self.experiment, self.streams, Clock())
-        task = build_task(self.experiment, self.streams)
-        build_circuit(self.experiment, self.streams, task.n_classes)
-        self.phases, _ = build_plan(self.experiment, task, self.network)
+        self.job = OnChip(self.experiment, self.streams)
+        self.job.build()
+        self.network = self.job.network
 
     def load(self, folder: Path, identity: str) -> bool:
-        return load_checkpoint(folder, identity, self.network, self.phases, self.streams) is not None
+        return load_checkpoint(folder, identity, self.job, self.streams) is not None
 
 
 @pytest.fixture(scope="module")

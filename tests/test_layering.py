@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "neurohw"
 LEAVES = {"errors", "isolation", "names", "output", "seeding", "clock", "shipping", "units", "quantity"}
-LEAVES |= {"archive", "interrupted", "reading"}
+LEAVES |= {"archive", "interrupted", "metrics", "reading"}
 PARTS = {"data", "devices", "crossbar", "circuits", "networks"}
 LEARNING = {"crossbar.base", "circuits.neuron", "circuits.target"}
 
@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "interrupted": set(),
     "isolation": set(),
     "output": set(),
+    "metrics": set(),
     "names": set(),
     "reading": set(),
     "seeding": set(),
@@ -40,10 +41,11 @@ ALLOWED: dict[str, set[str]] = {
     "energy": {"metering.ledger", "metering.polarities", "metering.digital_work"},
     "variants": set(),
     "config": {"variants", "crossbar.backends"},
-    "loading": {"config", "variants"},
-    "runs": {"loading", "config", "energy", "metering", "training"} | PARTS,
-    "studies": {"runs", "loading", "config", "data", "training"},
-    "report": {"runs.collection", "runs.record", "runs.files", "studies.expected", "loading", "config"},
+    "kinds": {"config", "runs"},  # a job is imported when something is run
+    "loading": {"config", "kinds"},
+    "runs": {"loading", "config", "kinds", "energy", "metering", "training"} | PARTS,
+    "studies": {"runs", "loading", "config", "kinds", "training"},
+    "report": {"runs.collection", "runs.record", "runs.files", "studies.expected", "loading", "config", "kinds"},
     "doctor": {"crossbar", "circuits", "transistors", "data", "devices"},
     "bench": {"*"},
     "testing": {"*"},

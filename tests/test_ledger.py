@@ -15,7 +15,7 @@ from neurohw.config import Experiment
 from neurohw.loading import load_experiment
 from neurohw.metering.ledger import EnergyLedger, of_training
 from neurohw.networks.base import Network
-from neurohw.runs import run as module
+from neurohw.runs import onchip as module
 from neurohw.runs.record import read_record
 from neurohw.runs.run import run
 from tests.approximately import approx
@@ -62,10 +62,7 @@ class Unmetered:
     circuit: TargetCircuit
     ledger: EnergyLedger
 
-    def record(self, epochs: int, curve: Any) -> dict[str, Any]:
-        return {}
-
-    def training_counts(self) -> dict[str, Any]:
+    def facts(self, epochs: float) -> dict[str, Any]:
         return {}
 
 

@@ -375,7 +375,7 @@ def test_an_account_has_the_devices_that_aihwkit_builds(device: str, remedy: str
     settings = {"network.layers": [64, 20], "hardware.backend": "aihwkit", "hardware.device": device,
                 "hardware.remedy": remedy, "target.k": 2}  # fmt: skip
     _, parts = batch_of(settings)
-    facts = parts.record(1.0, [])["facts"]["arrays"]["W1"]
+    facts = parts.facts(1.0)["arrays"]["W1"]
     assert (facts["devices_per_weight"], facts["devices_on_line"]) == (devices, on_line)
 
 

@@ -192,7 +192,7 @@ class InterruptingEvaluation(Silent):
     """Ctrl-C while an epoch's evaluation runs."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
-        from neurohw.runs import run as module
+        from neurohw.runs import onchip as module
 
         original, calls = module.evaluate, iter(range(1, 100))
 

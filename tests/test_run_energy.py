@@ -247,7 +247,7 @@ def test_all_that_any_run_counts_can_be_accounted(way: str) -> None:
     counts, parts = batch_of(settings)
     experiment = load_experiment("quickstart", settings)
     check_accountable(experiment)
-    ledger = parts.record(1.0, [])
+    ledger = {"counts": parts.ledger.counts(), "facts": parts.facts(1.0)}
     record = nh.RunRecord.model_validate({
         "schema": 1, "name": "r", "kind": "onchip", "config_hash": "0" * 12, "seed": 0, "versions": {}, "git": None,
         "config": experiment.canonical(), "status": "finished", "metrics": {}, "timing": {}, "ledger": ledger,
@@ -280,7 +280,7 @@ def test_references_are_devices_that_conduct_take_room_and_are_not_worn() -> Non
     found = {}
     for reference in ("array", "offset"):
         counts, parts = batch_of({**device, "hardware.reference": reference})
-        facts = parts.record(1.0, [])["facts"]["arrays"]["W1"]
+        facts = parts.facts(1.0)["arrays"]["W1"]
         found[reference] = counts["W1"], facts
     (ours, array), (theirs, offset) = found["array"], found["offset"]
     assert (array["devices_per_weight"], array["devices_on_line"]) == (2, 2)

@@ -22,7 +22,7 @@ from neurohw.networks.bp import BPNetwork
 from neurohw.networks.layer import Layer
 from neurohw.testing import TargetCircuitConformance
 from neurohw.training.loop import train_epoch
-from neurohw.training.phases import Epoch, Phase, Samples
+from neurohw.training.phases import Phase, Samples, plain_plan
 from neurohw.training.rules import PulsedSGD
 from neurohw.training.schedules import Schedule
 
@@ -196,9 +196,9 @@ def test_a_small_training_runs() -> None:
     circuit = SpikingTarget(20, 2, 0.4, generator=generator, parameters=COARSE)
     images = torch.randint(0, 256, (36, 16), generator=generator, dtype=torch.uint8)
     phase = Phase("unsupervised", Samples(images, None), 8, PulsedSGD([layer], [1.0]), Schedule())
-    seen: list[int] = []
-    homeostasis = train_epoch(network, circuit, circuit.initial(), Epoch(phase, 0, 1, True),
-                              lambda x: x / 255, generator, after_batch=lambda n, _: seen.append(n))  # fmt: skip
+    (epoch,) = plain_plan(phase, 1)
+    batches = list(train_epoch(network, circuit, circuit.initial(), epoch, lambda x: x / 255, generator))
+    seen, homeostasis = [images for images, _ in batches], batches[-1][1].homeostasis
     assert seen == [8, 8, 8, 8, 4]
     assert not torch.equal(layer.array.snapshot(), before)
     assert homeostasis.threshold.abs().max() > 0.01

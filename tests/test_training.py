@@ -18,7 +18,7 @@ from neurohw.networks.layer import Layer
 from neurohw.runs.build import activity_target, build_circuit
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
-from neurohw.training.phases import Phase, Samples, alternation_plan, plain_plan
+from neurohw.training.phases import Phase, Samples, alternation_plan, plain_plan, pretraining_plan
 from neurohw.training.rules import build_rule
 from neurohw.training.schedules import Schedule
 
@@ -46,7 +46,8 @@ def trained(optimizer: str, schedule: Schedule) -> tuple[Tensor, Tensor]:
     phase = Phase("supervised", Samples(images, labels), 4, build_rule(optimizer, [layer], [RATE]), schedule)
     circuit, order = IdealTarget(3, 1, 0.0, n_classes=3, dtype=F64), torch.Generator().manual_seed(0)
     for epoch in plain_plan(phase, EPOCHS):
-        train_epoch(network, circuit, circuit.initial(), epoch, lambda x: x.to(F64) / 16, order)
+        for _ in train_epoch(network, circuit, circuit.initial(), epoch, lambda x: x.to(F64) / 16, order):
+            pass
     assert layer.bias is not None
     return layer.array.snapshot(), layer.bias
 
@@ -104,8 +105,8 @@ def test_each_phase_of_the_alternation_has_a_schedule_of_its_own() -> None:
     layer = Layer(IdealArray(torch.zeros(2, 2)))
     phases = [Phase(name, Samples(torch.zeros(1, 2), None), 1, build_rule("sgd", [layer], [1.0]), Schedule())
               for name in ("pretraining", "unsupervised", "supervised")]  # fmt: skip
-    plan = list(alternation_plan(phases[0], 2, phases[1], phases[2], 3))
-    assert [(epoch.phase.name[0], epoch.index, epoch.round, epoch.closes_round) for epoch in plan] == [
+    plan = [*pretraining_plan(phases[0], 2), *alternation_plan(phases[1], phases[2], 3)]
+    assert [(epoch.phase[0], epoch.index, epoch.round, epoch.closes_round) for epoch in plan] == [
         ("p", 0, 0, False), ("p", 1, 0, False),
         ("u", 0, 1, False), ("s", 0, 1, True), ("u", 1, 2, False), ("s", 1, 2, True), ("u", 2, 3, False),
         ("s", 2, 3, True),

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import torch
 
+from neurohw.config.accuracies import DIRECT
 from neurohw.crossbar.build import build_array
 from neurohw.devices.library import load_device
 from neurohw.loading import load_experiment
 from neurohw.report.page.write import write_report
-from neurohw.runs.record import near_chance, read_record
+from neurohw.runs.record import read_record
 from neurohw.runs.run import run
-from neurohw.runs.warnings import accuracies_near_chance, drift_of_single_devices
+from neurohw.runs.warnings import drift_of_single_devices, near_chance_warnings
 from tests.test_report import seeds
 
 EQUAL_CELLS = {"w_max_dtod": 0.0, "w_min_dtod": 0.0}
@@ -87,17 +88,17 @@ def test_single_devices_that_drift_are_told_what_may_help(changes: dict[str, Any
     """Not pairs, not weights that are signed by themselves, which drift to 0."""
     drifting = {"hardware.device": "taox_hfox", "hardware.device_parameters": {"retention.drift_nu": 0.05}}
     experiment = load_experiment("quickstart", {**SHORT, **drifting, **changes})
-    found = accuracies_near_chance({"direct_accuracy": 0.11}, 0.1, drift_of_single_devices(experiment))
+    found = near_chance_warnings({"direct_accuracy": 0.11}, 0.1, drift_of_single_devices(experiment))
     assert found[0] == "direct accuracy 11.0 % is near chance (10.0 %)"
     assert [text.startswith("retention.drift_nu = 0.05: each write restarts") for text in found[1:]] == [True] * told
-    assert accuracies_near_chance({"direct_accuracy": 0.5}, 0.1, drift_of_single_devices(experiment)) == []
+    assert near_chance_warnings({"direct_accuracy": 0.5}, 0.1, drift_of_single_devices(experiment)) == []
 
 
 def test_near_chance_is_a_tenth_of_the_way() -> None:
-    assert near_chance(0.1899, 0.1)
-    assert not near_chance(0.1901, 0.1)
-    assert near_chance(0.54, 0.5)
-    assert not near_chance(0.56, 0.5)
+    assert DIRECT.near_chance(0.1899, 0.1)
+    assert not DIRECT.near_chance(0.1901, 0.1)
+    assert DIRECT.near_chance(0.54, 0.5)
+    assert not DIRECT.near_chance(0.56, 0.5)
 
 
 def test_a_network_that_learns_and_fits_warns_of_nothing(tmp_path: Path) -> None:

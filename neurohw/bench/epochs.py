@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from neurohw.runs.build import build_circuit, build_network, build_plan
 from neurohw.runs.task import build_task
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
-from neurohw.training.phases import Epoch, Phase, Samples
+from neurohw.training.phases import Samples, one_pass
 
 
 class Batches:
@@ -43,6 +44,7 @@ class Batches:
         """Train all batches once, or the first `count` of them."""
         whole = self._phase
         n = (self.count if count is None else count) * whole.batch_size
-        part = Phase(whole.name, Samples(whole.samples.images[:n], None), whole.batch_size, whole.rule, whole.schedule)
-        epoch = Epoch(part, 0, 1, True)
-        train_epoch(self._network, self._circuit, self._circuit.initial(), epoch, self._as_input, self._order)
+        part = replace(whole, samples=Samples(whole.samples.images[:n], None))
+        epoch = one_pass(part, 0, 1, 1, closes_round=True, evaluated=False)
+        for _ in train_epoch(self._network, self._circuit, self._circuit.initial(), epoch, self._as_input, self._order):
+            pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from neurohw.runs.meters import metered
 from neurohw.runs.task import build_task
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
-from neurohw.training.phases import Epoch, Phase, Samples
+from neurohw.training.phases import Samples, one_pass
 
 _RULES = {"bp": "mnist_unsupervised_bp_1layer", "ep": "mnist_unsupervised_ep_1layer"}
 _ANALOG = {"hardware.backend": "analog", "hardware.device": "ecram"}
@@ -95,11 +96,13 @@ def _sides(experiment: Experiment, batches: int) -> tuple[_Side, _Side]:
     circuit = build_circuit(experiment, streams, task.n_classes)
     (phase, *_), _ = build_plan(experiment, task, network)
     samples = Samples(phase.samples.images[: batches * phase.batch_size], None)
-    epoch = Epoch(Phase(phase.name, samples, phase.batch_size, phase.rule, phase.schedule), 0, 1, True)
+    phase = replace(phase, samples=samples)
+    epoch = one_pass(phase, 0, 1, 1, closes_round=True, evaluated=False)
 
     def train(network: Network, circuit: TargetCircuit) -> None:
         order = streams.generator("batches")
-        train_epoch(network, circuit, circuit.initial(), epoch, task.as_input(), order, 1.0)
+        for _ in train_epoch(network, circuit, circuit.initial(), epoch, task.as_input(), order, 1.0):
+            pass
 
     plain = _Side(network, circuit, train)
     parts = metered(experiment, network, circuit)

@@ -119,7 +119,8 @@ def _contest(k: int, samples: int, seed: int) -> Contest:
     phase = Phase("unsupervised", Samples(images, None), 16, PulsedSGD([layer], [1.0]), Schedule())
     homeostasis = circuit.initial()
     for epoch in plain_plan(phase, _EPOCHS):
-        homeostasis = train_epoch(network, circuit, homeostasis, epoch, _as_input, streams.generator("order"))
+        for _, decision in train_epoch(network, circuit, homeostasis, epoch, _as_input, streams.generator("order")):
+            homeostasis = decision.homeostasis
     chosen = torch.randperm(len(images), generator=streams.generator("batch"))[:samples]
     return Contest(k, network.respond(_as_input(images[chosen]), train=True).competition, homeostasis)
 

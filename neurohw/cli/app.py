@@ -149,6 +149,7 @@ def run(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write a TensorBoard log, too.")] = False,
 ) -> None:
     """Run one experiment and write its record, metrics and checkpoint."""
+    from neurohw.kinds import shown_metrics
     from neurohw.loading import load_experiment, parse_override
     from neurohw.runs.files import writable_folder
     from neurohw.runs.progress import TensorBoard, reporter
@@ -173,7 +174,7 @@ def run(
             "interrupted; the same command with --resume goes on from the last checkpoint"
         ) from None
     folder = out or Path("runs") / f"{record.name}-{record.config_hash}-{record.seed}"
-    stdout.print(f"{record.status}: {_summary(record.metrics)}", highlight=False)
+    stdout.print(f"{record.status}: {shown_metrics(record.metrics)}", highlight=False)
     stdout.print(f"record: {folder / 'record.json'}", highlight=False, soft_wrap=True)
     _print_warnings(record.warnings)
 
@@ -267,6 +268,7 @@ def data_fetch(
 
 
 def _swept(loaded: Any, folder: Path, jobs: int, quiet: bool) -> list[Any]:
+    from neurohw.kinds import shown_metrics
     from neurohw.runs.files import writable_folder
     from neurohw.runs.progress import reporter
     from neurohw.studies.executors import run_points
@@ -281,7 +283,7 @@ def _swept(loaded: Any, folder: Path, jobs: int, quiet: bool) -> list[Any]:
                     told = f"{'diverged' if isinstance(outcome, Diverged) else 'failed'}: {outcome}"
                 else:
                     records.append(outcome)
-                    told = _summary(outcome.metrics)
+                    told = shown_metrics(outcome.metrics)
                 if not quiet:
                     stdout.print(f"{done}/{len(points)} {point.folder.name}: {told}", highlight=False, soft_wrap=True)
     except KeyboardInterrupt:
@@ -331,10 +333,6 @@ def _print_report(records: list[Any], folder: Path, title: str | None, left_out:
     if energies.accounts:
         print_energies(stdout, energies, tables=1)
     stdout.print(f"report: {page}", highlight=False, soft_wrap=True)
-
-
-def _summary(metrics: dict[str, Any]) -> str:
-    return ", ".join(f"{k.replace('_', ' ')} {100 * v:.2f} %" for k, v in metrics.items() if isinstance(v, float))
 
 
 def _duration(seconds: float) -> str:

@@ -6,31 +6,29 @@ Sections mirror the parts; unknown keys are errors. A file may hold `[[when]]` t
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any, Literal
 
 from pydantic import model_validator
 
+from neurohw.config.base import BaseExperiment
 from neurohw.config.data import DataSection
 from neurohw.config.energy import EnergySection
 from neurohw.config.evaluation import EvaluationSection
 from neurohw.config.hardware import HardwareSection, has_devices, unread_hardware
 from neurohw.config.network import EPSection, NetworkSection
-from neurohw.config.section import Count, Section
 from neurohw.config.target import TargetSection
 from neurohw.config.training import TrainingSection
-from neurohw.names import Name
 from neurohw.variants import published
 
 
-class Experiment(Section):
-    """A complete experiment of kind "onchip"; what is not given takes its default, or the variant's."""
+class Experiment(BaseExperiment):
+    """An experiment of kind "onchip": a network learns on the chip; what is not given takes its default.
 
-    name: Name = "experiment"
+    A default may be the variant's (`variants`).
+    """
+
     kind: Literal["onchip"] = "onchip"
     variant: Literal["code", "paper"] = "code"
-    runs: Count = 3
     data: DataSection = DataSection()
     network: NetworkSection = NetworkSection()
     target: TargetSection = TargetSection()
@@ -40,47 +38,16 @@ class Experiment(Section):
     energy: EnergySection = EnergySection()
     evaluation: EvaluationSection = EvaluationSection()
 
-    @model_validator(mode="before")
     @classmethod
-    def _fill_in_what_was_published(cls, given: Any) -> Any:
-        return merged(published(given), given) if isinstance(given, dict) else given
+    def implied(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Return what follows from the rule, the mode and the variant."""
+        return published(given)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Experiment:
         if complaints := _complaints(self):
             raise ValueError("\n  ".join(complaints))
         return self
-
-    def canonical(self) -> dict[str, Any]:
-        """Return the configuration as plain data, every default written out."""
-        return self.model_dump(mode="json")
-
-    def __hash__(self) -> int:
-        """Hash the plain data: tables of parameters are dictionaries, which have no hash of their own."""
-        return hash(json.dumps(self.canonical(), sort_keys=True))
-
-
-def config_hash(experiment: Experiment, contents: dict[str, str]) -> str:
-    """Return the hash of what decides the numbers: the configuration and the checksums of the files it names.
-
-    The number of runs is left out: it changes how often, not what.
-
-    Args:
-        experiment: complete configuration.
-        contents: name -> checksum of data and device files.
-    """
-    config = {key: value for key, value in experiment.canonical().items() if key != "runs"}
-    text = json.dumps({"config": config, "contents": contents}, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Return `base` with `over` laid on top, table by table."""
-    result = dict(base)
-    for key, value in over.items():
-        under = result.get(key)
-        result[key] = merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
-    return result
 
 
 def _complaints(e: Experiment) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from neurohw.kinds import KINDS, ONCHIP
 from neurohw.report.naming import Flat, Name, flatten, ideal_circuit, name_points, natural_order
 from neurohw.runs.record import RunRecord
 
@@ -66,7 +67,7 @@ class Point:
     @property
     def scheduled(self) -> int:
         """Epochs that the configuration asks for."""
-        return int(self.config.get("training.epochs", self.epochs))
+        return int(epochs_scheduled(self.config) or self.epochs)
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -99,6 +100,11 @@ def repeated_seeds(records: Iterable[RunRecord], points: Iterable[Point]) -> int
 def epochs_done(record: RunRecord) -> int:
     """Return the epochs that a run has done."""
     return int(record.timing.get("epochs", 0))
+
+
+def epochs_scheduled(config: Flat) -> Any:
+    """Return the epochs that a configuration asks for; None where it does not say so."""
+    return config.get(KINDS.get(str(config.get("kind")), ONCHIP).epochs)
 
 
 def _names(records: list[RunRecord]) -> dict[str, Name]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import isfinite, nan, sqrt
 from statistics import fmean, stdev
 
+from neurohw.metrics import Metric
 from neurohw.report.points import Point
-from neurohw.runs.record import near_chance
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ def spread_of(point: Point, metric: str) -> Spread:
     return Spread(tuple(metric_by_seed(point, metric).values()))
 
 
-def at_chance(point: Point, spread: Spread) -> bool:
-    """Return whether an accuracy is near that of guessing: a network that tells nothing has nothing to lose."""
-    return bool(spread.n) and near_chance(spread.mean, point.records[0].chance)
+def at_chance(point: Point, spread: Spread, metric: Metric) -> bool:
+    """Return whether a metric is near what guessing gives: a network that tells nothing has nothing to lose."""
+    return bool(spread.n) and metric.near_chance(spread.mean, point.records[0].chance)
 
 
 def metric_by_seed(point: Point, metric: str) -> dict[int, float]:

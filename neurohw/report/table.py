@@ -9,10 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from neurohw.metrics import Metric
 from neurohw.report.points import Point
 from neurohw.report.spread import Spread
 
 NOTHING = "–"
+_SHARE = Metric("share", "Share")
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,16 @@ def markdown_cell(text: str) -> str:
     return flat.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("_", "\\_").replace("*", "\\*")
 
 
-def percent(spread: Spread) -> str:
-    """Return mean ± sample standard deviation, in percent."""
+def mean_text(spread: Spread, metric: Metric) -> str:
+    """Return mean ± sample standard deviation, as the metric is shown, without its unit."""
     if not spread.n:
         return NOTHING
-    return f"{100 * spread.mean:.2f}" + ("" if isnan(spread.std) else f" ± {100 * spread.std:.2f}")
+    return metric.number(spread.mean) + ("" if isnan(spread.std) else f" ± {metric.number(spread.std)}")
+
+
+def percent(spread: Spread) -> str:
+    """Return mean ± sample standard deviation, in percent."""
+    return mean_text(spread, _SHARE)
 
 
 def text_cells(frame: pd.DataFrame) -> pd.DataFrame:

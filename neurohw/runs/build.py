@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from math import sqrt
 from typing import Any
@@ -37,7 +37,7 @@ from neurohw.networks.layer import Layer
 from neurohw.runs.fault_maps import Contents, layer_maps, named_maps, read_fault_maps
 from neurohw.runs.task import Task
 from neurohw.seeding import Streams
-from neurohw.training.phases import Epoch, Phase, Samples, alternation_plan, plain_plan
+from neurohw.training.phases import Epoch, Phase, Samples, alternation_plan, plain_plan, pretraining_plan
 from neurohw.training.rules import build_rule
 from neurohw.training.schedules import Schedule
 
@@ -269,9 +269,9 @@ def activity_target(experiment: Experiment) -> float:
     return frequency * kept if experiment.network.rule == "bp" else frequency / kept
 
 
-def build_plan(experiment: Experiment, task: Task, network: Network) -> tuple[list[Phase], Iterator[Epoch]]:
+def build_plan(experiment: Experiment, task: Task, network: Network) -> tuple[list[Phase], list[Epoch]]:
     """Return the phases (their rules hold state) and the epochs in order."""
-    training = experiment.training
+    training, every = experiment.training, experiment.evaluation.every
 
     def schedule(section: ScheduleSection, epochs: int) -> Schedule:
         return Schedule(section.kind, section.start, section.end, section.over or max(1, epochs), section.decay)
@@ -281,7 +281,7 @@ def build_plan(experiment: Experiment, task: Task, network: Network) -> tuple[li
     if training.mode != "semi-supervised":
         samples = task.train if training.mode == "supervised" else Samples(task.train.images, None)
         phase = Phase(training.mode, samples, training.batch_size, main, main_schedule)
-        return [phase], plain_plan(phase, training.epochs)
+        return [phase], plain_plan(phase, training.epochs, every)
     assert task.labelled is not None
     assert task.unlabelled is not None
     pretrain = training.pretrain
@@ -300,8 +300,8 @@ def build_plan(experiment: Experiment, task: Task, network: Network) -> tuple[li
         build_rule(training.optimizer, network.layers, training.learning_rate),
         schedule(training.supervised_schedule, training.epochs),
     )
-    plan = alternation_plan(first, pretrain.epochs, unsupervised, supervised, training.epochs)
-    return [first, unsupervised, supervised], plan
+    alternation = alternation_plan(unsupervised, supervised, training.epochs, every)
+    return [first, unsupervised, supervised], [*pretraining_plan(first, pretrain.epochs), *alternation]
 
 
 def read_path(section: HardwareSection) -> ReadPath:

@@ -8,8 +8,6 @@ from neurohw.circuits.target import Homeostasis
 from neurohw.errors import Diverged
 from neurohw.networks.base import Network
 
-EVERY = 64  # batches between two looks; one costs less than a batch
-
 
 def require_numbers(network: Network, homeostasis: Homeostasis) -> None:
     """Check the weights and biases of every layer, and the thresholds of the target circuit.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from neurohw.config import Experiment
 from neurohw.crossbar.base import StateDict, SynapseArray
 from neurohw.metering.array_meter import SNAPSHOT_UPDATES, ArrayMeter, ArraySettings
 from neurohw.metering.digital_work import DigitalUpdates, LayerWork, WorkMeter
-from neurohw.metering.ledger import Counts, EnergyLedger, Nested, of_training
+from neurohw.metering.ledger import EnergyLedger
 from neurohw.metering.metered_array import MeteredArray
 from neurohw.metering.metered_target import MeteredTarget
 from neurohw.networks.base import Contrast, Network, State
@@ -87,21 +86,8 @@ class Metered:
     ledger: EnergyLedger
     experiment: Experiment
 
-    def record(self, epochs: float, curve: Sequence[Counts]) -> dict[str, Any]:
-        """Return `ledger` of record.json: counts, facts, and the counts of training after each epoch.
-
-        Args:
-            epochs: done.
-            curve: see `training_counts`.
-        """
-        counts = self.ledger.counts()
-        return {"counts": counts, "facts": self._facts(epochs), "ledger_curve": list(curve)}
-
-    def training_counts(self) -> Nested:
-        """Return all counts of training so far."""
-        return of_training(self.ledger.counts())
-
-    def _facts(self, epochs: float) -> dict[str, Any]:
+    def facts(self, epochs: float) -> dict[str, Any]:
+        """Return what an account needs besides the counts, after so many epochs."""
         experiment, meter = self.experiment, self.network.meter
         arrays = [layer.array for layer in self.network.layers]
         meters = [array.meter for array in arrays if isinstance(array, MeteredArray)]

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from neurohw.errors import InputError
+from neurohw.kinds import shown_metrics
 
 
 class Reporter(Protocol):
@@ -56,7 +57,8 @@ class Lines(Silent):
 
     def end(self, row: dict[str, Any]) -> None:
         """Print the line."""
-        self._console.print(f"{self._title}: {_accuracies(row)}", highlight=False, soft_wrap=True)
+        measured = ", ".join(filter(None, (f"{row['seconds']:.1f} s", shown_metrics(row))))
+        self._console.print(f"{self._title}: {measured}", highlight=False, soft_wrap=True)
 
 
 class Bar(Lines):
@@ -137,9 +139,3 @@ def reporter(console: Console, quiet: bool) -> Reporter:
     if quiet:
         return Silent()
     return Bar(console) if console.is_terminal else Lines(console)
-
-
-def _accuracies(row: dict[str, Any]) -> str:
-    parts = [f"{row['seconds']:.1f} s"]
-    parts += [f"{key.replace('_', ' ')} {100 * value:.2f} %" for key, value in row.items() if key.endswith("accuracy")]
-    return ", ".join(parts)

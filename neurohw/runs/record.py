@@ -95,11 +95,6 @@ class RunRecord(BaseModel):
         return json.dumps(self.model_dump(by_alias=True), indent=1) + "\n"
 
 
-def near_chance(accuracy: float, chance: float) -> bool:
-    """Return whether an accuracy is less than a tenth of the way from guessing (`chance`) to certainty."""
-    return accuracy < chance + 0.1 * (1 - chance)
-
-
 def write_curve(folder: Path, curve: list[dict[str, Any]]) -> None:
     """Write `metrics.csv`, a row per epoch."""
     with atomic(folder / METRICS) as temporary:

@@ -14,8 +14,8 @@ from pydantic import AfterValidator, ConfigDict, Field, GetCoreSchemaHandler, Ty
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict  # of typing, pydantic takes only that of Python 3.12
 
-from neurohw.config import Experiment
 from neurohw.errors import InputError
+from neurohw.kinds import KINDS, METRICS, ONCHIP
 
 LONGEST = 100_000  # characters of a text
 MOST = 1e60  # of any number in SI units: sums and squares of such are finite
@@ -52,6 +52,12 @@ def _as_share(value: float) -> float:
     return value
 
 
+def _as_value(value: float) -> float:
+    if not (math.isnan(value) or abs(value) <= MOST):
+        raise ValueError(f"got {value!r}; allowed: -{MOST:g} to {MOST:g}")
+    return value
+
+
 def as_plain(value: Any) -> Any:
     """Refuse what nobody could show: numbers that no float holds, texts without an end."""
     waiting = [value]
@@ -74,33 +80,20 @@ Number = Annotated[float, Field(strict=True, ge=-MOST, le=MOST, allow_inf_nan=Fa
 Amount = Annotated[float, Field(strict=True, ge=0, le=MOST, allow_inf_nan=False)]
 Whole = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Share = Annotated[float, Field(strict=True), AfterValidator(_as_share)]  # or not a number: not measured
+Value = Annotated[float, Field(strict=True), AfterValidator(_as_value)]  # or not a number, too
 Level = Annotated[str, AfterValidator(_as_level)]
 Counts = dict[str, dict[str, dict[str, Amount]]]
 
 
-class Metrics(TypedDict, total=False):
-    """Of an evaluation; accuracies are fractions."""
-
-    __pydantic_config__ = _OPEN  # type: ignore[misc]
-    direct_accuracy: Share
-    linear_accuracy: Share
-    test_accuracy: Share
-    single_neuron_accuracy: Share
-    by_label_fraction: dict[Level, Metrics]
-    by_age_seconds: dict[Level, Metrics]
-
-
-class Row(TypedDict):
-    """Of the learning curve."""
-
-    __pydantic_config__ = _OPEN  # type: ignore[misc]
-    epoch: Amount
-    phase: Text
-    images: NotRequired[Amount]
-    direct_accuracy: NotRequired[Share]
-    linear_accuracy: NotRequired[Share]
-    test_accuracy: NotRequired[Share]
-    single_neuron_accuracy: NotRequired[Share]
+_MEASURED: Any = {name: NotRequired[Share if metric.share else Value] for name, metric in METRICS.items()}
+_BY_LEVEL = dict.fromkeys(("by_label_fraction", "by_age_seconds"), NotRequired[dict[Level, "Metrics"]])
+Metrics: Any = TypedDict("Metrics", _MEASURED | _BY_LEVEL)  # type: ignore[misc]  # of an evaluation, of every kind
+Row: Any = TypedDict(  # type: ignore[misc]  # of the learning curve
+    "Row", {"epoch": Amount, "phase": Text, "images": NotRequired[Amount]} | _MEASURED
+)
+open_shape: Any
+for open_shape in (Metrics, Row):
+    open_shape.__pydantic_config__ = _OPEN
 
 
 class Timing(TypedDict, total=False):
@@ -280,7 +273,7 @@ def as_configuration(config: dict[str, Any]) -> dict[str, Any]:
     One of another version may have keys and names that are not known here, and combinations that no longer run.
     """
     try:
-        Experiment.model_validate(config)
+        KINDS.get(str(config.get("kind")), ONCHIP).experiment.model_validate(config)
     except ValidationError as error:
         for found in error.errors():
             other_version = found["type"] == "extra_forbidden" or not found["loc"]

@@ -7,9 +7,10 @@ from typing import Any
 
 from neurohw.config import Experiment
 from neurohw.crossbar.remedies import ANALOG_REMEDIES
+from neurohw.kinds import standing_metrics
+from neurohw.metrics import Metric
 from neurohw.networks.base import Network
 from neurohw.runs.build import device_model
-from neurohw.runs.record import near_chance
 
 _LEAST_CLIPPED = 0.01  # share of a layer's weights
 _OUTRUN = (
@@ -17,7 +18,6 @@ _OUTRUN = (
     "on single devices does not outrun; pairs (differential, one-sided) and agad lose less, and so does a smaller "
     "hardware.step_seconds"
 )
-_METRICS = ("test_accuracy", "direct_accuracy", "linear_accuracy")
 
 
 def clipped_weights(network: Network) -> list[str]:
@@ -45,20 +45,21 @@ def other_versions(before: dict[str, str], now: dict[str, str], epochs: int) -> 
     ]
 
 
-def accuracies_near_chance(metrics: dict[str, Any], chance: float, drift: float = 0.0) -> list[str]:
-    """Return a warning for each accuracy, aged ones included, that is less than a tenth of the way above guessing.
+def near_chance_warnings(metrics: dict[str, Any], chance: float, drift: float = 0.0) -> list[str]:
+    """Return a warning for each metric, aged ones included, that is less than a tenth of the way above guessing.
 
     Args:
         metrics: of an evaluation.
         chance: accuracy of guessing, 0 to 1.
         drift: nu of devices that learn one by one, less a reference; 0: none of these, or no drift.
     """
-    found = [
-        f"{name} {100 * value:.1f} %{age} is near chance ({100 * chance:.1f} %)"
-        for name, value, age in _accuracies(metrics)
-        if near_chance(value, chance)
+    warnings = [
+        f"{metric.name.replace('_', ' ')} {_short(metric, value)}{age} is near chance "
+        f"({_short(metric, metric.guessed(chance))})"
+        for metric, value, age in _with_ages(metrics)
+        if metric.near_chance(value, chance)
     ]
-    return [*found, _OUTRUN.format(drift)] if found and drift else found
+    return [*warnings, _OUTRUN.format(drift)] if warnings and drift else warnings
 
 
 def drift_of_single_devices(experiment: Experiment) -> float:
@@ -71,7 +72,12 @@ def drift_of_single_devices(experiment: Experiment) -> float:
     return 0.0 if by_itself or paired else device.retention_parameters().middle[0]
 
 
-def _accuracies(metrics: dict[str, Any]) -> Iterator[tuple[str, float, str]]:
-    ages = {f" at an age of {float(age):g} s": of for age, of in metrics.get("by_age_seconds", {}).items()}
-    for age, found in ({"": metrics} | ages).items():
-        yield from ((metric.replace("_", " "), found[metric], age) for metric in _METRICS if metric in found)
+def _with_ages(metrics: dict[str, Any]) -> Iterator[tuple[Metric, float, str]]:
+    ages = {f" at an age of {float(age):g} s": aged for age, aged in metrics.get("by_age_seconds", {}).items()}
+    for age, values in ({"": metrics} | ages).items():
+        yield from ((metric, values[metric.name], age) for metric in standing_metrics() if metric.name in values)
+
+
+def _short(metric: Metric, value: float | None) -> str:
+    assert value is not None
+    return f"{100 * value:.1f} %" if metric.share else metric.text(value)

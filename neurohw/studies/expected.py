@@ -6,13 +6,22 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from neurohw.errors import InputError
+from neurohw.kinds import KINDS, METRICS, Kind
 from neurohw.loading import load_experiment, read_toml, shipped, validated
 from neurohw.runs.record import RunRecord
+
+
+def _of_the_kind(metric: str, info: ValidationInfo) -> str:
+    assert isinstance(info.context, Kind)
+    allowed = [m.name for m in info.context.metrics]
+    if metric not in allowed:
+        raise ValueError(f"got {metric!r}; allowed: {', '.join(allowed)}")
+    return metric
 
 
 class Expectation(BaseModel):
@@ -21,7 +30,7 @@ class Expectation(BaseModel):
     Args:
         metric: a column of metrics.csv.
         epoch: epoch (or round) of the main phase it was read after; 0 is the end of pre-training.
-        value: mean, a fraction.
+        value: mean; of a metric in percent: a fraction.
         std: sample standard deviation over `n` runs, where published.
         n: number of runs.
         tolerance: largest difference allowed; unless given, `standard_errors` of both sides combined.
@@ -31,9 +40,9 @@ class Expectation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    metric: Literal["direct_accuracy", "single_neuron_accuracy", "linear_accuracy", "test_accuracy"]
+    metric: Annotated[str, AfterValidator(_of_the_kind)]
     epoch: Annotated[int, Field(ge=0)]
-    value: Annotated[float, Field(ge=0, le=1)]
+    value: Annotated[float, Field(allow_inf_nan=False)]
     std: Annotated[float, Field(ge=0)] | None = None
     n: Annotated[int, Field(ge=1)] = 1
     tolerance: Annotated[float, Field(gt=0)] | None = None
@@ -41,10 +50,16 @@ class Expectation(BaseModel):
     where: dict[str, Any] = {}
     source: Annotated[str, Field(min_length=3)]
 
+    @model_validator(mode="after")
+    def _a_share_is_a_fraction(self) -> Expectation:
+        if METRICS[self.metric].share and not 0 <= self.value <= 1:
+            raise ValueError(f"value: got {self.value!r}; allowed: 0 to 1, as {self.metric} is a fraction")
+        return self
+
 
 @dataclass(frozen=True)
 class Agreement:
-    """An expectation beside what was measured, fractions.
+    """An expectation beside what was measured, both as recorded.
 
     Args:
         name: the experiment.
@@ -84,8 +99,9 @@ def expectations(name: str) -> list[Expectation]:
         return []
     tables = read_toml(path)
     common = {key: value for key, value in tables.items() if key != "expect"}
+    kind = KINDS[load_experiment(name).kind]
     try:
-        return [Expectation.model_validate({**common, **entry}) for entry in tables.get("expect", [])]
+        return [Expectation.model_validate({**common, **entry}, context=kind) for entry in tables.get("expect", [])]
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
@@ -111,7 +127,7 @@ def agreements(records: Sequence[RunRecord]) -> list[Agreement]:
 
 def _what_was_learnt(config: dict[str, Any]) -> dict[str, Any]:
     learnt = {key: value for key, value in config.items() if key not in ("evaluation", "runs")}
-    return {**learnt, "labels_shown": max(config["evaluation"]["label_fraction"])}
+    return {**learnt, "labels_shown": max(config.get("evaluation", {}).get("label_fraction", [1.0]))}
 
 
 def _learnt_by(record: RunRecord) -> dict[str, Any] | None:

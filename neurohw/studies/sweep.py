@@ -12,13 +12,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from neurohw.config import Experiment, config_hash
-from neurohw.data import load_dataset
+from neurohw.config import BaseExperiment, config_hash
 from neurohw.errors import InputError
 from neurohw.loading import complaint, load_experiment, read_toml, shipped
-from neurohw.runs.accounts import check_accountable
-from neurohw.runs.build import file_contents
 from neurohw.runs.folder import default_folder
+from neurohw.runs.job import job_class
 from neurohw.seeding import LARGEST_SEED
 
 
@@ -57,7 +55,7 @@ class SweepFile(BaseModel):
 class Point:
     """One run of a sweep: what, with which seed, where, until when, and its place on the axes as text."""
 
-    experiment: Experiment
+    experiment: BaseExperiment
     seed: int
     folder: Path
     stop_after: int | None
@@ -106,10 +104,10 @@ class Sweep:
         base = self.base()
         combinations = list(self.combinations())
         experiments = [load_experiment(base, overrides, str(self.path)) for overrides in combinations]
-        for experiment in experiments:
-            check_accountable(experiment)
-        checksums = {name: load_dataset(name).checksums for name in {e.data.dataset for e in experiments}}
-        digests = [config_hash(e, file_contents(e, checksums[e.data.dataset])) for e in experiments]
+        jobs = [job_class(experiment) for experiment in experiments]
+        for job, experiment in zip(jobs, experiments, strict=True):
+            job.check(experiment, "cpu")
+        digests = [config_hash(e, job.checksums(e)) for job, e in zip(jobs, experiments, strict=True)]
         places = [_as_text({key: found[key] for key in self.file.axes}) for found in combinations]
         once = dict(zip(digests, zip(experiments, places, strict=True), strict=True))  # points that are the same run
         longest = max(experiment.runs for experiment in experiments)

@@ -1,10 +1,12 @@
-"""The phases of each mode, as a plan of epochs: supervised, unsupervised, semi-supervised alternation."""
+"""Plans of training: epochs, each made of legs of batches; supervised, unsupervised, semi-supervised alternation."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
+import torch
 from torch import Tensor
 
 from neurohw.training.rules import UpdateRule
@@ -18,10 +20,15 @@ class Samples:
     images: Tensor
     labels: Tensor | None
 
+    def at(self, indices: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the images and the labels at `indices` [B]."""
+        labels = None if self.labels is None else self.labels.index_select(0, indices)
+        return self.images.index_select(0, indices), labels
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Phase:
-    """One kind of epoch: which samples, how they are batched, how contrasts are written, and the schedule."""
+    """One way to learn: which samples, how they are batched, how contrasts are written, and the schedule."""
 
     name: str
     samples: Samples
@@ -29,36 +36,101 @@ class Phase:
     rule: UpdateRule
     schedule: Schedule
 
+    @property
+    def batches(self) -> int:
+        """Batches of one pass through the samples; the incomplete last one is kept, as in the published code."""
+        return -(-len(self.samples.images) // self.batch_size)
+
+    def images_in(self, batches: int) -> int:
+        """Return how many images so many batches have, from the beginning of a pass on."""
+        passes, rest = divmod(batches, self.batches)
+        return passes * len(self.samples.images) + rest * self.batch_size
+
+    def shuffled(self, generator: torch.Generator) -> Iterator[Tensor]:
+        """Yield the indices [B] of each batch, pass after pass; a pass draws its order when it begins."""
+        while True:
+            order = torch.randperm(len(self.samples.images), generator=generator, device=generator.device)
+            yield from order.split(self.batch_size)
+
+
+@dataclass(frozen=True)
+class Leg:
+    """Batches of one phase, one after the other; a later leg of the same epoch goes on where this one ends."""
+
+    phase: Phase
+    batches: int
+
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass of a phase.
+    """A row of the learning curve: what is trained between two of them, whatever the kind of experiment.
 
     Args:
-        phase: what is done.
-        index: the phase's epoch, counted from 0 (its schedule's clock).
+        phase: its name.
+        index, total: of the phase's epochs, counted from 0 (its schedule's clock), and how many there are.
         round: epochs (or rounds of the alternation) of the main phase done after this one; 0 in pre-training.
         closes_round: whether this epoch completes an epoch or round of the main phase.
+        images: presented.
+        evaluated: whether the network is evaluated after it.
+        legs: of batches, where it learns by these.
     """
 
-    phase: Phase
+    phase: str
     index: int
+    total: int
     round: int
     closes_round: bool
+    images: int
+    evaluated: bool = True
+    legs: tuple[Leg, ...] = ()
+
+    @property
+    def unlabelled(self) -> bool:
+        """Whether something is learnt without labels in it."""
+        return any(leg.phase.samples.labels is None for leg in self.legs)
+
+    def batches(self, generator: torch.Generator, done: int = 0) -> Iterator[tuple[Phase, Tensor]]:
+        """Yield the phase and the indices [B] of each batch, less the first `done`."""
+        orders = {leg.phase: leg.phase.shuffled(generator) for leg in self.legs}
+        whole = ((leg.phase, indices) for leg in self.legs for indices in islice(orders[leg.phase], leg.batches))
+        return islice(whole, done, None)
 
 
-def plain_plan(phase: Phase, epochs: int) -> Iterator[Epoch]:
-    """Yield `epochs` epochs of one phase (supervised or unsupervised learning)."""
-    for i in range(epochs):
-        yield Epoch(phase, i, i + 1, closes_round=True)
+def one_pass(phase: Phase, index: int, total: int, round: int, closes_round: bool, evaluated: bool) -> Epoch:
+    """Return an epoch that is one pass through the samples of a phase."""
+    legs = (Leg(phase, phase.batches),)
+    return Epoch(phase.name, index, total, round, closes_round, len(phase.samples.images), evaluated, legs)
 
 
-def alternation_plan(
-    pretraining: Phase, pretraining_epochs: int, unsupervised: Phase, supervised: Phase, rounds: int
-) -> Iterator[Epoch]:
-    """Yield supervised pre-training, then rounds of one unsupervised and one supervised epoch (Sec. 2.2.2)."""
-    for i in range(pretraining_epochs):
-        yield Epoch(pretraining, i, 0, closes_round=False)
-    for i in range(rounds):
-        yield Epoch(unsupervised, i, i + 1, closes_round=False)
-        yield Epoch(supervised, i, i + 1, closes_round=True)
+def plain_plan(phase: Phase, epochs: int, every: int = 1) -> list[Epoch]:
+    """Return `epochs` epochs of one phase (supervised or unsupervised learning), evaluated after `every` of them."""
+    return [one_pass(phase, i, epochs, i + 1, True, (i + 1) % every == 0) for i in range(epochs)]
+
+
+def pretraining_plan(phase: Phase, epochs: int) -> list[Epoch]:
+    """Return the epochs of supervised pre-training (Sec. 2.2.2), evaluated at its end."""
+    return [one_pass(phase, i, epochs, 0, False, i + 1 == epochs) for i in range(epochs)]
+
+
+def alternation_plan(unsupervised: Phase, supervised: Phase, rounds: int, every: int = 1) -> list[Epoch]:
+    """Return rounds of one unsupervised and one supervised epoch (Sec. 2.2.2), evaluated after `every` of them."""
+    return [
+        epoch
+        for i in range(rounds)
+        for epoch in (
+            one_pass(unsupervised, i, rounds, i + 1, False, False),
+            one_pass(supervised, i, rounds, i + 1, True, (i + 1) % every == 0),
+        )
+    ]
+
+
+def interleaved_plan(unsupervised: Phase, supervised: Phase, rounds: int, batches: int, every: int = 1) -> list[Epoch]:
+    """Return rounds that take so many batches without labels and as many with, in turn: the alternation on a chip.
+
+    A round is one pass through the unlabelled images; the labelled ones come again and again.
+    """
+    starts = range(0, unsupervised.batches, batches)
+    lengths = [min(batches, unsupervised.batches - start) for start in starts]
+    legs = tuple(leg for n in lengths for leg in (Leg(unsupervised, n), Leg(supervised, n)))
+    images = len(unsupervised.samples.images) + supervised.images_in(unsupervised.batches)
+    return [Epoch("alternation", i, rounds, i + 1, True, images, (i + 1) % every == 0, legs) for i in range(rounds)]

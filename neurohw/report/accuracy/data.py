@@ -9,15 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from neurohw.kinds import METRICS
+from neurohw.metrics import Metric
 from neurohw.report.points import Point
 from neurohw.report.spread import Spread, metric_by_seed, spread_of
 
-METRICS = {
-    "direct_accuracy": "Direct association",
-    "linear_accuracy": "Linear classifier on the frozen outputs",
-    "test_accuracy": "Test accuracy",
-    "single_neuron_accuracy": "Most active neuron",
-}
 CURVE_COLUMNS = ("label", "group", "variant", "hash", "metric", "epoch", "mean", "std", "seeds")
 
 
@@ -26,8 +22,8 @@ class Gap:
     """Difference to the ideal point.
 
     Args:
-        points: mean minus the reference's mean, in percentage points.
-        error: combined standard error, sqrt(s1^2 / n1 + s2^2 / n2), in percentage points; NaN for one seed.
+        points: mean minus the reference's mean, in percentage points, or the metric's own unit.
+        error: combined standard error, sqrt(s1^2 / n1 + s2^2 / n2), in the same; NaN for one seed.
         reference: the ideal point.
         same_length: whether both did the same number of epochs.
     """
@@ -56,8 +52,8 @@ class Accuracies:
     rows: tuple[Accuracy, ...]
 
     @property
-    def title(self) -> str:
-        """The metric in words."""
+    def measure(self) -> Metric:
+        """What the metric says of itself."""
         return METRICS[self.metric]
 
 
@@ -76,8 +72,8 @@ class Breakdown:
     rows: tuple[tuple[Point, Spread, tuple[Spread, ...]], ...]
 
     @property
-    def title(self) -> str:
-        """The metric in words."""
+    def measure(self) -> Metric:
+        """What the metric says of itself."""
         return METRICS[self.metric]
 
 
@@ -92,12 +88,17 @@ class Cost:
     peak_memory_bytes: int
 
 
+def in_order() -> list[str]:
+    """Return the metrics of all kinds in the order of tables: those that are always beside another come last."""
+    return [metric.name for metric in sorted(METRICS.values(), key=lambda metric: metric.secondary)]
+
+
 def accuracy_data(points: Sequence[Point]) -> list[Accuracies]:
     """Return every metric found, per point."""
     found = []
-    for metric in METRICS:
+    for metric in in_order():
         seen = {point.anchor: metric_by_seed(point, metric) for point in points}
-        rows = [_accuracy(point, seen, points) for point in points if seen[point.anchor]]
+        rows = [_accuracy(point, seen, points, METRICS[metric].scale) for point in points if seen[point.anchor]]
         if rows:
             found.append(Accuracies(metric, tuple(rows)))
     return found
@@ -121,7 +122,7 @@ def curve_data(points: Sequence[Point]) -> pd.DataFrame:
     """Return the learning curves: a row per point, metric and epoch, with mean, sample std and number of seeds."""
     rows = []
     for point in points:
-        for metric in METRICS:
+        for metric in in_order():
             for epoch, spread in _curve(point, metric).items():
                 name = (point.label, point.name.group, point.variant, point.config_hash)
                 rows.append((*name, metric, epoch, spread.mean, spread.std, spread.n))
@@ -131,7 +132,7 @@ def curve_data(points: Sequence[Point]) -> pd.DataFrame:
 def breakdown_data(points: Sequence[Point], key: str) -> list[Breakdown]:
     """Return the metrics under `by_label_fraction` or `by_age_seconds`, level by level."""
     found = []
-    for metric in METRICS:
+    for metric in in_order():
         tables = {p.anchor: [record.metrics.get(key, {}) for record in p.records] for p in points}
         levels = {level for of in tables.values() for table in of for level in table if metric in table[level]}
         ordered = tuple(sorted(levels, key=float))
@@ -154,15 +155,15 @@ def images_presented(timing: dict[str, float]) -> int:
     return round(timing.get("train_images_per_second", 0.0) * timing.get("train_seconds", 0.0))
 
 
-def _accuracy(point: Point, seen: dict[str, dict[int, float]], points: Sequence[Point]) -> Accuracy:
+def _accuracy(point: Point, seen: dict[str, dict[int, float]], points: Sequence[Point], scale: float) -> Accuracy:
     values = seen[point.anchor]
     spread = Spread(tuple(values.values()))
     reference = reference_of(point, points)
     gap = None
     if reference is not None and seen[reference.anchor]:
         ideal = Spread(tuple(seen[reference.anchor].values()))
-        error = 100 * hypot(spread.error, ideal.error)
-        gap = Gap(100 * (spread.mean - ideal.mean), error, reference, point.epochs == reference.epochs)
+        error = scale * hypot(spread.error, ideal.error)
+        gap = Gap(scale * (spread.mean - ideal.mean), error, reference, point.epochs == reference.epochs)
     return Accuracy(point, tuple(values), spread, gap)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from neurohw.kinds import METRICS
+from neurohw.metrics import Metric
 from neurohw.runs.record import RunRecord
 from neurohw.studies.expected import Agreement, agreements
 
@@ -11,8 +13,8 @@ EXPECTED_COLUMNS = (
     "Experiment",
     "Metric",
     "Epoch",
-    "Measured (%)",
-    "Expected (%)",
+    "Measured",
+    "Expected",
     "Difference",
     "Allowed",
     "Agrees",
@@ -20,8 +22,9 @@ EXPECTED_COLUMNS = (
 )
 
 EXPECTED_NOTE = (
-    "Mean ± sample standard deviation. Differences are in percentage points; allowed is a stated tolerance, or three "
-    'standard errors of both sides combined. A source "own run" guards against regressions and proves nothing else.'
+    "Mean ± sample standard deviation. Differences of shares are in percentage points; allowed is a stated tolerance, "
+    'or three standard errors of both sides combined. A source "own run" guards against regressions and proves nothing '
+    "else."
 )
 
 
@@ -31,20 +34,21 @@ def expected_rows(records: Sequence[RunRecord]) -> tuple[tuple[str, ...], ...]:
 
 
 def _row(a: Agreement) -> tuple[str, ...]:
+    metric = METRICS[a.expected.metric]
     where = ", ".join(f"{key} = {value}" for key, value in a.expected.where.items())
     return (
         f"{a.name} ({where})" if where else a.name,
         a.expected.metric.replace("_", " "),
         str(a.expected.epoch),
-        _spread(a.mean, a.std, a.n),
-        _spread(a.expected.value, a.expected.std, a.expected.n),
-        f"{100 * a.difference:+.2f}",
-        "–" if a.allowed is None else f"±{100 * a.allowed:.2f}",
+        _spread(metric, a.mean, a.std, a.n),
+        _spread(metric, a.expected.value, a.expected.std, a.expected.n),
+        metric.number(a.difference, signed=True),
+        "–" if a.allowed is None else f"±{metric.number(a.allowed)}",
         a.verdict,
         a.expected.source,
     )
 
 
-def _spread(mean: float, std: float | None, n: int) -> str:
-    spread = "" if std is None else f" ± {100 * std:.2f}"
-    return f"{100 * mean:.2f}{spread} (n = {n})"
+def _spread(metric: Metric, mean: float, std: float | None, n: int) -> str:
+    spread = "" if std is None else f" ± {metric.number(std)}"
+    return f"{metric.number(mean)}{spread} {metric.unit}".rstrip() + f" (n = {n})"

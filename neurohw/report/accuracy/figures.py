@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from neurohw.report.accuracy.data import METRICS, Accuracies, Accuracy
+from neurohw.kinds import METRICS
+from neurohw.metrics import Metric
+from neurohw.report.accuracy.data import Accuracies, Accuracy
 from neurohw.report.drawing import COLOURS, INK, MARKERS, PAPER, layout
 from neurohw.report.points import Point
-from neurohw.report.table import percent
-
-CHANCE = 10.0  # percent, ten classes
+from neurohw.report.table import mean_text
 
 
 @dataclass(frozen=True)
@@ -47,29 +47,32 @@ def draw_accuracy(ax: Axes, data: Accuracies, by_variant: dict[str, Look]) -> No
     """Draw a row per point: mean, sample standard deviation, every seed; ideal above constrained, group by group."""
     heights, headings = _rows(data.rows)
     for row, y in zip(data.rows, heights, strict=True):
-        _draw_point(ax, row, y, by_variant[row.point.variant])
-    _draw_references(ax, data.rows, heights)
+        _draw_point(ax, row, y, by_variant[row.point.variant], data.measure)
+    _draw_references(ax, data.rows, heights, data.measure.scale)
     ticks = sorted([*headings.items(), *zip(heights, (row.point.variant for row in data.rows), strict=True)])
     ax.set_yticks([y for y, _ in ticks], [text for _, text in ticks])
     for label, (y, _) in zip(ax.get_yticklabels(), ticks, strict=True):
         label.set_fontweight("bold" if y in headings else "normal")
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(max(heights) + 0.8, -0.6)
-    ax.set_title(data.title)
-    low = _floor(100 * value for row in data.rows for value in row.spread.values)
-    ax.set_xlim(low, 100)
-    ax.set_xlabel(_titled("Accuracy", low))
+    ax.set_title(data.measure.title)
+    low = 0
+    if data.measure.share:
+        low = _floor(100 * value for row in data.rows for value in row.spread.values)
+        ax.set_xlim(low, 100)
+    ax.set_xlabel(_titled(data.measure, low))
     ax.grid(True, axis="x")
-    if low < CHANCE:
-        ax.axvline(CHANCE, color=INK, linestyle="--", linewidth=1)
-        ax.text(CHANCE + 0.6, -0.15, "chance", fontsize=8.5, va="center")
+    for chance in sorted({data.measure.guessed(row.point.records[0].chance) or 0.0 for row in data.rows} - {0.0}):
+        _draw_chance(ax, data.measure.scale * chance, low)
 
 
 def draw_curves(ax: Axes, data: pd.DataFrame, by_variant: dict[str, Look]) -> None:
-    """Draw mean accuracy per epoch with a band of one sample standard deviation; one panel of `curve_data`."""
+    """Draw a metric's mean per epoch with a band of one sample standard deviation; one panel of `curve_data`."""
+    metric = METRICS[str(data["metric"].iloc[0])]
+    scale = metric.scale
     for variant, curve in data.groupby("variant", sort=False):
         look = by_variant[str(variant)]
-        epoch, mean, std = curve["epoch"], 100 * curve["mean"], 100 * curve["std"].fillna(0)
+        epoch, mean, std = curve["epoch"], scale * curve["mean"], scale * curve["std"].fillna(0)
         width = 2.2 if look.colour == INK else 1.6
         ax.fill_between(epoch, mean - std, mean + std, color=look.colour, alpha=0.18, linewidth=0)
         ax.plot(
@@ -83,7 +86,7 @@ def draw_curves(ax: Axes, data: pd.DataFrame, by_variant: dict[str, Look]) -> No
             lw=width,
             label=str(variant),
         )
-    title = f"{data['group'].iloc[0]}: {METRICS[data['metric'].iloc[0]].lower()}"
+    title = f"{data['group'].iloc[0]}: {metric.title.lower()}"
     ax.set_title(fill(title, 48))
     ax.set_xlabel("Epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -105,13 +108,17 @@ def curves_figure(data: pd.DataFrame, by_variant: dict[str, Look]) -> Figure:
     panels = [panel for _, panel in data.groupby(["metric", "group"], sort=False)]
     columns, rows = min(2, len(panels)), ceil(len(panels) / 2)
     figure = Figure(figsize=(9, 3.2 * rows + 0.7), layout=layout())
-    axes = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
-    low = _floor(100 * (data["mean"] - data["std"].fillna(0)))
-    for ax, panel in zip(axes, panels, strict=False):
+    shown = [METRICS[str(panel["metric"].iloc[0])] for panel in panels]
+    together = all(metric.share and metric.label == shown[0].label for metric in shown)
+    axes = list(figure.subplots(rows, columns, squeeze=False, sharey=together).flat)
+    shares = data[data["metric"].isin([metric.name for metric in shown if metric.share])]
+    low = _floor(100 * (shares["mean"] - shares["std"].fillna(0))) if len(shares) else 0
+    for i, (ax, panel, metric) in enumerate(zip(axes, panels, shown, strict=False)):
         draw_curves(ax, panel, by_variant)
-        ax.set_ylim(low, 100)
-    for ax in axes[::columns]:
-        ax.set_ylabel(_titled("Accuracy", low))
+        if metric.share:
+            ax.set_ylim(low, 100)
+        if not together or i % columns == 0:
+            ax.set_ylabel(_titled(metric, low if metric.share else 0))
     for ax in axes[len(panels) :]:
         ax.remove()
     handles = {str(h.get_label()): h for ax in axes[: len(panels)] for h in ax.lines}
@@ -134,8 +141,8 @@ def _rows(rows: Sequence[Accuracy]) -> tuple[list[float], dict[float, str]]:
     return heights, headings
 
 
-def _draw_point(ax: Axes, row: Accuracy, y: float, look: Look) -> None:
-    mean, std = 100 * row.spread.mean, 100 * row.spread.std
+def _draw_point(ax: Axes, row: Accuracy, y: float, look: Look, metric: Metric) -> None:
+    mean, std = metric.scale * row.spread.mean, metric.scale * row.spread.std
     error = std if row.spread.n > 1 else None
     ax.errorbar(
         mean,
@@ -148,18 +155,25 @@ def _draw_point(ax: Axes, row: Accuracy, y: float, look: Look) -> None:
         capsize=3.5,
         elinewidth=1.6,
     )
-    values = [100 * value for value in row.spread.values]
+    values = [metric.scale * value for value in row.spread.values]
     ax.plot(values, [y + 0.3] * len(values), "o", color=look.colour, markersize=2.6, alpha=0.75, linewidth=0)
-    text = f"{percent(row.spread)}  (n = {row.spread.n})"
+    text = f"{mean_text(row.spread, metric)}  (n = {row.spread.n})"
     ax.text(1.015, y, text, transform=ax.get_yaxis_transform(), va="center", fontsize=9)
 
 
-def _draw_references(ax: Axes, rows: Sequence[Accuracy], heights: Sequence[float]) -> None:
+def _draw_references(ax: Axes, rows: Sequence[Accuracy], heights: Sequence[float], scale: float) -> None:
     """Draw a dotted line from each ideal mean down to the last row of its group."""
     for row, y in zip(rows, heights, strict=True):
         if row.point.ideal:
             group = [h for r, h in zip(rows, heights, strict=True) if r.point.name.group == row.point.name.group]
-            ax.plot([100 * row.spread.mean] * 2, [y, max(group) + 0.4], ":", color=INK, linewidth=1.1, zorder=0)
+            ax.plot([scale * row.spread.mean] * 2, [y, max(group) + 0.4], ":", color=INK, linewidth=1.1, zorder=0)
+
+
+def _draw_chance(ax: Axes, chance: float, low: float) -> None:
+    """Draw what guessing gives, where the axis shows it."""
+    if chance >= low:
+        ax.axvline(chance, color=INK, linestyle="--", linewidth=1)
+        ax.annotate("chance", (chance, -0.15), (3, 0), textcoords="offset points", fontsize=8.5, va="center")
 
 
 def _floor(values: Iterable[float]) -> int:
@@ -168,6 +182,6 @@ def _floor(values: Iterable[float]) -> int:
     return low if low >= 30 else 0
 
 
-def _titled(title: str, low: int) -> str:
+def _titled(metric: Metric, low: int) -> str:
     """Return an axis title that says where the axis starts, unless it is zero."""
-    return f"{title}, %" + (f" (axis starts at {low} %)" if low else "")
+    return metric.label + (f" (axis starts at {low} %)" if low else "")

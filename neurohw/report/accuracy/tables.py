@@ -9,18 +9,23 @@ from typing import Any
 
 import pandas as pd
 
-from neurohw.report.accuracy.data import METRICS, Accuracies, Accuracy, Breakdown, Cost, Gap, images_presented
+from neurohw.kinds import METRICS
+from neurohw.metrics import Metric
+from neurohw.report.accuracy.data import Accuracies, Accuracy, Breakdown, Cost, Gap, images_presented, in_order
 from neurohw.report.naming import differing_keys, flatten
-from neurohw.report.points import Point, epochs_done
+from neurohw.report.points import Point, epochs_done, epochs_scheduled
 from neurohw.report.spread import Spread
-from neurohw.report.table import NOTHING, Table, percent, table_of
+from neurohw.report.table import NOTHING, Table, mean_text, table_of
 from neurohw.runs.record import RunRecord
 
 
 def comparison_table(accuracies: Accuracies) -> Table:
     """Return ideal against constrained: accuracy, gap, seeds, length and status of each point."""
-    columns = ("Point", "Accuracy, %", "Gap to ideal, points", "Seeds", "Epochs", "Images", "Status", "Hash")
-    return table_of(columns, [(row.point, _accuracy_cells(row)) for row in accuracies.rows])
+    metric = accuracies.measure
+    unit = "points" if metric.share else metric.unit
+    gap = f"Gap to ideal, {unit}" if unit else "Gap to ideal"
+    columns = ("Point", metric.label, gap, "Seeds", "Epochs", "Images", "Status", "Hash")
+    return table_of(columns, [(row.point, _accuracy_cells(row, metric)) for row in accuracies.rows])
 
 
 def breakdown_table(breakdown: Breakdown, spelled: dict[str, str], trained: bool = False) -> Table:
@@ -36,7 +41,8 @@ def breakdown_table(breakdown: Breakdown, spelled: dict[str, str], trained: bool
     rows: list[tuple[Point, tuple[str, ...]]] = []
     for point, as_trained, spreads in breakdown.rows:
         shown = [as_trained, *spreads] if trained else spreads
-        rows.append((point, (*map(percent, shown), str(max(spread.n for spread in spreads)))))
+        cells = (mean_text(spread, breakdown.measure) for spread in shown)
+        rows.append((point, (*cells, str(max(spread.n for spread in spreads)))))
     return table_of(("Point", *first, *titles, "Seeds"), rows)
 
 
@@ -47,15 +53,17 @@ def cost_table(costs: Sequence[Cost]) -> Table:
     return table_of(columns, rows)
 
 
-def percent_of(metrics: dict[str, Any]) -> str:
-    """Return one run's accuracies in words."""
-    return ", ".join(f"{title} {100 * metrics[key]:.2f} %" for key, title in METRICS.items() if key in metrics)
+def measured(metrics: dict[str, Any]) -> str:
+    """Return one run's metrics in words."""
+    known = (METRICS[name] for name in in_order() if name in metrics)
+    return ", ".join(f"{metric.title} {metric.text(metrics[metric.name])}" for metric in known)
 
 
-def signed(gap: Gap) -> str:
-    """Return a gap ± its standard error, in points; a dagger marks runs of unlike length."""
-    error = "" if isnan(gap.error) else f" ± {gap.error:.2f}"
-    return f"{gap.points:+.2f}{error}".replace("-", "−") + ("" if gap.same_length else " †")
+def signed(gap: Gap, metric: Metric) -> str:
+    """Return a gap ± its standard error, as the metric is shown; a dagger marks runs of unlike length."""
+    error = "" if isnan(gap.error) else f" ± {metric.number(gap.error / metric.scale)}"
+    points = metric.number(gap.points / metric.scale, signed=True)
+    return f"{points}{error}".replace("-", "−") + ("" if gap.same_length else " †")
 
 
 def fraction_titles(levels: Sequence[str]) -> dict[str, str]:
@@ -74,13 +82,13 @@ def records_frame(records: Sequence[RunRecord]) -> pd.DataFrame:
     return pd.DataFrame([_record_row(record, keys) for record in records])
 
 
-def _accuracy_cells(row: Accuracy) -> tuple[str, ...]:
+def _accuracy_cells(row: Accuracy, metric: Metric) -> tuple[str, ...]:
     point = row.point
-    gap = "reference" if point.ideal else NOTHING if row.gap is None else signed(row.gap)
+    gap = "reference" if point.ideal else NOTHING if row.gap is None else signed(row.gap, metric)
     images = f"{images_presented(point.records[0].timing):,}"
     length = f"{point.epochs} of {point.scheduled}"
     status = "stopped" if point.stopped else "finished"
-    return (percent(row.spread), gap, str(row.spread.n), length, images, status, point.config_hash)
+    return (mean_text(row.spread, metric), gap, str(row.spread.n), length, images, status, point.config_hash)
 
 
 def _cost_cells(cost: Cost) -> tuple[str, ...]:
@@ -115,7 +123,7 @@ def _record_row(record: RunRecord, keys: Sequence[str]) -> dict[str, Any]:
         "seed": record.seed,
         "status": record.status,
         "epochs_done": epochs_done(record),
-        "epochs_scheduled": config.get("training.epochs"),
+        "epochs_scheduled": epochs_scheduled(config),
         "images": images_presented(record.timing),
     }
     row |= {key: json.dumps(value) if isinstance(value := config.get(key), list) else value for key in keys}

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from neurohw.report.accuracy.data import Accuracies, accuracy_data
 from neurohw.report.accuracy.tables import comparison_table
-from neurohw.report.page.content import SECONDARY
 from neurohw.report.points import group_records
 from neurohw.runs.record import RunRecord
 
@@ -19,7 +18,7 @@ _SHOWN = 5  # columns: point, accuracy, gap, seeds, epochs
 
 def accuracy_table(records: Sequence[RunRecord]) -> Group:
     """Return ideal against constrained, as the report's main tables have it, for a terminal."""
-    found = [a for a in accuracy_data(group_records(records)) if a.metric != SECONDARY]
+    found = [a for a in accuracy_data(group_records(records)) if not a.measure.secondary]
     if not found:
         return Group(Text("no run produced a result"))
     return Group(*map(_table, found), Text("mean ± sample standard deviation over seeds; gap ± standard error", "dim"))
@@ -27,7 +26,7 @@ def accuracy_table(records: Sequence[RunRecord]) -> Group:
 
 def _table(accuracies: Accuracies) -> Table:
     said = comparison_table(accuracies)
-    table = Table(title=accuracies.title, title_justify="left", box=None, pad_edge=False)
+    table = Table(title=accuracies.measure.title, title_justify="left", box=None, pad_edge=False)
     for i, column in enumerate(said.columns[:_SHOWN]):
         table.add_column(column, justify="right" if i else "left", no_wrap=i in (1, 2))
     for row in said.rows:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from neurohw.kinds import standing_metrics
+from neurohw.metrics import Metric
 from neurohw.report.energy.bounds import Bounds, mean_of
 from neurohw.report.energy.wear import Wear, wear_of
 from neurohw.report.points import Point
 from neurohw.report.spread import Spread, at_chance, spread_of
 from neurohw.runs.record import RunRecord
-
-ACCURACIES = ("test_accuracy", "direct_accuracy", "linear_accuracy")  # the first that a point has
 
 Parts = dict[str, float]  # nominal energy by component, or by phase, J
 
@@ -34,7 +34,7 @@ class PointEnergy:
     Args:
         point: what it is about.
         seeds: of the records that have an account.
-        accuracy: of the same records.
+        metric, accuracy: of the same records: the first share of right answers that they have.
         components, phases: nominal energy of the run, J, by either; the largest first.
         total, latency: of the run, J and s.
         training_latency: of its training, s; inference_latency: of an image, s.
@@ -54,6 +54,7 @@ class PointEnergy:
 
     point: Point
     seeds: tuple[int, ...]
+    metric: Metric | None
     accuracy: Spread
     components: Parts
     phases: Parts
@@ -85,9 +86,15 @@ class PointEnergy:
     @property
     def per_accuracy_point(self) -> Bounds | None:
         """Energy of training per percentage point of accuracy above guessing, J; None of a network near chance."""
-        if not self.training or not self.accuracy.n or at_chance(self.point, self.accuracy):
+        if not self.training or self.metric is None or self.at_chance:
             return None
-        return self.training * (0.01 / (self.accuracy.mean - self.point.records[0].chance))
+        chance = self.metric.guessed(self.point.records[0].chance)
+        return None if chance is None else self.training * (0.01 / (self.accuracy.mean - chance))
+
+    @property
+    def at_chance(self) -> bool:
+        """Whether it is no better than guessing."""
+        return self.metric is not None and at_chance(self.point, self.accuracy, self.metric)
 
     @property
     def relaxes(self) -> bool:
@@ -100,10 +107,11 @@ def energy_data(points: Iterable[Point]) -> list[PointEnergy]:
     return [_point_energy(point) for point in points if any("total" in record.energy for record in point.records)]
 
 
-def accuracy_of(point: Point, records: Sequence[RunRecord]) -> tuple[str | None, Spread]:
+def accuracy_of(point: Point, records: Sequence[RunRecord]) -> tuple[Metric | None, Spread]:
     """Return the metric that stands for the accuracy of these records, and its values."""
-    of_records = Point(point.name, point.config, tuple(records))
-    spreads = ((metric, spread_of(of_records, metric)) for metric in ACCURACIES)
+    accounted = Point(point.name, point.config, tuple(records))
+    accuracies = (metric for metric in standing_metrics() if metric.accuracy)
+    spreads = ((metric, spread_of(accounted, metric.name)) for metric in accuracies)
     return next(((metric, spread) for metric, spread in spreads if spread.n), (None, Spread(())))
 
 
@@ -120,7 +128,7 @@ def _point_energy(point: Point) -> PointEnergy:
     return PointEnergy(
         point,
         tuple(record.seed for record in records),
-        accuracy_of(point, records)[1],
+        *accuracy_of(point, records),
         _parts([summary["by_component_and_phase"] for summary in summaries]),
         _parts([_turned(summary["by_component_and_phase"]) for summary in summaries]),
         total=means["total"] or nothing,

@@ -10,7 +10,6 @@ from neurohw.report.energy.compare import drawable, rule_pairs
 from neurohw.report.energy.digital import CHEAPEST, kind_name
 from neurohw.report.energy.learning import Learning, always_reaches, levels, reached
 from neurohw.report.energy.sections import Energies
-from neurohw.report.spread import at_chance
 
 
 def answers(data: Energies) -> tuple[str, ...]:
@@ -20,7 +19,7 @@ def answers(data: Energies) -> tuple[str, ...]:
 
 def _images(data: Energies) -> Iterator[str]:
     counted = [(e.per_training_image, e) for e in data.accounts if e.per_training_image and not e.uncounted]
-    known = [(cost, e) for cost, e in counted if not at_chance(e.point, e.accuracy)]
+    known = [(cost, e) for cost, e in counted if not e.at_chance]
     if not known:
         return
     (low, cheapest), (high, dearest) = (end(known, key=lambda pair: pair[0].nominal) for end in (min, max))

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from neurohw.report.energy.account import PointEnergy
 from neurohw.report.energy.bounds import Bounds
-from neurohw.report.spread import at_chance
 
 
 def pareto_front(data: Iterable[PointEnergy]) -> list[PointEnergy]:
@@ -16,7 +15,7 @@ def pareto_front(data: Iterable[PointEnergy]) -> list[PointEnergy]:
     is cheap.
     """
     front: list[PointEnergy] = []
-    known = [found for found in drawable(data) if not (found.uncounted or at_chance(found.point, found.accuracy))]
+    known = [found for found in drawable(data) if not (found.uncounted or found.at_chance)]
     for found in sorted(known, key=lambda e: (_nominal(e.training), -e.accuracy.mean)):
         if not front or found.accuracy.mean > front[-1].accuracy.mean:
             front.append(found)

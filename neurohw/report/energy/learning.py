@@ -8,6 +8,7 @@ from math import isfinite, nan
 from statistics import fmean
 from typing import Any, TypeVar
 
+from neurohw.metrics import Metric
 from neurohw.report.energy.account import accuracy_of
 from neurohw.report.energy.bounds import Bounds, bounds_of, mean_bounds
 from neurohw.report.energy.digital import CHEAPEST
@@ -127,12 +128,12 @@ def _first_steps(learning: Learning, wanted: float) -> list[Step | None]:
     return [first_reached(wanted, (s.accuracy for s in steps), steps) for steps in learning.steps.values()]
 
 
-def _steps(record: RunRecord, metric: str | None) -> tuple[Step, ...]:
+def _steps(record: RunRecord, metric: Metric | None) -> tuple[Step, ...]:
     energies = _energies(record)
     if metric is None or len(energies) != len(record.curve):
         return ()
     rows = (
-        (i + 1, _number(row, metric), energy)
+        (i + 1, _number(row, metric.name), energy)
         for i, (row, energy) in enumerate(zip(record.curve, energies, strict=True))
     )
     return tuple(Step(*row) for row in rows if isfinite(row[1]))

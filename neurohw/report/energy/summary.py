@@ -47,7 +47,9 @@ def _point(point: Point, e: PointEnergy | None, digital: PointDigital | None) ->
 
 
 def _account(e: PointEnergy) -> dict[str, Any]:
-    fields = {f.name: getattr(e, f.name) for f in dataclasses.fields(e) if f.name not in ("point", "accuracy")}
+    fields = {
+        f.name: getattr(e, f.name) for f in dataclasses.fields(e) if f.name not in ("point", "metric", "accuracy")
+    }
     return {key: _plain(value) for key, value in fields.items()} | {"per_accuracy_point": _plain(e.per_accuracy_point)}
 
 

@@ -9,6 +9,7 @@ from typing import get_args
 
 import pandas as pd
 
+from neurohw.kinds import METRICS
 from neurohw.report.accuracy.data import Accuracies, accuracy_data, breakdown_data, cost_data, curve_data
 from neurohw.report.accuracy.expected import expected_rows
 from neurohw.report.accuracy.tables import (
@@ -17,20 +18,19 @@ from neurohw.report.accuracy.tables import (
     comparison_table,
     cost_table,
     fraction_titles,
-    percent_of,
+    measured,
 )
 from neurohw.report.energy.answers import answers
 from neurohw.report.energy.sections import Energies, energies_of, energy_sections, remarks
 from neurohw.report.naming import differing_keys, flatten, hardware, plain
 from neurohw.report.page.reproduce import command
-from neurohw.report.points import Point, epochs_done, group_records, repeated_seeds
+from neurohw.report.points import Point, epochs_done, epochs_scheduled, group_records, repeated_seeds
 from neurohw.report.sensitivity.data import Sensitivity, sensitivity_data
 from neurohw.report.sensitivity.tables import lost_table
 from neurohw.report.table import Table
 from neurohw.report.wording import DEFINITIONS, IN_PERCENT, LOST, PROGRAMMED, TRAINED
 from neurohw.runs.record import RunRecord, Status
 
-SECONDARY = "single_neuron_accuracy"  # always beside direct_accuracy: in a table of its own, not drawn
 _SETTING = (
     "data.dataset",
     "data.train_limit",
@@ -109,8 +109,8 @@ def content(records: Sequence[RunRecord], title: str | None = None, left_out: Se
     """Return what a report on these records says, and that others could not be read (`left_out`: why)."""
     points = group_records(records)
     every = accuracy_data(points)
-    accuracies = tuple(a for a in every if a.metric != SECONDARY)
-    secondary = tuple(a for a in every if a.metric == SECONDARY)
+    accuracies = tuple(a for a in every if not a.measure.secondary)
+    secondary = tuple(a for a in every if a.measure.secondary)
     sensitivities = tuple(sensitivity_data(points))
     energies = energies_of(points)
     return Content(
@@ -130,7 +130,7 @@ def content(records: Sequence[RunRecord], title: str | None = None, left_out: Se
         _details(points, every),
         _common(points),
         unfinished_data(records),
-        tuple((term, text) for term, text, metric in DEFINITIONS if metric in {"", *(a.metric for a in every)}),
+        _definitions(every),
         expected_rows(records),
     )
 
@@ -143,7 +143,7 @@ def unfinished_data(records: Sequence[RunRecord]) -> tuple[Unfinished, ...]:
 def _unfinished(record: RunRecord) -> Unfinished:
     config = flatten(record.config)
     label = f"{record.name}: {str(config.get('network.rule', record.kind)).upper()} · {hardware(config)}"
-    length = f"{epochs_done(record)} of {config.get('training.epochs', '?')}"
+    length = f"{epochs_done(record)} of {epochs_scheduled(config) or '?'}"
     return Unfinished(label, record.config_hash, record.seed, record.status, length, record.message or "no message")
 
 
@@ -201,7 +201,7 @@ def _of_the_runs(points: Sequence[Point]) -> list[str]:
 
 
 def _accuracies(accuracies: Sequence[Accuracies]) -> list[Section]:
-    return [Section(a.title, comparison_table(a)) for a in accuracies]
+    return [Section(a.measure.title, comparison_table(a)) for a in accuracies]
 
 
 def _lost(sensitivities: Sequence[Sensitivity]) -> Section | None:
@@ -212,9 +212,9 @@ def _lost(sensitivities: Sequence[Sensitivity]) -> Section | None:
 def _fractions(points: Sequence[Point]) -> list[Section]:
     breakdowns = breakdown_data(points, "by_label_fraction")
     return [
-        Section(f"By label fraction: {b.title}", breakdown_table(b, fraction_titles(b.levels)), IN_PERCENT)
+        Section(f"By label fraction: {b.measure.title}", breakdown_table(b, fraction_titles(b.levels)), IN_PERCENT)
         for b in breakdowns
-        if len(b.levels) > 1 and b.metric != SECONDARY
+        if len(b.levels) > 1 and not b.measure.secondary
     ]
 
 
@@ -223,10 +223,22 @@ def _ages(points: Sequence[Point]) -> list[Section]:
     programmed = [point for point in points if point.config.get("hardware.off_chip")]
     trained = [point for point in points if point not in programmed]
     return [
-        Section(f"By age of the devices{of}: {b.title}", breakdown_table(b, age_titles(b.levels), trained=True), note)
+        Section(
+            f"By age of the devices{of}: {b.measure.title}",
+            breakdown_table(b, age_titles(b.levels), trained=True),
+            note,
+        )
         for of, note, some in ((", programmed", PROGRAMMED, programmed), (", trained on them", TRAINED, trained))
         for b in breakdown_data(some, "by_age_seconds")
     ]
+
+
+def _definitions(accuracies: Sequence[Accuracies]) -> tuple[tuple[str, str], ...]:
+    """Return the glossary: the metrics that these runs have, in the order of their kinds, and the general terms."""
+    there = {a.metric for a in accuracies}
+    metrics = tuple((m.title, m.meaning) for m in METRICS.values() if m.name in there and m.meaning)
+    shares = any(a.measure.accuracy for a in accuracies)
+    return metrics + tuple(term for term in DEFINITIONS if shares or term[0] != "Accuracy")
 
 
 def _costs(points: Sequence[Point]) -> list[Section]:
@@ -250,7 +262,7 @@ def _details(points: Sequence[Point], accuracies: Sequence[Accuracies]) -> tuple
             command(point),
             f"{gaps[point.anchor].label}, {gaps[point.anchor].config_hash}" if point.anchor in gaps else None,
             tuple((key, plain(point.config.get(key))) for key in keys),
-            tuple((str(r.seed), r.git or "unknown", percent_of(r.metrics)) for r in point.records),
+            tuple((str(r.seed), r.git or "unknown", measured(r.metrics)) for r in point.records),
         )
         for point in points
     )

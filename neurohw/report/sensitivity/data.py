@@ -1,4 +1,4 @@
-"""Sensitivity: accuracy against each swept parameter, line by line, and where one percentage point of it is lost.
+"""Sensitivity: a metric against each swept parameter, line by line, and where one percentage point of it is lost.
 
 A line is a set of points that differ in one numeric key only. Its baseline is the point where that key is off, all else
 being equal; parameters that only matter together with the swept one (a text, or a number that is the same all along
@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from math import hypot, nan
 from typing import Any
 
+from neurohw.kinds import standing_metrics
+from neurohw.metrics import Metric
 from neurohw.report.naming import SPARSE, Flat, differing_keys, follows, name_points, plain
 from neurohw.report.points import Point
 from neurohw.report.sensitivity.loss import Lost, Tried, point_lost
@@ -20,10 +22,6 @@ from neurohw.report.spread import Spread, at_chance, spread_of
 from neurohw.report.wording import AXES, Worse, axis_of
 
 LEAST_VALUES = 3  # on a line, its baseline counted
-_METRICS = {  # one panel each; of the first, training with labels has the one, training without has the other
-    "": ("direct_accuracy", "test_accuracy"),
-    "linear classifier": ("linear_accuracy",),
-}
 _OFF_AT_ZERO = ("target.parameters.", "hardware.")
 
 Setting = dict[str, Any]
@@ -57,8 +55,9 @@ class Line:
         tried: the values, ascending, in SI, with what is lost against the baseline there (NaN without one).
         spreads: accuracy at each value.
         baseline: None where no point has the parameter off and no value of it is the mildest.
+        at_chance: whether the baseline is no better than guessing.
         lost: where one point is lost against the baseline: towards larger values, smaller ones, or one of each; none
-            where the baseline is at chance and has none to lose.
+            where the baseline is at chance and has none to lose, or the metric is not in percent.
     """
 
     label: str
@@ -67,12 +66,8 @@ class Line:
     tried: tuple[Tried, ...]
     spreads: tuple[Spread, ...]
     baseline: Baseline | None
+    at_chance: bool
     lost: tuple[Lost, ...]
-
-    @property
-    def at_chance(self) -> bool:
-        """Whether the baseline is no better than guessing."""
-        return self.baseline is not None and at_chance(self.baseline.point, self.baseline.spread)
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -86,17 +81,23 @@ class Sensitivity:
 
     Args:
         key: the parameter's dotted key.
-        readout: "" for the accuracy as trained, else how it was read out.
+        metric: what is measured; of several that share a panel (training with labels has the one, training without
+            the other), the first.
         worse: in which direction the hardware gets worse; with values of both signs: away from zero.
         logarithmic: whether values span a decade or more.
         lines: those that share most settings with all points first.
     """
 
     key: str
-    readout: str
+    metric: Metric
     worse: Worse
     logarithmic: bool
     lines: tuple[Line, ...]
+
+    @property
+    def readout(self) -> str:
+        """How it was read out; "" for the accuracy as trained."""
+        return readout_of(self.metric)
 
     @property
     def title(self) -> str:
@@ -118,13 +119,26 @@ def sensitivity_data(points: Sequence[Point]) -> list[Sensitivity]:
     finished = [point for point in points if not point.stopped]
     settings = _settings([point.config for point in finished])
     found = []
-    for readout, metrics in _METRICS.items():
+    for metrics in _panels().values():
         spreads = [_first_spread(point, metrics) for point in finished]
         known = [known for known in zip(finished, settings, spreads, strict=True) if known[2].n]
         for key in _numeric_keys(settings):
             if candidates := _candidates(key, known):
-                found.append(_sensitivity(key, readout, candidates, settings))
+                found.append(_sensitivity(key, metrics[0], candidates, settings))
     return found
+
+
+def readout_of(metric: Metric) -> str:
+    """Return what tells a metric from others on the same axes."""
+    return metric.title if metric.readout is None else metric.readout
+
+
+def _panels() -> dict[tuple[str, str, str], list[Metric]]:
+    """Return the metrics that share a panel: those of one read-out, on one axis."""
+    panels: dict[tuple[str, str, str], list[Metric]] = {}
+    for metric in standing_metrics():
+        panels.setdefault((readout_of(metric), metric.label, metric.better), []).append(metric)
+    return panels
 
 
 def _settings(configs: Sequence[Flat]) -> list[Setting]:
@@ -155,8 +169,8 @@ def _is_off(key: str, value: Any) -> bool:
     return value is None or (value == 0 and key.startswith(_OFF_AT_ZERO))
 
 
-def _first_spread(point: Point, metrics: Iterable[str]) -> Spread:
-    return next((spread for metric in metrics if (spread := spread_of(point, metric)).n), Spread(()))
+def _first_spread(point: Point, metrics: Iterable[Metric]) -> Spread:
+    return next((spread for metric in metrics if (spread := spread_of(point, metric.name)).n), Spread(()))
 
 
 def _candidates(key: str, known: Sequence[tuple[Point, Setting, Spread]]) -> list[_Candidate]:
@@ -194,9 +208,9 @@ def _fits(shared: Setting, other: Setting) -> bool:
     return given and all(key.startswith(SPARSE) or key == "target.model" for key in lacking)
 
 
-def _sensitivity(key: str, readout: str, candidates: list[_Candidate], settings: Sequence[Setting]) -> Sensitivity:
+def _sensitivity(key: str, metric: Metric, candidates: list[_Candidate], settings: Sequence[Setting]) -> Sensitivity:
     values = [value for candidate in candidates for value in candidate.tried]
-    panel = Sensitivity(key, readout, _worse(key, candidates), _is_logarithmic(key, values), ())
+    panel = Sensitivity(key, metric, _worse(key, metric, candidates), _is_logarithmic(key, values), ())
     keys = {k for candidate in candidates for k in candidate.shared}
     usual = Counter((k, setting.get(k)) for setting in settings for k in keys)
     ordered = sorted(candidates, key=lambda c: -sum(usual[k, c.shared.get(k)] for k in keys))
@@ -205,12 +219,12 @@ def _sensitivity(key: str, readout: str, candidates: list[_Candidate], settings:
     return replace(panel, lines=tuple(sorted(lines, key=lambda line: line.kind)))
 
 
-def _worse(key: str, candidates: Iterable[_Candidate]) -> Worse:
-    """Return where the hardware gets worse: as is known of the key, else where the lines go down."""
+def _worse(key: str, metric: Metric, candidates: Iterable[_Candidate]) -> Worse:
+    """Return where the hardware gets worse: as is known of the key, else where the lines lose."""
     if known := axis_of(key).worse:
         return known
     ends = [[spread.mean for _, spread in candidate.tried.values()] for candidate in candidates]
-    return "larger" if sum(means[-1] - means[0] for means in ends) <= 0 else "smaller"
+    return "larger" if sum(metric.loss(means[0], means[-1]) for means in ends) >= 0 else "smaller"
 
 
 def _is_logarithmic(key: str, values: Sequence[float]) -> bool:
@@ -236,20 +250,21 @@ def _line(panel: Sensitivity, candidate: _Candidate, label: str) -> Line:
     values = tuple(candidate.tried)
     points, spreads = zip(*candidate.tried.values(), strict=True)
     baseline = _placed(panel, candidate.baseline, values) or _mildest(panel, values, points, spreads)
-    tried = tuple(_tried(value, spread, baseline) for value, spread in zip(values, spreads, strict=True))
-    line = Line(label, _kind(points[0].config), points, tried, spreads, baseline, ())
-    if line.at_chance:
+    tried = tuple(_tried(value, spread, baseline, panel.metric) for value, spread in zip(values, spreads, strict=True))
+    idle = baseline is not None and at_chance(baseline.point, baseline.spread, panel.metric)
+    line = Line(label, _kind(points[0].config), points, tried, spreads, baseline, idle, ())
+    if idle or not panel.metric.share:
         return line
     return replace(line, lost=tuple(point_lost(p, panel.logarithmic) for p in _paths(panel, tried, baseline)))
 
 
-def _tried(value: float, spread: Spread, baseline: Baseline | None) -> Tried:
-    """Return the loss of mean accuracy and its standard error; the baseline itself has lost nothing."""
+def _tried(value: float, spread: Spread, baseline: Baseline | None, metric: Metric) -> Tried:
+    """Return the loss against the baseline's mean and its standard error; the baseline itself has lost nothing."""
     if baseline is None:
         return Tried(value, nan, nan)
     if value == baseline.value:
         return Tried(value, 0.0, 0.0)
-    return Tried(value, baseline.spread.mean - spread.mean, hypot(spread.error, baseline.spread.error))
+    return Tried(value, metric.loss(baseline.spread.mean, spread.mean), hypot(spread.error, baseline.spread.error))
 
 
 def _kind(config: Flat) -> str:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from neurohw.metrics import Metric
 from neurohw.report.drawing import COLOURS, MARKERS, PAPER, layout
 from neurohw.report.sensitivity.data import Line, Sensitivity
 from neurohw.report.sensitivity.loss import POINT, Lost
@@ -32,10 +33,12 @@ def draw_sensitivity(ax: Axes, data: Sensitivity, kinds: Sequence[str]) -> None:
     for line in data.lines:
         i, nth = kinds.index(line.kind), drawn.setdefault(line.kind, 0)
         drawn[line.kind] += 1
-        _draw_line(ax, line, COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], _DASHES[nth % len(_DASHES)])
+        _draw_line(
+            ax, line, data.metric, COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], _DASHES[nth % len(_DASHES)]
+        )
     ax.set_title(fill(data.title, 44))
     ax.set_xlabel(".".join(data.key.split(".")[-2:]))
-    ax.set_ylabel("Accuracy, %")
+    ax.set_ylabel(data.metric.label)
     ax.xaxis.set_major_locator(_locator(data))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: value_text(value, data.key)))
@@ -56,19 +59,20 @@ def sensitivity_figure(data: Sequence[Sensitivity]) -> Figure:
     return figure
 
 
-def _draw_line(ax: Axes, line: Line, colour: str, marker: str, dashes: object) -> None:
+def _draw_line(ax: Axes, line: Line, metric: Metric, colour: str, marker: str, dashes: object) -> None:
+    scale, sign = metric.scale, 1 if metric.better == "higher" else -1
     if line.baseline is not None:
-        base, std = 100 * line.baseline.spread.mean, 100 * line.baseline.spread.std
+        base, std = scale * line.baseline.spread.mean, scale * line.baseline.spread.std
         ax.axhline(base, color=colour, linewidth=0.9, linestyle=dashes, alpha=0.8, zorder=1)
         if not isnan(std):
             ax.axhspan(base - std, base + std, color=colour, alpha=0.12, linewidth=0, zorder=0)
         for lost in line.lost:
-            _mark(ax, lost, base - 100 * POINT, colour)
+            _mark(ax, lost, base - sign * scale * POINT, colour)
     places = sorted(_places(line), key=lambda place: place[0])
     ax.errorbar(
         [value for value, _ in places],
-        [100 * spread.mean for _, spread in places],
-        yerr=[0.0 if isnan(spread.std) else 100 * spread.std for _, spread in places],
+        [scale * spread.mean for _, spread in places],
+        yerr=[0.0 if isnan(spread.std) else scale * spread.std for _, spread in places],
         color=colour,
         marker=marker,
         markersize=4,

@@ -10,19 +10,10 @@ import pandas as pd
 from neurohw import units
 from neurohw.report.sensitivity.data import Line, Sensitivity
 from neurohw.report.sensitivity.loss import Limit, Lost
-from neurohw.report.table import NOTHING, Row, Table, percent
+from neurohw.report.table import NOTHING, Row, Table, mean_text
 from neurohw.report.wording import axis_of
 
 NONE_TO_LOSE = "none to lose, at chance"
-LOST_COLUMNS = (
-    "Parameter",
-    "Line",
-    "Baseline accuracy, %",
-    "1 point lost at",
-    "± standard error",
-    "Tried (values)",
-    "Seeds",
-)
 _FRAME_COLUMNS = (
     *("key", "unit", "readout", "line", "value", "mean", "std", "seeds", "loss", "loss_error", "hash"),
     *("baseline_mean", "baseline_std", "baseline_seeds", "baseline_hash", "baseline_value"),
@@ -35,7 +26,10 @@ def lost_table(panels: Sequence[Sensitivity]) -> Table:
 
     A line whose baseline is at chance has none to lose, and says so.
     """
-    return Table(LOST_COLUMNS, tuple(row for panel in panels for row in _rows(panel)))
+    labels = {panel.metric.label for panel in panels}
+    baseline = f"Baseline {labels.pop().lower()}" if len(labels) == 1 else "Baseline, %"
+    columns = ("Parameter", "Line", baseline, "1 point lost at", "± standard error", "Tried (values)", "Seeds")
+    return Table(columns, tuple(row for panel in panels for row in _rows(panel)))
 
 
 def sensitivity_frame(panels: Sequence[Sensitivity]) -> pd.DataFrame:
@@ -77,7 +71,7 @@ def _baseline(panel: Sensitivity, line: Line) -> str:
         return NOTHING
     off, value = line.baseline.off, line.baseline.value
     at = "" if off or value is None else f" (at {value_text(value, panel.key)})"
-    return percent(line.baseline.spread) + at
+    return mean_text(line.baseline.spread, panel.metric) + at
 
 
 def limit_text(limit: Limit, key: str) -> str:

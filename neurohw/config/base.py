@@ -1,0 +1,61 @@
+"""What the experiments of every kind have: a name, a number of runs, a hash, and values that follow from others."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import model_validator
+
+from neurohw.config.section import Count, Section
+from neurohw.names import Name
+
+
+class BaseExperiment(Section):
+    """A complete experiment of any kind; a kind's own model names it (`kind: Literal["..."] = "..."`)."""
+
+    name: Name = "experiment"
+    kind: str
+    runs: Count = 3
+
+    @classmethod
+    def implied(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Return the defaults that follow from what is given, of a (partial) configuration before validation."""
+        return {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_what_is_implied(cls, given: Any) -> Any:
+        return merged(cls.implied(given), given) if isinstance(given, dict) else given
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the configuration as plain data, every default written out."""
+        return self.model_dump(mode="json")
+
+    def __hash__(self) -> int:
+        """Hash the plain data: tables of parameters are dictionaries, which have no hash of their own."""
+        return hash(json.dumps(self.canonical(), sort_keys=True))
+
+
+def config_hash(experiment: BaseExperiment, contents: dict[str, str]) -> str:
+    """Return the hash of what decides the numbers: the configuration and the checksums of the files it names.
+
+    The number of runs is left out: it changes how often, not what.
+
+    Args:
+        experiment: complete configuration.
+        contents: name -> checksum of data and device files.
+    """
+    config = {key: value for key, value in experiment.canonical().items() if key != "runs"}
+    text = json.dumps({"config": config, "contents": contents}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Return `base` with `over` laid on top, table by table."""
+    result = dict(base)
+    for key, value in over.items():
+        under = result.get(key)
+        result[key] = merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return result

@@ -1,0 +1,68 @@
+"""Kinds of experiments: the configuration, the job and the metrics of each, in one registry."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from neurohw.config import BaseExperiment, Experiment
+from neurohw.config.accuracies import ACCURACIES
+from neurohw.errors import InputError
+from neurohw.metrics import Metric
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a value of `kind` stands for.
+
+    Args:
+        experiment: the model of its experiment files.
+        metrics: what it measures, in the order of reports; the first that a run has stands for it.
+        job: where its `Job` is, "module:class"; imported when something is run.
+        epochs: dotted key of how long it trains.
+    """
+
+    experiment: type[BaseExperiment]
+    metrics: tuple[Metric, ...]
+    job: str
+    epochs: str = "training.epochs"
+
+    @property
+    def name(self) -> str:
+        """The value of `kind`."""
+        return str(self.experiment.model_fields["kind"].default)
+
+    def load_job(self) -> Any:
+        """Return its class of jobs."""
+        module, _, name = self.job.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+
+ONCHIP = Kind(Experiment, ACCURACIES, "neurohw.runs.onchip:OnChip")
+KINDS = {kind.name: kind for kind in (ONCHIP,)}
+METRICS = {metric.name: metric for kind in KINDS.values() for metric in kind.metrics}
+
+
+def standing_metrics() -> list[Metric]:
+    """Return the metrics of all kinds that stand by themselves, those that are always beside another left out."""
+    return [metric for metric in METRICS.values() if not metric.secondary]
+
+
+def kind_of(tables: Mapping[str, Any]) -> Kind:
+    """Return the kind of an experiment's tables.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    name = tables.get("kind", ONCHIP.name)
+    if not isinstance(name, str) or name not in KINDS:
+        raise InputError(f"kind: got {name!r}; allowed: {', '.join(sorted(KINDS))}")
+    return KINDS[name]
+
+
+def shown_metrics(values: Mapping[str, Any]) -> str:
+    """Return those of the values that are metrics, in words: "test accuracy 91.20 %"."""
+    return ", ".join(f"{key.replace('_', ' ')} {METRICS[key].text(value)}" for key, value in values.items()
+                     if key in METRICS and isinstance(value, float))  # fmt: skip

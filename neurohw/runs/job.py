@@ -1,0 +1,129 @@
+"""What a kind of experiment does in a run; a driver (`driver`) does all the rest."""
+
+from __future__ import annotations
+
+import abc
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from neurohw.config import BaseExperiment
+from neurohw.kinds import KINDS
+from neurohw.metering.ledger import EnergyLedger
+from neurohw.runs.record import RunRecord
+from neurohw.runs.warnings import near_chance_warnings
+from neurohw.seeding import Streams
+from neurohw.training.phases import Epoch
+
+E = TypeVar("E", bound=BaseExperiment)
+
+
+class Job(abc.ABC, Generic[E]):
+    """One run of one kind: what is trained in which order, how, and what is measured.
+
+    Every random draw comes from `streams`, which the driver saves; the orders of samples from the stream "batches", and
+    no other draw from that one: an epoch that goes on from between two batches begins by drawing them anew.
+
+    Args:
+        experiment: complete configuration.
+        streams: of the run, seeded.
+
+    Attributes:
+        plan: the epochs, in order; there once `build` was called, as what follows.
+        chance: accuracy of answering the most frequent class of what is evaluated; 0 where there are no classes.
+        warnings: what is to be said before anything is trained.
+        ledger: counts of events; empty where none are counted.
+    """
+
+    plan: Sequence[Epoch]
+
+    def __init__(self, experiment: E, streams: Streams) -> None:
+        self.experiment, self.streams = experiment, streams
+        self.chance = 0.0
+        self.warnings: list[str] = []
+        self.ledger = EnergyLedger()
+
+    @classmethod
+    def check(cls, experiment: E, device: str) -> None:
+        """Refuse what cannot run on `device`, "cpu" or "cuda", before any file is read.
+
+        Raises:
+            InputError: names the key, the value and what is allowed.
+        """
+
+    @classmethod
+    @abc.abstractmethod
+    def checksums(cls, experiment: E) -> dict[str, str]:
+        """Return name -> checksum of every file that the experiment names, its data included."""
+
+    def contents(self) -> dict[str, str]:
+        """Return the checksums as read for this run: part of the configuration's hash."""
+        return self.checksums(self.experiment)
+
+    @abc.abstractmethod
+    def build(self) -> None:
+        """Make the parts and the plan.
+
+        Raises:
+            InputError: something does not fit; nothing was run.
+        """
+
+    @abc.abstractmethod
+    def train(self, epoch: Epoch, done: int) -> Iterator[int]:
+        """Train an epoch, or what is left of it after `done` batches; yield the images of each, all parts at rest."""
+
+    @abc.abstractmethod
+    def evaluate(self, moment: str, final: bool) -> dict[str, Any]:
+        """Return the metrics as it stands, learning nothing and drawing from streams of the moment's own.
+
+        Args:
+            moment: what tells this evaluation's draws from those of others.
+            final: whether the run ends here.
+        """
+
+    @abc.abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Return tensors and plain data, complete: what loads them goes on to the same result."""
+
+    @abc.abstractmethod
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore `state_dict`; a state that does not fit changes nothing.
+
+        Raises:
+            KeyError, RuntimeError, ValueError: it does not fit.
+        """
+
+    def epoch_row(self) -> dict[str, float]:
+        """Return what an epoch's row says besides, when it is done."""
+        return {}
+
+    def require_numbers(self) -> None:
+        """Check what is learnt.
+
+        Raises:
+            Diverged: something is no finite number.
+        """
+
+    def remarks(self, metrics: dict[str, Any]) -> list[str]:
+        """Return what is to be said of the metrics: by default, which of them are near chance."""
+        return near_chance_warnings(metrics, self.chance)
+
+    def facts(self, epochs: float) -> dict[str, Any]:
+        """Return what an account needs besides the counts, after so many epochs."""
+        return {}
+
+    def account(self, record: RunRecord) -> dict[str, Any]:
+        """Return the account of the run's record, `energy`; empty where none was asked for."""
+        return {}
+
+    def inference_seconds(self) -> float:
+        """Return about how long an evaluation takes."""
+        began = time.perf_counter()
+        self.evaluate("estimate", final=False)
+        return time.perf_counter() - began
+
+
+def job_class(experiment: BaseExperiment) -> type[Job[Any]]:
+    """Return the class of an experiment's jobs."""
+    job: type[Job[Any]] = KINDS[experiment.kind].load_job()
+    return job

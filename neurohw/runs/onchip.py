@@ -1,0 +1,167 @@
+"""Learning on the chip: a network on arrays, a target circuit, and meters around both, as a job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from neurohw.circuits.target import DecisionEvents, Homeostasis
+from neurohw.clock import Clock
+from neurohw.config import Experiment
+from neurohw.crossbar.backends import find_backend
+from neurohw.data import load_dataset
+from neurohw.energy.table import EnergyTable
+from neurohw.errors import InputError
+from neurohw.runs.accounts import check_accountable, energy_of
+from neurohw.runs.after_training import evaluate_ages
+from neurohw.runs.build import build_circuit, build_network, build_plan, file_contents
+from neurohw.runs.divergence import require_numbers
+from neurohw.runs.evaluate import evaluate
+from neurohw.runs.fault_maps import read_fault_maps
+from neurohw.runs.job import Job
+from neurohw.runs.meters import metered
+from neurohw.runs.record import RunRecord
+from neurohw.runs.shapes import Amount, Whole
+from neurohw.runs.task import build_task
+from neurohw.runs.warnings import clipped_weights, drift_of_single_devices, near_chance_warnings
+from neurohw.seeding import Streams
+from neurohw.training.loop import train_epoch
+from neurohw.training.phases import Epoch
+
+_IMAGES_TIMED = 256
+
+
+class OnChip(Job[Experiment]):
+    """BP or EP learns on simulated arrays; see Job."""
+
+    def __init__(self, experiment: Experiment, streams: Streams) -> None:
+        super().__init__(experiment, streams)
+        self.task = build_task(experiment, streams)
+        self.chance = self.task.chance
+        self._fault_maps = read_fault_maps(experiment)
+
+    @classmethod
+    def check(cls, experiment: Experiment, device: str) -> None:
+        """Refuse a GPU for arrays that run on the CPU, and a chip that the named table cannot account."""
+        if device != "cpu" and "torch_device" not in find_backend(backend := experiment.hardware.backend).reads:
+            raise InputError(f"--device: got {device!r}, but {backend}'s arrays run on the CPU; allowed: cpu")
+        check_accountable(experiment)
+
+    @classmethod
+    def checksums(cls, experiment: Experiment) -> dict[str, str]:
+        """Return the checksums of data, device, circuit, table and fault maps."""
+        return file_contents(experiment, _data_checksums(experiment.data.dataset))
+
+    def contents(self) -> dict[str, str]:
+        """Return the checksums of what this run has read."""
+        return file_contents(self.experiment, self.task.checksums, self._fault_maps)
+
+    def build(self) -> None:
+        """Make arrays, network, target circuit and meters, and the plan."""
+        experiment, streams = self.experiment, self.streams
+        network = build_network(experiment, streams, Clock(), self._fault_maps)
+        self._metered = metered(experiment, network, build_circuit(experiment, streams, self.task.n_classes))
+        self.network, self.circuit = self._metered.network, self._metered.circuit
+        self.ledger = self._metered.ledger
+        self.warnings = clipped_weights(self.network)
+        self.phases, self.plan = build_plan(experiment, self.task, self.network)
+        self.homeostasis, self.events = self.circuit.initial(), DecisionEvents(0, 0)
+
+    def train(self, epoch: Epoch, done: int) -> Iterator[int]:
+        """Train; thresholds begin anew with an epoch that learns without labels, if the circuit is reset then."""
+        if not done and epoch.unlabelled and self.experiment.target.reset == "epoch":
+            self.homeostasis = self.circuit.initial()
+        step_seconds = self.experiment.hardware.step_seconds
+        as_input, order = self.task.as_input(self.network.dtype), self.streams.generator("batches")
+        batches = train_epoch(self.network, self.circuit, self.homeostasis, epoch, as_input, order, step_seconds, done)
+        for images, decision in batches:
+            self.homeostasis = decision.homeostasis
+            self.events += decision.events
+            yield images
+
+    def evaluate(self, moment: str, final: bool) -> dict[str, Any]:
+        """Return the accuracies, at the end also those of the network as it ages."""
+        parts = (self.experiment, self.network, self.task, self.streams, moment)
+        metrics = evaluate(*parts, final)
+        if final and self.experiment.evaluation.age_seconds:
+            metrics |= evaluate_ages(*parts)
+        return metrics
+
+    def epoch_row(self) -> dict[str, float]:
+        """Return the shares of the circuit's events in the epoch, and count them anew."""
+        shares, self.events = self.events.shares(), DecisionEvents(0, 0)
+        return shares
+
+    def require_numbers(self) -> None:
+        """Check weights, biases and thresholds."""
+        require_numbers(self.network, self.homeostasis)
+
+    def remarks(self, metrics: dict[str, Any]) -> list[str]:
+        """Return which accuracies are near chance, and that drift outran learning, if it may have."""
+        return near_chance_warnings(metrics, self.chance, drift_of_single_devices(self.experiment))
+
+    def facts(self, epochs: float) -> dict[str, Any]:
+        """Return the facts of arrays and circuits."""
+        return self._metered.facts(epochs)
+
+    def account(self, record: RunRecord) -> dict[str, Any]:
+        """Return the account with `hardware.periphery`."""
+        if self.experiment.hardware.periphery is None:
+            return {}
+        return energy_of(record, EnergyTable.load(self.experiment.hardware.periphery))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the network, the memory of its update rules, the thresholds, and the chip's clock."""
+        return {
+            "threshold": self.homeostasis.threshold,
+            "activity": self.homeostasis.activity,
+            "events": list(astuple(self.events)),
+            "clock_seconds": self.network.clock.seconds,
+            "network": self.network.state_dict(),
+            "rules": [phase.rule.state_dict() for phase in self.phases],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore all of it."""
+        saved = _State.model_validate(dict(state))
+        self.network.load_state_dict(saved.network)
+        self.network.clock.seconds = saved.clock_seconds
+        for phase, memory in zip(self.phases, saved.rules, strict=True):
+            phase.rule.load_state_dict(memory)
+        self.homeostasis = Homeostasis(saved.threshold, saved.activity)
+        self.events = DecisionEvents(*saved.events)
+
+    def inference_seconds(self) -> float:
+        """Return the time of an evaluation from that of some images, the first time left out."""
+        images = len(self.task.test.images)
+        if self.experiment.training.mode == "unsupervised":
+            images += round(max(self.experiment.evaluation.label_fraction) * len(self.task.train.images))
+        few = self.task.as_input(self.network.dtype)(self.task.test.images[:_IMAGES_TIMED])
+        self.network.respond(few)
+        began = time.perf_counter()
+        self.network.respond(few)
+        return (time.perf_counter() - began) / len(few) * images
+
+
+class _State(BaseModel):
+    """What a checkpoint has of the job."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+    threshold: Tensor
+    activity: Tensor
+    events: Annotated[list[Whole], Field(min_length=2, max_length=5)] = [0, 0]  # the first checkpoints had none
+    clock_seconds: Amount
+    network: dict[str, Tensor]
+    rules: list[dict[str, Tensor]]
+
+
+@cache
+def _data_checksums(dataset: str) -> dict[str, str]:
+    return load_dataset(dataset).checksums
