@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
@@ -12,61 +11,34 @@ from torch import Tensor
 
 from neurohw.crossbar.base import OuterProducts, Product, SynapseArray
 from neurohw.errors import NeurohwError
+from neurohw.testing.array_accounts import ArrayAccountConformance, MakeArray
 
-MakeArray = Callable[[Tensor], SynapseArray]
 
-
-class SynapseArrayConformance:
+class SynapseArrayConformance(ArrayAccountConformance):
     """What every crossbar must do, whatever its physics.
 
     A subclass gives the fixture `make_array`, a function that makes an array of initial weights [n_post, n_pre], and,
     where the array is not ideal, the numbers below. Arrays that cannot be seeded are tested by statistics: with the
     tolerances of 6 standard errors a test fails by chance less than once in 10^8 per number.
 
-    Attributes:
-        shape: (n_post, n_pre) of the arrays tested.
-        weight_scale: initial weights are uniform within +- this; keep it well within the device's range.
-        dtype: what the array computes in.
+    Attributes, besides those of `ArrayAccountConformance`:
         read_tolerance: largest relative error of a noiseless read.
         read_sigma: standard deviation of one output of one read, converter steps included; 0: reads are noiseless.
         reads: how often a noisy read is repeated to average it.
-        can_update, can_increment: False where the array refuses.
+        can_increment: False where the array refuses.
         update_gain: (least, most) projection of the written change on the asked one, over `updates` calls.
         updates: how many calls of `update` are averaged.
-        update_size: largest |dW| that a call asks for.
         program_tolerance: largest root-mean-square distance to the target after `program`, and to the initial weights
             at the start, relative to theirs.
-        replays: its draws can be seeded (aihwkit's cannot).
     """
 
-    shape: tuple[int, int] = (6, 5)
-    weight_scale: float = 0.2
-    dtype: torch.dtype = torch.float32
     read_tolerance: float = 1e-5
     read_sigma: float = 0.0
     reads: int = 4000
-    can_update: bool = True
     can_increment: bool = True
     update_gain: tuple[float, float] = (0.9999, 1.0001)
     updates: int = 20
-    update_size: float = 0.004
     program_tolerance: float = 1e-5
-    replays: bool = True
-
-    @pytest.fixture
-    def generator(self) -> torch.Generator:
-        """Return the generator of the test's data."""
-        return torch.Generator().manual_seed(20240229)
-
-    @pytest.fixture
-    def weights(self, generator: torch.Generator) -> Tensor:
-        """Return initial weights."""
-        return (torch.rand(self.shape, generator=generator, dtype=self.dtype) * 2 - 1) * self.weight_scale
-
-    @pytest.fixture
-    def array(self, make_array: MakeArray, weights: Tensor) -> SynapseArray:
-        """Return a fresh array."""
-        return make_array(weights)
 
     def test_declares_what_it_is(self, array: SynapseArray) -> None:
         assert array.shape == self.shape
