@@ -56,9 +56,10 @@ class Probe:
     optional: bool = False
 
 
-def diagnose() -> list[Check]:
-    """Return every check; none raises, whatever is broken."""
-    return list(_checks())
+def diagnose() -> Iterator[Check]:
+    """Yield every check; none raises, whatever is broken."""
+    yield from map(_checked, PROBES)
+    yield from _data()
 
 
 def healthy(checks: list[Check]) -> bool:
@@ -69,7 +70,7 @@ def healthy(checks: list[Check]) -> bool:
 def print_diagnosis(console: Console) -> bool:
     """Print one line per check, with the remedy where it is not ok; return whether everything required is ok."""
     checks = []
-    for check in _checks():
+    for check in diagnose():
         checks.append(check)
         state, style = _STATES[check.ok]
         console.print(f"{state:<7}", style=style, end="")
@@ -79,11 +80,6 @@ def print_diagnosis(console: Console) -> bool:
     verdict = f"not in order: {', '.join(wrong)}" if wrong else "everything required is in order"
     console.print(verdict, style="bold red" if wrong else "green", highlight=False)
     return healthy(checks)
-
-
-def _checks() -> Iterator[Check]:
-    yield from map(_checked, PROBES)
-    yield from _data()
 
 
 def _checked(probe: Probe) -> Check:

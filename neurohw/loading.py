@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tomli_w
 from pydantic import BaseModel, ValidationError
 
 from neurohw.archive import ARCHIVE, configuration
@@ -106,11 +105,6 @@ def _model(tables: dict[str, Any], origin: str, overrides: _Overrides) -> type[B
         raise InputError(overrides.blamed(origin, str(error), alone=True)) from None
 
 
-def dump_toml(experiment: BaseExperiment) -> str:
-    """Return the complete configuration as TOML that `load_experiment` reads back to the same experiment."""
-    return tomli_w.dumps(_without_none(experiment.canonical()))
-
-
 def parse_override(text: str) -> tuple[str, Any]:
     """Return the dotted key and the value of `key=value`; the value is TOML, or else a plain string.
 
@@ -202,9 +196,3 @@ def _unknown_key(location: tuple[str | int, ...], kind: type[BaseModel]) -> str:
     near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
     return f"{'.'.join(map(str, location))}: unknown key{hint}; allowed: {', '.join(allowed)}"
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_none(v) for key, v in value.items() if v is not None}
-    return value

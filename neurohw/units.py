@@ -35,7 +35,6 @@ _OTHERS = {  # symbol: (factor, dimension)
     "V m": (1.0, "V m"),
     "mV um": (1e-9, "V m"),
 }
-DIMENSIONS = (*_PREFIXED, "m2", "1", "1/sqrt(s)", "V m")
 _SPELLINGS = str.maketrans({"µ": "u", "μ": "u", "²": "2"})
 
 

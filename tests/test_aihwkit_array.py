@@ -19,7 +19,7 @@ from torch import Tensor
 from neurohw.bench.arrays import arrays
 from neurohw.crossbar.aihwkit.api import aihwkit_api
 from neurohw.crossbar.aihwkit.array import REMEDIES, AihwkitArray, check_aihwkit, remedy_names
-from neurohw.crossbar.aihwkit.presets import preset_names
+from neurohw.crossbar.aihwkit.presets import PRESETS
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.ideal import IdealArray
@@ -291,7 +291,7 @@ def test_initial_weights_are_clipped_to_the_bounds_of_the_cells() -> None:
 # presets and remedies
 
 
-@pytest.mark.parametrize("device", preset_names())
+@pytest.mark.parametrize("device", PRESETS)
 def test_every_preset_reads_learns_and_comes_back(device: str) -> None:
     """The change points along the product; nearest to the limit is reram_array_hfo2, seen 0.55 +- 0.035: 7 sigma."""
     remedy = "one-sided" if device == "pcm" else "none"

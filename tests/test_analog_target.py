@@ -16,14 +16,13 @@ from torch import Tensor
 import neurohw as nh
 from neurohw.circuits.analog_target import AnalogTarget
 from neurohw.circuits.competition import compete
-from neurohw.circuits.dynamics import at_rest
-from neurohw.circuits.kwta import KWTACircuit
 from neurohw.circuits.library import load_circuit
 from neurohw.circuits.parameters import BOLTZMANN, TargetParameters
 from neurohw.circuits.target import Decision, Homeostasis, IdealTarget
 from neurohw.errors import InputError
 from neurohw.testing import TargetCircuitConformance
 from tests.approximately import approx
+from tests.reference import kwta_at_rest
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"))]
 
@@ -206,16 +205,19 @@ def test_soft_outputs_share_the_bias() -> None:
         assert target[0].sum().item() == approx(2.5, abs=1e-3)
 
 
-def test_soft_outputs_are_those_of_the_differential_equations() -> None:
-    ode = KWTACircuit(6, 2)
+def test_soft_outputs_are_those_of_the_circuits_equations() -> None:
     inputs = np.array([[10.0, 9.95, 9.8, 9.7, 8.0, 3.0], [9.0, 8.97, 8.96, 8.5, 5.0, 1.0]]) * 1e-9
-    expected = at_rest(ode, inputs).outputs / ode.limit_current
-    _, common = ode.level(1e-8)
-    node = ode.level(1e-8)[0]  # the winner's node, which is part of the gain
-    c = circuit(6, 2, SOFT | {"decision.ceiling": float(node)})
-    assert common < node
+    expected = np.stack([kwta_at_rest(row, 2)[0] for row in inputs])
+    ceiling = kwta_at_rest(np.full(6, 1e-8), 2)[1][0]  # the winner's node, which is part of the gain
+    c = circuit(6, 2, SOFT | {"decision.ceiling": float(ceiling)})
     found = c(torch.from_numpy(inputs / 1e-8).float(), c.initial()).target.numpy()
     assert np.abs(found - expected).max() < 0.06
+
+
+def test_the_reference_lets_the_k_largest_win() -> None:
+    """Clear winners carry their limit each, the k-th the half that is left of the bias."""
+    outputs, _ = kwta_at_rest(np.array([1.0, 9.0, 2.0, 7.0, 4.0, 0.5]) * 1e-9, 2)
+    assert outputs == approx(np.array([0.0, 1.0, 0.0, 0.5, 0.0, 0.0]), abs=0.02)
 
 
 def test_less_time_makes_softer_outputs() -> None:

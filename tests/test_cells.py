@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.aihwkit.presets import preset_names
+from neurohw.crossbar.aihwkit.presets import PRESETS
 from neurohw.crossbar.cells import CellBank, DevicePopulation
 from neurohw.crossbar.pulses import PulseCounts
 from neurohw.crossbar.wires import Wires, effective_conductances, exact_conductances
@@ -190,7 +190,7 @@ def test_write_noise_is_seen_and_not_kept() -> None:
     assert changed == [[3, 4]]
 
 
-@pytest.mark.parametrize("name", [name for name in preset_names() if name != "ideal"])
+@pytest.mark.parametrize("name", [name for name in PRESETS if name != "ideal"])
 def test_no_pulses_leave_the_bounds_of_a_cell(name: str) -> None:
     bank = bank_of(from_aihwkit(name).response(), (10, 10))
     for up in (True, False):

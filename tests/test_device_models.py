@@ -17,7 +17,7 @@ from scipy.optimize import brentq
 
 import neurohw
 from neurohw.cli import app as cli
-from neurohw.crossbar.aihwkit.presets import device_preset, preset_names
+from neurohw.crossbar.aihwkit.presets import PRESETS, device_preset
 from neurohw.crossbar.aihwkit.translation import lost_in_aihwkit, to_aihwkit
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.build import build_array
@@ -37,7 +37,7 @@ from tests.aihwkit_presets import from_aihwkit
 from tests.approximately import approx
 
 FOLDER = shipped("device_models")
-PULSED = [name for name in preset_names() if name != "ideal"]
+PULSED = [name for name in PRESETS if name != "ideal"]
 TEMPLATE = (FOLDER / "template.toml").read_text(encoding="utf-8")
 
 # name -> (LTP, LTD nonlinearity, LTP, LTD pulses, cycle-to-cycle share, R_on, on/off ratio), from the files' sources

@@ -52,7 +52,7 @@ def test_a_failure_is_one_line_with_its_remedy_and_not_well(monkeypatch: pytest.
 @pytest.mark.usefixtures("no_data")
 def test_what_is_optional_may_be_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "PROBES", (Probe("that", broken, "get it", optional=True),))
-    assert diagnose() == [Check("that", None, "no module named that", "get it")]
+    assert list(diagnose()) == [Check("that", None, "no module named that", "get it")]
     well, text = printed()
     assert well
     assert "remedy: get it" in text
@@ -71,7 +71,7 @@ def test_data_may_be_missing_but_not_corrupt(monkeypatch: pytest.MonkeyPatch) ->
     ]
     monkeypatch.setattr("neurohw.data.summary", lambda: rows)
     monkeypatch.setattr(doctor, "PROBES", ())
-    found = diagnose()
+    found = list(diagnose())
     assert [check.ok for check in found] == [True, None, False]
     assert found[1].remedy == "neurohw data fetch mnist --from DIR|URL"
     assert "found 3 bytes" in found[2].finding
@@ -125,10 +125,10 @@ def test_a_folder_that_cannot_be_written_to_is_found(monkeypatch: pytest.MonkeyP
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(doctor, "PROBES", tuple(p for p in doctor.PROBES if p.name == "runs folder"))
-    assert diagnose()[0].ok
+    assert next(diagnose()).ok
     assert not list(tmp_path.iterdir())  # looking leaves nothing behind
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)
-    assert diagnose()[0].ok is False
+    assert next(diagnose()).ok is False
 
 
 @pytest.mark.usefixtures("no_data")
@@ -142,7 +142,7 @@ def test_an_ngspice_that_fails_is_told_in_its_words(tmp_path: Path, monkeypatch:
     assert check.ok is None
     assert "no licence to simulate" in check.finding
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
-    assert diagnose()[0].finding == "not on the PATH"
+    assert next(diagnose()).finding == "not on the PATH"
 
 
 @pytest.mark.usefixtures("no_data")

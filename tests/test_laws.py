@@ -11,7 +11,7 @@ from scipy.stats import ks_2samp
 from torch import Tensor
 
 from neurohw.crossbar.aihwkit.api import aihwkit_api
-from neurohw.crossbar.aihwkit.presets import preset_names
+from neurohw.crossbar.aihwkit.presets import PRESETS
 from neurohw.crossbar.aihwkit.tile_state import hidden_parameters, set_hidden_parameters
 from neurohw.crossbar.aihwkit.translation import COUNTERPARTS, to_aihwkit
 from neurohw.crossbar.aihwkit.works import check_aihwkit
@@ -32,7 +32,7 @@ from neurohw.devices.model import DeviceModel
 from neurohw.errors import InputError
 from tests.aihwkit_presets import from_aihwkit
 
-PULSED = [name for name in preset_names() if name != "ideal"]
+PULSED = [name for name in PRESETS if name != "ideal"]
 SHAPE = (60, 60)
 NO_FLAGS = (False, False, False, False)
 HIDDEN = {  # ours: aihwkit's

@@ -6,11 +6,11 @@ import dataclasses
 
 import pytest
 
-from neurohw.crossbar.aihwkit.presets import PRESETS, device_preset, preset_names
+from neurohw.crossbar.aihwkit.presets import PRESETS, device_preset
 from neurohw.errors import InputError
 
 
-@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_loads_and_names_its_source(name: str) -> None:
     preset = device_preset(name)
     device = preset.load()()
@@ -27,7 +27,7 @@ def test_every_documented_name_is_there() -> None:
 
 
 def test_only_phase_change_memory_is_one_sided() -> None:
-    assert [name for name in preset_names() if device_preset(name).sided == 1] == ["pcm"]
+    assert [name for name in PRESETS if device_preset(name).sided == 1] == ["pcm"]
 
 
 def test_an_unknown_name_lists_the_allowed_ones() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurohw.errors import InputError
-from neurohw.units import DIMENSIONS, parse_unit, readable, to_si
+from neurohw.units import parse_unit, readable, to_si
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,10 @@ def test_readable(value: float, dimension: str, text: str) -> None:
     assert readable(value, dimension) == text
 
 
-@given(st.floats(1e-14, 1e12), st.sampled_from([d for d in DIMENSIONS if d not in ("1", "1/sqrt(s)", "m2", "V m")]))
+PREFIXED = ("S", "Ohm", "V", "A", "s", "J", "W", "F", "C", "m", "Hz", "K")
+
+
+@given(st.floats(1e-14, 1e12), st.sampled_from(PREFIXED))
 def test_readable_is_read_back(value: float, dimension: str) -> None:
     number, unit = readable(value, dimension, digits=17).split()
     assert to_si(float(number), unit, dimension) == pytest.approx(value, rel=1e-12)

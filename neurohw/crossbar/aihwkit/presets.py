@@ -78,11 +78,6 @@ _ALL = (
 PRESETS: dict[str, DevicePreset] = {preset.name: preset for preset in _ALL}
 
 
-def preset_names() -> tuple[str, ...]:
-    """Return the names that `device_preset` knows, generic laws first."""
-    return tuple(PRESETS)
-
-
 def device_preset(name: str) -> DevicePreset:
     """Return the preset called `name`.
 
