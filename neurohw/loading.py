@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -11,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from neurohw.archive import ARCHIVE, configuration
 from neurohw.config import BaseExperiment, merged
 from neurohw.errors import InputError
 from neurohw.kinds import kind_of
-from neurohw.shipping import DEEPEST, parsed_toml, read_toml, shipped
+from neurohw.shipping import DEEPEST, find_file, parsed_toml, read_toml, shipped_files
+from neurohw.validation import explained
 
 _ABSENT = object()
 
@@ -28,13 +27,7 @@ def experiment_path(path_or_name: str | Path) -> Path:
     Raises:
         InputError: there is neither; the shipped names are listed.
     """
-    given = Path(path_or_name)
-    for candidate in (given, given / "experiment.toml", shipped("experiments") / given / "experiment.toml"):
-        if candidate.is_file():
-            return candidate
-    names = sorted(p.parent.name for p in shipped("experiments").glob("*/experiment.toml"))
-    raise InputError(f"experiment {str(path_or_name)!r}: no such file, and no experiment of that name; allowed: "
-                     f"a TOML file, or one of {', '.join(names)}")  # fmt: skip
+    return find_file("experiment", path_or_name, shipped_files("experiments", "*/experiment.toml"), "experiment.toml")
 
 
 def load_experiment(
@@ -51,18 +44,18 @@ def load_experiment(
     Raises:
         InputError: naming the file, the key, the value received and what is allowed.
     """
-    told = _Overrides(tuple(overrides or {}), overridden_by)
+    laid_over = _Overrides(tuple(overrides or {}), overridden_by)
     over = nested(overrides or {})
     if recorded := re.fullmatch(r"(.+):([0-9a-f]{12})", str(path_or_name)):
         file = Path(recorded[1])
         config = configuration(file / ARCHIVE if file.is_dir() else file, recorded[2])
-        return validated(merged(config, over), str(path_or_name), told)
+        return validated(merged(config, over), str(path_or_name), laid_over)
     path = experiment_path(path_or_name)
     tables = read_toml(path)
     conditions = tables.pop("when", [])
-    tables = merged(_conditioned(tables, over, conditions, path, told), over)
+    tables = merged(_conditioned(tables, over, conditions, path, laid_over), over)
     tables.setdefault("name", path.resolve().parent.name if path.name == "experiment.toml" else path.stem)
-    return validated(tables, str(path), told)
+    return validated(tables, str(path), laid_over)
 
 
 @dataclass(frozen=True)
@@ -94,7 +87,7 @@ def validated(tables: dict[str, Any], origin: str, overrides: _Overrides = _Over
         return model.model_validate(tables)
     except ValidationError as error:
         complaints = [overrides.blamed(origin, complaint, alone=bool(e["loc"]))
-                      for e in error.errors() for complaint in _explained(e, model).split("\n  ")]  # fmt: skip
+                      for e in error.errors() for complaint in explained(e, model).split("\n  ")]  # fmt: skip
         raise InputError("\n".join(complaints)) from None
 
 
@@ -167,32 +160,3 @@ def _looked_up(tables: dict[str, Any], dotted: str, kind: type[BaseExperiment]) 
     for part in dotted.split("."):
         model = getattr(model, part, None)
     return model
-
-
-def _explained(error: Any, model: type[BaseModel]) -> str:
-    key = ".".join(str(part) for part in error["loc"]) or "experiment"
-    if error["type"] == "value_error":
-        said = str(error["ctx"]["error"])
-        return f"{key}: {said}" if error["loc"] else said
-    if error["type"] == "extra_forbidden":
-        return _unknown_key(error["loc"], model)
-    return f"{key}: got {error['input']!r}; {complaint(error)}"
-
-
-def complaint(error: Any) -> str:
-    """Return what pydantic says of a value, in the words of TOML."""
-    if error["type"] == "tuple_type":
-        return f"allowed: a list, as in [{json.dumps(error['input'], default=str)}]"
-    return f"{error['msg'][0].lower()}{error['msg'][1:]}"
-
-
-def _unknown_key(location: tuple[str | int, ...], kind: type[BaseModel]) -> str:
-    model: type[BaseModel] | None = kind
-    for part in location[:-1]:
-        field = model.model_fields.get(str(part)) if model else None
-        annotation = field.annotation if field else None
-        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-    allowed = sorted(model.model_fields) if model else []
-    near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    return f"{'.'.join(map(str, location))}: unknown key{hint}; allowed: {', '.join(allowed)}"

@@ -17,14 +17,6 @@ Value = bool | int | float | tuple[float, ...]
 AS_TABLE = "a table {value, unit, source}"
 
 
-class Wrong(ValueError):
-    """A value below `key` of the table that is being read."""
-
-    def __init__(self, key: str, message: str) -> None:
-        super().__init__(message)
-        self.key = key
-
-
 class Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 

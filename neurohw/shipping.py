@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from neurohw.errors import InputError
 from neurohw.reading import read_text
+from neurohw.validation import did_you_mean
 
 DEEPEST = 20  # tables in tables
 _PACKAGE = Path(__file__).parent
@@ -25,6 +27,35 @@ def shipped(kind: str) -> Path:
     return (
         beside if beside.is_dir() and (_PACKAGE.parent / "pyproject.toml").is_file() else _PACKAGE / "_shipped" / kind
     )
+
+
+def shipped_files(kind: str, pattern: str) -> dict[str, Path]:
+    """Return the files of a folder by name: of the file without ".toml", or of its own folder if there is one each."""
+    paths = shipped(kind).glob(pattern)
+    alike = "*" not in pattern.rpartition("/")[2]
+    return dict(sorted((path.parent.name if alike else path.stem, path) for path in paths))
+
+
+def find_file(what: str, name_or_path: str | Path, files: Mapping[str, Path], inside: str = "") -> Path:
+    """Return the file of a shipped name, or the path itself.
+
+    Args:
+        what: is looked for, for the message.
+        name_or_path: of it.
+        files: those that are shipped, by name.
+        inside: which file of a folder is meant; a path of the user's then comes before a shipped name.
+
+    Raises:
+        InputError: there is neither; the shipped names are listed.
+    """
+    path = Path(name_or_path)
+    own = [files[str(path)]] if str(path) in files else []
+    for candidate in [path, path / inside, *own] if inside else [*own, path]:
+        if candidate.is_file():
+            return candidate
+    hint = did_you_mean(str(name_or_path), files)
+    raise InputError(f"{what} {str(name_or_path)!r}: no such file, and no {what} of that name{hint}; allowed: "
+                     f"a TOML file, or one of {', '.join(files)}")  # fmt: skip
 
 
 def read_toml(path: Path) -> dict[str, Any]:

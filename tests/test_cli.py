@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from neurohw.loading import shipped
+from neurohw.shipping import shipped
 
 ROOT = Path(__file__).parents[1]
 

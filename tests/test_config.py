@@ -9,7 +9,8 @@ import pytest
 
 from neurohw.config import Experiment, config_hash
 from neurohw.errors import InputError
-from neurohw.loading import load_experiment, parse_override, read_toml, shipped, validated
+from neurohw.loading import load_experiment, parse_override, validated
+from neurohw.shipping import read_toml, shipped
 from neurohw.studies.sweep import load_sweep
 
 SHIPPED = sorted(path.parent.name for path in shipped("experiments").glob("*/experiment.toml"))
@@ -30,11 +31,11 @@ def written(tmp_path: Path, text: str) -> Path:
         ("[trainin]\nepochs = 3", r"mine\.toml: trainin: unknown key \(did you mean training\?\)"),
         ("[training]\nepochs = 'ten'", r"training\.epochs: got 'ten'"),
         ("[training]\nepochs = true", r"training\.epochs: got True"),
-        ("[training]\nepochs = 0", r"training\.epochs: got 0; input should be greater than or equal to 1"),
+        ("[training]\nepochs = 0", r"training\.epochs: got 0; allowed: greater than or equal to 1"),
         ("[target]\nk = 101", r"target\.k: got 101; allowed: 1 to 100"),
         ("[network]\nlayers = [64]", r"network\.layers"),
         ("[network]\nlayers = [64, 0]", r"network\.layers\.1: got 0"),
-        ("[network]\nrule = 'hopfield'", r"network\.rule: got 'hopfield'; input should be 'bp' or 'ep'"),
+        ("[network]\nrule = 'hopfield'", r"network\.rule: got 'hopfield'; allowed: 'bp' or 'ep'"),
         ("[training]\nlearning_rate = [1, 2]", r"training\.learning_rate: got 2 values; allowed: 1"),
         ("[training]\ndropout = [0.3]", r"training\.dropout: got 1 values; allowed: 2"),
         ("[training]\ndropout = [0.3, 1.0]", r"training\.dropout\.1: got 1\.0"),

@@ -145,7 +145,7 @@ def test_a_report_goes_on_without_what_cannot_be_read_and_says_so(neurohw, whole
     file.write_text(file.read_text().replace('"seed": 0', '"seed": -1'))
     status, out, err = neurohw("report", "runs")
     assert status == 0
-    assert "left out: runs/bad/record.json: seed: got '-1'; Input should be greater than or equal to 0" in err
+    assert "left out: runs/bad/record.json: seed: got -1; allowed: greater than or equal to 0" in err
     for page in ("index.html", "report.md"):
         assert "A record could not be read and is left out" in (tmp_path / "runs" / "report" / page).read_text()
     status, out, _ = neurohw("energy", "runs", "--table", "32nm")
@@ -222,7 +222,7 @@ def test_a_checkpoint_of_damaged_bytes_is_refused_or_whole(
 def test_what_is_wrong_in_a_checkpoint_is_named(key: str, work: Path, parts: Parts, saved: dict[str, Any]) -> None:
     file = work / "chip" / "checkpoint.pt"
     torch.save(saved | {key: -5}, file)
-    with pytest.raises(InputError, match=rf"checkpoint\.pt: {key}: got '-5'; .*remove it to start the run anew"):
+    with pytest.raises(InputError, match=rf"checkpoint\.pt: {key}: got -5; .*remove it to start the run anew"):
         parts.load(file.parent, saved["identity"])
 
 

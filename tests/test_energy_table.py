@@ -118,7 +118,10 @@ def test_assumed_figures_are_told_from_published_ones() -> None:
         ({"adc": {"energy": FIGURE | {"low": -1.0}}}, "t.toml: adc.energy.low: got -1.0; allowed: finite numbers"),
         ({"adc": {"energy": FIGURE | {"low": 3.0}}}, "got low 3, nominal 2, high 4; allowed: low <= nominal <= high"),
         ({"adc": {"energy": FIGURE | {"nominal": float("inf")}}}, "adc.energy.nominal"),
-        ({"adc": {"energy": FIGURE | {"sauce": "x"}}}, "t.toml: adc.energy.sauce: unknown key; allowed: low"),
+        (
+            {"adc": {"energy": FIGURE | {"sauce": "x"}}},
+            "t.toml: adc.energy.sauce: unknown key (did you mean source?); allowed: low",
+        ),
         ({"adc": {"energy": {k: v for k, v in FIGURE.items() if k != "source"}}}, "adc.energy.source: missing"),
         ({"adc": {"energy": FIGURE | {"source": ""}}}, "adc.energy.source"),
         ({"adc": {"energy": FIGURE | {"scaling": ["bits"]}}}, 'scaling "bits" needs bits'),
@@ -152,7 +155,7 @@ def test_tables_are_found_by_name_and_by_path(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(tomli_w.dumps(HEAD | {"adc": {"energy": FIGURE}}))
     assert EnergyTable.load(path).origin == str(path)
-    with pytest.raises(InputError, match="no table of that name"):
+    with pytest.raises(InputError, match="no periphery table of that name"):
         EnergyTable.load("33nm")
 
 

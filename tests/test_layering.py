@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "neurohw"
 LEAVES = {"errors", "isolation", "names", "output", "seeding", "clock", "shipping", "units", "quantity"}
-LEAVES |= {"archive", "interrupted", "metrics", "reading"}
+LEAVES |= {"archive", "interrupted", "metrics", "reading", "validation"}
 PARTS = {"data", "devices", "crossbar", "circuits", "networks"}
 LEARNING = {"crossbar.base", "circuits.neuron", "circuits.target"}
 
@@ -28,6 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "clock": set(),
     "shipping": set(),
     "units": set(),
+    "validation": set(),
     "quantity": set(),
     "data": set(),
     "devices": set(),

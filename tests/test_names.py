@@ -19,9 +19,10 @@ from neurohw.circuits.library import load_circuit
 from neurohw.devices.library import load_device
 from neurohw.energy.table import EnergyTable
 from neurohw.errors import InputError
-from neurohw.loading import load_experiment, shipped
+from neurohw.loading import load_experiment
 from neurohw.names import LONGEST, as_hash, as_name, checked_name
 from neurohw.runs.record import read_record
+from neurohw.shipping import shipped
 from neurohw.studies.sweep import load_sweep
 
 PARTS = st.sampled_from(["..", ".", "/", "\\", "~", "a", "victim", "\0", "\n", "$HOME", "-", "C:", " ", "%2e", "é"])

@@ -15,7 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from neurohw import loading
+from neurohw import shipping
 from neurohw.archive import ARCHIVE
 from neurohw.config import config_hash
 from neurohw.errors import InputError
@@ -23,6 +23,7 @@ from neurohw.loading import load_experiment, nested, parse_override, validated
 from neurohw.report import drawing
 from neurohw.report.accuracy import figures
 from neurohw.report.accuracy.data import accuracy_data, breakdown_data, cost_data, curve_data, reference_of
+from neurohw.report.page import reproduce
 from neurohw.report.page.content import content
 from neurohw.report.page.reproduce import command
 from neurohw.report.page.write import accuracy_table, write_report
@@ -314,7 +315,8 @@ def obeyed(line: str, folder: Path) -> dict[str, Any]:
 @pytest.fixture
 def shipped_experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Ship an experiment `made-up` with conditions, and return its name."""
-    monkeypatch.setattr(loading, "shipped", lambda kind: tmp_path / kind)
+    for module in (shipping, reproduce):
+        monkeypatch.setattr(module, "shipped", lambda kind: tmp_path / kind)
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "experiments" / "made-up"
     folder.mkdir(parents=True)

@@ -185,7 +185,7 @@ def test_what_could_not_be_accounted_is_refused_before_it_runs(tmp_path: Path) -
     folder = tmp_path / "out"
     result = CliRunner().invoke(app, ["run", str(file), "--out", str(folder)])
     assert isinstance(result.exception, InputError)
-    assert "periphery '3nm': no such file, and no table of that name" in str(result.exception)
+    assert "periphery table '3nm': no such file, and no periphery table of that name" in str(result.exception)
     assert not folder.exists()
 
 

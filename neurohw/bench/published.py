@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from neurohw.loading import shipped
 from neurohw.runs.collection import find_records
+from neurohw.shipping import shipped
 from neurohw.studies.expected import agreements
 
 

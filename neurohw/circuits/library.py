@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +14,10 @@ from neurohw.circuits.parameters import UNITS, TargetParameters, flat, parameter
 from neurohw.errors import InputError
 from neurohw.names import checked_name
 from neurohw.quantity import ASSUMED, Quantity
-from neurohw.shipping import read_toml, shipped
+from neurohw.shipping import find_file, read_toml, shipped_files
 from neurohw.units import readable
+from neurohw.validation import Place, explained, unknown_key
 
-_FOLDER = "circuits"
 _AT_A_TEMPERATURE = {"decision.early_voltage", "decision.ceiling", "decision.separation"}
 _TEXTS = ("name", "description", "technology", "reference")
 
@@ -86,7 +85,7 @@ class CircuitModel:
 
 def circuit_names() -> tuple[str, ...]:
     """Return the names of the shipped circuits."""
-    return tuple(sorted(path.stem for path in _folder().glob("*.toml") if path.stem != "template"))
+    return tuple(_files())
 
 
 def load_circuit(name_or_path: str | Path) -> CircuitModel:
@@ -95,14 +94,7 @@ def load_circuit(name_or_path: str | Path) -> CircuitModel:
     Raises:
         InputError: naming the file, the key, the value received and what is allowed.
     """
-    path = Path(name_or_path)
-    if str(name_or_path) in circuit_names():
-        path = _folder() / f"{name_or_path}.toml"
-    elif not path.is_file():
-        near = difflib.get_close_matches(str(name_or_path), circuit_names(), n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise InputError(f"circuit {str(name_or_path)!r}: no such file, and no circuit of that name{hint}; allowed: "
-                         f"a TOML file, or one of {', '.join(circuit_names())}")  # fmt: skip
+    path = find_file("circuit", name_or_path, _files())
     try:
         return circuit_from_tables(read_toml(path))
     except InputError as error:
@@ -126,22 +118,22 @@ def circuit_from_tables(tables: Mapping[str, Any]) -> CircuitModel:
         if table in UNITS:
             values[table] = _read(table, content, sources)
         elif not isinstance(content, dict) or not any(key.startswith(f"{table}.") for key in UNITS):
-            raise InputError(f"{table}: unknown key; allowed: {', '.join([*_TEXTS, *TargetParameters.model_fields])}")
+            raise InputError(f"{table}: {unknown_key(table, [*_TEXTS, *TargetParameters.model_fields])}")
         else:
             values[table] = {key: _read(f"{table}.{key}", value, sources) for key, value in content.items()}
     texts = {key: tables[key] for key in _TEXTS}
     return CircuitModel(**texts, parameters=parameters_from(values), sources=sources)
 
 
-def _folder() -> Path:
-    return shipped("device_models") / _FOLDER
+def _files() -> dict[str, Path]:
+    files = shipped_files("device_models", "circuits/*.toml")
+    return {name: path for name, path in files.items() if name != "template"}
 
 
 def _read(key: str, given: Any, sources: dict[str, str]) -> Any:
     """Return a value in SI, and note its source."""
     if key not in UNITS:
-        near = [known for known in UNITS if known.startswith(f"{key.split('.')[0]}.")]
-        raise InputError(f"{key}: unknown key; allowed: {', '.join(near)}")
+        raise InputError(f"{key}: {unknown_key(key, [k for k in UNITS if k.startswith(key.partition('.')[0] + '.')])}")
     default = dict(flat(TargetParameters()))[key]
     if isinstance(default, str | bool):
         return given
@@ -151,9 +143,7 @@ def _read(key: str, given: Any, sources: dict[str, str]) -> Any:
         quantity = Quantity.model_validate(given)
         value = quantity.si(UNITS[key])
     except ValidationError as error:
-        first = error.errors()[0]
-        inner = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{key}.{inner}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise InputError(explained(error.errors()[0], Quantity, Place(key))) from None
     except InputError as error:
         raise InputError(f"{key}: {error}") from None
     sources[key] = quantity.source

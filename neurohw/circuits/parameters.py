@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, model_validator
 
 from neurohw.errors import InputError
+from neurohw.validation import explained, unknown_key
 
 BOLTZMANN = 1.380649e-23  # J/K
 CHARGE = 1.602176634e-19  # C
@@ -260,7 +261,7 @@ class TargetParameters(Part):
         tables = self.model_dump()
         for key, value in values.items():
             if key not in UNITS:
-                raise InputError(f"{key}: unknown key; allowed: {', '.join(UNITS)}")
+                raise InputError(f"{key}: {unknown_key(key, UNITS)}")
             table, _, name = key.rpartition(".")
             (tables[table] if table else tables)[name] = value
         return parameters_from(tables)
@@ -284,7 +285,7 @@ def parameters_from(tables: Mapping[str, Any]) -> TargetParameters:
     try:
         return TargetParameters.model_validate(dict(tables))
     except ValidationError as error:
-        raise InputError("; ".join(map(_explained, error.errors()))) from None
+        raise InputError("; ".join(explained(e, TargetParameters) for e in error.errors())) from None
 
 
 def flat(parameters: TargetParameters) -> Iterator[tuple[str, Any]]:
@@ -314,16 +315,6 @@ def _unit(field: Any) -> str:
 
 def _metadata(annotation: Any) -> tuple[Any, ...]:
     return getattr(annotation, "__metadata__", ())
-
-
-def _explained(error: Any) -> str:
-    key = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "value_error":
-        return f"{key}.{error['ctx']['error']}"
-    allowed = error["msg"].removeprefix("Input should be ")
-    if error["type"] == "extra_forbidden":
-        return f"{key}: unknown key; allowed: {', '.join(k for k in UNITS if k.startswith(key.split('.')[0]))}"
-    return f"{key}: got {error['input']!r}; allowed: {allowed}"
 
 
 UNITS: Mapping[str, str] = _units()

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 from neurohw.devices.model import DeviceModel, device_from_tables
-from neurohw.errors import InputError
-from neurohw.shipping import read_toml, shipped
+from neurohw.shipping import find_file, read_toml, shipped_files
 
-_FOLDER = "device_models"
 _TEMPLATE = "template"
 _PERIPHERY = "periphery_"  # energy tables of the circuits around the cells, see neurohw.energy.table
 
 
 def device_names() -> tuple[str, ...]:
     """Return the names of the shipped devices."""
-    stems = (path.stem for path in shipped(_FOLDER).glob("*.toml"))
-    return tuple(sorted(stem for stem in stems if stem != _TEMPLATE and not stem.startswith(_PERIPHERY)))
+    return tuple(_files())
 
 
 def device_path(name_or_path: str | Path) -> Path:
@@ -26,15 +22,7 @@ def device_path(name_or_path: str | Path) -> Path:
     Raises:
         InputError: there is neither; the shipped names are listed.
     """
-    given = Path(name_or_path)
-    if str(name_or_path) in device_names():
-        return shipped(_FOLDER) / f"{name_or_path}.toml"
-    if given.is_file():
-        return given
-    near = difflib.get_close_matches(str(name_or_path), device_names(), n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    raise InputError(f"device {str(name_or_path)!r}: no such file, and no device of that name{hint}; allowed: "
-                     f"a TOML file, or one of {', '.join(device_names())}")  # fmt: skip
+    return find_file("device", name_or_path, _files())
 
 
 def load_device(name_or_path: str | Path) -> DeviceModel:
@@ -45,3 +33,8 @@ def load_device(name_or_path: str | Path) -> DeviceModel:
     """
     path = device_path(name_or_path)
     return device_from_tables(read_toml(path), str(path))
+
+
+def _files() -> dict[str, Path]:
+    files = shipped_files("device_models", "*.toml")
+    return {name: path for name, path in files.items() if name != _TEMPLATE and not name.startswith(_PERIPHERY)}

@@ -28,13 +28,13 @@ from neurohw.devices.tables import (
     RetentionTable,
     Write,
     given,
-    near,
     override_names,
 )
 from neurohw.errors import InputError
 from neurohw.names import Name
-from neurohw.quantity import AS_TABLE, ASSUMED, Quantity, Table, Text, Wrong
+from neurohw.quantity import AS_TABLE, ASSUMED, Quantity, Table, Text
 from neurohw.units import parse_unit
+from neurohw.validation import Place, refused, unknown_key
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -198,8 +198,7 @@ class DeviceModel(Table):
             key = f"pulse.{name}" if f"pulse.{name}" in allowed else name
             if key not in allowed:
                 known = [k.removeprefix("pulse.") for k in allowed]
-                raise InputError(f"device {self.name}: {name}: unknown key{near(name, known)}; "
-                                 f"allowed: {', '.join(known)}")  # fmt: skip
+                raise InputError(f"device {self.name}: {name}: {unknown_key(name, known)}")
             table, _, field = key.partition(".")
             tables.setdefault(table, {})[field] = {"value": value, "unit": allowed[key], "source": OVERRIDE}
         return device_from_tables(tables, f"device {self.name}")
@@ -253,7 +252,7 @@ def device_from_tables(tables: Mapping[str, Any], origin: str) -> DeviceModel:
     try:
         return DeviceModel.model_validate(dict(tables))
     except ValidationError as error:
-        raise InputError("\n".join(f"{origin}: {_explained(e)}" for e in error.errors())) from None
+        raise refused(error, origin, DeviceModel, Place(unseen="parameters", allowed=_what)) from None
 
 
 def _in_si(quantity: Quantity) -> Any:
@@ -271,24 +270,6 @@ def _line(key: str, value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"{key} = [{', '.join(_line('', item).removeprefix(' = ') for item in value)}]"
     return tomli_w.dumps({key: value}).strip() if key else " = " + tomli_w.dumps({"x": value}).strip()[4:]
-
-
-def _explained(error: Any) -> str:
-    location = [str(part) for part in error["loc"] if part != "parameters"]
-    inner = error.get("ctx", {}).get("error")
-    if isinstance(inner, Wrong):
-        location.append(inner.key)
-    key, got = ".".join(location), f"got {error['input']!r}"
-    if error["type"] == "value_error":
-        return f"{key}: {inner}" if key else str(inner)
-    if error["type"] == "missing":
-        return f"{key}: missing; allowed: {_what(location)}"
-    if error["type"] == "extra_forbidden":
-        allowed = ", ".join(Quantity.model_fields) if len(location) == 3 else _what(location[:-1])
-        return f"{key}: unknown key; allowed: {allowed}"
-    if error["type"] in ("model_type", "model_attributes_type"):
-        return f"{key}: {got}; allowed: {_what(location)}"
-    return f"{key}: {got}; {error['msg'][0].lower()}{error['msg'][1:]}"
 
 
 def _what(location: list[str]) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import AfterValidator, StrictBool, model_validator
@@ -25,8 +24,8 @@ from neurohw.quantity import (
     SquareMetres,
     Table,
     Volts,
-    Wrong,
 )
+from neurohw.validation import Wrong, did_you_mean
 
 
 class Conductance(Table):
@@ -77,7 +76,8 @@ class Pulse(Table):
         known = LAWS[self.law].parameters()
         for name in self.parameters:
             if name not in known:
-                raise Wrong(name, f"unknown key{near(name, known)}; law {self.law!r} allows: {', '.join(known)}")
+                hint = did_you_mean(name, known)
+                raise Wrong(name, f"unknown key{hint}; law {self.law!r} allows: {', '.join(known)}")
         for name, parameter in known.items():
             if parameter.required and name not in self.parameters:
                 raise Wrong(name, f"missing; law {self.law!r} needs it, as {AS_TABLE}")
@@ -197,8 +197,3 @@ def _dimension(table: type[Table], key: str) -> Dimension:
     kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
     metadata = [*field.metadata, *(m for kind in kinds for m in getattr(kind, "__metadata__", ()))]
     return next(m.func for m in metadata if isinstance(m, AfterValidator))  # type: ignore[return-value]
-
-
-def near(name: str, allowed: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(allowed), n=1)
-    return f" (did you mean {near[0]}?)" if near else ""

@@ -21,7 +21,6 @@ How a figure is carried from its reference to where it is used (r: used over ref
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import math
@@ -38,8 +37,9 @@ from neurohw.energy.schema import ENTRIES, SECTIONS
 from neurohw.errors import InputError
 from neurohw.names import checked_name
 from neurohw.quantity import Table, Text
-from neurohw.shipping import read_toml, shipped
+from neurohw.shipping import find_file, read_toml, shipped_files
 from neurohw.units import to_si
+from neurohw.validation import Place, refused, unknown_key
 
 Law = Literal["none", "bits", "resolution", "2^bits", "columns", "node"]
 _REFERENCES = {"bits": "bits", "resolution": "bits", "2^bits": "bits", "columns": "columns", "node": "node"}
@@ -205,8 +205,7 @@ class EnergyTable:
 
 def table_names() -> tuple[str, ...]:
     """Return the names of the shipped tables, as in "32nm", the finest node first."""
-    names = [path.stem.removeprefix(_PREFIX) for path in shipped("device_models").glob(f"{_PREFIX}*.toml")]
-    return tuple(sorted(names, key=lambda name: (len(name), name)))
+    return tuple(_files())
 
 
 def table_path(name_or_path: str | Path) -> Path:
@@ -216,14 +215,12 @@ def table_path(name_or_path: str | Path) -> Path:
         InputError: there is neither; the shipped names are listed.
     """
     short = str(name_or_path).removeprefix(_PREFIX)
-    if short in table_names():
-        return shipped("device_models") / f"{_PREFIX}{short}.toml"
-    if (path := Path(name_or_path)).is_file():
-        return path
-    near = difflib.get_close_matches(short, table_names(), n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    raise InputError(f"periphery {str(name_or_path)!r}: no such file, and no table of that name{hint}; allowed: "
-                     f"a TOML file, or one of {', '.join(table_names())}")  # fmt: skip
+    return find_file("periphery table", short if short in table_names() else name_or_path, _files())
+
+
+def _files() -> dict[str, Path]:
+    paths = shipped_files("device_models", f"{_PREFIX}*.toml").values()
+    return {path.stem.removeprefix(_PREFIX): path for path in sorted(paths, key=lambda path: (len(path.stem), path))}
 
 
 def table_from(tables: Mapping[str, Any], origin: str) -> EnergyTable:
@@ -244,8 +241,7 @@ def table_from(tables: Mapping[str, Any], origin: str) -> EnergyTable:
         if section in (*_TEXTS, "node"):
             continue
         if section not in SECTIONS or not isinstance(content, Mapping):
-            raise InputError(f"{origin}: {section}: unknown key{_near(section, SECTIONS)}; "
-                             f"allowed: {', '.join([*_TEXTS, 'node', *SECTIONS])}")  # fmt: skip
+            raise InputError(f"{origin}: {section}: {unknown_key(section, [*_TEXTS, 'node', *SECTIONS])}")
         for name, given in content.items():
             entries[f"{section}.{name}"] = _entry(f"{section}.{name}", given, origin)
     table = EnergyTable(tables["name"], tables["description"], float(node), entries, origin)
@@ -261,26 +257,10 @@ def _entry(key: str, given: Any, origin: str) -> Entry:
     if key not in ENTRIES:
         section = key.partition(".")[0]
         of_section = [known for known in ENTRIES if known.startswith(f"{section}.")]
-        raise InputError(f"{origin}: {key}: unknown key{_near(key, of_section)}; allowed: {', '.join(of_section)}")
+        raise InputError(f"{origin}: {key}: {unknown_key(key, of_section)}")
     if not isinstance(given, Mapping):
         raise InputError(f"{origin}: {key}: got {given!r}; allowed: {AS_ENTRY}")
     try:
         return Entry.model_validate(dict(given))
     except ValidationError as error:
-        raise InputError("\n".join(f"{origin}: {key}{_explained(e)}" for e in error.errors())) from None
-
-
-def _explained(error: Any) -> str:
-    place = "".join(f".{part}" for part in error["loc"])
-    message = error["msg"].removeprefix("Value error, ").replace("Input should be", "allowed:")
-    if error["type"] == "missing":
-        return f"{place}: missing; allowed: {AS_ENTRY}"
-    if error["type"] == "extra_forbidden":
-        return f"{place}: unknown key; allowed: {', '.join(Entry.model_fields)}"
-    got = "" if error["type"] == "value_error" else f"got {error['input']!r}; "
-    return f"{place}: {got}{message[0].lower()}{message[1:]}"
-
-
-def _near(name: str, allowed: tuple[str, ...] | list[str]) -> str:
-    near = difflib.get_close_matches(name, allowed, n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
+        raise refused(error, origin, Entry, Place(key, allowed=lambda _: AS_ENTRY)) from None

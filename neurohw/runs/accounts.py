@@ -29,6 +29,7 @@ from neurohw.metering.polarities import LINE_EVENTS, POLARITIES, event_of
 from neurohw.networks.operations import OPERATIONS
 from neurohw.runs.operating_points import circuit_conditions, conditions
 from neurohw.runs.record import RunRecord
+from neurohw.validation import Place, refused
 
 
 def accounted(
@@ -225,9 +226,7 @@ def schedule_of(config: Mapping[str, Any], **changed: Any) -> Schedule:
     try:
         wanted = EnergySection.model_validate(dict(config.get("energy", {})))
     except ValidationError as error:
-        wrong = error.errors()[0]
-        key = ".".join(map(str, wrong["loc"]))
-        raise InputError(f"record's configuration: energy.{key}: got {wrong['input']!r}; {wrong['msg']}") from None
+        raise refused(error, "record's configuration", EnergySection, Place("energy")) from None
     wanted = wanted.model_copy(update={key: value for key, value in changed.items() if value is not None})
     kind = OPERATIONS.get(config.get("network", {}).get("rule", ""))
     together = kind is not None and kind.relaxes

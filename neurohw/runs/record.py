@@ -31,8 +31,8 @@ from neurohw.runs.shapes import (
     as_configuration,
     as_plain,
     checked_curve,
-    first_fault,
 )
+from neurohw.validation import first_fault
 
 RECORD, METRICS, CHECKPOINT = "record.json", "metrics.csv", "checkpoint.pt"
 _ANOTHER_TREE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")  # what git sets for a hook, and we may run in one

@@ -16,6 +16,7 @@ from typing_extensions import TypedDict  # of typing, pydantic takes only that o
 
 from neurohw.errors import InputError
 from neurohw.kinds import KINDS, METRICS, ONCHIP
+from neurohw.validation import first_fault
 
 LONGEST = 100_000  # characters of a text
 MOST = 1e60  # of any number in SI units: sums and squares of such are finite
@@ -297,11 +298,3 @@ def checked_curve(rows: Any, origin: str) -> list[dict[str, Any]]:
     except ValueError as error:
         raise InputError(f"{origin}: {error}") from None
     return rows
-
-
-def first_fault(error: ValidationError) -> str:
-    """Return key, value and what is allowed, of the first thing that is wrong."""
-    first = error.errors()[0]
-    key, message = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
-    got = "" if first["type"] in ("missing", "value_error") else f"got {str(first['input'])[:60]!r}; "
-    return f"{key}: {got}{message}"

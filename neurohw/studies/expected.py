@@ -12,8 +12,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from neurohw.errors import InputError
 from neurohw.kinds import KINDS, METRICS, Kind
-from neurohw.loading import load_experiment, read_toml, shipped, validated
+from neurohw.loading import load_experiment, validated
 from neurohw.runs.record import RunRecord
+from neurohw.shipping import read_toml, shipped
+from neurohw.validation import refused
 
 
 def _of_the_kind(metric: str, info: ValidationInfo) -> str:
@@ -103,8 +105,7 @@ def expectations(name: str) -> list[Expectation]:
     try:
         return [Expectation.model_validate({**common, **entry}, context=kind) for entry in tables.get("expect", [])]
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise refused(error, str(path), Expectation) from None
 
 
 def agreements(records: Sequence[RunRecord]) -> list[Agreement]:

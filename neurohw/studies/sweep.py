@@ -13,11 +13,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from neurohw.config import BaseExperiment, config_hash
-from neurohw.errors import InputError
-from neurohw.loading import complaint, load_experiment, read_toml, shipped
+from neurohw.loading import load_experiment
 from neurohw.runs.folder import default_folder
 from neurohw.runs.job import job_class
 from neurohw.seeding import LARGEST_SEED
+from neurohw.shipping import find_file, read_toml, shipped_files
+from neurohw.validation import refused
 
 
 def _each_once(seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -136,25 +137,8 @@ def load_sweep(path_or_name: str | Path) -> Sweep:
     Raises:
         InputError: there is none, or it is not valid.
     """
-    given = Path(path_or_name)
-    for path in (given, given / "sweep.toml", shipped("experiments") / given / "sweep.toml"):
-        if path.is_file():
-            return Sweep(path, _validated(path))
-    names = sorted(p.parent.name for p in shipped("experiments").glob("*/sweep.toml"))
-    raise InputError(f"sweep {str(path_or_name)!r}: no such file, and no sweep of that name; allowed: a TOML file, "
-                     f"or one of {', '.join(names)}")  # fmt: skip
-
-
-def _validated(path: Path) -> SweepFile:
+    path = find_file("sweep", path_or_name, shipped_files("experiments", "*/sweep.toml"), "sweep.toml")
     try:
-        return SweepFile.model_validate(read_toml(path))
+        return Sweep(path, SweepFile.model_validate(read_toml(path)))
     except ValidationError as error:
-        allowed = ", ".join(SweepFile.model_fields)
-        raise InputError("\n".join(f"{path}: {_explained(e)}; keys: {allowed}" for e in error.errors())) from None
-
-
-def _explained(error: Any) -> str:
-    key = ".".join(map(str, error["loc"]))
-    if error["type"] == "value_error":
-        return f"{key}: {error['ctx']['error']}"
-    return f"{key}: got {error['input']!r}; {complaint(error)}"
+        raise refused(error, str(path), SweepFile) from None

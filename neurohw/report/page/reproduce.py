@@ -13,6 +13,7 @@ from neurohw.config import BaseExperiment
 from neurohw.errors import InputError
 from neurohw.report.naming import flatten
 from neurohw.report.points import Point
+from neurohw.shipping import shipped
 
 
 def command(point: Point) -> str | None:
@@ -32,7 +33,7 @@ def _arguments(point: Point) -> list[str] | None:
     wanted = _experiment(point)
     if wanted is None:
         return None
-    path = loading.shipped("experiments") / wanted.name / "experiment.toml"
+    path = shipped("experiments") / wanted.name / "experiment.toml"
     overrides = _overrides(path, wanted) if path.is_file() else None
     if overrides is None:
         return [f"{ARCHIVE}:{point.config_hash}"]

@@ -1,0 +1,118 @@
+"""What pydantic says of a wrong file, in the words of these files: the key, the value received, what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from neurohw.errors import InputError
+
+_LONGEST = 200  # characters of a value that a message repeats
+
+
+class Wrong(ValueError):
+    """A value below `key` of the table that is being read."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+def did_you_mean(name: str, allowed: Iterable[str]) -> str:
+    """Return " (did you mean ...?)" with the allowed name that is nearest, or nothing where none is near."""
+    near = difflib.get_close_matches(name, list(allowed), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def unknown_key(name: str, allowed: Iterable[str]) -> str:
+    """Return that there is no such key, the nearest one, and which there are."""
+    keys = list(allowed)
+    return f"unknown key{did_you_mean(name, keys)}" + (f"; allowed: {', '.join(keys)}" if keys else "")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where what was read stands in the user's file, and what belongs there.
+
+    Args:
+        key: of the table that was read; none: it is the file.
+        unseen: a level of the model that the file does not have.
+        allowed: says what belongs at a place, from the parts of its key, where it is missing or no table.
+    """
+
+    key: str = ""
+    unseen: str = ""
+    allowed: Callable[[list[str]], str] | None = None
+
+
+def refused(error: ValidationError, origin: str, model: type[BaseModel], place: Place = Place()) -> InputError:
+    """Return the error that names the origin and everything that is wrong, a line each; see `explained`."""
+    return InputError("\n".join(f"{origin}: {explained(e, model, place)}" for e in error.errors()))
+
+
+def explained(error: Any, model: type[BaseModel] | None = None, place: Place = Place()) -> str:
+    """Return `key: what is wrong` of one of a ValidationError's errors.
+
+    Args:
+        error: as pydantic lists it.
+        model: what was read; says which keys are allowed where one is unknown.
+        place: where.
+    """
+    location = [place.key] * bool(place.key) + [str(part) for part in error["loc"] if part != place.unseen]
+    inner = error.get("ctx", {}).get("error")
+    if isinstance(inner, Wrong):
+        location.append(inner.key)
+    key, kind = ".".join(location), error["type"]
+    belongs = [f"allowed: {place.allowed(location)}"] if place.allowed else []
+    if kind == "value_error":
+        return f"{key}: {inner}" if key else str(inner)
+    if kind == "missing":
+        return "; ".join([f"{key}: missing", *belongs])
+    if kind == "extra_forbidden":
+        return f"{key}: {unknown_key(location[-1], keys_at(model, error['loc'][:-1]))}"
+    words = belongs if belongs and kind in ("model_type", "model_attributes_type") else [in_words(error)]
+    return "; ".join([f"{key or 'all of it'}: got {shown(error['input'])}", *words])
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return the first thing that is wrong, as `explained` does."""
+    return explained(error.errors()[0])
+
+
+def in_words(error: Any) -> str:
+    """Return what is allowed instead of a value, in the words of TOML."""
+    if error["type"] == "tuple_type":
+        return f"allowed: a list, as in [{json.dumps(error['input'], default=str)}]"
+    words = error["msg"].replace("Input should be", "allowed:")
+    return f"{words[0].lower()}{words[1:]}"
+
+
+def shown(value: Any) -> str:
+    """Return a value as Python writes it, cut off where it is long."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def keys_at(model: type[BaseModel] | None, location: Sequence[str | int]) -> list[str]:
+    """Return the keys of the table at a place of a model; none where the place is not in it."""
+    parts = iter(location)
+    for part in parts:
+        fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()} if model else {}
+        kind = fields.get(str(part))
+        if get_origin(kind) is dict:
+            next(parts, None)
+        model = next(_models(kind), None)
+    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+
+
+def _models(kind: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models in an annotation, as in `dict[str, Model]` and `Model | None`."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+    for inner in get_args(kind):
+        yield from _models(inner)
