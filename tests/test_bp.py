@@ -89,7 +89,7 @@ def autograd(net: BPNetwork, state: BPState, x: Tensor, d: Tensor) -> list[tuple
     for i, (w, b) in enumerate(zip(weights, biases, strict=True)):
         mask = state.masks[i]
         drive = torch.nn.functional.linear(signal if mask is None else signal * mask, w, b)
-        signal = functions[net.neurons[i].name](drive)
+        signal = functions[net.stages[i].neuron.name](drive)
     y = signal if state.active is None else signal * state.active
     if net.loss == "mse":
         loss = torch.nn.functional.mse_loss(y, d, reduction="sum") / len(x)
@@ -105,8 +105,8 @@ def autograd(net: BPNetwork, state: BPState, x: Tensor, d: Tensor) -> list[tuple
 def test_inverted_dropout_keeps_the_mean() -> None:
     net = network([400, 5], ["identity"], dropout=[0.3, 0.0])
     state = net.respond(torch.ones(200, 400, dtype=F64), train=True)
-    assert state.pre[0].unique().tolist() == pytest.approx([0, 1 / 0.7])
-    assert state.pre[0].mean().item() == pytest.approx(1, abs=5 * (0.3 / 0.7 / 80_000) ** 0.5)
+    assert state.passed[0].pre.unique().tolist() == pytest.approx([0, 1 / 0.7])
+    assert state.passed[0].pre.mean().item() == pytest.approx(1, abs=5 * (0.3 / 0.7 / 80_000) ** 0.5)
 
 
 def test_no_dropout_at_inference() -> None:

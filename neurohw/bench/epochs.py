@@ -27,7 +27,7 @@ class Batches:
     def __init__(self, experiment: Experiment, count: int, device: str = "cpu") -> None:
         streams = Streams(0, device)
         task = build_task(experiment, streams)
-        network = build_network(experiment, streams, Clock())
+        network = build_network(experiment, streams, Clock(), image=task.image)
         phases, _ = build_plan(experiment, task, network)
         self.layers: Sequence[Layer] = network.layers
         self.levels, self.count = task.levels, count

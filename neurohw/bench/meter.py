@@ -92,7 +92,7 @@ def _sides(experiment: Experiment, batches: int) -> tuple[_Side, _Side]:
     """Return the training without meters and with them; both on the same memory, whose place decides speed as well."""
     streams = Streams(0)
     task = build_task(experiment, streams)
-    network = build_network(experiment, streams, Clock())
+    network = build_network(experiment, streams, Clock(), image=task.image)
     circuit = build_circuit(experiment, streams, task.n_classes)
     (phase, *_), _ = build_plan(experiment, task, network)
     samples = Samples(phase.samples.images[: batches * phase.batch_size], None)

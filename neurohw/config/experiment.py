@@ -16,6 +16,7 @@ from neurohw.config.energy import EnergySection
 from neurohw.config.evaluation import EvaluationSection
 from neurohw.config.hardware import HardwareSection, has_devices, unread_hardware
 from neurohw.config.network import EPSection, NetworkSection
+from neurohw.config.rules import rule_complaints
 from neurohw.config.target import TargetSection
 from neurohw.config.training import TrainingSection
 from neurohw.variants import published
@@ -68,10 +69,6 @@ def _complaints(e: Experiment) -> list[str]:
         "training.learning_rate": (len(e.training.learning_rate), n_layers, "one per layer of synapses"),
         "training.dropout": (len(e.training.dropout) or n_layers + 1, n_layers + 1, "one per layer of neurons"),
     }
-    if e.network.rule == "bp":
-        lengths["network.neurons"] = (len(e.network.neurons), n_layers, "one per layer of synapses, hidden first")
-    else:
-        lengths["network.neurons"] = (len(e.network.neurons), 1, "one circuit for all dynamical units of EP")
     if e.training.mode == "semi-supervised":
         rates = len(e.training.pretrain.learning_rate)
         lengths["training.pretrain.learning_rate"] = (rates, n_layers, "one per layer of synapses")
@@ -80,8 +77,7 @@ def _complaints(e: Experiment) -> list[str]:
     for key, (got, wanted, why) in lengths.items():
         if got != wanted:
             found.append(f"{key}: got {got} values; allowed: {wanted} ({why})")
-    if e.network.rule == "ep" and e.training.loss == "cross-entropy" and n_layers < 2:
-        found.append("training.loss: cross-entropy under EP is a read-out on a hidden layer; network.layers has none")
+    found += rule_complaints(e)
     if has_devices(e.hardware.backend) and e.hardware.device is None:
         found.append(f"hardware.device: not given; backend {e.hardware.backend} needs one (see `neurohw device list`)")
     for key in ("dac_bits", "adc_bits"):

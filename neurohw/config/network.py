@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool
+from pydantic import BeforeValidator, Field, StrictBool
 
-from neurohw.config.section import Count, NonNegative, Positive, Section
+from neurohw.config.section import Count, NonNegative, Positive, Section, dotted
+from neurohw.networks.rules import LEARNING_RULES
 
 
 class NetworkSection(Section):
-    """Which network: learning rule, neurons per layer (the input first), activation circuits, biases."""
+    """Which network: learning rule, neurons per layer (the input first), activation circuits, biases.
 
-    rule: Literal["bp", "ep"] = "bp"
+    The parameters of a rule's own are left out of the configuration where there are none.
+    """
+
+    rule: Literal[tuple(LEARNING_RULES)] = "bp"  # type: ignore[valid-type]
+    parameters: Annotated[dict[str, StrictBool | int | float | str], BeforeValidator(dotted),
+                          Field(exclude_if=operator.not_)] = {}  # fmt: skip
     layers: Annotated[tuple[Count, ...], Field(min_length=2)] = (64, 100)
     neurons: tuple[Literal["identity", "relu", "hardsigm", "sigmoid", "tanh"], ...] = ("hardsigm",)
     bias: Literal["digital", "line"] = "digital"

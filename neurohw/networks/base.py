@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,14 +12,17 @@ import torch
 from torch import Tensor
 
 from neurohw.clock import Clock
-from neurohw.crossbar.base import OuterProducts, StateDict
+from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray
 from neurohw.errors import InputError
 from neurohw.networks.dropout import keep_mask
 from neurohw.networks.layer import Layer
 from neurohw.networks.operations import Operations
-from neurohw.seeding import derived_seed
+from neurohw.networks.rules import Settings
+from neurohw.networks.stage import Pooling
+from neurohw.seeding import Streams, derived_seed
 
 Contrast = list[tuple[Layer, OuterProducts]]
+MakeArray = Callable[[int, int], SynapseArray]
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Network(abc.ABC):
         dropout: probability per neuron layer, the input included: len(layers) + 1 values; empty for none.
         generator: draws the dropout masks.
         clock: told which phase the chip is in.
+        pools: what pools the outputs of each layer's neurons, or None; empty for none.
     """
 
     def __init__(
@@ -58,17 +62,19 @@ class Network(abc.ABC):
         dropout: Sequence[float] = (),
         generator: torch.Generator | None = None,
         clock: Clock | None = None,
+        pools: Sequence[Pooling | None] = (),
     ) -> None:
-        _check_chain(layers, dropout)
         self.layers = list(layers)
+        self.pools = tuple(pools) or (None,) * len(layers)
+        _check_chain(self.layers, self.pools, dropout)
         self.dropout = tuple(dropout) or (0.0,) * (len(layers) + 1)
         self.generator = generator or torch.Generator(layers[0].array.device)
         self.clock = clock or Clock()
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Neurons per layer, the input first."""
-        return (self.layers[0].n_pre, *(layer.n_post for layer in self.layers))
+        """Outputs per layer of neurons, the input first."""
+        return (self.layers[0].n_pre, *map(_outputs, self.layers, self.pools))
 
     @property
     def dtype(self) -> torch.dtype:
@@ -119,19 +125,43 @@ class Network(abc.ABC):
             layer.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
 
 
+class ConfiguredNetwork(Network):
+    """A network that an experiment names by its learning rule (`neurohw.networks.rules`)."""
+
+    @classmethod
+    def layers_for(cls, settings: Settings, make: MakeArray) -> list[Layer]:
+        """Return layers of fresh arrays; here each neuron with all of the next layer.
+
+        Args:
+            settings: of the network.
+            make: makes the array of the next layer from the numbers of its outputs and inputs, a bias line apart.
+
+        Raises:
+            InputError: the settings do not fit the inputs.
+        """
+        return [Layer(make(n_post, n_pre), settings.bias) for n_pre, n_post in pairwise(settings.sizes)]
+
+    @classmethod
+    @abc.abstractmethod
+    def built(cls, layers: Sequence[Layer], settings: Settings, streams: Streams, clock: Clock) -> Network:
+        """Return the network of given layers; streams: generators by name."""
+
+
 def masked(x: Tensor, mask: Tensor | None) -> Tensor:
     """Return x where the mask is 1, 0 elsewhere; no mask changes nothing."""
     return x if mask is None else x * mask
 
 
-def _check_chain(layers: Sequence[Layer], dropout: Sequence[float]) -> None:
+def _outputs(layer: Layer, pool: Pooling | None) -> int:
+    return layer.n_post if pool is None else pool.n_out
+
+
+def _check_chain(layers: Sequence[Layer], pools: Sequence[Pooling | None], dropout: Sequence[float]) -> None:
     if not layers:
         raise InputError("network.layers: a network needs at least an input and an output layer")
-    for i, (below, above) in enumerate(pairwise(layers)):
-        if below.n_post != above.n_pre:
-            raise InputError(
-                f"network.layers: layer {i} has {below.n_post} outputs, layer {i + 1} {above.n_pre} inputs"
-            )
+    for i, (n_out, above) in enumerate(zip(map(_outputs, layers, pools), layers[1:], strict=False)):
+        if n_out != above.n_pre:
+            raise InputError(f"network.layers: layer {i} has {n_out} outputs, layer {i + 1} {above.n_pre} inputs")
     if dropout and len(dropout) != len(layers) + 1:
         raise InputError(
             f"training.dropout: got {len(dropout)} values for {len(layers) + 1} neuron layers (the input counts)"

@@ -8,23 +8,25 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurohw.circuits.neuron import Neuron
+from neurohw.circuits.neuron import Neuron, neuron
 from neurohw.clock import Clock
 from neurohw.crossbar.base import OuterProducts, Product
-from neurohw.networks.base import Contrast, Network, State, masked
+from neurohw.networks.base import ConfiguredNetwork, Contrast, State, masked
 from neurohw.networks.layer import Layer
 from neurohw.networks.operations import FeedForward
+from neurohw.networks.rules import Settings
+from neurohw.networks.stage import Passed, Pooling, Stage
+from neurohw.seeding import Streams
 
 
 @dataclass(frozen=True)
 class BPState(State):
-    """A forward pass: `pre[l]` is the input of layer l (activated, dropped out), `drives[l]` its drive a_l."""
+    """A forward pass: what each stage needs for the backward one."""
 
-    pre: tuple[Tensor, ...]
-    drives: tuple[Tensor, ...]
+    passed: tuple[Passed, ...]
 
 
-class BPNetwork(Network):
+class BPNetwork(ConfiguredNetwork):
     """Feed-forward network trained by backpropagation.
 
     a_l = W_l x_l + b_l;  x_{l+1} = dropout(rho_l(a_l));  y = mask * rho_L(a_L).
@@ -38,7 +40,7 @@ class BPNetwork(Network):
         loss: "mse" or "cross-entropy" (softmax of the outputs, or of the output drives).
         loss_reduction: of the mean squared error over outputs, "mean" (code) or "sum" (paper, Eq. 3).
         cross_entropy_on: "outputs" (the code's softmax over sigmoid outputs) or "logits" (over the drives).
-        dropout, generator, clock: see Network.
+        dropout, generator, clock, pools: see Network.
     """
 
     def __init__(
@@ -51,16 +53,41 @@ class BPNetwork(Network):
         dropout: Sequence[float] = (),
         generator: torch.Generator | None = None,
         clock: Clock | None = None,
+        pools: Sequence[Pooling | None] = (),
     ) -> None:
-        super().__init__(layers, dropout, generator, clock)
-        self.neurons = tuple(neurons)
+        super().__init__(layers, dropout, generator, clock, pools)
+        self.stages = tuple(map(Stage, self.layers, neurons, self.dropout, self.pools))
         self.loss = loss
         self.loss_reduction = loss_reduction
         self.cross_entropy_on = cross_entropy_on
 
+    @classmethod
+    def built(
+        cls,
+        layers: Sequence[Layer],
+        settings: Settings,
+        streams: Streams,
+        clock: Clock,
+        pools: Sequence[Pooling | None] = (),
+    ) -> BPNetwork:
+        """Return the network of given layers."""
+        return cls(
+            layers,
+            [neuron(name) for name in settings["network.neurons"]],
+            loss=settings["training.loss"],
+            loss_reduction=settings["training.loss_reduction"],
+            cross_entropy_on=settings["training.cross_entropy_on"],
+            dropout=settings["training.dropout"],
+            generator=streams.generator("dropout"),
+            clock=clock,
+            pools=pools,
+        )
+
     def operations(self) -> FeedForward:
         """Return the work of the forward and of the backward pass."""
-        return FeedForward(self.sizes, softmax=self.loss == "cross-entropy")
+        neurons = (self.layers[0].n_pre, *(layer.n_post for layer in self.layers))
+        pooled = sum(pool.adds for pool in self.pools if pool is not None)
+        return FeedForward(neurons, softmax=self.loss == "cross-entropy", pooled=pooled)
 
     def respond(self, x: Tensor, train: bool = False) -> BPState:
         """Run the forward pass."""
@@ -69,14 +96,12 @@ class BPNetwork(Network):
             return self._forward(x, masks)
 
     def _forward(self, signal: Tensor, masks: tuple[Tensor | None, ...]) -> BPState:
-        pre, drives = [], []
-        for layer, neuron, mask, p in zip(self.layers, self.neurons, masks, self.dropout, strict=False):
-            signal = signal if mask is None else signal * mask.mul_(1 / (1 - p))  # inverted dropout
-            pre.append(signal)
-            drives.append(layer.read(signal))
-            signal = neuron.rho(drives[-1])
+        passed = []
+        for stage, mask in zip(self.stages, masks, strict=False):
+            signal, left = stage.forward(signal, mask)
+            passed.append(left)
         output = masked(signal, masks[-1])
-        return BPState(output, output, masks, tuple(pre), tuple(drives))
+        return BPState(output, output, masks, tuple(passed))
 
     def contrast(self, state: State, target: Tensor) -> Contrast:
         """Return minus the loss's gradient as outer products error_l (x) pre_l, errors read back through the cells.
@@ -87,18 +112,18 @@ class BPNetwork(Network):
         error, scale = self._output_error(state, target)
         products: Contrast = []
         with self.clock.during("backward"):
-            for i in reversed(range(len(self.layers))):
-                products.append((self.layers[i], OuterProducts((Product(error, state.pre[i]),), scale)))
+            for i in reversed(range(len(self.stages))):
+                stage, passed = self.stages[i], state.passed[i]
+                products.append((stage.layer, OuterProducts((Product(error, passed.pre),), scale)))
                 if i > 0:
-                    back = masked(self.layers[i].read_back(error), state.masks[i])
-                    error = self.neurons[i - 1].slope(state.drives[i - 1]).mul_(back)
+                    error = self.stages[i - 1].driven(state.passed[i - 1], stage.back(passed, error))
         return products[::-1]
 
     def _output_error(self, state: BPState, target: Tensor) -> tuple[Tensor, float]:
         # the error in units of the output, which is what a crossbar's converters see; its scale stays digital
         batch, n_out = target.shape
-        slope = self.neurons[-1].slope
-        drive = state.drives[-1]
+        slope = self.stages[-1].neuron.slope
+        drive = state.passed[-1].drive
         if self.loss == "mse":
             error = slope(drive).mul_(target - state.output)  # masked outputs: y = d = 0
             return error, 2 / batch if self.loss_reduction == "sum" else 2 / (batch * n_out)

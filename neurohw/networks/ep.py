@@ -12,14 +12,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurohw.circuits.neuron import NEURONS, Neuron
+from neurohw.circuits.neuron import NEURONS, Neuron, neuron
 from neurohw.clock import Clock
 from neurohw.crossbar.base import OuterProducts, Product
-from neurohw.networks.base import Contrast, Network, State, masked
+from neurohw.networks.base import ConfiguredNetwork, Contrast, State, masked
 from neurohw.networks.capture import Capture
 from neurohw.networks.layer import Layer
 from neurohw.networks.operations import Relaxation
 from neurohw.networks.relax import ForceNudge, Nudge, SoftmaxNudge, held_relaxation, relax, softmax_error
+from neurohw.networks.rules import Settings
+from neurohw.seeding import Streams
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class EPState(State):
     held: Tensor | None
 
 
-class EPNetwork(Network):
+class EPNetwork(ConfiguredNetwork):
     """Symmetric recurrent network trained by Equilibrium Propagation.
 
     With loss "mse" every layer is dynamical and the output is nudged towards the target. With "cross-entropy" the last
@@ -98,6 +100,20 @@ class EPNetwork(Network):
         constant_drive = self.layers[0].array.exact or dynamics.hold_input
         overshoots = dynamics.dt * (1 + dynamics.beta) > 1 or dynamics.beta >= 1  # beta < 0 at -1: no rest
         self._closed_form = len(self.dynamical) == 1 and neuron.name == "hardsigm" and constant_drive and not overshoots
+
+    @classmethod
+    def built(cls, layers: Sequence[Layer], settings: Settings, streams: Streams, clock: Clock) -> EPNetwork:
+        """Return the network of given layers."""
+        return cls(
+            layers,
+            neuron(settings["network.neurons"][0]),
+            loss=settings["training.loss"],
+            dynamics=Dynamics(**settings["ep"]),
+            dropout=settings["training.dropout"],
+            generator=streams.generator("dropout"),
+            clock=clock,
+            signs=streams.generator("beta"),
+        )
 
     def operations(self) -> Relaxation:
         """Return the work of the free and of the nudged phases."""

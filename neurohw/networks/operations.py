@@ -19,12 +19,10 @@ class Operations(abc.ABC):
     """The work of answering and of learning; each kind of network has its own.
 
     Attributes:
-        rule: the name of the learning rule.
         phase: of an answer that is trained on.
         relaxes: all layers are read together, step after step, not one after the other.
     """
 
-    rule: ClassVar[str]
     phase: ClassVar[str]
     relaxes: ClassVar[bool] = False
 
@@ -46,7 +44,7 @@ class Operations(abc.ABC):
 
     @abc.abstractmethod
     def facts(self) -> dict[str, Any]:
-        """Return what a record says of them: rule, free_steps, nudged_steps and nudged_phases."""
+        """Return what a record says of them: free_steps, nudged_steps and nudged_phases."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +56,20 @@ class FeedForward(Operations):
     Args:
         sizes: neurons per layer, the input first.
         softmax: the error is that of a cross-entropy.
+        pooled: additions, or comparisons, of pooling per image.
     """
 
     sizes: tuple[int, ...]
     softmax: bool = False
-    rule = "bp"
+    pooled: int = 0
     phase = "forward"
 
     def of_answers(self, phase: str, images: float) -> Iterator[Operation]:
         """Yield an activation per neuron."""
         yield "clock", phase, "images", images
         yield "digital", phase, "activations", images * sum(self.sizes[1:])
+        if self.pooled:
+            yield "digital", phase, "adds", images * self.pooled
 
     def of_contrasts(self, images: float) -> Iterator[Operation]:
         """Yield the output's error, and a product with rho' per neuron."""
@@ -79,8 +80,8 @@ class FeedForward(Operations):
         yield "digital", "backward", "macs", images * sum(self.sizes[1:])
 
     def facts(self) -> dict[str, Any]:
-        """Return the rule, and that nothing relaxes."""
-        return {"rule": self.rule, "free_steps": 0, "nudged_steps": 0, "nudged_phases": 0}
+        """Return that nothing relaxes."""
+        return {"free_steps": 0, "nudged_steps": 0, "nudged_phases": 0}
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,6 @@ class Relaxation(Operations):
     readout: bool = False
     slopes: bool = False
     held: bool = True
-    rule = "ep"
     phase = "free"
     relaxes = True
 
@@ -145,9 +145,9 @@ class Relaxation(Operations):
             yield "digital", "update", "adds", images * sum(self.dynamical) * min(2, len(self.dynamical))
 
     def facts(self) -> dict[str, Any]:
-        """Return the rule and its steps."""
+        """Return the steps."""
         steps = {"free_steps": self.free_steps, "nudged_steps": self.nudged_steps}
-        return {"rule": self.rule, **steps, "nudged_phases": self.nudged_phases}
+        return {**steps, "nudged_phases": self.nudged_phases}
 
     def _relaxed(self, phase: str, images: float, steps: int) -> Iterator[Operation]:
         neurons, driven = sum(self.dynamical), sum(self.dynamical[:-1])
@@ -156,6 +156,3 @@ class Relaxation(Operations):
         yield "digital", phase, "activations", times * neurons
         yield "digital", phase, "adds", times * (2 * neurons + driven)
         yield "digital", phase, "macs", times * neurons * (2 if self.slopes else 1)
-
-
-OPERATIONS: dict[str, type[Operations]] = {kind.rule: kind for kind in (FeedForward, Relaxation)}

@@ -26,7 +26,7 @@ from neurohw.errors import InputError
 from neurohw.loading import validated
 from neurohw.metering.line_drive import UNQUANTISED_BITS
 from neurohw.metering.polarities import LINE_EVENTS, POLARITIES, event_of
-from neurohw.networks.operations import OPERATIONS
+from neurohw.networks.rules import LEARNING_RULES
 from neurohw.runs.operating_points import circuit_conditions, conditions
 from neurohw.runs.record import RunRecord
 from neurohw.validation import Place, refused
@@ -98,7 +98,7 @@ def check_accountable(experiment: Experiment) -> None:
 
 def _foreseen(experiment: Experiment) -> dict[str, Any]:
     """Return one of every event that a run can count."""
-    training, kind = experiment.training, OPERATIONS[experiment.network.rule]
+    training, kind = experiment.training, LEARNING_RULES[experiment.network.rule].work_class()
     phase = kind.phase
     reads = ("reads", "dac_conversions", "adc_conversions", "read_conductance")
     writes = [event for event in ARRAY_RULES if event not in (*reads, "reads_transposed", "settled_conductance")]
@@ -228,8 +228,8 @@ def schedule_of(config: Mapping[str, Any], **changed: Any) -> Schedule:
     except ValidationError as error:
         raise refused(error, "record's configuration", EnergySection, Place("energy")) from None
     wanted = wanted.model_copy(update={key: value for key, value in changed.items() if value is not None})
-    kind = OPERATIONS.get(config.get("network", {}).get("rule", ""))
-    together = kind is not None and kind.relaxes
+    rule = LEARNING_RULES.get(config.get("network", {}).get("rule", ""))
+    together = rule is not None and rule.work_class().relaxes
     parallelism = Parallelism(wanted.columns_per_adc, wanted.tiles_at_once, together, wanted.phases_overlap)
     return Schedule(parallelism, wanted.ep, wanted.digital, wanted.standby, wanted.polarities, UNQUANTISED_BITS)
 

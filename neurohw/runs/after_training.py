@@ -8,10 +8,11 @@ import torch
 
 from neurohw.clock import Clock
 from neurohw.config import Experiment
+from neurohw.config.rules import network_settings
 from neurohw.crossbar.aihwkit.programmed import ProgrammedArray
 from neurohw.networks.base import Network
 from neurohw.networks.layer import Layer
-from neurohw.runs.build import assemble
+from neurohw.networks.rules import LEARNING_RULES
 from neurohw.runs.evaluate import evaluate
 from neurohw.runs.task import Task
 from neurohw.seeding import Streams, derived_seed
@@ -33,7 +34,8 @@ def evaluate_ages(
     aged = network
     if experiment.hardware.off_chip is not None:
         layers = [_programmed(experiment, layer, i, streams) for i, layer in enumerate(network.layers)]
-        aged = assemble(experiment, layers, streams, Clock())
+        settings = network_settings(experiment, task.image)
+        aged = LEARNING_RULES[experiment.network.rule].network_class().built(layers, settings, streams, Clock())
     found = {}
     age = 0.0
     with aged.aside(derived_seed(streams.seed, f"ageing {moment}")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import os
 from collections.abc import Mapping
 from itertools import pairwise
@@ -15,11 +16,11 @@ from torch import Tensor
 
 from neurohw.circuits.analog_target import AnalogTarget
 from neurohw.circuits.library import load_circuit
-from neurohw.circuits.neuron import neuron
 from neurohw.circuits.parameters import TargetParameters
 from neurohw.circuits.target import IdealTarget, TargetCircuit
 from neurohw.clock import Clock
 from neurohw.config import Experiment, HardwareSection, ScheduleSection
+from neurohw.config.rules import network_settings
 from neurohw.crossbar.aihwkit.programmed import find_noise_model
 from neurohw.crossbar.backends import find_backend
 from neurohw.crossbar.base import SynapseArray
@@ -31,9 +32,8 @@ from neurohw.devices.model import DeviceModel
 from neurohw.energy.table import EnergyTable
 from neurohw.errors import InputError
 from neurohw.networks.base import Network
-from neurohw.networks.bp import BPNetwork
-from neurohw.networks.ep import Dynamics, EPNetwork
 from neurohw.networks.layer import Layer
+from neurohw.networks.rules import LEARNING_RULES
 from neurohw.runs.fault_maps import Contents, layer_maps, named_maps, read_fault_maps
 from neurohw.runs.task import Task
 from neurohw.seeding import Streams
@@ -41,11 +41,17 @@ from neurohw.training.phases import Epoch, Phase, Samples, alternation_plan, pla
 from neurohw.training.rules import build_rule
 from neurohw.training.schedules import Schedule
 
+ImageShape = tuple[int, int, int]
+
 _IDEAL_DEVICE = "ideal"  # aihwkit's device without a law: no file describes it
 
 
 def build_network(
-    experiment: Experiment, streams: Streams, clock: Clock, fault_maps: Contents | None = None
+    experiment: Experiment,
+    streams: Streams,
+    clock: Clock,
+    fault_maps: Contents | None = None,
+    image: ImageShape | None = None,
 ) -> Network:
     """Return the network with fresh arrays.
 
@@ -54,20 +60,24 @@ def build_network(
         streams: of the run.
         clock: of the network.
         fault_maps: what the files of `hardware.fault_maps` hold; they are read unless given.
+        image: channels, height and width of an input, for networks that look at it as one.
 
     Raises:
-        InputError: a name or a combination that no back-end has.
+        InputError: a name or a combination that no back-end has, or a network that does not fit the image.
     """
     _check_memory(experiment)
     _check_off_chip(experiment)
-    sizes = experiment.network.layers
     maps = read_fault_maps(experiment) if fault_maps is None else fault_maps
-    layers = [
-        Layer(_fresh_array(experiment, streams, i, n_pre, n_post, maps), experiment.network.bias)
-        for i, (n_pre, n_post) in enumerate(pairwise(sizes))
-    ]
+    number = itertools.count()
+
+    def make(n_post: int, n_pre: int) -> SynapseArray:
+        return _fresh_array(experiment, streams, next(number), n_pre, n_post, maps)
+
+    network = LEARNING_RULES[experiment.network.rule].network_class()
+    settings = network_settings(experiment, image)
+    layers = network.layers_for(settings, make)
     _check_optimizer(experiment, layers)
-    return assemble(experiment, layers, streams, clock)
+    return network.built(layers, settings, streams, clock)
 
 
 def _check_memory(experiment: Experiment) -> None:
@@ -94,32 +104,6 @@ def _check_optimizer(experiment: Experiment, layers: list[Layer]) -> None:
     if optimizer != "pulsed-sgd" and any(layer.array.anatomy.transfers for layer in layers):
         raise InputError(f"training.optimizer: got {optimizer!r}, but hardware.remedy {experiment.hardware.remedy!r} "
                          "writes through its own transfers; allowed: pulsed-sgd")  # fmt: skip
-
-
-def assemble(experiment: Experiment, layers: list[Layer], streams: Streams, clock: Clock) -> Network:
-    """Return the BP or EP network of given layers."""
-    training, network = experiment.training, experiment.network
-    if network.rule == "bp":
-        return BPNetwork(
-            layers,
-            [neuron(name) for name in network.neurons],
-            loss=training.loss,
-            loss_reduction=training.loss_reduction,
-            cross_entropy_on=training.cross_entropy_on,
-            dropout=training.dropout,
-            generator=streams.generator("dropout"),
-            clock=clock,
-        )
-    return EPNetwork(
-        layers,
-        neuron(network.neurons[0]),
-        loss=training.loss,
-        dynamics=Dynamics(**experiment.ep.model_dump()),
-        dropout=training.dropout,
-        generator=streams.generator("dropout"),
-        clock=clock,
-        signs=streams.generator("beta"),
-    )
 
 
 def _fresh_array(
@@ -261,12 +245,11 @@ def circuit_parameters(experiment: Experiment) -> TargetParameters:
 
 
 def activity_target(experiment: Experiment) -> float:
-    """Return T: k/n_out (paper); the code multiplies by 1 - p_out under BP and divides by it under EP."""
+    """Return T: k/n_out (paper); of the code by the rule, which multiplies by 1 - p_out, or divides (EP)."""
     frequency = experiment.target.k / experiment.network.layers[-1]
     if experiment.target.activity_target == "paper" or not experiment.training.dropout:
         return frequency
-    kept = 1 - experiment.training.dropout[-1]
-    return frequency * kept if experiment.network.rule == "bp" else frequency / kept
+    return LEARNING_RULES[experiment.network.rule].frequency(frequency, 1 - experiment.training.dropout[-1])
 
 
 def build_plan(experiment: Experiment, task: Task, network: Network) -> tuple[list[Phase], list[Epoch]]:

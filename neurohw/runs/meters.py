@@ -35,7 +35,7 @@ class MeteredNetwork(Network):
 
     def __init__(self, network: Network, meter: WorkMeter) -> None:
         self.network, self.meter = network, meter
-        self.layers, self.dropout = network.layers, network.dropout
+        self.layers, self.pools, self.dropout = network.layers, network.pools, network.dropout
         self.generator, self.clock = network.generator, network.clock
         self._learns = False
 
@@ -96,6 +96,7 @@ class Metered:
             "images": {"epochs": epochs, "batches": meters[0].updates},
             "snapshot_batches": SNAPSHOT_UPDATES,
             "step_seconds": experiment.hardware.step_seconds,
+            "rule": experiment.network.rule,
             **meter.operations.facts(),
             "sizes": list(self.network.sizes),
             "optimizer": meter.updates.optimizer,

@@ -65,7 +65,7 @@ class OnChip(Job[Experiment]):
     def build(self) -> None:
         """Make arrays, network, target circuit and meters, and the plan."""
         experiment, streams = self.experiment, self.streams
-        network = build_network(experiment, streams, Clock(), self._fault_maps)
+        network = build_network(experiment, streams, Clock(), self._fault_maps, self.task.image)
         self._metered = metered(experiment, network, build_circuit(experiment, streams, self.task.n_classes))
         self.network, self.circuit = self._metered.network, self._metered.circuit
         self.ledger = self._metered.ledger

@@ -26,6 +26,7 @@ class Task:
         test: what is evaluated: the test set, or the validation part of the training set.
         labelled, unlabelled: the parts of a semi-supervised run, else None.
         n_classes, levels: of the data set.
+        image: channels, height and width of an image.
         checksums: of the data's files.
     """
 
@@ -35,6 +36,7 @@ class Task:
     unlabelled: Samples | None
     n_classes: int
     levels: int
+    image: tuple[int, int, int]
     checksums: dict[str, str]
 
     @property
@@ -67,7 +69,16 @@ def build_task(experiment: Experiment, streams: Streams) -> Task:
     labelled = unlabelled = None
     if experiment.training.mode == "semi-supervised":
         labelled, unlabelled = _label_some(experiment, train, streams.integer("labelled"))
-    return Task(train, test, labelled, unlabelled, dataset.n_classes, dataset.levels, dataset.checksums)
+    return Task(
+        train,
+        test,
+        labelled,
+        unlabelled,
+        n_classes=dataset.n_classes,
+        levels=dataset.levels,
+        image=dataset.image_shape,
+        checksums=dataset.checksums,
+    )
 
 
 def _check_fractions(experiment: Experiment, n_train: int, n_classes: int) -> None:
