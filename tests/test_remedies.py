@@ -22,7 +22,8 @@ from neurohw.crossbar.base import OuterProducts, Product, Writes
 from neurohw.crossbar.cells import DevicePopulation
 from neurohw.crossbar.pairs import OneSidedPair
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
-from neurohw.crossbar.remedies import ANALOG_REMEDIES
+from neurohw.crossbar.remedies import ANALOG_REMEDIES, AnalogRemedy
+from neurohw.crossbar.unit_cells import SingleDevice
 from neurohw.crossbar.wires import Wires
 from neurohw.devices.faults import FaultRates
 from neurohw.devices.laws import ConstantStep, LinearStep, PulseResponse, SoftBounds
@@ -619,3 +620,17 @@ def test_cells_say_what_trains_write_them(remedy: str, parameters: dict[str, Any
     driving = cells.driving
     assert driving.granularity == pytest.approx(law.granularity * share)
     assert driving == replace(Driving(driving.granularity), **expected)
+
+
+def test_a_remedy_that_forgets_the_reference_of_conductances_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its weights would be read, would drift and would be accounted as if one were subtracted."""
+    bare = AnalogRemedy(
+        "bare", "", lambda parts: SingleDevice(parts.new_bank(parts.weights), None, parts.generator), {}
+    )
+    monkeypatch.setitem(ANALOG_REMEDIES, "bare", bare)
+    conducting = DevicePopulation(SoftBounds(), zero=-0.7, siemens=1e-6, signed=False)
+    for reference in (None, "column"):
+        with pytest.raises(InputError, match=r"remedy 'bare': it subtracts no (array|column) of references"):
+            AnalogArray(torch.zeros(3, 4), conducting, "bare", reference=reference)
+    assert AnalogArray(torch.zeros(3, 4), conducting, "bare", reference="offset").anatomy.devices == 1
+    assert AnalogArray(torch.zeros(3, 4), DevicePopulation(SoftBounds()), "bare").anatomy.reference == "none"

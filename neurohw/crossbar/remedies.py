@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from neurohw.crossbar.pairs import DifferentialPair, OneSidedPair
-from neurohw.crossbar.reference import References
+from neurohw.crossbar.reference import ReferenceBank, References
 from neurohw.crossbar.summed_cells import MixedPrecision
 from neurohw.crossbar.transfer import BufferedTransfer, DynamicTransfer, ReadColumns, TikiTaka, Transfer
 from neurohw.crossbar.unit_cells import (
@@ -197,7 +197,14 @@ def build_cells(name: str, parts: Parts, parameters: Mapping[str, Any]) -> UnitC
             )
         if not _fits(value, remedy.parameters[key]):
             raise InputError(f"remedy {name!r}: {key}: got {value!r}; allowed: {_allowed(remedy.parameters[key])}")
-    return remedy.build(parts, **{**remedy.parameters, **parameters})
+    cells = remedy.build(parts, **{**remedy.parameters, **parameters})
+    built = any(isinstance(bank, ReferenceBank) for bank in cells.banks.values())
+    if parts.references.kind in ("array", "column") and not built:
+        raise InputError(
+            f"remedy {name!r}: it subtracts no {parts.references.kind} of references from conductances; allowed: to "
+            'build one (`Parts.references`), to be `paired`, or hardware.reference "offset"'
+        )
+    return cells
 
 
 def _fits(value: Any, default: Any) -> bool:

@@ -207,7 +207,7 @@ class SingleDevice(UnitCell):
     """
 
     def __init__(self, bank: CellBank, reference: Reference, generator: torch.Generator) -> None:
-        super().__init__(*_less({"cell": bank}, {"cell": 1.0}, reference, generator))
+        super().__init__(*less_reference({"cell": bank}, {"cell": 1.0}, reference, generator))
         self.bank, self.reference = bank, reference
         self.granularity = bank.response.granularity
         self.reach = min(bank.response.w_max, -bank.response.w_min) or bank.response.w_max
@@ -263,7 +263,7 @@ class SeveralDevices(UnitCell):
         parts = [base**-i for i in range(devices)]
         shares = {f"cell{i}": part / sum(parts) for i, part in enumerate(parts)}
         self._cells, self.reference = banks, new_reference(banks, shares)
-        super().__init__(*_less(banks, shares, self.reference, generator))
+        super().__init__(*less_reference(banks, shares, self.reference, generator))
         self._equal, self._carry_every = base == 1.0, carry_every
         first = banks["cell0"].response
         self._centre = (first.w_max + first.w_min) / 2
@@ -334,10 +334,10 @@ def _per_weight(banks: Iterable[CellBank], shape: tuple[int, int]) -> float:
     return sum(math.prod(bank.shape) for bank in banks) / math.prod(shape)
 
 
-def _less(
+def less_reference(
     banks: dict[str, CellBank], shares: dict[str, float], reference: Reference, generator: torch.Generator
 ) -> tuple[dict[str, CellBank], dict[str, float], torch.Generator, ReferenceLines | None]:
-    """Return what makes a unit cell of devices and their reference."""
+    """Return what makes a unit cell of devices (see `UnitCell`) and their reference, see `References.of`."""
     if isinstance(reference, ReferenceBank):
         return {**banks, "reference": reference}, {**shares, "reference": -1.0}, generator, None
     return banks | (reference.banks if reference else {}), shares, generator, reference
