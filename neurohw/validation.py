@@ -50,7 +50,9 @@ class Place:
     allowed: Callable[[list[str]], str] | None = None
 
 
-def refused(error: ValidationError, origin: str, model: type[BaseModel], place: Place = Place()) -> InputError:
+def refused(
+    error: ValidationError, origin: str, model: type[BaseModel] | None = None, place: Place = Place()
+) -> InputError:
     """Return the error that names the origin and everything that is wrong, a line each; see `explained`."""
     return InputError("\n".join(f"{origin}: {explained(e, model, place)}" for e in error.errors()))
 
@@ -75,7 +77,7 @@ def explained(error: Any, model: type[BaseModel] | None = None, place: Place = P
         return "; ".join([f"{key}: missing", *belongs])
     if kind == "extra_forbidden":
         return f"{key}: {unknown_key(location[-1], keys_at(model, error['loc'][:-1]))}"
-    words = belongs if belongs and kind in ("model_type", "model_attributes_type") else [in_words(error)]
+    words = belongs if belongs and kind in ("model_type", "model_attributes_type", "dict_type") else [in_words(error)]
     return "; ".join([f"{key or 'all of it'}: got {shown(error['input'])}", *words])
 
 

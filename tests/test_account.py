@@ -456,7 +456,10 @@ def test_the_facts_of_a_ledger_are_checked() -> None:
         ({"arrays": {"W1": without}}, "ledger facts: arrays.W1: missing n_pre, tiles; needed: n_post"),
         ({"arrays": {"W1": ARRAY | {"n_post": -1}}}, "ledger facts: arrays.W1.n_post: got -1"),
         ({"arrays": {"W1": ARRAY | {"tiles": 3}}}, "ledger facts: arrays.W1.tiles: got 3"),
-        ({"arrays": {"W1": ARRAY | {"writes_per_cell": {"mean": 1}}}}, "writes_per_cell: missing p999, max"),
+        (
+            {"arrays": {"W1": ARRAY | {"writes_per_cell": {"mean": 1}}}},
+            "arrays.W1.writes_per_cell.p999: missing",
+        ),
     ):
         with pytest.raises(InputError) as error:
             facts_from(given, {})
@@ -470,8 +473,8 @@ def test_the_facts_of_a_ledger_are_checked() -> None:
         ({"W7": {"free": {"reads": 1.0}}}, "ledger: W7: no such component; known: W1, target"),
         ({"W1": {"free": {"redas": 1.0}}}, "ledger: W1.free.redas: no rule for this event; known of W1: reads"),
         ({"buffer": {"free": {"bytes": 1.0}}}, "ledger: buffer.free.bytes: no rule for this event"),
-        ({"W1": {"free": 3}}, "ledger: W1.free: got 3; needed: counts by event"),
-        ({"W1": 3}, "ledger: W1: got 3; needed: events by phase"),
+        ({"W1": {"free": 3}}, "ledger: W1.free: got 3; allowed: counts by component, phase and event"),
+        ({"W1": 3}, "ledger: W1: got 3; allowed: counts by component, phase and event"),
         ({"buffer": {"free": {"bits": -1.0}}}, "ledger: buffer.free.bits: got -1.0"),
         ({"buffer": {"free": {"bits": "many"}}}, "ledger: buffer.free.bits: got 'many'"),
     ],

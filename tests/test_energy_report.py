@@ -16,12 +16,13 @@ from typer.testing import CliRunner, Result
 
 from neurohw.cli.app import app
 from neurohw.config import Experiment
+from neurohw.energy.ranges import Range
 from neurohw.energy.table import EnergyTable, table_path
 from neurohw.errors import InputError
 from neurohw.report.drawing import PAPER, style
 from neurohw.report.energy.account import PointEnergy
 from neurohw.report.energy.bars_figure import draw_shares, draw_totals
-from neurohw.report.energy.bounds import Bounds, bounds_text
+from neurohw.report.energy.bounds import bounds_text
 from neurohw.report.energy.compare import pareto_front
 from neurohw.report.energy.comparison_tables import pairs_table
 from neurohw.report.energy.digital import CHEAPEST, DEAREST
@@ -247,7 +248,7 @@ def test_what_cannot_be_accounted_is_named(folder: Path, tmp_path: Path) -> None
     assert "every run failed" in refused(failed)
     assert "left out, the run failed" in called(failed, folder).output
     assert "no record.json or records.jsonl.xz at or below it" in refused(tmp_path / "nowhere")
-    assert "no table of that name" in refused(folder, "--table", "31nm")
+    assert "no periphery table of that name" in refused(folder, "--table", "31nm")
 
 
 def test_a_report_shows_the_accounts_that_records_carry(records: list[RunRecord], tmp_path: Path) -> None:
@@ -283,7 +284,7 @@ def test_the_reports_csv_adds_up_too(records: list[RunRecord], energies: Energie
 
 def test_energy_per_accuracy_point(data: list[PointEnergy]) -> None:
     known = Spread((0.6, 0.6))
-    training = Bounds(1e-6, 2e-6, 4e-6)
+    training = Range(1e-6, 2e-6, 4e-6)
     points = [replace(e, accuracy=known, training=training) for e in data]
     chance = points[0].point.records[0].chance
     cost = points[0].per_accuracy_point
@@ -309,7 +310,7 @@ def test_training_is_all_epochs(records: list[RunRecord], data: list[PointEnergy
 
 def test_nothing_on_the_front_is_beaten(data: list[PointEnergy]) -> None:
     def made(joules: float, accuracy: float, **more: Any) -> PointEnergy:
-        return replace(data[-1], training=Bounds(joules, joules, joules), accuracy=Spread((accuracy,)), **more)
+        return replace(data[-1], training=Range(joules, joules, joules), accuracy=Spread((accuracy,)), **more)
 
     cheap, beaten, dear = made(1.0, 0.5), made(2.0, 0.5), made(3.0, 0.9)
     incomplete = made(0.5, 0.95, uncounted=("W1 pulses",))
@@ -346,8 +347,8 @@ def test_figures_show_the_numbers(energies: Energies, data: list[PointEnergy]) -
 
 
 def test_ranges_have_one_prefix() -> None:
-    assert bounds_text(Bounds(5.26e-9, 6.95e-9, 1.34e-8), "J") == "6.95 nJ (5.26 to 13.4)"
-    assert bounds_text(Bounds(2e-5, 2.1e-4, 2.116e-3), "J") == "210 uJ (20 to 2,120)"
-    assert bounds_text(Bounds(1.93e-7, 2.1e-7, 2.39e-7), "m2") == "0.21 mm2 (0.193 to 0.239)"
-    assert bounds_text(Bounds(0.0, 0.0, 0.0), "J") == "0 J (0 to 0)"
+    assert bounds_text(Range(5.26e-9, 6.95e-9, 1.34e-8), "J") == "6.95 nJ (5.26 to 13.4)"
+    assert bounds_text(Range(2e-5, 2.1e-4, 2.116e-3), "J") == "210 uJ (20 to 2,120)"
+    assert bounds_text(Range(1.93e-7, 2.1e-7, 2.39e-7), "m2") == "0.21 mm2 (0.193 to 0.239)"
+    assert bounds_text(Range.of(0.0), "J") == "0 J (0 to 0)"
     assert bounds_text(None, "J") == "–"

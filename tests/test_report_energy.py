@@ -17,7 +17,7 @@ from neurohw.energy.schedule import Schedule
 from neurohw.energy.table import EnergyTable
 from neurohw.loading import nested, validated
 from neurohw.report.energy.answers import answers
-from neurohw.report.energy.bounds import Bounds, digits, ratio_of
+from neurohw.report.energy.bounds import digits, ratio_of
 from neurohw.report.energy.compare import foremost, pareto_front
 from neurohw.report.energy.comparison_tables import digital_table, equal_table, reached_table
 from neurohw.report.energy.frame import energy_frame
@@ -239,8 +239,8 @@ def test_the_csv_has_every_seed_that_reached_an_accuracy(energies: Energies) -> 
 
 
 def test_a_ratio_takes_both_sides_at_one_end() -> None:
-    assert ratio_of(Bounds(2, 6, 30), Bounds(1, 2, 5)) == Bounds(2, 3, 6)
-    assert ratio_of(Bounds(1, 2, 3), Bounds(0, 0, 0)) is None
+    assert ratio_of(Range(2, 6, 30), Range(1, 2, 5)) == Range(2, 3, 6)
+    assert ratio_of(Range(1, 2, 3), Range(0, 0, 0)) is None
     assert [digits(v) for v in (1234567.0, 100.4, 12.34, 0.01234)] == ["1,230,000", "100", "12.3", "0.0123"]
 
 
@@ -293,7 +293,7 @@ def test_neurosims_side_of_an_array() -> None:
 def test_neurosim_has_no_settling_network_and_no_uncounted_pulses() -> None:
     device = Conditions("d", "d", {"write.up": Figure("u", Range.of(2e-12), "test")})
     counts = {"W1": {"update": {"pulses_up": 7.0}}, "clock": {"free": {"steps": 20.0, "images": 1.0}}}
-    facts = RunFacts({"W1": ArrayFacts(10, 20, dac_bits=7, adc_bits=9, uncounted=("pulses",))})
+    facts = RunFacts({"W1": ArrayFacts(10, 20, dac_bits=7, adc_bits=9, pulses="unknown")})
     schedule = Schedule(standby="none", ep="continuous")
     (found,) = array_models(account(counts, facts, EnergyTable.load("32nm"), device, schedule), counts)
     assert found["read"] == found["write"] == dict.fromkeys(("ours", "neurosim", "ohmic"))

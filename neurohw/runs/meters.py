@@ -11,6 +11,7 @@ from torch import Tensor
 from neurohw.circuits.target import TargetCircuit
 from neurohw.config import Experiment
 from neurohw.crossbar.base import StateDict, SynapseArray
+from neurohw.energy.facts import UNKNOWN, ArrayFacts, WritesPerCell, facts_of
 from neurohw.metering.array_meter import SNAPSHOT_UPDATES, ArrayMeter, ArraySettings
 from neurohw.metering.digital_work import DigitalUpdates, LayerWork, WorkMeter
 from neurohw.metering.ledger import EnergyLedger
@@ -131,29 +132,28 @@ def metered(experiment: Experiment, network: Network, circuit: TargetCircuit) ->
 def _array_facts(experiment: Experiment, array: SynapseArray, meter: ArrayMeter) -> dict[str, Any]:
     tile, anatomy, converters = experiment.hardware.tile, array.anatomy, meter.settings.converters
     trains = anatomy.trains
-    return {
-        "n_post": array.shape[0],
-        "n_pre": array.shape[1],
-        "tiles": [len(meter.tiles.rows), len(meter.tiles.columns)],
-        "tile_size": list(tile) if tile else None,
-        "devices_per_weight": anatomy.devices,
-        "devices_on_line": anatomy.on_line,
-        "reference": anatomy.reference,
-        "dac_bits": converters.dac_bits or 0,
-        "adc_bits": converters.adc_bits or 0,
-        "code_bits": list(converters.codes),
-        "coding": converters.coding,
-        "read_passes": converters.passes,
-        "read_scaling": _READ_SCALING[converters.input_scale],
-        "writing": "unknown" if trains is None else "serial" if trains.serial else "parallel",
-        "pulses": "counted" if anatomy.counted else "expected" if trains is not None else "unknown",
-        "conductance": "snapshots" if meter.weighs else "unknown",
-        "exact": array.exact,
-        "writes_per_cell": _writes_per_cell(array),
-    }
+    facts = ArrayFacts(
+        *array.shape,
+        tiles=(len(meter.tiles.rows), len(meter.tiles.columns)),
+        devices_per_weight=anatomy.devices,
+        dac_bits=converters.dac_bits or 0,
+        adc_bits=converters.adc_bits or 0,
+        writes_per_cell=_writes_per_cell(array),
+        read_passes=converters.passes,
+        coding=converters.coding,
+        devices_on_line=anatomy.on_line,
+        code_bits=converters.codes,
+        tile_size=tile,
+        pulses="counted" if anatomy.counted else "expected" if trains is not None else UNKNOWN,
+        conductance="snapshots" if meter.weighs else UNKNOWN,
+        reference=anatomy.reference,
+    )
+    writing = UNKNOWN if trains is None else "serial" if trains.serial else "parallel"
+    remarks = {"read_scaling": _READ_SCALING[converters.input_scale], "writing": writing, "exact": array.exact}
+    return facts_of(facts) | remarks
 
 
-def _writes_per_cell(array: SynapseArray) -> dict[str, float] | None:
+def _writes_per_cell(array: SynapseArray) -> WritesPerCell | None:
     """Return mean, 99.9th percentile and maximum of the pulses per device; None where the array does not count them."""
     counts = [bank.reshape(-1) for bank in array.writes().values()]
     if not counts:
@@ -161,4 +161,4 @@ def _writes_per_cell(array: SynapseArray) -> dict[str, float] | None:
     pulses = torch.cat(counts)
     rank = max(1, round(0.999 * len(pulses)))
     percentile = float(torch.kthvalue(pulses, rank).values)
-    return {"mean": float(pulses.double().mean()), "p999": percentile, "max": float(pulses.max())}
+    return WritesPerCell(float(pulses.double().mean()), percentile, float(pulses.max()))

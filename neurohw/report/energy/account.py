@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from neurohw.energy.ranges import Range
 from neurohw.kinds import standing_metrics
 from neurohw.metrics import Metric
-from neurohw.report.energy.bounds import Bounds, mean_of
+from neurohw.report.energy.bounds import mean_of
 from neurohw.report.energy.wear import Wear, wear_of
 from neurohw.report.points import Point
 from neurohw.report.spread import Spread, at_chance, spread_of
@@ -23,7 +24,7 @@ class PhaseCost:
     """What a phase of training (pre-training, labelled, unlabelled) took in the run: J, and images learnt from."""
 
     name: str
-    energy: Bounds
+    energy: Range
     images: float
 
 
@@ -58,20 +59,20 @@ class PointEnergy:
     accuracy: Spread
     components: Parts
     phases: Parts
-    total: Bounds
-    latency: Bounds
-    training_latency: Bounds
-    inference_latency: Bounds | None
-    average_power: Bounds | None
-    tops_per_watt: Bounds | None
-    useful_tops_per_watt: Bounds | None
-    area: Bounds
+    total: Range
+    latency: Range
+    training_latency: Range
+    inference_latency: Range | None
+    average_power: Range | None
+    tops_per_watt: Range | None
+    useful_tops_per_watt: Range | None
+    area: Range
     utilisation: dict[str, float]
     cells_used: float
-    per_inference: Bounds | None
-    per_training_image: Bounds | None
-    per_epoch: Bounds | None
-    training: Bounds | None
+    per_inference: Range | None
+    per_training_image: Range | None
+    per_epoch: Range | None
+    training: Range | None
     epochs: float
     training_phases: tuple[PhaseCost, ...]
     provenance: dict[str, float]
@@ -84,7 +85,7 @@ class PointEnergy:
     schedule: Mapping[str, Any]
 
     @property
-    def per_accuracy_point(self) -> Bounds | None:
+    def per_accuracy_point(self) -> Range | None:
         """Energy of training per percentage point of accuracy above guessing, J; None of a network near chance."""
         if not self.training or self.metric is None or self.at_chance:
             return None
@@ -118,7 +119,7 @@ def accuracy_of(point: Point, records: Sequence[RunRecord]) -> tuple[Metric | No
 def _point_energy(point: Point) -> PointEnergy:
     records = tuple(record for record in point.records if "total" in record.energy)
     summaries = [record.energy for record in records]
-    nothing = Bounds(0.0, 0.0, 0.0)
+    nothing = Range.of(0.0)
     means = {key: mean_of([summary.get(key) for summary in summaries]) for key in (
         "per_inference", "per_training_image", "per_epoch", "total", "latency", "average_power", "tops_per_watt",
         "area", "useful_tops_per_watt", "training_latency", "inference_latency",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from neurohw.report.energy.bounds import Bounds, bounds_text, digits, nominal_text
+from neurohw.energy.ranges import Range
+from neurohw.report.energy.bounds import bounds_text, digits, nominal_text
 from neurohw.report.energy.compare import drawable, rule_pairs
 from neurohw.report.energy.digital import CHEAPEST, kind_name
 from neurohw.report.energy.learning import Learning, always_reaches, levels, reached
@@ -97,5 +98,5 @@ def _between(values: list[float]) -> str:
     return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
 
-def _nominal(bounds: Bounds) -> float:
+def _nominal(bounds: Range) -> float:
     return bounds.nominal

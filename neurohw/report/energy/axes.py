@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from neurohw import units
+from neurohw.energy.ranges import Range
 from neurohw.report.drawing import INK
-from neurohw.report.energy.bounds import Bounds
 
 _OFFSETS = ((7, 4), (7, -11), (-7, 4), (-7, -11), (0, 9), (0, -16), (16, 12), (16, -20), (-16, 12), (-16, -20))
 
@@ -28,12 +28,12 @@ def joules(ax: Axes, values: Sequence[float]) -> None:
     ax.grid(True, axis="x")
 
 
-def ends(bounds: Sequence[Bounds]) -> list[float]:
+def ends(bounds: Sequence[Range]) -> list[float]:
     """Return everything that whiskers reach."""
     return [value for b in bounds for value in (b.low, b.nominal, b.high)]
 
 
-def whisker(bounds: Bounds) -> list[list[float]]:
+def whisker(bounds: Range) -> list[list[float]]:
     """Return the lengths of a whisker from low to high."""
     return [[bounds.nominal - bounds.low], [bounds.high - bounds.nominal]]
 

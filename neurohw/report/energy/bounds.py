@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from statistics import fmean
 
 from neurohw import units
+from neurohw.energy.ranges import Range
 from neurohw.report.table import NOTHING
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """Low, nominal and high, in SI."""
-
-    low: float
-    nominal: float
-    high: float
-
-    def __mul__(self, factor: float) -> Bounds:
-        return Bounds(self.low * factor, self.nominal * factor, self.high * factor)
-
-
-def bounds_of(given: Mapping[str, float] | None) -> Bounds | None:
+def bounds_of(given: Mapping[str, float] | None) -> Range | None:
     """Return the bounds of an account's {low, nominal, high}."""
-    return Bounds(given["low"], given["nominal"], given["high"]) if given else None
+    return Range(given["low"], given["nominal"], given["high"]) if given else None
 
 
-def mean_bounds(values: Sequence[Bounds | None]) -> Bounds | None:
+def mean_bounds(values: Sequence[Range | None]) -> Range | None:
     """Return the mean of what is known, bound by bound; None of nothing."""
     known = [value for value in values if value is not None]
-    return Bounds(*(fmean(getattr(v, key) for v in known) for key in ("low", "nominal", "high"))) if known else None
+    return Range(*(fmean(getattr(v, key) for v in known) for key in ("low", "nominal", "high"))) if known else None
 
 
-def mean_of(values: Sequence[Mapping[str, float] | None]) -> Bounds | None:
+def mean_of(values: Sequence[Mapping[str, float] | None]) -> Range | None:
     """Return the mean of what accounts give as {low, nominal, high}."""
     return mean_bounds([bounds_of(value) for value in values])
 
 
-def bounds_text(bounds: Bounds | None, unit: str) -> str:
+def bounds_text(bounds: Range | None, unit: str) -> str:
     """Return nominal, low and high with one prefix, as in "7 nJ (5.3 to 13)"; the unit "1" is not written."""
     if bounds is None:
         return NOTHING
@@ -48,12 +36,12 @@ def bounds_text(bounds: Bounds | None, unit: str) -> str:
     return f"{nominal}{' ' if scaled else ''}{scaled} ({low} to {high})"
 
 
-def nominal_text(bounds: Bounds | None, unit: str) -> str:
+def nominal_text(bounds: Range | None, unit: str) -> str:
     """Return the nominal figure alone, as in "7 nJ"."""
     return NOTHING if bounds is None else units.readable(bounds.nominal, unit, 3)
 
 
-def ratio_of(of: Bounds, to: Bounds) -> Bounds | None:
+def ratio_of(of: Range, to: Range) -> Range | None:
     """Return the ratio of two accounts: of the nominal figures, and with all figures of both at low or at high.
 
     Both sides share their figures, so the two ends are not the lowest over the highest; None where nothing divides.
@@ -61,7 +49,7 @@ def ratio_of(of: Bounds, to: Bounds) -> Bounds | None:
     if not (to.low and to.nominal and to.high):
         return None
     ends = (of.low / to.low, of.nominal / to.nominal, of.high / to.high)
-    return Bounds(min(ends), ends[1], max(ends))
+    return Range(min(ends), ends[1], max(ends))
 
 
 def digits(value: float) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from neurohw.energy.ranges import Range
 from neurohw.report.energy.account import PointEnergy
-from neurohw.report.energy.bounds import Bounds
 
 
 def pareto_front(data: Iterable[PointEnergy]) -> list[PointEnergy]:
@@ -47,5 +47,5 @@ def foremost(data: Sequence[PointEnergy], most: int) -> list[PointEnergy]:
     return [e for e in data if id(e) in chosen]
 
 
-def _nominal(bounds: Bounds | None) -> float:
+def _nominal(bounds: Range | None) -> float:
     return bounds.nominal if bounds else 0.0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from neurohw.energy.ranges import Range
 from neurohw.report.energy.account import PointEnergy
-from neurohw.report.energy.bounds import Bounds, bounds_text, digits, nominal_text, ratio_of
+from neurohw.report.energy.bounds import bounds_text, digits, nominal_text, ratio_of
 from neurohw.report.energy.compare import rule_pairs
 from neurohw.report.energy.digital import PointDigital
 from neurohw.report.energy.equal import EqualAccuracy
@@ -90,7 +91,7 @@ def _without_rule(point: Point) -> str:
     return " · ".join(filter(None, (point.name.group.partition(" · ")[2], point.variant)))
 
 
-def _ratio(of: Bounds, to: Bounds) -> str:
+def _ratio(of: Range, to: Range) -> str:
     ratio = ratio_of(of, to)
     return NOTHING if ratio is None else bounds_text(ratio, "1")
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from neurohw.energy.ranges import Range
 from neurohw.report.energy.account import accuracy_of
-from neurohw.report.energy.bounds import Bounds, mean_of
+from neurohw.report.energy.bounds import mean_of
 from neurohw.report.points import Point
 from neurohw.report.spread import Spread
 
@@ -28,9 +29,9 @@ class DigitalCost:
     precision: str
     dram: bool
     node: float
-    total: Bounds
-    training: Bounds
-    per_training_image: Bounds | None
+    total: Range
+    training: Range
+    per_training_image: Range | None
 
     @property
     def kind(self) -> tuple[str, bool]:
@@ -81,5 +82,5 @@ def _cost(kind: tuple[str, bool], found: list[Mapping[str, Any]]) -> DigitalCost
     total, training, per_image = (
         mean_of([cost[key] for cost in found]) for key in ("total", "training", "per_training_image")
     )
-    nothing = Bounds(0.0, 0.0, 0.0)
+    nothing = Range.of(0.0)
     return DigitalCost(*kind, found[0]["node"], total or nothing, training or nothing, per_image)

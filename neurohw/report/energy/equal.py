@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from neurohw.energy.ranges import Range
 from neurohw.report.energy.account import PointEnergy
-from neurohw.report.energy.bounds import Bounds
 from neurohw.report.energy.compare import rule_pairs
 from neurohw.report.energy.learning import ROUND, Learning, always_reaches, reached
 
@@ -25,9 +25,9 @@ class Effort:
     """
 
     account: PointEnergy
-    energy: Bounds
+    energy: Range
     epochs: float
-    seconds: Bounds
+    seconds: Range
     writes: float | None
 
 

@@ -8,9 +8,10 @@ from math import isfinite, nan
 from statistics import fmean
 from typing import Any, TypeVar
 
+from neurohw.energy.ranges import Range
 from neurohw.metrics import Metric
 from neurohw.report.energy.account import accuracy_of
-from neurohw.report.energy.bounds import Bounds, bounds_of, mean_bounds
+from neurohw.report.energy.bounds import bounds_of, mean_bounds
 from neurohw.report.energy.digital import CHEAPEST
 from neurohw.report.points import Point
 from neurohw.report.spread import Spread
@@ -28,7 +29,7 @@ class Step:
 
     epoch: int
     accuracy: float
-    energy: Bounds
+    energy: Range
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Learning:
         """The point's, and what its joules are of where they are not of the hardware it names."""
         return f"{self.point.label}{', digital int8' if self.digital else ''}"
 
-    def mean(self) -> list[tuple[int, Spread, Bounds]]:
+    def mean(self) -> list[tuple[int, Spread, Range]]:
         """Return epoch, accuracy and energy over the seeds, of the epochs that all of them evaluated."""
         by_epoch: dict[int, list[Step]] = {}
         for steps in self.steps.values():
@@ -74,7 +75,7 @@ class Reached:
         seeds: that reached it; of: how many there are.
     """
 
-    energy: Bounds
+    energy: Range
     epochs: float
     seeds: int
     of: int
@@ -139,7 +140,7 @@ def _steps(record: RunRecord, metric: Metric | None) -> tuple[Step, ...]:
     return tuple(Step(*row) for row in rows if isfinite(row[1]))
 
 
-def _energies(record: RunRecord) -> list[Bounds]:
+def _energies(record: RunRecord) -> list[Range]:
     """Return the energy of training by the end of every epoch, pre-training included."""
     if "total" in record.energy:
         return [bounds for energy in record.energy.get("training_by_epoch", ()) if (bounds := bounds_of(energy))]

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from neurohw.report.energy.bounds import Bounds, mean_bounds, mean_of
+from neurohw.energy.ranges import Range
+from neurohw.report.energy.bounds import mean_bounds, mean_of
 from neurohw.report.points import Point
 from neurohw.runs.record import RunRecord
 
@@ -27,8 +28,8 @@ class ArrayModels:
     point: Point
     vectors: float
     pulses: float
-    reads: dict[str, Bounds | None]
-    writes: dict[str, Bounds | None]
+    reads: dict[str, Range | None]
+    writes: dict[str, Range | None]
 
 
 def models_data(points: Iterable[Point]) -> list[ArrayModels]:
@@ -43,7 +44,7 @@ def models_data(points: Iterable[Point]) -> list[ArrayModels]:
     return found
 
 
-def _mean_sum(records: Sequence[RunRecord], what: str, model: str) -> Bounds | None:
+def _mean_sum(records: Sequence[RunRecord], what: str, model: str) -> Range | None:
     """Return the mean over seeds of the sum over arrays; None where one of them is not known."""
     sums = []
     for record in records:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from neurohw.energy.ranges import Range
 from neurohw.report.energy.account import PointEnergy
-from neurohw.report.energy.bounds import Bounds, bounds_text, digits, share_text
+from neurohw.report.energy.bounds import bounds_text, digits, share_text
 from neurohw.report.energy.models import ArrayModels
 from neurohw.report.energy.notes import MARK
 from neurohw.report.points import Point
@@ -119,12 +120,12 @@ def _time_cells(e: PointEnergy) -> tuple[str, ...]:
     return (*told, bounds_text(e.area, "m2"), busy, f"{100 * e.cells_used:.0f} %")
 
 
-def _single(bounds: Bounds | None) -> str:
+def _single(bounds: Range | None) -> str:
     """Return a figure that has no spread."""
     return bounds_text(bounds, "J").partition(" (")[0]
 
 
-def _number(bounds: Bounds | None) -> str:
+def _number(bounds: Range | None) -> str:
     if bounds is None:
         return "not known"
     spread = f" ({_powers(bounds.low)} to {_powers(bounds.high)})" if bounds.low != bounds.high else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from neurohw.report.energy.bounds import Bounds
+from neurohw.energy.ranges import Range
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class Wear:
     mean: float
     p999: float
     max: float
-    endurance: Bounds | None
-    images: Bounds | None
+    endurance: Range | None
+    images: Range | None
     trained: float
     source: str | None = None
 
     @property
-    def runs(self) -> Bounds | None:
+    def runs(self) -> Range | None:
         """Lifetime in runs such as this one."""
         return self.images * (1 / self.trained) if self.images and self.trained else None
 
@@ -55,9 +55,9 @@ def _wear(array: str, wears: Sequence[Mapping[str, Any]], trained: float) -> Wea
     return Wear(array, mean, p999, most, _bounds(wears[0], "endurance"), images, trained, wears[0].get("source"))
 
 
-def _bounds(wear: Mapping[str, Any], key: str) -> Bounds | None:
+def _bounds(wear: Mapping[str, Any], key: str) -> Range | None:
     """Return a figure with its spread; records of old have none."""
     if (nominal := wear[key]) is None:
         return None
     low, high = wear.get(f"{key}_low"), wear.get(f"{key}_high")
-    return Bounds(nominal if low is None else low, nominal, nominal if high is None else high)
+    return Range(nominal if low is None else low, nominal, nominal if high is None else high)
