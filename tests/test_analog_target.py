@@ -18,7 +18,7 @@ from neurohw.circuits.analog_target import AnalogTarget
 from neurohw.circuits.competition import compete
 from neurohw.circuits.library import load_circuit
 from neurohw.circuits.parameters import BOLTZMANN, TargetParameters
-from neurohw.circuits.target import Decision, Homeostasis, IdealTarget
+from neurohw.circuits.target import Decision, Homeostasis, IdealTarget, TargetRule
 from neurohw.errors import InputError
 from neurohw.testing import TargetCircuitConformance
 from tests.approximately import approx
@@ -29,7 +29,7 @@ DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.i
 
 class TestAnalogTarget(TargetCircuitConformance):
     def make_circuit(self, n_out: int, k: int) -> AnalogTarget:
-        return AnalogTarget(n_out, k, gamma=0.5)
+        return AnalogTarget(TargetRule(n_out, k, gamma=0.5))
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -38,7 +38,9 @@ def seeded(seed: int) -> torch.Generator:
 
 def circuit(n: int, k: int, parameters: dict[str, Any], seed: int = 0, gamma: float = 0.5, **more: Any) -> AnalogTarget:
     made = TargetParameters().with_values(parameters)
-    return AnalogTarget(n, k, gamma, parameters=made, chip=seeded(seed), generator=seeded(seed + 1), **more)
+    ties = {key: more.pop(key) for key in ("ties",) if key in more}
+    rule = TargetRule(n, k, gamma, **more)
+    return AnalogTarget(rule, made, chip=seeded(seed), generator=seeded(seed + 1), **ties)
 
 
 def won(decision: Decision) -> Tensor:
@@ -63,8 +65,9 @@ def test_without_errors_it_is_the_ideal_target_bit_for_bit(
     seed: int, n: int, share: float, batch: int, levels: int, masked: bool, labelled: bool, **common: Any
 ) -> None:
     n_out, k = 10 * n, 1 + int(share * (10 * n - 1))
-    ideal = IdealTarget(n_out, k, 0.5, generator=seeded(seed), **common)
-    analog = AnalogTarget(n_out, k, 0.5, generator=seeded(seed), **common)
+    ties = common.pop("ties")
+    rule = TargetRule(n_out, k, 0.5, **common)
+    ideal, analog = (kind(rule, ties=ties, generator=seeded(seed)) for kind in (IdealTarget, AnalogTarget))
     draws, expected, got = seeded(seed + 1), ideal.initial(), analog.initial()
     for _ in range(3):
         y = torch.randint(levels, (batch, n_out), generator=draws) / levels
@@ -83,7 +86,7 @@ def test_gain_mismatch_follows_from_transistor_area() -> None:
     given_area = TargetParameters().with_values({"inputs.a_vt": 3.5e-9, "inputs.gate_area": 0.5e-12})
     sigma_vt = 3.5e-9 / math.sqrt(0.5e-12)  # 4.9 mV
     assert given_area.gain_mismatch == approx(sigma_vt / (1.3 * 0.025852), rel=1e-3)
-    c = AnalogTarget(4000, 5, 0.5, parameters=given_area, chip=seeded(3))
+    c = AnalogTarget(TargetRule(4000, 5, 0.5), given_area, chip=seeded(3))
     assert c._gain.std().item() == approx(given_area.gain_mismatch, rel=0.05)
 
 
@@ -99,7 +102,7 @@ def test_an_offset_is_a_threshold_of_its_own() -> None:
     c = circuit(50, 5, {"inputs.offset": 2e-9})
     y = torch.rand(30, 50, generator=seeded(2))
     offsets = c._offset
-    expected = IdealTarget(50, 5, 0.5)(y, Homeostasis(-offsets, torch.zeros(50)))
+    expected = IdealTarget(TargetRule(50, 5, 0.5))(y, Homeostasis(-offsets, torch.zeros(50)))
     assert torch.equal(c(y, c.initial()).target, expected.target)
     assert offsets.std().item() == approx(0.2, rel=0.3)  # 2 nA of 10 nA
 
@@ -338,11 +341,11 @@ def test_a_winners_pulse_leaves_its_charge_on_winners_only() -> None:
 
 def test_a_circuit_biased_for_another_current_is_as_fast_as_that_current() -> None:
     given = load_circuit("generic_180nm")
-    slow, fast = (AnalogTarget(32, 4, 0.5, parameters=given.with_values({"inputs.unit_current": amps}), chip=seeded(1))
+    slow, fast = (AnalogTarget(TargetRule(32, 4, 0.5), given.with_values({"inputs.unit_current": amps}), chip=seeded(1))
                   for amps in (1e-9, 8e-9))  # fmt: skip
     assert fast.resolution.delay(32, 4) == approx(slow.resolution.delay(32, 4) / 8)
     with pytest.raises(InputError, match=r"unit_current: got 1e-07 A .*characterised at 1e-09 A"):
-        AnalogTarget(32, 4, 0.5, parameters=given.with_values({"inputs.unit_current": 1e-7}))
+        AnalogTarget(TargetRule(32, 4, 0.5), given.with_values({"inputs.unit_current": 1e-7}))
 
 
 def test_another_temperature_needs_another_characterisation() -> None:
@@ -356,7 +359,7 @@ def test_another_temperature_needs_another_characterisation() -> None:
 def test_an_rc_averages_exponentially() -> None:
     eta = 1 - math.exp(-0.5 / 3 / 0.8)  # three samples in half a second
     rc = thresholds({"homeostasis.average_seconds": 0.8}, steps=4, average="ema")
-    ideal = IdealTarget(10, 2, 0.5, average="ema", eta=eta)
+    ideal = IdealTarget(TargetRule(10, 2, 0.5, average="ema", eta=eta))
     state = ideal.initial()
     for _ in range(4):
         state = ideal(torch.arange(10).repeat(3, 1) / 10, state).homeostasis
@@ -388,7 +391,7 @@ def test_everything_on_replays_from_the_generator(device: str) -> None:
     def decide() -> Decision:
         made = TargetParameters().with_values(EVERYTHING)
         noise, chip = (torch.Generator(device).manual_seed(i) for i in (1, 2))
-        c = AnalogTarget(60, 5, 0.5, parameters=made, chip=chip, generator=noise, device=device)
+        c = AnalogTarget(TargetRule(60, 5, 0.5), made, chip=chip, generator=noise, device=device)
         y = torch.rand(16, 60, generator=torch.Generator(device).manual_seed(0), device=device)
         state = c.initial()
         for _ in range(3):
@@ -430,7 +433,7 @@ def test_a_run_with_everything_on_resumes_to_the_bit(tmp_path: Path) -> None:
 @pytest.mark.parametrize("k", [0, 11, -1])
 def test_k_out_of_range(k: int) -> None:
     with pytest.raises(InputError, match=rf"target\.k: got {k}; allowed: 1 to 10"):
-        AnalogTarget(10, k, 0.5)
+        AnalogTarget(TargetRule(10, k, 0.5))
 
 
 @pytest.mark.parametrize(

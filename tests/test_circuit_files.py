@@ -16,7 +16,7 @@ from neurohw.circuits.competition import compete
 from neurohw.circuits.library import CircuitModel, circuit_from_tables, circuit_names, load_circuit
 from neurohw.circuits.parameters import UNITS, TargetParameters
 from neurohw.circuits.spiking_target import SpikingTarget
-from neurohw.circuits.target import IdealTarget
+from neurohw.circuits.target import IdealTarget, TargetRule
 from neurohw.cli.app import app
 from neurohw.errors import InputError
 from neurohw.runs.build import build_circuit, circuit_parameters
@@ -97,7 +97,7 @@ def test_the_ideal_circuit_refuses_what_it_does_not_read(key: str) -> None:
 
 
 def test_homeostasis_makes_all_win_equally_often() -> None:
-    circuits = [IdealTarget(60, 3, gamma) for gamma in (0.5, 0.0)]
+    circuits = [IdealTarget(TargetRule(60, 3, gamma)) for gamma in (0.5, 0.0)]
     with_it, without = (compete(c, 3, 400, torch.Generator().manual_seed(0)) for c in circuits)
     assert with_it.frequency.std() < 0.1 * without.frequency.std()
     assert with_it.frequency.mean().item() == pytest.approx(0.05)
@@ -107,7 +107,8 @@ def test_homeostasis_makes_all_win_equally_often() -> None:
 def test_a_fast_leak_undoes_homeostasis() -> None:
     leaky = TargetParameters().with_values({"homeostasis.leak_seconds": 2e-4})  # a batch takes 1 ms
     made = [
-        AnalogTarget(60, 3, gamma, parameters=p) for gamma, p in ((0.5, TargetParameters()), (0.5, leaky), (0.0, leaky))
+        AnalogTarget(TargetRule(60, 3, gamma), p)
+        for gamma, p in ((0.5, TargetParameters()), (0.5, leaky), (0.0, leaky))
     ]
     tight, loose, none = (compete(c, 3, 300, torch.Generator().manual_seed(0)).frequency.std().item() for c in made)
     assert loose > 5 * tight

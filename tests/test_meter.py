@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurohw.circuits.target import Decision, Homeostasis, IdealTarget, SpikingEvents, TargetCircuit
+from neurohw.circuits.spiking_target import SpikingEvents, SpikingTarget
+from neurohw.circuits.target import Decision, Homeostasis, IdealTarget, TargetCircuit, TargetRule
 from neurohw.clock import Clock
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.anatomy import Driving, Trains
@@ -81,7 +82,7 @@ class TestMeteredAnalog(SynapseArrayConformance):
 
 class TestMeteredTarget(TargetCircuitConformance):
     def make_circuit(self, n_out: int, k: int) -> TargetCircuit:
-        return MeteredTarget(IdealTarget(n_out, k, 0.5), EnergyLedger(), Clock())
+        return MeteredTarget(IdealTarget(TargetRule(n_out, k, 0.5)), EnergyLedger(), Clock())
 
 
 def test_a_metered_array_looks_like_its_own() -> None:
@@ -542,11 +543,11 @@ def test_writes_add_up() -> None:
 
 def test_decisions_by_hand() -> None:
     ledger, clock = EnergyLedger(), Clock()
-    circuit = MeteredTarget(IdealTarget(20, 3, 0.5), ledger, clock)
+    circuit = MeteredTarget(IdealTarget(TargetRule(20, 3, 0.5)), ledger, clock)
     with clock.during("target"):
         state = circuit(torch.rand(7, 20), circuit.initial()).homeostasis
         circuit(torch.rand(5, 20), state, labels=torch.zeros(5, dtype=torch.int64))
-    assert circuit.k == 3
+    assert circuit.rule.k == 3
     assert ledger.counts() == {"target": {
         "target": {"decisions": 7.0, "comparisons": 140.0, "label_decisions": 5.0},
         "homeostasis": {"homeostasis_updates": 20.0},
@@ -557,9 +558,10 @@ class Races(TargetCircuit):
     """Answers as spiking neurons do."""
 
     n_out = 5
+    charges, counted = SpikingTarget.charges, SpikingTarget.counted
 
     def initial(self) -> Homeostasis:
-        return IdealTarget(5, 1, 0.5).initial()
+        return IdealTarget(TargetRule(5, 1, 0.5)).initial()
 
     def __call__(self, competition: Tensor, homeostasis: Homeostasis, **_: Any) -> Decision:
         events = SpikingEvents(len(competition), 1, input_spikes=100, output_spikes=12, seconds=0.25)

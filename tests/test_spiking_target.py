@@ -14,8 +14,8 @@ from torch import Tensor
 from neurohw.bench.spiking import spiking
 from neurohw.circuits.neuron import neuron
 from neurohw.circuits.spiking_neurons import SpikingNeurons, SpikingParameters
-from neurohw.circuits.spiking_target import SpikingTarget
-from neurohw.circuits.target import Homeostasis, IdealTarget, SpikingEvents
+from neurohw.circuits.spiking_target import SpikingEvents, SpikingTarget
+from neurohw.circuits.target import Homeostasis, IdealTarget, TargetRule
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.errors import InputError
 from neurohw.networks.bp import BPNetwork
@@ -41,7 +41,7 @@ def spread_outputs(batch: int, n: int, seed: int = 0) -> Tensor:
 
 class TestSpikingTarget(TargetCircuitConformance):
     def make_circuit(self, n_out: int, k: int) -> SpikingTarget:
-        return SpikingTarget(n_out, k, gamma=0.5, parameters=EXACT)
+        return SpikingTarget(TargetRule(n_out, k, gamma=0.5), parameters=EXACT)
 
 
 @pytest.mark.parametrize("membrane_time", [0.02, 0.5])
@@ -96,9 +96,9 @@ def test_without_noise_it_agrees_with_the_ideal_target(k: int) -> None:
     logits = torch.randn(16, 40, generator=seeded(1)) * 3
     h = Homeostasis(torch.randn(40, generator=seeded(2)) * 0.5 + 5, torch.zeros(40))
     p = SpikingParameters(coding="current", membrane_time=0.03, dt=2e-3, lowest=-15.0, highest=15.0)
-    kwargs = {"average": "ema", "smoothing": 0.3, "average_of": "winners"}
-    ours = SpikingTarget(40, k, 0.5, parameters=p, **kwargs)(logits, h)  # type: ignore[arg-type]
-    ideal = IdealTarget(40, k, 0.5, **kwargs)(logits, h)  # type: ignore[arg-type]
+    rule = TargetRule(40, k, 0.5, average="ema", smoothing=0.3, average_of="winners")
+    ours = SpikingTarget(rule, parameters=p)(logits, h)
+    ideal = IdealTarget(rule)(logits, h)
     torch.testing.assert_close(ours.target, ideal.target)
     torch.testing.assert_close(ours.homeostasis.threshold, ideal.homeostasis.threshold)
     torch.testing.assert_close(ours.homeostasis.activity, ideal.homeostasis.activity)
@@ -120,26 +120,26 @@ def test_overlap_grows_with_time_and_rate() -> None:
 
 def test_a_short_memory_limits_what_a_long_time_brings() -> None:
     """Membranes average over 2 tau at most."""
-    y, ideal = spread_outputs(64, 50), IdealTarget(50, 5, 0.5)
+    y, ideal = spread_outputs(64, 50), IdealTarget(TargetRule(50, 5, 0.5))
     best = ideal(y, ideal.initial()).target
     overlap = []
     for membrane_time in (1e-3, 0.1):
         p = SpikingParameters(full_rate=1e4, membrane_time=membrane_time, dt=1e-3)
-        ours = SpikingTarget(50, 5, 0.5, generator=seeded(), parameters=p)
+        ours = SpikingTarget(TargetRule(50, 5, 0.5), generator=seeded(), parameters=p)
         overlap.append(float((ours(y, ours.initial()).target * best).sum()) / best.sum().item())
     assert overlap[1] > overlap[0] + 0.1
 
 
 def test_it_replays_from_the_generator_and_touches_no_other() -> None:
     generator = seeded(4)
-    circuit = SpikingTarget(30, 3, 0.5, generator=generator, parameters=COARSE)
+    circuit = SpikingTarget(TargetRule(30, 3, 0.5), generator=generator, parameters=COARSE)
     y = spread_outputs(6, 30)
     circuit(y[:2], circuit.initial())  # another batch size in between changes nothing
     state = generator.get_state()
     numpys, torchs = np.random.get_state()[1], torch.get_rng_state()  # noqa: NPY002
     first, second = circuit(y, circuit.initial()), circuit(y, circuit.initial())
     generator.set_state(state)
-    again = SpikingTarget(30, 3, 0.5, generator=generator, parameters=COARSE)(y, circuit.initial())
+    again = SpikingTarget(TargetRule(30, 3, 0.5), generator=generator, parameters=COARSE)(y, circuit.initial())
     assert torch.equal(first.target, again.target)
     assert first.events == again.events != second.events
     assert np.array_equal(numpys, np.random.get_state()[1])  # noqa: NPY002
@@ -147,19 +147,21 @@ def test_it_replays_from_the_generator_and_touches_no_other() -> None:
 
 
 def test_equal_potentials_are_decided_by_chance() -> None:
-    circuit = SpikingTarget(5, 2, 0.0, generator=seeded(), parameters=EXACT)
+    circuit = SpikingTarget(TargetRule(5, 2, 0.0), generator=seeded(), parameters=EXACT)
     decision = circuit(torch.tensor([[1.0, 0.5, 0.5, 0.5, 0.5]]).repeat(1000, 1), circuit.initial())
     wins = decision.target.sum(0)
     assert wins[0] == 1000
     assert (wins[1:] - 250).abs().max() < 5 * (1000 * 0.25 * 0.75) ** 0.5
     assert decision.events.tied == decision.events.unresolved == 1000
-    lowest = SpikingTarget(5, 2, 0.0, parameters=EXACT)
+    lowest = SpikingTarget(TargetRule(5, 2, 0.0), parameters=EXACT)
     assert lowest(torch.zeros(1, 5), lowest.initial()).target.tolist() == [[1, 1, 0, 0, 0]]
 
 
 def test_too_few_spikes_are_fewer_winners() -> None:
     """Neurons that cannot reach threshold in time do not win; the events tell."""
-    circuit = SpikingTarget(10, 3, 0.5, parameters=SpikingParameters(coding="current", dt=2e-3, threshold=1.1))
+    circuit = SpikingTarget(
+        TargetRule(10, 3, 0.5), parameters=SpikingParameters(coding="current", dt=2e-3, threshold=1.1)
+    )
     y = torch.zeros(2, 10)
     y[0, :2] = 0.9
     decision = circuit(y, circuit.initial())
@@ -175,7 +177,7 @@ def test_homeostasis_equalises_the_winning_frequencies() -> None:
     bias, generator = torch.linspace(0, 1, 10), seeded(3)
 
     def frequencies(gamma: float, decisions: int) -> Tensor:
-        circuit = SpikingTarget(10, 2, gamma, generator=generator, parameters=COARSE)
+        circuit = SpikingTarget(TargetRule(10, 2, gamma), generator=generator, parameters=COARSE)
         state, wins = circuit.initial(), []
         for _ in range(decisions):
             decision = circuit((bias + 0.1 * torch.rand(128, 10, generator=generator)) / 1.1, state)
@@ -193,7 +195,7 @@ def test_a_small_training_runs() -> None:
     layer = Layer(IdealArray(torch.rand(20, 16, generator=generator) * 0.2))
     before = layer.array.snapshot()
     network = BPNetwork([layer], [neuron("hardsigm")])
-    circuit = SpikingTarget(20, 2, 0.4, generator=generator, parameters=COARSE)
+    circuit = SpikingTarget(TargetRule(20, 2, 0.4), generator=generator, parameters=COARSE)
     images = torch.randint(0, 256, (36, 16), generator=generator, dtype=torch.uint8)
     phase = Phase("unsupervised", Samples(images, None), 8, PulsedSGD([layer], [1.0]), Schedule())
     (epoch,) = plain_plan(phase, 1)
@@ -228,7 +230,7 @@ assert before == (signal.getsignal(signal.SIGINT), sys.excepthook, signal.signal
 @pytest.mark.parametrize("k", [0, 21])
 def test_impossible_k(k: int) -> None:
     with pytest.raises(InputError, match=r"target\.k: got .* 1 to 20"):
-        SpikingTarget(20, k, 0.5, parameters=EXACT)
+        SpikingTarget(TargetRule(20, k, 0.5), parameters=EXACT)
 
 
 @pytest.mark.parametrize(
@@ -251,4 +253,4 @@ def test_impossible_parameters(wrong: dict[str, float], said: str) -> None:
 
 def test_spikes_need_a_generator() -> None:
     with pytest.raises(InputError, match="without a generator"):
-        SpikingTarget(4, 1, 0.5)
+        SpikingTarget(TargetRule(4, 1, 0.5))

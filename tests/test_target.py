@@ -7,18 +7,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurohw.circuits.target import Homeostasis, IdealTarget, winners
+from neurohw.circuits.target import Homeostasis, IdealTarget, TargetRule, winners
 from neurohw.errors import InputError
 from neurohw.testing import TargetCircuitConformance
 
 
 class TestIdealTarget(TargetCircuitConformance):
     def make_circuit(self, n_out: int, k: int) -> IdealTarget:
-        return IdealTarget(n_out, k, gamma=0.5)
+        return IdealTarget(TargetRule(n_out, k, gamma=0.5))
 
 
 def circuit(n: int = 20, k: int = 3, gamma: float = 0.5, **kwargs: object) -> IdealTarget:
-    return IdealTarget(n, k, gamma, **kwargs)  # type: ignore[arg-type]
+    return IdealTarget(TargetRule(n, k, gamma, **kwargs))  # type: ignore[arg-type]
 
 
 @settings(max_examples=60, deadline=None)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from neurohw.circuits.neuron import NEURONS
-from neurohw.circuits.target import IdealTarget, TargetCircuit
+from neurohw.circuits.target import IdealTarget, TargetCircuit, TargetRule
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.loading import load_experiment
@@ -44,7 +44,7 @@ def trained(optimizer: str, schedule: Schedule) -> tuple[Tensor, Tensor]:
     network = BPNetwork([layer], [NEURONS["identity"]])
     images, labels = _data()
     phase = Phase("supervised", Samples(images, labels), 4, build_rule(optimizer, [layer], [RATE]), schedule)
-    circuit, order = IdealTarget(3, 1, 0.0, n_classes=3, dtype=F64), torch.Generator().manual_seed(0)
+    circuit, order = IdealTarget(TargetRule(3, 1, 0.0, n_classes=3), dtype=F64), torch.Generator().manual_seed(0)
     for epoch in plain_plan(phase, EPOCHS):
         for _ in train_epoch(network, circuit, circuit.initial(), epoch, lambda x: x.to(F64) / 16, order):
             pass

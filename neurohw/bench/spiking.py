@@ -17,8 +17,8 @@ from torch import Tensor
 
 from neurohw.circuits.neuron import neuron
 from neurohw.circuits.spiking_neurons import SpikingParameters
-from neurohw.circuits.spiking_target import SpikingTarget
-from neurohw.circuits.target import Homeostasis, IdealTarget, SpikingEvents
+from neurohw.circuits.spiking_target import SpikingEvents, SpikingTarget
+from neurohw.circuits.target import Homeostasis, IdealTarget, TargetRule
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.data import load_dataset
 from neurohw.networks.bp import BPNetwork
@@ -99,10 +99,10 @@ def _compare(parameters: SpikingParameters, k: int, samples: int, seed: int) -> 
     """Return the overlap, and winners and input spikes of a decision."""
     contest = _contest(k, samples, seed)
     spikes = Streams(seed).fresh("spikes")
-    ours = SpikingTarget(_N_OUT, k, _GAMMA, generator=spikes, parameters=parameters)
+    ours = SpikingTarget(TargetRule(_N_OUT, k, _GAMMA), spikes, parameters)
     decision = ours(contest.competition, contest.homeostasis)
     assert isinstance(decision.events, SpikingEvents)
-    ideal = IdealTarget(_N_OUT, k, _GAMMA)(contest.competition, contest.homeostasis)
+    ideal = IdealTarget(TargetRule(_N_OUT, k, _GAMMA))(contest.competition, contest.homeostasis)
     overlap = float((decision.target * ideal.target).sum()) / (k * samples)
     return overlap, float(decision.target.sum()) / samples, decision.events.input_spikes / samples
 
@@ -115,7 +115,7 @@ def _contest(k: int, samples: int, seed: int) -> Contest:
     layer = Layer(IdealArray(xavier_uniform(_N_OUT, images.shape[1], 1.0, streams.generator("weights"))))
     network = BPNetwork([layer], [neuron("hardsigm")], dropout=(_DROPOUT, _DROPOUT),
                         generator=streams.generator("dropout"))  # fmt: skip
-    circuit = IdealTarget(_N_OUT, k, _GAMMA, k / _N_OUT * (1 - _DROPOUT))
+    circuit = IdealTarget(TargetRule(_N_OUT, k, _GAMMA, k / _N_OUT * (1 - _DROPOUT)))
     phase = Phase("unsupervised", Samples(images, None), 16, PulsedSGD([layer], [1.0]), Schedule())
     homeostasis = circuit.initial()
     for epoch in plain_plan(phase, _EPOCHS):

@@ -11,7 +11,7 @@ import torch
 
 from neurohw.circuits.analog_target import AnalogTarget
 from neurohw.circuits.parameters import TargetParameters
-from neurohw.circuits.target import IdealTarget, TargetCircuit
+from neurohw.circuits.target import IdealTarget, TargetCircuit, TargetRule
 
 EVERYTHING: dict[str, Any] = {
     "inputs.gain_mismatch": 0.05,
@@ -50,11 +50,11 @@ def target(batch: int = 256, n_out: int = 2000, k: int = 5, repeats: int = 60) -
     outputs = torch.rand(batch, n_out, generator=torch.Generator().manual_seed(0))
     errors = TargetParameters().with_values(EVERYTHING)
     soft = errors.with_values({"decision.output": "current", "decision.separation": 0.0})
-    circuits: dict[str, TargetCircuit] = {"ideal": IdealTarget(n_out, k, 0.5)}
+    circuits: dict[str, TargetCircuit] = {"ideal": IdealTarget(TargetRule(n_out, k, 0.5))}
     for name, parameters in (("analog, no error", TargetParameters()), ("analog, everything on", errors),
                              ("analog, everything on, soft outputs", soft)):  # fmt: skip
         chip, noise = (torch.Generator().manual_seed(seed) for seed in (1, 2))
-        circuits[name] = AnalogTarget(n_out, k, 0.5, parameters=parameters, chip=chip, generator=noise, ties="random")
+        circuits[name] = AnalogTarget(TargetRule(n_out, k, 0.5), parameters, chip=chip, generator=noise)
     return [_row(name, circuit, outputs, k, repeats) for name, circuit in circuits.items()]
 
 

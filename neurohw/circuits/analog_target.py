@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,15 +11,9 @@ from torch import Tensor
 from neurohw.circuits.homeostasis import ThresholdCells
 from neurohw.circuits.parameters import TargetParameters
 from neurohw.circuits.resolution import Resolution
-from neurohw.circuits.target import (
-    Decision,
-    DecisionEvents,
-    Homeostasis,
-    TargetCircuit,
-    label_blocks,
-    winners,
-)
+from neurohw.circuits.target import Chosen, DecisionEvents, Homeostasis, KWTATarget, TargetRule, winners
 from neurohw.errors import InputError
+from neurohw.seeding import Streams
 
 _LEAST_CURRENT = 1e-15  # A: what leaks into a node without input
 _BISECTIONS = 24  # to 1e-7 of the largest input
@@ -45,78 +39,43 @@ class DecisionCost:
     joules_per_update: float
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """Who won: [B, n] flags; how many; samples tied, and unresolved."""
-
-    won: Tensor
-    count: int
-    tied: int
-    unresolved: int
-
-
-class AnalogTarget(TargetCircuit):
+class AnalogTarget(KWTATarget):
     """kWTA and homeostasis with errors of real circuits; with none it is `IdealTarget`, bit for bit.
 
     I_i = (I_common + I_unit (y_i - H_i)) (1 + g_i) + o_i + noise; the k largest win, as far as the circuit resolves
     them in time (`neurohw.circuits.resolution`); H is kept in cells (`neurohw.circuits.homeostasis`).
 
     Args:
-        n_out, k, gamma, activity_target, average, eta, average_of, smoothing, n_classes: see `IdealTarget`.
+        rule: what is asked for.
+        parameters: errors, times and voltages.
         ties: of inputs that are exactly equal, "random" or "lowest", where the circuit resolves any difference; else
             they are closer than it resolves (`decision.unresolved`).
-        parameters: errors, times and voltages.
         chip: draws what is fixed per chip; the same state gives the same chip.
         generator: draws noise, dither and random ties.
         dtype, device: of the thresholds.
 
     Raises:
-        InputError: k, or the k that a wrong bias makes of it, outside 1..n_out.
+        InputError: the k that a wrong bias makes of the rule's is outside 1..n_out.
     """
 
     def __init__(
         self,
-        n_out: int,
-        k: int,
-        gamma: float,
-        activity_target: float | None = None,
-        *,
+        rule: TargetRule,
         parameters: TargetParameters = _IDEAL,
-        chip: torch.Generator | None = None,
-        average: str = "batch",
-        eta: float = 0.1,
-        average_of: str = "target",
-        smoothing: float = 0.0,
         ties: str = "random",
-        n_classes: int = 10,
+        chip: torch.Generator | None = None,
         generator: torch.Generator | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
-        if not 1 <= k <= n_out:
-            raise InputError(f"target.k: got {k}; allowed: 1 to {n_out}, the number of outputs")
-        self.n_out, self.k = n_out, k
-        self.parameters = parameters
-        self.average_of, self.smoothing, self.ties, self.n_classes = average_of, smoothing, ties, n_classes
-        self._generator = generator
-        self._zeros = torch.zeros(n_out, dtype=dtype, device=device)
+        super().__init__(rule, generator, dtype, device)
+        self.parameters, self.ties = parameters, ties
+        n_out, k = rule.n_out, rule.k
         chip = chip or torch.Generator(device).manual_seed(0)
         self._draw_inputs(chip)
         self.chip_k = self._winners_of_the_bias(chip)
         self._level_error = parameters.levels.mismatch * torch.randn(n_out, generator=chip, device=device, dtype=dtype)
-        target = k / n_out if activity_target is None else activity_target
-        self._thresholds = ThresholdCells(
-            parameters.homeostasis,
-            gamma,
-            target,
-            parameters.temperature,
-            n_out,
-            chip,
-            generator,
-            average,
-            eta,
-            dtype,
-        )
+        self._thresholds = ThresholdCells(parameters.homeostasis, rule, parameters.temperature, chip, generator, dtype)
         cell = parameters.decision
         self.resolution = Resolution(
             cell.node_capacitance,
@@ -130,35 +89,29 @@ class AnalogTarget(TargetCircuit):
         ).at(parameters.inputs.unit_current)
         self._at_rest = self.resolution.resolvable(1.0, None, cell.separation, n_out, k)  # the same at all currents
 
-    def initial(self) -> Homeostasis:
-        """Return H = 0 and A = 0."""
-        return Homeostasis(threshold=self._zeros, activity=self._zeros)
+    @classmethod
+    def built(cls, rule: TargetRule, parameters: TargetParameters, ties: str, streams: Streams) -> AnalogTarget:
+        """Return a run's circuit, on a chip of its own."""
+        chip, noise = streams.fresh("target.chip"), streams.generator("ties")
+        return cls(rule, parameters, ties, chip, noise, device=streams.device)
 
-    def __call__(
-        self,
-        competition: Tensor,
-        homeostasis: Homeostasis,
-        *,
-        active: Tensor | None = None,
-        labels: Tensor | None = None,
-        seconds: float = 0.0,
-    ) -> Decision:
-        """Decide winners on the currents, set the target's levels, mask; then update H. Labels only let H leak."""
-        batch = competition.shape[0]
-        homeostasis = self._thresholds.rest(homeostasis, seconds)
-        if labels is not None:  # the multiplexer passes the label instead of the circuit's own decision
-            blocks = label_blocks(labels, self.n_out, self.n_classes)
-            target = self._masked(self._levels(self._flags(blocks), self.n_out // self.n_classes), active)
-            return Decision(target, homeostasis, DecisionEvents(batch, 0))
+    def _choose(self, competition: Tensor, homeostasis: Homeostasis) -> Chosen:
+        """Decide winners on the currents; where outputs are currents, the target is graded."""
         field = self._inputs(competition, self._thresholds.read(homeostasis))
-        chosen = self._choose(field)
-        if self.parameters.decision.output == "current":
-            target = self._masked(self._soft_levels(field), active)
-        else:
-            target = self._masked(self._levels(chosen.won, self.k), active)
-        decided = target if self.average_of == "target" else chosen.won.to(target.dtype)
-        events = DecisionEvents(batch, 1, chosen.count, chosen.tied, chosen.unresolved)
-        return Decision(target, self._thresholds.next(homeostasis, decided, chosen.won, seconds), events)
+        chosen = self._winners(field)
+        return replace(chosen, levels=self._soft_levels(field)) if self._graded else chosen
+
+    def _rested(self, homeostasis: Homeostasis, seconds: float) -> Homeostasis:
+        """Return the thresholds after `seconds`: they leak."""
+        return self._thresholds.rest(homeostasis, seconds)
+
+    def _next(self, homeostasis: Homeostasis, decided: Tensor, won: Tensor, seconds: float) -> Homeostasis:
+        """Return the thresholds after a batch of decisions, as their cells keep them."""
+        return self._thresholds.next(homeostasis, decided, won, seconds)
+
+    @property
+    def _graded(self) -> bool:
+        return self.parameters.decision.output == "current"
 
     def cost(self) -> DecisionCost:
         """Return power, delay and energy of one decision, with every input at half its unit.
@@ -171,23 +124,23 @@ class AnalogTarget(TargetCircuit):
         seconds = self._slowest(inputs.common_current + inputs.unit_current) if cell.seconds is None else cell.seconds
         joules = power * seconds + self.n_out * cell.node_capacitance * p.supply**2
         store = self.parameters.homeostasis
-        step = self._thresholds.gamma * self._thresholds.activity_target * store.unit_voltage
+        step = self.rule.gamma * self.rule.frequency * store.unit_voltage
         return DecisionCost(power, seconds, joules, self.n_out * store.capacitance * p.supply * step)
 
     def _slowest(self, current: float) -> float:
         separation = self.parameters.decision.separation
         if not separation:
             return 0.0
-        least = float(self.resolution.resolvable(current, None, separation, self.n_out, self.k))
-        return float(self.resolution.decision_time(2 * least, current, separation, self.n_out, self.k))
+        least = float(self.resolution.resolvable(current, None, separation, self.n_out, self.rule.k))
+        return float(self.resolution.decision_time(2 * least, current, separation, self.n_out, self.rule.k))
 
     def resolvable(self, current: Tensor) -> Tensor:
         """Return the least relative input difference that the circuit tells apart, at currents in A."""
         cell = self.parameters.decision
-        return self.resolution.resolvable(current, cell.seconds, cell.separation, self.n_out, self.k)
+        return self.resolution.resolvable(current, cell.seconds, cell.separation, self.n_out, self.rule.k)
 
     def _slope(self, current: Tensor) -> Tensor:
-        return self.resolution.slope(current, self.parameters.decision.seconds, self.n_out, self.k)
+        return self.resolution.slope(current, self.parameters.decision.seconds, self.n_out, self.rule.k)
 
     def _draw_inputs(self, chip: torch.Generator) -> None:
         """Draw the input mirrors' gains and offsets, and fold them: field = y gain + (common - H) gain + offset."""
@@ -203,10 +156,10 @@ class AnalogTarget(TargetCircuit):
         """The bias (k - 1/2) I_lim sets how many win: those that get more than a quarter of I_lim."""
         error = float(torch.randn((), generator=chip, device=chip.device))
         cell = self.parameters.decision
-        meant = self.k + cell.winner_error
+        meant = self.rule.k + cell.winner_error
         if not 1 <= meant <= self.n_out:
             raise InputError(f"target.parameters.decision.winner_error: got {cell.winner_error}, which makes {meant} "
-                             f"winners; allowed: {1 - self.k} to {self.n_out - self.k}")  # fmt: skip
+                             f"winners; allowed: {1 - self.rule.k} to {self.n_out - self.rule.k}")  # fmt: skip
         bias = (meant - 0.5) * (1 + cell.bias_mismatch * error)
         return min(max(math.ceil(bias - 0.25), 1), self.n_out)
 
@@ -223,7 +176,7 @@ class AnalogTarget(TargetCircuit):
 
     def _noisy(self, field: Tensor) -> Tensor:
         """Add noise to whatever could still win: what is 12 sigma below the first loser stays as it is."""
-        if self.parameters.decision.output == "current" or self.chip_k == self.n_out:
+        if self._graded or self.chip_k == self.n_out:
             return field.add_(torch.empty_like(field).normal_(generator=self._generator), alpha=self._noise)
         last = torch.topk(field, self.chip_k + 1).values[:, -1:]
         flat = (field >= last - _FAR * self._noise).flatten().nonzero().squeeze(1)
@@ -231,12 +184,12 @@ class AnalogTarget(TargetCircuit):
         field.view(-1).index_add_(0, flat, drawn, alpha=self._noise)
         return field
 
-    def _choose(self, field: Tensor) -> _Chosen:
+    def _winners(self, field: Tensor) -> Chosen:
         """Let the k largest win, and those that are too close be decided as the circuit does."""
         cell, k = self.parameters.decision, self.chip_k
         if not cell.separation or k == self.n_out:
             indices, tied = winners(field, k, self.ties, self._generator)
-            return _Chosen(self._flags(indices), indices.numel(), tied, 0)
+            return Chosen(self._flags(indices), DecisionEvents(len(field), 1, indices.numel(), tied))
         values, indices = torch.topk(field, min(k + _CANDIDATES, self.n_out))
         last, next_one = values[:, k - 1], values[:, k]
         boundary = (last + next_one) / 2
@@ -251,7 +204,8 @@ class AnalogTarget(TargetCircuit):
             won[beyond] = self._decide(field[beyond], boundary[beyond], half[beyond])
         exact = cell.unresolved == "noise"
         count = len(field) * k if exact else int(won.sum())
-        return _Chosen(won, count, int((last == next_one).sum()), int(close.sum()))
+        events = DecisionEvents(len(field), 1, count, int((last == next_one).sum()), int(close.sum()))
+        return Chosen(won, events)
 
     def _decide(self, values: Tensor, boundary: Tensor, half: Tensor) -> Tensor:
         """Return who of `values` [B, m] wins, where those within `half` of the boundary cannot be told apart."""
@@ -264,10 +218,6 @@ class AnalogTarget(TargetCircuit):
         score = torch.where(values > high, 2.0, torch.where(values >= low, rank, -1.0))
         chosen = torch.topk(score, self.chip_k).indices
         return self._nobody(score).scatter_(1, chosen, True)
-
-    def _flags(self, indices: Tensor) -> Tensor:
-        rows = torch.zeros(len(indices), self.n_out, dtype=torch.bool, device=indices.device)
-        return rows.scatter_(1, indices, True)
 
     @staticmethod
     def _nobody(like: Tensor) -> Tensor:
@@ -295,7 +245,7 @@ class AnalogTarget(TargetCircuit):
             shares = self._shares(inputs, middle)
             above = shares.sum(1, keepdim=True) > self.chip_k - 0.5
             low, high = torch.where(above, middle, low), torch.where(above, high, middle)
-        low_level, high_level = self._both_levels(self.k)
+        low_level, high_level = self._both_levels(self.rule.k)
         return shares * (high_level - low_level) + low_level + self._level_error
 
     def _shares(self, inputs: Tensor, common: Tensor) -> Tensor:
@@ -307,9 +257,5 @@ class AnalogTarget(TargetCircuit):
 
     def _both_levels(self, k: int) -> tuple[float, float]:
         """Return the loser's and the winner's level, errors included, mismatch not."""
-        low = self.smoothing * k / self.n_out
-        return low + self.parameters.levels.low_error, 1 - self.smoothing + low + self.parameters.levels.high_error
-
-    @staticmethod
-    def _masked(target: Tensor, active: Tensor | None) -> Tensor:
-        return target if active is None else target.mul_(active)
+        low, high = self.rule.levels(k)
+        return low + self.parameters.levels.low_error, high + self.parameters.levels.high_error

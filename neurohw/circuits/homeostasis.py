@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from neurohw.circuits.parameters import BOLTZMANN, HomeostasisCell
-from neurohw.circuits.target import Homeostasis, moving_average
+from neurohw.circuits.target import Homeostasis, TargetRule
 from neurohw.errors import InputError
 
 
@@ -22,14 +22,10 @@ class ThresholdCells:
 
     Args:
         cell: what a cell is made of.
-        gamma: rate of the thresholds.
-        activity_target: T.
+        rule: what is asked for; its eta where the cell has no RC.
         temperature: K.
-        n: neurons.
         chip: draws the errors that are fixed per chip.
         generator: draws thermal noise and dither.
-        eta: weight of the newest example in the moving average where the cell has no RC.
-        average: "batch" or "ema".
         dtype: of the thresholds.
 
     Raises:
@@ -39,23 +35,18 @@ class ThresholdCells:
     def __init__(
         self,
         cell: HomeostasisCell,
-        gamma: float,
-        activity_target: float,
+        rule: TargetRule,
         temperature: float,
-        n: int,
         chip: torch.Generator,
         generator: torch.Generator | None,
-        average: str,
-        eta: float,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.cell = cell
-        self.gamma, self.activity_target = gamma, activity_target
+        self.cell, self.rule = cell, rule
         self._generator = generator
-        self._average, self._eta = average, eta
-        if cell.average_seconds is not None and average != "ema":
+        n = rule.n_out
+        if cell.average_seconds is not None and rule.average != "ema":
             raise InputError(f"homeostasis.average_seconds: got {cell.average_seconds} s, which only an exponential "
-                             f'average reads; allowed: target.average = "ema", got "{average}"')  # fmt: skip
+                             f'average reads; allowed: target.average = "ema", got "{rule.average}"')  # fmt: skip
         self._gain = cell.step_mismatch * _normal(n, chip, dtype) + 1
         charge = cell.injection_mismatch * _normal(n, chip, dtype) + 1
         self._raised = charge * (cell.charge_injection / cell.capacitance / cell.unit_voltage)
@@ -88,11 +79,8 @@ class ThresholdCells:
             won: who won, [B, n].
             seconds: simulated time of the batch.
         """
-        if self._average == "batch":
-            activity, carried = decided.mean(0), homeostasis.activity  # Eq. 12
-        else:
-            activity = carried = moving_average(homeostasis.activity, decided, self._newest(len(decided), seconds))
-        step = self.gamma * (activity - self.activity_target)  # Eq. 10
+        activity, carried = self.rule.averaged(homeostasis, decided, self._newest(len(decided), seconds))
+        step = self.rule.gamma * (activity - self.rule.frequency)  # Eq. 10
         threshold = homeostasis.threshold + self._gain * step
         if self.cell.charge_injection or self.cell.decrement_injection:
             threshold = threshold + self._raised * won.any(0) + self._lowered
@@ -102,10 +90,10 @@ class ThresholdCells:
             threshold = self._rounded(threshold)
         return Homeostasis(threshold.clamp(-self._limit, self._limit), carried)
 
-    def _newest(self, batch: int, seconds: float) -> float:
-        """Weight of the newest example: eta, or 1 - exp(-t / RC) where an RC averages."""
+    def _newest(self, batch: int, seconds: float) -> float | None:
+        """Weight of the newest example: 1 - exp(-t / RC) where an RC averages."""
         constant = self.cell.average_seconds
-        return self._eta if constant is None else -math.expm1(-seconds / batch / constant)
+        return None if constant is None else -math.expm1(-seconds / batch / constant)
 
     def _rounded(self, threshold: Tensor) -> Tensor:
         """Return the thresholds in whole steps, 2^bits of them from -range up."""

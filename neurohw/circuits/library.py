@@ -10,7 +10,8 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
-from neurohw.circuits.parameters import UNITS, TargetParameters, flat, parameters_from
+from neurohw.circuits.kinds import CIRCUITS
+from neurohw.circuits.parameters import Parameters
 from neurohw.errors import InputError
 from neurohw.names import checked_name
 from neurohw.quantity import ASSUMED, Quantity
@@ -18,7 +19,7 @@ from neurohw.shipping import find_file, read_toml, shipped_files
 from neurohw.units import readable
 from neurohw.validation import Place, explained, unknown_key
 
-_AT_A_TEMPERATURE = {"decision.early_voltage", "decision.ceiling", "decision.separation"}
+_USUAL = "analog"  # what a file describes that does not say it
 _TEXTS = ("name", "description", "technology", "reference")
 
 
@@ -30,14 +31,16 @@ class CircuitModel:
         name, description, technology, reference: for people.
         parameters: in SI.
         sources: where each given number is from, by dotted key; texts and flags have none.
+        circuit: which kind of circuit it is, see `neurohw.circuits.kinds`.
     """
 
     name: str
     description: str
     technology: str
     reference: str
-    parameters: TargetParameters
+    parameters: Parameters
     sources: Mapping[str, str] = field(default_factory=dict)
+    circuit: str = _USUAL
 
     def assumed(self) -> list[str]:
         """Return the dotted keys of the numbers that nobody published."""
@@ -46,28 +49,22 @@ class CircuitModel:
     def given(self) -> Iterator[tuple[str, Any]]:
         """Yield the dotted key and the value of everything that has a source or is not as in the ideal circuit."""
         changed = dict(self.parameters.changed())
-        yield from ((key, value) for key, value in flat(self.parameters) if key in changed or key in self.sources)
+        yield from ((key, value) for key, value in self.parameters.flat() if key in changed or key in self.sources)
 
-    def with_values(self, values: Mapping[str, Any]) -> TargetParameters:
+    def with_values(self, values: Mapping[str, Any]) -> Parameters:
         """Return the parameters with some replaced, by dotted key in SI.
 
         Raises:
-            InputError: as `TargetParameters.with_values`; or another temperature, at which nothing says what gain,
-                ceiling and needed separation are (generic_180nm: 21 % less gain at 250 K, 21 % more at 350 K).
+            InputError: as `Parameters.with_values` and `check_changes`.
         """
-        own = self.parameters
-        kelvin = values.get("temperature", own.temperature)
-        if kelvin != own.temperature and own.decision.separation and not values.keys() >= _AT_A_TEMPERATURE:
-            raise InputError(
-                f"temperature: got {kelvin} K for a circuit characterised at {own.temperature:g} K; allowed: that, "
-                f"another with {', '.join(sorted(_AT_A_TEMPERATURE))} beside it, or a circuit characterised there: "
-                f"`neurohw circuit characterise --set temperature={kelvin} --out FILE`"
-            )
-        return own.with_values(values)
+        self.parameters.check_changes(values)
+        return self.parameters.with_values(values)
 
     def to_toml(self) -> str:
         """Return the circuit's file, each number with unit and source."""
-        texts = {key: getattr(self, key) for key in _TEXTS}
+        texts = {key: getattr(self, key) for key in _TEXTS} | (
+            {} if self.circuit == _USUAL else {"circuit": self.circuit}
+        )
         tables: dict[str, list[str]] = {"": []}
         for key, value in self.given():
             table, _, name = key.rpartition(".")
@@ -79,7 +76,7 @@ class CircuitModel:
         if isinstance(value, str | bool):
             return tomli_w.dumps({"x": value}).removeprefix("x = ").strip()
         source = tomli_w.dumps({"x": self.sources.get(key, "override")}).removeprefix("x = ").strip()
-        number, unit = _with_prefix(value, UNITS[key])
+        number, unit = _with_prefix(value, self.parameters.units()[key])
         return f'{{ value = {number}, unit = "{unit}", source = {source} }}'
 
 
@@ -88,15 +85,22 @@ def circuit_names() -> tuple[str, ...]:
     return tuple(_files())
 
 
-def load_circuit(name_or_path: str | Path) -> CircuitModel:
+def load_circuit(name_or_path: str | Path, wanted: str | None = None) -> CircuitModel:
     """Return the circuit of a shipped name or of a TOML file.
+
+    Args:
+        name_or_path: of the circuit.
+        wanted: the kind that it must be; None: any.
 
     Raises:
         InputError: naming the file, the key, the value received and what is allowed.
     """
     path = find_file("circuit", name_or_path, _files())
     try:
-        return circuit_from_tables(read_toml(path))
+        model = circuit_from_tables(read_toml(path))
+        if wanted not in (None, model.circuit):
+            raise InputError(f"circuit: got {model.circuit!r}; allowed: {wanted!r}")
+        return model
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -111,18 +115,25 @@ def circuit_from_tables(tables: Mapping[str, Any]) -> CircuitModel:
         if not isinstance(tables.get(key), str):
             raise InputError(f"{key}: got {tables.get(key)!r}; allowed: a text")
     checked_name(tables["name"], "name")
-    numbers = {key: value for key, value in tables.items() if key not in _TEXTS}
+    circuit = tables.get("circuit", _USUAL)
+    from_files = [name for name, kind in CIRCUITS.items() if kind.file]
+    if circuit not in from_files:
+        raise InputError(f"circuit: got {circuit!r}; allowed: {', '.join(from_files)}")
+    ideal: Parameters = CIRCUITS[circuit].ideal()
+    known = ideal.units()
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    for table, content in numbers.items():
-        if table in UNITS:
-            values[table] = _read(table, content, sources)
-        elif not isinstance(content, dict) or not any(key.startswith(f"{table}.") for key in UNITS):
-            raise InputError(f"{table}: {unknown_key(table, [*_TEXTS, *TargetParameters.model_fields])}")
+    for table, content in tables.items():
+        if table in (*_TEXTS, "circuit"):
+            continue
+        if table in known:
+            values[table] = _read(table, content, sources, ideal)
+        elif not isinstance(content, dict) or not any(key.startswith(f"{table}.") for key in known):
+            raise InputError(f"{table}: {unknown_key(table, [*_TEXTS, *type(ideal).model_fields])}")
         else:
-            values[table] = {key: _read(f"{table}.{key}", value, sources) for key, value in content.items()}
+            values[table] = {key: _read(f"{table}.{key}", value, sources, ideal) for key, value in content.items()}
     texts = {key: tables[key] for key in _TEXTS}
-    return CircuitModel(**texts, parameters=parameters_from(values), sources=sources)
+    return CircuitModel(**texts, parameters=ideal.of_tables(values), sources=sources, circuit=circuit)
 
 
 def _files() -> dict[str, Path]:
@@ -130,18 +141,19 @@ def _files() -> dict[str, Path]:
     return {name: path for name, path in files.items() if name != "template"}
 
 
-def _read(key: str, given: Any, sources: dict[str, str]) -> Any:
+def _read(key: str, given: Any, sources: dict[str, str], ideal: Parameters) -> Any:
     """Return a value in SI, and note its source."""
-    if key not in UNITS:
-        raise InputError(f"{key}: {unknown_key(key, [k for k in UNITS if k.startswith(key.partition('.')[0] + '.')])}")
-    default = dict(flat(TargetParameters()))[key]
+    units = ideal.units()
+    if key not in units:
+        raise InputError(f"{key}: {unknown_key(key, [k for k in units if k.startswith(key.partition('.')[0] + '.')])}")
+    default = dict(ideal.flat())[key]
     if isinstance(default, str | bool):
         return given
     if not isinstance(given, dict):
         raise InputError(f"{key}: got {given!r}; allowed: a table {{value, unit, source}}")
     try:
         quantity = Quantity.model_validate(given)
-        value = quantity.si(UNITS[key])
+        value = quantity.si(units[key])
     except ValidationError as error:
         raise InputError(explained(error.errors()[0], Quantity, Place(key))) from None
     except InputError as error:

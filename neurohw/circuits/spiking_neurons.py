@@ -27,7 +27,7 @@ import dataclasses
 import gc
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -110,6 +110,13 @@ class SpikingParameters:
         whole = math.isclose(self.steps * self.dt, self.presentation, rel_tol=1e-6)
         self._require("presentation", whole, f"a multiple of dt, {self.dt} s")
         self._require("coding", self.coding in _CODINGS, ", ".join(_CODINGS))
+
+    def with_values(self, values: Mapping[str, Any]) -> SpikingParameters:
+        """Return the same with some replaced, by name; an InputError names what is wrong."""
+        names = [field.name for field in dataclasses.fields(self)]
+        if unknown := values.keys() - set(names):
+            raise InputError(f"{sorted(unknown)[0]}: unknown key; allowed: {', '.join(names)}")
+        return dataclasses.replace(self, **values)
 
     def _require(self, name: str, fits: bool, allowed: str) -> None:
         if not fits:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from neurohw.errors import InputError
+from neurohw.seeding import Streams
 
 
 @dataclass(frozen=True)
@@ -57,21 +58,6 @@ class DecisionEvents:
 
 
 @dataclass(frozen=True)
-class SpikingEvents(DecisionEvents):
-    """Events of a decision by spiking neurons; unresolved: fewer than k winners, or more that spiked in the same step.
-
-    Args:
-        input_spikes: of all inputs until their sample is decided (0 for coding "current").
-        output_spikes: of the output neurons.
-        seconds: simulated time until the decision, summed over samples.
-    """
-
-    input_spikes: int = 0
-    output_spikes: int = 0
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
 class Decision:
     """A target circuit's answer.
 
@@ -87,9 +73,15 @@ class Decision:
 
 
 class TargetCircuit(abc.ABC):
-    """Interface of every target circuit: state goes in and comes out."""
+    """Interface of every target circuit: state goes in and comes out.
+
+    Attributes:
+        n_out: output neurons.
+        charges: the events of a decision that cost energy, as `counted` counts them.
+    """
 
     n_out: int
+    charges: ClassVar[tuple[str, ...]]
 
     @abc.abstractmethod
     def initial(self) -> Homeostasis:
@@ -114,6 +106,10 @@ class TargetCircuit(abc.ABC):
             labels: [B] classes; given, the target is the label's and the thresholds stay.
             seconds: simulated time since the last decision (for circuits that leak).
         """
+
+    @abc.abstractmethod
+    def counted(self, events: DecisionEvents) -> dict[str, float]:
+        """Return how many of `charges` a decision took, but for its decisions, labels and updates of thresholds."""
 
 
 class Winners(NamedTuple):
@@ -176,58 +172,100 @@ def moving_average(activity: Tensor, decided: Tensor, eta: float) -> Tensor:
     return (1 - eta) ** batch * activity + weights @ decided
 
 
-class IdealTarget(TargetCircuit):
-    """kWTA and homeostasis as arithmetic (Eqs. 1, 2, 9 to 13), or the label's k-hot block, smoothed alike.
+@dataclass(frozen=True)
+class TargetRule:
+    """What every circuit of k winners is asked to do: smoothing, labels and thresholds (Eqs. 10 to 13).
 
     Args:
         n_out: output neurons.
         k: winners.
         gamma: rate of the thresholds (Eq. 10).
-        activity_target: T, the winning frequency asked of every neuron (k/n_out in the paper; the code scales it by
-            the output dropout).
+        activity_target: T, the winning frequency asked of every neuron; None: k / n_out, as in the paper (the code
+            scales it by the output dropout).
         average: "batch" (Eq. 12) or "ema" (Eq. 11, one example after the other).
         eta: weight of the newest example in the moving average.
         average_of: "target" (the smoothed, masked target, as the code averages) or "winners" (Eq. 10).
         smoothing: alpha of label smoothing (Eq. 13); 0 is none.
-        ties: "lowest" or "random".
         n_classes: classes of the labels; n_out must be a multiple (blocks of n_out / n_classes outputs).
-        generator: decides random ties.
 
     Raises:
-        InputError: k outside 1..n_out, or outputs that are no multiple of the classes when labels come.
+        InputError: k outside 1..n_out.
     """
+
+    n_out: int
+    k: int
+    gamma: float
+    activity_target: float | None = None
+    average: str = "batch"
+    eta: float = 0.1
+    average_of: str = "target"
+    smoothing: float = 0.0
+    n_classes: int = 10
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.k <= self.n_out:
+            raise InputError(f"target.k: got {self.k}; allowed: 1 to {self.n_out}, the number of outputs")
+
+    @property
+    def frequency(self) -> float:
+        """T, the winning frequency asked of every neuron."""
+        return self.k / self.n_out if self.activity_target is None else self.activity_target
+
+    def levels(self, k: int) -> tuple[float, float]:
+        """Return d (1 - alpha) + (k / n_out) alpha of a loser and of one of k winners (Eq. 13)."""
+        low = self.smoothing * k / self.n_out
+        return low, 1 - self.smoothing + low
+
+    def averaged(self, homeostasis: Homeostasis, decided: Tensor, newest: float | None = None) -> tuple[Tensor, Tensor]:
+        """Return the activity after a batch of decisions [B, n_out], and A to carry on (Eqs. 11 and 12).
+
+        Args:
+            homeostasis: before it.
+            decided: what is averaged.
+            newest: weight of the newest example; None: eta.
+        """
+        if self.average == "batch":
+            return decided.mean(0), homeostasis.activity
+        average = moving_average(homeostasis.activity, decided, self.eta if newest is None else newest)
+        return average, average
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Who won.
+
+    Args:
+        won: flags, [B, n_out].
+        events: what happened.
+        levels: the target, [B, n_out], where the circuit does not switch between two levels.
+    """
+
+    won: Tensor
+    events: DecisionEvents
+    levels: Tensor | None = None
+
+
+class KWTATarget(TargetCircuit):
+    """Winners, or the label's k-hot block; smoothing, mask and thresholds as the rule says. Who wins says a subclass.
+
+    Args:
+        rule: what is asked for.
+        generator: of all draws.
+        dtype, device: of the thresholds.
+    """
+
+    charges: ClassVar[tuple[str, ...]] = ("comparisons",)
 
     def __init__(
         self,
-        n_out: int,
-        k: int,
-        gamma: float,
-        activity_target: float | None = None,
-        *,
-        average: str = "batch",
-        eta: float = 0.1,
-        average_of: str = "target",
-        smoothing: float = 0.0,
-        ties: str = "lowest",
-        n_classes: int = 10,
+        rule: TargetRule,
         generator: torch.Generator | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
-        if not 1 <= k <= n_out:
-            raise InputError(f"target.k: got {k}; allowed: 1 to {n_out}, the number of outputs")
-        self.n_out = n_out
-        self.k = k
-        self.gamma = gamma
-        self.activity_target = k / n_out if activity_target is None else activity_target
-        self.average = average
-        self.eta = eta
-        self.average_of = average_of
-        self.smoothing = smoothing
-        self.ties = ties
-        self.n_classes = n_classes
+        self.rule, self.n_out = rule, rule.n_out
         self._generator = generator
-        self._zeros = torch.zeros(n_out, dtype=dtype, device=device)
+        self._zeros = torch.zeros(rule.n_out, dtype=dtype, device=device)
 
     def initial(self) -> Homeostasis:
         """Return H = 0 and A = 0."""
@@ -243,33 +281,74 @@ class IdealTarget(TargetCircuit):
         seconds: float = 0.0,
     ) -> Decision:
         """Decide winners on y - H (Eq. 1), smooth (Eq. 13), mask; then update H (Eq. 10). Labels leave H alone."""
-        batch = competition.shape[0]
-        if labels is not None:
-            target = self._target(
-                label_blocks(labels, self.n_out, self.n_classes), self.n_out // self.n_classes, active
-            )
-            return Decision(target, homeostasis, DecisionEvents(batch, 0))
-        chosen, tied = winners(competition - homeostasis.threshold, self.k, self.ties, self._generator)
-        target = self._target(chosen, self.k, active)
-        decided = target if self.average_of == "target" else self._levels(chosen, 0.0, 1.0)
-        events = DecisionEvents(batch, 1, batch * self.k, tied)
-        return Decision(target, self.next_homeostasis(homeostasis, decided), events)
+        homeostasis = self._rested(homeostasis, seconds)
+        if labels is not None:  # the multiplexer passes the label instead of the circuit's own decision
+            blocks = label_blocks(labels, self.n_out, self.rule.n_classes)
+            target = self._levels(self._flags(blocks), blocks.shape[1])
+            return Decision(_masked(target, active), homeostasis, DecisionEvents(len(labels), 0))
+        chosen = self._choose(competition, homeostasis)
+        target = self._levels(chosen.won, self.rule.k) if chosen.levels is None else chosen.levels
+        target = _masked(target, active)
+        decided = target if self.rule.average_of == "target" else chosen.won.to(target.dtype)
+        return Decision(target, self._next(homeostasis, decided, chosen.won, seconds), chosen.events)
 
-    def _target(self, chosen: Tensor, k: int, active: Tensor | None) -> Tensor:
-        """d (1 - alpha) + (k / n_out) alpha, where d is k-hot (Eq. 13); 0 where the dropout mask is."""
-        low = self.smoothing * k / self.n_out
-        target = self._levels(chosen, low, 1 - self.smoothing + low)
-        return target if active is None else target.mul_(active)
+    @abc.abstractmethod
+    def _choose(self, competition: Tensor, homeostasis: Homeostasis) -> Chosen:
+        """Return who wins."""
 
-    def _levels(self, chosen: Tensor, low: float, high: float) -> Tensor:
-        return self._zeros.new_full((len(chosen), self.n_out), low).scatter_(1, chosen, high)
+    def counted(self, events: DecisionEvents) -> dict[str, float]:
+        """Return a comparison per output."""
+        return {"comparisons": events.decisions * self.n_out}
 
-    def next_homeostasis(self, homeostasis: Homeostasis, decided: Tensor) -> Homeostasis:
-        """Return the thresholds after a batch of decisions [B, n_out] (Eqs. 10 to 12)."""
-        if self.average == "batch":
-            activity = decided.mean(0)  # Eq. 12
-            carried = homeostasis.activity
-        else:
-            activity = carried = moving_average(homeostasis.activity, decided, self.eta)  # Eq. 11
-        threshold = homeostasis.threshold + self.gamma * (activity - self.activity_target)  # Eq. 10
-        return Homeostasis(threshold, carried)
+    def _rested(self, homeostasis: Homeostasis, seconds: float) -> Homeostasis:
+        """Return the thresholds after `seconds` without an update."""
+        return homeostasis
+
+    def _next(self, homeostasis: Homeostasis, decided: Tensor, won: Tensor, seconds: float) -> Homeostasis:
+        """Return the thresholds after a batch of decisions [B, n_out] (Eq. 10)."""
+        activity, carried = self.rule.averaged(homeostasis, decided)
+        return Homeostasis(homeostasis.threshold + self.rule.gamma * (activity - self.rule.frequency), carried)
+
+    def _levels(self, won: Tensor, k: int) -> Tensor:
+        """Return the target of winners (or of k labelled outputs), [B, n_out] (Eq. 13)."""
+        low, high = self.rule.levels(k)
+        return torch.full(won.shape, low, dtype=self._zeros.dtype, device=won.device).masked_fill_(won, high)
+
+    def _flags(self, indices: Tensor) -> Tensor:
+        rows = torch.zeros(len(indices), self.n_out, dtype=torch.bool, device=indices.device)
+        return rows.scatter_(1, indices, True)
+
+
+def _masked(target: Tensor, active: Tensor | None) -> Tensor:
+    return target if active is None else target.mul_(active)
+
+
+class IdealTarget(KWTATarget):
+    """kWTA and homeostasis as arithmetic (Eqs. 1, 2, 9 to 13).
+
+    Args:
+        rule: what is asked for.
+        ties: "lowest" or "random".
+        generator: decides random ties.
+        dtype, device: of the thresholds.
+    """
+
+    def __init__(
+        self,
+        rule: TargetRule,
+        ties: str = "lowest",
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        super().__init__(rule, generator, dtype, device)
+        self.ties = ties
+
+    @classmethod
+    def built(cls, rule: TargetRule, parameters: None, ties: str, streams: Streams) -> IdealTarget:
+        """Return a run's circuit."""
+        return cls(rule, ties, streams.generator("ties"), device=streams.device)
+
+    def _choose(self, competition: Tensor, homeostasis: Homeostasis) -> Chosen:
+        chosen, tied = winners(competition - homeostasis.threshold, self.rule.k, self.ties, self._generator)
+        return Chosen(self._flags(chosen), DecisionEvents(len(chosen), 1, chosen.numel(), tied))

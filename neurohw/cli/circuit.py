@@ -86,7 +86,7 @@ def circuit_plot(
     folder = writable_folder(out or Path("runs") / f"circuit-{model.name}")
     streams = Streams(seed)
     learnt, plain = (compete(c, k, batches, streams.fresh("outputs")) for c in (circuit, fixed))
-    decision, inputs = model.parameters.decision, model.parameters.inputs
+    decision, inputs = circuit.parameters.decision, circuit.parameters.inputs
     title = f"{model.name}: {k} of {n} win, gamma = {gamma:g}"
     data = Portrait(title, circuit.resolution, inputs.common_current + inputs.unit_current, decision.separation, k,
                     (10, 100, 1000) if decision.cell_delay else (n,), decision.seconds, learnt, plain)  # fmt: skip
@@ -185,27 +185,30 @@ def _netlist(n: int, k: int, changes: list[str]) -> KWTANetlist:
 
 def _built(model: CircuitModel, n: int, k: int, gamma: float = 0.5, seed: int = 0) -> AnalogTarget:
     from neurohw.circuits.analog_target import AnalogTarget
+    from neurohw.circuits.parameters import TargetParameters
+    from neurohw.circuits.target import TargetRule
     from neurohw.seeding import Streams
 
+    if not isinstance(model.parameters, TargetParameters):
+        raise InputError(f"circuit {model.name!r}: is a {model.circuit} one; only analog ones are drawn and weighed")
     if n < 1:
         raise InputError(f"--n: got {n}; allowed: at least 1")
     if not 1 <= k <= n:
         raise InputError(f"--k: got {k}; allowed: 1 to {n}, the competing outputs")
     streams = Streams(seed)
     chip, noise = streams.generator("target.chip"), streams.generator("ties")
-    return AnalogTarget(n, k, gamma, parameters=model.parameters, chip=chip, generator=noise, ties="random")
+    return AnalogTarget(TargetRule(n, k, gamma), model.parameters, chip=chip, generator=noise)
 
 
 def _numbers(model: CircuitModel) -> Table:
-    from neurohw.circuits.parameters import UNITS
     from neurohw.units import readable
 
-    table = Table("number", "value", "source")
+    table, units = Table("number", "value", "source"), model.parameters.units()
     for key, value in model.given():
         plain = isinstance(value, str | bool)
         source = model.sources.get(key, "")
         said = "[yellow]assumed[/yellow]" if source == "assumed" else escape(source)
-        table.add_row(key, str(value).lower() if plain else readable(value, UNITS[key], digits=6), said)
+        table.add_row(key, str(value).lower() if plain else readable(value, units[key], digits=6), said)
     return table
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
+from neurohw.circuits.kinds import CIRCUITS
 from neurohw.config.base import BaseExperiment
 from neurohw.config.data import DataSection
 from neurohw.config.energy import EnergySection
@@ -55,14 +56,13 @@ def _complaints(e: Experiment) -> list[str]:
     """Return what does not fit together, each as `key: got value; allowed: ...`."""
     n_layers, n_out = len(e.network.layers) - 1, e.network.layers[-1]
     found = []
-    if e.target.circuit == "ideal" and (e.target.model or e.target.parameters):
-        given = "model" if e.target.model else "parameters"
-        found.append(f'target.{given}: got {getattr(e.target, given)!r}, which target.circuit "ideal" does not read')
-    timed = {"homeostasis.leak_seconds", "homeostasis.average_seconds"} & e.target.parameters.keys()
+    circuit = CIRCUITS[e.target.circuit]
+    reads = {"model": circuit.file, "parameters": circuit.parameters is not None}
+    found += [f'target.{key}: got {given!r}, which target.circuit "{e.target.circuit}" does not read'
+              for key, read in reads.items() if (given := getattr(e.target, key)) and not read]  # fmt: skip
+    timed = circuit.timed & e.target.parameters.keys()
     if timed and not e.hardware.step_seconds:
         found.append(f"hardware.step_seconds: got 0; target.parameters {sorted(timed)[0]} needs the time of a batch")
-    if e.target.circuit == "spiking" and e.target.model:
-        found.append(f'target.model: got {e.target.model!r}, which target.circuit "spiking" does not read')
     if e.target.k > n_out:
         found.append(f"target.k: got {e.target.k}; allowed: 1 to {n_out}, the outputs of network.layers")
     lengths = {

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from neurohw.circuits.target import Decision, Homeostasis, SpikingEvents, TargetCircuit
+from neurohw.circuits.target import Decision, DecisionEvents, Homeostasis, TargetCircuit
 from neurohw.clock import Clock
 from neurohw.metering.ledger import EnergyLedger
 
@@ -56,20 +56,15 @@ class MeteredTarget(TargetCircuit):
             self._count("label_decisions", samples)
         else:
             self._count("decisions", samples)
-            if isinstance(events, SpikingEvents):
-                self._raced(events)
-            else:
-                self._count("comparisons", samples * self.n_out)
+            for event, count in self.counted(events).items():
+                self._count(event, count)
         moved = events.homeostasis_updates * self.n_out
         self._ledger.record("target", "homeostasis", "homeostasis_updates", moved)
         return decision
 
-    def _raced(self, events: SpikingEvents) -> None:
-        samples, outputs = events.decisions, events.output_spikes
-        self._count("spikes", outputs + samples)
-        self._count("synaptic_events", events.input_spikes + outputs + samples * self.n_out)
-        self._count("decision_seconds", events.seconds)
-        self._count("neuron_seconds", events.seconds * (self.n_out + 1))
+    def counted(self, events: DecisionEvents) -> dict[str, float]:
+        """Return what the circuit counts of a decision."""
+        return self.circuit.counted(events)
 
     def _count(self, event: str, count: float) -> None:
         self._ledger.record("target", self._clock.phase, event, count)

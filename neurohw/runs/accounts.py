@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from neurohw.circuits.kinds import CIRCUITS
 from neurohw.config import EnergySection, Experiment
 from neurohw.config.hardware import has_devices
 from neurohw.devices.library import device_path, load_device
@@ -111,10 +112,8 @@ def _foreseen(experiment: Experiment) -> dict[str, Any]:
     if training.mode != "unsupervised":
         decisions["target"] = {"label_decisions": 1.0}
     if training.mode != "supervised":
-        spiking = experiment.target.circuit == "spiking"
-        races = dict.fromkeys(("spikes", "synaptic_events", "decision_seconds", "neuron_seconds"), 1.0)
-        decided = {"decisions": 1.0, **(races if spiking else {"comparisons": 1.0})}
-        decisions["target"] = {**decisions.get("target", {}), **decided}
+        charges = CIRCUITS[experiment.target.circuit].circuit_class().charges
+        decisions["target"] = {**decisions.get("target", {}), **dict.fromkeys(("decisions", *charges), 1.0)}
         decisions["homeostasis"] = {"homeostasis_updates": 1.0}
     steps = {"steps": 1.0} if kind.relaxes else {}
     return {
@@ -238,8 +237,9 @@ def _conditions(
     config: Mapping[str, Any], load: Callable[[str], DeviceModel]
 ) -> tuple[Conditions | None, CircuitConditions]:
     """Return how the device of a configuration is read and written, and what its target circuit says of itself."""
-    analog = config.get("target", {}).get("circuit") == "analog"
-    circuit = circuit_conditions(validated(dict(config), "the record")) if analog else NO_CIRCUIT
+    kind = CIRCUITS.get(config.get("target", {}).get("circuit", ""))
+    from_file = kind is not None and kind.file
+    circuit = circuit_conditions(validated(dict(config), "the record")) if from_file else NO_CIRCUIT
     hardware = config.get("hardware", {})
     name = hardware.get("device")
     if not name:

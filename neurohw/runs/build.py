@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import itertools
 import os
@@ -14,10 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurohw.circuits.analog_target import AnalogTarget
+from neurohw.circuits.kinds import CIRCUITS
 from neurohw.circuits.library import load_circuit
-from neurohw.circuits.parameters import TargetParameters
-from neurohw.circuits.target import IdealTarget, TargetCircuit
+from neurohw.circuits.target import TargetCircuit, TargetRule
 from neurohw.clock import Clock
 from neurohw.config import Experiment, HardwareSection, ScheduleSection
 from neurohw.config.rules import network_settings
@@ -170,7 +168,7 @@ def file_contents(experiment: Experiment, data: dict[str, str], fault_maps: Cont
     """
     device = device_model(experiment)
     contents = dict(data) if device is None else {**data, "device": device.checksum()}
-    if experiment.target.circuit == "analog":
+    if CIRCUITS[experiment.target.circuit].file:
         contents["circuit"] = circuit_parameters(experiment).checksum()
     if experiment.hardware.periphery is not None:
         contents["periphery"] = EnergyTable.load(experiment.hardware.periphery).checksum()
@@ -192,50 +190,39 @@ def build_circuit(experiment: Experiment, streams: Streams, n_classes: int) -> T
     Raises:
         InputError: a circuit file or a parameter that does not fit.
     """
+    circuit = CIRCUITS[experiment.target.circuit].circuit_class()
+    rule, ties = target_rule(experiment, n_classes), experiment.target.ties
+    return circuit.built(rule, circuit_parameters(experiment), ties, streams)
+
+
+def target_rule(experiment: Experiment, n_classes: int) -> TargetRule:
+    """Return what is asked of the target circuit."""
     target = experiment.target
-    n_out = experiment.network.layers[-1]
-    common: dict[str, Any] = {
-        "average": target.average,
-        "eta": target.eta,
-        "average_of": target.average_of,
-        "smoothing": target.smoothing,
-        "n_classes": n_classes,
-    }
-    wanted = (n_out, target.k, target.gamma, activity_target(experiment))
-    if target.circuit == "spiking":
-        return _spiking_target(experiment, streams, wanted, common)
-    common |= {"ties": target.ties, "generator": streams.generator("ties"), "device": streams.device}
-    if target.circuit == "analog":
-        parameters = circuit_parameters(experiment)
-        return AnalogTarget(*wanted, parameters=parameters, chip=streams.fresh("target.chip"), **common)
-    return IdealTarget(*wanted, **common)
+    return TargetRule(
+        n_out=experiment.network.layers[-1],
+        k=target.k,
+        gamma=target.gamma,
+        activity_target=activity_target(experiment),
+        average=target.average,
+        eta=target.eta,
+        average_of=target.average_of,
+        smoothing=target.smoothing,
+        n_classes=n_classes,
+    )
 
 
-def _spiking_target(
-    experiment: Experiment, streams: Streams, wanted: tuple[int, int, float, float], common: dict[str, Any]
-) -> TargetCircuit:
-    from neurohw.circuits.spiking_neurons import SpikingParameters
-    from neurohw.circuits.spiking_target import SpikingTarget  # not before it is asked for: Brian2 takes a second
-
-    names = [field.name for field in dataclasses.fields(SpikingParameters)]
-    if unknown := experiment.target.parameters.keys() - set(names):
-        raise InputError(f"target.parameters: {sorted(unknown)[0]}: unknown key; allowed: {', '.join(names)}")
-    try:
-        parameters = SpikingParameters(**experiment.target.parameters)  # type: ignore[arg-type]
-    except InputError as error:
-        raise InputError(f"target.parameters: {error}") from None
-    return SpikingTarget(*wanted, parameters=parameters, generator=streams.generator("spikes"), **common)
-
-
-def circuit_parameters(experiment: Experiment) -> TargetParameters:
-    """Return the parameters of the analog target circuit: its file's, and the experiment's own on top.
+def circuit_parameters(experiment: Experiment) -> Any:
+    """Return what the target circuit is made of: its file's, and the experiment's own on top; None: of nothing.
 
     Raises:
         InputError: no such circuit, or a parameter that it cannot have.
     """
     target = experiment.target
+    kind = CIRCUITS[target.circuit]
+    if kind.parameters is None:
+        return None
     try:
-        base = TargetParameters() if target.model is None else load_circuit(target.model)
+        base = kind.ideal() if target.model is None else load_circuit(target.model, target.circuit)
     except InputError as error:
         raise InputError(f"target.model: {error}") from None
     try:

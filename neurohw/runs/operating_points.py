@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 from neurohw.circuits.analog_target import AnalogTarget
 from neurohw.circuits.library import load_circuit
+from neurohw.circuits.parameters import TargetParameters
 from neurohw.config import Experiment
 from neurohw.devices.model import DeviceModel
 from neurohw.energy.conditions import NO_CIRCUIT, CircuitConditions, Conditions
 from neurohw.energy.ranges import Figure, Range
 from neurohw.quantity import ASSUMED, Quantity
-from neurohw.runs.build import activity_target, circuit_parameters
+from neurohw.runs.build import circuit_parameters, target_rule
 
 _GATED = ("1T", "2T", "three-terminal", "capacitor")  # the write voltage does not stand across the conductance
 _KEYS = {"read.voltage": "V", "read.pulse_time": "s", "write.pulse_time": "s", "area.cell": "m2"}
@@ -122,11 +123,11 @@ def circuit_conditions(experiment: Experiment) -> CircuitConditions:
     cell draws, and the circuit takes time at all. An update of a threshold: C V |dV|, where a capacitance is given. The
     rest, comparators and the bias of homeostasis among it, is the periphery table's.
     """
-    if experiment.target.circuit != "analog":
+    parameters = circuit_parameters(experiment)
+    if not isinstance(parameters, TargetParameters):
         return NO_CIRCUIT
     target, n_out = experiment.target, experiment.network.layers[-1]
-    parameters = circuit_parameters(experiment)
-    cost = AnalogTarget(n_out, target.k, target.gamma, activity_target(experiment), parameters=parameters).cost()
+    cost = AnalogTarget(target_rule(experiment, n_out), parameters).cost()
     sources = dict(load_circuit(target.model).sources) if target.model else {}
     sources |= dict.fromkeys(target.parameters, "the experiment's target.parameters")
     of, figures = f"circuit {target.model or 'of the experiment'}", {}

@@ -1,0 +1,81 @@
+"""Target circuits by name: what a configuration must know of each, before any is imported.
+
+A circuit is a class, and its entry here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+if TYPE_CHECKING:
+    from neurohw.circuits.target import TargetCircuit, TargetRule
+    from neurohw.seeding import Streams
+
+
+class Buildable(Protocol):
+    """The class of a circuit."""
+
+    charges: tuple[str, ...]
+
+    def built(self, rule: TargetRule, parameters: Any, ties: str, streams: Streams) -> TargetCircuit:
+        """Return a run's circuit.
+
+        Args:
+            rule: what is asked for.
+            parameters: what the circuit is made of, or None.
+            ties: "lowest" or "random".
+            streams: generators by name.
+        """
+
+
+class Changeable(Protocol):
+    """What a circuit is made of."""
+
+    def with_values(self, values: Mapping[str, Any]) -> Self:
+        """Return the same with some values replaced, by dotted key; an InputError names a key that is wrong."""
+
+
+@dataclass(frozen=True)
+class CircuitKind:
+    """A target circuit.
+
+    Args:
+        circuit: its class, "module:Class"; `built` makes a run's.
+        parameters: the class of what it is made of, likewise, with `target.parameters` on top; None: of nothing.
+        file: they may be a file's, `target.model`; then a subclass of `neurohw.circuits.parameters.Parameters`.
+        timed: of them, those that need the time of a batch.
+    """
+
+    circuit: str
+    parameters: str | None = None
+    file: bool = False
+    timed: frozenset[str] = frozenset()
+
+    def circuit_class(self) -> Buildable:
+        """Return the class of the circuit, imported now."""
+        kind: Buildable = _named(self.circuit)
+        return kind
+
+    def ideal(self) -> Any:
+        """Return what a circuit is made of where nothing is said; None: of nothing."""
+        return None if self.parameters is None else _named(self.parameters)()
+
+
+def _named(path: str) -> Any:
+    module, name = path.split(":")
+    return getattr(import_module(f"{__package__}.{module}"), name)
+
+
+CIRCUITS: dict[str, CircuitKind] = {
+    "ideal": CircuitKind("target:IdealTarget"),
+    "analog": CircuitKind(
+        "analog_target:AnalogTarget",
+        "parameters:TargetParameters",
+        file=True,
+        timed=frozenset({"homeostasis.leak_seconds", "homeostasis.average_seconds"}),
+    ),
+    "spiking": CircuitKind("spiking_target:SpikingTarget", "spiking_neurons:SpikingParameters"),
+}
