@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from neurohw.config import config_hash
+from neurohw.config import HardwareSection, config_hash
+from neurohw.config.section import Axis
 from neurohw.loading import nested, validated
 from neurohw.report import drawing
 from neurohw.report.accuracy.data import accuracy_data
@@ -22,6 +23,7 @@ from neurohw.report.sensitivity.data import Line, Sensitivity, sensitivity_data
 from neurohw.report.sensitivity.figures import draw_sensitivity, sensitivity_figure
 from neurohw.report.sensitivity.loss import Limit, Tried, point_lost
 from neurohw.report.sensitivity.tables import lost_table, sensitivity_frame
+from neurohw.report.wording import axis_of
 from neurohw.runs.record import RunRecord
 
 OFFSET, NOISE = "inputs.offset", "decision.comparator_noise"
@@ -384,3 +386,13 @@ def test_the_figure_of_many_parameters_has_room_for_all_its_labels() -> None:
         assert not any(box.overlaps(other) for other in boxes[:i])
         labels = [label.get_window_extent() for label in figure.axes[i].get_xticklabels() if label.get_text()]
         assert not any(a.overlaps(b) for a, b in pairwise(labels))
+
+
+def test_a_key_says_itself_what_it_is_called_and_when_it_is_off() -> None:
+    """Of a key of the configuration, of a parameter of a circuit, of a device's, and of one that is no hardware."""
+    wires = Axis("Wire resistance between two cells", "Ohm", "larger", 0)
+    assert HardwareSection.model_fields["wire_resistance"].metadata[-1] == wires
+    assert axis_of("hardware.wire_resistance") == wires
+    assert axis_of("target.parameters.inputs.offset").unit == "A"
+    assert axis_of("hardware.device_parameters.step_ctoc") == Axis("hardware.device_parameters.step_ctoc", off=0)
+    assert axis_of("network.init_gain") == Axis("network.init_gain")

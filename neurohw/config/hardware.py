@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 
-from neurohw.config.section import Bits, Count, NonNegative, Positive, Probability, Section, dotted
+from neurohw.config.section import Axis, Bits, Count, NonNegative, Positive, Probability, Section, dotted
 from neurohw.crossbar.backends import BACKENDS, find_backend, unread
 
 
@@ -29,24 +29,26 @@ class HardwareSection(Section):
     pulse_kind: Literal["stochastic", "deterministic"] = "stochastic"
     increments: Literal["open-loop", "verified"] = "open-loop"
     weight_range: Positive | None = None
-    dac_bits: Bits = 7
-    adc_bits: Bits = 9
+    dac_bits: Annotated[Bits, Axis("Bits of the DAC", worse="smaller", off=0)] = 7
+    adc_bits: Annotated[Bits, Axis("Bits of the ADC", worse="smaller", off=0)] = 9
     output_bound: Positive = 12.0
-    read_noise: NonNegative = 0.06
-    weight_noise: NonNegative = 0.0
-    relative_noise: NonNegative = 0.0
-    input_noise: NonNegative = 0.0
+    read_noise: Annotated[NonNegative, Axis("Read noise", worse="larger", off=0)] = 0.06
+    weight_noise: Annotated[NonNegative, Axis("Weight noise", worse="larger", off=0)] = 0.0
+    relative_noise: Annotated[NonNegative, Axis("Read noise of a device over its conductance", off=0)] = 0.0
+    input_noise: Annotated[NonNegative, Axis("Noise of the inputs", off=0)] = 0.0
     input_coding: Literal["amplitude", "pulse-width", "bit-serial"] = "amplitude"
     input_scale: Literal["vector", "batch"] = "vector"
     signed_passes: StrictBool = False
-    column_gain: NonNegative = 0.0
-    column_offset: NonNegative = 0.0
-    read_nonlinearity: NonNegative = 0.0
-    stuck_fraction: Probability = 0.0
+    column_gain: Annotated[NonNegative, Axis("Gain mismatch of the outputs (σ)", off=0)] = 0.0
+    column_offset: Annotated[NonNegative, Axis("Offset of the outputs (σ)", off=0)] = 0.0
+    read_nonlinearity: Annotated[NonNegative, Axis("Compression of the outputs", off=0)] = 0.0
+    stuck_fraction: Annotated[Probability, Axis("Share of stuck devices", worse="larger", off=0)] = 0.0
     fault_maps: Annotated[dict[str, str], BeforeValidator(dotted)] = {}
-    wire_resistance: NonNegative = 0.0
+    wire_resistance: Annotated[NonNegative, Axis("Wire resistance between two cells", "Ohm", worse="larger", off=0)] = (
+        0.0
+    )
     tile: tuple[Count, Count] | None = None
-    step_seconds: NonNegative = 1.0
+    step_seconds: Annotated[NonNegative, Axis("Time of a batch, in seconds", off=0)] = 1.0
     compensation: Literal["none", "global", "per-column"] = "none"
     off_chip: str | None = None
     drift_compensation: StrictBool = True

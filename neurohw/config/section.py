@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +13,26 @@ Positive = Annotated[float, Field(strict=True, gt=0)]
 NonNegative = Annotated[float, Field(strict=True, ge=0)]
 Count = Annotated[int, Field(strict=True, ge=1)]
 Bits = Annotated[int, Field(strict=True, ge=0, le=16)]  # 0: not quantised
+
+
+Worse = Literal["larger", "smaller"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What a key that can be swept says of itself in reports, beside its type.
+
+    Args:
+        title: what it is.
+        unit: the SI unit of its values.
+        worse: in which direction the hardware gets worse; None: as the accuracies say.
+        off: the value at which it does nothing; None: there is no such.
+    """
+
+    title: str
+    unit: str = "1"
+    worse: Worse | None = None
+    off: float | None = None
 
 
 class Section(BaseModel):

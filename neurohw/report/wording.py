@@ -2,50 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from neurohw.config import HardwareSection
+from neurohw.config.section import Axis
 
-Worse = Literal["larger", "smaller"]
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A swept parameter in words.
-
-    Args:
-        title: what it is.
-        unit: the SI unit of its values.
-        worse: in which direction the hardware gets worse; None: as the accuracies say.
-    """
-
-    title: str
-    unit: str = "1"
-    worse: Worse | None = None
-
-
-AXES = {
-    "target.parameters.inputs.offset": Axis("Offset of the inputs (σ)", "A", "larger"),
-    "target.parameters.inputs.gain_mismatch": Axis("Gain mismatch of the inputs (σ)", "1", "larger"),
-    "target.parameters.decision.comparator_noise": Axis("Noise of the comparison (σ)", "A", "larger"),
-    "target.parameters.decision.seconds": Axis("Time given to a decision", "s", "smaller"),
-    "target.parameters.decision.separation": Axis("Separation that a decision needs", "V", "larger"),
-    "target.parameters.decision.winner_error": Axis("Winners too many or, negative, too few", "1", "larger"),
-    "target.parameters.homeostasis.leak_seconds": Axis("Leak of the thresholds, time constant", "s", "smaller"),
-    "target.parameters.homeostasis.bits": Axis("Bits of the thresholds", "1", "smaller"),
-    "target.parameters.homeostasis.range": Axis("Range of the thresholds", "V", "smaller"),
-    "target.parameters.homeostasis.step_mismatch": Axis("Mismatch of the thresholds' steps (σ)", "1", "larger"),
-    "hardware.adc_bits": Axis("Bits of the ADC", "1", "smaller"),
-    "hardware.dac_bits": Axis("Bits of the DAC", "1", "smaller"),
-    "hardware.read_noise": Axis("Read noise", "1", "larger"),
-    "hardware.weight_noise": Axis("Weight noise", "1", "larger"),
-    "hardware.stuck_fraction": Axis("Share of stuck devices", "1", "larger"),
-    "hardware.wire_resistance": Axis("Wire resistance between two cells", "Ohm", "larger"),
+_OFF_AT_ZERO = ("target.parameters.", "hardware.")  # where a key says nothing of itself
+_CIRCUIT = {
+    "target.parameters.inputs.offset": Axis("Offset of the inputs (σ)", "A", "larger", off=0),
+    "target.parameters.inputs.gain_mismatch": Axis("Gain mismatch of the inputs (σ)", "1", "larger", off=0),
+    "target.parameters.decision.comparator_noise": Axis("Noise of the comparison (σ)", "A", "larger", off=0),
+    "target.parameters.decision.seconds": Axis("Time given to a decision", "s", "smaller", off=0),
+    "target.parameters.decision.separation": Axis("Separation that a decision needs", "V", "larger", off=0),
+    "target.parameters.decision.winner_error": Axis("Winners too many or, negative, too few", "1", "larger", off=0),
+    "target.parameters.homeostasis.leak_seconds": Axis("Leak of the thresholds, time constant", "s", "smaller", off=0),
+    "target.parameters.homeostasis.bits": Axis("Bits of the thresholds", "1", "smaller", off=0),
+    "target.parameters.homeostasis.range": Axis("Range of the thresholds", "V", "smaller", off=0),
+    "target.parameters.homeostasis.step_mismatch": Axis("Mismatch of the thresholds' steps (σ)", "1", "larger", off=0),
+}
+AXES = _CIRCUIT | {
+    f"hardware.{key}": axis
+    for key, field in HardwareSection.model_fields.items()
+    for axis in field.metadata
+    if isinstance(axis, Axis)
 }
 
 
 def axis_of(key: str) -> Axis:
     """Return a parameter in words; one that has none is called by its key."""
-    return AXES.get(key, Axis(key))
+    return AXES.get(key) or Axis(key, off=0 if key.startswith(_OFF_AT_ZERO) else None)
 
 
 DRAWN = (

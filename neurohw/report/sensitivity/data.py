@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 from math import hypot, nan
 from typing import Any
 
+from neurohw.config.section import Worse
 from neurohw.kinds import standing_metrics
 from neurohw.metrics import Metric
 from neurohw.report.naming import SPARSE, Flat, differing_keys, follows, name_points, plain
 from neurohw.report.points import Point
 from neurohw.report.sensitivity.loss import Lost, Tried, point_lost
 from neurohw.report.spread import Spread, at_chance, spread_of
-from neurohw.report.wording import AXES, Worse, axis_of
+from neurohw.report.wording import AXES, axis_of
 
 LEAST_VALUES = 3  # on a line, its baseline counted
-_OFF_AT_ZERO = ("target.parameters.", "hardware.")
 
 Setting = dict[str, Any]
 
@@ -166,7 +166,7 @@ def _numeric_keys(settings: Iterable[Setting]) -> list[str]:
 
 
 def _is_off(key: str, value: Any) -> bool:
-    return value is None or (value == 0 and key.startswith(_OFF_AT_ZERO))
+    return value is None or value == axis_of(key).off
 
 
 def _first_spread(point: Point, metrics: Iterable[Metric]) -> Spread:
@@ -276,7 +276,7 @@ def _kind(config: Flat) -> str:
 def _mildest(
     panel: Sensitivity, values: Sequence[float], points: Sequence[Point], spreads: Sequence[Spread]
 ) -> Baseline | None:
-    if not panel.key.startswith(_OFF_AT_ZERO) or values[0] < 0:
+    if axis_of(panel.key).off is None or values[0] < 0:
         return None
     i = 0 if panel.worse == "larger" else -1
     return Baseline(points[i], spreads[i], off=False, value=values[i])
@@ -284,7 +284,7 @@ def _mildest(
 
 def _placed(panel: Sensitivity, baseline: Baseline | None, values: Sequence[float]) -> Baseline | None:
     """Return the baseline at zero, where that is both what "off" means and the mild end of an axis."""
-    at_zero = panel.key.startswith(_OFF_AT_ZERO) and not panel.logarithmic
+    at_zero = axis_of(panel.key).off == 0 and not panel.logarithmic
     if baseline and at_zero and (values[0] < 0 or panel.worse == "larger"):
         return replace(baseline, value=0.0)
     return baseline
