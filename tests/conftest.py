@@ -34,6 +34,7 @@ def neurohw(
     import torch  # not before OMP_NUM_THREADS is set
 
     from neurohw.cli import app as cli
+    from neurohw.cli import console
 
     for name in ("PYTHONSAFEPATH", "MPLBACKEND"):
         monkeypatch.setenv(name, os.environ.get(name, ""))  # what `main` makes of them ends with the test
@@ -41,8 +42,8 @@ def neurohw(
 
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["neurohw", *arguments])
-        monkeypatch.setattr(cli, "stdout", cli.Console(width=200, markup=False))
-        monkeypatch.setattr(cli, "stderr", cli.Console(width=200, stderr=True, markup=False))
+        monkeypatch.setattr(console, "stdout", console.Console(width=200, markup=False))
+        monkeypatch.setattr(console, "stderr", console.Console(width=200, stderr=True, markup=False))
         threads = torch.get_num_threads()
         with pytest.raises(SystemExit) as ended:
             cli.main()

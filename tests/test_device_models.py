@@ -17,6 +17,7 @@ from scipy.optimize import brentq
 
 import neurohw
 from neurohw.cli import app as cli
+from neurohw.cli import console
 from neurohw.crossbar.aihwkit.presets import PRESETS, device_preset
 from neurohw.crossbar.aihwkit.translation import lost_in_aihwkit, to_aihwkit
 from neurohw.crossbar.analog import AnalogArray
@@ -399,7 +400,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["neurohw", *arguments])
-        monkeypatch.setattr(cli, "stderr", cli.Console(width=200, stderr=True))
+        monkeypatch.setattr(console, "stderr", console.Console(width=200, stderr=True))
         with pytest.raises(SystemExit) as ended:
             cli.main()
         captured = capsys.readouterr()

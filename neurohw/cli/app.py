@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from neurohw import __version__
+from neurohw.cli import console
 from neurohw.cli.circuit import circuit_app
+from neurohw.cli.data import data_app
 from neurohw.cli.device import device_app
+from neurohw.cli.device_fit import device_fit
 from neurohw.cli.energy import energy
-from neurohw.errors import Diverged, InputError, NeurohwError, OutputLost
+from neurohw.cli.runs import demo, report, run, sweep
+from neurohw.errors import NeurohwError, OutputLost
 from neurohw.interrupted import leave
 from neurohw.isolation import isolate
 from neurohw.output import guarded, new_console
@@ -35,18 +35,12 @@ app = typer.Typer(
     epilog="Exit status: 0 done; 1 it failed while running; 2 the input is wrong; 130 interrupted. "
     "--debug (anywhere) shows the traceback of an error.",
 )
-data_app = typer.Typer(no_args_is_help=True, help="Where data sets are, and how to get them.")
+device_app.command("fit")(device_fit)
 app.add_typer(data_app, name="data")
 app.add_typer(device_app, name="device")
 app.add_typer(circuit_app, name="circuit")
-app.command()(energy)
-
-Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to.", show_default=False)]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]
-Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Local processes; they share the cores.")]
-CORES = os.cpu_count() or 1
-MOST_WARNINGS = 20
-stdout, stderr = Console(markup=False), Console(stderr=True, markup=False)  # names of folders may hold brackets
+for command in (energy, demo, run, sweep, report):
+    app.command()(command)
 
 
 def main() -> None:
@@ -65,7 +59,7 @@ def main() -> None:
     except OSError as error:  # of the system: a disk, a folder, rights
         if "--debug" in sys.argv:
             raise
-        _complain(f"error: {': '.join(str(said) for said in (error.filename, error.strerror or error) if said)}")
+        _complain(f"error: {': '.join(str(part) for part in (error.filename, error.strerror or error) if part)}")
         sys.exit(1)
     except Exception as error:
         if "--debug" in sys.argv:
@@ -102,7 +96,7 @@ def _interrupts() -> Iterator[None]:
 
 def _complain(text: str) -> None:
     with contextlib.suppress(OutputLost):
-        stderr.print(text, style="red", highlight=False, soft_wrap=True)
+        console.stderr.print(text, style="red", highlight=False, soft_wrap=True)
 
 
 def _terminated(signum: int, frame: FrameType | None) -> None:
@@ -115,108 +109,8 @@ def _terminated(signum: int, frame: FrameType | None) -> None:
 @app.callback(invoke_without_command=True)
 def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     if version:
-        stdout.print(__version__)
+        console.stdout.print(__version__)
         raise typer.Exit
-
-
-@app.command()
-def demo(
-    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = Path("runs/demo"),
-    jobs: Jobs = CORES,
-) -> None:
-    """The main job in under three minutes: BP and EP learn 8x8 digits without labels, ideal against constrained."""
-    from neurohw.studies.sweep import load_sweep
-
-    records = _swept(load_sweep("quickstart"), out, jobs, quiet=False)
-    _print_report(records, out / "report", "Ideal against hardware-constrained: 8x8 digits, learnt without labels")
-
-
-@app.command()
-def run(
-    experiment: Annotated[str, typer.Argument(help="A TOML file, a name in experiments/, or REPORT:HASH.")],
-    assign: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a dotted key, as in training.epochs=5."),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of every random stream.")] = 0,
-    device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
-    stop_after: Annotated[
-        int | None, typer.Option("--stop-after", min=1, help="End after so many epochs, the schedule unchanged.")
-    ] = None,
-    out: Out = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
-    quiet: Quiet = False,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write a TensorBoard log, too.")] = False,
-) -> None:
-    """Run one experiment and write its record, metrics and checkpoint."""
-    from neurohw.kinds import shown_metrics
-    from neurohw.loading import load_experiment, parse_override
-    from neurohw.runs.files import writable_folder
-    from neurohw.runs.progress import TensorBoard, reporter
-    from neurohw.runs.run import run as run_experiment
-
-    loaded = load_experiment(experiment, dict(parse_override(text) for text in assign or []), "--set")
-    told = reporter(stdout, quiet)
-    if tensorboard:
-        told = TensorBoard(told, writable_folder((out or Path("runs")) / "tensorboard" / f"{loaded.name}-{seed}"))
-    try:
-        record = run_experiment(
-            loaded,
-            seed,
-            out,
-            device=_checked_device(device),
-            stop_after=stop_after,
-            resume=resume,
-            report=told,
-        )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            "interrupted; the same command with --resume goes on from the last checkpoint"
-        ) from None
-    folder = out or Path("runs") / f"{record.name}-{record.config_hash}-{record.seed}"
-    stdout.print(f"{record.status}: {shown_metrics(record.metrics)}", highlight=False)
-    stdout.print(f"record: {folder / 'record.json'}", highlight=False, soft_wrap=True)
-    _print_warnings(record.warnings)
-
-
-@app.command()
-def sweep(
-    sweep_file: Annotated[str, typer.Argument(metavar="SWEEP", help="A TOML file, or a folder's name.")],
-    jobs: Jobs = 1,
-    out: Out = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the points and the time they would take.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Run even more than 10,000 points.")] = False,
-    quiet: Quiet = False,
-) -> None:
-    """Run all points of a sweep; finished ones are skipped, so the same command goes on where it ended."""
-    from neurohw.studies.sweep import load_sweep
-
-    loaded = load_sweep(sweep_file)
-    folder = out or Path("runs") / loaded.name
-    size = loaded.size()
-    if size > 10_000 and not yes:
-        raise InputError(f"{loaded.path}: {size} points; more than 10,000 need --yes")
-    if dry_run:
-        _print_points(list(loaded.points(folder)), jobs)
-        return
-    _swept(loaded, folder, jobs, quiet)
-    stdout.print(f"records: {folder}   report: neurohw report {folder}", highlight=False, soft_wrap=True)
-
-
-@app.command()
-def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that run, sweep or report wrote.")],
-    out: Out = None,
-    title: Annotated[str | None, typer.Option("--title", help="Heading of the page.")] = None,
-) -> None:
-    """Write a report (HTML, Markdown, CSV, figures) from records; runs nothing."""
-    from neurohw.runs.collection import find_records
-
-    left_out: list[str] = []
-    records = find_records(folders, left_out)
-    for told in left_out:
-        stderr.print(f"left out: {told}", style="red", markup=False, highlight=False, soft_wrap=True)
-    _print_report(records, out or folders[0] / "report", title, left_out)
 
 
 @app.command()
@@ -224,7 +118,7 @@ def doctor() -> None:
     """Check the installation: packages that fit each other, a real read and update, data, GPU."""
     from neurohw.doctor import print_diagnosis
 
-    if not print_diagnosis(stdout):
+    if not print_diagnosis(console.stdout):
         raise typer.Exit(1)
 
 
@@ -240,111 +134,3 @@ def bench(
     from neurohw.bench.registry import print_benchmarks
 
     print_benchmarks(name, new_console(), as_json=json, csv=csv)
-
-
-@data_app.command("list")
-def data_list() -> None:
-    """List the data sets: where they are, their sizes, their licences."""
-    from neurohw.data import summary
-
-    table = Table("data set", "state", "images", "where", "licence")
-    for row in summary():
-        table.add_row(row.name, row.state, row.sizes, row.found, row.licence)
-    stdout.print(table)
-
-
-@data_app.command("fetch")
-def data_fetch(
-    name: Annotated[str, typer.Argument(help="mnist or fashion-mnist.")],
-    source: Annotated[
-        str | None, typer.Option("--from", metavar="DIR|URL", help="Folder or URL that holds the files.")
-    ] = None,
-) -> None:
-    """Copy or download a data set's files, verified; a broken download goes on where it stopped."""
-    from neurohw.data import fetch
-
-    for path in fetch(name, source):
-        stdout.print(str(path), highlight=False, soft_wrap=True)
-
-
-def _swept(loaded: Any, folder: Path, jobs: int, quiet: bool) -> list[Any]:
-    from neurohw.kinds import shown_metrics
-    from neurohw.runs.files import writable_folder
-    from neurohw.runs.progress import reporter
-    from neurohw.studies.executors import run_points
-
-    points = list(loaded.points(writable_folder(folder)))
-    records, failures = [], []
-    try:
-        with contextlib.closing(run_points(points, jobs, reporter(stdout, quiet))) as outcomes:
-            for done, (point, outcome) in enumerate(outcomes, 1):
-                if isinstance(outcome, Exception):
-                    failures.append(outcome)
-                    told = f"{'diverged' if isinstance(outcome, Diverged) else 'failed'}: {outcome}"
-                else:
-                    records.append(outcome)
-                    told = shown_metrics(outcome.metrics)
-                if not quiet:
-                    stdout.print(f"{done}/{len(points)} {point.folder.name}: {told}", highlight=False, soft_wrap=True)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("interrupted; the same command goes on with what is not finished") from None
-    _print_warnings([f"{r.name}-{r.config_hash}-{r.seed}: {text}" for r in records for text in r.warnings])
-    if failures:
-        raise NeurohwError(f"{len(failures)} of {len(points)} points failed; the first: {failures[0]}")
-    return records
-
-
-def _print_warnings(warnings: list[str]) -> None:
-    for text in warnings[:MOST_WARNINGS]:
-        stdout.print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
-    if (more := len(warnings) - MOST_WARNINGS) > 0:
-        stdout.print(f"warning: {more} more; they stand in the records", style="yellow", highlight=False)
-
-
-def _print_points(points: list[Any], jobs: int) -> None:
-    from neurohw.runs.folder import finished
-    from neurohw.studies.estimate import estimate_seconds
-
-    table = Table("run", "seed", "what", "done", "estimate")
-    known: dict[str, float] = {}
-    total = 0.0
-    for point in points:
-        key = point.folder.name.rsplit("-", 1)[0]
-        if key not in known:
-            known[key] = estimate_seconds(point.experiment, point.stop_after)
-        digest = point.folder.name.split("-")[-2]
-        done = finished(point.folder, digest, point.seed, point.stop_after) is not None
-        total += 0 if done else known[key]
-        table.add_row(key, str(point.seed), Text(point.place), "yes" if done else "no", _duration(known[key]))
-    stdout.print(table)
-    stdout.print(f"{len(points)} runs; about {_duration(total)} one after the other, "
-                 f"{_duration(total / jobs)} or more with --jobs {jobs}")  # fmt: skip
-
-
-def _print_report(records: list[Any], folder: Path, title: str | None, left_out: Sequence[str] = ()) -> None:
-    from neurohw.report.energy.sections import energies_of
-    from neurohw.report.energy.terminal import print_energies
-    from neurohw.report.page.write import accuracy_table, write_report
-    from neurohw.report.points import group_records
-
-    page = write_report(records, folder, title, left_out)
-    stdout.print(accuracy_table(records))
-    energies = energies_of(group_records(records))
-    if energies.accounts:
-        print_energies(stdout, energies, tables=1)
-    stdout.print(f"report: {page}", highlight=False, soft_wrap=True)
-
-
-def _duration(seconds: float) -> str:
-    minutes = seconds / 60
-    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
-
-
-def _checked_device(device: str) -> str:
-    import torch
-
-    if device not in ("cpu", "cuda"):
-        raise InputError(f"--device: got {device!r}; allowed: cpu, cuda")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device: got 'cuda', but torch sees no GPU here; allowed: cpu")
-    return device

@@ -147,20 +147,24 @@ def circuit_characterise(
             if not (quiet or stderr.is_terminal):
                 stderr.print(step, highlight=False, markup=False)
 
-        found = characterise(netlist, seed, effort=Effort(chips=chips, cases=cases),
+        characteristics = characterise(netlist, seed, effort=Effort(chips=chips, cases=cases),
                              simulator=Simulator(ngspice, time_limit), progress=progress)  # fmt: skip
-    model = implied_circuit(found, name)
+    model = implied_circuit(characteristics, name)
     with style():
-        figure = portrait_figure(portrait(found, model.name))
+        figure = portrait_figure(portrait(characteristics, model.name))
         with atomic(out.with_suffix(".png")) as temporary:
             temporary.write_bytes(as_png(figure))
-    write_text(out.with_suffix(".measured.json"), measured(found))
+    write_text(out.with_suffix(".measured.json"), measured(characteristics))
     write_text(out, model.to_toml())
-    console, agreement = new_console(markup=True), found.agreement
+    console, agreement = new_console(markup=True), characteristics.agreement
     console.print(_numbers(model))
-    told = f"of {len(agreement.gaps)} random cases {agreement.resolved} are resolved"
-    told += f", and {100 * agreement.fraction:.4g} % of these agree with ngspice" if agreement.resolved else ""
-    console.print(f"resolves: differences of {100 * found.resolution:.3g} %; {told}", highlight=False, soft_wrap=True)
+    resolved = f"of {len(agreement.gaps)} random cases {agreement.resolved} are resolved"
+    resolved += f", and {100 * agreement.fraction:.4g} % of these agree with ngspice" if agreement.resolved else ""
+    console.print(
+        f"resolves: differences of {100 * characteristics.resolution:.3g} %; {resolved}",
+        highlight=False,
+        soft_wrap=True,
+    )
     for path in (out, out.with_suffix(".measured.json"), out.with_suffix(".png")):
         console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
 
@@ -207,8 +211,8 @@ def _numbers(model: CircuitModel) -> Table:
     for key, value in model.given():
         plain = isinstance(value, str | bool)
         source = model.sources.get(key, "")
-        said = "[yellow]assumed[/yellow]" if source == "assumed" else escape(source)
-        table.add_row(key, str(value).lower() if plain else readable(value, units[key], digits=6), said)
+        origin = "[yellow]assumed[/yellow]" if source == "assumed" else escape(source)
+        table.add_row(key, str(value).lower() if plain else readable(value, units[key], digits=6), origin)
     return table
 
 

@@ -10,13 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from neurohw.errors import InputError
-from neurohw.names import checked_name
 from neurohw.output import new_console
 
 if TYPE_CHECKING:
     from neurohw.devices.model import DeviceModel
-    from neurohw.fitting.drift import DriftFit
-    from neurohw.fitting.trains import Fit
     from neurohw.quantity import Quantity
 
 device_app = typer.Typer(no_args_is_help=True, help="The device library: device_models/, and files of your own.")
@@ -118,75 +115,6 @@ def device_plot(
     new_console().print(f"curves: {folder}/*.csv", highlight=False, soft_wrap=True)
 
 
-@device_app.command("fit")
-def device_fit(
-    csv: Annotated[
-        Path,
-        typer.Argument(metavar="CSV", help="Columns pulse, polarity, conductance_S (after the pulse) [device, cycle]."),
-    ],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The device's TOML file to write.")],
-    law: Annotated[str | None, typer.Option("--law", help="A pulse-response law; chosen by BIC unless given.")] = None,
-    retention: Annotated[
-        Path | None, typer.Option("--retention", metavar="CSV", help="Columns time_s, conductance_S [device].")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option("--name", help="The device's name; FILE without .toml unless given.")
-    ] = None,
-) -> None:
-    """Fit a device to measured pulse trains: its file, a JSON with every interval, a figure of the residuals."""
-    from neurohw.fitting.device_file import annotated, fit_report, fitted_device
-    from neurohw.fitting.drift import fit_drift
-    from neurohw.fitting.law_parameters import fitted_laws
-    from neurohw.fitting.measurements import read_pulse_trains, read_retention
-    from neurohw.fitting.residuals import residual_data
-    from neurohw.fitting.residuals_figure import residuals_figure
-    from neurohw.fitting.trains import fit
-    from neurohw.report.drawing import as_png, style
-    from neurohw.runs.files import atomic, writable_folder, write_text
-
-    if law is not None:
-        fitted_laws(law)
-    if out.suffix != ".toml":
-        raise InputError(f"--out: got {str(out)!r}; allowed: a file that ends in .toml")
-    called = checked_name(name, "--name") if name else checked_name(out.stem, "--out (or else give a --name)")
-    trains = read_pulse_trains(csv)
-    curves = read_retention(retention) if retention else None
-    writable_folder(out.parent)
-    fitted = fit(trains, law)
-    bounds = (float(fitted.estimates[key].value) for key in ("g_min", "g_max"))  # type: ignore[arg-type]
-    drift = fit_drift(curves, *bounds) if curves else None
-    model = fitted_device(fitted, drift, called)
-    with style():
-        figure = residuals_figure(residual_data(fitted), f"{model.name}: {fitted.law}, fit of {trains.source}")
-        with atomic(out.with_suffix(".residuals.png")) as temporary:
-            temporary.write_bytes(as_png(figure))
-    write_text(out.with_suffix(".fit.json"), fit_report(fitted, drift))
-    write_text(out, annotated(model, fitted, drift))
-    _print_fit(fitted, drift)
-    for path in (out, out.with_suffix(".fit.json"), out.with_suffix(".residuals.png")):
-        new_console().print(f"wrote {path}", highlight=False, soft_wrap=True)
-
-
-def _print_fit(fitted: Fit, drift: DriftFit | None) -> None:
-    from neurohw.fitting.device_file import interval
-
-    if fitted.candidates:
-        laws = Table("law", "noise relative to", "log-likelihood", "numbers", "ΔBIC", "ΔAIC")
-        first = fitted.candidates[0]
-        for c in fitted.candidates:
-            row = (f"{c.log_likelihood:.1f}", str(c.parameters), f"{c.bic - first.bic:.1f}", f"{c.aic - first.aic:.1f}")
-            laws.add_row(c.law, "step at w = 0" if c.additive_noise else "step", *row)
-        new_console(markup=True).print(laws)
-    new_console(markup=True).print(f"law: {fitted.law}; weights -1 and 1 are the mean bounds", highlight=False)
-    table = Table("parameter", "value", "95 % interval", "")
-    for key, estimate in {**fitted.estimates, **(drift.estimates if drift else {})}.items():
-        values = estimate.value if isinstance(estimate.value, tuple) else (estimate.value,)
-        unit = "" if estimate.unit == "1" else f" {estimate.unit}"
-        told = "" if estimate.identifiable else "[yellow]not identifiable[/yellow]"
-        table.add_row(key, ", ".join(f"{v:.4g}" for v in values) + unit, interval(estimate), told)
-    new_console(markup=True).print(table)
-
-
 def _conformance(model: DeviceModel) -> list[tuple[str, str]]:
     """Run the conformance suite; for each check its mark and what it says, with how it failed, if it did."""
     from neurohw.crossbar.aihwkit.translation import NoCounterpart, aihwkit_takes_it
@@ -239,8 +167,8 @@ def _decay(model: DeviceModel) -> dict[str, str]:
     tau = model.retention_parameters().lifetime
     if not tau:
         return {}
-    said = f"{1 / tau:.3g} of a weight in a batch of 1 s (hardware.step_seconds), {1e-6 / tau:.3g} in one of 1 us"
-    return {"decay": said}
+    share = f"{1 / tau:.3g} of a weight in a batch of 1 s (hardware.step_seconds), {1e-6 / tau:.3g} in one of 1 us"
+    return {"decay": share}
 
 
 def _symmetry(model: DeviceModel, point: float | None) -> str:

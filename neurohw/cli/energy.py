@@ -96,13 +96,13 @@ def _records(folders: Sequence[Path]) -> list[tuple[Path, RunRecord]]:
     from neurohw.runs.collection import located_records
 
     left_out: list[str] = []
-    found = located_records(folders, left_out)
-    for told in left_out:
-        _say(f"left out: {told}")
-    for path, record in found:
+    located = located_records(folders, left_out)
+    for reason in left_out:
+        _say(f"left out: {reason}")
+    for path, record in located:
         if not record.has_result:
             _say(f"{path}: seed {record.seed} of {record.config_hash} left out, the run {record.status}")
-    kept = [(path, record) for path, record in found if record.has_result]
+    kept = [(path, record) for path, record in located if record.has_result]
     if not kept:
         places = ", ".join(map(str, folders))
         raise InputError(f"{places}: every run failed or diverged; allowed: finished or stopped runs")
@@ -139,10 +139,10 @@ def _write(data: Energies, out: Path) -> None:
     write_text(folder / "energy.json", json.dumps(energy_summary(data), indent=1) + "\n")
     with style():
         drawn = list(energy_figures(data))
-        for of in drawn:
-            write_text(folder / f"{of.name}.svg", as_svg(of.figure))
-            with atomic(folder / f"{of.name}.png") as temporary:
-                temporary.write_bytes(as_png(of.figure))
+        for each in drawn:
+            write_text(folder / f"{each.name}.svg", as_svg(each.figure))
+            with atomic(folder / f"{each.name}.png") as temporary:
+                temporary.write_bytes(as_png(each.figure))
     write_text(folder / "energy.md", energy_markdown(data, drawn))
     _say(f"wrote energy.md, energy.csv, energy.json and figures to {folder}")
 
