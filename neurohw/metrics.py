@@ -53,10 +53,10 @@ class Metric:
         """What an axis or a column is called: quantity and unit."""
         return f"{self.quantity or self.title}, {self.unit}" if self.unit else self.quantity or self.title
 
-    def number(self, value: float, signed: bool = False) -> str:
-        """Return a value as it is shown, without its unit."""
+    def number(self, value: float, signed: bool = False, digits: int = 5) -> str:
+        """Return a value as it is shown, without its unit: with two decimals in percent, else with so many digits."""
         sign = "+" if signed else ""
-        return f"{self.scale * value:{sign}.2f}" if self.share else f"{value:{sign}.5g}"
+        return f"{self.scale * value:{sign}.2f}" if self.share else f"{value:{sign}.{digits}g}"
 
     def text(self, value: float) -> str:
         """Return a value with its unit."""

@@ -39,6 +39,9 @@ CASES: dict[str, tuple[dict[str, Any], int]] = {
     "never-reset-ema": ({**KINDS["never-reset-ema"], **SHORT}, 10),
     "semi-bp": ({**KINDS["semi-bp"], "training.epochs": 1, "data.train_limit": 300}, 7),
     "semi-ep": ({**KINDS["semi-ep"], "training.epochs": 1, "data.train_limit": 300}, 6),
+    "semi-bp-in-turn": (
+        {**KINDS["semi-bp"], "training.epochs": 2, "training.alternate_every": 2, "data.train_limit": 300}, 7,
+    ),
     "analog-bp-ageing": (
         {**SHORT, **ANALOG, "hardware.device_parameters": AGEING, "hardware.weight_noise": 0.01,
          "hardware.relative_noise": 0.02, "evaluation.age_seconds": [10.0]}, 7,

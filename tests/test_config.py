@@ -41,6 +41,7 @@ def written(tmp_path: Path, text: str) -> Path:
         ("[training]\ndropout = [0.3, 1.0]", r"training\.dropout\.1: got 1\.0"),
         ("[training]\nmode = 'semi-supervised'", r"data\.labels: not given"),
         ("[ep]\nbeta = 0.0", r"ep\.beta"),
+        ("[training]\nalternate_every = 2", r"alternate_every: got 2, which only training.mode"),
         ("[network]\nrule = 'ep'\n[training]\nloss = 'cross-entropy'", r"training\.loss: cross-entropy under EP"),
         ("[target]\nk = 101\n[training]\nlearning_rate = [1, 2]", r"(?s)target\.k: .*training\.learning_rate: "),
         ("[hardware]\nbackend = 'aihwkit'", r"hardware\.device: not given"),

@@ -149,3 +149,32 @@ def test_the_drift_of_the_published_thresholds() -> None:
     drift = experiment.target.gamma * (decided - target) * 60_000 / experiment.training.batch_size
     assert drift == pytest.approx(-0.7556, abs=1e-4)
     assert abs(drift) * n_out**0.5 == pytest.approx(33.79, abs=0.01)
+
+
+def phase(name: str, images: int, batch_size: int) -> Phase:
+    layer = Layer(IdealArray(torch.zeros(2, 2)))
+    return Phase(name, Samples(torch.arange(images), None), batch_size, build_rule("sgd", [layer], [1.0]), Schedule())
+
+
+def test_an_epoch_of_one_leg_is_one_shuffled_pass() -> None:
+    (epoch,) = plain_plan(phase("unsupervised", 10, 4), 1)
+    batches = [indices.tolist() for _, indices in epoch.batches(torch.Generator().manual_seed(3))]
+    assert batches == [b.tolist() for b in torch.randperm(10, generator=torch.Generator().manual_seed(3)).split(4)]
+    assert epoch.images == 10
+
+
+def test_alternation_after_some_batches_is_a_plan_of_legs() -> None:
+    """Two batches without labels, two with; the pass without labels is whole, the labelled ones come again."""
+    unlabelled, labelled = phase("unsupervised", 10, 2), phase("supervised", 3, 2)
+    plan = alternation_plan(unlabelled, labelled, 2, batches=2)
+    assert [(epoch.round, epoch.closes_round, epoch.images) for epoch in plan] == [(1, True, 18), (2, True, 18)]
+    batches = list(plan[0].batches(torch.Generator().manual_seed(1)))
+    assert "".join(trained.name[0] for trained, _ in batches) == "uussuussus"
+    seen = torch.cat([indices for trained, indices in batches if trained is unlabelled])
+    assert sorted(seen.tolist()) == list(range(10))
+    passes = [indices.tolist() for trained, indices in batches if trained is labelled]
+    assert [len(indices) for indices in passes] == [2, 1, 2, 1, 2]
+    assert sorted(passes[0] + passes[1]) == sorted(passes[2] + passes[3]) == [0, 1, 2]
+    assert sum(len(indices) for _, indices in batches) == plan[0].images
+    rest = list(plan[0].batches(torch.Generator().manual_seed(1), done=3))
+    assert [indices.tolist() for _, indices in rest] == [indices.tolist() for _, indices in batches[3:]]

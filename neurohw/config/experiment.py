@@ -74,6 +74,9 @@ def _complaints(e: Experiment) -> list[str]:
         lengths["training.pretrain.learning_rate"] = (rates, n_layers, "one per layer of synapses")
         if e.data.labels is None:
             found.append("data.labels: not given; semi-supervised learning needs the number of labelled images")
+    elif e.training.alternate_every is not None:
+        found.append(f"training.alternate_every: got {e.training.alternate_every}, which only training.mode "
+                     '"semi-supervised" reads')  # fmt: skip
     for key, (got, wanted, why) in lengths.items():
         if got != wanted:
             found.append(f"{key}: got {got} values; allowed: {wanted} ({why})")

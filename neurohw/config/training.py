@@ -42,4 +42,6 @@ class TrainingSection(Section):
     loss: Literal["mse", "cross-entropy"] = "mse"
     loss_reduction: Literal["mean", "sum"] = "mean"
     cross_entropy_on: Literal["outputs", "logits"] = "outputs"
+    # younger than the first records: who does without it keeps the hash
+    alternate_every: Annotated[Count | None, Field(exclude_if=lambda batches: batches is None)] = None
     pretrain: PretrainSection = PretrainSection()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neurohw import units
+from neurohw.kinds import KINDS, ONCHIP
 from neurohw.report.wording import axis_of
 
 Flat = dict[str, Any]
@@ -113,6 +114,11 @@ def plain(value: Any) -> str:
     return str(value)
 
 
+def on_hardware(config: Flat) -> bool:
+    """Return whether the kind of experiment knows arrays, which are ideal or are not."""
+    return "hardware" in KINDS.get(str(config.get("kind")), ONCHIP).experiment.model_fields
+
+
 def hardware(config: Flat) -> str:
     """Return the hardware's name: "ideal", "ideal → pcm" (programmed after training), or device and remedy."""
     if config.get("hardware.backend", "ideal") == "ideal":
@@ -156,14 +162,15 @@ def _named(configs: Sequence[Flat], keys: Sequence[str]) -> list[Name]:
 
 def _name(config: Flat, spelled: dict[str, str], several_backends: bool) -> Name:
     group = [str(config.get("network.rule", config.get("kind", "run"))).upper()]
-    variant = [hardware(config)]
+    variant = [hardware(config)] if on_hardware(config) else []
     if several_backends and config.get("hardware.backend", "ideal") != "ideal":
         variant[0] += f" ({config['hardware.backend']})"
     for key, word in spelled.items():
         if key not in ("network.rule", *_HARDWARE) and not _is_left_out(key, config.get(key), config):
-            part = variant if key.startswith(("hardware.", "target.parameters.", *_CIRCUIT)) else group
+            aside = key.startswith(("hardware.", "target.parameters.", *_CIRCUIT)) or not on_hardware(config)
+            part = variant if aside else group
             part.append(_phrase(key, word, config.get(key)))
-    return Name(" · ".join(group), ", ".join(variant))
+    return Name(" · ".join(group), ", ".join(variant) or str(config.get("name", "run")))
 
 
 def _is_left_out(key: str, value: Any, config: Flat) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neurohw.kinds import KINDS, ONCHIP
-from neurohw.report.naming import Flat, Name, flatten, ideal_circuit, name_points, natural_order
+from neurohw.report.naming import Flat, Name, flatten, ideal_circuit, name_points, natural_order, on_hardware
 from neurohw.runs.record import RunRecord
 
 
@@ -52,7 +52,8 @@ class Point:
     @property
     def ideal(self) -> bool:
         """Whether it was trained at full precision, with a target circuit that has no errors."""
-        return self.config.get("hardware.backend", "ideal") == "ideal" and ideal_circuit(self.config)
+        full_precision = self.config.get("hardware.backend", "ideal") == "ideal" and ideal_circuit(self.config)
+        return full_precision and on_hardware(self.config)
 
     @property
     def stopped(self) -> bool:

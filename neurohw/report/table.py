@@ -56,7 +56,7 @@ def mean_text(spread: Spread, metric: Metric) -> str:
     """Return mean ± sample standard deviation, as the metric is shown, without its unit."""
     if not spread.n:
         return NOTHING
-    return metric.number(spread.mean) + ("" if isnan(spread.std) else f" ± {metric.number(spread.std)}")
+    return metric.number(spread.mean) + ("" if isnan(spread.std) else f" ± {metric.number(spread.std, digits=3)}")
 
 
 def percent(spread: Spread) -> str:

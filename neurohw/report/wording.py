@@ -50,37 +50,43 @@ PROGRAMMED = (
 )
 TRAINED = f"{IN_PERCENT} Trained on the devices, then left alone until this age, and read; not retrained."
 
-DEFINITIONS = (  # term, meaning; beside those of the metrics
+DEFINITIONS = (  # term, meaning, and what it needs; beside those of the metrics
     (
         "Accuracy",
         "Fraction of the evaluated images that are classified right, after the last epoch done: mean ± sample standard "
         "deviation (n − 1) over the seeds. A seed sets initial weights, devices, noise and the order of the images.",
+        "accuracy",
     ),
     (
         "At chance, near chance",
         "Less than a tenth of the way from the accuracy of always answering the most frequent class to 100 %. Such a "
         "network has nothing to lose, and is on no list of the cheapest.",
+        "",
     ),
     (
         "Gap to ideal",
         "Mean of the point minus mean of the ideal point with the same rule, mode, layers and data (the closest one in "
         "everything else), in percentage points ± combined standard error √(s₁²/n₁ + s₂²/n₂). † marks a gap between "
         "runs of unlike length. – means that there is no such ideal point, or no single closest one.",
+        "hardware",
     ),
     (
         "Ideal",
         "Full-precision arrays: no conductance limits, no noise, no pulses; and a target circuit without errors. "
         "“ideal → X” was trained so and "
         "then programmed into the devices X; its accuracy is the one before programming.",
+        "hardware",
     ),
     (
         "Epochs, images, status",
         "Epochs done of epochs scheduled (rounds, if semi-supervised) and images presented in training, per run. "
         "“Stopped” means that the run ended before its schedule did.",
+        "",
     ),
     (
         "Hash",
         "Names the complete configuration, with the content of the device files and the checksums of the data; runs of "
         "one hash differ by their seed only.",
+        "",
     ),
 )

@@ -270,7 +270,7 @@ def build_plan(experiment: Experiment, task: Task, network: Network) -> tuple[li
         build_rule(training.optimizer, network.layers, training.learning_rate),
         schedule(training.supervised_schedule, training.epochs),
     )
-    alternation = alternation_plan(unsupervised, supervised, training.epochs, every)
+    alternation = alternation_plan(unsupervised, supervised, training.epochs, every, training.alternate_every)
     return [first, unsupervised, supervised], [*pretraining_plan(first, pretrain.epochs), *alternation]
 
 

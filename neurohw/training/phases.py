@@ -112,25 +112,31 @@ def pretraining_plan(phase: Phase, epochs: int) -> list[Epoch]:
     return [one_pass(phase, i, epochs, 0, False, i + 1 == epochs) for i in range(epochs)]
 
 
-def alternation_plan(unsupervised: Phase, supervised: Phase, rounds: int, every: int = 1) -> list[Epoch]:
-    """Return rounds of one unsupervised and one supervised epoch (Sec. 2.2.2), evaluated after `every` of them."""
-    return [
-        epoch
-        for i in range(rounds)
-        for epoch in (
-            one_pass(unsupervised, i, rounds, i + 1, False, False),
-            one_pass(supervised, i, rounds, i + 1, True, (i + 1) % every == 0),
-        )
-    ]
+def alternation_plan(
+    unsupervised: Phase, supervised: Phase, rounds: int, every: int = 1, batches: int | None = None
+) -> list[Epoch]:
+    """Return rounds of one unsupervised and one supervised epoch (Sec. 2.2.2), evaluated after `every` of them.
 
-
-def interleaved_plan(unsupervised: Phase, supervised: Phase, rounds: int, batches: int, every: int = 1) -> list[Epoch]:
-    """Return rounds that take so many batches without labels and as many with, in turn: the alternation on a chip.
-
-    A round is one pass through the unlabelled images; the labelled ones come again and again.
+    Args:
+        unsupervised, supervised: the phases.
+        rounds: of the alternation.
+        every: rounds from one evaluation to the next.
+        batches: alternate after so many: a round is then one epoch, a pass through the unlabelled images in legs, each
+            followed by as many batches of labelled ones, which come again and again.
     """
-    starts = range(0, unsupervised.batches, batches)
-    lengths = [min(batches, unsupervised.batches - start) for start in starts]
-    legs = tuple(leg for n in lengths for leg in (Leg(unsupervised, n), Leg(supervised, n)))
-    images = len(unsupervised.samples.images) + supervised.images_in(unsupervised.batches)
-    return [Epoch("alternation", i, rounds, i + 1, True, images, (i + 1) % every == 0, legs) for i in range(rounds)]
+    epochs = []
+    for i in range(rounds):
+        evaluated = (i + 1) % every == 0
+        if batches is None:
+            epochs.append(one_pass(unsupervised, i, rounds, i + 1, closes_round=False, evaluated=False))
+            epochs.append(one_pass(supervised, i, rounds, i + 1, closes_round=True, evaluated=evaluated))
+        else:
+            legs = _in_turn(unsupervised, supervised, batches)
+            images = len(unsupervised.samples.images) + supervised.images_in(unsupervised.batches)
+            epochs.append(Epoch("alternation", i, rounds, i + 1, True, images, evaluated, legs))
+    return epochs
+
+
+def _in_turn(first: Phase, second: Phase, batches: int) -> tuple[Leg, ...]:
+    lengths = [min(batches, first.batches - start) for start in range(0, first.batches, batches)]
+    return tuple(leg for length in lengths for leg in (Leg(first, length), Leg(second, length)))

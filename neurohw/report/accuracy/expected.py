@@ -50,5 +50,5 @@ def _row(a: Agreement) -> tuple[str, ...]:
 
 
 def _spread(metric: Metric, mean: float, std: float | None, n: int) -> str:
-    spread = "" if std is None else f" ± {metric.number(std)}"
+    spread = "" if std is None else f" ± {metric.number(std, digits=3)}"
     return f"{metric.number(mean)}{spread} {metric.unit}".rstrip() + f" (n = {n})"

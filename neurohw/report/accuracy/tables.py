@@ -12,7 +12,7 @@ import pandas as pd
 from neurohw.kinds import METRICS
 from neurohw.metrics import Metric
 from neurohw.report.accuracy.data import Accuracies, Accuracy, Breakdown, Cost, Gap, images_presented, in_order
-from neurohw.report.naming import differing_keys, flatten
+from neurohw.report.naming import differing_keys, flatten, on_hardware
 from neurohw.report.points import Point, epochs_done, epochs_scheduled
 from neurohw.report.spread import Spread
 from neurohw.report.table import NOTHING, Table, mean_text, table_of
@@ -24,8 +24,9 @@ def comparison_table(accuracies: Accuracies) -> Table:
     metric = accuracies.measure
     unit = "points" if metric.share else metric.unit
     gap = f"Gap to ideal, {unit}" if unit else "Gap to ideal"
-    columns = ("Point", metric.label, gap, "Seeds", "Epochs", "Images", "Status", "Hash")
-    return table_of(columns, [(row.point, _accuracy_cells(row, metric)) for row in accuracies.rows])
+    gaps = (gap,) if any(on_hardware(row.point.config) for row in accuracies.rows) else ()
+    columns = ("Point", metric.label, *gaps, "Seeds", "Epochs", "Images", "Status", "Hash")
+    return table_of(columns, [(row.point, _accuracy_cells(row, metric, bool(gaps))) for row in accuracies.rows])
 
 
 def breakdown_table(breakdown: Breakdown, spelled: dict[str, str], trained: bool = False) -> Table:
@@ -61,7 +62,7 @@ def measured(metrics: dict[str, Any]) -> str:
 
 def signed(gap: Gap, metric: Metric) -> str:
     """Return a gap ± its standard error, as the metric is shown; a dagger marks runs of unlike length."""
-    error = "" if isnan(gap.error) else f" ± {metric.number(gap.error / metric.scale)}"
+    error = "" if isnan(gap.error) else f" ± {metric.number(gap.error / metric.scale, digits=3)}"
     points = metric.number(gap.points / metric.scale, signed=True)
     return f"{points}{error}".replace("-", "−") + ("" if gap.same_length else " †")
 
@@ -82,13 +83,14 @@ def records_frame(records: Sequence[RunRecord]) -> pd.DataFrame:
     return pd.DataFrame([_record_row(record, keys) for record in records])
 
 
-def _accuracy_cells(row: Accuracy, metric: Metric) -> tuple[str, ...]:
+def _accuracy_cells(row: Accuracy, metric: Metric, with_gap: bool) -> tuple[str, ...]:
     point = row.point
     gap = "reference" if point.ideal else NOTHING if row.gap is None else signed(row.gap, metric)
     images = f"{images_presented(point.records[0].timing):,}"
     length = f"{point.epochs} of {point.scheduled}"
     status = "stopped" if point.stopped else "finished"
-    return (mean_text(row.spread, metric), gap, str(row.spread.n), length, images, status, point.config_hash)
+    gaps = (gap,) if with_gap else ()
+    return (mean_text(row.spread, metric), *gaps, str(row.spread.n), length, images, status, point.config_hash)
 
 
 def _cost_cells(cost: Cost) -> tuple[str, ...]:

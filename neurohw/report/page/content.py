@@ -22,7 +22,7 @@ from neurohw.report.accuracy.tables import (
 )
 from neurohw.report.energy.answers import answers
 from neurohw.report.energy.sections import Energies, energies_of, energy_sections, remarks
-from neurohw.report.naming import differing_keys, flatten, hardware, plain
+from neurohw.report.naming import differing_keys, flatten, hardware, on_hardware, plain
 from neurohw.report.page.reproduce import command
 from neurohw.report.points import Point, epochs_done, epochs_scheduled, group_records, repeated_seeds
 from neurohw.report.sensitivity.data import Sensitivity, sensitivity_data
@@ -39,6 +39,9 @@ _SETTING = (
     "training.mode",
     "network.layers",
 )
+
+
+COMPARED = "Ideal against hardware-constrained"
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ class Content:
     """A whole report."""
 
     title: str
+    compared: str
+    measured: str
     facts: tuple[str, ...]
     warnings: tuple[str, ...]
     accuracies: tuple[Accuracies, ...]
@@ -113,8 +118,12 @@ def content(records: Sequence[RunRecord], title: str | None = None, left_out: Se
     secondary = tuple(a for a in every if a.measure.secondary)
     sensitivities = tuple(sensitivity_data(points))
     energies = energies_of(points)
+    compared = COMPARED if any(on_hardware(flatten(record.config)) for record in records) else "Results"
+    quantities = {a.measure.quantity or a.measure.title for a in every} or {"Accuracy"}
     return Content(
-        title or f"Ideal against hardware-constrained: {', '.join(sorted({record.name for record in records}))}",
+        title or f"{compared}: {', '.join(sorted({record.name for record in records}))}",
+        compared,
+        quantities.pop() if len(quantities) == 1 else "Value",
         _facts(records, points),
         (*_warnings(records, points), *(f"A record could not be read and is left out: {told}" for told in left_out)),
         accuracies,
@@ -237,8 +246,9 @@ def _definitions(accuracies: Sequence[Accuracies]) -> tuple[tuple[str, str], ...
     """Return the glossary: the metrics that these runs have, in the order of their kinds, and the general terms."""
     there = {a.metric for a in accuracies}
     metrics = tuple((m.title, m.meaning) for m in METRICS.values() if m.name in there and m.meaning)
-    shares = any(a.measure.accuracy for a in accuracies)
-    return metrics + tuple(term for term in DEFINITIONS if shares or term[0] != "Accuracy")
+    known = {"", *("accuracy" for a in accuracies if a.measure.quantity == "Accuracy")}
+    known |= {"hardware" for a in accuracies for row in a.rows if on_hardware(row.point.config)}
+    return metrics + tuple((term, text) for term, text, needed in DEFINITIONS if needed in known)
 
 
 def _costs(points: Sequence[Point]) -> list[Section]:
