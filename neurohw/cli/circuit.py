@@ -147,8 +147,8 @@ def circuit_characterise(
             if not (quiet or stderr.is_terminal):
                 stderr.print(step, highlight=False, markup=False)
 
-        characteristics = characterise(netlist, seed, effort=Effort(chips=chips, cases=cases),
-                             simulator=Simulator(ngspice, time_limit), progress=progress)  # fmt: skip
+        effort, simulator = Effort(chips=chips, cases=cases), Simulator(ngspice, time_limit)
+        characteristics = characterise(netlist, seed, effort=effort, simulator=simulator, progress=progress)
     model = implied_circuit(characteristics, name)
     with style():
         figure = portrait_figure(portrait(characteristics, model.name))
@@ -158,13 +158,10 @@ def circuit_characterise(
     write_text(out, model.to_toml())
     console, agreement = new_console(markup=True), characteristics.agreement
     console.print(_numbers(model))
+    least = f"resolves: differences of {100 * characteristics.resolution:.3g} %"
     resolved = f"of {len(agreement.gaps)} random cases {agreement.resolved} are resolved"
     resolved += f", and {100 * agreement.fraction:.4g} % of these agree with ngspice" if agreement.resolved else ""
-    console.print(
-        f"resolves: differences of {100 * characteristics.resolution:.3g} %; {resolved}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    console.print(f"{least}; {resolved}", highlight=False, soft_wrap=True)
     for path in (out, out.with_suffix(".measured.json"), out.with_suffix(".png")):
         console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
 

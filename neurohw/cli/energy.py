@@ -65,22 +65,16 @@ def energy(
 
     What is not given is as the experiment's `energy` table has it.
     """
-    from neurohw.energy.table import EnergyTable
     from neurohw.report.energy.sections import energies_of
     from neurohw.report.energy.terminal import print_energies
     from neurohw.report.points import group_records
-    from neurohw.runs.accounts import schedule_of
     from neurohw.runs.collection import save_accounts
 
-    shared = EnergyTable.load(table) if table else None
     wanted = {
         "ep": ep, "columns_per_adc": columns_per_adc, "tiles_at_once": tiles_at_once, "standby": standby,
         "digital": digital, "phases_overlap": phases_overlap, "polarities": polarities,
     }  # fmt: skip
-    accounts = []
-    for path, record in _records(folders):
-        chosen = shared or EnergyTable.load(record.config.get("hardware", {}).get("periphery") or TABLE)
-        accounts.append((path, _accounted(path, record, chosen, schedule_of(record.config, **wanted))))
+    accounts = _accounts(folders, table, wanted)
     if save:  # once all of them could be accounted
         save_accounts((path, _without_lines(record)) for path, record in accounts)
     data = energies_of(group_records([record for _, record in accounts]))
@@ -89,6 +83,19 @@ def energy(
         _say(f"accounts written into their records: {len(accounts)}")
     if out is not None:
         _write(data, out)
+
+
+def _accounts(folders: Sequence[Path], table: str | None, wanted: dict[str, Any]) -> list[tuple[Path, RunRecord]]:
+    """Return every record with its account, and the file that holds it; by its own table unless one is named."""
+    from neurohw.energy.table import EnergyTable
+    from neurohw.runs.accounts import schedule_of
+
+    shared = EnergyTable.load(table) if table else None
+    accounts = []
+    for path, record in _records(folders):
+        chosen = shared or EnergyTable.load(record.config.get("hardware", {}).get("periphery") or TABLE)
+        accounts.append((path, _accounted(path, record, chosen, schedule_of(record.config, **wanted))))
+    return accounts
 
 
 def _records(folders: Sequence[Path]) -> list[tuple[Path, RunRecord]]:

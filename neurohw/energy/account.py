@@ -52,16 +52,16 @@ def account(
         InputError: nothing was counted; a component or an event has no rule; a figure is missing; a count is
             negative; the run did not count what the schedule asks for. All by name.
     """
-    found = checked(counts)
-    known = facts if isinstance(facts, RunFacts) else facts_from(facts, found)
+    counted = checked(counts)
+    known = facts if isinstance(facts, RunFacts) else facts_from(facts, counted)
     prices = Prices(table, device, schedule or Schedule(), known, circuit)
-    reads = macs(found, known)
-    found = as_written(found, prices.schedule.polarities)
+    reads = macs(counted, known)
+    counted = as_written(counted, prices.schedule.polarities)
     if prices.schedule.ep == "continuous":
-        found = settled(found, known)
-    items = charged(found, prices)
-    time = latency(found, prices)
-    items += _standing_by(found, prices, time)
+        counted = settled(counted, known)
+    items = charged(counted, prices)
+    time = latency(counted, prices)
+    items += _standing_by(counted, prices, time)
     endurance = device.endurance if device is not None else None
     worn = (lifetime(name, array, known.trained, endurance) for name, array in known.arrays.items())
     return EnergyBreakdown(
@@ -69,8 +69,8 @@ def account(
         macs=reads,
         facts=known,
         latency=time,
-        simulated_seconds=sum(events.get("seconds", 0.0) for events in found.get("clock", {}).values()),
-        area=areas(found, prices),
+        simulated_seconds=sum(events.get("seconds", 0.0) for events in counted.get("clock", {}).values()),
+        area=areas(counted, prices),
         cells_used=cells_used(prices),
         lifetimes=tuple(wear for wear in worn if isinstance(wear, Lifetime)),
         table=table.name,

@@ -41,8 +41,8 @@ def fitted_device(fit: Fit, drift: DriftFit | None, name: str) -> DeviceModel:
         "read": {"noise": number(fit.estimates["read_noise"])},
     }
     if drift:
-        told = f"fit of {drift.curves.source}"
-        tables["retention"] = {key: number(e, told) for key, e in drift.estimates.items()}
+        origin = f"fit of {drift.curves.source}"
+        tables["retention"] = {key: number(e, origin) for key, e in drift.estimates.items()}
     return device_from_tables(tables, source)
 
 
