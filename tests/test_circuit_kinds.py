@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from typer.testing import CliRunner
 
 from neurohw.circuits.kinds import CIRCUITS, CircuitKind
 from neurohw.circuits.library import CircuitModel, load_circuit
 from neurohw.circuits.parameters import Parameters, Share
 from neurohw.circuits.target import Chosen, DecisionEvents, Homeostasis, KWTATarget, TargetRule
+from neurohw.cli.app import app
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
 from neurohw.runs.build import circuit_parameters, file_contents
@@ -68,6 +70,15 @@ def test_a_file_of_another_kind_is_refused(soft: Path) -> None:
     experiment = load_experiment("quickstart", {"target.circuit": "analog", "target.model": str(soft)})
     with pytest.raises(InputError, match=r"target\.model: .*mine\.toml: circuit: got 'soft'; allowed: 'analog'"):
         circuit_parameters(experiment)
+
+
+def test_a_circuit_of_ones_own_is_shown(soft: Path) -> None:
+    shown = CliRunner().invoke(app, ["circuit", "show", str(soft)])
+    assert shown.exit_code == 0
+    assert "width" in shown.output
+    assert "assumed: 1 of 1 numbers" in shown.output
+    drawn = CliRunner().invoke(app, ["circuit", "plot", str(soft)])
+    assert "is a soft one" in str(drawn.exception)
 
 
 def test_the_contents_of_a_circuits_file_are_hashed(soft: Path) -> None:

@@ -13,9 +13,12 @@ from neurohw.clock import Clock
 from neurohw.config import Experiment
 from neurohw.config.rules import network_settings
 from neurohw.crossbar.ideal import IdealArray
+from neurohw.errors import InputError
 from neurohw.loading import load_experiment
 from neurohw.networks.bp import BPNetwork
+from neurohw.networks.operations import FeedForward
 from neurohw.networks.rules import LEARNING_RULES, Settings
+from neurohw.runs.accounts import check_accountable
 from neurohw.runs.build import build_circuit
 from neurohw.runs.meters import metered
 from neurohw.seeding import Streams
@@ -163,6 +166,15 @@ def test_every_rule_has_its_classes(name: str, frequency: float) -> None:
     assert rule.network_class().built is not None
     assert rule.work_class().phase
     assert rule.frequency(0.1, 0.7) == approx(frequency)
+
+
+def test_a_rule_that_learns_in_a_phase_of_its_own_is_not_accounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its energy would stand in a run's total, and in none of the figures of training."""
+    experiment = load_experiment("quickstart", {"hardware.periphery": "32nm"})
+    check_accountable(experiment)
+    monkeypatch.setattr(FeedForward, "phase", "hebbian")
+    with pytest.raises(InputError, match=r"'bp' learns in phase 'hebbian'.*allowed: forward, backward"):
+        check_accountable(experiment)
 
 
 def test_no_parameters_leave_no_trace_in_the_configuration() -> None:

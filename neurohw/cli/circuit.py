@@ -36,6 +36,7 @@ def circuit_show(
 ) -> None:
     """Show a circuit: every number with unit and source, what it resolves, and what a decision costs."""
     from neurohw.circuits.library import circuit_names, load_circuit
+    from neurohw.circuits.parameters import TargetParameters
 
     if name is None:
         table = Table("name", "technology", "reference")
@@ -45,7 +46,7 @@ def circuit_show(
         new_console(markup=True).print(table)
         return
     model = load_circuit(name)
-    derived = _derived(_built(model, n, k))
+    derived = _derived(_built(model, n, k)) if isinstance(model.parameters, TargetParameters) else []
     console = new_console(markup=True)
     console.print(f"[bold]{escape(model.name)}[/bold]: {escape(model.description)}", highlight=False)
     console.print(escape(model.technology), highlight=False)

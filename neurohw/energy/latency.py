@@ -98,7 +98,7 @@ def _conversions(facts: ArrayFacts, outputs: int, part: str, prices: Prices) -> 
 
 def _other_time(part: str, phase: str, counts: Counts, prices: Prices) -> Range:
     events, why = counts[part].get(phase, {}), f"latency of {part}"
-    if part == "target" and events.get("comparisons"):
+    if part == "target" and events.get("decisions") and "decision_seconds" not in events:
         return prices.of_circuit("kwta.time", why).range * events.get("decisions", 0.0)
     if part == "target":
         return Range.of(events.get("decision_seconds", 0.0))

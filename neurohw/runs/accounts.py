@@ -101,6 +101,9 @@ def _foreseen(experiment: Experiment) -> dict[str, Any]:
     """Return one of every event that a run can count."""
     training, kind = experiment.training, LEARNING_RULES[experiment.network.rule].work_class()
     phase = kind.phase
+    if phase not in TRAINING_PHASES:
+        raise InputError(f"network.rule: {experiment.network.rule!r} learns in phase {phase!r}, which no account takes "
+                         f"for training; allowed: {', '.join(TRAINING_PHASES)}")  # fmt: skip
     reads = ("reads", "dac_conversions", "adc_conversions", "read_conductance")
     writes = [event for event in ARRAY_RULES if event not in (*reads, "reads_transposed", "settled_conductance")]
     writes += [event_of(event, way) for event in LINE_EVENTS for way in POLARITIES]
