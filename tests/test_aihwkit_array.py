@@ -21,6 +21,7 @@ from neurohw.bench.arrays import arrays
 from neurohw.crossbar.aihwkit.api import aihwkit_api
 from neurohw.crossbar.aihwkit.array import REMEDIES, AihwkitArray, check_aihwkit, remedy_names
 from neurohw.crossbar.aihwkit.presets import PRESETS
+from neurohw.crossbar.aihwkit.tile_state import new_tile
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.ideal import IdealArray
@@ -540,6 +541,12 @@ def test_drift_is_a_power_of_the_time_since_the_last_change() -> None:
 
 
 # the environment
+
+
+def test_a_tile_s_weights_lie_in_memory_that_its_holder_keeps() -> None:
+    tile, cells = new_tile(aihwkit_api().configs.SingleRPUConfig(), (3, 4))
+    cells.fill_(0.25)
+    assert torch.equal(tile.get_weights(), torch.full((3, 4), 0.25))
 
 
 def test_the_check_says_what_works() -> None:

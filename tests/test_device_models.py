@@ -19,6 +19,7 @@ import neurohw
 from neurohw.cli import app as cli
 from neurohw.cli import console
 from neurohw.crossbar.aihwkit.presets import PRESETS, device_preset
+from neurohw.crossbar.aihwkit.tile_state import new_tile
 from neurohw.crossbar.aihwkit.translation import lost_in_aihwkit, to_aihwkit
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.build import build_array
@@ -128,7 +129,7 @@ def test_drift_is_handed_to_aihwkit_with_a_relative_spread() -> None:
     from aihwkit.simulator.configs import SingleRPUConfig
 
     config = SingleRPUConfig(device=device)
-    tile = config.tile_class(60, 60, config, bias=False).tile
+    tile, _cells = new_tile(config, (60, 60))
     tile.set_weights(torch.full((60, 60), 0.8))
     tile.drift_weights(1.0)
     tile.drift_weights(999.0)

@@ -23,7 +23,7 @@ from torch import Tensor
 from neurohw.bench.transfers import regression
 from neurohw.crossbar.aihwkit.array import AihwkitArray
 from neurohw.crossbar.aihwkit.rpu_config import build_rpu_config
-from neurohw.crossbar.aihwkit.tile_state import hidden_parameters, set_hidden_parameters
+from neurohw.crossbar.aihwkit.tile_state import hidden_parameters, new_tile, set_hidden_parameters
 from neurohw.crossbar.aihwkit.translation import COUNTERPARTS
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
@@ -391,7 +391,7 @@ def test_vectors_are_scaled_as_by_aihwkits_noise_management(size: float) -> None
     config = build_rpu_config(model_of(law), "none", path, path, PulseScheme(), 1, {}, {})
     config.forward.noise_management = config.backward.noise_management = NoiseManagementType.ABS_MAX
     config.forward.bound_management = config.backward.bound_management = BoundManagementType.NONE
-    tile = config.tile_class(8, 40, config, bias=False).tile
+    tile, _cells = new_tile(config, (8, 40))
     tile.set_weights(weights)
     array = AnalogArray(weights, model_of(law), read_path=path, generator=seeded(5))
     sizes = size * torch.tensor([1.0, 0.01, 5.0, 0.3]).repeat(50)[:, None]

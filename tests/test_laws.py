@@ -12,7 +12,7 @@ from torch import Tensor
 
 from neurohw.crossbar.aihwkit.api import aihwkit_api
 from neurohw.crossbar.aihwkit.presets import PRESETS
-from neurohw.crossbar.aihwkit.tile_state import hidden_parameters, set_hidden_parameters
+from neurohw.crossbar.aihwkit.tile_state import hidden_parameters, new_tile, set_hidden_parameters
 from neurohw.crossbar.aihwkit.translation import COUNTERPARTS, to_aihwkit
 from neurohw.crossbar.aihwkit.works import check_aihwkit
 from neurohw.devices.laws import (
@@ -47,6 +47,8 @@ HIDDEN = {  # ours: aihwkit's
     "gamma_down": "gamma_down",
 }
 
+HELD: list[Tensor] = []  # the memory of the tiles' weights
+
 
 def make_tile(device: Any, shape: tuple[int, int] = SHAPE, **update: Any) -> Any:
     """Return the C++ tile of an aihwkit device; each update is one train of one pulse."""
@@ -55,7 +57,9 @@ def make_tile(device: Any, shape: tuple[int, int] = SHAPE, **update: Any) -> Any
     device.construction_seed = 20240229
     fields = {"desired_bl": 1, "update_management": False, "update_bl_management": False, **update}
     config = api.configs.SingleRPUConfig(device=device, update=api.update(**fields))
-    return config.tile_class(*shape, config, bias=False).tile
+    tile, cells = new_tile(config, shape)
+    HELD.append(cells)
+    return tile
 
 
 def granularity(tile: Any) -> float:

@@ -46,7 +46,7 @@ def reads(shape: tuple[int, int], repeats: int) -> Rows:
     rows = []
     for batch, faster, slower in ((16, 8.0, 2.5), (512, 12.0, 2.2)):
         inputs = torch.rand(batch, shape[1], generator=generator)
-        array, tile = _twins(weights, ReadPath())
+        array, tile, _cells = _twins(weights, ReadPath())
         relative = AnalogArray(weights, _device(), read_path=ReadPath(relative_noise=0.05))
         calls = {
             "bare": partial(torch.matmul, inputs, weights.t()),
@@ -67,7 +67,7 @@ def reads(shape: tuple[int, int], repeats: int) -> Rows:
 def updates(shape: tuple[int, int], repeats: int, captured: tuple[int, ...]) -> Rows:
     """Time pulsed updates on activations and errors of a real epoch of MNIST, and on the winners' rows alone."""
     generator = torch.Generator().manual_seed(0)
-    array, tile = _twins(torch.randn(shape, generator=generator) * 0.1, ReadPath())
+    array, tile, _cells = _twins(torch.randn(shape, generator=generator) * 0.1, ReadPath())
     tile.set_learning_rate(_LEARNING_RATE)
     rows = []
     for batches, (post, pre) in captured_products(captured).items():
@@ -155,14 +155,15 @@ def _device() -> DevicePopulation:
     return DevicePopulation(SoftBounds())
 
 
-def _twins(weights: Tensor, path: ReadPath) -> tuple[AnalogArray, Any]:
-    """Return an analog array and a bare tile of aihwkit with the same device, read path and weights."""
+def _twins(weights: Tensor, path: ReadPath) -> tuple[AnalogArray, Any, Tensor]:
+    """Return an analog array, a bare tile of aihwkit with the same device, read path and weights, and its memory."""
     from neurohw.crossbar.aihwkit.rpu_config import build_rpu_config
+    from neurohw.crossbar.aihwkit.tile_state import new_tile
 
     config = build_rpu_config("soft_bounds", "none", path, path, PulseScheme(), 1, {}, {})
-    tile = config.tile_class(*weights.shape, config, bias=False).tile
+    tile, cells = new_tile(config, (weights.shape[0], weights.shape[1]))
     tile.set_weights(weights)
-    return AnalogArray(weights, _device(), read_path=path), tile
+    return AnalogArray(weights, _device(), read_path=path), tile, cells
 
 
 def _in_turns(calls: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float]:

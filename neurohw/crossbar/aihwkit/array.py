@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.aihwkit.api import aihwkit_api
 from neurohw.crossbar.aihwkit.rpu_config import (
     REMEDIES,
     Remedy,
@@ -25,7 +24,7 @@ from neurohw.crossbar.aihwkit.rpu_config import (
     remedy_names,
 )
 from neurohw.crossbar.aihwkit.symmetry import set_reference_to_symmetry_point
-from neurohw.crossbar.aihwkit.tile_state import dump_tile, restore_tile
+from neurohw.crossbar.aihwkit.tile_state import dump_tile, new_tile, restore_tile
 from neurohw.crossbar.aihwkit.tile_time import PassingTime
 from neurohw.crossbar.aihwkit.works import check_aihwkit
 from neurohw.crossbar.anatomy import Anatomy, Driving, Trains
@@ -35,7 +34,7 @@ from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
 from neurohw.crossbar.reading import input_scale
 from neurohw.crossbar.spec import ArraySpec
 from neurohw.devices.model import DeviceModel
-from neurohw.errors import InputError, NeurohwError
+from neurohw.errors import NeurohwError
 
 __all__ = ["REMEDIES", "AihwkitArray", "Remedy", "check_aihwkit", "remedy_names"]
 
@@ -117,7 +116,7 @@ class AihwkitArray(SynapseArray):
         self._largest_cell = float(getattr(parameters, "w_max", 1.0))
         self._scale = output_scale(weight_range, self._largest_cell)
         self._time = PassingTime(config.device, parameters, batch_seconds)
-        self._tile, self._cells = _new_tile(config, self.shape)
+        self._tile, self._cells = new_tile(config, self.shape)
         self._granularity = _granularity(self._tile)
         self._reference = (
             set_reference_to_symmetry_point(self._tile, parameters) if remedy == "reference-cell" else None
@@ -286,17 +285,6 @@ class AihwkitArray(SynapseArray):
             self._tile.update(pre, post, *_NO_FLAGS)
             if self.remedy.name == "mixed-precision":  # an empty batch of one makes it transfer now
                 self._tile.update(pre[:1] * 0, post[:1] * 0, *_NO_FLAGS)
-
-
-def _new_tile(config: Any, shape: tuple[int, int]) -> tuple[Any, Tensor]:
-    """Return the C++ tile and the memory of its weights, which we hold so that a snapshot is a plain copy."""
-    try:
-        tile = config.tile_class(*shape, config, bias=False).tile
-    except (aihwkit_api().error, RuntimeError) as error:
-        raise InputError(f"aihwkit refuses {type(config.device).__name__}: {' '.join(str(error).split())}") from error
-    cells = torch.zeros(shape)
-    tile.set_shared_weights(cells)
-    return tile, cells
 
 
 def _granularity(tile: Any) -> float:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from neurohw.crossbar.aihwkit.api import aihwkit_api
 from neurohw.crossbar.aihwkit.rpu_config import update_parameters
-from neurohw.crossbar.aihwkit.tile_state import hidden_parameters, set_hidden_parameters
+from neurohw.crossbar.aihwkit.tile_state import hidden_parameters, new_tile, set_hidden_parameters
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.errors import InputError
 
@@ -49,7 +49,7 @@ class _Probe:
                 setattr(device, name, 0.0)
         config = aihwkit_api().configs.SingleRPUConfig(device=device, update=update_parameters(PulseScheme(length=1)))
         self._n_post, self._n_pre = hidden["max_bound_0"].shape
-        self._tile = config.tile_class(self._n_post, self._n_pre, config, bias=False).tile
+        self._tile, self._cells = new_tile(config, (self._n_post, self._n_pre))
         own = {name: hidden[f"{name}_0"] for name in self._tile.get_hidden_parameter_names()}
         set_hidden_parameters(self._tile, own)
         step = torch.maximum(own["dwmin_up"], own["dwmin_down"])

@@ -7,12 +7,31 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurohw.crossbar.aihwkit.api import aihwkit_api
 from neurohw.crossbar.base import StateDict
-from neurohw.errors import NeurohwError
+from neurohw.errors import InputError, NeurohwError
 
 _EXTRA = "extra."
 _ACCUMULATOR = "hidden_weights_chi"
 _NO_FLAGS = (False, False, False, False)
+
+
+def new_tile(config: Any, shape: tuple[int, int]) -> tuple[Any, Tensor]:
+    """Return a C++ tile and the memory of its weights, [n_post, n_pre], which its holder keeps as long as the tile.
+
+    A snapshot is then a plain copy. Without, the weights lie in memory of aihwkit's wrapper, which is given away with
+    it: tiles of aihwkit 1.2.0 then read whatever is written there next.
+
+    Raises:
+        InputError: aihwkit refuses the device, with its own message.
+    """
+    try:
+        tile = config.tile_class(*shape, config, bias=False).tile
+    except (aihwkit_api().error, RuntimeError) as error:
+        raise InputError(f"aihwkit refuses {type(config.device).__name__}: {' '.join(str(error).split())}") from error
+    cells = torch.zeros(shape)
+    tile.set_shared_weights(cells)
+    return tile, cells
 
 
 def hidden_parameters(tile: Any) -> dict[str, Tensor]:

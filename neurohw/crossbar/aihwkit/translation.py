@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurohw.crossbar.aihwkit.api import aihwkit_api, set_field
+from neurohw.crossbar.aihwkit.tile_state import new_tile
 from neurohw.devices.laws import LAWS
 from neurohw.devices.model import DeviceModel
 from neurohw.devices.response import PulseResponse
@@ -115,11 +116,7 @@ def aihwkit_takes_it(model: DeviceModel) -> None:
         InputError: aihwkit refuses; its own message is in ours.
     """
     api = aihwkit_api()
-    config = api.configs.SingleRPUConfig(device=to_aihwkit(model, ignore=True))
-    try:
-        config.tile_class(2, 2, config, bias=False)
-    except (api.error, RuntimeError) as error:
-        raise InputError(f"aihwkit refuses it: {' '.join(str(error).split())}") from error
+    new_tile(api.configs.SingleRPUConfig(device=to_aihwkit(model, ignore=True)), (2, 2))
 
 
 @functools.cache
