@@ -437,7 +437,7 @@ def test_exact_reads_are_no_promise_that_memory_stays() -> None:
     """An exact array that keeps its weights elsewhere after each write: a recording would read the old ones."""
 
     class Elsewhere(IdealArray):
-        sources = None  # says nothing
+        sources = SynapseArray.sources  # says nothing
 
         def update(self, products: OuterProducts, rate: float) -> Writes:
             self._columns = self._columns.clone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +19,9 @@ from neurohw.loading import load_experiment
 from neurohw.networks.bp import BPNetwork
 from neurohw.networks.operations import FeedForward
 from neurohw.networks.rules import LEARNING_RULES, Settings
-from neurohw.runs.accounts import check_accountable
 from neurohw.runs.build import build_circuit
 from neurohw.runs.meters import metered
+from neurohw.runs.run import run
 from neurohw.seeding import Streams
 from neurohw.training.rules import build_rule
 from tests.approximately import approx
@@ -168,13 +169,18 @@ def test_every_rule_has_its_classes(name: str, frequency: float) -> None:
     assert rule.frequency(0.1, 0.7) == approx(frequency)
 
 
-def test_a_rule_that_learns_in_a_phase_of_its_own_is_not_accounted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its energy would stand in a run's total, and in none of the figures of training."""
-    experiment = load_experiment("quickstart", {"hardware.periphery": "32nm"})
-    check_accountable(experiment)
-    monkeypatch.setattr(FeedForward, "phase", "hebbian")
-    with pytest.raises(InputError, match=r"'bp' learns in phase 'hebbian'.*allowed: forward, backward"):
-        check_accountable(experiment)
+@pytest.mark.parametrize(("entry", "message"), [
+    (("digital", "forward", "sorts", 1.0), r"digital\.sorts: no rule for this event"),
+    (("digital", "hebbian", "adds", 1.0), r"phase 'hebbian', which no account takes for training"),
+])  # fmt: skip
+def test_work_that_no_account_knows_is_refused_before_the_run(
+    entry: tuple[str, str, str, float], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else joules would be missing from the figures of training, or a run would end without an account."""
+    monkeypatch.setattr(FeedForward, "of_contrasts", lambda self, images: iter([entry]))
+    with pytest.raises(InputError, match=message):
+        run(load_experiment("quickstart", {"hardware.periphery": "32nm"}), 0, tmp_path / "out")
+    run(load_experiment("quickstart", {"training.epochs": 1, "data.train_limit": 20}), 0, tmp_path / "unpriced")
 
 
 def test_no_parameters_leave_no_trace_in_the_configuration() -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, model_validator
 
 from neurohw.errors import InputError
-from neurohw.validation import explained, unknown_key
+from neurohw.validation import Wrong, explained, unknown_key
 
 BOLTZMANN = 1.380649e-23  # J/K
 CHARGE = 1.602176634e-19  # C
@@ -78,11 +78,11 @@ class Inputs(Part):
     @model_validator(mode="after")
     def _given_one_way(self) -> Inputs:
         if self.a_vt and self.gate_area is None:
-            raise ValueError("gate_area: not given; allowed: an area in m2, which a_vt needs")
+            raise Wrong("gate_area", "not given; allowed: an area in m2, which a_vt needs")
         if self.gate_area is not None and not self.a_vt:
-            raise ValueError(f"gate_area: got {self.gate_area} m2 without a_vt, which makes a mismatch of it")
+            raise Wrong("gate_area", f"got {self.gate_area} m2 without a_vt, which makes a mismatch of it")
         if self.a_vt and self.gain_mismatch:
-            raise ValueError(f"gain_mismatch: got {self.gain_mismatch} beside a_vt; allowed: one of both")
+            raise Wrong("gain_mismatch", f"got {self.gain_mismatch} beside a_vt; allowed: one of both")
         return self
 
 
@@ -131,14 +131,14 @@ class DecisionCell(Part):
     def _complete(self) -> DecisionCell:
         if self.output == "current":
             if self.early_voltage is None and self.seconds is None:
-                raise ValueError("early_voltage: not given; allowed: the voltage that makes the output current soft")
+                raise Wrong("early_voltage", "not given; allowed: the voltage that makes the output current soft")
             if self.separation or self.unresolved != "noise":
-                raise ValueError('output: got "current", which leaves nothing unresolved; allowed: neither separation '
+                raise Wrong("output", 'got "current", which leaves nothing unresolved; allowed: neither separation '
                                  "nor unresolved with it")  # fmt: skip
         elif not self.separation:
             unread = [key for key in _READ_WITH_SEPARATION if getattr(self, key) not in (None, "noise", 0.0)]
             if unread:
-                raise ValueError(f"separation: not given; allowed: the voltage to be reached, which {unread[0]} needs")
+                raise Wrong("separation", f"not given; allowed: the voltage to be reached, which {unread[0]} needs")
         return self
 
 
@@ -178,20 +178,20 @@ class HomeostasisCell(Part):
     @model_validator(mode="after")
     def _fits_together(self) -> HomeostasisCell:
         if self.bits and self.range is None:
-            raise ValueError("range: not given; allowed: the voltage that the bits span to either side")
+            raise Wrong("range", "not given; allowed: the voltage that the bits span to either side")
         if self.rounding == "stochastic" and not self.bits:
-            raise ValueError('bits: not given; allowed: at least 1, which rounding = "stochastic" rounds to')
+            raise Wrong("bits", 'not given; allowed: at least 1, which rounding = "stochastic" rounds to')
         if self.injection_mismatch and not (self.charge_injection or self.decrement_injection):
-            raise ValueError("charge_injection: not given; allowed: a charge, of which injection_mismatch is a share")
+            raise Wrong("charge_injection", "not given; allowed: a charge, of which injection_mismatch is a share")
         analog = [
             key
             for key in ("leak_seconds", "charge_injection", "decrement_injection", "thermal_noise")
             if getattr(self, key)
         ]
         if self.storage == "counter" and analog:
-            raise ValueError(f'{analog[0]}: got {getattr(self, analog[0])}, which a "counter" does not have')
+            raise Wrong(analog[0], f'got {getattr(self, analog[0])}, which a "counter" does not have')
         if self.storage == "counter" and not self.bits:
-            raise ValueError('bits: not given; allowed: 1 to 24, which storage = "counter" needs')
+            raise Wrong("bits", 'not given; allowed: 1 to 24, which storage = "counter" needs')
         return self
 
 

@@ -27,6 +27,7 @@ from neurohw.errors import InputError
 from neurohw.loading import validated
 from neurohw.metering.line_drive import UNQUANTISED_BITS
 from neurohw.metering.polarities import LINE_EVENTS, POLARITIES, event_of
+from neurohw.networks.operations import Operations
 from neurohw.networks.rules import LEARNING_RULES
 from neurohw.runs.operating_points import circuit_conditions, conditions
 from neurohw.runs.record import RunRecord
@@ -97,13 +98,25 @@ def check_accountable(experiment: Experiment) -> None:
                          f"nothing was run\n{error}") from None  # fmt: skip
 
 
+def check_work(operations: Operations) -> None:
+    """Refuse, before the run, work of a network that no account has a rule for, or takes for training.
+
+    Raises:
+        InputError: an event, or a phase; by name.
+    """
+    work = (*operations.of_answers(operations.phase, 1.0), *operations.of_contrasts(1.0))
+    for component, phase, event, _ in work:
+        if event not in RULES.get(component, {}):
+            raise InputError(f"network.rule: {component}.{event}: no rule for this event of the network's operations")
+        if phase not in TRAINING_PHASES:
+            raise InputError(f"network.rule: {component}.{event} in phase {phase!r}, which no account takes for "
+                             f"training; allowed: {', '.join(TRAINING_PHASES)}")  # fmt: skip
+
+
 def _foreseen(experiment: Experiment) -> dict[str, Any]:
     """Return one of every event that a run can count."""
     training, kind = experiment.training, LEARNING_RULES[experiment.network.rule].work_class()
     phase = kind.phase
-    if phase not in TRAINING_PHASES:
-        raise InputError(f"network.rule: {experiment.network.rule!r} learns in phase {phase!r}, which no account takes "
-                         f"for training; allowed: {', '.join(TRAINING_PHASES)}")  # fmt: skip
     reads = ("reads", "dac_conversions", "adc_conversions", "read_conductance")
     writes = [event for event in ARRAY_RULES if event not in (*reads, "reads_transposed", "settled_conductance")]
     writes += [event_of(event, way) for event in LINE_EVENTS for way in POLARITIES]

@@ -18,7 +18,7 @@ from neurohw.crossbar.backends import find_backend
 from neurohw.data import load_dataset
 from neurohw.energy.table import EnergyTable
 from neurohw.errors import InputError
-from neurohw.runs.accounts import check_accountable, energy_of
+from neurohw.runs.accounts import check_accountable, check_work, energy_of
 from neurohw.runs.after_training import evaluate_ages
 from neurohw.runs.build import build_circuit, build_network, build_plan, file_contents
 from neurohw.runs.divergence import require_numbers
@@ -66,6 +66,8 @@ class OnChip(Job[Experiment]):
         """Make arrays, network, target circuit and meters, and the plan."""
         experiment, streams = self.experiment, self.streams
         network = build_network(experiment, streams, Clock(), self._fault_maps, self.task.image)
+        if experiment.hardware.periphery is not None:
+            check_work(network.operations())
         self._metered = metered(experiment, network, build_circuit(experiment, streams, self.task.n_classes))
         self.network, self.circuit = self._metered.network, self._metered.circuit
         self.ledger = self._metered.ledger
