@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tomli_w
+import tomlkit
 
 from neurohw.devices.library import device_names
 from neurohw.energy.ranges import Range
@@ -153,7 +153,7 @@ def test_a_figure_that_scales_needs_what_it_scales_with() -> None:
 
 def test_tables_are_found_by_name_and_by_path(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text(tomli_w.dumps(HEAD | {"adc": {"energy": FIGURE}}))
+    path.write_text(tomlkit.dumps(HEAD | {"adc": {"energy": FIGURE}}))
     assert EnergyTable.load(path).origin == str(path)
     with pytest.raises(InputError, match="no periphery table of that name"):
         EnergyTable.load("33nm")

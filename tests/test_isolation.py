@@ -20,7 +20,7 @@ SAFE_MODULE = [sys.executable, "-P", "-m", "neurohw"]
 STANDARD = ("socket", "pickle", "struct", "typing", "json", "signal", "hashlib", "tempfile", "difflib", "tomllib",
             "subprocess", "resource", "platform", "inspect", "dataclasses", "random", "logging", "csv")  # fmt: skip
 LIBRARIES = ("typer", "rich", "torch", "numpy", "pandas", "pydantic", "brian2", "matplotlib", "PIL", "sklearn", "yaml",
-             "tomli_w", "jinja2", "httpx", "scipy", "aihwkit", "platformdirs", "sitecustomize", "numexpr")  # fmt: skip
+             "tomlkit", "jinja2", "httpx", "scipy", "aihwkit", "platformdirs", "sitecustomize", "numexpr")  # fmt: skip
 SPIKING = """
 experiment = "quickstart"
 seeds = [0]

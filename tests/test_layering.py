@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "neurohw"
 LEAVES = {"errors", "isolation", "names", "output", "seeding", "clock", "shipping", "units", "quantity"}
-LEAVES |= {"archive", "interrupted", "metrics", "reading", "validation"}
+LEAVES |= {"archive", "interrupted", "metrics", "reading", "validation", "toml_files"}
 PARTS = {"data", "devices", "crossbar", "circuits", "networks"}
 LEARNING = {"crossbar.base", "circuits.neuron", "circuits.target"}
 
@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "metrics": set(),
     "names": set(),
     "reading": set(),
+    "toml_files": set(),
     "seeding": set(),
     "archive": {"errors"},
     "clock": set(),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tomli_w
+import tomlkit
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -64,7 +64,7 @@ def test_an_accepted_hash_is_twelve_lower_case_digits(text: str) -> None:
 
 def _toml(path: Path, shipped_as: str, name: str) -> Path:
     tables = tomllib.loads((shipped("device_models") / shipped_as).read_text())
-    path.write_text(tomli_w.dumps(tables | {"name": name}))
+    path.write_text(tomlkit.dumps(tables | {"name": name}))
     return path
 
 
@@ -82,7 +82,7 @@ READERS: dict[str, Callable[[Path, str], object]] = {
     "device": lambda path, name: load_device(_toml(path, "ecram.toml", name)),
     "circuit": lambda path, name: load_circuit(_toml(path, "circuits/subthreshold_180nm.toml", name)),
     "periphery": lambda path, name: EnergyTable.load(_toml(path, "periphery_32nm.toml", name)),
-    "experiment": lambda path, name: load_experiment(_written(path, tomli_w.dumps({"name": name}))),
+    "experiment": lambda path, name: load_experiment(_written(path, tomlkit.dumps({"name": name}))),
     "record's name": lambda path, name: read_record(_record(path, name=name)),
     "record's hash": lambda path, name: read_record(_record(path, config_hash=name)),
 }

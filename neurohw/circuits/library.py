@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tomli_w
+import tomlkit
 from pydantic import ValidationError
 
 from neurohw.circuits.kinds import CIRCUITS
@@ -16,6 +16,7 @@ from neurohw.errors import InputError
 from neurohw.names import checked_name
 from neurohw.quantity import ASSUMED, Quantity
 from neurohw.shipping import find_file, read_toml, shipped_files
+from neurohw.toml_files import document, line
 from neurohw.units import readable
 from neurohw.validation import Place, explained, unknown_key
 
@@ -62,22 +63,20 @@ class CircuitModel:
 
     def to_toml(self) -> str:
         """Return the circuit's file, each number with unit and source."""
-        texts = {key: getattr(self, key) for key in _TEXTS} | (
+        texts: dict[str, Any] = {key: getattr(self, key) for key in _TEXTS} | (
             {} if self.circuit == _USUAL else {"circuit": self.circuit}
         )
-        tables: dict[str, list[str]] = {"": []}
+        tables: dict[str, Any] = {}
         for key, value in self.given():
             table, _, name = key.rpartition(".")
-            tables.setdefault(table, []).append(f"{name} = {self._written(key, value)}")
-        sections = ["\n".join([f"\n[{table}]" if table else "", *lines]) for table, lines in tables.items() if lines]
-        return tomli_w.dumps(texts) + "\n".join(sections).lstrip("\n") + "\n"
+            (tables.setdefault(table, {}) if table else texts)[name] = self._written(key, value)
+        return tomlkit.dumps(document(texts | tables))
 
-    def _written(self, key: str, value: Any) -> str:
+    def _written(self, key: str, value: Any) -> Any:
         if isinstance(value, str | bool):
-            return tomli_w.dumps({"x": value}).removeprefix("x = ").strip()
-        source = tomli_w.dumps({"x": self.sources.get(key, "override")}).removeprefix("x = ").strip()
+            return value
         number, unit = _with_prefix(value, self.parameters.units()[key])
-        return f'{{ value = {number}, unit = "{unit}", source = {source} }}'
+        return line({"value": float(number), "unit": unit, "source": self.sources.get(key, "override")})
 
 
 def circuit_names() -> tuple[str, ...]:

@@ -12,8 +12,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import tomli_w
+import tomlkit
 from pydantic import Field, ValidationError, model_validator
+from tomlkit import TOMLDocument
 
 from neurohw.devices.faults import FaultRates
 from neurohw.devices.laws import LAWS
@@ -33,6 +34,7 @@ from neurohw.devices.tables import (
 from neurohw.errors import InputError
 from neurohw.names import Name
 from neurohw.quantity import AS_TABLE, ASSUMED, Quantity, Table, Text
+from neurohw.toml_files import document
 from neurohw.units import parse_unit
 from neurohw.validation import Place, refused, unknown_key
 
@@ -211,16 +213,13 @@ class DeviceModel(Table):
         dumped["pulse"] = {"law": pulse["law"], "sided": pulse["sided"], **signed, **pulse["parameters"]}
         return {key: value for key, value in dumped.items() if value != {}}
 
-    def to_toml(self) -> str:
+    def document(self) -> TOMLDocument:
         """Return the device's file: one line a number; `load_device` reads it back to the same device."""
-        tables = self.tables()
-        plain: dict[str, Any] = {name: tables.pop(name) for name in ("recommended", "aihwkit") if name in tables}
-        lines = [_line(key, value) for key, value in tables.items() if not isinstance(value, dict)]
-        for name, table in tables.items():
-            if isinstance(table, dict):
-                lines += ["", f"[{name}]", *(_line(key, value) for key, value in table.items())]
-        text = "\n".join(lines) + "\n"
-        return text + "\n" + tomli_w.dumps(plain) if plain else text
+        return document(self.tables(), plain=("recommended", "aihwkit"))
+
+    def to_toml(self) -> str:
+        """Return the text of `document`."""
+        return tomlkit.dumps(self.document())
 
     def checksum(self) -> str:
         """Return the SHA-256 of everything that changes a run: numbers in SI, law, cell.
@@ -261,15 +260,6 @@ def _in_si(quantity: Quantity) -> Any:
     if isinstance(quantity.value, tuple):
         return quantity.numbers()
     return quantity.si(parse_unit(quantity.unit)[1])
-
-
-def _line(key: str, value: Any) -> str:
-    if isinstance(value, dict):
-        inner = ", ".join(_line(name, item) for name, item in value.items())
-        return f"{key} = {{ {inner} }}"
-    if isinstance(value, list | tuple):
-        return f"{key} = [{', '.join(_line('', item).removeprefix(' = ') for item in value)}]"
-    return tomli_w.dumps({key: value}).strip() if key else " = " + tomli_w.dumps({"x": value}).strip()[4:]
 
 
 def _what(location: list[str]) -> str:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from typing import Any
+
+import tomlkit
+from tomlkit.items import InlineTable, Table
 
 from neurohw.devices.model import DeviceModel, device_from_tables
 from neurohw.fitting.drift import DriftFit
 from neurohw.fitting.trains import Estimate, Fit
 
+_HEAD = """# By neurohw device fit. Weights: -1 and 1 are the mean bounds, g_min and g_max; steps are in weights.
+# Behind each number: its 95 % interval. What is NOT IDENTIFIABLE was not determined by these measurements.
+"""
 _RANGE = ("g_min", "g_max")
 
 
@@ -48,14 +53,15 @@ def fitted_device(fit: Fit, drift: DriftFit | None, name: str) -> DeviceModel:
 
 def annotated(device: DeviceModel, fit: Fit, drift: DriftFit | None) -> str:
     """Return the device's file with a comment behind each number: its 95 % interval, and whether it is identified."""
-    said = {**fit.estimates, **(drift.estimates if drift else {})}
-    said["noise"] = said.pop("read_noise")
-    lines = [
-        "# By neurohw device fit. Weights: -1 and 1 are the mean bounds, g_min and g_max; steps are in weights.",
-        "# Behind each number: its 95 % interval. What is NOT IDENTIFIABLE was not determined by these measurements.",
-        *(_commented(line, said) for line in device.to_toml().splitlines()),
-    ]
-    return "\n".join(lines) + "\n"
+    estimates = {**fit.estimates, **(drift.estimates if drift else {})}
+    estimates["noise"] = estimates.pop("read_noise")
+    file = device.document()
+    for table in file.values():
+        for key, number in table.items() if isinstance(table, Table) else ():
+            if key in estimates and isinstance(number, InlineTable):
+                estimate = estimates[key]
+                number.comment(interval(estimate) + ("" if estimate.identifiable else "; NOT IDENTIFIABLE"))
+    return _HEAD + tomlkit.dumps(file)
 
 
 def fit_report(fit: Fit, drift: DriftFit | None) -> str:
@@ -85,14 +91,6 @@ def interval(estimate: Estimate) -> str:
     if isinstance(estimate.low, tuple) and isinstance(estimate.high, tuple):
         return ", ".join(f"{low:.3g} to {high:.3g}" for low, high in zip(estimate.low, estimate.high, strict=True))
     return f"{estimate.low:.4g} to {estimate.high:.4g}"
-
-
-def _commented(line: str, said: dict[str, Estimate]) -> str:
-    key = re.match(r"(\w+) = \{ value", line)
-    if key is None or key[1] not in said:
-        return line
-    estimate = said[key[1]]
-    return f"{line}  # {interval(estimate)}" + ("" if estimate.identifiable else "; NOT IDENTIFIABLE")
 
 
 def _rounded(value: Any) -> Any:
