@@ -11,7 +11,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from neurohw.errors import InputError
-from neurohw.names import checked_name
 from neurohw.output import new_console
 
 if TYPE_CHECKING:
@@ -129,6 +128,7 @@ def circuit_characterise(
     Beside FILE come a JSON with every measured point and residual, and a figure of the law over the points.
     """
     from neurohw.circuits.portrait import portrait_figure
+    from neurohw.names import checked_name
     from neurohw.report.drawing import as_png, style
     from neurohw.runs.files import atomic, writable_folder, write_text
     from neurohw.transistors.behaviour import Effort, characterise

@@ -9,7 +9,6 @@ import typer
 from rich.table import Table
 
 from neurohw.errors import InputError
-from neurohw.names import checked_name
 from neurohw.output import new_console
 
 if TYPE_CHECKING:
@@ -39,6 +38,7 @@ def device_fit(
     from neurohw.fitting.residuals import residual_data
     from neurohw.fitting.residuals_figure import residuals_figure
     from neurohw.fitting.trains import fit
+    from neurohw.names import checked_name
     from neurohw.report.drawing import as_png, style
     from neurohw.runs.files import atomic, writable_folder, write_text
 
