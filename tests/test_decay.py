@@ -142,3 +142,24 @@ def test_a_metered_array_shrinks_as_it_would_without_its_meter() -> None:
         return array.snapshot()
 
     assert torch.equal(trained(True), trained(False))
+
+
+@pytest.mark.parametrize("metered", [False, True])
+def test_a_negative_rate_grows_what_a_positive_one_shrinks(metered: bool) -> None:
+    array: SynapseArray = IdealArray(some(3, 4).float())
+    before = array.snapshot()
+    if metered:
+        array = MeteredArray(array, EnergyLedger(), Clock(), "W1", ArraySettings.of(array))
+    nothing = Product(torch.zeros(2, 3), torch.zeros(2, 4))
+    array.update(OuterProducts((nothing,), 1.0, decay=torch.tensor([[0.5, 0.0, 1.0], [0.5, 0.0, 0.0]])), -0.1)
+    assert torch.allclose(array.snapshot(), before * torch.tensor([[1.1], [1.0], [1.1]]), rtol=1e-6)
+
+
+def test_what_does_not_shrink_is_not_written() -> None:
+    """A verified increment reads every cell, a decay of nothing none."""
+    array = AnalogArray(some(3, 4), DevicePopulation(ConstantStep()), increments="verified")
+    ledger = EnergyLedger()
+    metered = MeteredArray(array, ledger, Clock(), "W1", ArraySettings.of(array))
+    nothing = Product(torch.zeros(2, 3), torch.zeros(2, 4))
+    metered.update(OuterProducts((nothing,), 1.0, decay=torch.zeros(2, 3)), 0.1)
+    assert not ledger.counts().get("W1", {}).get("inference", {}).get("verifying_reads")

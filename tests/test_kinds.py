@@ -207,6 +207,12 @@ def test_expected_values_are_of_the_kinds_own_metrics(
         expected.agreements([record])
 
 
+def test_higher_is_better_of_every_accuracy() -> None:
+    accuracies = [metric for metric in kinds.KINDS["onchip"].metrics if metric.name.endswith("accuracy")]
+    assert len(accuracies) >= 4
+    assert all(metric.better == "higher" and metric.share for metric in accuracies)
+
+
 def test_chance_is_the_metrics_own() -> None:
     error = Metric("error", "Error", better="lower", chance=0.9)
     assert not error.near_chance(0.5, 0.1)

@@ -325,6 +325,26 @@ def test_increments_are_written_line_by_line(shape: tuple[int, int]) -> None:
     }  # fmt: skip
 
 
+def test_an_increment_on_tiles_half_selects_within_its_tiles() -> None:
+    """One cell by k pulses: the others of its row and of its column, of 10 x 8; a full row: each of its ten tiles'."""
+    law = ConstantStep(step_dtod=0.0, step_ctoc=0.0, w_max_dtod=0.0, w_min_dtod=0.0, asymmetry_dtod=0.0, step=0.01)
+
+    def written(rows: slice, columns: slice) -> dict[str, float]:
+        array = build_array("analog", torch.zeros(100, 80), device=DevicePopulation(law), tile=(10, 8))
+        metered_array, ledger, _ = meter(array, trains=Trains(Driving(law.granularity)))
+        delta = torch.zeros(100, 80)
+        delta[rows, columns] = 3 * law.granularity
+        metered_array.increment(delta)
+        return dict(ledger.counts()["W1"]["inference"])
+
+    one, column = written(slice(3, 4), slice(5, 6)), written(slice(None), slice(5, 6))
+    assert one["half_selected"] == approx(3 * (9 + 7))
+    assert one["line_pulses"] == approx(3 * 2)
+    assert column["half_selected"] == approx(10 * 3 * 10 * 7)  # the column's own cells are all selected
+    assert column["line_pulses"] == approx(10 * 3 * (1 + 10))
+    assert column["pulse_slots"] == approx(3)  # all tiles at the same time
+
+
 def test_verified_increments_are_written_cell_by_cell() -> None:
     """A word read and one written for every cell; a pulse has both its lines, and half selects all else on them.
 

@@ -75,7 +75,7 @@ class OuterProducts:
 
     def shrinkage(self) -> Tensor | None:
         """Return by what share each output's weights shrink per unit learning rate, [n_post]; None: by nothing."""
-        return None if self.decay is None else self.scale * self.decay.sum(0)
+        return None if self.decay is None or not self.decay.any() else self.scale * self.decay.sum(0)
 
 
 def _signed_sum(parts: Iterable[Tensor]) -> Tensor:

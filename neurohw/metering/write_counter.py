@@ -64,21 +64,27 @@ class WriteCounter:
         self._transferred(writes.serial)
 
     def incremented(self, delta: Tensor, writes: Writes) -> None:
-        """Count a change [n_post, n_pre] that is written line by line, the shorter side's lines one at a time."""
+        """Count a change [n_post, n_pre] that is written line by line, the shorter side's lines one at a time.
+
+        All crossbars pulse at the same time, each its own part, whose lines end with it.
+        """
         trains = self._trains
         self._count("programmed_cells", int(torch.count_nonzero(delta)))
         if trains is None:
             self._pulses(writes)
         else:
             driving = trains.driving
-            line = LineByLine.of(delta, driving.granularity * trains.output_scale)
-            given = self._pulses(writes, line.up * trains.gain, line.down * trains.gain)
+            step = driving.granularity * trains.output_scale
+            parts = [LineByLine.of(delta[rows, columns], step) for rows, columns in self._tiles.blocks()]
+            up, down = sum(part.up for part in parts), sum(part.down for part in parts)
+            given = self._pulses(writes, up * trains.gain, down * trains.gain)
             alone = given if driving.words else writes.serial.cell_pulses  # a digital sum pulses cells that are due
             if given > alone:
                 for way in POLARITIES:
-                    slots, selected = line.slots(way, driving.pair)
-                    selected *= driving.crossbars
-                    self._line_by_line(slots, selected, given - alone, (min(self._shape), max(self._shape)), way)
+                    slots, selected = zip(*(part.slots(way, driving.pair) for part in parts), strict=True)
+                    of_lines = driving.crossbars * sum(selected)
+                    lines, cells = sorted(self._tiles.mean_shape)
+                    self._line_by_line(max(slots), of_lines, given - alone, (lines, cells), way)
             self._count("optimizer_words", max(driving.words, trains.increment_words) * delta.numel(), "digital")
             self._cell_by_cell(alone)
 
