@@ -55,7 +55,7 @@ def test_the_hash_covers_the_device_file(tmp_path: Path) -> None:
     path.write_text(text)
     mine = experiment(device=str(path))
     before = config_hash(mine, file_contents(mine, {}))
-    changed = text.replace("step = { value = 0.002", "step = { value = 0.003")
+    changed = text.replace("step = {value = 0.002", "step = {value = 0.003")
     assert changed != text
     path.write_text(changed)
     assert config_hash(mine, file_contents(mine, {})) != before

@@ -105,7 +105,7 @@ class AnalogArray(SynapseArray):
         self._pulses = pulses or PulseScheme()
         self._scale = output_scale(weight_range, device.response.w_max)
         self._relative = (read_path or ReadPath()).relative_noise
-        if backward is not None and backward.relative_noise != self._relative:
+        if backward is not None and backward.relative_noise not in (0.0, self._relative):
             raise InputError(
                 f"backward.relative_noise: got {backward.relative_noise}; allowed: {self._relative}, that of "
                 "read_path: it is the cells' own, whichever side is read"
