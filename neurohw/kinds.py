@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import Any
 
 from neurohw.config import BaseExperiment, Experiment
@@ -36,8 +36,7 @@ class Kind:
 
     def load_job(self) -> Any:
         """Return its class of jobs."""
-        module, _, name = self.job.partition(":")
-        return getattr(importlib.import_module(module), name)
+        return resolve_name(self.job)
 
 
 ONCHIP = Kind(Experiment, ACCURACIES, "neurohw.runs.onchip:OnChip")

@@ -55,7 +55,6 @@ class TestSoftTarget(TargetCircuitConformance):
 def soft(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Return a soft circuit's file; its kind is known, and takes the place of the analog one in experiments."""
     kind = CircuitKind(f"{__name__}:SoftTarget", f"{__name__}:SoftParameters", file=True)
-    monkeypatch.setattr("neurohw.circuits.kinds._named", lambda path: globals()[path.split(":")[1]])
     monkeypatch.setitem(CIRCUITS, "soft", kind)
     model = CircuitModel("mine", "a soft circuit", "CMOS", "nobody", SoftParameters(width=0.2), {"width": "assumed"},
                          circuit="soft")  # fmt: skip

@@ -91,7 +91,7 @@ def imported(path: Path) -> set[str]:
 
 def spelled(value: object) -> str:
     """Return a text that is the dotted name of a module, as `importlib` takes it, else nothing."""
-    return value if isinstance(value, str) and re.fullmatch(r"[a-z_0-9]+(\.[A-Za-z_0-9]+)+", value) else ""
+    return value if isinstance(value, str) and re.fullmatch(r"[a-z_0-9]+(\.[a-z_0-9]+)+(:[A-Za-z]+)?", value) else ""
 
 
 @pytest.mark.parametrize("path", modules(), ids=dotted)

@@ -91,7 +91,7 @@ class WeightedCells(UnitCell):
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
     reads = frozenset({"device", "tile"} | CONVERTERS)
-    backend = Backend("conducting", "tests.test_outside_array.ConductingArray", reads)
+    backend = Backend("conducting", "tests.test_outside_array:ConductingArray", reads)
     monkeypatch.setitem(BACKENDS, "conducting", backend)
     monkeypatch.setitem(ANALOG_REMEDIES, "weighted", AnalogRemedy("weighted", "1, 2 and 4", WeightedCells, {}))
 

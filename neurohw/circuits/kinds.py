@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
@@ -56,26 +56,23 @@ class CircuitKind:
 
     def circuit_class(self) -> Buildable:
         """Return the class of the circuit, imported now."""
-        kind: Buildable = _named(self.circuit)
+        kind: Buildable = resolve_name(self.circuit)
         return kind
 
     def ideal(self) -> Any:
         """Return what a circuit is made of where nothing is said; None: of nothing."""
-        return None if self.parameters is None else _named(self.parameters)()
-
-
-def _named(path: str) -> Any:
-    module, name = path.split(":")
-    return getattr(import_module(f"{__package__}.{module}"), name)
+        return None if self.parameters is None else resolve_name(self.parameters)()
 
 
 CIRCUITS: dict[str, CircuitKind] = {
-    "ideal": CircuitKind("target:IdealTarget"),
+    "ideal": CircuitKind("neurohw.circuits.target:IdealTarget"),
     "analog": CircuitKind(
-        "analog_target:AnalogTarget",
-        "parameters:TargetParameters",
+        "neurohw.circuits.analog_target:AnalogTarget",
+        "neurohw.circuits.parameters:TargetParameters",
         file=True,
         timed=frozenset({"homeostasis.leak_seconds", "homeostasis.average_seconds"}),
     ),
-    "spiking": CircuitKind("spiking_target:SpikingTarget", "spiking_neurons:SpikingParameters"),
+    "spiking": CircuitKind(
+        "neurohw.circuits.spiking_target:SpikingTarget", "neurohw.circuits.spiking_neurons:SpikingParameters"
+    ),
 }

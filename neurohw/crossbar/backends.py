@@ -5,9 +5,9 @@ A back-end of your own is a subclass of `SynapseArray` with a class method `buil
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import Any
 
 from neurohw.errors import InputError
@@ -27,7 +27,7 @@ class Backend:
 
     Args:
         name: in experiment files and of `build_array`.
-        array: its class, by its dotted name; imported when the first one is built, as aihwkit takes seconds. Its class
+        array: its class, "module:Class"; imported when the first one is built, as aihwkit takes seconds. Its class
             method `build` makes one crossbar of (weights, `ArraySpec`, seed).
         reads: the settings that it reads, by the names of `ArraySpec`, `ReadPath`, `PulseScheme` and of the keys of
             `hardware` in experiment files; others are refused.
@@ -41,8 +41,7 @@ class Backend:
 
     def load(self) -> Any:
         """Return the class of its arrays."""
-        module, _, name = self.array.rpartition(".")
-        return getattr(importlib.import_module(module), name)
+        return resolve_name(self.array)
 
 
 BACKENDS: dict[str, Backend] = {}
@@ -74,17 +73,17 @@ def unread(backend: str, key: str, setting: str, value: object) -> str | None:
     return f'{key}: got {shown}, which backend "{backend}" does not read; read by: {others or "none"}'
 
 
-register("ideal", "neurohw.crossbar.ideal.IdealArray", {"dtype", "torch_device", "off_chip", "drift_compensation"},
+register("ideal", "neurohw.crossbar.ideal:IdealArray", {"dtype", "torch_device", "off_chip", "drift_compensation"},
          devices=False)  # fmt: skip
 register(
     "analog",
-    "neurohw.crossbar.analog.AnalogArray",
+    "neurohw.crossbar.analog:AnalogArray",
     READS | TRAINS | DEVICES
     | {"kind", "remedy_parameters", "reference", "increments", "compensation", "wire_resistance", "fault_map",
        "stuck_fraction", "torch_device"},
 )  # fmt: skip
 register(
     "aihwkit",
-    "neurohw.crossbar.aihwkit.array.AihwkitArray",
+    "neurohw.crossbar.aihwkit.array:AihwkitArray",
     CONVERTERS | TRAINS | DEVICES | {"batch_seconds", "device_overrides", "remedy_overrides"},
 )

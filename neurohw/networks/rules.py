@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from neurohw.networks.operations import Operations
@@ -79,24 +79,19 @@ class Rule:
 
     def network_class(self) -> type[ConfiguredNetwork]:
         """Return the class of the network, imported now."""
-        network: type[ConfiguredNetwork] = _named(self.network)
+        network: type[ConfiguredNetwork] = resolve_name(self.network)
         return network
 
     def work_class(self) -> type[Operations]:
         """Return the class of the operations."""
-        work: type[Operations] = _named(self.work)
+        work: type[Operations] = resolve_name(self.work)
         return work
-
-
-def _named(path: str) -> Any:
-    module, name = path.split(":")
-    return getattr(import_module(f"{__package__}.{module}"), name)
 
 
 LEARNING_RULES: dict[str, Rule] = {
     "bp": Rule(
-        network="bp:BPNetwork",
-        work="operations:FeedForward",
+        network="neurohw.networks.bp:BPNetwork",
+        work="neurohw.networks.operations:FeedForward",
         reads=frozenset({
             "network.neurons", "training.loss", "training.loss_reduction", "training.cross_entropy_on",
             "training.dropout",
@@ -104,8 +99,8 @@ LEARNING_RULES: dict[str, Rule] = {
         complaints=neurons_of_each,
     ),
     "ep": Rule(
-        network="ep:EPNetwork",
-        work="operations:Relaxation",
+        network="neurohw.networks.ep:EPNetwork",
+        work="neurohw.networks.operations:Relaxation",
         reads=frozenset({"network.neurons", "training.loss", "training.dropout", "ep"}),
         complaints=_equilibrium,
         frequency=operator.truediv,

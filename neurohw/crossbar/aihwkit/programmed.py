@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from neurohw.crossbar.aihwkit.versions import REMEDY_COMMAND, fitting_torch
 from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes
 from neurohw.errors import EnvironmentMismatch, InputError, NeurohwError
 
@@ -259,7 +260,7 @@ def _load(kind: NoiseModel, options: dict[str, Any]) -> Any:
         model = getattr(importlib.import_module(kind.module), kind.attribute)
     except (ImportError, OSError) as error:
         raise EnvironmentMismatch(
-            f'aihwkit cannot be imported: {error}. pip install "torch>=2.10,<2.12" "aihwkit==1.1.0"'
+            f"aihwkit cannot be imported: {error}. {fitting_torch()[1]}: {REMEDY_COMMAND}"
         ) from error
     try:
         return model(**{**kind.defaults, **options})
