@@ -26,6 +26,7 @@ _HOME = {
     "InputError": "errors",
     "Layer": "networks.layer",
     "NeurohwError": "errors",
+    "OnChipExperiment": "config",
     "OuterProducts": "crossbar.base",
     "Product": "crossbar.base",
     "ProgrammedArray": "crossbar.aihwkit.programmed",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import Any
 
-from neurohw.config import BaseExperiment, Experiment
+from neurohw.config import Experiment, OnChipExperiment
 from neurohw.config.accuracies import ACCURACIES
 from neurohw.errors import InputError
 from neurohw.metrics import Metric
@@ -24,7 +24,7 @@ class Kind:
         epochs: dotted key of how long it trains.
     """
 
-    experiment: type[BaseExperiment]
+    experiment: type[Experiment]
     metrics: tuple[Metric, ...]
     job: str
     epochs: str = "training.epochs"
@@ -39,7 +39,7 @@ class Kind:
         return resolve_name(self.job)
 
 
-ONCHIP = Kind(Experiment, ACCURACIES, "neurohw.runs.onchip:OnChip")
+ONCHIP = Kind(OnChipExperiment, ACCURACIES, "neurohw.runs.onchip:OnChip")
 KINDS = {kind.name: kind for kind in (ONCHIP,)}
 METRICS = {metric.name: metric for kind in KINDS.values() for metric in kind.metrics}
 

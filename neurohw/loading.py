@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from neurohw.archive import ARCHIVE, configuration
-from neurohw.config import BaseExperiment, merged
+from neurohw.config import Experiment, merged
 from neurohw.errors import InputError
 from neurohw.kinds import kind_of
 from neurohw.shipping import DEEPEST, find_file, parsed_toml, read_toml, shipped_files
@@ -91,7 +91,7 @@ def validated(tables: dict[str, Any], origin: str, overrides: _Overrides = _Over
         raise InputError("\n".join(complaints)) from None
 
 
-def _model(tables: dict[str, Any], origin: str, overrides: _Overrides) -> type[BaseExperiment]:
+def _model(tables: dict[str, Any], origin: str, overrides: _Overrides) -> type[Experiment]:
     try:
         return kind_of(tables).experiment
     except InputError as error:
@@ -149,7 +149,7 @@ def _matches(value: Any, wanted: Any) -> bool:
     return value in wanted if isinstance(wanted, list) and not isinstance(value, list) else value == wanted
 
 
-def _looked_up(tables: dict[str, Any], dotted: str, kind: type[BaseExperiment]) -> Any:
+def _looked_up(tables: dict[str, Any], dotted: str, kind: type[Experiment]) -> Any:
     """Return a key's value, or its default where the tables do not give it."""
     value: Any = tables
     for part in dotted.split("."):

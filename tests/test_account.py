@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from neurohw.config import Experiment
+from neurohw.config import OnChipExperiment
 from neurohw.devices.library import load_device
 from neurohw.devices.model import device_from_tables
 from neurohw.energy.account import (
@@ -348,7 +348,7 @@ def test_a_circuit_says_what_it_takes() -> None:
     given = {"power.supply": 1.8, "power.cell_current": 1e-9, "power.winner_current": 2e-9, "decision.seconds": 1e-4,
              "inputs.unit_current": 1e-9, "decision.separation": 0.05, "homeostasis.capacitance": 2e-12}  # fmt: skip
     sections = {"network": {"layers": [64, 10]}, "target": {"circuit": "analog", "gamma": 0.5, "parameters": given}}
-    circuit = circuit_conditions(Experiment.model_validate(sections))
+    circuit = circuit_conditions(OnChipExperiment.model_validate(sections))
     found = done(circuit=circuit).by(lambda item: (item.component, item.event))
     each = (3.06e-12 + 1.62e-12) / 10 + TABLE.figure("comparator.energy").range.nominal
     assert found["target", "comparisons"].nominal == approx(IMAGES * OUT * each)
@@ -361,7 +361,7 @@ def test_a_circuit_says_what_it_takes() -> None:
 @pytest.mark.parametrize("name", ["generic_180nm", "subthreshold_180nm"])
 def test_shipped_circuits_say_what_they_take(name: str) -> None:
     sections = {"network": {"layers": [64, 100]}, "target": {"circuit": "analog", "model": name}}
-    found = circuit_conditions(Experiment.model_validate(sections)).figures
+    found = circuit_conditions(OnChipExperiment.model_validate(sections)).figures
     assert set(found) == {"kwta.energy", "kwta.time", "homeostasis.energy"}
     assert found["kwta.energy"].range.nominal in TABLE.figure("kwta.energy").range
     assumed = name == "subthreshold_180nm"
@@ -370,8 +370,8 @@ def test_shipped_circuits_say_what_they_take(name: str) -> None:
 
 def test_a_circuit_that_says_nothing_is_priced_by_the_table() -> None:
     sections = {"network": {"layers": [64, 10]}, "target": {"circuit": "analog"}}
-    assert circuit_conditions(Experiment.model_validate(sections)).figures == {}
-    assert circuit_conditions(Experiment.model_validate({})) == NO_CIRCUIT
+    assert circuit_conditions(OnChipExperiment.model_validate(sections)).figures == {}
+    assert circuit_conditions(OnChipExperiment.model_validate({})) == NO_CIRCUIT
 
 
 def test_thresholds_in_counters_and_behind_converters() -> None:
@@ -567,7 +567,7 @@ def test_a_run_counts_what_an_account_needs() -> None:
     sections = {"network": {"rule": "ep", "layers": [64, 20]}, "training": {"epochs": 1, "learning_rate": [0.01]},
                 "hardware": {"backend": "analog", "device": "taox_hfox", "step_seconds": 1e-3},
                 "data": {"dataset": "digits", "train_limit": 32, "test_limit": 16}}  # fmt: skip
-    done = run(Experiment.model_validate({"name": "small", **sections}))
+    done = run(OnChipExperiment.model_validate({"name": "small", **sections}))
     found = accounted(done, TABLE)
     assert {"adc", "dac", "conduction", "write", "digital", "target"} <= found.by_component().keys()
     assert found.per_inference is not None

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from neurohw.clock import Clock
-from neurohw.config import Experiment, config_hash
+from neurohw.config import OnChipExperiment, config_hash
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.tiled import TiledArray
 from neurohw.devices.library import load_device
@@ -23,7 +23,7 @@ from neurohw.runs.run import run
 from neurohw.seeding import Streams
 
 
-def experiment(**hardware: Any) -> Experiment:
+def experiment(**hardware: Any) -> OnChipExperiment:
     given = {"backend": "analog", "device": "ecram", **hardware}
     return load_experiment("quickstart", {"hardware": given, "training.epochs": 2})
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from neurohw.config import Experiment, config_hash
+from neurohw.config import OnChipExperiment, config_hash
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment, parse_override, validated
 from neurohw.shipping import read_toml, shipped
@@ -224,7 +224,7 @@ def test_a_sweep_is_blamed_for_what_it_sets(tmp_path: Path) -> None:
 
 
 def test_python_construction_takes_the_variant_too() -> None:
-    assert Experiment(variant="paper").target.activity_target == "paper"  # type: ignore[call-arg]
+    assert OnChipExperiment(variant="paper").target.activity_target == "paper"  # type: ignore[call-arg]
 
 
 def test_every_expected_toml_is_valid_and_speaks_of_real_settings() -> None:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from typer.testing import CliRunner, Result
 
 from neurohw.cli.app import app
-from neurohw.config import Experiment
+from neurohw.config import OnChipExperiment
 from neurohw.energy.ranges import Range
 from neurohw.energy.table import EnergyTable, table_path
 from neurohw.errors import InputError
@@ -43,8 +43,8 @@ DEVICE = {"backend": "analog", "device": "taox_hfox", "step_seconds": 1e-3}
 TABLE = EnergyTable.load("32nm")
 
 
-def small(rule: str, hardware: dict[str, Any]) -> Experiment:
-    return Experiment.model_validate({
+def small(rule: str, hardware: dict[str, Any]) -> OnChipExperiment:
+    return OnChipExperiment.model_validate({
         "name": "small", "network": {"rule": rule, "layers": [64, 20]}, "hardware": hardware,
         "training": {"epochs": 2, "learning_rate": [0.02 if rule == "ep" else 1.0]},
         "data": {"dataset": "digits", "train_limit": 64, "test_limit": 32},

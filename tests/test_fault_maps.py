@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurohw.clock import Clock
-from neurohw.config import Experiment, config_hash
+from neurohw.config import OnChipExperiment, config_hash
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
 from neurohw.runs.build import build_network, file_contents
@@ -27,7 +27,7 @@ SHAPE = (3, 4)
 CODES = np.arange(12).reshape(SHAPE) % 5
 
 
-def experiment(path: Path | str) -> Experiment:
+def experiment(path: Path | str) -> OnChipExperiment:
     return load_experiment("quickstart", {
         "hardware": {"backend": "analog", "device": "ecram", "fault_maps": {"W1": str(path)}},
         "network.layers": [4, 3], "target.k": 1,

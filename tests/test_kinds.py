@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 
 from neurohw import kinds
-from neurohw.config import BaseExperiment, Section
+from neurohw.config import Experiment, Section
 from neurohw.errors import Diverged, InputError
 from neurohw.kinds import Kind
 from neurohw.loading import load_experiment
@@ -47,7 +47,7 @@ class Walk(Section):
     limit: float = 1e9
 
 
-class WalkExperiment(BaseExperiment):
+class WalkExperiment(Experiment):
     """A random walk of a hundred walkers."""
 
     kind: Literal["walk"] = "walk"

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from neurohw.circuits.target import TargetCircuit
-from neurohw.config import Experiment
+from neurohw.config import OnChipExperiment
 from neurohw.loading import load_experiment
 from neurohw.metering.ledger import EnergyLedger, of_training
 from neurohw.networks.base import Network
@@ -72,7 +72,7 @@ def test_counting_changes_no_bit(way: str, tmp_path: Path, monkeypatch: pytest.M
     counted = run(experiment, 3, tmp_path / "counted")
     with monkeypatch.context() as patch:
 
-        def plain(experiment: Experiment, network: Network, circuit: TargetCircuit) -> Unmetered:
+        def plain(experiment: OnChipExperiment, network: Network, circuit: TargetCircuit) -> Unmetered:
             return Unmetered(network, circuit, EnergyLedger())
 
         patch.setattr(module, "metered", plain)

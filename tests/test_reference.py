@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurohw.config import Experiment
+from neurohw.config import OnChipExperiment
 from neurohw.crossbar.aihwkit.translation import lost_in_aihwkit
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.build import build_array
@@ -335,9 +335,9 @@ def test_a_reference_that_cannot_be_is_refused(arguments: dict[str, Any], messag
 
 def test_the_experiment_file_chooses_and_only_the_analog_engine_reads_it() -> None:
     hardware = {"device": "ecram", "backend": "analog", "reference": "offset"}
-    assert Experiment(hardware=hardware).hardware.reference == "offset"
+    assert OnChipExperiment(hardware=hardware).hardware.reference == "offset"
     with pytest.raises(ValueError, match=r'hardware.reference: got \'offset\', which backend "aihwkit" does not read'):
-        Experiment(hardware={**hardware, "backend": "aihwkit"})
+        OnChipExperiment(hardware={**hardware, "backend": "aihwkit"})
 
 
 def test_what_a_reference_adds_to_ageing_is_lost_in_aihwkit() -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import neurohw as nh
 from neurohw.cli.app import app
-from neurohw.config import Experiment, config_hash
+from neurohw.config import OnChipExperiment, config_hash
 from neurohw.crossbar.remedies import ANALOG_REMEDIES
 from neurohw.devices.library import load_device
 from neurohw.energy.rules import ARRAY_RULES, RULES, Elsewhere
@@ -36,12 +36,12 @@ SMALL: dict[str, Any] = {
 }
 
 
-def experiment(**changed: Any) -> Experiment:
+def experiment(**changed: Any) -> OnChipExperiment:
     sections = {key: {**value} if isinstance(value, dict) else value for key, value in SMALL.items()}
     for dotted, value in changed.items():
         section, _, key = dotted.partition("__")
         sections.setdefault(section, {})[key] = value
-    return Experiment.model_validate(sections)
+    return OnChipExperiment.model_validate(sections)
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_the_schedule_is_the_experiments_unless_said_otherwise() -> None:
 
 
 def test_the_hash_covers_the_table_and_the_devices_figures(tmp_path: Path) -> None:
-    def digest(e: Experiment) -> str:
+    def digest(e: OnChipExperiment) -> str:
         return config_hash(e, file_contents(e, {}))
 
     table, device = tmp_path / "t.toml", tmp_path / "d.toml"

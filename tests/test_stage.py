@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from neurohw.clock import Clock
-from neurohw.config import Experiment
+from neurohw.config import OnChipExperiment
 from neurohw.config.rules import network_settings
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.errors import InputError
@@ -155,7 +155,7 @@ def test_what_a_rule_does_not_read_is_refused(rule: str, key: str, value: object
 
 
 def test_a_network_sees_no_key_that_its_rule_does_not_name() -> None:
-    experiment = Experiment(network={"rule": "bp"})  # type: ignore[arg-type]
+    experiment = OnChipExperiment(network={"rule": "bp"})  # type: ignore[arg-type]
     assert network_settings(experiment)["training.loss"] == "mse"
     with pytest.raises(KeyError):
         network_settings(experiment)["ep"]
@@ -185,4 +185,4 @@ def test_work_that_no_account_knows_is_refused_before_the_run(
 
 def test_no_parameters_leave_no_trace_in_the_configuration() -> None:
     """So that configurations of rules without any keep their hashes."""
-    assert "parameters" not in Experiment().canonical()["network"]
+    assert "parameters" not in OnChipExperiment().canonical()["network"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from neurohw.clock import Clock
-from neurohw.config import Experiment
+from neurohw.config import OnChipExperiment
 from neurohw.networks.layer import Layer
 from neurohw.runs.build import build_circuit, build_network, build_plan
 from neurohw.runs.task import build_task
@@ -24,7 +24,7 @@ class Batches:
         experiment: what is trained; count: batches; device: "cpu" or "cuda".
     """
 
-    def __init__(self, experiment: Experiment, count: int, device: str = "cpu") -> None:
+    def __init__(self, experiment: OnChipExperiment, count: int, device: str = "cpu") -> None:
         streams = Streams(0, device)
         task = build_task(experiment, streams)
         network = build_network(experiment, streams, Clock(), image=task.image)

@@ -12,7 +12,7 @@ import torch
 
 from neurohw.circuits.target import TargetCircuit
 from neurohw.clock import Clock
-from neurohw.config import Experiment
+from neurohw.config import OnChipExperiment
 from neurohw.loading import load_experiment
 from neurohw.networks.base import Network
 from neurohw.runs.build import build_circuit, build_network, build_plan
@@ -88,7 +88,7 @@ class _Side:
         return time.process_time() - began
 
 
-def _sides(experiment: Experiment, batches: int) -> tuple[_Side, _Side]:
+def _sides(experiment: OnChipExperiment, batches: int) -> tuple[_Side, _Side]:
     """Return the training without meters and with them; both on the same memory, whose place decides speed as well."""
     streams = Streams(0)
     task = build_task(experiment, streams)

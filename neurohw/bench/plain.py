@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from neurohw.config import Experiment
+from neurohw.config import OnChipExperiment
 from neurohw.runs.build import activity_target, xavier_uniform
 
 Epoch = Callable[[], None]
@@ -24,7 +24,7 @@ def loader(images: Tensor, labels: Tensor, levels: int, batch_size: int, seed: i
     return DataLoader(dataset, batch_size=batch_size, shuffle=True, generator=torch.Generator().manual_seed(seed))
 
 
-def parameters(experiment: Experiment) -> list[tuple[Tensor, Tensor]]:
+def parameters(experiment: OnChipExperiment) -> list[tuple[Tensor, Tensor]]:
     """Return (weight, bias) of every layer."""
     generator = torch.Generator().manual_seed(0)
     sizes = experiment.network.layers
@@ -34,7 +34,7 @@ def parameters(experiment: Experiment) -> list[tuple[Tensor, Tensor]]:
     ]
 
 
-def target(experiment: Experiment, competition: Tensor, homeostasis: Tensor, mask: Tensor | float) -> Tensor:
+def target(experiment: OnChipExperiment, competition: Tensor, homeostasis: Tensor, mask: Tensor | float) -> Tensor:
     """Return the smoothed, masked kWTA target and update `homeostasis` in place."""
     section = experiment.target
     winners = torch.topk(competition - homeostasis, section.k, dim=1).indices
@@ -45,7 +45,7 @@ def target(experiment: Experiment, competition: Tensor, homeostasis: Tensor, mas
     return d
 
 
-def bp_epoch(experiment: Experiment, images: Tensor, labels: Tensor, levels: int) -> Epoch:
+def bp_epoch(experiment: OnChipExperiment, images: Tensor, labels: Tensor, levels: int) -> Epoch:
     """Return one epoch of unsupervised BP through autograd and torch's own layers and optimisers."""
     training = experiment.training
     activations = {"relu": torch.relu, "hardsigm": lambda a: a.clamp(0, 1), "sigmoid": torch.sigmoid}
@@ -75,7 +75,7 @@ def bp_epoch(experiment: Experiment, images: Tensor, labels: Tensor, levels: int
     return epoch
 
 
-def ep_epoch(experiment: Experiment, images: Tensor, labels: Tensor, levels: int) -> Epoch:
+def ep_epoch(experiment: OnChipExperiment, images: Tensor, labels: Tensor, levels: int) -> Epoch:
     """Return one epoch of unsupervised EP, every step of both phases computed with every product."""
     training, ep = experiment.training, experiment.ep
     layers = parameters(experiment)
@@ -122,7 +122,7 @@ def ep_epoch(experiment: Experiment, images: Tensor, labels: Tensor, levels: int
     return epoch
 
 
-def semi_ep_epoch(experiment: Experiment, images: Tensor, labels: Tensor, levels: int) -> Epoch:
+def semi_ep_epoch(experiment: OnChipExperiment, images: Tensor, labels: Tensor, levels: int) -> Epoch:
     """Return one unsupervised epoch of semi-supervised EP with the softmax read-out, every step computed."""
     training, ep = experiment.training, experiment.ep
     (w1, b1), (w0, b0) = parameters(experiment)
@@ -157,7 +157,7 @@ def semi_ep_epoch(experiment: Experiment, images: Tensor, labels: Tensor, levels
     return epoch
 
 
-def _optimizer(experiment: Experiment, params: list[Tensor], rate: float) -> torch.optim.Optimizer:
+def _optimizer(experiment: OnChipExperiment, params: list[Tensor], rate: float) -> torch.optim.Optimizer:
     if experiment.training.optimizer == "adam":
         return torch.optim.Adam(params, lr=rate)
     return torch.optim.SGD(params, lr=rate)

@@ -13,7 +13,7 @@ import torch
 
 from neurohw.bench import plain
 from neurohw.bench.epochs import Batches
-from neurohw.config import Experiment
+from neurohw.config import OnChipExperiment
 from neurohw.loading import load_experiment
 
 _TRAINED_BATCHES = (
@@ -70,7 +70,7 @@ def _measure(name: str, case: Case, repeats: int) -> dict[str, Any]:
 
 
 def bare_products(
-    experiment: Experiment, device: str = "cpu", dtype: torch.dtype = torch.float32
+    experiment: OnChipExperiment, device: str = "cpu", dtype: torch.dtype = torch.float32
 ) -> Callable[[], None]:
     """Return the matrix products one batch cannot do without: reads, transposed reads and outer products.
 

@@ -1,18 +1,17 @@
 """The experiment: a frozen, validated configuration, a file per section."""
 
-from neurohw.config.base import BaseExperiment, config_hash, merged
 from neurohw.config.data import DataSection
 from neurohw.config.energy import EnergySection
 from neurohw.config.evaluation import ClassifierSection, EvaluationSection
-from neurohw.config.experiment import Experiment
+from neurohw.config.experiment import Experiment, config_hash, merged
 from neurohw.config.hardware import HardwareSection
 from neurohw.config.network import EPSection, NetworkSection
+from neurohw.config.onchip import OnChipExperiment
 from neurohw.config.section import Section
 from neurohw.config.target import TargetSection
 from neurohw.config.training import PretrainSection, ScheduleSection, TrainingSection
 
 __all__ = [
-    "BaseExperiment",
     "ClassifierSection",
     "DataSection",
     "EPSection",
@@ -21,6 +20,7 @@ __all__ = [
     "Experiment",
     "HardwareSection",
     "NetworkSection",
+    "OnChipExperiment",
     "PretrainSection",
     "ScheduleSection",
     "Section",

@@ -1,4 +1,4 @@
-"""The experiment: a frozen, validated configuration, read from TOML, overridden by dotted keys, hashed.
+"""The experiment of any kind: a frozen, validated configuration, read from TOML, overridden by dotted keys, hashed.
 
 Sections mirror the parts; unknown keys are errors. A file may hold `[[when]]` tables: `match` names keys and values,
 `set` names the keys that then change, so that one file can carry settings per label count, per device or per variant.
@@ -6,102 +6,60 @@ Sections mirror the parts; unknown keys are errors. A file may hold `[[when]]` t
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import hashlib
+import json
+from typing import Any
 
 from pydantic import model_validator
 
-from neurohw.circuits.kinds import CIRCUITS
-from neurohw.config.base import BaseExperiment
-from neurohw.config.data import DataSection
-from neurohw.config.energy import EnergySection
-from neurohw.config.evaluation import EvaluationSection
-from neurohw.config.hardware import HardwareSection, has_devices, unread_hardware
-from neurohw.config.network import EPSection, NetworkSection
-from neurohw.config.rules import rule_complaints
-from neurohw.config.target import TargetSection
-from neurohw.config.training import TrainingSection
-from neurohw.variants import published
+from neurohw.config.section import Count, Section
+from neurohw.names import Name
 
 
-class Experiment(BaseExperiment):
-    """An experiment of kind "onchip": a network learns on the chip; what is not given takes its default.
+class Experiment(Section):
+    """What experiments have; the model of a kind names it (`kind: Literal["..."] = "..."`) and adds its sections."""
 
-    A default may be the variant's (`variants`).
-    """
-
-    kind: Literal["onchip"] = "onchip"
-    variant: Literal["code", "paper"] = "code"
-    data: DataSection = DataSection()
-    network: NetworkSection = NetworkSection()
-    target: TargetSection = TargetSection()
-    training: TrainingSection = TrainingSection()
-    ep: EPSection = EPSection()
-    hardware: HardwareSection = HardwareSection()
-    energy: EnergySection = EnergySection()
-    evaluation: EvaluationSection = EvaluationSection()
+    name: Name = "experiment"
+    kind: str
+    runs: Count = 3
 
     @classmethod
     def implied(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Return what follows from the rule, the mode and the variant."""
-        return published(given)
+        """Return the defaults that follow from what is given, of a (partial) configuration before validation."""
+        return {}
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Experiment:
-        if complaints := _complaints(self):
-            raise ValueError("\n  ".join(complaints))
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_what_is_implied(cls, given: Any) -> Any:
+        return merged(cls.implied(given), given) if isinstance(given, dict) else given
 
+    def canonical(self) -> dict[str, Any]:
+        """Return the configuration as plain data, every default written out."""
+        return self.model_dump(mode="json")
 
-def _complaints(e: Experiment) -> list[str]:
-    """Return what does not fit together, each as `key: got value; allowed: ...`."""
-    n_layers, n_out = len(e.network.layers) - 1, e.network.layers[-1]
-    found = []
-    circuit = CIRCUITS[e.target.circuit]
-    reads = {"model": circuit.file, "parameters": circuit.parameters is not None}
-    found += [f'target.{key}: got {given!r}, which target.circuit "{e.target.circuit}" does not read'
-              for key, read in reads.items() if (given := getattr(e.target, key)) and not read]  # fmt: skip
-    timed = circuit.timed & e.target.parameters.keys()
-    if timed and not e.hardware.step_seconds:
-        found.append(f"hardware.step_seconds: got 0; target.parameters {sorted(timed)[0]} needs the time of a batch")
-    if e.target.k > n_out:
-        found.append(f"target.k: got {e.target.k}; allowed: 1 to {n_out}, the outputs of network.layers")
-    lengths = {
-        "training.learning_rate": (len(e.training.learning_rate), n_layers, "one per layer of synapses"),
-        "training.dropout": (len(e.training.dropout) or n_layers + 1, n_layers + 1, "one per layer of neurons"),
-    }
-    if e.training.mode == "semi-supervised":
-        rates = len(e.training.pretrain.learning_rate)
-        lengths["training.pretrain.learning_rate"] = (rates, n_layers, "one per layer of synapses")
-        if e.data.labels is None:
-            found.append("data.labels: not given; semi-supervised learning needs the number of labelled images")
-    elif e.training.alternate_every is not None:
-        found.append(f"training.alternate_every: got {e.training.alternate_every}, which only training.mode "
-                     '"semi-supervised" reads')  # fmt: skip
-    for key, (got, wanted, why) in lengths.items():
-        if got != wanted:
-            found.append(f"{key}: got {got} values; allowed: {wanted} ({why})")
-    found += rule_complaints(e)
-    if has_devices(e.hardware.backend) and e.hardware.device is None:
-        found.append(f"hardware.device: not given; backend {e.hardware.backend} needs one (see `neurohw device list`)")
-    for key in ("dac_bits", "adc_bits"):
-        if getattr(e.hardware, key) == 1:
-            found.append(f"hardware.{key}: got 1; allowed: 0 (not quantised) or 2 to 16, the sign takes one bit")
-    found += sorted(unread_hardware(e.hardware) + _off_chip(e))
-    if e.hardware.periphery is None and e.energy != EnergySection():
-        found.append("energy: got settings, but hardware.periphery names no table to account with, as in 32nm")
-    per_fraction = e.evaluation.classifier.learning_rate
-    if isinstance(per_fraction, tuple) and len(per_fraction) != len(e.evaluation.label_fraction):
-        found.append(
-            f"evaluation.classifier.learning_rate: got {len(per_fraction)} values; allowed: one per label_fraction"
-        )
-    return found
+    def __hash__(self) -> int:
+        """Hash the plain data: tables of parameters are dictionaries, which have no hash of their own."""
+        return hash(json.dumps(self.canonical(), sort_keys=True))
 
 
-def _off_chip(e: Experiment) -> list[str]:
-    """Return what does not fit together about networks that age, or are programmed into other devices."""
-    hardware, found = e.hardware, []
-    if hardware.off_chip is not None and not e.evaluation.age_seconds:
-        found.append(f"hardware.off_chip: got {hardware.off_chip!r}, but evaluation.age_seconds names no age")
-    if e.evaluation.age_seconds and hardware.off_chip is None and not has_devices(hardware.backend):
-        found.append("evaluation.age_seconds: ideal weights do not age; name hardware.off_chip, or another back-end")
-    return found
+def config_hash(experiment: Experiment, contents: dict[str, str]) -> str:
+    """Return the hash of what decides the numbers: the configuration and the checksums of the files it names.
+
+    The number of runs is left out: it changes how often, not what.
+
+    Args:
+        experiment: complete configuration.
+        contents: name -> checksum of data and device files.
+    """
+    config = {key: value for key, value in experiment.canonical().items() if key != "runs"}
+    text = json.dumps({"config": config, "contents": contents}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Return `base` with `over` laid on top, table by table."""
+    result = dict(base)
+    for key, value in over.items():
+        under = result.get(key)
+        result[key] = merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return result

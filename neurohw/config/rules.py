@@ -8,20 +8,20 @@ from neurohw.networks.rules import LEARNING_RULES, Settings
 from neurohw.variants import published
 
 if TYPE_CHECKING:
-    from neurohw.config.experiment import Experiment
+    from neurohw.config.onchip import OnChipExperiment
 
 _OWNED = frozenset[str]().union(*(rule.reads for rule in LEARNING_RULES.values()))  # keys that not every rule reads
 _REFUSED = {key for key in _OWNED if "." in key}  # a table of a rule's own may stand in a file that compares rules
 
 
-def network_settings(e: Experiment, image: tuple[int, int, int] | None = None) -> Settings:
+def network_settings(e: OnChipExperiment, image: tuple[int, int, int] | None = None) -> Settings:
     """Return what the experiment says to its network; image: channels, height, width of an input."""
     rule = LEARNING_RULES[e.network.rule]
     values = {key: _plain(_at(e, key)) for key in rule.reads}
     return Settings(e.network.layers, e.network.bias, values, {**rule.parameters, **e.network.parameters}, image)
 
 
-def rule_complaints(e: Experiment) -> list[str]:
+def rule_complaints(e: OnChipExperiment) -> list[str]:
     """Return what does not fit the learning rule, and what was set that it does not read."""
     rule = LEARNING_RULES[e.network.rule]
     found = [
@@ -39,7 +39,7 @@ def rule_complaints(e: Experiment) -> list[str]:
     return found + list(rule.complaints(network_settings(e)))
 
 
-def _at(e: Experiment, key: str) -> Any:
+def _at(e: OnChipExperiment, key: str) -> Any:
     value: Any = e
     for part in key.split("."):
         value = getattr(value, part)

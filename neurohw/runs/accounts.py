@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from neurohw.circuits.kinds import CIRCUITS
-from neurohw.config import EnergySection, Experiment
+from neurohw.config import EnergySection, OnChipExperiment
 from neurohw.config.hardware import has_devices
 from neurohw.devices.library import device_path, load_device
 from neurohw.devices.model import DeviceModel
@@ -72,7 +72,7 @@ def _priced(
         raise InputError(f"record {record.name!r}, seed {record.seed}: {error}") from None
 
 
-def check_accountable(experiment: Experiment) -> None:
+def check_accountable(experiment: OnChipExperiment) -> None:
     """Account one of every event that a run of this experiment can count, before the run.
 
     Raises:
@@ -113,7 +113,7 @@ def check_work(operations: Operations) -> None:
                              f"training; allowed: {', '.join(TRAINING_PHASES)}")  # fmt: skip
 
 
-def _foreseen(experiment: Experiment) -> dict[str, Any]:
+def _foreseen(experiment: OnChipExperiment) -> dict[str, Any]:
     """Return one of every event that a run can count."""
     training, kind = experiment.training, LEARNING_RULES[experiment.network.rule].work_class()
     phase = kind.phase

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from neurohw.clock import Clock
-from neurohw.config import Experiment
+from neurohw.config import OnChipExperiment
 from neurohw.config.rules import network_settings
 from neurohw.crossbar.aihwkit.programmed import ProgrammedArray
 from neurohw.networks.base import Network
@@ -19,7 +19,7 @@ from neurohw.seeding import Streams, derived_seed
 
 
 def evaluate_ages(
-    experiment: Experiment, network: Network, task: Task, streams: Streams, moment: str
+    experiment: OnChipExperiment, network: Network, task: Task, streams: Streams, moment: str
 ) -> dict[str, Any]:
     """Evaluate at each age: the trained arrays themselves, or their weights programmed with `hardware.off_chip`.
 
@@ -46,7 +46,7 @@ def evaluate_ages(
     return {"by_age_seconds": found}
 
 
-def _programmed(experiment: Experiment, layer: Layer, i: int, streams: Streams) -> Layer:
+def _programmed(experiment: OnChipExperiment, layer: Layer, i: int, streams: Streams) -> Layer:
     section = experiment.hardware
     assert section.off_chip is not None
     array = ProgrammedArray(

@@ -17,7 +17,7 @@ from neurohw.circuits.kinds import CIRCUITS
 from neurohw.circuits.library import load_circuit
 from neurohw.circuits.target import TargetCircuit, TargetRule
 from neurohw.clock import Clock
-from neurohw.config import Experiment, HardwareSection, ScheduleSection
+from neurohw.config import HardwareSection, OnChipExperiment, ScheduleSection
 from neurohw.config.rules import network_settings
 from neurohw.crossbar.aihwkit.programmed import find_noise_model
 from neurohw.crossbar.backends import find_backend
@@ -45,7 +45,7 @@ _IDEAL_DEVICE = "ideal"  # aihwkit's device without a law: no file describes it
 
 
 def build_network(
-    experiment: Experiment,
+    experiment: OnChipExperiment,
     streams: Streams,
     clock: Clock,
     fault_maps: Contents | None = None,
@@ -78,7 +78,7 @@ def build_network(
     return network.built(layers, settings, streams, clock)
 
 
-def _check_memory(experiment: Experiment) -> None:
+def _check_memory(experiment: OnChipExperiment) -> None:
     """Refuse weights that no memory of this machine holds, before any is taken: each once, and its change."""
     needed = 8 * sum(n_pre * n_post for n_pre, n_post in pairwise(experiment.network.layers))
     there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -88,7 +88,7 @@ def _check_memory(experiment: Experiment) -> None:
                          f"the {there >> 30} GiB of this machine")  # fmt: skip
 
 
-def _check_off_chip(experiment: Experiment) -> None:
+def _check_off_chip(experiment: OnChipExperiment) -> None:
     """Refuse before the first epoch what would fail after the last."""
     if experiment.hardware.off_chip is not None:
         try:
@@ -97,7 +97,7 @@ def _check_off_chip(experiment: Experiment) -> None:
             raise InputError(f"hardware.off_chip: {error}") from None
 
 
-def _check_optimizer(experiment: Experiment, layers: list[Layer]) -> None:
+def _check_optimizer(experiment: OnChipExperiment, layers: list[Layer]) -> None:
     optimizer = experiment.training.optimizer
     if optimizer != "pulsed-sgd" and any(layer.array.anatomy.transfers for layer in layers):
         raise InputError(f"training.optimizer: got {optimizer!r}, but hardware.remedy {experiment.hardware.remedy!r} "
@@ -105,7 +105,7 @@ def _check_optimizer(experiment: Experiment, layers: list[Layer]) -> None:
 
 
 def _fresh_array(
-    experiment: Experiment, streams: Streams, i: int, n_pre: int, n_post: int, maps: Contents
+    experiment: OnChipExperiment, streams: Streams, i: int, n_pre: int, n_post: int, maps: Contents
 ) -> SynapseArray:
     name = f"W{i + 1}"
     weights = xavier_uniform(n_post, n_pre, experiment.network.init_gain, streams.generator(f"weights.{i}"))
@@ -117,7 +117,7 @@ def _fresh_array(
         return build_array(spec, weights, construction_seed=seed, torch_device=streams.device)
 
 
-def array_spec(experiment: Experiment, fault_maps: Mapping[str, Tensor] | None = None) -> ArraySpec:
+def array_spec(experiment: OnChipExperiment, fault_maps: Mapping[str, Tensor] | None = None) -> ArraySpec:
     """Return what arrays are asked to be; fault_maps: of one layer, see `layer_maps`."""
     section = experiment.hardware
     backend = find_backend(section.backend)
@@ -139,7 +139,7 @@ def array_spec(experiment: Experiment, fault_maps: Mapping[str, Tensor] | None =
     return ArraySpec(section.backend, **{key: value for key, value in settings.items() if key in backend.reads})
 
 
-def device_model(experiment: Experiment) -> DeviceModel | None:
+def device_model(experiment: OnChipExperiment) -> DeviceModel | None:
     """Return the device of the experiment, its overrides applied; None on ideal arrays.
 
     Raises:
@@ -158,7 +158,9 @@ def device_model(experiment: Experiment) -> DeviceModel | None:
         raise InputError(f"hardware.device: {error}") from None
 
 
-def file_contents(experiment: Experiment, data: dict[str, str], fault_maps: Contents | None = None) -> dict[str, str]:
+def file_contents(
+    experiment: OnChipExperiment, data: dict[str, str], fault_maps: Contents | None = None
+) -> dict[str, str]:
     """Return the checksums of every file that the experiment names: of data, device, circuit, table and fault maps.
 
     Args:
@@ -184,7 +186,7 @@ def xavier_uniform(n_post: int, n_pre: int, gain: float, generator: torch.Genera
     return weights.uniform_(-bound, bound, generator=generator)
 
 
-def build_circuit(experiment: Experiment, streams: Streams, n_classes: int) -> TargetCircuit:
+def build_circuit(experiment: OnChipExperiment, streams: Streams, n_classes: int) -> TargetCircuit:
     """Return the target circuit of the output layer.
 
     Raises:
@@ -195,7 +197,7 @@ def build_circuit(experiment: Experiment, streams: Streams, n_classes: int) -> T
     return circuit.built(rule, circuit_parameters(experiment), ties, streams)
 
 
-def target_rule(experiment: Experiment, n_classes: int) -> TargetRule:
+def target_rule(experiment: OnChipExperiment, n_classes: int) -> TargetRule:
     """Return what is asked of the target circuit."""
     target = experiment.target
     return TargetRule(
@@ -211,7 +213,7 @@ def target_rule(experiment: Experiment, n_classes: int) -> TargetRule:
     )
 
 
-def circuit_parameters(experiment: Experiment) -> Any:
+def circuit_parameters(experiment: OnChipExperiment) -> Any:
     """Return what the target circuit is made of: its file's, and the experiment's own on top; None: of nothing.
 
     Raises:
@@ -231,7 +233,7 @@ def circuit_parameters(experiment: Experiment) -> Any:
         raise InputError(f"target.parameters: {error}") from None
 
 
-def activity_target(experiment: Experiment) -> float:
+def activity_target(experiment: OnChipExperiment) -> float:
     """Return T: k/n_out (paper); of the code by the rule, which multiplies by 1 - p_out, or divides (EP)."""
     frequency = experiment.target.k / experiment.network.layers[-1]
     if experiment.target.activity_target == "paper" or not experiment.training.dropout:
@@ -239,7 +241,7 @@ def activity_target(experiment: Experiment) -> float:
     return LEARNING_RULES[experiment.network.rule].frequency(frequency, 1 - experiment.training.dropout[-1])
 
 
-def build_plan(experiment: Experiment, task: Task, network: Network) -> tuple[list[Phase], list[Epoch]]:
+def build_plan(experiment: OnChipExperiment, task: Task, network: Network) -> tuple[list[Phase], list[Epoch]]:
     """Return the phases (their rules hold state) and the epochs in order."""
     training, every = experiment.training, experiment.evaluation.every
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurohw.config import ClassifierSection, Experiment
+from neurohw.config import ClassifierSection, OnChipExperiment
 from neurohw.data import stratified_subset
 from neurohw.networks.base import Network
 from neurohw.networks.readout import ClassifierSettings, associate, block_prediction, train_linear_classifier
@@ -22,7 +22,7 @@ _BATCH = 512
 
 
 def evaluate(
-    experiment: Experiment, network: Network, task: Task, streams: Streams, moment: str, final: bool
+    experiment: OnChipExperiment, network: Network, task: Task, streams: Streams, moment: str, final: bool
 ) -> dict[str, Any]:
     """Return the metrics of the network as it stands, with no dropout and nothing learnt.
 
@@ -61,7 +61,7 @@ def _test_accuracy(network: Network, task: Task, seed: int) -> float:
 
 
 def _associated(
-    experiment: Experiment,
+    experiment: OnChipExperiment,
     network: Network,
     task: Task,
     streams: Streams,
@@ -120,7 +120,7 @@ def _accuracy(outputs: Outputs, predict: Callable[[Tensor], Tensor]) -> float:
     return right / seen
 
 
-def _classifier_settings(experiment: Experiment, fraction: float) -> ClassifierSettings:
+def _classifier_settings(experiment: OnChipExperiment, fraction: float) -> ClassifierSettings:
     section: ClassifierSection = experiment.evaluation.classifier
     rate = section.learning_rate
     if isinstance(rate, tuple):

@@ -13,7 +13,7 @@ import torch
 from numpy.lib import format as npy
 from torch import Tensor
 
-from neurohw.config import Experiment
+from neurohw.config import OnChipExperiment
 from neurohw.crossbar.faults import WrongMap, checked_map
 from neurohw.errors import InputError
 from neurohw.reading import MEASURED, read_bytes
@@ -22,7 +22,7 @@ ALLOWED = "allowed: .npy, or CSV without header, of codes [n_post, n_pre]"
 Contents = Mapping[str, bytes]  # of the files, by layer, "W1" the first, or by a device of its weights, "W1.plus"
 
 
-def read_fault_maps(experiment: Experiment) -> Contents:
+def read_fault_maps(experiment: OnChipExperiment) -> Contents:
     """Return what the files of `hardware.fault_maps` hold.
 
     Raises:
@@ -41,7 +41,7 @@ def read_fault_maps(experiment: Experiment) -> Contents:
     return contents
 
 
-def fault_map(experiment: Experiment, contents: Contents, key: str, shape: tuple[int, int]) -> Tensor | None:
+def fault_map(experiment: OnChipExperiment, contents: Contents, key: str, shape: tuple[int, int]) -> Tensor | None:
     """Return a map, int8; None where there is none.
 
     Args:
@@ -65,19 +65,21 @@ def fault_map(experiment: Experiment, contents: Contents, key: str, shape: tuple
         raise InputError(f"{origin}: {error}") from None
 
 
-def layer_maps(experiment: Experiment, contents: Contents, layer: str, shape: tuple[int, int]) -> dict[str, Tensor]:
+def layer_maps(
+    experiment: OnChipExperiment, contents: Contents, layer: str, shape: tuple[int, int]
+) -> dict[str, Tensor]:
     """Return the maps of a layer by device, "" for the weight's only one; see `fault_map`."""
-    found = {}
+    maps = {}
     for key in contents:
         named, _, device = key.partition(".")
         codes = fault_map(experiment, contents, key, shape) if named == layer else None
         if codes is not None:
-            found[device] = codes
-    return found
+            maps[device] = codes
+    return maps
 
 
 @contextmanager
-def named_maps(experiment: Experiment, layer: str) -> Iterator[None]:
+def named_maps(experiment: OnChipExperiment, layer: str) -> Iterator[None]:
     """Let the error of a map that fits no device of a layer's weights name the key and the file."""
     try:
         yield
@@ -87,7 +89,7 @@ def named_maps(experiment: Experiment, layer: str) -> Iterator[None]:
         raise InputError(f"{_origin(experiment, given)}: {error}") from None
 
 
-def _origin(experiment: Experiment, key: str) -> str:
+def _origin(experiment: OnChipExperiment, key: str) -> str:
     return f"hardware.fault_maps.{key}: {experiment.hardware.fault_maps[key]}"
 
 

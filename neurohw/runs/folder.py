@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from neurohw.config import BaseExperiment
+from neurohw.config import Experiment
 from neurohw.errors import InputError
 from neurohw.runs.files import remove_partial
 from neurohw.runs.record import CHECKPOINT, METRICS, RECORD, RunRecord, read_record
@@ -13,7 +13,7 @@ from neurohw.runs.record import CHECKPOINT, METRICS, RECORD, RunRecord, read_rec
 AGAIN = ".rerun"  # where a run works that is to replace a former one's results, which stand until it is whole
 
 
-def default_folder(experiment: BaseExperiment, digest: str, seed: int) -> Path:
+def default_folder(experiment: Experiment, digest: str, seed: int) -> Path:
     """Return `runs/<name>-<hash>-<seed>`."""
     return Path("runs") / f"{experiment.name}-{digest}-{seed}"
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from neurohw.config import BaseExperiment
+from neurohw.config import Experiment
 from neurohw.kinds import KINDS
 from neurohw.metering.ledger import EnergyLedger
 from neurohw.runs.record import RunRecord
@@ -15,7 +15,7 @@ from neurohw.runs.warnings import near_chance_warnings
 from neurohw.seeding import Streams
 from neurohw.training.phases import Epoch
 
-E = TypeVar("E", bound=BaseExperiment)
+E = TypeVar("E", bound=Experiment)
 
 
 class Job(abc.ABC, Generic[E]):
@@ -123,7 +123,7 @@ class Job(abc.ABC, Generic[E]):
         return time.perf_counter() - began
 
 
-def job_class(experiment: BaseExperiment) -> type[Job[Any]]:
+def job_class(experiment: Experiment) -> type[Job[Any]]:
     """Return the class of an experiment's jobs."""
     job: type[Job[Any]] = KINDS[experiment.kind].load_job()
     return job

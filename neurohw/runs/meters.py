@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from neurohw.circuits.target import TargetCircuit
-from neurohw.config import Experiment
+from neurohw.config import OnChipExperiment
 from neurohw.crossbar.base import StateDict, SynapseArray
 from neurohw.energy.facts import UNKNOWN, ArrayFacts, WritesPerCell, facts_of
 from neurohw.metering.array_meter import SNAPSHOT_UPDATES, ArrayMeter, ArraySettings
@@ -85,7 +85,7 @@ class Metered:
     network: MeteredNetwork
     circuit: MeteredTarget
     ledger: EnergyLedger
-    experiment: Experiment
+    experiment: OnChipExperiment
 
     def facts(self, epochs: float) -> dict[str, Any]:
         """Return what an account needs besides the counts, after so many epochs."""
@@ -108,7 +108,7 @@ class Metered:
         }
 
 
-def metered(experiment: Experiment, network: Network, circuit: TargetCircuit) -> Metered:
+def metered(experiment: OnChipExperiment, network: Network, circuit: TargetCircuit) -> Metered:
     """Put meters around a network's arrays (in place), the network and the target circuit."""
     ledger, operations = EnergyLedger(), network.operations()
     layers = tuple(
@@ -129,7 +129,7 @@ def metered(experiment: Experiment, network: Network, circuit: TargetCircuit) ->
     return Metered(MeteredNetwork(network, work), target, ledger, experiment)
 
 
-def _array_facts(experiment: Experiment, array: SynapseArray, meter: ArrayMeter) -> dict[str, Any]:
+def _array_facts(experiment: OnChipExperiment, array: SynapseArray, meter: ArrayMeter) -> dict[str, Any]:
     tile, anatomy, converters = experiment.hardware.tile, array.anatomy, meter.settings.converters
     trains = anatomy.trains
     facts = ArrayFacts(

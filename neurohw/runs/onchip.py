@@ -13,7 +13,7 @@ from torch import Tensor
 
 from neurohw.circuits.target import DecisionEvents, Homeostasis
 from neurohw.clock import Clock
-from neurohw.config import Experiment
+from neurohw.config import OnChipExperiment
 from neurohw.crossbar.backends import find_backend
 from neurohw.data import load_dataset
 from neurohw.energy.table import EnergyTable
@@ -37,24 +37,24 @@ from neurohw.training.phases import Epoch
 _IMAGES_TIMED = 256
 
 
-class OnChip(Job[Experiment]):
+class OnChip(Job[OnChipExperiment]):
     """BP or EP learns on simulated arrays; see Job."""
 
-    def __init__(self, experiment: Experiment, streams: Streams) -> None:
+    def __init__(self, experiment: OnChipExperiment, streams: Streams) -> None:
         super().__init__(experiment, streams)
         self.task = build_task(experiment, streams)
         self.chance = self.task.chance
         self._fault_maps = read_fault_maps(experiment)
 
     @classmethod
-    def check(cls, experiment: Experiment, device: str) -> None:
+    def check(cls, experiment: OnChipExperiment, device: str) -> None:
         """Refuse a GPU for arrays that run on the CPU, and a chip that the named table cannot account."""
         if device != "cpu" and "torch_device" not in find_backend(backend := experiment.hardware.backend).reads:
             raise InputError(f"--device: got {device!r}, but {backend}'s arrays run on the CPU; allowed: cpu")
         check_accountable(experiment)
 
     @classmethod
-    def checksums(cls, experiment: Experiment) -> dict[str, str]:
+    def checksums(cls, experiment: OnChipExperiment) -> dict[str, str]:
         """Return the checksums of data, device, circuit, table and fault maps."""
         return file_contents(experiment, _data_checksums(experiment.data.dataset))
 

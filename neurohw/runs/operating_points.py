@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from neurohw.circuits.analog_target import AnalogTarget
 from neurohw.circuits.library import load_circuit
 from neurohw.circuits.parameters import TargetParameters
-from neurohw.config import Experiment
+from neurohw.config import OnChipExperiment
 from neurohw.devices.model import DeviceModel
 from neurohw.energy.conditions import NO_CIRCUIT, CircuitConditions, Conditions
 from neurohw.energy.ranges import Figure, Range
@@ -116,7 +116,7 @@ _TAKEN = ("decision.seconds", "decision.node_capacitance", "decision.separation"
 _KEPT = ("homeostasis.capacitance", "homeostasis.unit_voltage", "power.supply")
 
 
-def circuit_conditions(experiment: Experiment) -> CircuitConditions:
+def circuit_conditions(experiment: OnChipExperiment) -> CircuitConditions:
     """Return what the experiment's target circuit takes, as far as it is analog and says so.
 
     A decision: P t + N C V^2, shared among the N competitors, where its file or the experiment gives the current that a

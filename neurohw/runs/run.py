@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from neurohw.config import BaseExperiment, config_hash
+from neurohw.config import Experiment, config_hash
 from neurohw.errors import Diverged
 from neurohw.runs.driver import Driver
 from neurohw.runs.files import locked, writable_folder
@@ -18,7 +18,7 @@ CHECKPOINT_SECONDS = 300.0
 
 
 def run(
-    experiment: BaseExperiment,
+    experiment: Experiment,
     seed: int = 0,
     out: Path | str | None = None,
     *,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurohw.config import Experiment
+from neurohw.config import OnChipExperiment
 from neurohw.data import Dataset, as_input, balanced_subset, complement, load_dataset, stratified_subset
 from neurohw.errors import InputError
 from neurohw.seeding import Streams
@@ -49,7 +49,7 @@ class Task:
         return lambda images: as_input(images, self.levels, dtype)
 
 
-def build_task(experiment: Experiment, streams: Streams) -> Task:
+def build_task(experiment: OnChipExperiment, streams: Streams) -> Task:
     """Load and divide the data an experiment asks for.
 
     Raises:
@@ -81,7 +81,7 @@ def build_task(experiment: Experiment, streams: Streams) -> Task:
     )
 
 
-def _check_fractions(experiment: Experiment, n_train: int, n_classes: int) -> None:
+def _check_fractions(experiment: OnChipExperiment, n_train: int, n_classes: int) -> None:
     for fraction in experiment.evaluation.label_fraction:
         if round(fraction * n_train) < n_classes:
             raise InputError(
@@ -96,7 +96,7 @@ def part(samples: Samples, indices: Tensor) -> Samples:
     return Samples(samples.images[indices], _labels(samples)[indices])
 
 
-def _label_some(experiment: Experiment, train: Samples, seed: int) -> tuple[Samples, Samples]:
+def _label_some(experiment: OnChipExperiment, train: Samples, seed: int) -> tuple[Samples, Samples]:
     """Divide into labelled and unlabelled images, disjoint, another choice for every seed."""
     assert experiment.data.labels is not None
     if experiment.data.labels >= _size(train):
@@ -125,7 +125,7 @@ def _size(samples: Samples) -> int:
     return len(samples.images)
 
 
-def _check_shapes(experiment: Experiment, dataset: Dataset) -> None:
+def _check_shapes(experiment: OnChipExperiment, dataset: Dataset) -> None:
     sizes, n_pixels = experiment.network.layers, dataset.train_images.shape[1]
     if sizes[0] != n_pixels:
         raise InputError(f"network.layers: got {sizes[0]} inputs; allowed: {n_pixels}, the pixels of {dataset.name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from neurohw.config import Experiment
+from neurohw.config import OnChipExperiment
 from neurohw.crossbar.remedies import ANALOG_REMEDIES
 from neurohw.kinds import standing_metrics
 from neurohw.metrics import Metric
@@ -62,7 +62,7 @@ def near_chance_warnings(metrics: dict[str, Any], chance: float, drift: float = 
     return [*warnings, _OUTRUN.format(drift)] if warnings and drift else warnings
 
 
-def drift_of_single_devices(experiment: Experiment) -> float:
+def drift_of_single_devices(experiment: OnChipExperiment) -> float:
     """Return nu of devices that learn one by one, each less a reference; 0: others, or none that drift."""
     section, device = experiment.hardware, device_model(experiment)
     if section.backend != "analog" or device is None or section.remedy == "agad":

@@ -6,7 +6,7 @@ import time
 from itertools import islice
 from typing import Any
 
-from neurohw.config import BaseExperiment
+from neurohw.config import Experiment
 from neurohw.runs.job import Job, job_class
 from neurohw.seeding import Streams
 from neurohw.training.phases import Epoch
@@ -14,7 +14,7 @@ from neurohw.training.phases import Epoch
 _WARM_UP, _BATCHES = 2, 6
 
 
-def estimate_seconds(experiment: BaseExperiment, stop_after: int | None = None) -> float:
+def estimate_seconds(experiment: Experiment, stop_after: int | None = None) -> float:
     """Return the seconds a run will take on this machine, from six timed batches of each phase and of inference.
 
     What comes first is not timed: it loads libraries and warms caches, and would count 60,000-fold.

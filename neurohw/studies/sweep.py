@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from neurohw.config import BaseExperiment, config_hash
+from neurohw.config import Experiment, config_hash
 from neurohw.loading import load_experiment
 from neurohw.runs.folder import default_folder
 from neurohw.runs.job import job_class
@@ -56,7 +56,7 @@ class SweepFile(BaseModel):
 class Point:
     """One run of a sweep: what, with which seed, where, until when, and its place on the axes as text."""
 
-    experiment: BaseExperiment
+    experiment: Experiment
     seed: int
     folder: Path
     stop_after: int | None

@@ -9,7 +9,7 @@ from typing import Any
 
 from neurohw import loading
 from neurohw.archive import ARCHIVE
-from neurohw.config import BaseExperiment
+from neurohw.config import Experiment
 from neurohw.errors import InputError
 from neurohw.report.naming import flatten
 from neurohw.report.points import Point
@@ -40,14 +40,14 @@ def _arguments(point: Point) -> list[str] | None:
     return [wanted.name, *(part for key, value in overrides.items() for part in ("--set", f"{key}={_spelled(value)}"))]
 
 
-def _experiment(point: Point) -> BaseExperiment | None:
+def _experiment(point: Point) -> Experiment | None:
     try:
         return loading.validated(point.records[0].config, point.label)
     except InputError:
         return None
 
 
-def _overrides(path: Path, wanted: BaseExperiment) -> dict[str, Any] | None:
+def _overrides(path: Path, wanted: Experiment) -> dict[str, Any] | None:
     """Return the fewest keys to set on a file to get the wanted configuration; None if setting keys cannot do it."""
     goal = _comparable(wanted)
     overrides: dict[str, Any] = {}
@@ -71,7 +71,7 @@ def _loaded(path: Path, overrides: dict[str, Any]) -> dict[str, Any] | None:
         return None
 
 
-def _comparable(experiment: BaseExperiment) -> dict[str, Any]:
+def _comparable(experiment: Experiment) -> dict[str, Any]:
     return flatten(experiment.canonical())
 
 

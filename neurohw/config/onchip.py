@@ -1,0 +1,103 @@
+"""Learning on the chip: the experiment of kind "onchip", a section per part, and what must fit together in it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import model_validator
+
+from neurohw.circuits.kinds import CIRCUITS
+from neurohw.config.data import DataSection
+from neurohw.config.energy import EnergySection
+from neurohw.config.evaluation import EvaluationSection
+from neurohw.config.experiment import Experiment
+from neurohw.config.hardware import HardwareSection, has_devices, unread_hardware
+from neurohw.config.network import EPSection, NetworkSection
+from neurohw.config.rules import rule_complaints
+from neurohw.config.target import TargetSection
+from neurohw.config.training import TrainingSection
+from neurohw.variants import published
+
+
+class OnChipExperiment(Experiment):
+    """An experiment of kind "onchip": a network learns on the chip; what is not given takes its default.
+
+    A default may be the variant's (`variants`).
+    """
+
+    kind: Literal["onchip"] = "onchip"
+    variant: Literal["code", "paper"] = "code"
+    data: DataSection = DataSection()
+    network: NetworkSection = NetworkSection()
+    target: TargetSection = TargetSection()
+    training: TrainingSection = TrainingSection()
+    ep: EPSection = EPSection()
+    hardware: HardwareSection = HardwareSection()
+    energy: EnergySection = EnergySection()
+    evaluation: EvaluationSection = EvaluationSection()
+
+    @classmethod
+    def implied(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Return what follows from the rule, the mode and the variant."""
+        return published(given)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> OnChipExperiment:
+        if complaints := _complaints(self):
+            raise ValueError("\n  ".join(complaints))
+        return self
+
+
+def _complaints(e: OnChipExperiment) -> list[str]:
+    """Return what does not fit together, each as `key: got value; allowed: ...`."""
+    n_layers, n_out = len(e.network.layers) - 1, e.network.layers[-1]
+    found = []
+    circuit = CIRCUITS[e.target.circuit]
+    reads = {"model": circuit.file, "parameters": circuit.parameters is not None}
+    found += [f'target.{key}: got {given!r}, which target.circuit "{e.target.circuit}" does not read'
+              for key, read in reads.items() if (given := getattr(e.target, key)) and not read]  # fmt: skip
+    timed = circuit.timed & e.target.parameters.keys()
+    if timed and not e.hardware.step_seconds:
+        found.append(f"hardware.step_seconds: got 0; target.parameters {sorted(timed)[0]} needs the time of a batch")
+    if e.target.k > n_out:
+        found.append(f"target.k: got {e.target.k}; allowed: 1 to {n_out}, the outputs of network.layers")
+    lengths = {
+        "training.learning_rate": (len(e.training.learning_rate), n_layers, "one per layer of synapses"),
+        "training.dropout": (len(e.training.dropout) or n_layers + 1, n_layers + 1, "one per layer of neurons"),
+    }
+    if e.training.mode == "semi-supervised":
+        rates = len(e.training.pretrain.learning_rate)
+        lengths["training.pretrain.learning_rate"] = (rates, n_layers, "one per layer of synapses")
+        if e.data.labels is None:
+            found.append("data.labels: not given; semi-supervised learning needs the number of labelled images")
+    elif e.training.alternate_every is not None:
+        found.append(f"training.alternate_every: got {e.training.alternate_every}, which only training.mode "
+                     '"semi-supervised" reads')  # fmt: skip
+    for key, (got, wanted, why) in lengths.items():
+        if got != wanted:
+            found.append(f"{key}: got {got} values; allowed: {wanted} ({why})")
+    found += rule_complaints(e)
+    if has_devices(e.hardware.backend) and e.hardware.device is None:
+        found.append(f"hardware.device: not given; backend {e.hardware.backend} needs one (see `neurohw device list`)")
+    for key in ("dac_bits", "adc_bits"):
+        if getattr(e.hardware, key) == 1:
+            found.append(f"hardware.{key}: got 1; allowed: 0 (not quantised) or 2 to 16, the sign takes one bit")
+    found += sorted(unread_hardware(e.hardware) + _off_chip(e))
+    if e.hardware.periphery is None and e.energy != EnergySection():
+        found.append("energy: got settings, but hardware.periphery names no table to account with, as in 32nm")
+    per_fraction = e.evaluation.classifier.learning_rate
+    if isinstance(per_fraction, tuple) and len(per_fraction) != len(e.evaluation.label_fraction):
+        found.append(
+            f"evaluation.classifier.learning_rate: got {len(per_fraction)} values; allowed: one per label_fraction"
+        )
+    return found
+
+
+def _off_chip(e: OnChipExperiment) -> list[str]:
+    """Return what does not fit together about networks that age, or are programmed into other devices."""
+    hardware, found = e.hardware, []
+    if hardware.off_chip is not None and not e.evaluation.age_seconds:
+        found.append(f"hardware.off_chip: got {hardware.off_chip!r}, but evaluation.age_seconds names no age")
+    if e.evaluation.age_seconds and hardware.off_chip is None and not has_devices(hardware.backend):
+        found.append("evaluation.age_seconds: ideal weights do not age; name hardware.off_chip, or another back-end")
+    return found
