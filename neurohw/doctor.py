@@ -169,7 +169,7 @@ def _data() -> list[Check]:
     try:
         from neurohw.data import summary
 
-        return [_dataset(row.name, row.state, row.found, row.sizes) for row in summary()]
+        return [_dataset(row.name, row.state, row.place, row.sizes) for row in summary()]
     except Exception as error:
         return [Check("data", False, f"{type(error).__name__}: {error}", REINSTALL)]
 

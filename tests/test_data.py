@@ -227,9 +227,9 @@ def test_missing_data_says_where_it_was_looked_for_and_how_to_get_it(small_mnist
 def test_summary_tells_right_wrong_and_missing_apart(small_mnist: Path) -> None:
     digits, mnist, fashion = summary()
     assert (digits.name, digits.state, digits.sizes) == ("digits", "ok", "1297 train, 500 test, 8 x 8")
-    assert (mnist.found, mnist.state, mnist.licence) == (str(small_mnist), "ok", "a licence")
+    assert (mnist.place, mnist.state, mnist.licence) == (str(small_mnist), "ok", "a licence")
     assert mnist.sizes == "5 train, 2 test, 3 x 2"
-    assert (fashion.name, fashion.found, fashion.state) == ("fashion-mnist", "-", "missing")
+    assert (fashion.name, fashion.place, fashion.state) == ("fashion-mnist", "-", "missing")
     path = small_mnist / "train-images-idx3-ubyte.gz"
     path.write_bytes(b"garbage")
     _, mnist, _ = summary()

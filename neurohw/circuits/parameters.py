@@ -228,13 +228,13 @@ class Parameters(Part):
     @classmethod
     def units(cls) -> dict[str, str]:
         """Return dotted key -> SI unit; texts and flags have "1"."""
-        found: dict[str, str] = {}
+        units: dict[str, str] = {}
         for name, field in cls.model_fields.items():
             if isinstance(field.annotation, type) and issubclass(field.annotation, Part):
-                found |= {f"{name}.{key}": _unit(inner) for key, inner in field.annotation.model_fields.items()}
+                units |= {f"{name}.{key}": _unit(inner) for key, inner in field.annotation.model_fields.items()}
             else:
-                found[name] = _unit(field)
-        return found
+                units[name] = _unit(field)
+        return units
 
     @classmethod
     def of_tables(cls, tables: Mapping[str, Any]) -> Self:

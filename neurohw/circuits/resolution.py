@@ -206,7 +206,8 @@ class Resolution:
             current: I_k, A.
             seconds, n, k: as in `resolvable`.
         """
-        return 1 / (1 / self.gain + self._slewing(torch, current, seconds, self.delay(n, k)))
+        slope: Tensor = 1 / (1 / self.gain + self._slewing(torch, current, seconds, self.delay(n, k)))
+        return slope
 
     def _floor(self, xp: Any, s: Any) -> Any:
         """f(S), written so that nothing overflows."""

@@ -131,10 +131,10 @@ class _Data:
         for share in self._shares():
             start = np.array([0.0, 0.0, _logit(share), 0.01, 0.01 * upper[4], (lower[5] + upper[5]) / 2])
             for errors in (self._needed, self._elapsed):
-                found = least_squares(self._of(errors), start, bounds=(lower, upper), x_scale="jac")
-                start = found.x
-            if best is None or found.cost < best.cost:
-                best = found
+                solution = least_squares(self._of(errors), start, bounds=(lower, upper), x_scale="jac")
+                start = solution.x
+            if best is None or solution.cost < best.cost:
+                best = solution
         assert best is not None
         return self._law(best.x), self._standard_errors(best.x)
 
@@ -165,11 +165,11 @@ class _Data:
         return residuals
 
     def _residuals(self, law: Resolution, errors: _Errors) -> Numbers:
-        found = []
+        parts = []
         for group in self._groups:
             here = law.biased(group.current)
-            found += [np.log(here.separation(group.difference) / group.separation), errors(here, group)]
-        return np.concatenate(found)
+            parts += [np.log(here.separation(group.difference) / group.separation), errors(here, group)]
+        return np.concatenate(parts)
 
     def _needed(self, law: Resolution, group: _Group) -> Numbers:
         """ln of the difference that the law needs for the circuit's time, over the circuit's."""

@@ -19,7 +19,7 @@ def data_list() -> None:
 
     table = Table("data set", "state", "images", "where", "licence")
     for row in summary():
-        table.add_row(row.name, row.state, row.sizes, row.found, row.licence)
+        table.add_row(row.name, row.state, row.sizes, row.place, row.licence)
     console.stdout.print(table)
 
 

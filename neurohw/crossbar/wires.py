@@ -244,11 +244,11 @@ def _rungs(cells: Tensor, paths: Tensor, segment: float, end: float) -> Iterator
 
 def _ladder(cells: Tensor, paths: Tensor, segment: float, end: float) -> Tensor:
     """Return the current out of each step's cross line per volt on each port, [n_steps, n_ports]."""
-    found = torch.zeros_like(cells)
+    conductances = torch.zeros_like(cells)
     for step, admittance, transfer in _rungs(cells, paths, segment, end):
-        found[step] = admittance.sum(0)
-        found[step:] = found[step:] @ transfer
-    return found
+        conductances[step] = admittance.sum(0)
+        conductances[step:] = conductances[step:] @ transfer
+    return conductances
 
 
 def _common_paths(cells: Tensor, wires: Wires) -> tuple[Tensor, Tensor]:
@@ -269,15 +269,15 @@ def _common_paths(cells: Tensor, wires: Wires) -> tuple[Tensor, Tensor]:
 def _equal_input_currents(cells: Tensor, word: Tensor, bit: Tensor) -> Tensor:
     """Return the cell currents at one volt on every word line: y + s (R_word s y + s y R_bit) = s, s^2 = g, c = s y."""
     root = cells.sqrt()
-    found, rest, direction = torch.zeros_like(root), root, root
+    solution, rest, direction = torch.zeros_like(root), root, root
     size = start = rest.square().sum()
     for _ in range(_MOST_STEPS):
         if size <= _TOLERANCE**2 * start:
-            return root * found
+            return root * solution
         current = root * direction
         image = direction + root * (word @ current + current @ bit)
         length = size / (direction * image).sum()
-        found, rest = found + length * direction, rest - length * image
+        solution, rest = solution + length * direction, rest - length * image
         last, size = size, rest.square().sum()
         direction = rest + (size / last) * direction
     raise NeurohwError(

@@ -47,8 +47,8 @@ def download(url: str, part: Path, limit: int, report: Report) -> None:
             try:
                 return _attempt(client, url, part, limit, report)
             except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-                told = "***" if "@" in url else str(error)  # which may repeat a part of the password
-                raise InputError(f"{url}: not a usable address ({told})") from error
+                reason = "***" if "@" in url else str(error)  # which may repeat a part of the password
+                raise InputError(f"{url}: not a usable address ({reason})") from error
             except (httpx.RequestError, _Interrupted) as error:
                 if delay is None:
                     raise NeurohwError(

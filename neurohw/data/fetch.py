@@ -103,10 +103,10 @@ def _is_right(path: Path, md5: str) -> bool:
 
 
 def _copy(source: Path, file: str, folder: Path) -> Path:
-    found = find_file(source, file)
-    if found is None:
+    original = find_file(source, file)
+    if original is None:
         raise InputError(f"--from {source}: lacks {file}.gz (or {file})")
-    content = read_bytes(found, LARGEST_PACKED)
+    content = read_bytes(original, LARGEST_PACKED)
     part = folder / f"{file}{'.gz' if content.startswith(GZIP) else ''}.part"
     part.write_bytes(content)
     return part

@@ -63,11 +63,11 @@ def check_md5(content: bytes, expected: str) -> None:
     Raises:
         DataError: the MD5 differs; the message names the known file that was found instead, if it is one.
     """
-    found = md5_of(content)
-    if found != expected:
-        known = identify(found)
+    actual = md5_of(content)
+    if actual != expected:
+        known = identify(actual)
         which = f" ({known.dataset}'s {known.name})" if known else ""
-        raise DataError(f"found content with MD5 {found}{which}, expected MD5 {expected}")
+        raise DataError(f"found content with MD5 {actual}{which}, expected MD5 {expected}")
 
 
 def md5_of(content: bytes) -> str:

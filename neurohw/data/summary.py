@@ -16,14 +16,14 @@ class DatasetRow:
 
     Args:
         name: the dataset's name in an experiment file.
-        found: the folder it was found in, or "bundled with scikit-learn", or "-".
+        place: the folder it was found in, or "bundled with scikit-learn", or "-".
         sizes: samples and pixels, or "-" where it could not be read.
         state: "ok", "missing", or the first line of the error.
         licence: the data's licence and authors.
     """
 
     name: str
-    found: str
+    place: str
     sizes: str
     state: str
     licence: str

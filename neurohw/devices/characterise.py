@@ -39,7 +39,7 @@ class Staircase:
     @property
     def mean(self) -> np.ndarray:
         """Mean over devices and cycles, [pulses + 1]."""
-        return self.weights.mean((0, 1))
+        return np.asarray(self.weights.mean((0, 1)))
 
     @property
     def device_to_device(self) -> np.ndarray:
@@ -52,7 +52,7 @@ class Staircase:
         """Root mean square over devices of their standard deviation over cycles, [pulses + 1]; 0 for one cycle."""
         if self.weights.shape[1] < 2:
             return np.zeros(self.weights.shape[2])
-        return np.sqrt(self.weights.var(1, ddof=1).mean(0))
+        return np.asarray(np.sqrt(self.weights.var(1, ddof=1).mean(0)))
 
 
 @dataclass(frozen=True)
@@ -162,16 +162,16 @@ def step_sizes(device: DeviceModel, devices: int, generator: torch.Generator) ->
     law = device.response()
     w = torch.linspace(law.w_min, law.w_max, POINTS)
     mean, cells = law.mean_cell(), law.draw((devices, 1), generator)
-    found = {}
+    curves = {}
     for side, up in (("up", True), ("down", False)):
         steps = law.steps(w.clone(), mean, up).expand_as(w)
         noise = law.noise(w.clone(), steps.clone(), mean, up)
         population = law.steps(w.expand(devices, -1).clone(), cells, up).expand(devices, POINTS)
         population = population.where((w <= cells["w_max"]) & (w >= cells["w_min"]), torch.nan)
-        found[side] = steps.double().numpy()
-        found[f"{side}_noise"] = torch.as_tensor(noise).abs().expand_as(w).double().numpy()
-        found[f"{side}_std"] = _spread(population.double().numpy())
-    return StepSizes(w.double().numpy(), **found, symmetry_point=device.symmetry_point())
+        curves[side] = steps.double().numpy()
+        curves[f"{side}_noise"] = torch.as_tensor(noise).abs().expand_as(w).double().numpy()
+        curves[f"{side}_std"] = _spread(population.double().numpy())
+    return StepSizes(w.double().numpy(), **curves, symmetry_point=device.symmetry_point())
 
 
 def drift_curves(
@@ -311,7 +311,7 @@ def _spread(population: np.ndarray) -> np.ndarray:
     """Return the standard deviation over the cells that reach a weight; 0 where fewer than two do."""
     counted = np.isfinite(population).sum(0)
     mean = np.nansum(population, 0) / np.maximum(counted, 1)
-    return np.sqrt(np.nansum((population - mean) ** 2, 0) / np.maximum(counted - 1, 1))
+    return np.asarray(np.sqrt(np.nansum((population - mean) ** 2, 0) / np.maximum(counted - 1, 1)))
 
 
 def _check_counts(devices: int, pulses_up: int, pulses_down: int, cycles: int) -> None:

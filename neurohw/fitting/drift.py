@@ -74,12 +74,18 @@ def _one(log_time: np.ndarray, conductance: np.ndarray) -> tuple[float, float, f
     scale = float(np.exp(level))
 
     def misfit(x: np.ndarray) -> np.ndarray:
-        return scale * np.exp(x[0] - x[1] * log_time) - conductance
+        return np.asarray(scale * np.exp(x[0] - x[1] * log_time) - conductance)
 
-    found = optimize.least_squares(misfit, [0.0, -slope], x_scale=[1.0, 0.1])
-    inverse = np.linalg.inv(found.jac.T @ found.jac)
-    squares = float((found.fun**2).sum())
-    return float(scale * np.exp(found.x[0])), float(found.x[1]), float(inverse[1, 1] ** 0.5), squares, len(log_time) - 2
+    solution = optimize.least_squares(misfit, [0.0, -slope], x_scale=[1.0, 0.1])
+    inverse = np.linalg.inv(solution.jac.T @ solution.jac)
+    squares = float((solution.fun**2).sum())
+    return (
+        float(scale * np.exp(solution.x[0])),
+        float(solution.x[1]),
+        float(inverse[1, 1] ** 0.5),
+        squares,
+        len(log_time) - 2,
+    )
 
 
 def _slope(state: np.ndarray, nu: np.ndarray) -> Estimate | None:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from neurohw.devices import laws
 from neurohw.devices.laws import find_law
+from neurohw.devices.response import Cells, PulseResponse
 from neurohw.errors import InputError
 
 Samples = dict[str, np.ndarray]  # parameter of the law -> [samples], or [samples, values] for a table
@@ -106,7 +107,7 @@ class FittedLaw(abc.ABC):
         gain, skew, w_max, w_min = mean.T[:4]
         up, down = gain + skew, gain - skew
         step = np.maximum(up, down)
-        found = {
+        common = {
             "step": step,
             "step_dtod": std[:, 0] / step,
             "asymmetry": np.where(up >= down, 1 - down / step, up / step - 1),
@@ -114,7 +115,7 @@ class FittedLaw(abc.ABC):
             "w_max_dtod": std[:, 2] / abs(w_max),
             "w_min_dtod": std[:, 3] / abs(w_min),
         }
-        return found | self._own_parameters(mean[:, 4:], std[:, 4:], shared)
+        return common | self._own_parameters(mean[:, 4:], std[:, 4:], shared)
 
     def flags(self, parameters: dict[str, Any]) -> dict[str, bool]:
         """Return the law's flags that the fit decides or presumes."""
@@ -127,7 +128,7 @@ class FittedLaw(abc.ABC):
         return []
 
     @abc.abstractmethod
-    def _law(self, own: Tensor, shared: Tensor, cells: laws.Cells) -> laws.PulseResponse:
+    def _law(self, own: Tensor, shared: Tensor, cells: Cells) -> PulseResponse:
         """Return the law with step_ctoc = 1, its own cells added; own: [trials, devices, own, 1]."""
 
     def _own_parameters(self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:
@@ -139,7 +140,7 @@ class FittedConstant(FittedLaw):
 
     name = "constant"
 
-    def _law(self, own: Tensor, shared: Tensor, cells: laws.Cells) -> laws.PulseResponse:
+    def _law(self, own: Tensor, shared: Tensor, cells: Cells) -> PulseResponse:
         return laws.ConstantStep(step_ctoc=1.0)
 
 
@@ -155,15 +156,15 @@ class FittedLinear(FittedLaw):
     def _start_own(self, start: Start) -> list[float]:
         return [float(np.clip(s, -0.9, 0.95)) for s in (-start.slope_up / start.up, start.slope_down / start.down)]
 
-    def _law(self, own: Tensor, shared: Tensor, cells: laws.Cells) -> laws.PulseResponse:
+    def _law(self, own: Tensor, shared: Tensor, cells: Cells) -> PulseResponse:
         gamma_up, gamma_down = own.unbind(-2)
         cells["slope_up"], cells["slope_down"] = -gamma_up * cells["up"], gamma_down * cells["down"]
         return laws.LinearStep(step_ctoc=1.0, additive_noise=self.additive_noise)
 
     def _own_parameters(self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:
         names = ("gamma_up", "gamma_down")
-        found = {name: mean[:, i] for i, name in enumerate(names)}
-        return found | {f"{name}_dtod": std[:, i] for i, name in enumerate(names)}
+        means = {name: mean[:, i] for i, name in enumerate(names)}
+        return means | {f"{name}_dtod": std[:, i] for i, name in enumerate(names)}
 
     def flags(self, parameters: dict[str, Any]) -> dict[str, bool]:
         """Let gamma be negative where some cells have it so; it refers to the mean bound."""
@@ -181,7 +182,7 @@ class FittedSoftBounds(FittedLaw):
     def __init__(self, additive_noise: bool = False) -> None:
         self.additive_noise = additive_noise
 
-    def _law(self, own: Tensor, shared: Tensor, cells: laws.Cells) -> laws.PulseResponse:
+    def _law(self, own: Tensor, shared: Tensor, cells: Cells) -> PulseResponse:
         cells["slope_up"] = -cells["up"] / cells["w_max"]
         cells["slope_down"] = -cells["down"] / cells["w_min"]
         return laws.SoftBounds(step_ctoc=1.0, additive_noise=self.additive_noise)
@@ -209,7 +210,7 @@ class FittedExponential(FittedLaw):
     def _start_shared(self, start: Start) -> list[float]:
         return [0.5, 2.0, 0.5, 2.0]
 
-    def _law(self, own: Tensor, shared: Tensor, cells: laws.Cells) -> laws.PulseResponse:
+    def _law(self, own: Tensor, shared: Tensor, cells: Cells) -> PulseResponse:
         loss_up, gamma_up, loss_down, gamma_down = shared.unbind(1)
         factors: dict[str, Any] = {  # tensors [trials, 1, 1] where a device has floats
             "A_up": loss_up * torch.exp(-gamma_up),
@@ -222,9 +223,9 @@ class FittedExponential(FittedLaw):
     def _own_parameters(self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:
         loss_up, gamma_up, loss_down, gamma_down = shared.T
         up, down = (np.exp(-np.clip(gamma, -_STEEP, _STEEP)) for gamma in (gamma_up, gamma_down))
-        found = {"A_up": loss_up * up, "A_down": loss_down * down}
+        factors = {"A_up": loss_up * up, "A_down": loss_down * down}
         ones = np.ones_like(gamma_up)
-        return found | {"gamma_up": gamma_up, "gamma_down": gamma_down, "a": ones, "b": 0 * ones}
+        return factors | {"gamma_up": gamma_up, "gamma_down": gamma_down, "a": ones, "b": 0 * ones}
 
 
 class FittedPower(FittedLaw):
@@ -243,7 +244,7 @@ class FittedPower(FittedLaw):
         curvature = (-start.slope_up / start.up + start.slope_down / start.down) / 2
         return [float(np.clip(curvature, 0.3, 2.0)), 0.0]
 
-    def _law(self, own: Tensor, shared: Tensor, cells: laws.Cells) -> laws.PulseResponse:
+    def _law(self, own: Tensor, shared: Tensor, cells: Cells) -> PulseResponse:
         exponent, skew = own.unbind(-2)
         cells["gamma_up"], cells["gamma_down"] = (exponent + skew).abs(), (exponent - skew).abs()
         return laws.PowerStep(step_ctoc=1.0)
@@ -270,7 +271,7 @@ class FittedPiecewise(FittedLaw):
         slopes = (start.slope_up / start.up, start.slope_down / start.down)
         return [float(value) for slope in slopes for value in np.clip(1 + slope * w, 0.1, 2)]
 
-    def _law(self, own: Tensor, shared: Tensor, cells: laws.Cells) -> laws.PulseResponse:
+    def _law(self, own: Tensor, shared: Tensor, cells: Cells) -> PulseResponse:
         up, down = shared.squeeze(-1).squeeze(-1).chunk(2, dim=-1)
         return _BatchedTable(step_ctoc=1.0, tables=(_with_middle(up), _with_middle(down)))
 
@@ -280,12 +281,12 @@ class FittedPiecewise(FittedLaw):
 
 
 @dataclass(frozen=True)
-class _BatchedTable(laws.PulseResponse):
+class _BatchedTable(PulseResponse):
     """`laws.PiecewiseStep` with a table [trials, TABLE] per direction instead of one."""
 
     tables: tuple[Tensor, Tensor] = (torch.ones(1, 1), torch.ones(1, 1))
 
-    def steps(self, w: Tensor, cells: laws.Cells, up: bool) -> Tensor:
+    def steps(self, w: Tensor, cells: Cells, up: bool) -> Tensor:
         """Return s f(v)."""
         table = self.tables[0 if up else 1]
         sections = table.shape[1] - 1

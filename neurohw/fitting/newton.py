@@ -119,11 +119,11 @@ def climbed(
     for iteration in range(1, iterations + 1):
         before = objective(info, point, level)
         trial = _stepped(problem, info, point, level, damping, fixed)
-        found = problem.information(trial)
-        taken = bool(objective(found, trial, level) <= before)
+        ahead = problem.information(trial)
+        taken = bool(objective(ahead, trial, level) <= before)
         damping = damping / 10 if taken else 30 * max(damping, 1e-3)
         if taken:
-            point, info = trial, found
+            point, info = trial, ahead
         else:  # one device that is badly approximated spoils the joint step
             for _ in range(2):
                 point, info, own = _settled(problem, info, point, own)
@@ -149,11 +149,11 @@ def _settled(
     )
     change = np.clip(change, -_TRUST * problem.scales, _TRUST * problem.scales)
     trial = Point(point.effects + change, point.mean, point.variance, point.shared)
-    found = problem.information(trial)
-    better = found.value + _prior(trial) <= info.value + _prior(point)
+    ahead = problem.information(trial)
+    better = ahead.value + _prior(trial) <= info.value + _prior(point)
     effects = np.where(better[:, None], trial.effects, point.effects)
     kept = Point(effects, point.mean, point.variance, point.shared)
-    return kept, info.mixed(found, better), np.where(better, damping / 8, 8 * np.maximum(damping, 1e-3))
+    return kept, info.mixed(ahead, better), np.where(better, damping / 8, 8 * np.maximum(damping, 1e-3))
 
 
 def _shared_alone(
@@ -167,13 +167,13 @@ def _shared_alone(
     curvature[held, held] = 1.0
     change = np.clip(-np.linalg.solve(curvature, slope), -_TRUST, _TRUST)
     trial = Point(point.effects, point.mean, point.variance, problem.limited(point.shared + change))
-    found = problem.information(trial)
-    return (trial, found) if objective(found, trial, level) < objective(info, point, level) else (point, info)
+    ahead = problem.information(trial)
+    return (trial, ahead) if objective(ahead, trial, level) < objective(info, point, level) else (point, info)
 
 
 def _prior(point: Point) -> np.ndarray:
     """Return -log of the density of each device's effects, less what their variances make of it."""
-    return 0.5 * ((point.effects - point.mean) ** 2 / point.variance).sum(1)
+    return np.asarray(0.5 * ((point.effects - point.mean) ** 2 / point.variance).sum(1))
 
 
 def dispersion_slope(problem: Problem, point: Point) -> np.ndarray:
@@ -268,4 +268,4 @@ def _expected(problem: Problem, info: Information, point: Point) -> Point:
 
 
 def _times(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    return (matrices @ vectors[..., None])[..., 0]
+    return np.asarray(matrices @ vectors[..., None])[..., 0]

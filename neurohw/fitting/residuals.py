@@ -49,19 +49,19 @@ def residual_data(fit: Fit) -> Residuals:
     low, high = np.quantile(w[valid], [0.005, 0.995])
     edges = np.linspace(low, high, BINS + 1)
     middle = (edges[1:] + edges[:-1]) / 2
-    found = {"mean": [], "std": [], "measured": []}  # type: dict[str, list[list[float]]]
+    curves = {"mean": [], "std": [], "measured": []}  # type: dict[str, list[list[float]]]
     for side in (True, False):
         use = valid & (up == side)
         places = np.digitize(w[use], edges) - 1
-        found["mean"].append(_binned(places, z[use], np.mean))
-        found["std"].append(_binned(places, z[use], np.std))
-        found["measured"].append(_binned(places, rise[use], np.mean))
+        curves["mean"].append(_binned(places, z[use], np.mean))
+        curves["std"].append(_binned(places, z[use], np.std))
+        curves["measured"].append(_binned(places, rise[use], np.mean))
     chance = 1.96 / valid.sum() ** 0.5
     return Residuals(
         fit.centre + fit.half * middle,
-        np.array(found["mean"]),
-        np.array(found["std"]),
-        fit.half * np.array(found["measured"]),
+        np.array(curves["mean"]),
+        np.array(curves["std"]),
+        fit.half * np.array(curves["measured"]),
         fit.half * _fitted_steps(fit, middle),
         z[valid],
         np.array([_correlation(z, lag) for lag in range(1, LAGS + 1)]),

@@ -80,7 +80,7 @@ def guess(data: Observed) -> tuple[Start, float, float]:
     fine = (data.valid[2:] & data.valid[1:-1]).numpy()
     rise = w[2:] - w[1:-1]
     interior = fine & (np.abs(w[:-2]) < _INTERIOR)
-    found = {}
+    guesses = {}
     remaining = np.full_like(rise, np.nan)
     steps = np.full_like(rise, np.nan)
     for side, up in (("up", True), ("down", False)):
@@ -89,14 +89,14 @@ def guess(data: Observed) -> tuple[Start, float, float]:
         x, z, y = w[1:-1][use], w[:-2][use], rise[use] if up else -rise[use]
         slope = float(np.cov(y, z)[0, 1] / np.cov(x, z)[0, 1]) if np.std(z) > 0 else 0.0
         at_zero = float(y.mean() - slope * x.mean())
-        found[side], found[f"slope_{side}"] = max(at_zero, 0.1 * abs(float(y.mean())) + 1e-6), slope
+        guesses[side], guesses[f"slope_{side}"] = max(at_zero, 0.1 * abs(float(y.mean())) + 1e-6), slope
         steps[use] = np.abs(at_zero + slope * x)
         remaining[use] = y - at_zero - slope * x
     signed = np.where(data.up[2:].numpy(), remaining, -remaining)
     noise = max(-float(np.nanmean(signed[1:] * signed[:-1])), 0.0) ** 0.5
     left = max(float(np.nanvar(remaining)) - 2 * noise**2, 0.1 * float(np.nanvar(remaining)))
     ctoc = np.clip((left / float(np.nanmean(steps**2))) ** 0.5, 0.02, 5.0)
-    return Start(**found), float(ctoc), max(noise, 1e-4)
+    return Start(**guesses), float(ctoc), max(noise, 1e-4)
 
 
 def _seen_bounds(data: Observed, noise: float) -> np.ndarray:

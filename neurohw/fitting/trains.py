@@ -165,12 +165,12 @@ def _fitted(trains: PulseTrains, law: str | None, generator: np.random.Generator
 def _ranked(names: list[str], trains: PulseTrains, centre: float, half: float) -> tuple[Candidate, ...]:
     """Return the laws compared on a part of the trains, the best first; of the best one, its variants, too."""
     data = scale_trains(_part(trains), centre, half)
-    found: list[Candidate] = []
+    candidates: list[Candidate] = []
     for name in names:
-        found.append(_candidate(first_fit(FITTED[name][0], data), data.count))
-    winner = min(found, key=lambda candidate: candidate.bic).law
-    found += [_candidate(first_fit(variant, data), data.count) for variant in FITTED[winner][1:]]
-    return tuple(sorted(found, key=lambda candidate: candidate.bic))
+        candidates.append(_candidate(first_fit(FITTED[name][0], data), data.count))
+    winner = min(candidates, key=lambda candidate: candidate.bic).law
+    candidates += [_candidate(first_fit(variant, data), data.count) for variant in FITTED[winner][1:]]
+    return tuple(sorted(candidates, key=lambda candidate: candidate.bic))
 
 
 def _variant(candidate: Candidate) -> FittedLaw:
@@ -235,14 +235,14 @@ def _reported(
 
 def _quantities(scaled: _Scaled, mean: np.ndarray, std: np.ndarray, shared: np.ndarray, dither: float) -> Samples:
     """Return the parameters of samples of the population."""
-    found = scaled.population.law.parameters(mean, std, shared[:, :-2])
+    values = scaled.population.law.parameters(mean, std, shared[:, :-2])
     ctoc, noise = np.exp(np.clip(shared[:, -2:].T, -_STEEP, _STEEP))
-    found["step_ctoc"] = ctoc
-    found["g_max"] = scaled.centre + scaled.half * mean[:, 2]
-    found["g_min"] = scaled.centre + scaled.half * mean[:, 3]
+    values["step_ctoc"] = ctoc
+    values["g_max"] = scaled.centre + scaled.half * mean[:, 2]
+    values["g_min"] = scaled.centre + scaled.half * mean[:, 3]
     noise = np.maximum((noise * scaled.half) ** 2 - dither**2, 0.0) ** 0.5
-    found["read_noise"] = noise / (found["g_max"] - found["g_min"])
-    return found
+    values["read_noise"] = noise / (values["g_max"] - values["g_min"])
+    return values
 
 
 def _estimate(value: np.ndarray, draws: np.ndarray, unit: str, width: float) -> Estimate:

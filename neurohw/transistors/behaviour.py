@@ -118,8 +118,8 @@ class Characterisation:
     @property
     def winners_found(self) -> NDArray[np.int64]:
         """The number of winners in each random case, [cases]."""
-        found: NDArray[np.int64] = self.agreement.winners.sum(1)
-        return found
+        counts: NDArray[np.int64] = self.agreement.winners.sum(1)
+        return counts
 
     def decision_seconds(self, difference: float) -> float:
         """Return how long the law takes to tell a relative difference apart, s."""

@@ -143,7 +143,7 @@ def _rises(cell: HomeostasisNetlist, simulator: Simulator) -> list[float]:
             f"alter @vdown[pulse] = [ {_pulse(cell, 0.0, cell.supply, down)} ]\n"
             f"tran {cell.pulse / 20:.6g} {stop:.6g} 0 {cell.pulse / 20:.6g}"
         )
-    return [float(found["v(h)"][-1] - found["v(h)"][0]) for found in simulator.run(text, runs)]
+    return [float(vectors["v(h)"][-1] - vectors["v(h)"][0]) for vectors in simulator.run(text, runs)]
 
 
 def _pulse(cell: HomeostasisNetlist, rest: float, active: float, lengths: int) -> str:
@@ -155,5 +155,5 @@ def _pulse(cell: HomeostasisNetlist, rest: float, active: float, lengths: int) -
 def _leak(cell: HomeostasisNetlist, simulator: Simulator) -> float:
     """Return the current into the capacitor, held at half the supply, between decisions, A."""
     text = render_homeostasis(cell) + f"vh h 0 {cell.supply / 2:.6g}\n.save i(vh)\n"
-    (found,) = simulator.run(text, ["op"])
-    return float(found["i(vh)"][0])
+    (vectors,) = simulator.run(text, ["op"])
+    return float(vectors["i(vh)"][0])

@@ -72,9 +72,9 @@ def dc_transfer(netlist: KWTANetlist, differences: ArrayLike, simulator: Simulat
     """
     difference = _differences(differences)
     text = _pair(netlist, difference) + ".save v(v1) v(v2) i(vout1) i(vout2)\n"
-    (found,) = (simulator or Simulator()).run(text, [_sweep(len(difference))])
-    outputs = np.stack([found["i(vout1)"] / netlist.k, found["i(vout2)"] / (netlist.n - netlist.k)], axis=1)
-    separation = found["v(v1)"] - found["v(v2)"]
+    (vectors,) = (simulator or Simulator()).run(text, [_sweep(len(difference))])
+    outputs = np.stack([vectors["i(vout1)"] / netlist.k, vectors["i(vout2)"] / (netlist.n - netlist.k)], axis=1)
+    separation = vectors["v(v1)"] - vectors["v(v2)"]
     cases = slice(0, len(difference))
     return Transfer(netlist.n, netlist.k, netlist.unit_current, difference, separation[cases], outputs[cases])
 
@@ -106,8 +106,8 @@ def decision_times(
             f"alter vcase dc={j}\ntran {t / _STEPS:.6g} {t:.6g} 0 {t / _STEPS:.6g}"
             for j, t in zip(waiting, stops, strict=True)
         ]
-        for j, found in zip(waiting, (simulator or Simulator()).run(text, runs), strict=True):
-            seconds[j] = _crossing(found["time"], found["v(v1)"] - found["v(v2)"], required)
+        for j, vectors in zip(waiting, (simulator or Simulator()).run(text, runs), strict=True):
+            seconds[j] = _crossing(vectors["time"], vectors["v(v1)"] - vectors["v(v2)"], required)
         waiting = [j for j in waiting if not math.isfinite(seconds[j])]
     if waiting:
         late = ", ".join(f"{rest.difference[j]:.3g}" for j in waiting)
@@ -150,8 +150,8 @@ def tie_offsets(netlist: KWTANetlist, shifts: Numbers, simulator: Simulator | No
     equal = stimulus(netlist, np.full((1, netlist.n), netlist.unit_current))
     ties = [f"i(vtie{i + 1})" for i in range(netlist.n)]
     text = render(netlist, equal, shifts, tie_gain=_TIE_GAIN) + f".save {' '.join(ties)}\n"
-    (found,) = (simulator or Simulator()).run(text, ["op"])
-    added = -np.array([found[name][0] for name in ties]) / netlist.unit_current
+    (vectors,) = (simulator or Simulator()).run(text, ["op"])
+    added = -np.array([vectors[name][0] for name in ties]) / netlist.unit_current
     gains = 1 / (1 + added)  # of an input, as the outputs see it
     return np.asarray(gains / gains.mean() - 1)
 
@@ -174,8 +174,8 @@ def decide(
     table = stimulus(netlist, inputs).currents
     simulator = simulator or Simulator()
     parts = [table[first : first + _AT_ONCE] for first in range(0, len(table), _AT_ONCE)]
-    found = [_decide(netlist, part, shifts, simulator) for part in parts]
-    outputs, supply = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    decided = [_decide(netlist, part, shifts, simulator) for part in parts]
+    outputs, supply = (np.concatenate(columns) for columns in zip(*decided, strict=True))
     return Outputs(outputs, supply, outputs > netlist.limiter_current / 4)
 
 
@@ -185,8 +185,8 @@ def _decide(
     """Return the output currents, [cases, n], and the supply current, [cases], A."""
     names = [f"i(vout{i + 1})" for i in range(netlist.n)]
     text = render(netlist, stimulus(netlist, table), shifts) + f".save i(vdd) {' '.join(names)}\n"
-    (found,) = simulator.run(text, [_sweep(len(table))])
-    return np.stack([found[name][: len(table)] for name in names], axis=1), -found["i(vdd)"][: len(table)]
+    (vectors,) = simulator.run(text, [_sweep(len(table))])
+    return np.stack([vectors[name][: len(table)] for name in names], axis=1), -vectors["i(vdd)"][: len(table)]
 
 
 def at_current(netlist: KWTANetlist, current: float) -> KWTANetlist:

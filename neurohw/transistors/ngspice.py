@@ -46,9 +46,9 @@ def find(executable: str | Path | None = None) -> str:
 def version(executable: str | Path | None = None) -> str:
     """Return what ngspice calls itself, as in "ngspice-39"."""
     with tempfile.TemporaryDirectory(prefix="neurohw-") as folder:
-        told = _supervised([find(executable), "--version"], Path(folder), 20.0)
-    found = re.search(r"ngspice[- ]?[\w.+-]+", told)
-    return found.group() if found else "ngspice of unknown version"
+        output = _supervised([find(executable), "--version"], Path(folder), 20.0)
+    match = re.search(r"ngspice[- ]?[\w.+-]+", output)
+    return match.group() if match else "ngspice of unknown version"
 
 
 def run(
@@ -82,8 +82,8 @@ def run(
     with tempfile.TemporaryDirectory(prefix="neurohw-") as name:
         folder = Path(name)
         (folder / "netlist.cir").write_text(_deck(netlist, analyses), encoding="ascii")
-        told = _supervised([path, "-n", "-b", "netlist.cir"], folder, time_limit)
-        return [_results(folder / f"{index}.raw", told) for index in range(len(analyses))]
+        output = _supervised([path, "-n", "-b", "netlist.cir"], folder, time_limit)
+        return [_results(folder / f"{index}.raw", output) for index in range(len(analyses))]
 
 
 def _deck(netlist: str, analyses: Sequence[str]) -> str:
@@ -99,14 +99,14 @@ def _supervised(command: list[str], folder: Path, time_limit: float) -> str:
     log = folder / "log"
     with log.open("wb") as out, _child(command, folder, out.fileno()) as process:
         status = _awaited(process, log, time_limit)
-    told = _tail(log)
+    output = _tail(log)
     if status != 0:
-        raise NgspiceError(f"ngspice failed with status {status}: {_message(told)}")
+        raise NgspiceError(f"ngspice failed with status {status}: {_message(output)}")
     with log.open("rb") as lines:  # an analysis that stops half-way leaves results, and status 0
         aborted = [line.decode("utf-8", errors="replace") for line in lines if b"aborted" in line]
     if aborted:
-        raise NgspiceError(f"ngspice gave up: {_message(aborted[0] + told)}")
-    return told
+        raise NgspiceError(f"ngspice gave up: {_message(aborted[0] + output)}")
+    return output
 
 
 def _awaited(process: subprocess.Popen[bytes], log: Path, time_limit: float) -> int:
@@ -150,16 +150,16 @@ def _tail(log: Path) -> str:
         return file.read().decode("utf-8", errors="replace")
 
 
-def _message(told: str) -> str:
+def _message(output: str) -> str:
     """Return the lines that tell what is wrong, or else the last few."""
-    lines = [" ".join(line.split()) for line in told.splitlines() if line.strip()]
+    lines = [" ".join(line.split()) for line in output.splitlines() if line.strip()]
     telling = [line for line in lines if _TELLING.search(line)]
     chosen = dict.fromkeys(telling[:6] or lines[-3:])
     shown = "; ".join(chosen)
     return "".join(c if c.isprintable() else "?" for c in shown)[:600] or "nothing"
 
 
-def _results(file: Path, told: str) -> dict[str, NDArray[np.float64]]:
+def _results(file: Path, output: str) -> dict[str, NDArray[np.float64]]:
     """Read one binary raw file: a header of text, then float64 [points, variables].
 
     Raises:
@@ -174,15 +174,15 @@ def _results(file: Path, told: str) -> dict[str, NDArray[np.float64]]:
         table = np.frombuffer(body, dtype="<f8", count=variables * points).reshape(points, variables)
         columns = dict(zip(names, table.T, strict=True))
     except (OSError, ValueError):
-        raise NgspiceError(f"ngspice left no complete results: {_message(told)}") from None
+        raise NgspiceError(f"ngspice left no complete results: {_message(output)}") from None
     if points == 0 or not np.isfinite(table).all():
-        raise NgspiceError(f"ngspice's results are no numbers: {_message(told)}")
+        raise NgspiceError(f"ngspice's results are no numbers: {_message(output)}")
     named = {name.lower(): np.ascontiguousarray(column) for name, column in columns.items()}
     return {name: column for name, column in named.items() if not name.endswith("(all)")}  # the copy of a lone vector
 
 
 def _field(header: str, name: str) -> str:
-    found = re.search(rf"^{re.escape(name)}: *(\S+)", header, re.MULTILINE)
-    if found is None:
+    match = re.search(rf"^{re.escape(name)}: *(\S+)", header, re.MULTILINE)
+    if match is None:
         raise ValueError(name)
-    return found.group(1)
+    return match.group(1)
