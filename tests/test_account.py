@@ -26,11 +26,12 @@ from neurohw.energy.conditions import NO_CIRCUIT, CircuitConditions
 from neurohw.energy.facts import TRAINING_PHASES, checked
 from neurohw.energy.prices import Counted, Prices
 from neurohw.energy.ranges import Figure, Range
+from neurohw.energy.recorded import ChipAccount
 from neurohw.energy.rules import ARRAY_RULES, RULES, Elsewhere
 from neurohw.energy.schema import ENTRIES
 from neurohw.energy.table import EnergyTable, table_from
 from neurohw.errors import InputError
-from neurohw.runs.accounts import accounted, training_energy
+from neurohw.runs.accounts import accounted, energy_of, training_energy
 from neurohw.runs.operating_points import circuit_conditions, conditions
 from neurohw.runs.record import RunRecord
 from neurohw.runs.run import run
@@ -135,9 +136,8 @@ def test_all_breakdowns_add_up_to_the_total() -> None:
         assert total.nominal == approx(found.total.nominal)
         assert total.low == approx(found.total.low)
         assert total.high == approx(found.total.high)
-    rows = found.rows()
-    assert sum(row["nominal_joules"] for row in rows) == approx(found.total.nominal)
-    assert all(row["figures"] for row in rows)
+    assert sum(item.energy.nominal for item in found.items) == approx(found.total.nominal)
+    assert all(item.sources for item in found.items)
     assert found.total.low <= found.total.nominal <= found.total.high
 
 
@@ -541,9 +541,11 @@ def test_a_finished_record_is_accounted_without_running() -> None:
     assert found.schedule.parallelism.arrays_overlap
     assert found.device == "taox_hfox"
     assert found.total.nominal == approx(done().total.nominal)
-    summary = found.summary()
-    assert summary["by_component_and_phase"]["adc"]["free"]["nominal"] > 0
-    assert summary["widest"] == found.widest
+    hardware = {"backend": "analog", "device": "taox_hfox"}
+    energy = energy_of(record(config={"hardware": hardware, "network": {"rule": "ep"}}), TABLE)
+    assert isinstance(energy, ChipAccount)
+    assert energy.by_component_and_phase["adc"]["free"].nominal > 0
+    assert energy.widest == found.widest
 
 
 @pytest.mark.parametrize("ledger", [{}, {"counts": COUNTS}, {"counts": {}, "facts": FACTS}])

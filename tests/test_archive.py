@@ -94,10 +94,10 @@ def test_accounts_are_saved_into_the_file_and_nothing_else_changes(runs: Path, t
     result = CliRunner().invoke(app, ["energy", str(tmp_path), "--table", "14nm", "--save"])
     assert result.exit_code == 0, result.output
     after = read_archive(tmp_path / ARCHIVE)
-    assert {record.energy["table"] for record in after} == {"periphery_14nm"}
+    assert {record.energy.table for record in after} == {"periphery_14nm"}
     for old, new in zip(before, after, strict=True):
         assert plain(new.model_copy(update={"energy": old.energy})) == plain(old)
-        assert new.energy["total"]["nominal"] < old.energy["total"]["nominal"]
+        assert new.energy.total.nominal < old.energy.total.nominal
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_the_account_is_that_of_the_cpu(rule: str, tmp_path: Path) -> None:
     experiment = load_experiment("quickstart", {"network.rule": rule, "training.epochs": 2, **hardware})
     here, there = (run(experiment, 0, tmp_path / device, device=device).energy for device in ("cpu", "cuda"))
     for quantity in ("total", "per_training_image", "per_inference", "latency"):
-        assert there[quantity]["nominal"] == approx(here[quantity]["nominal"], rel=0.01)
+        assert getattr(there, quantity).nominal == approx(getattr(here, quantity).nominal, rel=0.01)
 
 
 class Plain(Capture):

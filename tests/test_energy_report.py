@@ -20,7 +20,7 @@ from neurohw.energy.ranges import Range
 from neurohw.energy.table import EnergyTable, table_path
 from neurohw.errors import InputError
 from neurohw.report.drawing import PAPER, style
-from neurohw.report.energy.account import PointEnergy
+from neurohw.report.energy.account import PointEnergy, chip_of
 from neurohw.report.energy.bars_figure import draw_shares, draw_totals
 from neurohw.report.energy.bounds import bounds_text
 from neurohw.report.energy.compare import pareto_front
@@ -263,13 +263,13 @@ def test_a_report_shows_the_accounts_that_records_carry(records: list[RunRecord]
     assert page.count("<figure>") >= 4
     shown = {"energy.csv", "energy.svg", "pareto.png", "energy_curves.svg"}
     assert shown <= {path.name for path in tmp_path.iterdir()}
-    write_report([record.model_copy(update={"energy": {}}) for record in records], tmp_path)
+    write_report([record.model_copy(update={"energy": None}) for record in records], tmp_path)
     assert not shown & {path.name for path in tmp_path.iterdir()}
     assert "Energy, time" not in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
 def test_a_report_on_ideal_points_only_has_their_digital_side(records: list[RunRecord], tmp_path: Path) -> None:
-    text = write_report([r for r in records if "total" not in r.energy], tmp_path).with_name("report.md").read_text()
+    text = write_report([r for r in records if not chip_of(r)], tmp_path).with_name("report.md").read_text()
     assert "Against a digital accelerator" in text
     assert "What each point costs" not in text
     assert not (tmp_path / "pareto.svg").exists()
@@ -278,8 +278,8 @@ def test_a_report_on_ideal_points_only_has_their_digital_side(records: list[RunR
 def test_the_reports_csv_adds_up_too(records: list[RunRecord], energies: Energies) -> None:
     frame = energy_frame(energies)
     energy = frame[frame["quantity"] == "energy"].groupby(["hash", "seed"])["nominal"].sum()
-    for record in (r for r in records if "total" in r.energy):
-        assert energy[record.config_hash, record.seed] == approx(record.energy["total"]["nominal"])
+    for record in (r for r in records if chip_of(r)):
+        assert energy[record.config_hash, record.seed] == approx(record.energy.total.nominal)
 
 
 def test_energy_per_accuracy_point(data: list[PointEnergy]) -> None:
@@ -302,7 +302,7 @@ def test_energy_per_accuracy_point(data: list[PointEnergy]) -> None:
 def test_training_is_all_epochs(records: list[RunRecord], data: list[PointEnergy]) -> None:
     first = data[0]
     of_point = [r for r in records if r.config_hash == first.point.config_hash]
-    per_image = sum(r.energy["per_training_image"]["nominal"] for r in of_point) / len(of_point)
+    per_image = sum(r.energy.per_training_image.nominal for r in of_point) / len(of_point)
     assert first.training is not None
     assert first.training.nominal == approx(2 * 64 * per_image)
     assert first.wear[0].trained == 2 * 64

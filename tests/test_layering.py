@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "neurohw"
 LEAVES = {"errors", "isolation", "names", "output", "seeding", "clock", "shipping", "units", "quantity"}
-LEAVES |= {"archive", "interrupted", "metrics", "reading", "validation", "toml_files"}
+LEAVES |= {"archive", "interrupted", "metrics", "reading", "validation", "toml_files", "values"}
 PARTS = {"data", "devices", "crossbar", "circuits", "networks"}
 LEARNING = {"crossbar.base", "circuits.neuron", "circuits.target"}
 
@@ -30,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "shipping": set(),
     "units": set(),
     "validation": set(),
+    "values": set(),
     "quantity": set(),
     "data": set(),
     "devices": set(),
@@ -55,7 +56,10 @@ ALLOWED: dict[str, set[str]] = {
         "loading",
         "config",
         "kinds",
+        "energy.lifetime",
         "energy.ranges",
+        "energy.recorded",
+        "energy.schedule",
     },
     "doctor": {"crossbar", "circuits", "transistors", "data", "devices"},
     "bench": {"*"},

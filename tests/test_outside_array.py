@@ -125,8 +125,8 @@ def test_a_run_is_accounted_by_what_they_say(
     record = run(load_experiment("quickstart", given | {f"hardware.{k}": v for k, v in hardware.items()}), 0, tmp_path)
     facts = record.ledger["facts"]["arrays"]["W1"]
     assert (facts["devices_per_weight"], facts["pulses"], facts["conductance"]) == (devices, pulses, "snapshots")
-    assert record.energy["area_by_part"]["W1 cells"]["nominal"] == approx(64 * 10 * devices * CELL_AREA)
-    assert record.energy["total"]["nominal"] > 0
+    assert record.energy.area_by_part["W1 cells"].nominal == approx(64 * 10 * devices * CELL_AREA)
+    assert record.energy.total.nominal > 0
 
 
 def test_what_the_back_end_does_not_read_is_refused() -> None:

@@ -13,6 +13,7 @@ from neurohw.energy.account import ArrayFacts, RunFacts, account
 from neurohw.energy.conditions import Conditions
 from neurohw.energy.neurosim import NeuroSimArray, array_models, conduction_energy, read_energy
 from neurohw.energy.ranges import Figure, Range
+from neurohw.energy.recorded import ByModel
 from neurohw.energy.schedule import Schedule
 from neurohw.energy.table import EnergyTable
 from neurohw.loading import nested, validated
@@ -277,17 +278,17 @@ def test_neurosims_side_of_an_array() -> None:
     counts = {"W1": {"forward": events}}
     breakdown = account(counts, facts, EnergyTable.load("32nm"), device, Schedule(standby="none"))
     (found,) = array_models(breakdown, counts)
-    assert (found["vectors"], found["pulses"]) == (2 * 13, 12)
+    assert (found.vectors, found.pulses) == (2 * 13, 12)
     forward = sum(read_energy(NeuroSimArray(rows=r, columns=c)) for r in (128, 72) for c in (128, 72))
     assert forward == approx(3.3e-15 * (0.25 * 200 * 2 + 0.81 * 0.5 * 200 * 2))
-    assert found["read"]["neurosim"]["nominal"] == approx(2 * 13 * forward)  # as high as wide, so either way
-    assert found["read"]["ohmic"]["nominal"] == approx(26 * 0.25 / 240e3 * 10e-9 * 200 * 200 * 0.5)
+    assert found.read.neurosim.nominal == approx(2 * 13 * forward)  # as high as wide, so either way
+    assert found.read.ohmic.nominal == approx(26 * 0.25 / 240e3 * 10e-9 * 200 * 200 * 0.5)
     whole = conduction_energy(NeuroSimArray(rows=200, columns=200))  # conduction does not feel where arrays are cut
-    assert found["read"]["ohmic"]["nominal"] == approx(26 * whole)
+    assert found.read.ohmic.nominal == approx(26 * whole)
     by = breakdown.by_component()
-    assert found["read"]["ours"]["nominal"] == approx(by["conduction"].nominal + by["rows"].nominal)
-    assert found["write"]["ours"]["nominal"] == approx(7 * 2e-12 + 5 * 1e-12)
-    assert found["write"]["neurosim"]["nominal"] == approx(12 * 16 / 240e3 * 50e-9)
+    assert found.read.ours.nominal == approx(by["conduction"].nominal + by["rows"].nominal)
+    assert found.write.ours.nominal == approx(7 * 2e-12 + 5 * 1e-12)
+    assert found.write.neurosim.nominal == approx(12 * 16 / 240e3 * 50e-9)
 
 
 def test_neurosim_has_no_settling_network_and_no_uncounted_pulses() -> None:
@@ -296,4 +297,4 @@ def test_neurosim_has_no_settling_network_and_no_uncounted_pulses() -> None:
     facts = RunFacts({"W1": ArrayFacts(10, 20, dac_bits=7, adc_bits=9, pulses="unknown")})
     schedule = Schedule(standby="none", ep="continuous")
     (found,) = array_models(account(counts, facts, EnergyTable.load("32nm"), device, schedule), counts)
-    assert found["read"] == found["write"] == dict.fromkeys(("ours", "neurosim", "ohmic"))
+    assert found.read == found.write == ByModel(ours=None, neurosim=None, ohmic=None)

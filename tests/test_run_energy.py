@@ -14,6 +14,7 @@ from neurohw.cli.app import app
 from neurohw.config import OnChipExperiment, config_hash
 from neurohw.crossbar.remedies import ANALOG_REMEDIES
 from neurohw.devices.library import load_device
+from neurohw.energy.recorded import ChipAccount, DigitalAccount
 from neurohw.energy.rules import ARRAY_RULES, RULES, Elsewhere
 from neurohw.energy.table import EnergyTable, table_path
 from neurohw.errors import InputError
@@ -51,28 +52,31 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> nh.RunRecord:
 
 def test_the_record_has_joules_by_component_and_phase(done: nh.RunRecord) -> None:
     energy = done.energy
-    nested = energy["by_component_and_phase"]
+    nested = energy.by_component_and_phase
     assert {"adc", "dac", "conduction", "write", "target", "digital"} <= nested.keys()
     for bound in ("low", "nominal", "high"):
-        total = sum(part[bound] for phases in nested.values() for part in phases.values())
-        assert total == approx(energy["total"][bound])
+        total = sum(getattr(part, bound) for phases in nested.values() for part in phases.values())
+        assert total == approx(getattr(energy.total, bound))
     again = accounted(done, EnergyTable.load("32nm"))
-    assert again.total.as_dict() == approx(energy["total"])
+    assert again.total == energy.total
 
 
 def test_the_file_has_it_too(done: nh.RunRecord, tmp_path: Path) -> None:
     done.write(tmp_path)
-    assert json.loads((tmp_path / "record.json").read_text())["energy"] == json.loads(json.dumps(done.energy))
+    written = json.loads((tmp_path / "record.json").read_text())["energy"]
+    assert written == json.loads(json.dumps(done.energy.as_recorded()))
+    assert list(written) == [key for key in ChipAccount.model_fields if key != "items"]
+    assert read_record(tmp_path).energy == done.energy
 
 
 def test_training_adds_up_epoch_by_epoch(done: nh.RunRecord) -> None:
-    curve = [found["nominal"] for found in done.energy["training_by_epoch"]]
+    curve = [energy.nominal for energy in done.energy.training_by_epoch]
     assert len(curve) == 2
     assert 0 < curve[0] < curve[1]
-    assert curve[1] == approx(2 * done.energy["per_epoch"]["nominal"])
-    (phase,) = done.energy["by_training_phase"].values()
-    assert phase["images"] == 128
-    assert phase["nominal"] == approx(curve[1])
+    assert curve[1] == approx(2 * done.energy.per_epoch.nominal)
+    (phase,) = done.energy.by_training_phase.values()
+    assert phase.images == 128
+    assert phase.nominal == approx(curve[1])
 
 
 def test_phases_of_the_alternation_are_told_apart(tmp_path: Path) -> None:
@@ -82,13 +86,13 @@ def test_phases_of_the_alternation_are_told_apart(tmp_path: Path) -> None:
         training__pretrain={"epochs": 2, "learning_rate": [0.01, 0.01]},
     )
     record = nh.run(half, out=tmp_path)
-    phases = record.energy["by_training_phase"]
+    phases = record.energy.by_training_phase
     assert set(phases) == {row["phase"] for row in record.curve}
     assert len(phases) == 3
-    assert phases["pretraining"]["images"] == 2 * 30
-    whole = record.energy["training_by_epoch"][-1]["nominal"]
-    assert sum(phase["nominal"] for phase in phases.values()) == approx(whole)
-    assert whole == approx(len(record.curve) * record.energy["per_epoch"]["nominal"])
+    assert phases["pretraining"].images == 2 * 30
+    whole = record.energy.training_by_epoch[-1].nominal
+    assert sum(phase.nominal for phase in phases.values()) == approx(whole)
+    assert whole == approx(len(record.curve) * record.energy.per_epoch.nominal)
 
 
 def test_two_layers_share_their_time_as_the_account_has_it(done: nh.RunRecord) -> None:
@@ -104,17 +108,17 @@ def test_two_layers_share_their_time_as_the_account_has_it(done: nh.RunRecord) -
 
 def test_ideal_arrays_are_accounted_as_a_digital_accelerator(tmp_path: Path) -> None:
     record = nh.run(experiment(hardware__backend="ideal", hardware__device=None), out=tmp_path)
-    assert set(record.energy) == {"table", "digital"}
-    assert {(side["precision"], side["dram"]) for side in record.energy["digital"]} == {
+    assert isinstance(record.energy, DigitalAccount)
+    assert {(side.precision, side.dram) for side in record.energy.digital} == {
         (precision, dram) for precision in ("int8", "fp16") for dram in (False, True)
     }
 
 
 def test_without_a_table_there_is_no_account(tmp_path: Path) -> None:
     record = nh.run(experiment(hardware__periphery=None), out=tmp_path)
-    assert record.energy == {}
+    assert record.energy is None
     assert record.ledger["counts"]
-    assert energy_of(record, EnergyTable.load("65nm"))["table"] == "periphery_65nm"
+    assert energy_of(record, EnergyTable.load("65nm")).table == "periphery_65nm"
 
 
 def test_settings_without_a_table_are_refused() -> None:
@@ -207,8 +211,8 @@ def test_a_run_stopped_within_an_epoch_is_accounted_for_what_it_did(tmp_path: Pa
     stopped = read_record(tmp_path)
     assert stopped.ledger["facts"]["images"]["epochs"] == 1.5
     found = energy_of(stopped, EnergyTable.load("32nm"))
-    assert found["per_epoch"]["nominal"] == approx(done.energy["per_epoch"]["nominal"], rel=0.1)
-    assert found["training_by_epoch"] == done.energy["training_by_epoch"][:1]
+    assert found.per_epoch.nominal == approx(done.energy.per_epoch.nominal, rel=0.1)
+    assert found.training_by_epoch == done.energy.training_by_epoch[:1]
 
 
 def test_a_record_can_be_accounted_anew_in_place(done: nh.RunRecord, tmp_path: Path) -> None:
@@ -221,7 +225,7 @@ def test_a_record_can_be_accounted_anew_in_place(done: nh.RunRecord, tmp_path: P
     assert saved.exit_code == 0, saved.output
     assert "accounts written into their records: 1" in saved.output
     found = read_record(tmp_path)
-    assert (found.energy["table"], found.energy["schedule"]["digital"]) == ("periphery_65nm", "int8")
+    assert (found.energy.table, found.energy.schedule.digital) == ("periphery_65nm", "int8")
     assert found.model_copy(update={"energy": done.energy}) == done
     assert (tmp_path / "metrics.csv").read_bytes() == before
 

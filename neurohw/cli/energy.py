@@ -76,7 +76,7 @@ def energy(
     }  # fmt: skip
     accounts = _accounts(folders, table, wanted)
     if save:  # once all of them could be accounted
-        save_accounts((path, _without_lines(record)) for path, record in accounts)
+        save_accounts(accounts)
     data = energies_of(group_records([record for _, record in accounts]))
     print_energies(new_console(), data)
     if save:
@@ -124,11 +124,6 @@ def _accounted(path: Path, record: RunRecord, table: Any, schedule: Schedule) ->
         return record.model_copy(update={"energy": energy_of(record, table, schedule, lines=True)})
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-
-
-def _without_lines(record: RunRecord) -> RunRecord:
-    """Return the record with its account as records keep it, without every single line."""
-    return record.model_copy(update={"energy": {key: value for key, value in record.energy.items() if key != "items"}})
 
 
 def _write(data: Energies, out: Path) -> None:

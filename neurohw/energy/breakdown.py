@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -112,7 +111,7 @@ class EnergyBreakdown:
         return Range.of(operations / 1e12).over(energy) if operations and energy.low else None
 
     @property
-    def _latency_of_an_image(self) -> Range | None:
+    def latency_of_an_image(self) -> Range | None:
         """Seconds for an image to be inferred, whatever overlaps with the images before and after it."""
         time = self.latency.phases.get("inference")
         return time / self.facts.inferred if time and self.facts.inferred else None
@@ -159,49 +158,3 @@ class EnergyBreakdown:
         """The component that dominates the spread: the largest high less low; None for an empty account."""
         spreads = {name: energy.spread for name, energy in self.by_component().items()}
         return max(spreads, key=lambda name: spreads[name], default=None)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return every line for a CSV."""
-        return [
-            {
-                "component": item.component,
-                "part": item.part,
-                "phase": item.phase,
-                "event": item.event,
-                "count": item.count,
-                **{f"{name}_joules": value for name, value in item.energy.as_dict().items()},
-                "provenance": item.provenance,
-                "figures": "; ".join(f"{figure.key}: {figure.source}" for figure in dict.fromkeys(item.figures)),
-            }
-            for item in self.items
-        ]
-
-    def summary(self) -> dict[str, Any]:
-        """Return the account as plain data, for a record."""
-        per = {"per_inference": self.per_inference, "per_training_image": self.per_training_image,
-               "per_epoch": self.per_epoch, "total": self.total, "average_power": self.average_power,
-               "tops_per_watt": self.tops_per_watt("inference"), "useful_tops_per_watt": self.useful_tops_per_watt,
-               "latency": self.latency.total,
-               "training_latency": self.latency.of(*TRAINING_PHASES), "inference_latency": self._latency_of_an_image,
-               "area": Range.total(self.area.values())}  # fmt: skip
-        both = self.by(lambda item: (item.component, item.phase))
-        nested: dict[str, dict[str, Any]] = {}
-        for (component, phase), energy in both.items():
-            nested.setdefault(component, {})[phase] = energy.as_dict()
-        return {
-            "table": self.table,
-            "device": self.device,
-            "schedule": dataclasses.asdict(self.schedule),
-            **{key: value.as_dict() if value else None for key, value in per.items()},
-            "by_component_and_phase": nested,
-            "latency_by_phase": {phase: time.as_dict() for phase, time in self.latency.phases.items()},
-            "area_by_part": {part: area.as_dict() for part, area in self.area.items()},
-            "utilisation": self.latency.utilisation(),
-            "cells_used": self.cells_used,
-            "provenance": self.provenance_shares(),
-            "assumed": self.assumed(),
-            "uncounted": self.uncounted(),
-            "widest": self.widest,
-            "lifetime": [dataclasses.asdict(lifetime) for lifetime in self.lifetimes],
-            "images": {"trained": self.facts.trained, "inferred": self.facts.inferred, "epochs": self.facts.epochs},
-        }

@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from neurohw.errors import InputError
 from neurohw.metering.ledger import Counts
 from neurohw.validation import Place, refused
+from neurohw.values import Amount, Count
 
 TRAINING_PHASES = ("forward", "backward", "free", "nudged", "target", "update", "homeostasis", "training")
 UNKNOWN = "unknown"
@@ -23,11 +24,9 @@ def _or(value: float) -> BeforeValidator:
     return BeforeValidator(lambda given: value if given is None else given)
 
 
-Amount = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
-Number = Annotated[int, Field(strict=True, ge=1)]
 Bits = Annotated[int, Field(strict=True, ge=0), _or(0)]
-Pair = tuple[Number, Number]
+Pair = tuple[Count, Count]
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,8 @@ class ArrayFacts:
         reference: what is subtracted from the conductances.
     """
 
-    n_post: Number
-    n_pre: Number
+    n_post: Count
+    n_pre: Count
     tiles: Pair = (1, 1)
     devices_per_weight: Positive = 1
     dac_bits: Bits = 0

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from neurohw.energy.facts import ArrayFacts
 from neurohw.energy.ranges import Figure
+from neurohw.values import Amount, Text
 
 
 @dataclass(frozen=True)
@@ -21,17 +22,17 @@ class Lifetime:
         source: where the endurance is from.
     """
 
-    array: str
-    mean: float
-    p999: float
-    max: float
-    endurance: float | None = None
-    images: float | None = None
-    endurance_low: float | None = None
-    endurance_high: float | None = None
-    images_low: float | None = None
-    images_high: float | None = None
-    source: str | None = None
+    array: Text
+    mean: Amount
+    p999: Amount
+    max: Amount
+    endurance: Amount | None = None
+    images: Amount | None = None
+    endurance_low: Amount | None = None
+    endurance_high: Amount | None = None
+    images_low: Amount | None = None
+    images_high: Amount | None = None
+    source: Text | None = None
 
 
 def lifetime(name: str, facts: ArrayFacts, trained: float, endurance: Figure | None) -> Lifetime | None:

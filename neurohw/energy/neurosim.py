@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from neurohw.energy.breakdown import EnergyBreakdown
 from neurohw.energy.facts import ArrayFacts
 from neurohw.energy.ranges import Range
+from neurohw.energy.recorded import ByModel, ModelledArray
 from neurohw.metering.ledger import Counts
 
 ACTIVITY = 0.5  # NeuroSim's default share of driven rows, where no trace of inputs is given
@@ -67,7 +67,7 @@ def conduction_energy(array: NeuroSimArray, activity: float = 0.5) -> float:
     return array.read_voltage**2 / array.resistance * array.read_time * cells
 
 
-def array_models(breakdown: EnergyBreakdown, counts: Counts) -> list[dict[str, Any]]:
+def array_models(breakdown: EnergyBreakdown, counts: Counts) -> list[ModelledArray]:
     """Return, array by array, what the same reads and write pulses cost by our account and by NeuroSim's formulas, J.
 
     Reads. Ours: the account's "conduction" (V V_supply G t of the cells as they were) and "rows" (lines charged).
@@ -85,9 +85,8 @@ def array_models(breakdown: EnergyBreakdown, counts: Counts) -> list[dict[str, A
         counts: of the same run.
 
     Returns:
-        Of each array: `array`, `vectors` read (passes counted each), `pulses`, and `read` and `write` with {"ours",
-        "neurosim", "ohmic"}, each {low, nominal, high} or None: the run did not count it, or the network settled by
-        itself, which NeuroSim does not model.
+        Of each array; `vectors` counts every pass of a read. What the run did not count is None, and the reads of a
+        network that settled by itself, which NeuroSim does not model.
     """
     steps = any(events.get("steps") for events in counts.get("clock", {}).values())
     clocked = not (breakdown.schedule.ep == "continuous" and steps)
@@ -100,19 +99,17 @@ def array_models(breakdown: EnergyBreakdown, counts: Counts) -> list[dict[str, A
         pulses = sum(e.get("pulses_up", 0.0) + e.get("pulses_down", 0.0) for e in events)
         tiles = [(forward, tile) for tile in _subarrays(facts, False)]
         tiles += [(backward, tile) for tile in _subarrays(facts, True)]
-        reads = {
-            "ours": _spent(breakdown, name, READ_PARTS),
-            "neurosim": Range.of(sum(n * read_energy(tile, ACTIVITY) for n, tile in tiles)),
-            "ohmic": Range.of(sum(n * conduction_energy(tile, ACTIVITY) for n, tile in tiles)),
-        }
-        write = Range.of(write_energy(NeuroSimArray(), pulses))
-        writes = {"ours": _spent(breakdown, name, WRITE_PARTS), "neurosim": write, "ohmic": write}
-        known = {"read": clocked and "conductance" not in facts.uncounted, "write": "pulses" not in facts.uncounted}
-        found.append({
-            "array": name, "vectors": forward + backward, "pulses": pulses,
-            **{what: {model: energy.as_dict() if known[what] else None for model, energy in models.items()}
-               for what, models in (("read", reads), ("write", writes))},
-        })  # fmt: skip
+        reads = writes = ByModel(ours=None, neurosim=None, ohmic=None)
+        if clocked and "conductance" not in facts.uncounted:
+            reads = ByModel(
+                ours=_spent(breakdown, name, READ_PARTS),
+                neurosim=Range.of(sum(n * read_energy(tile, ACTIVITY) for n, tile in tiles)),
+                ohmic=Range.of(sum(n * conduction_energy(tile, ACTIVITY) for n, tile in tiles)),
+            )
+        if "pulses" not in facts.uncounted:
+            theirs = Range.of(write_energy(NeuroSimArray(), pulses))
+            writes = ByModel(ours=_spent(breakdown, name, WRITE_PARTS), neurosim=theirs, ohmic=theirs)
+        found.append(ModelledArray(array=name, vectors=forward + backward, pulses=pulses, read=reads, write=writes))
     return found
 
 

@@ -40,6 +40,11 @@ class Item:
         """That of the weakest figure."""
         return weakest(self.figures)
 
+    @property
+    def sources(self) -> str:
+        """Where its figures are from, each once."""
+        return "; ".join(f"{figure.key}: {figure.source}" for figure in dict.fromkeys(self.figures))
+
 
 @dataclass(frozen=True)
 class Prices:

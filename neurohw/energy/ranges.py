@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from neurohw.quantity import ASSUMED
+from neurohw.values import Number
 
 Provenance = Literal["published", "scaled", "assumed"]
 PROVENANCES: tuple[Provenance, ...] = ("published", "scaled", "assumed")
@@ -19,9 +20,9 @@ class Range:
     Sums and products go bound by bound: the worst case, as if all figures erred to the same side together.
     """
 
-    low: float
-    nominal: float
-    high: float
+    low: Number
+    nominal: Number
+    high: Number
 
     @staticmethod
     def of(value: float) -> Range:

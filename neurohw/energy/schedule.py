@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from neurohw.energy.schema import Precision
 from neurohw.errors import InputError
 from neurohw.metering.polarities import Polarities
+from neurohw.values import Count, Whole
 
 EPMode = Literal["clocked", "continuous"]
 Standby = Literal["busy", "simulated", "none"]
@@ -26,8 +27,8 @@ class Parallelism:
             before: the busier of the two sets the pace.
     """
 
-    columns_per_adc: int = 8
-    tiles_at_once: int | None = None
+    columns_per_adc: Count = 8
+    tiles_at_once: Count | None = None
     arrays_overlap: bool = False
     phases_overlap: bool = False
 
@@ -58,7 +59,7 @@ class Schedule:
     digital: Precision = "fp16"
     standby: Standby = "busy"
     polarities: Polarities = "in-turn"
-    unquantised_bits: int | None = None
+    unquantised_bits: Whole | None = None
 
     def __post_init__(self) -> None:
         literals = {"ep": EPMode, "digital": Precision, "standby": Standby, "polarities": Polarities}

@@ -20,8 +20,10 @@ from neurohw.energy.conditions import NO_CIRCUIT, CircuitConditions, Conditions
 from neurohw.energy.facts import TRAINING_PHASES, checked, facts_from
 from neurohw.energy.neurosim import array_models
 from neurohw.energy.ranges import Range
+from neurohw.energy.recorded import AcceleratorCost, Account, DigitalAccount, PhaseEnergy, chip_account
 from neurohw.energy.rules import ARRAY_RULES, RULES
 from neurohw.energy.schedule import Parallelism, Schedule
+from neurohw.energy.schema import Precision
 from neurohw.energy.table import EnergyTable
 from neurohw.errors import InputError
 from neurohw.loading import validated
@@ -32,6 +34,8 @@ from neurohw.networks.rules import LEARNING_RULES
 from neurohw.runs.operating_points import circuit_conditions, conditions
 from neurohw.runs.record import RunRecord
 from neurohw.validation import Place, refused
+
+_COMPARED: tuple[Precision, ...] = ("int8", "fp16")  # of the digital accelerators beside a chip
 
 
 def accounted(
@@ -168,16 +172,8 @@ def training_energy(
     return [whole * (energy.nominal / spent[-1].nominal) for energy in spent]
 
 
-def energy_of(
-    record: RunRecord, table: EnergyTable, schedule: Schedule | None = None, lines: bool = False
-) -> dict[str, Any]:
-    """Return the account of a record as plain data: `energy` of record.json.
-
-    Beside the summary of the breakdown: `training_by_epoch`, the energy of training up to and with each epoch;
-    `by_training_phase`, the same shared out to pre-training, labelled and unlabelled phases, with their images;
-    `array_models`, the arrays' reads and writes by NeuroSim's formulas beside ours; and
-    `digital`, what the same network and schedule cost on a digital accelerator at the table's node. Ideal arrays are
-    no hardware: of them there is the digital side only.
+def energy_of(record: RunRecord, table: EnergyTable, schedule: Schedule | None = None, lines: bool = False) -> Account:
+    """Return the account of a record, its `energy`; of ideal arrays, which are no hardware, the digital side only.
 
     Args:
         record: with a ledger.
@@ -188,22 +184,16 @@ def energy_of(
     Raises:
         InputError: as `accounted`.
     """
-    digital = {"table": table.name, "digital": _digital(record, table, schedule or schedule_of(record.config))}
+    digital = _digital(record, table, schedule or schedule_of(record.config))
     if not has_devices(record.config.get("hardware", {}).get("backend", "ideal")):
-        return digital
+        return DigitalAccount(table=table.name, digital=digital)
     breakdown = accounted(record, table, schedule)
     spent = training_energy(record, table, schedule)
-    return {
-        **breakdown.summary(),
-        **({"items": breakdown.rows()} if lines else {}),
-        "training_by_epoch": [energy.as_dict() for energy in spent],
-        "by_training_phase": _by_training_phase(record, spent),
-        "array_models": array_models(breakdown, checked(_counted(record)[0])),
-        **digital,
-    }
+    models = array_models(breakdown, checked(_counted(record)[0]))
+    return chip_account(breakdown, spent, _by_training_phase(record, spent), models, digital, lines)
 
 
-def _by_training_phase(record: RunRecord, spent: Sequence[Range]) -> dict[str, Any]:
+def _by_training_phase(record: RunRecord, spent: Sequence[Range]) -> dict[str, PhaseEnergy]:
     """Return energy and images of each training phase, from what was spent up to and with each epoch."""
     energies: dict[str, Range] = {}
     images: dict[str, float] = {}
@@ -211,24 +201,27 @@ def _by_training_phase(record: RunRecord, spent: Sequence[Range]) -> dict[str, A
         phase = row["phase"]
         energies[phase] = energies.get(phase, Range.of(0.0)) + after + before * -1.0
         images[phase] = images.get(phase, 0.0) + row.get("images", 0.0)
-    return {phase: {"images": images[phase], **energy.as_dict()} for phase, energy in energies.items()}
+    return {phase: PhaseEnergy(images=images[phase], **energy.as_dict()) for phase, energy in energies.items()}
 
 
-def _digital(record: RunRecord, table: EnergyTable, schedule: Schedule) -> list[dict[str, Any]]:
+def _digital(record: RunRecord, table: EnergyTable, schedule: Schedule) -> tuple[AcceleratorCost, ...]:
     """Return the run on digital accelerators: at int8 and fp16, all weights on the chip or fetched from DRAM."""
     counts, facts = _counted(record)
     known = facts_from(facts, checked(counts))
-    found = []
-    for precision in ("int8", "fp16"):
-        for dram in (False, True):
-            there = digital_baseline(counts, known, table, Digital(precision, dram, schedule.digital))
-            per_image = there.training / known.trained if known.trained else None
-            found.append({
-                "precision": precision, "dram": dram, "node": table.node, "total": there.total.as_dict(),
-                "training": there.training.as_dict(), "per_training_image": per_image and per_image.as_dict(),
-                "parts": {part: energy.as_dict() for part, energy in there.parts.items()},
-            })  # fmt: skip
-    return found
+    accelerators = (Digital(precision, dram, schedule.digital) for precision in _COMPARED for dram in (False, True))
+    baselines = (digital_baseline(counts, known, table, accelerator) for accelerator in accelerators)
+    return tuple(
+        AcceleratorCost(
+            precision=there.accelerator.precision,
+            dram=there.accelerator.dram,
+            node=there.node,
+            total=there.total,
+            training=there.training,
+            per_training_image=there.training / known.trained if known.trained else None,
+            parts=there.parts,
+        )
+        for there in baselines
+    )
 
 
 def schedule_of(config: Mapping[str, Any], **changed: Any) -> Schedule:

@@ -19,9 +19,10 @@ from neurohw.reading import RECORDED, read_bytes, said
 from neurohw.runs.files import atomic
 from neurohw.runs.job import Job
 from neurohw.runs.record import CHECKPOINT
-from neurohw.runs.shapes import Amount, Counts, Metrics, Row, Shaped, Text, Whole
+from neurohw.runs.shapes import Counts, Metrics, Row, Shaped
 from neurohw.seeding import Streams
 from neurohw.validation import first_fault
+from neurohw.values import Amount, Text, Whole
 
 _SURPLUS, _COPIES = (
     RECORDED,

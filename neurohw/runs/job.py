@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from neurohw.config import Experiment
+from neurohw.energy.recorded import Account
 from neurohw.kinds import KINDS
 from neurohw.metering.ledger import EnergyLedger
 from neurohw.runs.record import RunRecord
@@ -112,9 +113,9 @@ class Job(abc.ABC, Generic[E]):
         """Return what an account needs besides the counts, after so many epochs."""
         return {}
 
-    def account(self, record: RunRecord) -> dict[str, Any]:
-        """Return the account of the run's record, `energy`; empty where none was asked for."""
-        return {}
+    def account(self, record: RunRecord) -> Account | None:
+        """Return the account of the run's record, `energy`; None where none was asked for."""
+        return None
 
     def inference_seconds(self) -> float:
         """Return about how long an evaluation takes."""

@@ -16,6 +16,7 @@ from neurohw.clock import Clock
 from neurohw.config import OnChipExperiment
 from neurohw.crossbar.backends import find_backend
 from neurohw.data import load_dataset
+from neurohw.energy.recorded import Account
 from neurohw.energy.table import EnergyTable
 from neurohw.errors import InputError
 from neurohw.runs.accounts import check_accountable, check_work, energy_of
@@ -27,12 +28,12 @@ from neurohw.runs.fault_maps import read_fault_maps
 from neurohw.runs.job import Job
 from neurohw.runs.meters import metered
 from neurohw.runs.record import RunRecord
-from neurohw.runs.shapes import Amount, Whole
 from neurohw.runs.task import build_task
 from neurohw.runs.warnings import clipped_weights, drift_of_single_devices, near_chance_warnings
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
 from neurohw.training.phases import Epoch
+from neurohw.values import Amount, Whole
 
 _IMAGES_TIMED = 256
 
@@ -112,10 +113,10 @@ class OnChip(Job[OnChipExperiment]):
         """Return the facts of arrays and circuits."""
         return self._metered.facts(epochs)
 
-    def account(self, record: RunRecord) -> dict[str, Any]:
+    def account(self, record: RunRecord) -> Account | None:
         """Return the account with `hardware.periphery`."""
         if self.experiment.hardware.periphery is None:
-            return {}
+            return None
         return energy_of(record, EnergyTable.load(self.experiment.hardware.periphery))
 
     def state_dict(self) -> dict[str, Any]:

@@ -13,8 +13,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    field_serializer,
+    model_validator,
+)
 
+from neurohw.energy.recorded import Account, read_account
 from neurohw.errors import InputError
 from neurohw.names import Hash, Name
 from neurohw.reading import RECORDED, read_bytes
@@ -24,15 +34,13 @@ from neurohw.runs.shapes import (
     Metrics,
     Shaped,
     Share,
-    Text,
     Timing,
-    Whole,
-    as_account,
     as_configuration,
     as_plain,
     checked_curve,
 )
 from neurohw.validation import first_fault
+from neurohw.values import Text, Whole
 
 RECORD, METRICS, CHECKPOINT = "record.json", "metrics.csv", "checkpoint.pt"
 _ANOTHER_TREE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")  # what git sets for a hook, and we may run in one
@@ -67,7 +75,7 @@ class RunRecord(BaseModel):
     chance: Share = 0.1
     timing: Annotated[dict[str, float], Shaped(Timing)]
     ledger: Annotated[dict[str, Any], Shaped(Ledger)] = {}
-    energy: Annotated[dict[str, Any], AfterValidator(as_account)] = {}
+    energy: Annotated[Account | None, PlainValidator(read_account)] = None
     peak_memory_bytes: Whole
     curve: list[dict[str, Any]] = Field(default=[], exclude=True)
 
@@ -75,6 +83,10 @@ class RunRecord(BaseModel):
     @classmethod
     def _in_measure(cls, given: Any) -> Any:
         return as_plain(given)
+
+    @field_serializer("energy")
+    def _account(self, energy: Account | None) -> dict[str, Any]:
+        return energy.as_recorded() if energy else {}
 
     @property
     def has_result(self) -> bool:

@@ -1,4 +1,4 @@
-"""What stands in the tables of a record, of its learning curve and of its account: validated where a file is read.
+"""What stands in the tables of a record and of its learning curve: validated where a file is read.
 
 The data stay plain dictionaries; keys that no shape names are let through where their values are plain, since records
 of other versions have keys of their own.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, NotRequired
 
 from pydantic import AfterValidator, ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema, core_schema
@@ -17,9 +17,8 @@ from typing_extensions import TypedDict  # of typing, pydantic takes only that o
 from neurohw.errors import InputError
 from neurohw.kinds import KINDS, METRICS, ONCHIP
 from neurohw.validation import first_fault
+from neurohw.values import LONGEST, MOST, Amount, Text
 
-LONGEST = 100_000  # characters of a text
-MOST = 1e60  # of any number in SI units: sums and squares of such are finite
 _OPEN = ConfigDict(extra="allow")
 
 
@@ -76,10 +75,6 @@ def as_plain(value: Any) -> Any:
     return value
 
 
-Text = Annotated[str, Field(strict=True, max_length=LONGEST)]
-Number = Annotated[float, Field(strict=True, ge=-MOST, le=MOST, allow_inf_nan=False)]
-Amount = Annotated[float, Field(strict=True, ge=0, le=MOST, allow_inf_nan=False)]
-Whole = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Share = Annotated[float, Field(strict=True), AfterValidator(_as_share)]  # or not a number: not measured
 Value = Annotated[float, Field(strict=True), AfterValidator(_as_value)]  # or not a number, too
 Level = Annotated[str, AfterValidator(_as_level)]
@@ -115,157 +110,7 @@ class Ledger(TypedDict, total=False):
     ledger_curve: list[Counts]
 
 
-class Range(TypedDict):
-    """A figure."""
-
-    low: Number
-    nominal: Number
-    high: Number
-
-
-class PhaseRange(Range):
-    """What a phase of training took."""
-
-    images: Amount
-
-
-class Digital(TypedDict):
-    """The run on a digital accelerator."""
-
-    __pydantic_config__ = _OPEN  # type: ignore[misc]
-    precision: Text
-    dram: Annotated[bool, Field(strict=True)]
-    node: Amount
-    total: Range
-    training: Range
-    per_training_image: Range | None
-    parts: dict[str, Range]
-
-
-class Models(TypedDict):
-    """Reads and writes of an array by several formulas."""
-
-    array: Text
-    vectors: Amount
-    pulses: Amount
-    read: dict[Literal["ours", "ohmic", "neurosim"], Range | None]
-    write: dict[Literal["ours", "ohmic", "neurosim"], Range | None]
-
-
-class Wear(TypedDict):
-    """Pulses per cell of an array, and how long it lives."""
-
-    __pydantic_config__ = _OPEN  # type: ignore[misc]
-    array: Text
-    mean: Amount
-    p999: Amount
-    max: Amount
-    endurance: Amount | None
-    images: Amount | None
-    endurance_low: NotRequired[Amount | None]
-    endurance_high: NotRequired[Amount | None]
-    images_low: NotRequired[Amount | None]
-    images_high: NotRequired[Amount | None]
-    source: NotRequired[Text | None]
-
-
-class Parallelism(TypedDict):
-    """What works at once."""
-
-    __pydantic_config__ = _OPEN  # type: ignore[misc]
-    columns_per_adc: Whole
-    tiles_at_once: Whole | None
-    arrays_overlap: bool
-    phases_overlap: bool
-
-
-class Schedule(TypedDict):
-    """What an account takes for granted."""
-
-    __pydantic_config__ = _OPEN  # type: ignore[misc]
-    parallelism: Parallelism
-    ep: Literal["clocked", "continuous"]
-    digital: Literal["int8", "fp16", "fp32"]
-    standby: Literal["busy", "simulated", "none"]
-    unquantised_bits: Whole | None
-
-
-class Images(TypedDict):
-    """Of a run."""
-
-    trained: Amount
-    inferred: Amount
-    epochs: Amount
-
-
-class Item(TypedDict):
-    """A line of an account."""
-
-    component: Text
-    part: Text
-    phase: Text
-    event: Text
-    count: Amount
-    low_joules: Number
-    nominal_joules: Number
-    high_joules: Number
-    provenance: Text
-    figures: str
-
-
-class Account(TypedDict, total=False):
-    """What an account may have: of digital accelerators alone, or of a chip, with its lines (`items`) or without."""
-
-    __pydantic_config__ = _OPEN  # type: ignore[misc]
-    table: Text
-    digital: list[Digital]
-    array_models: list[Models]
-    training_by_epoch: list[Range]
-    by_training_phase: dict[str, PhaseRange] | None
-    items: list[Item]
-
-
-class ChipAccount(TypedDict):
-    """What that of a chip has besides, which has a total."""
-
-    __pydantic_config__ = _OPEN  # type: ignore[misc]
-    table: Text
-    device: Text
-    training_by_epoch: list[Range]
-    schedule: Schedule
-    total: Range
-    per_inference: Range | None
-    per_training_image: Range | None
-    per_epoch: Range | None
-    average_power: Range | None
-    tops_per_watt: Range | None
-    latency: Range
-    area: Range
-    useful_tops_per_watt: NotRequired[Range | None]
-    training_latency: NotRequired[Range | None]
-    inference_latency: NotRequired[Range | None]
-    by_component_and_phase: dict[str, dict[str, Range]]
-    latency_by_phase: dict[str, Range]
-    area_by_part: dict[str, Range]
-    utilisation: dict[str, Amount]
-    cells_used: Amount
-    provenance: dict[str, Amount]
-    assumed: dict[str, Amount]
-    uncounted: list[Text]
-    widest: Text | None
-    lifetime: list[Wear]
-    images: Images
-
-
-_ACCOUNT, _CHIP_ACCOUNT, _CURVE = TypeAdapter(Account), TypeAdapter(ChipAccount), TypeAdapter(list[Row])
-
-
-def as_account(energy: dict[str, Any]) -> dict[str, Any]:
-    """Return an account, `energy` of a record; a ValueError says what is wrong with it."""
-    _ACCOUNT.validate_python(energy)
-    if "total" in energy:
-        _CHIP_ACCOUNT.validate_python(energy)
-    return energy
+_CURVE = TypeAdapter(list[Row])
 
 
 def as_configuration(config: dict[str, Any]) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 from neurohw.energy.ranges import Range
+from neurohw.energy.recorded import ChipAccount, PhaseEnergy
+from neurohw.energy.schedule import Schedule
 from neurohw.kinds import standing_metrics
 from neurohw.metrics import Metric
-from neurohw.report.energy.bounds import mean_of
+from neurohw.report.energy.bounds import mean_bounds, mean_known
 from neurohw.report.energy.wear import Wear, wear_of
 from neurohw.report.points import Point
 from neurohw.report.spread import Spread, at_chance, spread_of
@@ -82,7 +83,7 @@ class PointEnergy:
     wear: tuple[Wear, ...]
     table: str
     device: str
-    schedule: Mapping[str, Any]
+    schedule: Schedule
 
     @property
     def per_accuracy_point(self) -> Range | None:
@@ -105,7 +106,12 @@ class PointEnergy:
 
 def energy_data(points: Iterable[Point]) -> list[PointEnergy]:
     """Return the account of every point whose records carry one."""
-    return [_point_energy(point) for point in points if any("total" in record.energy for record in point.records)]
+    return [_point_energy(point) for point in points if any(chip_of(record) for record in point.records)]
+
+
+def chip_of(record: RunRecord) -> ChipAccount | None:
+    """Return the account of a record's chip; None where it has none."""
+    return record.energy if isinstance(record.energy, ChipAccount) else None
 
 
 def accuracy_of(point: Point, records: Sequence[RunRecord]) -> tuple[Metric | None, Spread]:
@@ -117,57 +123,51 @@ def accuracy_of(point: Point, records: Sequence[RunRecord]) -> tuple[Metric | No
 
 
 def _point_energy(point: Point) -> PointEnergy:
-    records = tuple(record for record in point.records if "total" in record.energy)
-    summaries = [record.energy for record in records]
-    nothing = Range.of(0.0)
-    means = {key: mean_of([summary.get(key) for summary in summaries]) for key in (
-        "per_inference", "per_training_image", "per_epoch", "total", "latency", "average_power", "tops_per_watt",
-        "area", "useful_tops_per_watt", "training_latency", "inference_latency",
-    )}  # fmt: skip
-    first = summaries[0]
-    epochs = first["images"]["epochs"]
+    records = [record for record in point.records if chip_of(record)]
+    accounts = [account for record in records if (account := chip_of(record))]
+    first = accounts[0]
+    nested = [account.by_component_and_phase for account in accounts]
     return PointEnergy(
         point,
         tuple(record.seed for record in records),
         *accuracy_of(point, records),
-        _parts([summary["by_component_and_phase"] for summary in summaries]),
-        _parts([_turned(summary["by_component_and_phase"]) for summary in summaries]),
-        total=means["total"] or nothing,
-        latency=means["latency"] or nothing,
-        training_latency=means["training_latency"] or nothing,
-        inference_latency=means["inference_latency"],
-        average_power=means["average_power"],
-        tops_per_watt=means["tops_per_watt"],
-        useful_tops_per_watt=means["useful_tops_per_watt"],
-        area=means["area"] or nothing,
-        utilisation=_shares([summary["utilisation"] for summary in summaries]),
-        cells_used=first["cells_used"],
-        per_inference=means["per_inference"],
-        per_training_image=means["per_training_image"],
-        per_epoch=means["per_epoch"],
-        training=mean_of([summary["training_by_epoch"][-1] for summary in summaries if summary["training_by_epoch"]]),
-        epochs=epochs,
-        training_phases=_training_phases([summary.get("by_training_phase") or {} for summary in summaries]),
-        provenance=_shares([summary["provenance"] for summary in summaries]),
-        assumed=_shares([summary["assumed"] for summary in summaries]),
-        widest=first["widest"],
-        uncounted=tuple(dict.fromkeys(what for summary in summaries for what in summary["uncounted"])),
-        wear=wear_of(summaries),
-        table=first["table"],
-        device=first["device"],
-        schedule=first["schedule"],
+        _parts(nested),
+        _parts([_turned(by_component) for by_component in nested]),
+        total=mean_bounds([account.total for account in accounts]),
+        latency=mean_bounds([account.latency for account in accounts]),
+        training_latency=mean_known(account.training_latency for account in accounts) or Range.of(0.0),
+        inference_latency=mean_known(account.inference_latency for account in accounts),
+        average_power=mean_known(account.average_power for account in accounts),
+        tops_per_watt=mean_known(account.tops_per_watt for account in accounts),
+        useful_tops_per_watt=mean_known(account.useful_tops_per_watt for account in accounts),
+        area=mean_bounds([account.area for account in accounts]),
+        utilisation=_shares([account.utilisation for account in accounts]),
+        cells_used=first.cells_used,
+        per_inference=mean_known(account.per_inference for account in accounts),
+        per_training_image=mean_known(account.per_training_image for account in accounts),
+        per_epoch=mean_known(account.per_epoch for account in accounts),
+        training=mean_known(account.training_by_epoch[-1] for account in accounts if account.training_by_epoch),
+        epochs=first.images.epochs,
+        training_phases=_training_phases([account.by_training_phase or {} for account in accounts]),
+        provenance=_shares([account.provenance for account in accounts]),
+        assumed=_shares([account.assumed for account in accounts]),
+        widest=first.widest,
+        uncounted=tuple(dict.fromkeys(what for account in accounts for what in account.uncounted)),
+        wear=wear_of(accounts),
+        table=first.table,
+        device=first.device,
+        schedule=first.schedule,
     )
 
 
-def _training_phases(found: Sequence[Mapping[str, Mapping[str, float]]]) -> tuple[PhaseCost, ...]:
-    names = [name for name in found[0] if all(name in phases for phases in found)]
-    costs = ((name, mean_of([phases[name] for phases in found])) for name in names)
-    return tuple(PhaseCost(name, cost, found[0][name]["images"]) for name, cost in costs if cost)
+def _training_phases(accounts: Sequence[Mapping[str, PhaseEnergy]]) -> tuple[PhaseCost, ...]:
+    names = [name for name in accounts[0] if all(name in phases for phases in accounts)]
+    costs = ((name, mean_bounds([phases[name].energy for phases in accounts])) for name in names)
+    return tuple(PhaseCost(name, cost, accounts[0][name].images) for name, cost in costs)
 
 
-def _parts(nested: Sequence[Mapping[str, Mapping[str, Mapping[str, float]]]]) -> Parts:
-    sums = [{name: sum(part["nominal"] for part in parts.values()) for name, parts in of.items()} for of in nested]
-    return _shares(sums)
+def _parts(nested: Sequence[Mapping[str, Mapping[str, Range]]]) -> Parts:
+    return _shares([{name: sum(r.nominal for r in parts.values()) for name, parts in sums.items()} for sums in nested])
 
 
 def _shares(tables: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -177,10 +177,10 @@ def _shares(tables: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return dict(sorted(means.items(), key=lambda pair: -pair[1]))
 
 
-def _turned(nested: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return phase -> component -> bounds of component -> phase -> bounds."""
-    found: dict[str, dict[str, Any]] = {}
+def _turned(nested: Mapping[str, Mapping[str, Range]]) -> dict[str, dict[str, Range]]:
+    """Return phase -> component -> energy of component -> phase -> energy."""
+    turned: dict[str, dict[str, Range]] = {}
     for component, by_phase in nested.items():
-        for phase, bounds in by_phase.items():
-            found.setdefault(phase, {})[component] = bounds
-    return found
+        for phase, energy in by_phase.items():
+            turned.setdefault(phase, {})[component] = energy
+    return turned

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from statistics import fmean
 
 from neurohw import units
@@ -10,20 +10,15 @@ from neurohw.energy.ranges import Range
 from neurohw.report.table import NOTHING
 
 
-def bounds_of(given: Mapping[str, float] | None) -> Range | None:
-    """Return the bounds of an account's {low, nominal, high}."""
-    return Range(given["low"], given["nominal"], given["high"]) if given else None
+def mean_bounds(values: Sequence[Range]) -> Range:
+    """Return the mean, bound by bound."""
+    return Range(fmean(v.low for v in values), fmean(v.nominal for v in values), fmean(v.high for v in values))
 
 
-def mean_bounds(values: Sequence[Range | None]) -> Range | None:
-    """Return the mean of what is known, bound by bound; None of nothing."""
+def mean_known(values: Iterable[Range | None]) -> Range | None:
+    """Return the mean of what is known; None of nothing."""
     known = [value for value in values if value is not None]
-    return Range(*(fmean(getattr(v, key) for v in known) for key in ("low", "nominal", "high"))) if known else None
-
-
-def mean_of(values: Sequence[Mapping[str, float] | None]) -> Range | None:
-    """Return the mean of what accounts give as {low, nominal, high}."""
-    return mean_bounds([bounds_of(value) for value in values])
+    return mean_bounds(known) if known else None
 
 
 def bounds_text(bounds: Range | None, unit: str) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from neurohw.energy.ranges import Range
+from neurohw.energy.recorded import AcceleratorCost
 from neurohw.report.energy.account import accuracy_of
-from neurohw.report.energy.bounds import mean_of
+from neurohw.report.energy.bounds import mean_bounds, mean_known
 from neurohw.report.points import Point
 from neurohw.report.spread import Spread
+from neurohw.runs.record import RunRecord
 
 CHEAPEST, DEAREST = ("int8", False), ("fp16", True)  # precision, DRAM: the two that are drawn
 
@@ -65,22 +66,24 @@ def kind_name(kind: tuple[str, bool]) -> str:
 
 def digital_data(points: Iterable[Point]) -> list[PointDigital]:
     """Return the digital side of every point whose records carry one."""
-    return [_point_digital(point) for point in points if any(record.energy.get("digital") for record in point.records)]
+    return [_point_digital(point) for point in points if any(costs_of(record) for record in point.records)]
+
+
+def costs_of(record: RunRecord) -> tuple[AcceleratorCost, ...]:
+    """Return what a record's run costs on digital accelerators; none where it was not accounted."""
+    return record.energy.digital if record.energy else ()
 
 
 def _point_digital(point: Point) -> PointDigital:
-    records = [record for record in point.records if record.energy.get("digital")]
-    by_kind: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}
+    records = [record for record in point.records if costs_of(record)]
+    by_kind: dict[tuple[str, bool], list[AcceleratorCost]] = {}
     for record in records:
-        for cost in record.energy["digital"]:
-            by_kind.setdefault((cost["precision"], cost["dram"]), []).append(cost)
-    costs = tuple(_cost(kind, found) for kind, found in by_kind.items())
+        for cost in costs_of(record):
+            by_kind.setdefault(cost.kind, []).append(cost)
+    costs = tuple(_cost(kind, costs) for kind, costs in by_kind.items())
     return PointDigital(point, tuple(r.seed for r in records), accuracy_of(point, records)[1], costs)
 
 
-def _cost(kind: tuple[str, bool], found: list[Mapping[str, Any]]) -> DigitalCost:
-    total, training, per_image = (
-        mean_of([cost[key] for cost in found]) for key in ("total", "training", "per_training_image")
-    )
-    nothing = Range.of(0.0)
-    return DigitalCost(*kind, found[0]["node"], total or nothing, training or nothing, per_image)
+def _cost(kind: tuple[str, bool], costs: Sequence[AcceleratorCost]) -> DigitalCost:
+    total, training = mean_bounds([cost.total for cost in costs]), mean_bounds([cost.training for cost in costs])
+    return DigitalCost(*kind, costs[0].node, total, training, mean_known(cost.per_training_image for cost in costs))

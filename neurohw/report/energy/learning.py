@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from neurohw.energy.ranges import Range
 from neurohw.metrics import Metric
-from neurohw.report.energy.account import accuracy_of
-from neurohw.report.energy.bounds import bounds_of, mean_bounds
-from neurohw.report.energy.digital import CHEAPEST
+from neurohw.report.energy.account import accuracy_of, chip_of
+from neurohw.report.energy.bounds import mean_bounds
+from neurohw.report.energy.digital import CHEAPEST, costs_of
 from neurohw.report.points import Point
 from neurohw.report.spread import Spread
 from neurohw.runs.record import RunRecord
@@ -58,10 +58,10 @@ class Learning:
         for steps in self.steps.values():
             for step in steps:
                 by_epoch.setdefault(step.epoch, []).append(step)
-        complete = [(epoch, found) for epoch, found in sorted(by_epoch.items()) if len(found) == len(self.steps)]
-        energies = ((epoch, found, mean_bounds([step.energy for step in found])) for epoch, found in complete)
+        complete = [(epoch, steps) for epoch, steps in sorted(by_epoch.items()) if len(steps) == len(self.steps)]
         return [
-            (epoch, Spread(tuple(s.accuracy for s in found)), energy) for epoch, found, energy in energies if energy
+            (epoch, Spread(tuple(s.accuracy for s in steps)), mean_bounds([s.energy for s in steps]))
+            for epoch, steps in complete
         ]
 
 
@@ -86,13 +86,12 @@ def learning_data(points: Iterable[Point]) -> list[Learning]:
 
     Ideal points are on a digital accelerator, unless their epochs are of unlike length.
     """
-    found = []
+    learnings = []
     for point in points:
-        steps = {record.seed: _steps(record, accuracy_of(point, [record])[0]) for record in point.records}
-        steps = {seed: of for seed, of in steps.items() if of}
-        if steps:
-            found.append(Learning(point, steps, "total" not in point.records[0].energy))
-    return found
+        by_seed = {record.seed: _steps(record, accuracy_of(point, [record])[0]) for record in point.records}
+        if steps := {seed: epochs for seed, epochs in by_seed.items() if epochs}:
+            learnings.append(Learning(point, steps, not chip_of(point.records[0])))
+    return learnings
 
 
 def first_reached(wanted: float, accuracies: Iterable[float], spent: Iterable[T]) -> T | None:
@@ -109,9 +108,11 @@ def first_reached(wanted: float, accuracies: Iterable[float], spent: Iterable[T]
 
 def reached(learning: Learning, wanted: float) -> Reached | None:
     """Return what a point took to reach an accuracy; None where no seed did."""
-    found = [step for step in _first_steps(learning, wanted) if step]
-    energy = mean_bounds([step.energy for step in found])
-    return Reached(energy, fmean(s.epoch for s in found), len(found), len(learning.steps)) if energy else None
+    steps = [step for step in _first_steps(learning, wanted) if step]
+    if not steps:
+        return None
+    energy = mean_bounds([step.energy for step in steps])
+    return Reached(energy, fmean(step.epoch for step in steps), len(steps), len(learning.steps))
 
 
 def levels(data: Iterable[Learning]) -> list[float]:
@@ -142,11 +143,10 @@ def _steps(record: RunRecord, metric: Metric | None) -> tuple[Step, ...]:
 
 def _energies(record: RunRecord) -> list[Range]:
     """Return the energy of training by the end of every epoch, pre-training included."""
-    if "total" in record.energy:
-        return [bounds for energy in record.energy.get("training_by_epoch", ()) if (bounds := bounds_of(energy))]
+    if account := chip_of(record):
+        return list(account.training_by_epoch)
     alike = len({row.get("phase") for row in record.curve}) == 1
-    kinds = {(cost["precision"], cost["dram"]): cost["training"] for cost in record.energy.get("digital", ())}
-    whole = bounds_of(kinds.get(CHEAPEST))
+    whole = next((cost.training for cost in costs_of(record) if cost.kind == CHEAPEST), None)
     if whole is None or not alike:
         return []
     return [whole * ((i + 1) / len(record.curve)) for i in range(len(record.curve))]

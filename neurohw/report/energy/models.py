@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from neurohw.energy.ranges import Range
-from neurohw.report.energy.bounds import mean_bounds, mean_of
+from neurohw.report.energy.account import chip_of
+from neurohw.report.energy.bounds import mean_bounds
 from neurohw.report.points import Point
-from neurohw.runs.record import RunRecord
 
 MODELS = ("ours", "ohmic", "neurosim")
 
@@ -34,23 +34,20 @@ class ArrayModels:
 
 def models_data(points: Iterable[Point]) -> list[ArrayModels]:
     """Return both models of every point whose records carry them."""
-    found = []
+    modelled = []
     for point in points:
-        if records := [record for record in point.records if record.energy.get("array_models")]:
-            arrays = [record.energy["array_models"] for record in records]
-            vectors, pulses = (fmean(sum(array[key] for array in of) for of in arrays) for key in ("vectors", "pulses"))
-            reads, writes = ({model: _mean_sum(records, what, model) for model in MODELS} for what in ("read", "write"))
-            found.append(ArrayModels(point, vectors, pulses, reads, writes))
-    return found
+        accounts = [account for record in point.records if (account := chip_of(record))]
+        if runs := [account.array_models for account in accounts if account.array_models]:
+            vectors, pulses = (
+                fmean(sum(getattr(a, key) for a in run) for run in runs) for key in ("vectors", "pulses")
+            )
+            reads = {model: _mean_sum([[getattr(a.read, model) for a in run] for run in runs]) for model in MODELS}
+            writes = {model: _mean_sum([[getattr(a.write, model) for a in run] for run in runs]) for model in MODELS}
+            modelled.append(ArrayModels(point, vectors, pulses, reads, writes))
+    return modelled
 
 
-def _mean_sum(records: Sequence[RunRecord], what: str, model: str) -> Range | None:
+def _mean_sum(runs: Sequence[Sequence[Range | None]]) -> Range | None:
     """Return the mean over seeds of the sum over arrays; None where one of them is not known."""
-    sums = []
-    for record in records:
-        energies = [array[what][model] for array in record.energy["array_models"]]
-        if any(energy is None for energy in energies):
-            return None
-        mean = mean_of(energies)
-        sums.append(mean * len(energies) if mean else None)
-    return mean_bounds(sums)
+    known = [[energy for energy in run if energy is not None] for run in runs]
+    return mean_bounds([Range.total(run) for run in known]) if known == runs else None

@@ -102,16 +102,15 @@ LEARNING = (
 def basis(accounts: Sequence[PointEnergy], digitals: Sequence[PointDigital] = ()) -> str:
     """Return what table, schedule and seeds stand behind these points, in one sentence."""
     tables = listed(e.table for e in accounts) or listed(
-        str(r.energy["table"]) for d in digitals for r in d.point.records if r.energy
+        record.energy.table for digital in digitals for record in digital.point.records if record.energy
     )
-    seeds = sorted({seed for e in accounts for seed in e.seeds} | {seed for of in digitals for seed in of.seeds})
-    told = [f"table {tables}", _seeds(seeds)]
-    return f"Basis: {'; '.join([*told, *_schedules(accounts)])}."
+    seeds = sorted({seed for e in accounts for seed in e.seeds} | {seed for e in digitals for seed in e.seeds})
+    return f"Basis: {'; '.join([f'table {tables}', _seeds(seeds), *_schedules(accounts)])}."
 
 
-def drawn_of(shown: int, of: int, which: str) -> str:
+def drawn_of(shown: int, points: int, which: str) -> str:
     """Return which points a figure shows; nothing where it shows all."""
-    return "" if shown >= of else f" {shown} of {of} are drawn: {which}."
+    return "" if shown >= points else f" {shown} of {points} are drawn: {which}."
 
 
 def uncounted_note(accounts: Sequence[PointEnergy]) -> str | None:
@@ -119,9 +118,9 @@ def uncounted_note(accounts: Sequence[PointEnergy]) -> str | None:
     missing = [e for e in accounts if e.uncounted]
     if not missing:
         return None
-    told = listed(what for e in missing for what in e.uncounted)
-    of = f"{len(missing)} of {len(accounts)} points"
-    return f"{MARK} Not counted, so missing from the energy and the time of {of}: {told}."
+    uncounted = listed(event for e in missing for event in e.uncounted)
+    points = f"{len(missing)} of {len(accounts)} points"
+    return f"{MARK} Not counted, so missing from the energy and the time of {points}: {uncounted}."
 
 
 def listed(texts: Iterable[str]) -> str:
@@ -138,14 +137,14 @@ def _seeds(seeds: Sequence[int]) -> str:
 def _schedules(accounts: Sequence[PointEnergy]) -> list[str]:
     """Return what is common to all schedules, then what is peculiar to each rule."""
     phrases = [_phrases(e) for e in accounts]
-    common = [phrase for phrase in phrases[0] if all(phrase in of for of in phrases)] if phrases else []
+    common = [phrase for phrase in phrases[0] if all(phrase in own for own in phrases)] if phrases else []
     by_rule: dict[str, dict[str, None]] = {}
-    for e, said in zip(accounts, phrases, strict=True):
-        peculiar = ", ".join(phrase for phrase in said if phrase not in common)
+    for e, own in zip(accounts, phrases, strict=True):
+        peculiar = ", ".join(phrase for phrase in own if phrase not in common)
         if peculiar:
             by_rule.setdefault(e.point.name.group.partition(" · ")[0], {}).setdefault(peculiar)
-    told = [f"{rule}: {' or '.join(own)}" for rule, own in by_rule.items()]
-    return [", ".join(common), *told] if common else told
+    rules = [f"{rule}: {' or '.join(schedules)}" for rule, schedules in by_rule.items()]
+    return [", ".join(common), *rules] if common else rules
 
 
 _REFERENCES = {
@@ -158,24 +157,24 @@ _REFERENCES = {
 
 def _references(e: PointEnergy) -> list[str]:
     """Return what is subtracted from conductances, of every array that is not made of pairs."""
-    arrays = [of for r in e.point.records for of in r.ledger.get("facts", {}).get("arrays", {}).values()]
-    return [name for name in _REFERENCES if any(of.get("reference") == name for of in arrays)]
+    arrays = [array for r in e.point.records for array in r.ledger.get("facts", {}).get("arrays", {}).values()]
+    return [name for name in _REFERENCES if any(array.get("reference") == name for array in arrays)]
 
 
 def _phrases(e: PointEnergy) -> list[str]:
-    how, schedule = e.schedule["parallelism"], e.schedule
-    tiles = "all tiles" if how["tiles_at_once"] is None else f"{how['tiles_at_once']} tiles"
+    schedule, parallel = e.schedule, e.schedule.parallelism
+    tiles = "all tiles" if parallel.tiles_at_once is None else f"{parallel.tiles_at_once} tiles"
     leaks = {"simulated": "leakage and bias over the simulated time", "busy": "leakage and bias over the busy time",
              "none": "leakage and bias left out"}  # fmt: skip
-    told = [f"{how['columns_per_adc']} columns per ADC", f"{tiles} of an array at once"]
-    told += [f"digital units at {schedule['digital']}", leaks[schedule["standby"]]]
-    told += ["phases of images pipelined"] if how["phases_overlap"] else []
-    in_turn = schedule.get("polarities") == "in-turn"  # accounts from before there was a choice have none
-    told.append(f"lines pulse {'one polarity at a time' if in_turn else 'both polarities in one slot'}")
-    told += [_REFERENCES[name] for name in _references(e)]
+    phrases = [f"{parallel.columns_per_adc} columns per ADC", f"{tiles} of an array at once"]
+    phrases += [f"digital units at {schedule.digital}", leaks[schedule.standby]]
+    phrases += ["phases of images pipelined"] if parallel.phases_overlap else []
+    in_turn = schedule.polarities == "in-turn"
+    phrases.append(f"lines pulse {'one polarity at a time' if in_turn else 'both polarities in one slot'}")
+    phrases += [_REFERENCES[name] for name in _references(e)]
     config = e.point.config
     quantised = config.get("hardware.adc_bits") and config.get("hardware.dac_bits")
-    if (bits := schedule["unquantised_bits"]) and not quantised:
-        told.append(f"converters at {bits} bits where the run did not quantise")
-    told += [f"arrays read {'together' if how['arrays_overlap'] else 'one after the other'}"]
-    return [*told, f"{schedule['ep']} relaxation"] if e.relaxes else told
+    if schedule.unquantised_bits and not quantised:
+        phrases.append(f"converters at {schedule.unquantised_bits} bits where the run did not quantise")
+    phrases.append(f"arrays read {'together' if parallel.arrays_overlap else 'one after the other'}")
+    return [*phrases, f"{schedule.ep} relaxation"] if e.relaxes else phrases

@@ -19,15 +19,15 @@ from neurohw.report.table import markdown, markdown_cell
 def energy_summary(data: Energies) -> list[dict[str, Any]]:
     """Return each point's means, its digital side, and the account of each of its records, less their single lines."""
     accounts = {e.point.anchor: e for e in data.accounts}
-    digitals = {of.point.anchor: of for of in data.digitals}
+    digitals = {digital.point.anchor: digital for digital in data.digitals}
     return [_point(point, accounts.get(point.anchor), digitals.get(point.anchor)) for point in data.points]
 
 
 def energy_markdown(data: Energies, drawn: Sequence[Drawn]) -> str:
     """Return the answers, the figures and the tables."""
     parts = ["# Energy, time and lifetime", *map(markdown_cell, (*answers(data), *remarks(data)))]
-    for of in drawn:
-        parts += [f"![{of.alt}]({of.name}.svg)", markdown_cell(of.caption)]
+    for each in drawn:
+        parts += [f"![{each.alt}]({each.name}.svg)", markdown_cell(each.caption)]
     for title, table, note in energy_sections(data):
         parts += [f"## {title}", markdown(table), markdown_cell(note)]
     return "\n\n".join(parts) + "\n"
@@ -35,7 +35,7 @@ def energy_markdown(data: Energies, drawn: Sequence[Drawn]) -> str:
 
 def _point(point: Point, e: PointEnergy | None, digital: PointDigital | None) -> dict[str, Any]:
     accuracy = e.accuracy if e else digital.accuracy if digital else Spread(())
-    records = {r.seed: {k: v for k, v in r.energy.items() if k != "items"} for r in point.records if r.energy}
+    records = {record.seed: record.energy.as_recorded() for record in point.records if record.energy}
     return {
         "point": point.label,
         "hash": point.config_hash,

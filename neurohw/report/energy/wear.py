@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
+from neurohw.energy.lifetime import Lifetime
 from neurohw.energy.ranges import Range
+from neurohw.energy.recorded import ChipAccount
 
 
 @dataclass(frozen=True)
@@ -38,26 +39,27 @@ class Wear:
         return self.images * (1 / self.trained) if self.images and self.trained else None
 
 
-def wear_of(summaries: Sequence[Mapping[str, Any]]) -> tuple[Wear, ...]:
+def wear_of(accounts: Sequence[ChipAccount]) -> tuple[Wear, ...]:
     """Return the wear of every array whose writes were counted."""
-    trained = fmean(summary["images"]["trained"] for summary in summaries)
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for summary in summaries:
-        for wear in summary["lifetime"]:
-            found.setdefault(wear["array"], []).append(wear)
-    return tuple(_wear(array, wears, trained) for array, wears in found.items())
+    trained = fmean(account.images.trained for account in accounts)
+    by_array: dict[str, list[Lifetime]] = {}
+    for account in accounts:
+        for lifetime in account.lifetime:
+            by_array.setdefault(lifetime.array, []).append(lifetime)
+    return tuple(_wear(array, lifetimes, trained) for array, lifetimes in by_array.items())
 
 
-def _wear(array: str, wears: Sequence[Mapping[str, Any]], trained: float) -> Wear:
-    mean, p999, most = (fmean(wear[key] for wear in wears) for key in ("mean", "p999", "max"))
-    lives = [lived for wear in wears if (lived := _bounds(wear, "images")) is not None]
-    images = min(lives, key=lambda lived: lived.nominal, default=None)
-    return Wear(array, mean, p999, most, _bounds(wears[0], "endurance"), images, trained, wears[0].get("source"))
+def _wear(array: str, lifetimes: Sequence[Lifetime], trained: float) -> Wear:
+    mean, p999, most = (fmean(getattr(cell, key) for cell in lifetimes) for key in ("mean", "p999", "max"))
+    lives = (_bounds(cell.images_low, cell.images, cell.images_high) for cell in lifetimes)
+    images = min((life for life in lives if life), key=lambda life: life.nominal, default=None)
+    first = lifetimes[0]
+    endurance = _bounds(first.endurance_low, first.endurance, first.endurance_high)
+    return Wear(array, mean, p999, most, endurance, images, trained, first.source)
 
 
-def _bounds(wear: Mapping[str, Any], key: str) -> Range | None:
+def _bounds(low: float | None, nominal: float | None, high: float | None) -> Range | None:
     """Return a figure with its spread; records of old have none."""
-    if (nominal := wear[key]) is None:
+    if nominal is None:
         return None
-    low, high = wear.get(f"{key}_low"), wear.get(f"{key}_high")
     return Range(nominal if low is None else low, nominal, nominal if high is None else high)
