@@ -56,8 +56,8 @@ def unpacked(path: Path, left_out: list[str] | None = None) -> Iterator[tuple[in
         if "config" not in line:
             digest = str(line.get("config_hash"))
             if digest not in configs:
-                told = f"{path}: line {number}: config_hash: got {digest[:40]!r}, which no line above it explains"
-                _leave_out(told, left_out)
+                complaint = f"{path}: line {number}: config_hash: got {digest[:40]!r}, which no line above it explains"
+                _leave_out(complaint, left_out)
                 continue
             line["config"] = configs[digest]
         yield number, line
@@ -69,10 +69,10 @@ def configuration(path: Path, digest: str) -> Line:
     Raises:
         InputError: as `unpacked`, or there is none; those that are there are named.
     """
-    found = {line["config_hash"]: line["config"] for _, line in _lines(path) if line.keys() == _CONFIGURATION}
-    if digest not in found:
-        raise InputError(f"{path}: no configuration {digest}; allowed: one of {', '.join(map(str, found))}")
-    config = found[digest]
+    configs = {line["config_hash"]: line["config"] for _, line in _lines(path) if line.keys() == _CONFIGURATION}
+    if digest not in configs:
+        raise InputError(f"{path}: no configuration {digest}; allowed: one of {', '.join(map(str, configs))}")
+    config = configs[digest]
     if not isinstance(config, dict):
         raise InputError(f"{path}: config of {digest}: got {config!r:.60}; allowed: a table")
     return config
@@ -94,10 +94,10 @@ def _lines(path: Path, left_out: list[str] | None = None) -> Iterator[tuple[int,
             yield number, line
 
 
-def _leave_out(told: str, left_out: list[str] | None) -> None:
+def _leave_out(complaint: str, left_out: list[str] | None) -> None:
     if left_out is None:
-        raise InputError(told)
-    left_out.append(told)
+        raise InputError(complaint)
+    left_out.append(complaint)
 
 
 def _text(path: Path) -> str:

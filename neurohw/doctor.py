@@ -88,14 +88,14 @@ def _checked(probe: Probe) -> Check:
             warnings.simplefilter("ignore")
             return Check(probe.name, True, probe.look(), probe.remedy)
     except Exception as error:
-        told = " ".join(str(error).split()) or type(error).__name__
-        return Check(probe.name, None if probe.optional else False, told, probe.remedy)
+        finding = " ".join(str(error).split()) or type(error).__name__
+        return Check(probe.name, None if probe.optional else False, finding, probe.remedy)
 
 
-def _require(fits: bool, found: str, wanted: str) -> str:
+def _require(fits: bool, finding: str, wanted: str) -> str:
     if not fits:
-        raise EnvironmentMismatch(f"{found}; allowed: {wanted}")
-    return found
+        raise EnvironmentMismatch(f"{finding}; allowed: {wanted}")
+    return finding
 
 
 def _python() -> str:
@@ -124,10 +124,10 @@ def _brian2() -> str:
     brian2, code = brian2_and_code()
     neuron = brian2.NeuronGroup(1, "dv/dt = (1 - v) / (10*ms) : 1", method="exact", codeobj_class=code)
     brian2.Network(neuron).run(5 * brian2.ms)
-    found = f"brian2 {version('brian2')} on NumPy {version('numpy')}"
+    versions = f"brian2 {version('brian2')} on NumPy {version('numpy')}"
     right = math.isclose(float(neuron.v[0]), 1 - math.exp(-0.5), rel_tol=1e-6)
-    _require(right, f"{found}: a neuron charges to {float(neuron.v[0])}", "1 - exp(-1/2)")
-    return f"{found}: a neuron charges as it should"
+    _require(right, f"{versions}: a neuron charges to {float(neuron.v[0])}", "1 - exp(-1/2)")
+    return f"{versions}: a neuron charges as it should"
 
 
 def _ngspice() -> str:
@@ -138,9 +138,9 @@ def _ngspice() -> str:
 
     (result,) = ngspice.run("one resistor\nv1 a 0 3\nr1 a 0 1k\n", ["op"], time_limit=20.0)
     current = -float(result["i(v1)"][0])
-    found = f"{ngspice.version()} ({ngspice.find()})"
-    _require(math.isclose(current, 3e-3, rel_tol=1e-6), f"{found}: 3 V drive {current} A through 1 kOhm", "3 mA")
-    return f"{found}: a resistor conducts as it should"
+    versions = f"{ngspice.version()} ({ngspice.find()})"
+    _require(math.isclose(current, 3e-3, rel_tol=1e-6), f"{versions}: 3 V drive {current} A through 1 kOhm", "3 mA")
+    return f"{versions}: a resistor conducts as it should"
 
 
 def _gpu() -> str:
@@ -174,10 +174,10 @@ def _data() -> list[Check]:
         return [Check("data", False, f"{type(error).__name__}: {error}", REINSTALL)]
 
 
-def _dataset(name: str, state: str, found: str, sizes: str) -> Check:
+def _dataset(name: str, state: str, place: str, sizes: str) -> Check:
     remedy = f"neurohw data fetch {name} --from DIR|URL"
     if state == "ok":
-        return Check(f"data {name}", True, f"{found}: {sizes}", remedy)
+        return Check(f"data {name}", True, f"{place}: {sizes}", remedy)
     if state == "missing":
         return Check(f"data {name}", None, "not found", remedy)
     return Check(f"data {name}", False, state, remedy)

@@ -57,7 +57,7 @@ def content_of(path: Path, limit: int) -> bytes:
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from error
     if len(content) > limit:
-        raise ValueError(f"holds more than {said(limit)}; allowed: at most that")
+        raise ValueError(f"holds more than {size_text(limit)}; allowed: at most that")
     return content
 
 
@@ -65,30 +65,30 @@ def gunzipped(content: bytes, limit: int) -> bytes:
     """Return what gzip packed; a ValueError if it is damaged, or unpacks to more than `limit` bytes."""
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-            found = file.read(limit + 1)
+            unpacked = file.read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(str(error)) from error
-    if len(found) > limit:
-        raise ValueError(f"it unpacks to more than {said(limit)}")
-    return found
+    if len(unpacked) > limit:
+        raise ValueError(f"it unpacks to more than {size_text(limit)}")
+    return unpacked
 
 
 def unxzed(content: bytes, limit: int) -> bytes:
     """Return what xz packed; a ValueError if it is damaged, asks for much memory, or unpacks to more than `limit`."""
     unpacking = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
     try:
-        found = unpacking.decompress(content, limit + 1)
+        unpacked = unpacking.decompress(content, limit + 1)
     except lzma.LZMAError as error:
         raise ValueError(str(error)) from error
-    if len(found) > limit:
-        raise ValueError(f"it unpacks to more than {said(limit)}")
+    if len(unpacked) > limit:
+        raise ValueError(f"it unpacks to more than {size_text(limit)}")
     if not unpacking.eof:
         raise ValueError("Compressed file ended before the end-of-stream marker was reached")
     if unpacking.unused_data:
         raise ValueError("something follows its end")
-    return found
+    return unpacked
 
 
-def said(size: int) -> str:
+def size_text(size: int) -> str:
     """Return a number of bytes in words."""
     return f"{size >> 20} MiB" if size >= 2**20 and size % 2**20 == 0 else f"{size:,} bytes"

@@ -98,8 +98,8 @@ def parsed_toml(text: str, origin: str) -> dict[str, Any]:
         if isinstance(value, dict | list):
             inner = [*value, *value.values()] if isinstance(value, dict) else value
             waiting += [(item, depth + 1) for item in inner]
-        elif isinstance(value, str) and (found := _CONTROL.search(value)):
-            raise InputError(f"{origin}: got a text with the control character {found[0]!r}; allowed: printable ones")
+        elif isinstance(value, str) and (control := _CONTROL.search(value)):
+            raise InputError(f"{origin}: got a text with the control character {control[0]!r}; allowed: printable ones")
         elif isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise InputError(f"{origin}: got an integer of {value.bit_length() + 1} bits; {_IN_64_BITS}")
     return tables

@@ -84,9 +84,9 @@ def to_si(value: float, unit: str, dimension: str) -> float:
     Raises:
         InputError: an unknown unit, or one of another dimension; the allowed ones are listed.
     """
-    factor, found = parse_unit(unit)
-    if found != dimension:
-        raise InputError(f"unit {unit!r} is of dimension {found!r}; allowed: {allowed_units(dimension)}")
+    factor, actual = parse_unit(unit)
+    if actual != dimension:
+        raise InputError(f"unit {unit!r} is of dimension {actual!r}; allowed: {allowed_units(dimension)}")
     if factor < 1 and (inverse := round(1 / factor)) and math.isclose(factor * inverse, 1, rel_tol=1e-12):
         return value / inverse  # 50 / 1e6 is the nearest number to 50 millionths; 50 * 1e-6 is not
     return value * factor

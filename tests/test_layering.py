@@ -57,6 +57,8 @@ ALLOWED: dict[str, set[str]] = {
         "config",
         "kinds",
         "energy.lifetime",
+        "circuits.kinds",
+        "crossbar.backends",
         "energy.ranges",
         "energy.recorded",
         "energy.schedule",

@@ -118,7 +118,7 @@ def captured_products(
     batches: tuple[int, ...], name: str = "mnist_unsupervised_bp_1layer", layer: int = 0, device: str = "cpu"
 ) -> dict[int, tuple[Tensor, Tensor]]:
     """Return errors [B, N_post] and activations [B, N_pre] of a layer after so many batches of an experiment."""
-    found: dict[int, tuple[Tensor, Tensor]] = {}
+    captured: dict[int, tuple[Tensor, Tensor]] = {}
     epoch = Batches(load_experiment(name), max(batches), device)
     seen = 0
 
@@ -129,12 +129,12 @@ def captured_products(
             nonlocal seen
             seen += 1
             if seen in batches:
-                found[seen] = (products.terms[0].post.clone(), products.terms[0].pre.clone())
+                captured[seen] = (products.terms[0].post.clone(), products.terms[0].pre.clone())
             return Layer.update(self, products, rate)
 
     epoch.layers[layer].__class__ = Watched
     epoch.train()
-    return found
+    return captured
 
 
 def relaxations(batches: int = 3, repeats: int = 5) -> Rows:

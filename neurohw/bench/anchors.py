@@ -80,11 +80,11 @@ def anchors() -> list[dict[str, Any]]:
     """Return a row per chip: nanojoules published, and our low, nominal and high for the same product."""
     rows = []
     for name, (build, published) in ANCHORS.items():
-        found = build()
+        breakdown = build()
         rows.append({
             "chip": name, "published": published * 1e9,
-            **{bound: energy * 1e9 for bound, energy in found.total.as_dict().items()},
-            "inside": "yes" if published in found.total else "no", "assumed": f"{found.assumed_share:.0%}",
-            "mostly": next(iter(found.by_component())),
+            **{bound: energy * 1e9 for bound, energy in breakdown.total.as_dict().items()},
+            "inside": "yes" if published in breakdown.total else "no", "assumed": f"{breakdown.assumed_share:.0%}",
+            "mostly": next(iter(breakdown.by_component())),
         })  # fmt: skip
     return rows

@@ -75,5 +75,5 @@ def _compare(ours: Callable[[], Any], theirs: Callable[[], Any], repeats: int) -
             start = time.perf_counter()
             call()
             times[name].append((time.perf_counter() - start) * 1e3)
-    found = {name: median(seconds[2:]) for name, seconds in times.items()}  # the first two turns warm up
-    return {**found, "ratio": found["array_ms"] / found["tile_ms"]}
+    medians = {name: median(seconds[2:]) for name, seconds in times.items()}  # the first two turns warm up
+    return {**medians, "ratio": medians["array_ms"] / medians["tile_ms"]}

@@ -47,9 +47,9 @@ def batches(names: tuple[str, ...] | None = None, batch: int = 128) -> list[dict
         apart, ms_apart = _written(device, batch, False)
         mean, std = float(one_by_one.mean()), float(one_by_one.std())
         row: dict[str, Any] = {"device": name, "law": device.response.name, "mean": mean, "std": std}
-        for way, found in (("batch", at_once), ("rising_first", apart)):
-            row[f"{way}_mean_se"] = (float(found.mean()) - mean) / (std * math.sqrt(2 / 2000))
-            row[f"{way}_std_se"] = (float(found.std()) / std - 1) * math.sqrt(2000)
+        for way, weights in (("batch", at_once), ("rising_first", apart)):
+            row[f"{way}_mean_se"] = (float(weights.mean()) - mean) / (std * math.sqrt(2 / 2000))
+            row[f"{way}_std_se"] = (float(weights.std()) / std - 1) * math.sqrt(2000)
         rows.append({**row, "goal": "< 3", "time_over_rising_first": ms / ms_apart})
     return rows
 
@@ -57,18 +57,18 @@ def batches(names: tuple[str, ...] | None = None, batch: int = 128) -> list[dict
 def populations() -> dict[str, DevicePopulation]:
     """Return every shipped device that moves both ways, and every law with uneven ranges, steps and levels."""
     models = {name: load_device(name) for name in device_names()}
-    found = {name: DevicePopulation.of(model) for name, model in models.items() if model.sided == 2}
+    devices = {name: DevicePopulation.of(model) for name, model in models.items() if model.sided == 2}
     for name, law in LAWS.items():
         uneven = DevicePopulation(law(step=0.004, w_max=0.8, w_min=-0.3, asymmetry=0.3))
-        found |= {f"{name}, uneven": uneven, f"{name}, 64 levels": replace(uneven, levels=64)}
+        devices |= {f"{name}, uneven": uneven, f"{name}, 64 levels": replace(uneven, levels=64)}
     noisy = DevicePopulation(LAWS["soft-bounds"](step=0.004, write_noise=5.0))
-    return found | {"soft-bounds, write noise": noisy}
+    return devices | {"soft-bounds, write noise": noisy}
 
 
 def _written(device: DevicePopulation, batch: int, in_turn: bool) -> tuple[Tensor, float]:
     """Return the weights after all samples, and the time in ms."""
     rate = _PULSES / 128 / (2 / math.pi) * device.response.granularity  # (2 / pi): the mean of |post| |pre|
-    found, spent = [], 0.0
+    weights, spent = [], 0.0
     for seed in range(_CROSSBARS):
         array = AnalogArray(
             torch.zeros(_SHAPE), device, read_path=ReadPath.perfect(), generator=torch.Generator().manual_seed(seed)
@@ -81,5 +81,5 @@ def _written(device: DevicePopulation, batch: int, in_turn: bool) -> tuple[Tenso
             some = slice(first, first + batch)
             array.update(OuterProducts((Product(post[some], pre[some]),), 1.0), rate)
         spent += time.perf_counter() - start
-        found.append(array.snapshot())
-    return torch.stack(found), spent * 1e3
+        weights.append(array.snapshot())
+    return torch.stack(weights), spent * 1e3

@@ -42,15 +42,15 @@ def flicker(relative: float = 0.05, batch: int = 16, repeats: int = 100) -> list
     rows: list[dict[str, Any]] = []
     for noise in ("white", "1/f"):
         for hold in (True, False):
-            found = [_answers(images, noise, relative, hold, seed) for seed in range(repeats)]
-            of_state = _rms(torch.stack([answer[0] for answer in found]) - state)
+            answers = [_answers(images, noise, relative, hold, seed) for seed in range(repeats)]
+            of_state = _rms(torch.stack([answer[0] for answer in answers]) - state)
             rows.append(
                 {
                     "noise": noise,
                     "input": "held" if hold else "re-read",
                     "state_error": of_state,
                     "over_one_read": of_state / (rows[0]["state_error"] if rows else of_state),
-                    "contrast_error": _rms(torch.stack([answer[1] for answer in found]) - contrast),
+                    "contrast_error": _rms(torch.stack([answer[1] for answer in answers]) - contrast),
                     "contrast": _rms(contrast),
                     "repeats": repeats,
                 }

@@ -23,19 +23,19 @@ def netlist(n: int = 32, k: int = 4, resolved_cases: int = 1000, seed: int = 1) 
     Raises:
         NgspiceError: ngspice is absent or fails.
     """
-    found = characterise(KWTANetlist(n, k), seed, effort=Effort(cases=round(resolved_cases / _RESOLVED)))
+    study = characterise(KWTANetlist(n, k), seed, effort=Effort(cases=round(resolved_cases / _RESOLVED)))
     rows = []
     for transfer, times, *residuals in zip(
-        found.transfers, found.times, found.fit.separation, found.fit.seconds, strict=True
+        study.transfers, study.times, study.fit.separation, study.fit.seconds, strict=True
     ):
         circuit = f"{transfer.k} of {transfer.n}, {readable(transfer.current, 'A')}"
         over = f"differences of {100 * times.difference.min():g} to {100 * times.difference.max():g} %"
         for quantity, residual in zip(("separation", "decision time"), residuals, strict=True):
             worst = float(abs(residual).max())
             rows.append(_row(circuit, f"law over ngspice less 1, {quantity}", over, worst, GOAL_RESIDUAL))
-    agreement = found.agreement
-    circuit = f"{k} of {n}, {readable(found.netlist.unit_current, 'A')}"
-    over = f"{agreement.resolved} random cases with gaps above {100 * found.resolution:.3g} %"
+    agreement = study.agreement
+    circuit = f"{k} of {n}, {readable(study.netlist.unit_current, 'A')}"
+    over = f"{agreement.resolved} random cases with gaps above {100 * study.resolution:.3g} %"
     rows.append(_row(circuit, "share in which the winners agree", over, agreement.fraction, GOAL_AGREEMENT))
     return rows
 

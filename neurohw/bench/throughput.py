@@ -15,6 +15,7 @@ from neurohw.bench import plain
 from neurohw.bench.epochs import Batches
 from neurohw.config import OnChipExperiment
 from neurohw.loading import load_experiment
+from neurohw.networks.rules import LEARNING_RULES
 
 _TRAINED_BATCHES = (
     300  # ours is timed on a network that has begun to learn; the plain method takes the same time at any age
@@ -77,11 +78,11 @@ def bare_products(
     One-layer and read-out EP are counted in their closed form (FACTS B.13, "cached").
     """
     batch, sizes, ep = experiment.training.batch_size, experiment.network.layers, experiment.ep
-    of: dict[str, Any] = {"device": device, "dtype": dtype}
-    weights = [torch.randn(n_post, n_pre, **of) * 0.02 for n_pre, n_post in pairwise(sizes)]
-    pre = [torch.rand(batch, n, **of) for n in sizes]
-    post = [torch.rand(batch, n, **of) for n in sizes[1:]]
-    recurrent = experiment.network.rule == "ep" and len(weights) > 1
+    kind: dict[str, Any] = {"device": device, "dtype": dtype}
+    weights = [torch.randn(n_post, n_pre, **kind) * 0.02 for n_pre, n_post in pairwise(sizes)]
+    pre = [torch.rand(batch, n, **kind) for n in sizes]
+    post = [torch.rand(batch, n, **kind) for n in sizes[1:]]
+    recurrent = LEARNING_RULES[experiment.network.rule].work_class().relaxes and len(weights) > 1
     free_loop = ep.free_steps if experiment.training.loss == "mse" else 1
     steps = free_loop + ep.nudged_steps if recurrent else 1
     depth = len(weights)

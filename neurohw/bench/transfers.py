@@ -41,14 +41,14 @@ def transfers(seeds: int = 5, batches: int = 160) -> list[dict[str, Any]]:
     rows = []
     for remedy, (device, ours, theirs) in _CASES.items():
         settings: dict[str, Any] = {"analog": {"remedy_parameters": ours}, "aihwkit": {"remedy_overrides": theirs}}
-        found = {
+        errors_over_time = {
             backend: torch.stack([
                 regression(backend, remedy, device, seed, batches=batches, **options).square().mean(0).sqrt()
                 for seed in range(seeds)
             ])
             for backend, options in settings.items()
         }  # fmt: skip
-        late = {backend: curves[:, curves.shape[1] // 2 :].mean(1) for backend, curves in found.items()}
+        late = {backend: curves[:, curves.shape[1] // 2 :].mean(1) for backend, curves in errors_over_time.items()}
         row: dict[str, Any] = {"remedy": remedy, "device": device, "seeds": seeds, "batches": batches}
         for backend, errors in late.items():
             row |= {f"{backend}_rms": float(errors.mean()), f"{backend}_std": float(errors.std())}

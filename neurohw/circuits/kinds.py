@@ -47,12 +47,14 @@ class CircuitKind:
         parameters: the class of what it is made of, likewise, with `target.parameters` on top; None: of nothing.
         file: they may be a file's, `target.model`; then a subclass of `neurohw.circuits.parameters.Parameters`.
         timed: of them, those that need the time of a batch.
+        exact: it decides without errors where nothing is said of what it is made of.
     """
 
     circuit: str
     parameters: str | None = None
     file: bool = False
     timed: frozenset[str] = frozenset()
+    exact: bool = False
 
     def circuit_class(self) -> Buildable:
         """Return the class of the circuit, imported now."""
@@ -65,12 +67,13 @@ class CircuitKind:
 
 
 CIRCUITS: dict[str, CircuitKind] = {
-    "ideal": CircuitKind("neurohw.circuits.target:IdealTarget"),
+    "ideal": CircuitKind("neurohw.circuits.target:IdealTarget", exact=True),
     "analog": CircuitKind(
         "neurohw.circuits.analog_target:AnalogTarget",
         "neurohw.circuits.parameters:TargetParameters",
         file=True,
         timed=frozenset({"homeostasis.leak_seconds", "homeostasis.average_seconds"}),
+        exact=True,
     ),
     "spiking": CircuitKind(
         "neurohw.circuits.spiking_target:SpikingTarget", "neurohw.circuits.spiking_neurons:SpikingParameters"

@@ -51,16 +51,16 @@ class OnChipExperiment(Experiment):
 def _complaints(e: OnChipExperiment) -> list[str]:
     """Return what does not fit together, each as `key: got value; allowed: ...`."""
     n_layers, n_out = len(e.network.layers) - 1, e.network.layers[-1]
-    found = []
+    wrong = []
     circuit = CIRCUITS[e.target.circuit]
     reads = {"model": circuit.file, "parameters": circuit.parameters is not None}
-    found += [f'target.{key}: got {given!r}, which target.circuit "{e.target.circuit}" does not read'
+    wrong += [f'target.{key}: got {given!r}, which target.circuit "{e.target.circuit}" does not read'
               for key, read in reads.items() if (given := getattr(e.target, key)) and not read]  # fmt: skip
     timed = circuit.timed & e.target.parameters.keys()
     if timed and not e.hardware.step_seconds:
-        found.append(f"hardware.step_seconds: got 0; target.parameters {sorted(timed)[0]} needs the time of a batch")
+        wrong.append(f"hardware.step_seconds: got 0; target.parameters {sorted(timed)[0]} needs the time of a batch")
     if e.target.k > n_out:
-        found.append(f"target.k: got {e.target.k}; allowed: 1 to {n_out}, the outputs of network.layers")
+        wrong.append(f"target.k: got {e.target.k}; allowed: 1 to {n_out}, the outputs of network.layers")
     lengths = {
         "training.learning_rate": (len(e.training.learning_rate), n_layers, "one per layer of synapses"),
         "training.dropout": (len(e.training.dropout) or n_layers + 1, n_layers + 1, "one per layer of neurons"),
@@ -69,35 +69,35 @@ def _complaints(e: OnChipExperiment) -> list[str]:
         rates = len(e.training.pretrain.learning_rate)
         lengths["training.pretrain.learning_rate"] = (rates, n_layers, "one per layer of synapses")
         if e.data.labels is None:
-            found.append("data.labels: not given; semi-supervised learning needs the number of labelled images")
+            wrong.append("data.labels: not given; semi-supervised learning needs the number of labelled images")
     elif e.training.alternate_every is not None:
-        found.append(f"training.alternate_every: got {e.training.alternate_every}, which only training.mode "
+        wrong.append(f"training.alternate_every: got {e.training.alternate_every}, which only training.mode "
                      '"semi-supervised" reads')  # fmt: skip
     for key, (got, wanted, why) in lengths.items():
         if got != wanted:
-            found.append(f"{key}: got {got} values; allowed: {wanted} ({why})")
-    found += rule_complaints(e)
+            wrong.append(f"{key}: got {got} values; allowed: {wanted} ({why})")
+    wrong += rule_complaints(e)
     if has_devices(e.hardware.backend) and e.hardware.device is None:
-        found.append(f"hardware.device: not given; backend {e.hardware.backend} needs one (see `neurohw device list`)")
+        wrong.append(f"hardware.device: not given; backend {e.hardware.backend} needs one (see `neurohw device list`)")
     for key in ("dac_bits", "adc_bits"):
         if getattr(e.hardware, key) == 1:
-            found.append(f"hardware.{key}: got 1; allowed: 0 (not quantised) or 2 to 16, the sign takes one bit")
-    found += sorted(unread_hardware(e.hardware) + _off_chip(e))
+            wrong.append(f"hardware.{key}: got 1; allowed: 0 (not quantised) or 2 to 16, the sign takes one bit")
+    wrong += sorted(unread_hardware(e.hardware) + _off_chip(e))
     if e.hardware.periphery is None and e.energy != EnergySection():
-        found.append("energy: got settings, but hardware.periphery names no table to account with, as in 32nm")
+        wrong.append("energy: got settings, but hardware.periphery names no table to account with, as in 32nm")
     per_fraction = e.evaluation.classifier.learning_rate
     if isinstance(per_fraction, tuple) and len(per_fraction) != len(e.evaluation.label_fraction):
-        found.append(
+        wrong.append(
             f"evaluation.classifier.learning_rate: got {len(per_fraction)} values; allowed: one per label_fraction"
         )
-    return found
+    return wrong
 
 
 def _off_chip(e: OnChipExperiment) -> list[str]:
     """Return what does not fit together about networks that age, or are programmed into other devices."""
-    hardware, found = e.hardware, []
+    hardware, wrong = e.hardware, []
     if hardware.off_chip is not None and not e.evaluation.age_seconds:
-        found.append(f"hardware.off_chip: got {hardware.off_chip!r}, but evaluation.age_seconds names no age")
+        wrong.append(f"hardware.off_chip: got {hardware.off_chip!r}, but evaluation.age_seconds names no age")
     if e.evaluation.age_seconds and hardware.off_chip is None and not has_devices(hardware.backend):
-        found.append("evaluation.age_seconds: ideal weights do not age; name hardware.off_chip, or another back-end")
-    return found
+        wrong.append("evaluation.age_seconds: ideal weights do not age; name hardware.off_chip, or another back-end")
+    return wrong

@@ -24,7 +24,7 @@ def network_settings(e: OnChipExperiment, image: tuple[int, int, int] | None = N
 def rule_complaints(e: OnChipExperiment) -> list[str]:
     """Return what does not fit the learning rule, and what was set that it does not read."""
     rule = LEARNING_RULES[e.network.rule]
-    found = [
+    complaints = [
         f"network.parameters.{key}: got {value!r}; rule {e.network.rule!r} reads "
         f"{', '.join(rule.parameters) or 'no parameters of its own'}"
         for key, value in e.network.parameters.items()
@@ -35,8 +35,8 @@ def rule_complaints(e: OnChipExperiment) -> list[str]:
         section, name = key.split(".")
         default = type(getattr(e, section)).model_validate(usual[section])
         if _at(e, key) != getattr(default, name):
-            found.append(f"{key}: got {_at(e, key)!r}, which network.rule {e.network.rule!r} does not read")
-    return found + list(rule.complaints(network_settings(e)))
+            complaints.append(f"{key}: got {_at(e, key)!r}, which network.rule {e.network.rule!r} does not read")
+    return complaints + list(rule.complaints(network_settings(e)))
 
 
 def _at(e: OnChipExperiment, key: str) -> Any:

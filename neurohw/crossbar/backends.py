@@ -32,12 +32,14 @@ class Backend:
         reads: the settings that it reads, by the names of `ArraySpec`, `ReadPath`, `PulseScheme` and of the keys of
             `hardware` in experiment files; others are refused.
         devices: it is made of devices, which must be named, which age, and whose energy is accounted.
+        exact: its reads are noiseless and linear: what others are compared with.
     """
 
     name: str
     array: str
     reads: frozenset[str]
     devices: bool = True
+    exact: bool = False
 
     def load(self) -> Any:
         """Return the class of its arrays."""
@@ -47,9 +49,9 @@ class Backend:
 BACKENDS: dict[str, Backend] = {}
 
 
-def register(name: str, array: str, reads: Iterable[str], devices: bool = True) -> None:
+def register(name: str, array: str, reads: Iterable[str], devices: bool = True, exact: bool = False) -> None:
     """Make a back-end known; see `Backend`."""
-    BACKENDS[name] = Backend(name, array, frozenset(reads), devices)
+    BACKENDS[name] = Backend(name, array, frozenset(reads), devices, exact)
 
 
 def find_backend(name: str) -> Backend:
@@ -74,7 +76,7 @@ def unread(backend: str, key: str, setting: str, value: object) -> str | None:
 
 
 register("ideal", "neurohw.crossbar.ideal:IdealArray", {"dtype", "torch_device", "off_chip", "drift_compensation"},
-         devices=False)  # fmt: skip
+         devices=False, exact=True)  # fmt: skip
 register(
     "analog",
     "neurohw.crossbar.analog:AnalogArray",

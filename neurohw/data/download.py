@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from neurohw.errors import InputError, NeurohwError
-from neurohw.reading import said
+from neurohw.reading import size_text
 
 DELAYS = (0.5, 1.0, 2.0, 4.0)  # s, between one attempt and the next
 TIMEOUT = 30.0  # s, without a sign of life from the server
@@ -135,7 +135,7 @@ def _save(response: httpx.Response, part: Path, have: int, limit: int, report: R
 def _too_large(response: httpx.Response, part: Path, limit: int) -> InputError:
     """Delete what was fetched, which is no part of the right file, and say so."""
     part.unlink(missing_ok=True)
-    return InputError(f"{response.url}: the server sends more than {said(limit)}, the largest that is right")
+    return InputError(f"{response.url}: the server sends more than {size_text(limit)}, the largest that is right")
 
 
 def _size(part: Path) -> int:

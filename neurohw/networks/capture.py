@@ -43,10 +43,10 @@ class Capture:
             arrays: those that it reads.
             key: tells functions apart.
         """
-        found = self._sources(inputs, arrays)
-        if found is None:
+        sources = self._sources(inputs, arrays)
+        if sources is None:
             return function(inputs)
-        tensors, generators = found
+        tensors, generators = sources
         memory = [tensor.data_ptr() for tensor in tensors]
         key = (key, *((name, tensor.shape, tensor.dtype) for name, tensor in inputs.items()))
         known = self._replays.get(key)
@@ -68,11 +68,11 @@ class Capture:
         tensors: list[Tensor] = []
         generators: list[torch.Generator] = []
         for array in arrays:
-            found = array.sources()
-            if found is None:
+            sources = array.sources()
+            if sources is None:
                 return None
-            tensors += found[0]
-            generators += found[1]
+            tensors += sources[0]
+            generators += sources[1]
         return tensors, list(dict.fromkeys(generators))
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from neurohw import units
+from neurohw.circuits.kinds import CIRCUITS
+from neurohw.crossbar.backends import find_backend
 from neurohw.kinds import KINDS, ONCHIP
 from neurohw.report.wording import axis_of
 
@@ -17,7 +19,6 @@ SPARSE = ("target.parameters.", "hardware.device_parameters.", "hardware.remedy_
 _HARDWARE = ("hardware.backend", "hardware.device", "hardware.remedy", "hardware.off_chip")
 _CIRCUIT = ("target.circuit", "target.model")
 _PREFERRED = ("network.rule", "training.mode", "data.", *_HARDWARE, *_CIRCUIT, "network.layers")
-_UNSAID = (("target.circuit", "ideal"), ("target.circuit", "analog"))
 _COUNTED = {"data.labels": "labels", "data.train_limit": "images", "data.test_limit": "test images"}
 
 
@@ -60,7 +61,7 @@ def follows(configs: Sequence[Flat]) -> str | None:
     for config in configs:
         made_of = config.get("target.circuit", "ideal"), config.get("hardware.backend", "ideal")
         rules.setdefault(made_of, set()).add(config.get("target.ties"))
-    return "target.ties" if all(len(found) == 1 for found in rules.values()) else None
+    return "target.ties" if all(len(ties) == 1 for ties in rules.values()) else None
 
 
 def is_preferred(key: str) -> bool:
@@ -89,8 +90,8 @@ def name_points(configs: Sequence[Flat], short: bool = False) -> list[Name]:
         fewer = [k for k in keys if k != key]  # a later key may have made this one needless
         if len(set(_named(configs, fewer))) == len(set(names)):
             keys, names = fewer, _named(configs, fewer)
-    told = _named([_without_idle(config) for config in configs], keys)
-    names = told if len(set(told)) == len(set(names)) else names
+    terse = _named([_without_idle(config) for config in configs], keys)
+    names = terse if len(set(terse)) == len(set(names)) else names
     return [_with_circuit(name, config, keys) for name, config in zip(names, configs, strict=True)]
 
 
@@ -119,9 +120,14 @@ def on_hardware(config: Flat) -> bool:
     return "hardware" in KINDS.get(str(config.get("kind")), ONCHIP).experiment.model_fields
 
 
+def ideal_arrays(config: Flat) -> bool:
+    """Return whether arrays have neither errors nor limits, as they have where a kind of experiment knows none."""
+    return find_backend(config.get("hardware.backend", "ideal")).exact
+
+
 def hardware(config: Flat) -> str:
     """Return the hardware's name: "ideal", "ideal → pcm" (programmed after training), or device and remedy."""
-    if config.get("hardware.backend", "ideal") == "ideal":
+    if ideal_arrays(config):
         off_chip = config.get("hardware.off_chip")
         return f"ideal → {off_chip}" if off_chip else "ideal"
     device = config.get("hardware.device") or config["hardware.backend"]
@@ -130,14 +136,14 @@ def hardware(config: Flat) -> str:
 
 
 def ideal_circuit(config: Flat) -> bool:
-    """Return whether the target circuit has no errors: the ideal one, or an analog one that was given none."""
+    """Return whether the target circuit has no errors: it is given none, and has none of its own."""
     given = config.get("target.model") or any(key.startswith("target.parameters.") for key in config)
-    return not given and config.get("target.circuit", "ideal") in ("ideal", "analog")
+    return not given and CIRCUITS[config.get("target.circuit", "ideal")].exact
 
 
 def _without_idle(config: Flat) -> Flat:
     """Return what means something: arrays at full precision have no converters, noise, pulses or tiles."""
-    if config.get("hardware.backend", "ideal") != "ideal" or config.get("hardware.off_chip"):
+    if not ideal_arrays(config) or config.get("hardware.off_chip"):
         return config
     return {key: None if _idles(key) else value for key, value in config.items()}
 
@@ -163,7 +169,7 @@ def _named(configs: Sequence[Flat], keys: Sequence[str]) -> list[Name]:
 def _name(config: Flat, spelled: dict[str, str], several_backends: bool) -> Name:
     group = [str(config.get("network.rule", config.get("kind", "run"))).upper()]
     variant = [hardware(config)] if on_hardware(config) else []
-    if several_backends and config.get("hardware.backend", "ideal") != "ideal":
+    if several_backends and not ideal_arrays(config):
         variant[0] += f" ({config['hardware.backend']})"
     for key, word in spelled.items():
         if key not in ("network.rule", *_HARDWARE) and not _is_left_out(key, config.get(key), config):
@@ -174,10 +180,12 @@ def _name(config: Flat, spelled: dict[str, str], several_backends: bool) -> Name
 
 
 def _is_left_out(key: str, value: Any, config: Flat) -> bool:
-    """Return whether it goes without saying: what was not given, and the target circuits that have parameters."""
-    if value is None and key.startswith("hardware.") and config.get("hardware.backend", "ideal") == "ideal":
+    """Return whether it goes without saying: what was not given, and the target circuits of no errors of their own."""
+    if value is None and key.startswith("hardware.") and ideal_arrays(config):
         return not config.get("hardware.off_chip")
-    return (value is None and key.startswith((*SPARSE, *_CIRCUIT))) or (key, value) in _UNSAID
+    if value is None:
+        return key.startswith((*SPARSE, *_CIRCUIT))
+    return key == "target.circuit" and CIRCUITS[value].exact
 
 
 def _with_circuit(name: Name, config: Flat, keys: Sequence[str]) -> Name:
@@ -186,9 +194,9 @@ def _with_circuit(name: Name, config: Flat, keys: Sequence[str]) -> Name:
         return name
     arrays = name.variant.removeprefix("ideal").removeprefix(", ") if hardware(config) == "ideal" else name.variant
     circuit = [key for key in keys if key.startswith(("target.parameters.", *_CIRCUIT))]
-    said = any(not _is_left_out(key, config.get(key), config) for key in circuit)
-    unsaid = [] if said else [f"{config.get('target.circuit', 'analog')} target"]
-    return Name(name.group, ", ".join(filter(None, [arrays, *unsaid])))
+    named = any(not _is_left_out(key, config.get(key), config) for key in circuit)
+    unnamed = "" if named else f"{config['target.circuit']} target"
+    return Name(name.group, ", ".join(filter(None, [arrays, unnamed])))
 
 
 def _phrase(key: str, word: str, value: Any) -> str:

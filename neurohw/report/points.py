@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from neurohw.kinds import KINDS, ONCHIP
-from neurohw.report.naming import Flat, Name, flatten, ideal_circuit, name_points, natural_order, on_hardware
+from neurohw.report.naming import (
+    Flat,
+    Name,
+    flatten,
+    ideal_arrays,
+    ideal_circuit,
+    name_points,
+    natural_order,
+    on_hardware,
+)
 from neurohw.runs.record import RunRecord
 
 
@@ -52,8 +61,7 @@ class Point:
     @property
     def ideal(self) -> bool:
         """Whether it was trained at full precision, with a target circuit that has no errors."""
-        full_precision = self.config.get("hardware.backend", "ideal") == "ideal" and ideal_circuit(self.config)
-        return full_precision and on_hardware(self.config)
+        return on_hardware(self.config) and ideal_arrays(self.config) and ideal_circuit(self.config)
 
     @property
     def stopped(self) -> bool:

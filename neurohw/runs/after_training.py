@@ -36,14 +36,14 @@ def evaluate_ages(
         layers = [_programmed(experiment, layer, i, streams) for i, layer in enumerate(network.layers)]
         settings = network_settings(experiment, task.image)
         aged = LEARNING_RULES[experiment.network.rule].network_class().built(layers, settings, streams, Clock())
-    found = {}
+    by_age = {}
     age = 0.0
     with aged.aside(derived_seed(streams.seed, f"ageing {moment}")):
         for wanted in sorted(experiment.evaluation.age_seconds):
             aged.elapse(wanted - age)
             age = wanted
-            found[f"{age:g}"] = evaluate(experiment, aged, task, streams, f"{moment}, {age:g} s later", final=False)
-    return {"by_age_seconds": found}
+            by_age[f"{age:g}"] = evaluate(experiment, aged, task, streams, f"{moment}, {age:g} s later", final=False)
+    return {"by_age_seconds": by_age}
 
 
 def _programmed(experiment: OnChipExperiment, layer: Layer, i: int, streams: Streams) -> Layer:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from neurohw.errors import InputError
-from neurohw.reading import RECORDED, read_bytes, said
+from neurohw.reading import RECORDED, read_bytes, size_text
 from neurohw.runs.files import atomic
 from neurohw.runs.job import Job
 from neurohw.runs.record import CHECKPOINT
@@ -148,13 +148,13 @@ def _read(path: Path, limit: int) -> dict[str, Any]:
         with ZipFile(BytesIO(file)) as members:
             size = sum(member.file_size for member in members.infolist())
         if size > limit:
-            raise ValueError(f"it unpacks to {said(size)}")
+            raise ValueError(f"it unpacks to {size_text(size)}")
         content = torch.load(BytesIO(file), weights_only=True)
         if not isinstance(content, dict):
             raise TypeError(f"it holds a {type(content).__name__}")
     except Exception as error:  # a damaged one makes torch and pickle fail in any way
-        told = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: cannot be read ({type(error).__name__}: {told}); {_REMEDY}") from error
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: cannot be read ({type(error).__name__}: {reason}); {_REMEDY}") from error
     return content
 
 

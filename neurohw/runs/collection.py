@@ -31,7 +31,7 @@ def located_records(folders: Sequence[Path], left_out: list[str] | None = None) 
     Raises:
         InputError: a folder holds none that can be read; one cannot be, and nobody wants to be told of it otherwise.
     """
-    found: dict[str, tuple[Path, RunRecord]] = {}
+    by_identity: dict[str, tuple[Path, RunRecord]] = {}
     for folder in folders:
         runs = sorted(folder.rglob(RECORD))
         archives = [folder] if folder.is_file() else sorted(folder.rglob(ARCHIVE))
@@ -41,12 +41,12 @@ def located_records(folders: Sequence[Path], left_out: list[str] | None = None) 
         wrong: list[str] = []
         for path, records in [*((p, _of_run) for p in runs), *((p, _of_archive) for p in archives)]:
             for record in records(path, wrong):
-                found.setdefault(_identity(record), (path, record))
-        if wrong and (left_out is None or not found):
+                by_identity.setdefault(_identity(record), (path, record))
+        if wrong and (left_out is None or not by_identity):
             raise InputError("\n".join(wrong))
         if left_out is not None:
             left_out += wrong
-    return list(found.values())
+    return list(by_identity.values())
 
 
 def _of_run(path: Path, left_out: list[str]) -> Iterator[RunRecord]:

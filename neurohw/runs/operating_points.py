@@ -37,9 +37,9 @@ def conditions(device: DeviceModel, origin: str | None = None) -> Conditions:
                for key, unit in _KEYS.items() if key in numbers}  # fmt: skip
     missing = {_NAMES.get(key, key): key for key in _KEYS}
     for name, side in (("write.up", "potentiation"), ("write.down", "depression")):
-        found = _write(device, numbers, side)
-        figures |= {name: found} if isinstance(found, Figure) else {}
-        missing |= {name: found} if isinstance(found, str) else {}
+        pulse = _write(device, numbers, side)
+        figures |= {name: pulse} if isinstance(pulse, Figure) else {}
+        missing |= {name: pulse} if isinstance(pulse, str) else {}
     half = _half(device, numbers)
     figures |= {"write.half": half} if isinstance(half, Figure) else {}
     missing |= {"write.half": half} if isinstance(half, str) else {}
@@ -91,12 +91,12 @@ def _half(device: DeviceModel, numbers: Mapping[str, Quantity]) -> Figure | str:
         return " and ".join(absent)
     volts = Range.highest(_range(numbers[key], "V") for key in keys[:2])
     energy = _v2gt(device, volts / 2, _range(numbers[keys[2]], "s"))
-    of = _worst([numbers[key].source for key in keys], device)
+    source = _worst([numbers[key].source for key in keys], device)
     key = f"device {device.name} half of the write voltages"
     if "T" in device.cell:
         leaks = Range(1e-4 * energy.low, 0.01 * energy.nominal, 0.1 * energy.high)
-        return Figure(key, leaks, f"assumed: 1 % (0.01 to 10 %) leaks through the select transistor; {of}")
-    return Figure(key, energy, f"assumed: V/2 on every line of a pulse, no selectors; {of}")
+        return Figure(key, leaks, f"assumed: 1 % (0.01 to 10 %) leaks through the select transistor; {source}")
+    return Figure(key, energy, f"assumed: V/2 on every line of a pulse, no selectors; {source}")
 
 
 def _v2gt(device: DeviceModel, volts: Range, seconds: Range) -> Range:
@@ -130,15 +130,15 @@ def circuit_conditions(experiment: OnChipExperiment) -> CircuitConditions:
     cost = AnalogTarget(target_rule(experiment, n_out), parameters).cost()
     sources = dict(load_circuit(target.model).sources) if target.model else {}
     sources |= dict.fromkeys(target.parameters, "the experiment's target.parameters")
-    of, figures = f"circuit {target.model or 'of the experiment'}", {}
+    name, figures = f"circuit {target.model or 'of the experiment'}", {}
     if "power.cell_current" in sources and cost.seconds:
         source = _circuit_source(sources, (*_DRAWN, *_TAKEN))
-        figures["kwta.energy"] = Figure(f"{of} power", Range.of(cost.joules / n_out), f"{source}; P t + N C V^2")
-        figures["kwta.time"] = Figure(f"{of} decision", Range.of(cost.seconds), _circuit_source(sources, _TAKEN))
+        figures["kwta.energy"] = Figure(f"{name} power", Range.of(cost.joules / n_out), f"{source}; P t + N C V^2")
+        figures["kwta.time"] = Figure(f"{name} decision", Range.of(cost.seconds), _circuit_source(sources, _TAKEN))
     store = parameters.homeostasis
     if "homeostasis.capacitance" in sources and store.storage == "capacitor":
         source = f"{_circuit_source(sources, _KEPT)}; C V |dV| of the mean step"
-        figures["homeostasis.energy"] = Figure(f"{of} homeostasis", Range.of(cost.joules_per_update / n_out), source)
+        figures["homeostasis.energy"] = Figure(f"{name} homeostasis", Range.of(cost.joules_per_update / n_out), source)
     return CircuitConditions(figures, store.storage, store.bits)
 
 

@@ -115,15 +115,15 @@ def agreements(records: Sequence[RunRecord]) -> list[Agreement]:
     configuration, and was evaluated with the same share of the labels. Each seed counts once.
     """
     usable = [record for record in records if record.has_result]
-    found = []
+    results = []
     for name in sorted({record.name for record in usable}):
         for expected in expectations(name):
             wanted = _what_was_learnt(load_experiment(name, expected.where).canonical())
             same = [r for r in usable if r.name == name and _learnt_by(r) == wanted]
             by_seed = {r.seed: v for r in same if (v := _value(r, expected)) is not None}
             if by_seed:
-                found.append(_agreement(name, expected, list(by_seed.values())))
-    return found
+                results.append(_agreement(name, expected, list(by_seed.values())))
+    return results
 
 
 def _what_was_learnt(config: dict[str, Any]) -> dict[str, Any]:

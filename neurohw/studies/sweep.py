@@ -109,7 +109,7 @@ class Sweep:
         for job, experiment in zip(jobs, experiments, strict=True):
             job.check(experiment, "cpu")
         digests = [config_hash(e, job.checksums(e)) for job, e in zip(jobs, experiments, strict=True)]
-        places = [_as_text({key: found[key] for key in self.file.axes}) for found in combinations]
+        places = [_as_text({key: overrides[key] for key in self.file.axes}) for overrides in combinations]
         once = dict(zip(digests, zip(experiments, places, strict=True), strict=True))  # points that are the same run
         longest = max(experiment.runs for experiment in experiments)
         for seed in self.file.seeds or range(longest):
@@ -126,9 +126,9 @@ class Sweep:
 
 def _as_text(values: Mapping[str, Any]) -> str:
     """Return dotted keys and their values in one line; a table's keys by their last part."""
-    said = (", ".join(f"{k} = {v}" for k, v in value.items()) if isinstance(value, Mapping) else f"{key} = {value}"
+    texts = (", ".join(f"{k} = {v}" for k, v in value.items()) if isinstance(value, Mapping) else f"{key} = {value}"
             for key, value in values.items())  # fmt: skip
-    return ", ".join(said)
+    return ", ".join(texts)
 
 
 def load_sweep(path_or_name: str | Path) -> Sweep:

@@ -95,13 +95,13 @@ def in_order() -> list[str]:
 
 def accuracy_data(points: Sequence[Point]) -> list[Accuracies]:
     """Return every metric found, per point."""
-    found = []
+    tables = []
     for metric in in_order():
         seen = {point.anchor: metric_by_seed(point, metric) for point in points}
         rows = [_accuracy(point, seen, points, METRICS[metric].scale) for point in points if seen[point.anchor]]
         if rows:
-            found.append(Accuracies(metric, tuple(rows)))
-    return found
+            tables.append(Accuracies(metric, tuple(rows)))
+    return tables
 
 
 def reference_of(point: Point, points: Iterable[Point]) -> Point | None:
@@ -131,18 +131,20 @@ def curve_data(points: Sequence[Point]) -> pd.DataFrame:
 
 def breakdown_data(points: Sequence[Point], key: str) -> list[Breakdown]:
     """Return the metrics under `by_label_fraction` or `by_age_seconds`, level by level."""
-    found = []
+    breakdowns = []
     for metric in in_order():
         tables = {p.anchor: [record.metrics.get(key, {}) for record in p.records] for p in points}
-        levels = {level for of in tables.values() for table in of for level in table if metric in table[level]}
+        levels = {
+            level for by_seed in tables.values() for table in by_seed for level in table if metric in table[level]
+        }
         ordered = tuple(sorted(levels, key=float))
         rows = [
             (point, spread_of(point, metric), _at_levels(tables[point.anchor], metric, ordered)) for point in points
         ]
         rows = [row for row in rows if any(spread.n for spread in row[2])]
         if rows:
-            found.append(Breakdown(metric, ordered, tuple(rows)))
-    return found
+            breakdowns.append(Breakdown(metric, ordered, tuple(rows)))
+    return breakdowns
 
 
 def cost_data(points: Sequence[Point]) -> list[Cost]:

@@ -18,18 +18,18 @@ _SHOWN = 5  # columns: point, accuracy, gap, seeds, epochs
 
 def accuracy_table(records: Sequence[RunRecord]) -> Group:
     """Return ideal against constrained, as the report's main tables have it, for a terminal."""
-    found = [a for a in accuracy_data(group_records(records)) if not a.measure.secondary]
-    if not found:
+    shown = [a for a in accuracy_data(group_records(records)) if not a.measure.secondary]
+    if not shown:
         return Group(Text("no run produced a result"))
-    return Group(*map(_table, found), Text("mean ± sample standard deviation over seeds; gap ± standard error", "dim"))
+    return Group(*map(_table, shown), Text("mean ± sample standard deviation over seeds; gap ± standard error", "dim"))
 
 
 def _table(accuracies: Accuracies) -> Table:
-    said = comparison_table(accuracies)
+    comparison = comparison_table(accuracies)
     table = Table(title=accuracies.measure.title, title_justify="left", box=None, pad_edge=False)
-    for i, column in enumerate(said.columns[:_SHOWN]):
+    for i, column in enumerate(comparison.columns[:_SHOWN]):
         table.add_column(column, justify="right" if i else "left", no_wrap=i in (1, 2))
-    for row in said.rows:
+    for row in comparison.rows:
         style = "bold" if row.point.ideal else "yellow" if row.point.stopped else ""
         table.add_row(*(Text(cell) for cell in row.cells[:_SHOWN]), style=style)
     return table

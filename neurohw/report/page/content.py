@@ -125,7 +125,7 @@ def content(records: Sequence[RunRecord], title: str | None = None, left_out: Se
         compared,
         quantities.pop() if len(quantities) == 1 else "Value",
         _facts(records, points),
-        (*_warnings(records, points), *(f"A record could not be read and is left out: {told}" for told in left_out)),
+        (*_warnings(records, points), *(f"A record could not be read and is left out: {text}" for text in left_out)),
         accuracies,
         curve_data(points),
         sensitivities,
@@ -175,37 +175,37 @@ def _listed(values: set[int] | set[str]) -> str:
 
 
 def _warnings(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[str, ...]:
-    found = _of_the_runs(points)
+    texts = _of_the_runs(points)
     if not points:
-        found.append("No run produced a result: every one failed or diverged, with the messages below.")
+        texts.append("No run produced a result: every one failed or diverged, with the messages below.")
     stopped, diverged, failed = (sum(r.status == s for r in records) for s in ("stopped", "diverged", "failed"))
     if stopped:
-        found.append(f"{stopped} of {len(records)} runs were stopped before their schedule ended; their points say so.")
+        texts.append(f"{stopped} of {len(records)} runs were stopped before their schedule ended; their points say so.")
     if diverged:
-        found.append(f"{diverged} of {len(records)} runs diverged: what they learnt was no number any more. They "
+        texts.append(f"{diverged} of {len(records)} runs diverged: what they learnt was no number any more. They "
                      "are in no average; they are listed below.")  # fmt: skip
     if failed:
-        found.append(f"{failed} of {len(records)} runs failed and are in no average; they are listed below.")
+        texts.append(f"{failed} of {len(records)} runs failed and are in no average; they are listed below.")
     if single := sum(len(p.records) == 1 for p in points):
-        found.append(f"{single} of {len(points)} points have one seed only: no spread, no standard error.")
+        texts.append(f"{single} of {len(points)} points have one seed only: no spread, no standard error.")
     if repeats := repeated_seeds(records, points):
-        found.append(f"{repeats} records repeat the seed of another run of the same point; the first of each counts.")
+        texts.append(f"{repeats} records repeat the seed of another run of the same point; the first of each counts.")
     if len({r.git for r in records}) > 1:
-        found.append("The runs come from several code versions.")
-    return tuple(found)
+        texts.append("The runs come from several code versions.")
+    return tuple(texts)
 
 
 def _of_the_runs(points: Sequence[Point]) -> list[str]:
     """Return what the runs warn of, a line per point and warning; of the seeds that say it with other numbers, one."""
-    found: dict[tuple[str, str], tuple[str, list[int]]] = {}
+    by_warning: dict[tuple[str, str], tuple[str, list[int]]] = {}
     for point in points:
         for record in point.records:
             for text in record.warnings:
                 key = point.label, re.sub(r"[0-9.]+", "", text)
-                found.setdefault(key, (text, []))[1].append(record.seed)
+                by_warning.setdefault(key, (text, []))[1].append(record.seed)
     return [
         f"{label} (seed{'s' if len(seeds) > 1 else ''} {_listed(set(seeds))}): {text}"
-        for (label, _), (text, seeds) in found.items()
+        for (label, _), (text, seeds) in by_warning.items()
     ]
 
 
@@ -233,11 +233,11 @@ def _ages(points: Sequence[Point]) -> list[Section]:
     trained = [point for point in points if point not in programmed]
     return [
         Section(
-            f"By age of the devices{of}: {b.measure.title}",
+            f"By age of the devices{which}: {b.measure.title}",
             breakdown_table(b, age_titles(b.levels), trained=True),
             note,
         )
-        for of, note, some in ((", programmed", PROGRAMMED, programmed), (", trained on them", TRAINED, trained))
+        for which, note, some in ((", programmed", PROGRAMMED, programmed), (", trained on them", TRAINED, trained))
         for b in breakdown_data(some, "by_age_seconds")
     ]
 

@@ -66,15 +66,15 @@ def write_report(
     folder = writable_folder(Path(folder))
     _check_whose(folder)
     records = sorted(records, key=lambda r: (r.name, r.config_hash, r.status, epochs_done(r), r.seed))
-    said = content(records, title, left_out)
+    page = content(records, title, left_out)
     with drawing.style():
-        of_energy = list(energy_figures(said.energies))
+        of_energy = list(energy_figures(page.energies))
     write_archive(records, folder)  # first: from here on the folder is a report's
-    drawn = _draw(said, of_energy, folder)
-    _write_frames(records, said, folder)
+    drawn = _draw(page, of_energy, folder)
+    _write_frames(records, page, folder)
     environment = _environment()
     inline = {name: Markup(inlined(svg)) for name, svg in drawn.items()}
-    more = {"report": said, "of_energy": of_energy}
+    more = {"report": page, "of_energy": of_energy}
     write_text(folder / "report.md", environment.get_template("report.md.j2").render(figures=list(drawn), **more))
     write_text(folder / PAGE, environment.get_template("report.html.j2").render(figures=inline, **more))
     return folder / PAGE
@@ -94,14 +94,14 @@ def inlined(svg: str) -> str:
     for colour, themed in _THEMED.items():
         svg = svg.replace(colour, themed)
     used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg))
-    return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", svg)
+    return re.sub(r' id="([^"]*)"', lambda attribute: attribute[0] if attribute[1] in used else "", svg)
 
 
-def _draw(said: Content, of_energy: Sequence[Drawn], folder: Path) -> dict[str, str]:
+def _draw(page: Content, of_energy: Sequence[Drawn], folder: Path) -> dict[str, str]:
     """Write the figures and return name -> SVG; there is none where there is nothing to show, or far too much."""
     texts: dict[str, str] = {}
     with drawing.style():
-        for name, figure in (*_figures(said), *((drawn.name, drawn.figure) for drawn in of_energy)):
+        for name, figure in (*_figures(page), *((drawn.name, drawn.figure) for drawn in of_energy)):
             texts[name] = drawing.as_svg(figure)
             write_text(folder / f"{name}.svg", texts[name])
             if name in _PICTURES:
@@ -113,24 +113,24 @@ def _draw(said: Content, of_energy: Sequence[Drawn], folder: Path) -> dict[str, 
     return texts
 
 
-def _figures(said: Content) -> Iterator[tuple[str, Figure]]:
-    if panels := [panel for panel in said.sensitivities if len(panel.lines) <= MOST_LINES][:MOST_PANELS]:
+def _figures(page: Content) -> Iterator[tuple[str, Figure]]:
+    if panels := [panel for panel in page.sensitivities if len(panel.lines) <= MOST_LINES][:MOST_PANELS]:
         yield "sensitivity", sensitivity_figure(panels)
-    if said.accuracies and len(said.details) <= MOST_POINTS:
-        by_variant = figures.looks(detail.point for detail in said.details)
-        yield "accuracy", figures.accuracy_figure(said.accuracies, by_variant)
-        curves = said.curves[said.curves["metric"].isin([a.metric for a in said.accuracies])]
+    if page.accuracies and len(page.details) <= MOST_POINTS:
+        by_variant = figures.looks(detail.point for detail in page.details)
+        yield "accuracy", figures.accuracy_figure(page.accuracies, by_variant)
+        curves = page.curves[page.curves["metric"].isin([a.metric for a in page.accuracies])]
         curves = curves.groupby(["metric", "group"]).filter(lambda panel: panel["epoch"].nunique() > 1)
         if len(curves):
             yield "curves", figures.curves_figure(curves, by_variant)
 
 
-def _write_frames(records: Sequence[RunRecord], said: Content, folder: Path) -> None:
-    frames = {"data.csv": records_frame(records), "curves.csv": said.curves}
-    if said.sensitivities:
-        frames["sensitivity.csv"] = sensitivity_frame(said.sensitivities)
-    if said.energies:
-        frames["energy.csv"] = energy_frame(said.energies)
+def _write_frames(records: Sequence[RunRecord], page: Content, folder: Path) -> None:
+    frames = {"data.csv": records_frame(records), "curves.csv": page.curves}
+    if page.sensitivities:
+        frames["sensitivity.csv"] = sensitivity_frame(page.sensitivities)
+    if page.energies:
+        frames["energy.csv"] = energy_frame(page.energies)
     for name in {"sensitivity.csv", "energy.csv"} - frames.keys():  # an earlier report's
         (folder / name).unlink(missing_ok=True)
     for name, frame in frames.items():

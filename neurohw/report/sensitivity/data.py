@@ -1,9 +1,4 @@
-"""Sensitivity: a metric against each swept parameter, line by line, and where one percentage point of it is lost.
-
-A line is a set of points that differ in one numeric key only. Its baseline is the point where that key is off, all else
-being equal; parameters that only matter together with the swept one (a text, or a number that is the same all along
-the line) may be absent from the baseline.
-"""
+"""Sensitivity: a metric against each swept parameter, line by line, and where one percentage point of it is lost."""
 
 from __future__ import annotations
 
@@ -11,37 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import hypot, nan
-from typing import Any
 
 from neurohw.config.section import Worse
 from neurohw.kinds import standing_metrics
 from neurohw.metrics import Metric
-from neurohw.report.naming import SPARSE, Flat, differing_keys, follows, name_points, plain
+from neurohw.report.naming import SPARSE, Flat, differing_keys, ideal_arrays, name_points, plain
 from neurohw.report.points import Point
+from neurohw.report.sensitivity.lines import Baseline, Candidate, Setting, candidates_for, numeric_keys, settings_of
 from neurohw.report.sensitivity.loss import Lost, Tried, point_lost
 from neurohw.report.spread import Spread, at_chance, spread_of
-from neurohw.report.wording import AXES, axis_of
-
-LEAST_VALUES = 3  # on a line, its baseline counted
-
-Setting = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """What a line's losses are counted from.
-
-    Args:
-        point: where the parameter is off; else the line's own point at its mildest value.
-        spread: its accuracy.
-        off: which of the two.
-        value: its place on the axis; None for "off" where more is better, or 0 has no place.
-    """
-
-    point: Point
-    spread: Spread
-    off: bool
-    value: float | None = None
+from neurohw.report.wording import axis_of
 
 
 @dataclass(frozen=True)
@@ -105,27 +79,18 @@ class Sensitivity:
         return axis_of(self.key).title + (f": {self.readout}" if self.readout else "")
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """A line before it has a name: what its points share, and point and spread at each value."""
-
-    shared: Setting
-    tried: dict[float, tuple[Point, Spread]]
-    baseline: Baseline | None
-
-
 def sensitivity_data(points: Sequence[Point]) -> list[Sensitivity]:
     """Return a panel per swept numeric key and read-out; runs that were stopped are left out."""
     finished = [point for point in points if not point.stopped]
-    settings = _settings([point.config for point in finished])
-    found = []
+    settings = settings_of([point.config for point in finished])
+    panels = []
     for metrics in _panels().values():
         spreads = [_first_spread(point, metrics) for point in finished]
         known = [known for known in zip(finished, settings, spreads, strict=True) if known[2].n]
-        for key in _numeric_keys(settings):
-            if candidates := _candidates(key, known):
-                found.append(_sensitivity(key, metrics[0], candidates, settings))
-    return found
+        for key in numeric_keys(settings):
+            if candidates := candidates_for(key, known):
+                panels.append(_sensitivity(key, metrics[0], candidates, settings))
+    return panels
 
 
 def readout_of(metric: Metric) -> str:
@@ -141,74 +106,11 @@ def _panels() -> dict[tuple[str, str, str], list[Metric]]:
     return panels
 
 
-def _settings(configs: Sequence[Flat]) -> list[Setting]:
-    """Return of each configuration what differs; what is off or without errors is absent."""
-    followed = follows(configs)
-    keys = [key for key in differing_keys(configs) if key not in ("name", followed)] if configs else []
-    return [{key: _hashable(config[key]) for key in keys if _is_given(key, config.get(key))} for config in configs]
-
-
-def _is_given(key: str, value: Any) -> bool:
-    if key == "target.circuit":
-        return value not in (None, "ideal", "analog")
-    return value is not None and not (key.startswith("target.parameters.") and value == 0)
-
-
-def _hashable(value: Any) -> Any:
-    return value if isinstance(value, bool | int | float) else plain(value)
-
-
-def _numeric_keys(settings: Iterable[Setting]) -> list[str]:
-    """Return the keys that have numbers, those that have words first."""
-    items = [item for setting in settings for item in setting.items()]
-    keys = list(dict.fromkeys(k for k, v in items if isinstance(v, int | float) and not isinstance(v, bool)))
-    return [key for key in AXES if key in keys] + [key for key in keys if key not in AXES]
-
-
-def _is_off(key: str, value: Any) -> bool:
-    return value is None or value == axis_of(key).off
-
-
 def _first_spread(point: Point, metrics: Iterable[Metric]) -> Spread:
     return next((spread for metric in metrics if (spread := spread_of(point, metric.name)).n), Spread(()))
 
 
-def _candidates(key: str, known: Sequence[tuple[Point, Setting, Spread]]) -> list[_Candidate]:
-    """Return the lines along a key with enough values on them."""
-    lines: dict[frozenset[tuple[str, Any]], dict[float, tuple[Point, Spread]]] = {}
-    off: list[tuple[Point, Setting, Spread]] = []
-    for point, setting, spread in known:
-        value, shared = setting.get(key), {k: v for k, v in setting.items() if k != key}
-        if _is_off(key, value):
-            off.append((point, shared, spread))
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            lines.setdefault(frozenset(shared.items()), {}).setdefault(float(value), (point, spread))
-    found = []
-    for items, tried in lines.items():
-        if len(tried) >= LEAST_VALUES - 1:
-            baseline = _baseline(dict(items), off)
-            if len(tried) + (baseline is not None) >= LEAST_VALUES:
-                found.append(_Candidate(dict(items), dict(sorted(tried.items())), baseline))
-    return found
-
-
-def _baseline(shared: Setting, off: Iterable[tuple[Point, Setting, Spread]]) -> Baseline | None:
-    """Return the point where the swept key is off that lacks the fewest of the line's other settings."""
-    fitting = [(point, spread, len(shared) - len(other)) for point, other, spread in off if _fits(shared, other)]
-    if not fitting:
-        return None
-    point, spread, _ = min(fitting, key=lambda found: found[2])
-    return Baseline(point, spread, off=True)
-
-
-def _fits(shared: Setting, other: Setting) -> bool:
-    """Return whether all is equal but for parameters that the other has not been given."""
-    lacking = shared.keys() - other.keys()
-    given = all(key in shared and shared[key] == value for key, value in other.items())
-    return given and all(key.startswith(SPARSE) or key == "target.model" for key in lacking)
-
-
-def _sensitivity(key: str, metric: Metric, candidates: list[_Candidate], settings: Sequence[Setting]) -> Sensitivity:
+def _sensitivity(key: str, metric: Metric, candidates: list[Candidate], settings: Sequence[Setting]) -> Sensitivity:
     values = [value for candidate in candidates for value in candidate.tried]
     panel = Sensitivity(key, metric, _worse(key, metric, candidates), _is_logarithmic(key, values), ())
     keys = {k for candidate in candidates for k in candidate.shared}
@@ -219,7 +121,7 @@ def _sensitivity(key: str, metric: Metric, candidates: list[_Candidate], setting
     return replace(panel, lines=tuple(sorted(lines, key=lambda line: line.kind)))
 
 
-def _worse(key: str, metric: Metric, candidates: Iterable[_Candidate]) -> Worse:
+def _worse(key: str, metric: Metric, candidates: Iterable[Candidate]) -> Worse:
     """Return where the hardware gets worse: as is known of the key, else where the lines lose."""
     if known := axis_of(key).worse:
         return known
@@ -231,7 +133,7 @@ def _is_logarithmic(key: str, values: Sequence[float]) -> bool:
     return not key.endswith("bits") and min(values) > 0 and max(values) / min(values) >= 10 - 1e-9
 
 
-def _configuration(candidate: _Candidate, key: str) -> Flat:
+def _configuration(candidate: Candidate, key: str) -> Flat:
     point, _ = next(iter(candidate.tried.values()))
     return {k: v for k, v in point.config.items() if k not in (key, "name")}
 
@@ -240,13 +142,12 @@ def _labels(configs: Sequence[Flat]) -> list[str]:
     """Return a label for each line; companions that all lines share are no part of it."""
     differing = differing_keys(configs)
     shown = [{k: v for k, v in c.items() if k in differing or not k.startswith(SPARSE)} for c in configs]
-    shown = [c | {"target.circuit": "ideal"} if c.get("target.circuit") == "analog" else c for c in shown]
     names = name_points(shown, short=True)
-    one_place = all(c.get("hardware.backend", "ideal") == "ideal" for c in configs)
+    one_place = all(ideal_arrays(config) for config in configs)
     return [name.group if one_place and name.variant == "ideal" else name.label for name in names]
 
 
-def _line(panel: Sensitivity, candidate: _Candidate, label: str) -> Line:
+def _line(panel: Sensitivity, candidate: Candidate, label: str) -> Line:
     values = tuple(candidate.tried)
     points, spreads = zip(*candidate.tried.values(), strict=True)
     baseline = _placed(panel, candidate.baseline, values) or _mildest(panel, values, points, spreads)
