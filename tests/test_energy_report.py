@@ -243,12 +243,27 @@ def test_a_wrong_table_is_refused(old: str, new: str, message: str, folder: Path
 
 def test_what_cannot_be_accounted_is_named(folder: Path, tmp_path: Path) -> None:
     old = copied(folder / "bp-device-0", tmp_path / "old", ledger={})
-    assert f"{old / 'record.json'}: record 'small', seed 0: ledger: got nothing" in refused(folder, old)
+    assert f"{old / 'record.json'}: record 'small', seed 0: ledger: got nothing" in refused(old)
     failed = copied(folder / "bp-device-0", tmp_path / "failed", status="failed", ledger={})
     assert "every run failed" in refused(failed)
     assert "left out, the run failed" in called(failed, folder).output
     assert "no record.json or records.jsonl.xz at or below it" in refused(tmp_path / "nowhere")
     assert "no periphery table of that name" in refused(folder, "--table", "31nm")
+
+
+def test_runs_without_a_ledger_are_left_out_and_counted(folder: Path, tmp_path: Path) -> None:
+    for seed in (7, 8):
+        copied(folder / "bp-device-0", tmp_path / f"bp-{seed}", ledger={}, energy=None, seed=seed)
+    copied(folder / "bp-device-0", tmp_path / "counted")
+    done = called(tmp_path, "--save")
+    assert done.exit_code == 0, done.output
+    (line,) = (line for line in done.output.splitlines() if line.startswith("left out"))
+    assert line == (
+        "left out: 2 of 3 runs, which counted no events (they are from before ledgers), in "
+        f"{tmp_path / 'bp-7' / 'record.json'} and 1 other file; run them again to account them"
+    )
+    assert "accounts written into their records: 1" in done.output
+    assert [bool(read_record(tmp_path / run).energy) for run in ("bp-7", "bp-8", "counted")] == [False, False, True]
 
 
 def test_a_report_shows_the_accounts_that_records_carry(records: list[RunRecord], tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from neurohw.energy.conditions import Conditions
 from neurohw.energy.neurosim import NeuroSimArray, array_models, conduction_energy, read_energy
 from neurohw.energy.ranges import Figure, Range
 from neurohw.energy.recorded import ByModel
-from neurohw.energy.schedule import Schedule
+from neurohw.energy.schedule import Parallelism, Schedule
 from neurohw.energy.table import EnergyTable
 from neurohw.loading import nested, validated
 from neurohw.report.energy.answers import answers
@@ -230,6 +230,13 @@ def test_the_basis_names_table_schedule_and_seeds(energies: Energies) -> None:
     assert "leakage and bias over the busy time" in told
     assert basis((), energies.ideals) == "Basis: table periphery_32nm; seeds 0, 1."
     assert basis([replace(e, seeds=(3,)) for e in energies.accounts]).startswith("Basis: table periphery_32nm; seed 3;")
+
+
+def test_the_basis_tells_what_only_some_points_of_a_rule_have(energies: Energies) -> None:
+    bp, ep = energies.accounts
+    pipelined = replace(bp, schedule=Schedule(Parallelism(phases_overlap=True), standby="busy"))
+    assert basis([bp, pipelined, ep]).endswith("read one after the other; BP: in part phases of images pipelined.")
+    assert basis([pipelined, ep]).endswith("read one after the other; BP: phases of images pipelined.")
 
 
 def test_the_csv_has_every_seed_that_reached_an_accuracy(energies: Energies) -> None:

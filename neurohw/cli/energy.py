@@ -20,61 +20,69 @@ if TYPE_CHECKING:
 TABLE = "32nm"  # where neither the command nor the experiment names one
 
 
+Folders = Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that run, sweep or report wrote.")]
+TableName = Annotated[
+    str | None,
+    typer.Option("--table", metavar="NAME|FILE", help=f"A periphery table, as in {TABLE}, or a TOML file; the "
+                 f"experiment's own, or {TABLE}, unless given.", show_default=False),
+]  # fmt: skip
+EP = Annotated[
+    Literal["clocked", "continuous"] | None,
+    typer.Option("--ep", help="Every relaxation step is a read, or the network settles by itself."),
+]
+ColumnsPerADC = Annotated[int | None, typer.Option("--columns-per-adc", min=1, help="Columns that share a converter.")]
+TilesAtOnce = Annotated[
+    int | None, typer.Option("--tiles-at-once", min=1, help="Tiles of an array that are read together.")
+]
+Standby = Annotated[
+    Literal["simulated", "busy", "none"] | None, typer.Option("--standby", help="How long leakage and bias run.")
+]
+Digital = Annotated[
+    Literal["int8", "fp16", "fp32"] | None,
+    typer.Option("--digital", help="Precision of the digital units, on the chip and beside it."),
+]
+Overlap = Annotated[
+    bool | None,
+    typer.Option("--overlap/--no-overlap", help="Decisions and digital work of one image during the next's reads."),
+]
+Polarities = Annotated[
+    Literal["in-turn", "together"] | None,
+    typer.Option("--polarities", help="Lines carry rising and falling pulses one after the other, or in one slot."),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="Folder for tables (Markdown, CSV), JSON and figures.", show_default=False),
+]
+Save = Annotated[bool, typer.Option("--save", help="Write the account into each record, in place of the one it has.")]
+
+
 def energy(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that run, sweep or report wrote.")],
-    table: Annotated[
-        str | None,
-        typer.Option("--table", metavar="NAME|FILE", help=f"A periphery table, as in {TABLE}, or a TOML file; the "
-                     f"experiment's own, or {TABLE}, unless given.", show_default=False),
-    ] = None,
-    ep: Annotated[
-        Literal["clocked", "continuous"] | None,
-        typer.Option("--ep", help="Every relaxation step is a read, or the network settles by itself."),
-    ] = None,
-    columns_per_adc: Annotated[
-        int | None, typer.Option("--columns-per-adc", min=1, help="Columns that share a converter.")
-    ] = None,
-    tiles_at_once: Annotated[
-        int | None, typer.Option("--tiles-at-once", min=1, help="Tiles of an array that are read together.")
-    ] = None,
-    standby: Annotated[
-        Literal["simulated", "busy", "none"] | None,
-        typer.Option("--standby", help="How long leakage and bias run."),
-    ] = None,
-    digital: Annotated[
-        Literal["int8", "fp16", "fp32"] | None,
-        typer.Option("--digital", help="Precision of the digital units, on the chip and beside it."),
-    ] = None,
-    phases_overlap: Annotated[
-        bool | None,
-        typer.Option("--overlap/--no-overlap", help="Decisions and digital work of one image during the next's reads."),
-    ] = None,
-    polarities: Annotated[
-        Literal["in-turn", "together"] | None,
-        typer.Option("--polarities", help="Lines carry rising and falling pulses one after the other, or in one slot."),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder for tables (Markdown, CSV), JSON and figures.", show_default=False),
-    ] = None,
-    save: Annotated[
-        bool, typer.Option("--save", help="Write the account into each record, in place of the one it has.")
-    ] = False,
-) -> None:  # fmt: skip
+    folders: Folders,
+    table: TableName = None,
+    ep: EP = None,
+    columns_per_adc: ColumnsPerADC = None,
+    tiles_at_once: TilesAtOnce = None,
+    standby: Standby = None,
+    digital: Digital = None,
+    phases_overlap: Overlap = None,
+    polarities: Polarities = None,
+    out: Out = None,
+    save: Save = False,
+) -> None:
     """Account finished records anew: joules, seconds and lifetime, from what was counted; runs nothing.
 
-    What is not given is as the experiment's `energy` table has it.
+    What is not given is as the experiment's `energy` table has it. Runs that counted no events are left out.
     """
     from neurohw.report.energy.sections import energies_of
     from neurohw.report.energy.terminal import print_energies
     from neurohw.report.points import group_records
     from neurohw.runs.collection import save_accounts
 
-    wanted = {
+    settings = {
         "ep": ep, "columns_per_adc": columns_per_adc, "tiles_at_once": tiles_at_once, "standby": standby,
         "digital": digital, "phases_overlap": phases_overlap, "polarities": polarities,
     }  # fmt: skip
-    accounts = _accounts(folders, table, wanted)
+    accounts = _accounts(folders, table, settings)
     if save:  # once all of them could be accounted
         save_accounts(accounts)
     data = energies_of(group_records([record for _, record in accounts]))
@@ -85,20 +93,20 @@ def energy(
         _write(data, out)
 
 
-def _accounts(folders: Sequence[Path], table: str | None, wanted: dict[str, Any]) -> list[tuple[Path, RunRecord]]:
+def _accounts(folders: Sequence[Path], table: str | None, settings: dict[str, Any]) -> list[tuple[Path, RunRecord]]:
     """Return every record with its account, and the file that holds it; by its own table unless one is named."""
     from neurohw.energy.table import EnergyTable
     from neurohw.runs.accounts import schedule_of
 
     shared = EnergyTable.load(table) if table else None
     accounts = []
-    for path, record in _records(folders):
+    for path, record in _counted(_results(folders)):
         chosen = shared or EnergyTable.load(record.config.get("hardware", {}).get("periphery") or TABLE)
-        accounts.append((path, _accounted(path, record, chosen, schedule_of(record.config, **wanted))))
+        accounts.append((path, _accounted(path, record, chosen, schedule_of(record.config, **settings))))
     return accounts
 
 
-def _records(folders: Sequence[Path]) -> list[tuple[Path, RunRecord]]:
+def _results(folders: Sequence[Path]) -> list[tuple[Path, RunRecord]]:
     """Return every record that is a result, with the file that holds it; the others are named."""
     from neurohw.runs.collection import located_records
 
@@ -114,6 +122,17 @@ def _records(folders: Sequence[Path]) -> list[tuple[Path, RunRecord]]:
         places = ", ".join(map(str, folders))
         raise InputError(f"{places}: every run failed or diverged; allowed: finished or stopped runs")
     return kept
+
+
+def _counted(located: list[tuple[Path, RunRecord]]) -> list[tuple[Path, RunRecord]]:
+    """Return the records with a ledger, and say how many have none; all of them where none has one."""
+    counted = [(path, record) for path, record in located if record.ledger]
+    if counted and (without := [path for path, record in located if not record.ledger]):
+        places = list(dict.fromkeys(map(str, without)))
+        more = f" and {len(places) - 1} other file{'s' if len(places) > 2 else ''}" if len(places) > 1 else ""
+        _say(f"left out: {len(without)} of {len(located)} runs, which counted no events (they are from before ledgers),"
+             f" in {places[0]}{more}; run them again to account them")  # fmt: skip
+    return counted or located
 
 
 def _accounted(path: Path, record: RunRecord, table: Any, schedule: Schedule) -> RunRecord:

@@ -135,16 +135,25 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 def _schedules(accounts: Sequence[PointEnergy]) -> list[str]:
-    """Return what is common to all schedules, then what is peculiar to each rule."""
-    phrases = [_phrases(e) for e in accounts]
-    common = [phrase for phrase in phrases[0] if all(phrase in own for own in phrases)] if phrases else []
-    by_rule: dict[str, dict[str, None]] = {}
-    for e, own in zip(accounts, phrases, strict=True):
-        peculiar = ", ".join(phrase for phrase in own if phrase not in common)
-        if peculiar:
-            by_rule.setdefault(e.point.name.group.partition(" · ")[0], {}).setdefault(peculiar)
-    rules = [f"{rule}: {' or '.join(schedules)}" for rule, schedules in by_rule.items()]
-    return [", ".join(common), *rules] if common else rules
+    """Return what is common to all schedules, then what is peculiar to each rule: to all of its points, or to some."""
+    by_rule: dict[str, list[list[str]]] = {}
+    for e in accounts:
+        by_rule.setdefault(e.point.name.group.partition(" · ")[0], []).append(_phrases(e))
+    common = _shared([phrases for schedules in by_rule.values() for phrases in schedules])
+    texts = [", ".join(common)] if common else []
+    for rule, schedules in by_rule.items():
+        shared = _shared(schedules)
+        others = dict.fromkeys(", ".join(p for p in phrases if p not in shared) for phrases in schedules)
+        some = " or ".join(filter(None, others))
+        own = [phrase for phrase in shared if phrase not in common]
+        if own or some:
+            texts.append(f"{rule}: {', '.join([*own, *([f'in part {some}'] if some else [])])}")
+    return texts
+
+
+def _shared(schedules: Sequence[list[str]]) -> list[str]:
+    """Return the phrases that all schedules have."""
+    return [phrase for phrase in schedules[0] if all(phrase in other for other in schedules)] if schedules else []
 
 
 _REFERENCES = {
