@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import neurohw as nh
+from neurohw.circuits.analog_parameters import BOLTZMANN, TargetParameters
 from neurohw.circuits.analog_target import AnalogTarget
 from neurohw.circuits.competition import compete
 from neurohw.circuits.library import load_circuit
-from neurohw.circuits.parameters import BOLTZMANN, TargetParameters
 from neurohw.circuits.target import Decision, Homeostasis, IdealTarget, TargetRule
 from neurohw.errors import InputError
 from neurohw.testing import TargetCircuitConformance

@@ -11,10 +11,10 @@ import torch
 from typer.testing import CliRunner
 
 import neurohw as nh
+from neurohw.circuits.analog_parameters import TargetParameters
 from neurohw.circuits.analog_target import AnalogTarget
 from neurohw.circuits.competition import compete
 from neurohw.circuits.library import CircuitModel, circuit_from_tables, circuit_names, load_circuit
-from neurohw.circuits.parameters import UNITS, TargetParameters
 from neurohw.circuits.spiking_target import SpikingTarget
 from neurohw.circuits.target import IdealTarget, TargetRule
 from neurohw.cli.app import app
@@ -37,7 +37,9 @@ def test_shipped_circuits_say_where_every_number_is_from(name: str) -> None:
 
 @pytest.mark.parametrize("storage", ["capacitor", "counter"])
 def test_every_parameter_survives_a_file(storage: str) -> None:
-    values = {key: 3 if key in ("homeostasis.bits", "decision.winner_error") else 0.37 for key in UNITS}
+    values = {
+        key: 3 if key in ("homeostasis.bits", "decision.winner_error") else 0.37 for key in TargetParameters.units()
+    }
     values |= {"inputs.gain_mismatch": 0.0, "inputs.slope_factor": 1.7, "inputs.rectified": True}
     values |= {"decision.unresolved": "too-few", "decision.output": "digital", "homeostasis.storage": storage}
     values |= {"homeostasis.rounding": "stochastic", "homeostasis.thermal_noise": True}

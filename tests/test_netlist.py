@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from neurohw.circuits.analog_parameters import TargetParameters
 from neurohw.circuits.characteristics import DecisionTimes, Transfer
-from neurohw.circuits.parameters import TargetParameters
 from neurohw.circuits.resolution_fit import ResolutionFit, fit_resolution
 from neurohw.errors import InputError
 from neurohw.transistors.behaviour import agreement

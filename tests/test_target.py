@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurohw.circuits.target import Homeostasis, IdealTarget, TargetRule, winners
+from neurohw.circuits.target import Homeostasis, IdealTarget, TargetRule
+from neurohw.circuits.winners import winners
 from neurohw.errors import InputError
 from neurohw.testing import TargetCircuitConformance
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from neurohw.circuits.analog_parameters import TargetParameters
 from neurohw.circuits.analog_target import AnalogTarget
-from neurohw.circuits.parameters import TargetParameters
 from neurohw.circuits.target import IdealTarget, TargetCircuit, TargetRule
 
 EVERYTHING: dict[str, Any] = {

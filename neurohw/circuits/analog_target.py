@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from neurohw.circuits.analog_parameters import TargetParameters
 from neurohw.circuits.homeostasis import ThresholdCells
-from neurohw.circuits.parameters import TargetParameters
 from neurohw.circuits.resolution import Resolution
-from neurohw.circuits.target import Chosen, DecisionEvents, Homeostasis, KWTATarget, TargetRule, winners
+from neurohw.circuits.target import Chosen, DecisionEvents, Homeostasis, KWTATarget, TargetRule
+from neurohw.circuits.winners import winners
 from neurohw.errors import InputError
 from neurohw.seeding import Streams
 
@@ -189,7 +190,7 @@ class AnalogTarget(KWTATarget):
         cell, k = self.parameters.decision, self.chip_k
         if not cell.separation or k == self.n_out:
             indices, tied = winners(field, k, self.ties, self._generator)
-            return Chosen(self._flags(indices), DecisionEvents(len(field), 1, indices.numel(), tied))
+            return Chosen(self._won(field, indices, True), DecisionEvents(len(field), 1, indices.numel(), tied))
         values, indices = torch.topk(field, min(k + _CANDIDATES, self.n_out))
         last, next_one = values[:, k - 1], values[:, k]
         boundary = (last + next_one) / 2
@@ -198,7 +199,7 @@ class AnalogTarget(KWTATarget):
         half = least * current / (2 * self.parameters.inputs.unit_current)
         close = last - next_one <= 2 * half
         selected = self._decide(values, boundary, half)
-        won = self._nobody(field).scatter_(1, indices, selected)
+        won = self._won(field, indices, selected)
         beyond = close & (values[:, -1] >= boundary - half)  # more are close than were looked at
         if values.shape[1] < self.n_out and bool(beyond.any()):
             won[beyond] = self._decide(field[beyond], boundary[beyond], half[beyond])
@@ -216,17 +217,16 @@ class AnalogTarget(KWTATarget):
             return values >= low
         rank = torch.rand(values.shape, generator=self._generator, device=values.device, dtype=values.dtype)
         score = torch.where(values > high, 2.0, torch.where(values >= low, rank, -1.0))
-        chosen = torch.topk(score, self.chip_k).indices
-        return self._nobody(score).scatter_(1, chosen, True)
+        return self._won(score, torch.topk(score, self.chip_k).indices, True)
 
     @staticmethod
-    def _nobody(like: Tensor) -> Tensor:
-        return torch.zeros(like.shape, dtype=torch.bool, device=like.device)
+    def _won(like: Tensor, indices: Tensor, selected: Tensor | bool) -> Tensor:
+        """Return flags of the shape of `like`: at `indices`, those that are selected."""
+        return torch.zeros(like.shape, dtype=torch.bool, device=like.device).scatter_(1, indices, selected)
 
     def _levels(self, won: Tensor, k: int) -> Tensor:
         """d (1 - alpha) + (k / n_out) alpha (Eq. 13) with the errors of both levels: [B, n]."""
-        low, high = self._both_levels(k)
-        target = torch.full(won.shape, low, dtype=self._zeros.dtype, device=won.device).masked_fill_(won, high)
+        target = super()._levels(won, k)
         return target.add_(self._level_error) if self.parameters.levels.mismatch else target
 
     def _soft_levels(self, field: Tensor) -> Tensor:

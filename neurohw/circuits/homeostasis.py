@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from neurohw.circuits.parameters import BOLTZMANN, HomeostasisCell
+from neurohw.circuits.analog_parameters import BOLTZMANN, HomeostasisCell
 from neurohw.circuits.target import Homeostasis, TargetRule
 from neurohw.errors import InputError
 

@@ -70,7 +70,7 @@ CIRCUITS: dict[str, CircuitKind] = {
     "ideal": CircuitKind("neurohw.circuits.target:IdealTarget", exact=True),
     "analog": CircuitKind(
         "neurohw.circuits.analog_target:AnalogTarget",
-        "neurohw.circuits.parameters:TargetParameters",
+        "neurohw.circuits.analog_parameters:TargetParameters",
         file=True,
         timed=frozenset({"homeostasis.leak_seconds", "homeostasis.average_seconds"}),
         exact=True,

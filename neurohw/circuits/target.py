@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass, fields
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from neurohw.circuits.winners import label_blocks, winners
 from neurohw.errors import InputError
 from neurohw.seeding import Streams
 
@@ -112,66 +113,6 @@ class TargetCircuit(abc.ABC):
         """Return how many of `charges` a decision took, but for its decisions, labels and updates of thresholds."""
 
 
-class Winners(NamedTuple):
-    """The indices of the winners, [B, k], in no particular order; and how many rows were tied at the k-th place."""
-
-    indices: Tensor
-    tied: int
-
-
-def winners(competition: Tensor, k: int, ties: str = "lowest", generator: torch.Generator | None = None) -> Winners:
-    """Return the k largest elements of each row (Eq. 9), ties at the k-th place decided as asked.
-
-    `topk` decides ties in no stated order, so rows with a tie at the boundary, and only those, are decided again.
-
-    Args:
-        competition: [B, n].
-        k: number of winners, 1 <= k <= n.
-        ties: "lowest" (lowest index wins) or "random" (each of the tied wins with equal chance).
-        generator: source of the random choice.
-    """
-    n = competition.shape[1]
-    if k == n:
-        return Winners(torch.arange(n, device=competition.device).expand(competition.shape[0], n), 0)
-    values, indices = torch.topk(competition, k + 1)
-    tied = values[:, k - 1] == values[:, k]
-    count = int(tied.sum())
-    if count:
-        indices[tied] = _decide_ties(competition[tied], values[tied, k - 1], k, ties, generator)
-    return Winners(indices[:, :k], count)
-
-
-def _decide_ties(rows: Tensor, threshold: Tensor, k: int, ties: str, generator: torch.Generator | None) -> Tensor:
-    # elements above the threshold have won (rank 2); those at it compete by rank in (0, 1]; the rest are out (-1)
-    if ties == "random":
-        rank = torch.rand(rows.shape, generator=generator, device=rows.device, dtype=torch.float64)
-    else:
-        rank = torch.linspace(1.0, 0.0, rows.shape[1], device=rows.device, dtype=torch.float64).expand(rows.shape)
-    boundary = threshold.unsqueeze(1)
-    score = torch.where(rows > boundary, 2.0, torch.where(rows == boundary, rank, -1.0))
-    return torch.topk(score, k + 1).indices
-
-
-def label_blocks(labels: Tensor, n_out: int, n_classes: int) -> Tensor:
-    """Return the indices of each label's block of outputs, [B, n_out / n_classes].
-
-    Raises:
-        InputError: the outputs are no multiple of the classes.
-    """
-    if n_out % n_classes:
-        raise InputError(f"network.layers: {n_out} outputs do not divide into equal blocks for {n_classes} classes")
-    block = n_out // n_classes
-    return labels.unsqueeze(1) * block + torch.arange(block, device=labels.device)
-
-
-def moving_average(activity: Tensor, decided: Tensor, eta: float) -> Tensor:
-    """A_P = eta d_P + (1 - eta) A_(P-1) applied to the B examples in their order, in closed form (Eq. 11)."""
-    batch = decided.shape[0]
-    ages = torch.arange(batch - 1, -1, -1, device=decided.device, dtype=decided.dtype)
-    weights = eta * (1 - eta) ** ages
-    return (1 - eta) ** batch * activity + weights @ decided
-
-
 @dataclass(frozen=True)
 class TargetRule:
     """What every circuit of k winners is asked to do: smoothing, labels and thresholds (Eqs. 10 to 13).
@@ -217,16 +158,18 @@ class TargetRule:
         return low, 1 - self.smoothing + low
 
     def averaged(self, homeostasis: Homeostasis, decided: Tensor, newest: float | None = None) -> tuple[Tensor, Tensor]:
-        """Return the activity after a batch of decisions [B, n_out], and A to carry on (Eqs. 11 and 12).
+        """Return A_P = eta d_P + (1 - eta) A_(P-1) after a batch (Eq. 11) or its mean (Eq. 12), and A to carry on.
 
         Args:
             homeostasis: before it.
-            decided: what is averaged.
+            decided: what is averaged, [B, n_out].
             newest: weight of the newest example; None: eta.
         """
         if self.average == "batch":
             return decided.mean(0), homeostasis.activity
-        average = moving_average(homeostasis.activity, decided, self.eta if newest is None else newest)
+        eta, batch = self.eta if newest is None else newest, len(decided)
+        ages = torch.arange(batch - 1, -1, -1, device=decided.device, dtype=decided.dtype)
+        average = (1 - eta) ** batch * homeostasis.activity + (eta * (1 - eta) ** ages) @ decided
         return average, average
 
 
@@ -235,7 +178,7 @@ class Chosen:
     """Who won.
 
     Args:
-        won: flags, [B, n_out].
+        won: flags, [B, n_out], or the indices of as many winners in every sample, [B, k].
         events: what happened.
         levels: the target, [B, n_out], where the circuit does not switch between two levels.
     """
@@ -263,8 +206,7 @@ class KWTATarget(TargetCircuit):
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.rule, self.n_out = rule, rule.n_out
-        self._generator = generator
+        self.rule, self.n_out, self._generator = rule, rule.n_out, generator
         self._zeros = torch.zeros(rule.n_out, dtype=dtype, device=device)
 
     def initial(self) -> Homeostasis:
@@ -284,12 +226,12 @@ class KWTATarget(TargetCircuit):
         homeostasis = self._rested(homeostasis, seconds)
         if labels is not None:  # the multiplexer passes the label instead of the circuit's own decision
             blocks = label_blocks(labels, self.n_out, self.rule.n_classes)
-            target = self._levels(self._flags(blocks), blocks.shape[1])
-            return Decision(_masked(target, active), homeostasis, DecisionEvents(len(labels), 0))
+            target = _masked(self._levels(blocks, blocks.shape[1]), active)
+            return Decision(target, homeostasis, DecisionEvents(len(labels), 0))
         chosen = self._choose(competition, homeostasis)
-        target = self._levels(chosen.won, self.rule.k) if chosen.levels is None else chosen.levels
-        target = _masked(target, active)
-        decided = target if self.rule.average_of == "target" else chosen.won.to(target.dtype)
+        levels = self._levels(chosen.won, self.rule.k) if chosen.levels is None else chosen.levels
+        target = _masked(levels, active)
+        decided = target if self.rule.average_of == "target" else self._hot(chosen.won, 0.0, 1.0)
         return Decision(target, self._next(homeostasis, decided, chosen.won, seconds), chosen.events)
 
     @abc.abstractmethod
@@ -305,18 +247,22 @@ class KWTATarget(TargetCircuit):
         return homeostasis
 
     def _next(self, homeostasis: Homeostasis, decided: Tensor, won: Tensor, seconds: float) -> Homeostasis:
-        """Return the thresholds after a batch of decisions [B, n_out] (Eq. 10)."""
+        """Return the thresholds after a batch of decisions [B, n_out] (Eq. 10); `won` is what was chosen."""
         activity, carried = self.rule.averaged(homeostasis, decided)
         return Homeostasis(homeostasis.threshold + self.rule.gamma * (activity - self.rule.frequency), carried)
 
     def _levels(self, won: Tensor, k: int) -> Tensor:
         """Return the target of winners (or of k labelled outputs), [B, n_out] (Eq. 13)."""
-        low, high = self.rule.levels(k)
-        return torch.full(won.shape, low, dtype=self._zeros.dtype, device=won.device).masked_fill_(won, high)
+        return self._hot(won, *self._both_levels(k))
 
-    def _flags(self, indices: Tensor) -> Tensor:
-        rows = torch.zeros(len(indices), self.n_out, dtype=torch.bool, device=indices.device)
-        return rows.scatter_(1, indices, True)
+    def _both_levels(self, k: int) -> tuple[float, float]:
+        """Return the loser's and the winner's level."""
+        return self.rule.levels(k)
+
+    def _hot(self, won: Tensor, low: float, high: float) -> Tensor:
+        """Return `high` for those who won, flags or indices, `low` for the others, [B, n_out]."""
+        values = self._zeros.new_full((len(won), self.n_out), low)
+        return values.masked_fill_(won, high) if won.dtype == torch.bool else values.scatter_(1, won, high)
 
 
 def _masked(target: Tensor, active: Tensor | None) -> Tensor:
@@ -351,4 +297,4 @@ class IdealTarget(KWTATarget):
 
     def _choose(self, competition: Tensor, homeostasis: Homeostasis) -> Chosen:
         chosen, tied = winners(competition - homeostasis.threshold, self.rule.k, self.ties, self._generator)
-        return Chosen(self._flags(chosen), DecisionEvents(len(chosen), 1, chosen.numel(), tied))
+        return Chosen(chosen, DecisionEvents(len(chosen), 1, chosen.numel(), tied))

@@ -34,8 +34,8 @@ def circuit_show(
     k: Winners = 8,
 ) -> None:
     """Show a circuit: every number with unit and source, what it resolves, and what a decision costs."""
+    from neurohw.circuits.analog_parameters import TargetParameters
     from neurohw.circuits.library import circuit_names, load_circuit
-    from neurohw.circuits.parameters import TargetParameters
 
     if name is None:
         table = Table("name", "technology", "reference")
@@ -186,8 +186,8 @@ def _netlist(n: int, k: int, changes: list[str]) -> KWTANetlist:
 
 
 def _built(model: CircuitModel, n: int, k: int, gamma: float = 0.5, seed: int = 0) -> AnalogTarget:
+    from neurohw.circuits.analog_parameters import TargetParameters
     from neurohw.circuits.analog_target import AnalogTarget
-    from neurohw.circuits.parameters import TargetParameters
     from neurohw.circuits.target import TargetRule
     from neurohw.seeding import Streams
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from neurohw.circuits.analog_parameters import TargetParameters
 from neurohw.circuits.analog_target import AnalogTarget
 from neurohw.circuits.library import load_circuit
-from neurohw.circuits.parameters import TargetParameters
 from neurohw.config import OnChipExperiment
 from neurohw.devices.model import DeviceModel
 from neurohw.energy.conditions import NO_CIRCUIT, CircuitConditions, Conditions

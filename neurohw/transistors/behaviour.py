@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from neurohw.circuits.analog_parameters import BOLTZMANN, CHARGE
 from neurohw.circuits.characteristics import DecisionTimes, Mismatch, Numbers, Transfer
-from neurohw.circuits.parameters import BOLTZMANN, CHARGE
 from neurohw.circuits.resolution_fit import ResolutionFit, fit_resolution
 from neurohw.errors import InputError, NeurohwError
 from neurohw.transistors.homeostasis_netlist import HomeostasisNetlist, HomeostasisStep, homeostasis_step

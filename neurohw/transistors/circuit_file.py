@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from neurohw.circuits.analog_parameters import TargetParameters
 from neurohw.circuits.library import CircuitModel
-from neurohw.circuits.parameters import TargetParameters
 from neurohw.circuits.portrait import Portrait
 from neurohw.transistors.behaviour import Characterisation
 

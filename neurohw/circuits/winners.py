@@ -1,0 +1,62 @@
+"""Who wins: the k largest of each sample, or the outputs of its label."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from neurohw.errors import InputError
+
+
+class Winners(NamedTuple):
+    """The indices of the winners, [B, k], in no particular order; and how many rows were tied at the k-th place."""
+
+    indices: Tensor
+    tied: int
+
+
+def winners(competition: Tensor, k: int, ties: str = "lowest", generator: torch.Generator | None = None) -> Winners:
+    """Return the k largest elements of each row (Eq. 9), ties at the k-th place decided as asked.
+
+    `topk` decides ties in no stated order, so rows with a tie at the boundary, and only those, are decided again.
+
+    Args:
+        competition: [B, n].
+        k: number of winners, 1 <= k <= n.
+        ties: "lowest" (lowest index wins) or "random" (each of the tied wins with equal chance).
+        generator: source of the random choice.
+    """
+    n = competition.shape[1]
+    if k == n:
+        return Winners(torch.arange(n, device=competition.device).expand(competition.shape[0], n), 0)
+    values, indices = torch.topk(competition, k + 1)
+    tied = values[:, k - 1] == values[:, k]
+    count = int(tied.sum())
+    if count:
+        indices[tied] = _decide_ties(competition[tied], values[tied, k - 1], k, ties, generator)
+    return Winners(indices[:, :k], count)
+
+
+def _decide_ties(rows: Tensor, threshold: Tensor, k: int, ties: str, generator: torch.Generator | None) -> Tensor:
+    # elements above the threshold have won (rank 2); those at it compete by rank in (0, 1]; the rest are out (-1)
+    if ties == "random":
+        rank = torch.rand(rows.shape, generator=generator, device=rows.device, dtype=torch.float64)
+    else:
+        rank = torch.linspace(1.0, 0.0, rows.shape[1], device=rows.device, dtype=torch.float64).expand(rows.shape)
+    boundary = threshold.unsqueeze(1)
+    score = torch.where(rows > boundary, 2.0, torch.where(rows == boundary, rank, -1.0))
+    return torch.topk(score, k + 1).indices
+
+
+def label_blocks(labels: Tensor, n_out: int, n_classes: int) -> Tensor:
+    """Return the indices of each label's block of outputs, [B, n_out / n_classes].
+
+    Raises:
+        InputError: the outputs are no multiple of the classes.
+    """
+    if n_out % n_classes:
+        raise InputError(f"network.layers: {n_out} outputs do not divide into equal blocks for {n_classes} classes")
+    block = n_out // n_classes
+    return labels.unsqueeze(1) * block + torch.arange(block, device=labels.device)
