@@ -12,7 +12,7 @@ from torch import Tensor
 
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
-from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.devices.laws import ConstantStep
 from neurohw.devices.retention import Retention

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from neurohw.crossbar.aihwkit.presets import PRESETS
-from neurohw.crossbar.cells import CellBank, DevicePopulation
+from neurohw.crossbar.cells import CellBank
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.pulses import PulseCounts
-from neurohw.crossbar.wires import Wires, effective_conductances, exact_conductances
+from neurohw.crossbar.wires import Wires, exact_conductances
 from neurohw.devices.laws import ConstantStep, ExponentialStep, LinearStep, PulseResponse, SoftBounds
 from neurohw.devices.library import load_device
 from tests.aihwkit_presets import from_aihwkit
+from tests.test_wires import effective_conductances
 
 EVEN: dict[str, Any] = {"step_dtod": 0.0, "asymmetry_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0}
 CERTAIN: dict[str, Any] = {**EVEN, "step_ctoc": 0.0}

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from neurohw.crossbar.analog import AnalogArray
-from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.periphery import ReadPath
 from neurohw.crossbar.remedies import ANALOG_REMEDIES

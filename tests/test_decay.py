@@ -11,7 +11,7 @@ from torch import Tensor
 from neurohw.clock import Clock
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product, SynapseArray
-from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.periphery import ReadPath
 from neurohw.crossbar.tiled import TiledArray

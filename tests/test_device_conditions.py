@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from neurohw.crossbar.aihwkit.translation import lost_in_aihwkit
-from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.devices.faults import FaultRates
 from neurohw.devices.library import device_names, load_device
 from neurohw.devices.model import DeviceModel, device_from_tables

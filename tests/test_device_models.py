@@ -23,7 +23,7 @@ from neurohw.crossbar.aihwkit.tile_state import new_tile
 from neurohw.crossbar.aihwkit.translation import lost_in_aihwkit, to_aihwkit
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.build import build_array
-from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.periphery import ReadPath
 from neurohw.devices.checks import CHECKS
 from neurohw.devices.faults import FaultRates

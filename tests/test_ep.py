@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 from neurohw.circuits.neuron import NEURONS
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, SynapseArray, Writes
-from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.periphery import ReadPath
 from neurohw.crossbar.tiled import TiledArray

@@ -27,7 +27,8 @@ from neurohw.crossbar.aihwkit.tile_state import hidden_parameters, new_tile, set
 from neurohw.crossbar.aihwkit.translation import COUNTERPARTS
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
-from neurohw.crossbar.cells import CellBank, DevicePopulation
+from neurohw.crossbar.cells import CellBank
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.devices.laws import LAWS, ConstantStep, PiecewiseStep, PowerStep, PulseResponse, SoftBounds
 from neurohw.devices.library import load_device

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
-from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.faults import DEAD, STUCK_HIGH, STUCK_IN_PLACE, STUCK_LOW, WORKS, drawn_faults
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.crossbar.remedies import ANALOG_REMEDIES

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from neurohw.bench.flicker import flicker
 from neurohw.crossbar.analog import AnalogArray
-from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.flicker import Flicker
 from neurohw.crossbar.periphery import ReadPath
 from neurohw.devices.laws import ConstantStep

@@ -18,7 +18,7 @@ from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.anatomy import Driving, Trains
 from neurohw.crossbar.base import OuterProducts, Product, Serial, SynapseArray, Writes
 from neurohw.crossbar.build import build_array
-from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.crossbar.pulses import PulseCounts

@@ -16,7 +16,7 @@ from neurohw.crossbar.anatomy import Anatomy, Driving
 from neurohw.crossbar.backends import BACKENDS, CONVERTERS, Backend
 from neurohw.crossbar.base import OuterProducts, Product, Writes
 from neurohw.crossbar.build import build_array
-from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.pulses import PulseCounts
 from neurohw.crossbar.remedies import ANALOG_REMEDIES, AnalogRemedy, Parts

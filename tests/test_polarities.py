@@ -13,7 +13,7 @@ from neurohw.clock import Clock
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.anatomy import Driving, Trains
 from neurohw.crossbar.base import OuterProducts, Product
-from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.tiled import TiledArray
 from neurohw.devices.laws import ConstantStep
 from neurohw.metering.array_meter import ArraySettings

@@ -15,7 +15,7 @@ from neurohw.config import OnChipExperiment
 from neurohw.crossbar.aihwkit.translation import lost_in_aihwkit
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.build import build_array
-from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.periphery import ReadPath
 from neurohw.crossbar.wires import Wires
 from neurohw.devices.library import load_device

@@ -19,7 +19,7 @@ from neurohw.crossbar import cells
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.anatomy import Driving
 from neurohw.crossbar.base import OuterProducts, Product, Writes
-from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.pairs import OneSidedPair
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.crossbar.remedies import ANALOG_REMEDIES, AnalogRemedy

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import Serial, Writes
-from neurohw.crossbar.cells import CellBank, DevicePopulation
+from neurohw.crossbar.cells import CellBank
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.periphery import ReadPath
 from neurohw.crossbar.pulses import PulseCounts
 from neurohw.crossbar.remedies import ANALOG_REMEDIES

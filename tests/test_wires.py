@@ -17,10 +17,9 @@ from neurohw.crossbar import wires as module
 from neurohw.crossbar.wires import (
     WireGrid,
     Wires,
-    effective_conductances,
     exact_conductances,
-    exact_currents,
     line_load,
+    remaining_voltages,
 )
 from neurohw.errors import InputError, NeurohwError
 
@@ -43,6 +42,16 @@ def uniform(*shape: int, seed: int = 0) -> Tensor:
 
 def cells(n_post: int, n_pre: int, seed: int = 0) -> Tensor:
     return log_uniform(n_post, n_pre, torch.Generator().manual_seed(seed))
+
+
+def exact_currents(conductances: Tensor, voltages: Tensor, line: Wires) -> Tensor:
+    """Return the currents of one read."""
+    return WireGrid(conductances, line).solve(voltages)
+
+
+def effective_conductances(conductances: Tensor, line: Wires) -> Tensor:
+    """Return the approximation of what a read sees."""
+    return conductances * remaining_voltages(conductances, line)
 
 
 class Nodes:

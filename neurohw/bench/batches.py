@@ -16,7 +16,7 @@ from torch import Tensor
 
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
-from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.periphery import ReadPath
 from neurohw.devices.laws import LAWS
 from neurohw.devices.library import device_names, load_device

@@ -16,7 +16,7 @@ from neurohw.bench.epochs import Batches
 from neurohw.bench.throughput import bare_products
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
-from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.devices.library import load_device
 from neurohw.loading import load_experiment
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from neurohw.crossbar.analog import AnalogArray
-from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.periphery import ReadPath
 from neurohw.data import load_dataset
 from neurohw.devices.laws import ConstantStep

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.wires import WireGrid, Wires, effective_conductances, exact_conductances, line_load
+from neurohw.crossbar.wires import WireGrid, Wires, exact_conductances, line_load, remaining_voltages
 
 _GOAL_SECONDS, _GOAL_RESIDUAL = 0.4, 1e-9
 _CASES = ((32, 1.0), (64, 1.0), (128, 0.1), (128, 1.0), (128, 5.0))  # (lines on each side, ohm a segment)
@@ -31,7 +31,7 @@ def wires(
         cases: (lines on each side, ohm a segment) to measure the approximation at.
 
     Returns:
-        Rows of figure, value and goal; the goal of an error is the bound that `effective_conductances` states.
+        Rows of figure, value and goal; the goal of an error is the bound that `remaining_voltages` states.
     """
     generator = torch.Generator().manual_seed(0)
     cells, voltages = log_uniform(lines, lines, generator), _uniform(inputs, lines, generator)
@@ -40,7 +40,7 @@ def wires(
     rows = [
         (f"exact {lines} x {lines}, {inputs} inputs: factor and solve, s",
          _seconds(lambda: WireGrid(cells, line).solve(voltages), repeats), _GOAL_SECONDS),
-        (f"approximation of {lines} x {lines}, s", _seconds(lambda: effective_conductances(cells, line), repeats), ""),
+        (f"approximation of {lines} x {lines}, s", _seconds(lambda: remaining_voltages(cells, line), repeats), ""),
         ("largest Kirchhoff residual over the largest current",
          kirchhoff_residual(grid, voltages, *grid.node_voltages(voltages)), _GOAL_RESIDUAL),
     ]  # fmt: skip
@@ -85,7 +85,7 @@ def current_error(approximate: Tensor, exact: Tensor, voltages: Tensor) -> float
 
 def _errors(n: int, ohm: float, generator: torch.Generator) -> list[tuple[str, float, Any]]:
     cells, line = log_uniform(n, n, generator), Wires(ohm, ohm)
-    exact, approximate = exact_conductances(cells, line), effective_conductances(cells, line)
+    exact, approximate = exact_conductances(cells, line), cells * remaining_voltages(cells, line)
     load = line_load(cells, line)
     case = f"{n} x {n}, {ohm:g} ohm, load {load:.2g}"
     dense, single = _uniform(100, n, generator), torch.eye(n, dtype=torch.float64)

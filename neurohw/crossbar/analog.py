@@ -16,7 +16,8 @@ from torch import Tensor
 
 from neurohw.crossbar.anatomy import Anatomy, Trains
 from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes, require_finite
-from neurohw.crossbar.cells import CellBank, DevicePopulation
+from neurohw.crossbar.cells import CellBank
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.faults import device_maps
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
 from neurohw.crossbar.reading import Reader

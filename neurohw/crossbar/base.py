@@ -9,6 +9,8 @@ import abc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor
@@ -44,7 +46,7 @@ class OuterProducts:
     array reads the rows of W that shrink, and writes the change as an increment, before any pulse.
 
     Args:
-        terms: outer products.
+        terms: outer products, at least one.
         scale: digital (1/B, 1/(beta B), 2/(B N)); it rides on the learning rate and never passes a DAC.
         decay: d, [B, n_post], by what an output's weights shrink (y^2 in Oja's rule); None: no such term.
     """
@@ -67,24 +69,15 @@ class OuterProducts:
 
     def dense(self) -> Tensor:
         """Return the wanted change of W per unit learning rate, decay apart, [n_post, n_pre]."""
-        return self.scale * _signed_sum(term.sign * (term.post.t() @ term.pre) for term in self.terms)
+        return self.scale * reduce(add, (term.sign * (term.post.t() @ term.pre) for term in self.terms))
 
     def post_sum(self) -> Tensor:
         """Return the wanted change of the biases per unit learning rate, decay apart, [n_post]."""
-        return self.scale * _signed_sum((term.sign * term.line) * term.post.sum(0) for term in self.terms)
+        return self.scale * reduce(add, ((term.sign * term.line) * term.post.sum(0) for term in self.terms))
 
     def shrinkage(self) -> Tensor | None:
         """Return by what share each output's weights shrink per unit learning rate, [n_post]; None: by nothing."""
         return None if self.decay is None or not self.decay.any() else self.scale * self.decay.sum(0)
-
-
-def _signed_sum(parts: Iterable[Tensor]) -> Tensor:
-    total: Tensor | None = None
-    for part in parts:
-        total = part if total is None else total + part
-    if total is None:
-        raise ValueError("OuterProducts needs at least one term")
-    return total
 
 
 @dataclass(frozen=True)

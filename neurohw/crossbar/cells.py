@@ -3,83 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from neurohw.crossbar.aging import Aging
 from neurohw.crossbar.base import StateDict, Writes
-from neurohw.crossbar.faults import DEAD, WORKS, drawn_faults, stuck_at
+from neurohw.crossbar.device_population import DevicePopulation
+from neurohw.crossbar.faults import DEAD, WORKS, drawn_endurance, drawn_faults, stuck_at
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero
 from neurohw.crossbar.stepping import Stepping
 from neurohw.crossbar.verify import Step
 from neurohw.crossbar.wires import Wires, remaining_voltages
-from neurohw.devices.faults import FaultRates
-from neurohw.devices.model import DeviceModel
-from neurohw.devices.response import PulseResponse
-from neurohw.devices.retention import Retention
 
 _LEAST = 0.01  # of the granularity: a smaller step counts as none, as at a soft bound
 _DROP_EVERY = 100  # changes of the weights between two computations of the IR drop
 _BISECTIONS = 24  # of a symmetry point: the range over 2^24
-
-
-@dataclass(frozen=True)
-class DevicePopulation:
-    """What a crossbar is made of, in weight units.
-
-    Args:
-        response: the pulse-response law.
-        retention, faults: how cells age and fail.
-        levels: a cell holds one of so many evenly spaced conductances from bound to bound; None: any.
-        zero: the weight at which the conductance is zero.
-        siemens: conductance per unit of weight.
-        read_noise: standard deviation of a cell's own noise per read.
-        read_noise_scale: that noise is read_noise (1 - exp(-g / scale)) at a conductance g, in weight units; 0: at
-            every conductance the same.
-        sided: 2 where one device moves both ways, 1 where it only potentiates.
-        signed: weights are signed by themselves; otherwise they are conductances, of which something is subtracted.
-    """
-
-    response: PulseResponse
-    retention: Retention = field(default_factory=Retention)
-    faults: FaultRates = field(default_factory=FaultRates)
-    levels: int | None = None
-    zero: float = 0.0
-    siemens: float = 1.0
-    read_noise: float = 0.0
-    read_noise_scale: float = 0.0
-    sided: int = 2
-    signed: bool = True
-
-    @classmethod
-    def of(cls, device: DeviceModel) -> DevicePopulation:
-        """Return the population that a device file describes."""
-        law = device.response()
-        siemens = (device.g_max - device.g_min) / (law.w_max - law.w_min)
-        return cls(
-            law,
-            device.retention_parameters(),
-            device.fault_rates(),
-            device.levels,
-            zero=law.w_min - device.g_min / siemens,
-            siemens=siemens,
-            read_noise=device.read_noise,
-            read_noise_scale=device.read_noise_scale / siemens,
-            sided=device.sided,
-            signed=device.signed,
-        )
-
-    @property
-    def constant_noise(self) -> float:
-        """Standard deviation of a cell's noise per read, as far as it is the same at every conductance."""
-        return 0.0 if self.read_noise_scale else self.read_noise
-
-    @property
-    def origin(self) -> float:
-        """The weight that drift leads to, and at which relative noise vanishes: 0, or that of no conductance."""
-        return 0.0 if self.signed else self.zero
 
 
 class CellBank:
@@ -95,11 +34,7 @@ class CellBank:
     reads_zero = False  # everywhere, as far as is known
 
     def __init__(
-        self,
-        weights: Tensor,
-        device: DevicePopulation,
-        generator: torch.Generator,
-        wires: Wires | None = None,
+        self, weights: Tensor, device: DevicePopulation, generator: torch.Generator, wires: Wires | None = None
     ) -> None:
         self.shape = (weights.shape[0], weights.shape[1])
         self.population = device
@@ -110,12 +45,12 @@ class CellBank:
         bounds = (response.w_min, response.w_max)
         self.aging = Aging(device.retention, self.shape, device.origin, bounds, generator)
         self.pulses = torch.zeros(self.shape, dtype=torch.int32, device=generator.device)
-        self._endurance = self._drawn_endurance(device.faults)
+        self._endurance = drawn_endurance(device.faults, self.shape, generator)
         self._dead: Tensor | None = None  # cells that carry no current
         self._wires = wires
         self.renew_drop: Callable[[], None] = self._renew_own_drop  # another, where others share the lines
         self._drop: Tensor | None = None  # share of each conductance's current that IR drop leaves
-        self._changes = 0
+        self._changes = 0  # of the weights, since it was computed
         self.kept = torch.empty(self.shape, device=generator.device)
         self.set(weights)
 
@@ -318,12 +253,6 @@ class CellBank:
         for name in self.parameters.keys() & {"up", "down"}:
             self.parameters[name].view(-1)[index] = 0.0
         self.aging.freeze(index)
-
-    def _drawn_endurance(self, faults: FaultRates) -> Tensor | None:
-        if not faults.endurance:
-            return None
-        spread = torch.randn(self.shape, generator=self._generator, device=self._generator.device)
-        return spread.mul_(faults.endurance_dtod).exp_().mul_(faults.endurance)
 
     def _wear_out(self, index: Tensor) -> None:
         """Pin the cells whose pulses have reached their endurance at their last weight, as it is seen."""

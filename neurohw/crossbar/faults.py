@@ -30,6 +30,14 @@ def drawn_faults(rates: FaultRates, shape: tuple[int, int], generator: torch.Gen
     return faults
 
 
+def drawn_endurance(rates: FaultRates, shape: tuple[int, int], generator: torch.Generator) -> Tensor | None:
+    """Return how many pulses each cell bears, [n_post, n_pre], log-normal; None: any number."""
+    if not rates.endurance:
+        return None
+    spread = torch.randn(shape, generator=generator, device=generator.device)
+    return spread.mul_(rates.endurance_dtod).exp_().mul_(rates.endurance)
+
+
 def stuck_at(faults: Tensor, low: Tensor, high: Tensor, held: Tensor, without_current: float) -> Tensor:
     """Return the weight that each cell is stuck at; that of one that works means nothing.
 

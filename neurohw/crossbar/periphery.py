@@ -108,10 +108,6 @@ class ReadPath:
         """Whether a read through this path is exact."""
         return replace(self, input_scale="vector") == ReadPath.perfect()
 
-    def without_noise(self) -> ReadPath:
-        """Return the same converters and bounds without noise."""
-        return replace(self, read_noise=0.0, weight_noise=0.0, input_noise=0.0, relative_noise=0.0)
-
     def with_device_noise(self, sigma: float) -> ReadPath:
         """Return the path with a device's own noise per read added in quadrature to that of every device."""
         return replace(self, weight_noise=math.hypot(self.weight_noise, sigma)) if sigma else self

@@ -23,7 +23,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.cells import CellBank, DevicePopulation
+from neurohw.crossbar.cells import CellBank
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.wires import Wires, remaining_voltages
 from neurohw.errors import InputError
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import reduce
 from itertools import pairwise
 from math import ceil
+from operator import add
 
 import torch
 from torch import Tensor
@@ -110,18 +112,15 @@ class TiledArray(SynapseArray):
     def read(self, pre: Tensor, times: int = 1) -> Tensor:
         """Return the partial sums of each row block, added up, [B, n_post]."""
         parts = [pre[:, columns].contiguous() for columns in self._columns]
-        return torch.cat(
-            [_sum(array.read(part, times) for array, part in zip(row, parts, strict=True)) for row in self.grid], dim=1
-        )
+        sums = (reduce(add, (a.read(part, times) for a, part in zip(row, parts, strict=True))) for row in self.grid)
+        return torch.cat([*sums], dim=1)
 
     def read_transposed(self, post: Tensor, times: int = 1) -> Tensor:
         """Return the partial sums of each column block, added up, [B, n_pre]."""
         parts = [post[:, rows].contiguous() for rows in self._rows]
-        columns = zip(*self.grid, strict=True)
-        return torch.cat(
-            [_sum(a.read_transposed(part, times) for a, part in zip(column, parts, strict=True)) for column in columns],
-            dim=1,
-        )
+        columns = (zip(column, parts, strict=True) for column in zip(*self.grid, strict=True))
+        sums = (reduce(add, (a.read_transposed(part, times) for a, part in column)) for column in columns)
+        return torch.cat([*sums], dim=1)
 
     def read_rows(self, rows: Tensor) -> Tensor:
         """Return the weights of some outputs [R], put together, [R, n_pre]; only blocks that hold them are read."""
@@ -179,11 +178,3 @@ def _cut(products: OuterProducts, rows: slice, columns: slice) -> OuterProducts:
     terms = (Product(t.post[:, rows].contiguous(), t.pre[:, columns].contiguous(), t.sign) for t in products.terms)
     decay = None if products.decay is None else products.decay[:, rows]
     return OuterProducts(tuple(terms), products.scale, decay)
-
-
-def _sum(parts: Iterable[Tensor]) -> Tensor:
-    total: Tensor | None = None
-    for part in parts:
-        total = part if total is None else total + part
-    assert total is not None
-    return total

@@ -112,11 +112,6 @@ class WireGrid:
         return torch.stack(word, 1), torch.stack(bit, 1)
 
 
-def exact_currents(conductances: Tensor, voltages: Tensor, wires: Wires, transposed: bool = False) -> Tensor:
-    """Return the currents of one read of a crossbar with resistive wires (`WireGrid.solve` on a grid made for it)."""
-    return WireGrid(conductances, wires).solve(voltages, transposed)
-
-
 @torch.no_grad()
 def exact_conductances(conductances: Tensor, wires: Wires) -> Tensor:
     """Return K, the current into sense end j per volt on word line i: Kirchhoff's laws solved by block elimination.
@@ -150,8 +145,8 @@ def exact_conductances(conductances: Tensor, wires: Wires) -> Tensor:
 
 
 @torch.no_grad()
-def effective_conductances(conductances: Tensor, wires: Wires) -> Tensor:
-    """Return an approximation of K fast enough for training: each cell at the voltage it has when all inputs are equal.
+def remaining_voltages(conductances: Tensor, wires: Wires) -> Tensor:
+    """Return an approximation of K / g fast enough for training: what is left of one volt when all inputs are equal.
 
     With one volt on every word line, the cell currents c and the voltages u that are left across the cells obey
 
@@ -174,32 +169,16 @@ def effective_conductances(conductances: Tensor, wires: Wires) -> Tensor:
     inputs and does harm for signed ones.
 
     Args:
-        conductances: [n_post, n_pre], siemens.
-        wires: resistances of the lines.
-
-    Returns:
-        [n_post, n_pre], siemens, in the same dtype: reads are products with it, transposed reads with its transpose.
-
-    Raises:
-        InputError: conductances that are no matrix, negative or not finite.
-        NeurohwError: conjugate gradients do not converge: the wires are far too resistive for these cells.
-    """
-    return conductances * remaining_voltages(conductances, wires)
-
-
-@torch.no_grad()
-def remaining_voltages(conductances: Tensor, wires: Wires) -> Tensor:
-    """Return u of `effective_conductances`: what is left of one volt on every word line across each cell.
-
-    Args:
         conductances: [n_post, n_pre], siemens; a cell of none has the voltage at its place.
         wires: resistances of the lines.
 
     Returns:
-        [n_post, n_pre], 1 without wires.
+        u, [n_post, n_pre], in the same dtype, 1 without wires: reads are products with g u, transposed reads with its
+        transpose.
 
     Raises:
-        InputError, NeurohwError: as `effective_conductances`.
+        InputError: conductances that are no matrix, negative or not finite.
+        NeurohwError: conjugate gradients do not converge: the wires are far too resistive for these cells.
     """
     cells = _checked_conductances(conductances)
     word, bit = _common_paths(cells, wires)
@@ -210,7 +189,7 @@ def remaining_voltages(conductances: Tensor, wires: Wires) -> Tensor:
 def line_load(conductances: Tensor, wires: Wires) -> float:
     """Return the share of its voltage that the worst cell would lose if no loss reduced the currents: 0 without wires.
 
-    For n x n equal cells it is g (r_row + r_column) n (n + 1) / 2. It says where `effective_conductances` holds.
+    For n x n equal cells it is g (r_row + r_column) n (n + 1) / 2. It says where `remaining_voltages` holds.
 
     Args:
         conductances: [n_post, n_pre], siemens.
@@ -281,7 +260,7 @@ def _equal_input_currents(cells: Tensor, word: Tensor, bit: Tensor) -> Tensor:
         last, size = size, rest.square().sum()
         direction = rest + (size / last) * direction
     raise NeurohwError(
-        f"effective_conductances did not converge in {_MOST_STEPS} steps: the wires are too resistive for these cells "
+        f"remaining_voltages did not converge in {_MOST_STEPS} steps: the wires are too resistive for these cells "
         "(see line_load); lower their resistances, or use exact_conductances"
     )
 

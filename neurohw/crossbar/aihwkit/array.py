@@ -29,7 +29,7 @@ from neurohw.crossbar.aihwkit.tile_time import PassingTime
 from neurohw.crossbar.aihwkit.works import check_aihwkit
 from neurohw.crossbar.anatomy import Anatomy, Driving, Trains
 from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes, require_finite
-from neurohw.crossbar.cells import DevicePopulation
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
 from neurohw.crossbar.reading import input_scale
 from neurohw.crossbar.spec import ArraySpec
