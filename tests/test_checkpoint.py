@@ -130,6 +130,21 @@ def test_a_run_interrupted_again_and_again_within_epochs_gives_the_same_bits(cas
     assert_the_same_run(tmp_path / "cut", tmp_path / "whole")
 
 
+@pytest.mark.parametrize(("batches", "labelled"), [(7, False), (5, True), (11, True)])
+def test_a_run_stopped_in_the_middle_of_a_leg_gives_the_same_bits(batches: int, labelled: bool, tmp_path: Path) -> None:
+    """Without labels and with; the last where the labelled images, two batches, have come again."""
+    settings = {**CASES["semi-bp-in-turn"][0], "training.alternate_every": 3}
+    experiment = load_experiment("quickstart", settings)
+    run(experiment, 7, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):  # in the second round: after pre-training, and a round of 15 + 15 batches
+        run(experiment, 7, tmp_path / "cut", report=InterruptingAfter(2 * 2 + 30 + batches))
+    assert (checkpoint(tmp_path / "cut")["done"], checkpoint(tmp_path / "cut")["batches"]) == (3, batches)
+    leg, within = divmod(batches, 3)
+    assert (leg % 2 == 1, within > 0) == (labelled, True)
+    run(experiment, 7, tmp_path / "cut", resume=True)
+    assert_the_same_run(tmp_path / "cut", tmp_path / "whole")
+
+
 def test_another_process_goes_on_within_the_epoch(tmp_path: Path) -> None:
     settings, _ = CASES["ep-two-layers"]
     experiment = load_experiment("quickstart", settings)

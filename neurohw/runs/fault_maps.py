@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,11 @@ from neurohw.crossbar.faults import WrongMap, checked_map
 from neurohw.errors import InputError
 from neurohw.reading import MEASURED, read_bytes
 
+_Header = tuple[tuple[int, ...], bool, np.dtype[Any]]  # shape, whether columns come first, type of the numbers
+_HEADERS: Mapping[tuple[int, int], Callable[[io.BytesIO], _Header]] = {
+    (1, 0): npy.read_array_header_1_0,
+    (2, 0): npy.read_array_header_2_0,
+}
 ALLOWED = "allowed: .npy, or CSV without header, of codes [n_post, n_pre]"
 Contents = Mapping[str, bytes]  # of the files, by layer, "W1" the first, or by a device of its weights, "W1.plus"
 
@@ -103,7 +109,7 @@ def _codes(content: bytes) -> np.ndarray:
 
 def _npy(content: bytes) -> np.ndarray:
     file = io.BytesIO(content)
-    read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(npy.read_magic(file))
+    read_header = _HEADERS.get(npy.read_magic(file))
     if read_header is None:
         raise ValueError("a version of .npy that is not known")
     try:

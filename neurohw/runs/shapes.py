@@ -131,7 +131,7 @@ def as_configuration(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def checked_curve(rows: Any, origin: str) -> list[dict[str, Any]]:
-    """Return the rows of a learning curve.
+    """Return the rows of a learning curve, as they are.
 
     Raises:
         InputError: they are none; `origin`, the row and the key are named.
@@ -142,4 +142,5 @@ def checked_curve(rows: Any, origin: str) -> list[dict[str, Any]]:
         raise InputError(f"{origin}: {first_fault(error)}") from None
     except ValueError as error:
         raise InputError(f"{origin}: {error}") from None
-    return rows
+    checked: list[dict[str, Any]] = rows
+    return checked

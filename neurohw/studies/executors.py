@@ -95,11 +95,12 @@ class _Worker:
     def outcome(self) -> RunRecord | Exception | None:
         """Return what became of its point, waiting for it; None if the process is gone."""
         try:
-            return self.pipe.recv()
+            outcome: RunRecord | Exception = self.pipe.recv()
         except (EOFError, OSError):
             self.pipe.close()
             self.process.join()
             return None
+        return outcome
 
     @property
     def death(self) -> str:

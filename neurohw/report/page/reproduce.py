@@ -42,9 +42,10 @@ def _arguments(point: Point) -> list[str] | None:
 
 def _experiment(point: Point) -> Experiment | None:
     try:
-        return loading.validated(point.records[0].config, point.label)
+        experiment: Experiment = loading.validated(point.records[0].config, point.label)
     except InputError:
         return None
+    return experiment
 
 
 def _overrides(path: Path, wanted: Experiment) -> dict[str, Any] | None:
