@@ -48,7 +48,11 @@ def target(experiment: OnChipExperiment, competition: Tensor, homeostasis: Tenso
 def bp_epoch(experiment: OnChipExperiment, images: Tensor, labels: Tensor, levels: int) -> Epoch:
     """Return one epoch of unsupervised BP through autograd and torch's own layers and optimisers."""
     training = experiment.training
-    activations = {"relu": torch.relu, "hardsigm": lambda a: a.clamp(0, 1), "sigmoid": torch.sigmoid}
+    activations: dict[str, Callable[[Tensor], Tensor]] = {
+        "relu": torch.relu,
+        "hardsigm": lambda a: a.clamp(0, 1),
+        "sigmoid": torch.sigmoid,
+    }
     linears, optimizers = [], []
     for (w, b), rate in zip(parameters(experiment), training.learning_rate, strict=True):
         linear = torch.nn.Linear(w.shape[1], w.shape[0])

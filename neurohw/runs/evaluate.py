@@ -77,7 +77,7 @@ def _associated(
             responses: Outputs = _outputs(network, labelled, task)
             if linear:
                 features, labels = _gathered(responses)
-                responses = zip(torch.split(features, _BATCH), torch.split(labels, _BATCH), strict=True)
+                responses = zip(features.split(_BATCH), labels.split(_BATCH), strict=True)
             association = associate(responses, task.n_classes)
         tests = list(_outputs(network, task.test, task))
     metrics = {}
@@ -103,7 +103,7 @@ def _fraction_of(samples: Samples, fraction: float) -> Samples:
 def _outputs(network: Network, samples: Samples, task: Task) -> Iterator[tuple[Tensor, Tensor]]:
     as_input = task.as_input(network.dtype)
     assert samples.labels is not None
-    for images, labels in zip(torch.split(samples.images, _BATCH), torch.split(samples.labels, _BATCH), strict=True):
+    for images, labels in zip(samples.images.split(_BATCH), samples.labels.split(_BATCH), strict=True):
         yield network.respond(as_input(images)).output, labels
 
 

@@ -145,13 +145,15 @@ class AihwkitArray(SynapseArray):
         """Return W pre through DAC, noise and ADC, [B, n_post]."""
         pre = pre.to(torch.float32)
         scale = input_scale(pre, self._forward, scaled=False)
-        return self._tile.forward(pre / scale, *_NO_FLAGS, False).mul_(scale * self._scale)
+        post: Tensor = self._tile.forward(pre / scale, *_NO_FLAGS, False)
+        return post.mul_(scale * self._scale)
 
     def read_transposed(self, post: Tensor, times: int = 1) -> Tensor:
         """Return W^T post from the same cells, each vector scaled to the DAC's range, [B, n_pre]."""
         post = post.to(torch.float32)
         scale = input_scale(post, self._backward, scaled=True)
-        return self._tile.backward(post / scale, *_NO_FLAGS).mul_(scale * self._scale)
+        pre: Tensor = self._tile.backward(post / scale, *_NO_FLAGS)
+        return pre.mul_(scale * self._scale)
 
     def update(self, products: OuterProducts, rate: float) -> Writes:
         """Pulse W += rate * products, sample after sample; aihwkit itself computes W -= lr sum_b d_b x_b'."""

@@ -78,6 +78,7 @@ class _Probe:
 
     def _step(self, weights: Tensor, direction: int) -> Tensor:
         self._tile.set_weights(weights)
-        before = self._tile.get_weights()
+        before: Tensor = self._tile.get_weights()
         self._tile.update(torch.ones(1, self._n_pre), -direction * torch.ones(1, self._n_post), *_NO_FLAGS)
-        return self._tile.get_weights() - before
+        after: Tensor = self._tile.get_weights()
+        return after - before

@@ -52,4 +52,5 @@ class PassingTime:
         """Return aihwkit's alpha with 1 - alpha / lifetime = (1 - 1 / lifetime)^batches."""
         if batches == 1.0 or self._lifetime <= 1.0:
             return 1.0
-        return self._lifetime * (1.0 - (1.0 - 1.0 / self._lifetime) ** batches)
+        alpha: float = self._lifetime * (1.0 - (1.0 - 1.0 / self._lifetime) ** batches)
+        return alpha
