@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from neurohw.cli.device import device_app
 from neurohw.devices import characterise as ch
 from neurohw.devices import laws
+from neurohw.devices.frames import frames
 from neurohw.devices.library import load_device
 from neurohw.devices.retention import Retention
 from neurohw.errors import InputError
@@ -100,12 +101,13 @@ def test_read_noise_is_a_share_of_the_range() -> None:
 
 def test_frames_are_in_siemens_within_the_range() -> None:
     data = ch.characterise(load_device(TEMPLATE), generator(), devices=20, pulses=30, cycles=1)
-    frame = ch.staircase_frame(data)
+    tables = frames(data)
+    frame = tables["staircase"]
     assert len(frame) == 61
     assert data.device.g_min * 0.5 < frame["mean_S"].iloc[0] < data.device.g_min * 1.5
-    steps = ch.steps_frame(data)
-    assert steps["step_up_S"].iloc[0] == approx(data.steps.up[0] * ch.per_weight(data.device))
-    assert set(ch.drift_frame(data)["start_S"]) == set(data.drift.start)
+    steps = tables["steps"]
+    assert steps["step_up_S"].iloc[0] == approx(data.steps.up[0] * data.device.siemens)
+    assert set(tables["drift"]["start_S"]) == set(data.drift.start)
 
 
 @pytest.mark.parametrize("wrong", [{"devices": 0}, {"cycles": 0}, {"pulses_up": -1}])

@@ -25,8 +25,9 @@ from neurohw.devices.library import load_device
 from neurohw.errors import InputError
 from neurohw.fitting.device_file import fitted_device
 from neurohw.fitting.drift import fit_drift
+from neurohw.fitting.fitted_law import Start
 from neurohw.fitting.kalman import _clipped
-from neurohw.fitting.law_parameters import FITTED, TABLE, Start
+from neurohw.fitting.law_parameters import FITTED, TABLE
 from neurohw.fitting.measurements import PulseTrains, RetentionCurves, read_pulse_trains, read_retention
 from neurohw.fitting.population import random_effects
 from neurohw.fitting.residuals import residual_data

@@ -32,7 +32,7 @@ class Portrait:
         k: winners.
         competitors: curves of the decision time.
         seconds: time given to a decision, s; None: as long as it takes.
-        with_homeostasis, without: the same competition with and without; empty where only the law is drawn.
+        competitions: the same with homeostasis and without; None where only the law is drawn.
         transfers, times: measured points, where there are any.
     """
 
@@ -43,8 +43,7 @@ class Portrait:
     k: int
     competitors: tuple[int, ...]
     seconds: float | None
-    with_homeostasis: Competition | None = None
-    without: Competition | None = None
+    competitions: tuple[Competition, Competition] | None = None
     transfers: tuple[Transfer, ...] = ()
     times: tuple[DecisionTimes, ...] = ()
 
@@ -119,14 +118,14 @@ def draw_frequencies(ax: Axes, data: Competition, without: Competition) -> None:
 
 def portrait_figure(data: Portrait) -> Figure:
     """Return the panels that there is something for: the law's two, and the competition's two."""
-    rows = 1 if data.with_homeostasis is None else 2
+    rows = 1 if data.competitions is None else 2
     figure = Figure(figsize=(10, 3.9 * rows + 0.4), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     axes = list(figure.subplots(rows, 2, squeeze=False).flat)
     draw_transfer(axes[0], data)
     draw_decision_time(axes[1], data)
-    if data.with_homeostasis is not None and data.without is not None:
-        draw_thresholds(axes[2], data.with_homeostasis)
-        draw_frequencies(axes[3], data.with_homeostasis, data.without)
+    if data.competitions is not None:
+        draw_thresholds(axes[2], data.competitions[0])
+        draw_frequencies(axes[3], *data.competitions)
     figure.suptitle(data.title)
     return figure
 

@@ -89,7 +89,7 @@ def circuit_plot(
     decision, inputs = circuit.parameters.decision, circuit.parameters.inputs
     title = f"{model.name}: {k} of {n} win, gamma = {gamma:g}"
     data = Portrait(title, circuit.resolution, inputs.common_current + inputs.unit_current, decision.separation, k,
-                    (10, 100, 1000) if decision.cell_delay else (n,), decision.seconds, learnt, plain)  # fmt: skip
+                    (10, 100, 1000) if decision.cell_delay else (n,), decision.seconds, (learnt, plain))  # fmt: skip
     with style():
         figure = portrait_figure(data)
         write_text(folder / f"{model.name}.svg", as_svg(figure))

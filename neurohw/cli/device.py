@@ -88,8 +88,9 @@ def device_plot(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the simulated devices.")] = 0,
 ) -> None:
     """Draw what a device does: staircase, step sizes, spreads, drift, read noise; every curve as CSV, too."""
-    from neurohw.devices import characterise as ch
+    from neurohw.devices.characterise import characterise
     from neurohw.devices.draw import characteristics_figure
+    from neurohw.devices.frames import frames
     from neurohw.devices.library import load_device
     from neurohw.report.drawing import as_png, as_svg, style
     from neurohw.runs.files import atomic, writable_folder, write_text
@@ -97,20 +98,14 @@ def device_plot(
 
     model = load_device(name)
     folder = writable_folder(out or Path("runs") / f"device-{model.name}")
-    data = ch.characterise(model, Streams(seed).generator("device plot"))
+    data = characterise(model, Streams(seed).generator("device plot"))
     with style():
         figure = characteristics_figure(data)
         write_text(folder / f"{model.name}.svg", as_svg(figure))
         with atomic(folder / f"{model.name}.png") as temporary:
             temporary.write_bytes(as_png(figure))
-    frames = {
-        "staircase": ch.staircase_frame,
-        "steps": ch.steps_frame,
-        "drift": ch.drift_frame,
-        "reads": ch.reads_frame,
-    }
-    for curve, frame in frames.items():
-        write_text(folder / f"{model.name}-{curve}.csv", frame(data).to_csv(index=False, float_format="%.6g"))
+    for curve, frame in frames(data).items():
+        write_text(folder / f"{model.name}-{curve}.csv", frame.to_csv(index=False, float_format="%.6g"))
     new_console().print(f"figure: {folder / f'{model.name}.png'}", highlight=False, soft_wrap=True)
     new_console().print(f"curves: {folder}/*.csv", highlight=False, soft_wrap=True)
 

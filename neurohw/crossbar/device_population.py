@@ -41,8 +41,7 @@ class DevicePopulation:
     @classmethod
     def of(cls, device: DeviceModel) -> DevicePopulation:
         """Return the population that a device file describes."""
-        law = device.response()
-        siemens = (device.g_max - device.g_min) / (law.w_max - law.w_min)
+        law, siemens = device.response(), device.siemens
         return cls(
             law,
             device.retention_parameters(),

@@ -1,6 +1,6 @@
 """What a device does, computed from its model: staircases, step sizes, drift, read noise; `draw` makes figures of it.
 
-Everything is seeded by the generator that is passed. Staircases and steps are in weights; the frames are in siemens.
+Everything is seeded by the generator that is passed. Staircases and steps are in weights.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -136,7 +135,10 @@ def staircase(
     Raises:
         InputError: a number of devices or cycles below 1, or of pulses below 0.
     """
-    _check_counts(devices, pulses_up, pulses_down, cycles)
+    least = {"devices": 1, "pulses_up": 0, "pulses_down": 0, "cycles": 1}
+    for (name, lowest), value in zip(least.items(), (devices, pulses_up, pulses_down, cycles), strict=True):
+        if value < lowest:
+            raise InputError(f"staircase: {name}: got {value}; allowed: at least {lowest}")
     cells = response.draw((devices,), generator)
     first = cells["w_min"].clone() if start is None else torch.full_like(cells["w_min"], start)
     first = w = _clipped(first, cells)
@@ -242,57 +244,6 @@ def characterise(
     return Characteristics(device, stairs, step_sizes(device, devices, generator), drift, read_noise(device, generator))
 
 
-def staircase_frame(data: Characteristics) -> pd.DataFrame:
-    """Return the staircase's curves: one row per pulse, conductances in siemens."""
-    stairs, device = data.staircase, data.device
-    scale = per_weight(device)
-    return pd.DataFrame(
-        {
-            "pulse": np.arange(len(stairs.polarity) + 1),
-            "polarity": np.concatenate([[0], stairs.polarity]),
-            "mean_weight": stairs.mean,
-            "mean_S": device.conductance(torch.from_numpy(stairs.mean)).numpy(),
-            "device_to_device_S": stairs.device_to_device * scale,
-            "cycle_to_cycle_S": stairs.cycle_to_cycle * scale,
-        }
-    )
-
-
-def steps_frame(data: Characteristics) -> pd.DataFrame:
-    """Return the steps against the conductance: one row per conductance, in siemens."""
-    steps, scale = data.steps, per_weight(data.device)
-    frame = {"weight": steps.w, "conductance_S": data.device.conductance(torch.from_numpy(steps.w)).numpy()}
-    for side in ("up", "down") if data.device.sided == 2 else ("up",):
-        for kind, name in (("", "step"), ("_std", "device_to_device"), ("_noise", "cycle_to_cycle")):
-            frame[f"{name}_{side}_S"] = getattr(steps, side + kind) * scale
-    return pd.DataFrame(frame)
-
-
-def drift_frame(data: Characteristics) -> pd.DataFrame:
-    """Return the drift curves: one row per state and time."""
-    drift = data.drift
-    states, times = drift.mean.shape
-    return pd.DataFrame(
-        {
-            "start_S": np.repeat(drift.start, times),
-            "time_s": np.tile(drift.seconds, states),
-            "mean_S": drift.mean.ravel(),
-            "device_to_device_S": drift.std.ravel(),
-        }
-    )
-
-
-def reads_frame(data: Characteristics) -> pd.DataFrame:
-    """Return the sampled reads: deviation from the mean, in siemens."""
-    return pd.DataFrame({"deviation_S": data.read_noise.reads})
-
-
-def per_weight(device: DeviceModel) -> float:
-    """Return the siemens of one weight unit."""
-    law = device.response()
-    return (device.g_max - device.g_min) / (law.w_max - law.w_min)
-
-
 def _pulsed(law: PulseResponse, w: Tensor, cells: Cells, up: bool, generator: torch.Generator) -> Tensor:
     steps = law.steps(w.clone(), cells, up)
     change = steps + law.noise(w.clone(), steps.clone(), cells, up) * _gauss(w, generator)
@@ -312,14 +263,3 @@ def _spread(population: np.ndarray) -> np.ndarray:
     counted = np.isfinite(population).sum(0)
     mean = np.nansum(population, 0) / np.maximum(counted, 1)
     return np.asarray(np.sqrt(np.nansum((population - mean) ** 2, 0) / np.maximum(counted - 1, 1)))
-
-
-def _check_counts(devices: int, pulses_up: int, pulses_down: int, cycles: int) -> None:
-    for name, value, least in (
-        ("devices", devices, 1),
-        ("pulses_up", pulses_up, 0),
-        ("pulses_down", pulses_down, 0),
-        ("cycles", cycles, 1),
-    ):
-        if value < least:
-            raise InputError(f"staircase: {name}: got {value}; allowed: at least {least}")

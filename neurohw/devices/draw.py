@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from neurohw.devices.characterise import Characteristics, per_weight
+from neurohw.devices.characterise import Characteristics
 from neurohw.units import readable
 
 UP, DOWN, INK = "#0072b2", "#d55e00", "#24292f"  # Okabe and Ito 2008
@@ -19,15 +19,15 @@ _SINGLE = 3  # devices drawn one by one
 def draw_staircase(ax: Axes, data: Characteristics) -> None:
     """Draw conductance against pulses: mean, one standard deviation between devices, a few devices."""
     scale, unit = siemens_unit(data.device.g_max)
-    stairs, per = data.staircase, per_weight(data.device)
+    stairs, per = data.staircase, data.device.siemens
     pulses = np.arange(len(stairs.polarity) + 1)
-    mean = _siemens(data, stairs.mean) * scale
+    mean = data.device.conductance(stairs.mean) * scale
     spread = stairs.device_to_device * per * scale
     ax.fill_between(pulses, mean - spread, mean + spread, color=UP, alpha=0.2, lw=0, label="± 1 std device to device")
     for i, weights in enumerate(stairs.weights[:_SINGLE, -1]):
         ax.plot(
             pulses,
-            _siemens(data, weights) * scale,
+            data.device.conductance(weights) * scale,
             color=INK,
             lw=0.7,
             alpha=0.6,
@@ -48,10 +48,10 @@ def draw_staircase(ax: Axes, data: Characteristics) -> None:
 
 def draw_steps(ax: Axes, data: Characteristics) -> None:
     """Draw the mean step up and down against the conductance, and where they are equal."""
-    steps, per = data.steps, per_weight(data.device)
+    steps, per = data.steps, data.device.siemens
     scale, unit = siemens_unit(per * max(steps.up.max(), steps.down.max()))
     range_scale, range_unit = siemens_unit(data.device.g_max)
-    g = _siemens(data, steps.w) * range_scale
+    g = data.device.conductance(steps.w) * range_scale
     sides = (("up", UP, "up"), ("down", DOWN, "down")) if data.device.sided == 2 else (("up", UP, "up"),)
     for side, colour, label in sides:
         mean, std = (getattr(steps, side + kind) * per * scale for kind in ("", "_std"))
@@ -68,7 +68,7 @@ def draw_steps(ax: Axes, data: Characteristics) -> None:
 
 def draw_cycle_noise(ax: Axes, data: Characteristics) -> None:
     """Draw the cycle-to-cycle standard deviation along the staircase, the device-to-device one beside it."""
-    stairs, per = data.staircase, per_weight(data.device)
+    stairs, per = data.staircase, data.device.siemens
     both = np.concatenate([stairs.cycle_to_cycle, stairs.device_to_device]) * per
     scale, unit = siemens_unit(both.max())
     pulses = np.arange(len(stairs.polarity) + 1)
@@ -138,11 +138,6 @@ def characteristics_figure(data: Characteristics) -> Figure:
     span = " to ".join(_said(g) for g in (device.g_min, device.g_max))
     figure.suptitle(f"{device.name}: {device.technology} ({law.name}; {span})", fontsize=12)
     return figure
-
-
-def _siemens(data: Characteristics, weights: np.ndarray) -> np.ndarray:
-    law = data.device.response()
-    return (weights - law.w_min) * per_weight(data.device) + data.device.g_min
 
 
 def _said(siemens: float) -> str:

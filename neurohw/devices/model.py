@@ -39,11 +39,13 @@ from neurohw.units import parse_unit
 from neurohw.validation import Place, refused, unknown_key
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
 OVERRIDE = "override"
 _FOR_ACCOUNTS = ("write.", "area.", "read.voltage", "read.pulse_time")  # no run depends on them
-Numbers = TypeVar("Numbers", float, "Tensor")
+Numbers = TypeVar("Numbers", float, "Tensor", "NDArray[np.float64]")
 
 
 class DeviceModel(Table):
@@ -96,6 +98,12 @@ class DeviceModel(Table):
         return self.range.g_max.si("S")
 
     @property
+    def siemens(self) -> float:
+        """Conductance per unit of weight, S."""
+        law = self.response()
+        return (self.g_max - self.g_min) / (law.w_max - law.w_min)
+
+    @property
     def levels(self) -> int | None:
         """How many evenly spaced conductances a cell can hold, from bound to bound; None: any."""
         return None if self.range.levels is None else int(self.range.levels.si("1"))
@@ -137,8 +145,7 @@ class DeviceModel(Table):
 
     def conductance(self, w: Numbers) -> Numbers:
         """Return g = g_min + (w - w_min) / (w_max - w_min) (g_max - g_min), S."""
-        law = self.response()
-        return (w - law.w_min) * ((self.g_max - self.g_min) / (law.w_max - law.w_min)) + self.g_min
+        return (w - self.response().w_min) * self.siemens + self.g_min
 
     def weight(self, g: Numbers) -> Numbers:
         """Return the weight that a conductance (S) stands for."""

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurohw.fitting.law_parameters import FittedLaw, Response
+from neurohw.fitting.fitted_law import FittedLaw, Response
 
 _NUDGE = 1e-4  # for the derivative of the step by the weight
 _RELATIVE = 1e-5  # for the derivatives by the parameters, of their scales
@@ -154,17 +154,15 @@ def losses(law: FittedLaw, trials: np.ndarray, shared: np.ndarray, data: Observe
     return _loss(e, s, valid).sum((0, 3)).numpy()
 
 
-def residuals(
-    law: FittedLaw, effects: np.ndarray, shared: np.ndarray, data: Observed
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return m before the pulse, e and e / sqrt(S) of every measurement but the first; e is nan where invalid.
+def residuals(law: FittedLaw, effects: np.ndarray, shared: np.ndarray, data: Observed) -> tuple[np.ndarray, np.ndarray]:
+    """Return m before the pulse and e / sqrt(S) of every measurement but the first, nan where that is invalid.
 
-    Each is [devices, cycles, pulses - 1].
+    Both are [devices, cycles, pulses - 1].
     """
     e, s, before = _run(law, effects[None], shared[None], data)
     e = torch.where(data.valid[1:], e[:, 0], torch.nan)
-    m, errors, standardised = (x.permute(1, 2, 0).numpy() for x in (torch.stack(before)[:, 0], e, e / s[:, 0].sqrt()))
-    return m, errors, standardised
+    m, standardised = (x.permute(1, 2, 0).numpy() for x in (torch.stack(before)[:, 0], e / s[:, 0].sqrt()))
+    return m, standardised
 
 
 def _loss(e: Tensor, s: Tensor, valid: Tensor) -> Tensor:
@@ -189,7 +187,7 @@ def _predicted(
         m, p = (torch.where(up, a, b) for a, b in zip(rising, falling, strict=True))
     else:
         m, p = _moved(response, ctoc, m, p, side)
-    return _clipped(m, p, response.w_min, response.w_max) if response.hard else (m, p)
+    return _clipped(m, p, response.cells["w_min"], response.cells["w_max"]) if response.hard else (m, p)
 
 
 def _moved(response: Response, ctoc: Tensor, m: Tensor, p: Tensor, up: bool) -> tuple[Tensor, Tensor]:

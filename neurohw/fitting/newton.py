@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neurohw.fitting.fitted_law import FittedLaw
 from neurohw.fitting.kalman import Information, Observed, information, losses
-from neurohw.fitting.law_parameters import FittedLaw
 
 ROUGH = 2.0  # change of the log-likelihood below which a first fit ends
 WEAK = 3.0  # standard deviation of the prior of mu around the first guess, in units of the scale
@@ -108,15 +108,15 @@ def climbed(
     iterations: int,
     tolerance: float,
     fixed: np.ndarray | None = None,
-) -> tuple[Point, Information, int, bool]:
-    """Return the point of greatest likelihood less `level` @ shared, the information there, and how it was reached.
+) -> tuple[Point, Information, bool]:
+    """Return the point of greatest likelihood less `level` @ shared, the information there, and whether it is reached.
 
     Shared numbers that are `fixed` stay. After each Newton step, mu and tau^2 follow.
     """
     fixed = np.zeros(len(level), bool) if fixed is None else fixed
     info, damping = problem.information(point), 1e-3
     own = np.full(len(point.effects), 1e-3)
-    for iteration in range(1, iterations + 1):
+    for _ in range(iterations):
         before = objective(info, point, level)
         trial = _stepped(problem, info, point, level, damping, fixed)
         ahead = problem.information(trial)
@@ -133,8 +133,8 @@ def climbed(
             old, point = point.variance, _expected(problem, info, point)
             small = small and bool((abs(point.variance / old - 1) < tolerance).all())
         if small:
-            return point, info, iteration, True
-    return point, info, iterations, False
+            return point, info, True
+    return point, info, False
 
 
 def _settled(

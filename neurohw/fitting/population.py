@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from neurohw.fitting.fitted_law import FittedLaw
 from neurohw.fitting.kalman import Information, Observed
-from neurohw.fitting.law_parameters import FittedLaw
 from neurohw.fitting.newton import (
     ROUGH,
     WEAK,
@@ -46,7 +46,7 @@ class Population:
         log_likelihood: of all measurements, devices integrated out (Laplace), in scaled weights.
         covariance: of (mean, shared).
         freedom: [effects], effective degrees of freedom of the spreads; variance_error: standard error of std^2.
-        iterations: Newton steps taken; converged: whether they ended by themselves.
+        converged: whether the Newton steps ended by themselves.
     """
 
     law: FittedLaw
@@ -58,7 +58,6 @@ class Population:
     covariance: np.ndarray
     freedom: np.ndarray
     variance_error: np.ndarray
-    iterations: int
     converged: bool
 
     @property
@@ -110,13 +109,13 @@ def fit_population(
     point = Point(effects, mean, variance, problem.limited(shared))
     level = np.zeros(len(shared))
     if not polish:
-        point, info, taken, converged = climbed(problem, annealed(problem, point), level, iterations // 2, ROUGH)
-        return _finished(law, info, point, scales, taken, converged)
-    point, _, first, _ = climbed(problem, freed(problem, point), level, iterations, _FINE)
+        point, info, converged = climbed(problem, annealed(problem, point), level, iterations // 2, ROUGH)
+        return _finished(law, info, point, scales, converged)
+    point, _, _ = climbed(problem, freed(problem, point), level, iterations, _FINE)
     point = freed(problem, point)
     level = dispersion_slope(problem, point)
-    point, info, second, converged = climbed(problem, point, level, iterations, _FINE)
-    return _finished(law, info, point, scales, first + second, converged)
+    point, info, converged = climbed(problem, point, level, iterations, _FINE)
+    return _finished(law, info, point, scales, converged)
 
 
 def random_effects(estimate: np.ndarray, error: np.ndarray) -> tuple[float, float, float, tuple[float, float]]:
@@ -148,9 +147,7 @@ def _spread_interval(variance: float, standard: float, freedom: float) -> tuple[
     return (variance * freedom / low) ** 0.5, (variance * freedom / high) ** 0.5
 
 
-def _finished(
-    law: FittedLaw, info: Information, point: Point, scales: np.ndarray, iterations: int, converged: bool
-) -> Population:
+def _finished(law: FittedLaw, info: Information, point: Point, scales: np.ndarray, converged: bool) -> Population:
     devices, n = point.effects.shape
     t = np.linalg.inv(np.eye(n) + point.variance[:, None] * info.effects2)
     w = info.effects2 @ t
@@ -170,6 +167,5 @@ def _finished(
         covariance,
         point.variance**2 * votes * share,
         np.minimum(variance_error, (3 * scales) ** 2),
-        iterations,
         converged,
     )

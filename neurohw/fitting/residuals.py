@@ -83,7 +83,7 @@ def _fitted_steps(fit: Fit, w: np.ndarray) -> np.ndarray:
     changes = []
     for up in (True, False):
         steps = response.steps(at.clone(), up).expand_as(at)
-        moved = torch.clamp(at + steps if up else at - steps, min=response.w_min, max=response.w_max)
+        moved = torch.clamp(at + steps if up else at - steps, min=response.cells["w_min"], max=response.cells["w_max"])
         changes.append((moved - at)[0, 0].numpy())
     return np.array(changes)
 

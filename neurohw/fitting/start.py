@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
+from neurohw.fitting.fitted_law import FittedLaw, Start
 from neurohw.fitting.kalman import Observed, observed
-from neurohw.fitting.law_parameters import FittedLaw, Start
 from neurohw.fitting.measurements import PulseTrains
 from neurohw.fitting.population import Population, fit_population
 

@@ -33,8 +33,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from neurohw.fitting.fitted_law import FittedLaw, Samples
 from neurohw.fitting.kalman import residuals
-from neurohw.fitting.law_parameters import FITTED, FittedLaw, Samples, fitted_laws
+from neurohw.fitting.law_parameters import FITTED, fitted_laws
 from neurohw.fitting.measurements import PulseTrains
 from neurohw.fitting.population import Population, fit_population
 from neurohw.fitting.start import dither_trains, first_fit, first_scale, noise_limits, scale_trains
@@ -97,7 +98,7 @@ class Fit:
         candidates: the laws that were compared, the best first; none where there was no choice.
         trains: what was fitted.
         weights: [devices, cycles, pulses - 1], before the pulse, as estimated from all measurements until then.
-        errors, standardised: likewise, one-pulse prediction errors in weights and in predicted standard deviations.
+        standardised: likewise, one-pulse prediction errors in predicted standard deviations.
         population: the fit in scaled weights; centre, half: w = (g - centre) / half, S.
     """
 
@@ -107,7 +108,6 @@ class Fit:
     candidates: tuple[Candidate, ...]
     trains: PulseTrains
     weights: np.ndarray
-    errors: np.ndarray
     standardised: np.ndarray
     population: Population
     centre: float
@@ -226,11 +226,9 @@ def _reported(
         known = not (alone and name.endswith("_dtod"))
         estimates[name] = _estimate(value[0], draws[name], unit, width if known else 0.0)
     plain = {name: estimate.value for name, estimate in estimates.items()}
-    before, errors, standardised = residuals(p.law, p.effects, p.shared, data)
+    before, standardised = residuals(p.law, p.effects, p.shared, data)
     flags = p.law.flags(plain)
-    return Fit(
-        p.law.name, flags, estimates, candidates, trains, before, errors, standardised, p, best.centre, best.half
-    )
+    return Fit(p.law.name, flags, estimates, candidates, trains, before, standardised, p, best.centre, best.half)
 
 
 def _quantities(scaled: _Scaled, mean: np.ndarray, std: np.ndarray, shared: np.ndarray, dither: float) -> Samples:
