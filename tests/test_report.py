@@ -146,8 +146,8 @@ def test_one_seed_has_a_gap_but_no_error() -> None:
 def test_a_seed_without_the_metric_is_not_counted() -> None:
     records = [*seeds([0.9, 0.92]), record(2, {"linear_accuracy": 0.95}), record(3, {"direct_accuracy": nan})]
     direct, linear = accuracy_data(group_records(records))
-    assert (direct.metric, direct.rows[0].seeds) == ("direct_accuracy", (0, 1))
-    assert (linear.metric, linear.rows[0].seeds) == ("linear_accuracy", (2,))
+    assert (direct.metric.name, direct.rows[0].seeds) == ("direct_accuracy", (0, 1))
+    assert (linear.metric.name, linear.rows[0].seeds) == ("linear_accuracy", (2,))
 
 
 def test_curves_are_averaged_per_epoch_and_the_last_phase_of_an_epoch_counts() -> None:

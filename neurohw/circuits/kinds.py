@@ -5,10 +5,9 @@ A circuit is a class, and its entry here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from neurohw.circuits.target import TargetCircuit, TargetRule
@@ -29,13 +28,6 @@ class Buildable(Protocol):
             ties: "lowest" or "random".
             streams: generators by name.
         """
-
-
-class Changeable(Protocol):
-    """What a circuit is made of."""
-
-    def with_values(self, values: Mapping[str, Any]) -> Self:
-        """Return the same with some values replaced, by dotted key; an InputError names a key that is wrong."""
 
 
 @dataclass(frozen=True)

@@ -48,13 +48,8 @@ class Accuracy:
 class Accuracies:
     """One metric of all points that have it."""
 
-    metric: str
+    metric: Metric
     rows: tuple[Accuracy, ...]
-
-    @property
-    def measure(self) -> Metric:
-        """What the metric says of itself."""
-        return METRICS[self.metric]
 
 
 @dataclass(frozen=True)
@@ -67,14 +62,9 @@ class Breakdown:
         rows: (point, as trained, one spread per level).
     """
 
-    metric: str
+    metric: Metric
     levels: tuple[str, ...]
     rows: tuple[tuple[Point, Spread, tuple[Spread, ...]], ...]
-
-    @property
-    def measure(self) -> Metric:
-        """What the metric says of itself."""
-        return METRICS[self.metric]
 
 
 @dataclass(frozen=True)
@@ -88,17 +78,17 @@ class Cost:
     peak_memory_bytes: int
 
 
-def in_order() -> list[str]:
+def in_order() -> list[Metric]:
     """Return the metrics of all kinds in the order of tables: those that are always beside another come last."""
-    return [metric.name for metric in sorted(METRICS.values(), key=lambda metric: metric.secondary)]
+    return sorted(METRICS.values(), key=lambda metric: metric.secondary)
 
 
 def accuracy_data(points: Sequence[Point]) -> list[Accuracies]:
     """Return every metric found, per point."""
     tables = []
     for metric in in_order():
-        seen = {point.anchor: metric_by_seed(point, metric) for point in points}
-        rows = [_accuracy(point, seen, points, METRICS[metric].scale) for point in points if seen[point.anchor]]
+        seen = {point.anchor: metric_by_seed(point, metric.name) for point in points}
+        rows = [_accuracy(point, seen, points, metric.scale) for point in points if seen[point.anchor]]
         if rows:
             tables.append(Accuracies(metric, tuple(rows)))
     return tables
@@ -123,9 +113,9 @@ def curve_data(points: Sequence[Point]) -> pd.DataFrame:
     rows = []
     for point in points:
         for metric in in_order():
-            for epoch, spread in _curve(point, metric).items():
+            for epoch, spread in _curve(point, metric.name).items():
                 name = (point.label, point.name.group, point.variant, point.config_hash)
-                rows.append((*name, metric, epoch, spread.mean, spread.std, spread.n))
+                rows.append((*name, metric.name, epoch, spread.mean, spread.std, spread.n))
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
 
 
@@ -133,14 +123,11 @@ def breakdown_data(points: Sequence[Point], key: str) -> list[Breakdown]:
     """Return the metrics under `by_label_fraction` or `by_age_seconds`, level by level."""
     breakdowns = []
     for metric in in_order():
+        name = metric.name
         tables = {p.anchor: [record.metrics.get(key, {}) for record in p.records] for p in points}
-        levels = {
-            level for by_seed in tables.values() for table in by_seed for level in table if metric in table[level]
-        }
+        levels = {level for by_seed in tables.values() for table in by_seed for level in table if name in table[level]}
         ordered = tuple(sorted(levels, key=float))
-        rows = [
-            (point, spread_of(point, metric), _at_levels(tables[point.anchor], metric, ordered)) for point in points
-        ]
+        rows = [(point, spread_of(point, name), _at_levels(tables[point.anchor], name, ordered)) for point in points]
         rows = [row for row in rows if any(spread.n for spread in row[2])]
         if rows:
             breakdowns.append(Breakdown(metric, ordered, tuple(rows)))

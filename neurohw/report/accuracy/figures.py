@@ -47,23 +47,23 @@ def draw_accuracy(ax: Axes, data: Accuracies, by_variant: dict[str, Look]) -> No
     """Draw a row per point: mean, sample standard deviation, every seed; ideal above constrained, group by group."""
     heights, headings = _rows(data.rows)
     for row, y in zip(data.rows, heights, strict=True):
-        _draw_point(ax, row, y, by_variant[row.point.variant], data.measure)
-    _draw_references(ax, data.rows, heights, data.measure.scale)
+        _draw_point(ax, row, y, by_variant[row.point.variant], data.metric)
+    _draw_references(ax, data.rows, heights, data.metric.scale)
     ticks = sorted([*headings.items(), *zip(heights, (row.point.variant for row in data.rows), strict=True)])
     ax.set_yticks([y for y, _ in ticks], [text for _, text in ticks])
     for label, (y, _) in zip(ax.get_yticklabels(), ticks, strict=True):
         label.set_fontweight("bold" if y in headings else "normal")
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(max(heights) + 0.8, -0.6)
-    ax.set_title(data.measure.title)
+    ax.set_title(data.metric.title)
     low = 0
-    if data.measure.share:
+    if data.metric.share:
         low = _floor(100 * value for row in data.rows for value in row.spread.values)
         ax.set_xlim(low, 100)
-    ax.set_xlabel(_titled(data.measure, low))
+    ax.set_xlabel(_titled(data.metric, low))
     ax.grid(True, axis="x")
-    for chance in sorted({data.measure.guessed(row.point.records[0].chance) or 0.0 for row in data.rows} - {0.0}):
-        _draw_chance(ax, data.measure.scale * chance, low)
+    for chance in sorted({data.metric.guessed(row.point.records[0].chance) or 0.0 for row in data.rows} - {0.0}):
+        _draw_chance(ax, data.metric.scale * chance, low)
 
 
 def draw_curves(ax: Axes, data: pd.DataFrame, by_variant: dict[str, Look]) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from neurohw.kinds import METRICS
 from neurohw.metrics import Metric
 from neurohw.report.accuracy.data import Accuracies, Accuracy, Breakdown, Cost, Gap, images_presented, in_order
 from neurohw.report.naming import differing_keys, flatten, on_hardware
@@ -21,7 +20,7 @@ from neurohw.runs.record import RunRecord
 
 def comparison_table(accuracies: Accuracies) -> Table:
     """Return ideal against constrained: accuracy, gap, seeds, length and status of each point."""
-    metric = accuracies.measure
+    metric = accuracies.metric
     unit = "points" if metric.share else metric.unit
     gap = f"Gap to ideal, {unit}" if unit else "Gap to ideal"
     gaps = (gap,) if any(on_hardware(row.point.config) for row in accuracies.rows) else ()
@@ -42,7 +41,7 @@ def breakdown_table(breakdown: Breakdown, spelled: dict[str, str], trained: bool
     rows: list[tuple[Point, tuple[str, ...]]] = []
     for point, as_trained, spreads in breakdown.rows:
         shown = [as_trained, *spreads] if trained else spreads
-        cells = (mean_text(spread, breakdown.measure) for spread in shown)
+        cells = (mean_text(spread, breakdown.metric) for spread in shown)
         rows.append((point, (*cells, str(max(spread.n for spread in spreads)))))
     return table_of(("Point", *first, *titles, "Seeds"), rows)
 
@@ -56,7 +55,7 @@ def cost_table(costs: Sequence[Cost]) -> Table:
 
 def measured(metrics: dict[str, Any]) -> str:
     """Return one run's metrics in words."""
-    known = (METRICS[name] for name in in_order() if name in metrics)
+    known = (metric for metric in in_order() if metric.name in metrics)
     return ", ".join(f"{metric.title} {metric.text(metrics[metric.name])}" for metric in known)
 
 

@@ -18,7 +18,7 @@ _SHOWN = 5  # columns: point, accuracy, gap, seeds, epochs
 
 def accuracy_table(records: Sequence[RunRecord]) -> Group:
     """Return ideal against constrained, as the report's main tables have it, for a terminal."""
-    shown = [a for a in accuracy_data(group_records(records)) if not a.measure.secondary]
+    shown = [a for a in accuracy_data(group_records(records)) if not a.metric.secondary]
     if not shown:
         return Group(Text("no run produced a result"))
     return Group(*map(_table, shown), Text("mean ± sample standard deviation over seeds; gap ± standard error", "dim"))
@@ -26,7 +26,7 @@ def accuracy_table(records: Sequence[RunRecord]) -> Group:
 
 def _table(accuracies: Accuracies) -> Table:
     comparison = comparison_table(accuracies)
-    table = Table(title=accuracies.measure.title, title_justify="left", box=None, pad_edge=False)
+    table = Table(title=accuracies.metric.title, title_justify="left", box=None, pad_edge=False)
     for i, column in enumerate(comparison.columns[:_SHOWN]):
         table.add_column(column, justify="right" if i else "left", no_wrap=i in (1, 2))
     for row in comparison.rows:

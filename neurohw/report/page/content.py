@@ -114,12 +114,12 @@ def content(records: Sequence[RunRecord], title: str | None = None, left_out: Se
     """Return what a report on these records says, and that others could not be read (`left_out`: why)."""
     points = group_records(records)
     every = accuracy_data(points)
-    accuracies = tuple(a for a in every if not a.measure.secondary)
-    secondary = tuple(a for a in every if a.measure.secondary)
+    accuracies = tuple(a for a in every if not a.metric.secondary)
+    secondary = tuple(a for a in every if a.metric.secondary)
     sensitivities = tuple(sensitivity_data(points))
     energies = energies_of(points)
     compared = COMPARED if any(on_hardware(flatten(record.config)) for record in records) else "Results"
-    quantities = {a.measure.quantity or a.measure.title for a in every} or {"Accuracy"}
+    quantities = {a.metric.quantity or a.metric.title for a in every} or {"Accuracy"}
     return Content(
         title or f"{compared}: {', '.join(sorted({record.name for record in records}))}",
         compared,
@@ -210,7 +210,7 @@ def _of_the_runs(points: Sequence[Point]) -> list[str]:
 
 
 def _accuracies(accuracies: Sequence[Accuracies]) -> list[Section]:
-    return [Section(a.measure.title, comparison_table(a)) for a in accuracies]
+    return [Section(a.metric.title, comparison_table(a)) for a in accuracies]
 
 
 def _lost(sensitivities: Sequence[Sensitivity]) -> Section | None:
@@ -221,9 +221,9 @@ def _lost(sensitivities: Sequence[Sensitivity]) -> Section | None:
 def _fractions(points: Sequence[Point]) -> list[Section]:
     breakdowns = breakdown_data(points, "by_label_fraction")
     return [
-        Section(f"By label fraction: {b.measure.title}", breakdown_table(b, fraction_titles(b.levels)), IN_PERCENT)
+        Section(f"By label fraction: {b.metric.title}", breakdown_table(b, fraction_titles(b.levels)), IN_PERCENT)
         for b in breakdowns
-        if len(b.levels) > 1 and not b.measure.secondary
+        if len(b.levels) > 1 and not b.metric.secondary
     ]
 
 
@@ -233,7 +233,7 @@ def _ages(points: Sequence[Point]) -> list[Section]:
     trained = [point for point in points if point not in programmed]
     return [
         Section(
-            f"By age of the devices{which}: {b.measure.title}",
+            f"By age of the devices{which}: {b.metric.title}",
             breakdown_table(b, age_titles(b.levels), trained=True),
             note,
         )
@@ -244,9 +244,9 @@ def _ages(points: Sequence[Point]) -> list[Section]:
 
 def _definitions(accuracies: Sequence[Accuracies]) -> tuple[tuple[str, str], ...]:
     """Return the glossary: the metrics that these runs have, in the order of their kinds, and the general terms."""
-    there = {a.metric for a in accuracies}
-    metrics = tuple((m.title, m.meaning) for m in METRICS.values() if m.name in there and m.meaning)
-    known = {"", *("accuracy" for a in accuracies if a.measure.quantity == "Accuracy")}
+    there = [a.metric for a in accuracies]
+    metrics = tuple((m.title, m.meaning) for m in METRICS.values() if m in there and m.meaning)
+    known = {"", *("accuracy" for a in accuracies if a.metric.quantity == "Accuracy")}
     known |= {"hardware" for a in accuracies for row in a.rows if on_hardware(row.point.config)}
     return metrics + tuple((term, text) for term, text, needed in DEFINITIONS if needed in known)
 

@@ -119,7 +119,7 @@ def _figures(page: Content) -> Iterator[tuple[str, Figure]]:
     if page.accuracies and len(page.details) <= MOST_POINTS:
         by_variant = figures.looks(detail.point for detail in page.details)
         yield "accuracy", figures.accuracy_figure(page.accuracies, by_variant)
-        curves = page.curves[page.curves["metric"].isin([a.metric for a in page.accuracies])]
+        curves = page.curves[page.curves["metric"].isin([a.metric.name for a in page.accuracies])]
         curves = curves.groupby(["metric", "group"]).filter(lambda panel: panel["epoch"].nunique() > 1)
         if len(curves):
             yield "curves", figures.curves_figure(curves, by_variant)
