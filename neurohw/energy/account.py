@@ -84,14 +84,14 @@ def macs(counts: Counts, facts: RunFacts) -> dict[str, float]:
 
     Reads of a remedy's hidden array, which are part of writing, are left out.
     """
-    found: dict[str, float] = {}
+    by_phase: dict[str, float] = {}
     for name, array in facts.arrays.items():
         for phase, events in counts.get(name, {}).items():
             if phase == "update":
                 continue
             vectors = events.get("reads", 0.0) + events.get("reads_transposed", 0.0)
-            found[phase] = found.get(phase, 0.0) + vectors * array.weights
-    return {phase: number for phase, number in found.items() if number}
+            by_phase[phase] = by_phase.get(phase, 0.0) + vectors * array.weights
+    return {phase: number for phase, number in by_phase.items() if number}
 
 
 def _standing_by(counts: Counts, prices: Prices, time: Latency) -> Iterator[Item]:

@@ -13,7 +13,7 @@ def areas(counts: Counts, prices: Prices) -> dict[str, Range]:
 
     An array that is read from both sides has drivers and converters on both.
     """
-    found: dict[str, Range] = {}
+    by_part: dict[str, Range] = {}
     for name, array in prices.facts.arrays.items():
         both = read_from_both_sides(counts, name)
         n_post, n_pre = array.tile_shape
@@ -23,18 +23,18 @@ def areas(counts: Counts, prices: Prices) -> dict[str, Range]:
         bits = prices.schedule.bits(array.adc_bits, f"{name}.adc_bits")
         of_dac = 1 if array.serial else prices.schedule.bits(array.dac_bits, f"{name}.dac_bits")
         why = f"area of {name}"
-        found[f"{name} cells"] = prices.cell("cell.area", why).range * (array.built * array.devices_per_weight)
-        found[f"{name} adc"] = prices.table.figure("adc.area", why=why, bits=bits).range * converters
-        found[f"{name} dac"] = prices.table.figure("dac.area", why=why, bits=of_dac).range * drivers
-        found[f"{name} tiles"] = prices.table.figure("tile.area", why=why).range * array.n_tiles
+        by_part[f"{name} cells"] = prices.cell("cell.area", why).range * (array.built * array.devices_per_weight)
+        by_part[f"{name} adc"] = prices.table.figure("adc.area", why=why, bits=bits).range * converters
+        by_part[f"{name} dac"] = prices.table.figure("dac.area", why=why, bits=of_dac).range * drivers
+        by_part[f"{name} tiles"] = prices.table.figure("tile.area", why=why).range * array.n_tiles
     events = counts.get("target", {}).values()
     outputs = prices.facts.outputs
     for event, key in (("comparisons", "kwta.area"), ("spikes", "spiking.area")):
         if any(phase.get(event) for phase in events):
-            found["target"] = prices.table.figure(key, why="area of the target circuit").range * outputs
+            by_part["target"] = prices.table.figure(key, why="area of the target circuit").range * outputs
     if any(phase.get("homeostasis_updates") for phase in events):
-        found["homeostasis"] = prices.table.figure("homeostasis.area", why="area of homeostasis").range * outputs
-    return found
+        by_part["homeostasis"] = prices.table.figure("homeostasis.area", why="area of homeostasis").range * outputs
+    return by_part
 
 
 def cells_used(prices: Prices) -> float:

@@ -54,10 +54,10 @@ class EnergyBreakdown:
 
     def by(self, key: Callable[[Item], Any]) -> dict[Any, Range]:
         """Return the energy by a property of the items, the largest nominal first."""
-        found: dict[Any, Range] = {}
+        energies: dict[Any, Range] = {}
         for item in self.items:
-            found[key(item)] = found.get(key(item), Range.of(0.0)) + item.energy
-        return dict(sorted(found.items(), key=lambda pair: -pair[1].nominal))
+            energies[key(item)] = energies.get(key(item), Range.of(0.0)) + item.energy
+        return dict(sorted(energies.items(), key=lambda pair: -pair[1].nominal))
 
     def by_component(self) -> dict[str, Range]:
         """Return the energy by component."""
@@ -138,12 +138,12 @@ class EnergyBreakdown:
     def assumed(self) -> dict[str, float]:
         """Return the assumed figures that were used, and the share of the nominal energy each is a factor of."""
         total = self.total.nominal or 1.0
-        found: dict[str, float] = {}
+        shares: dict[str, float] = {}
         for item in self.items:
             for figure in dict.fromkeys(item.figures):
                 if figure.provenance == "assumed":
-                    found[figure.key] = found.get(figure.key, 0.0) + item.energy.nominal / total
-        return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+                    shares[figure.key] = shares.get(figure.key, 0.0) + item.energy.nominal / total
+        return dict(sorted(shares.items(), key=lambda pair: -pair[1]))
 
     def sources(self) -> dict[str, Figure]:
         """Return every figure that was used, by key."""

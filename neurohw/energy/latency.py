@@ -28,7 +28,9 @@ class Latency:
 
     def of(self, *phases: str) -> Range:
         """Return the time of some phases: their sum, or the longer of crossbars and all else where they overlap."""
-        whole, crossbars = (Range.total(of[p] for p in phases if p in of) for of in (self.phases, self.crossbars))
+        whole, crossbars = (
+            Range.total(parts[p] for p in phases if p in parts) for parts in (self.phases, self.crossbars)
+        )
         return Range.highest([crossbars, whole + crossbars * -1.0]) if self.overlap else whole
 
     @property

@@ -90,7 +90,7 @@ def array_models(breakdown: EnergyBreakdown, counts: Counts) -> list[ModelledArr
     """
     steps = any(events.get("steps") for events in counts.get("clock", {}).values())
     clocked = not (breakdown.schedule.ep == "continuous" and steps)
-    found = []
+    modelled = []
     for name, facts in breakdown.facts.arrays.items():
         events = counts.get(name, {}).values()
         forward, backward = (
@@ -109,8 +109,8 @@ def array_models(breakdown: EnergyBreakdown, counts: Counts) -> list[ModelledArr
         if "pulses" not in facts.uncounted:
             theirs = Range.of(write_energy(NeuroSimArray(), pulses))
             writes = ByModel(ours=_spent(breakdown, name, WRITE_PARTS), neurosim=theirs, ohmic=theirs)
-        found.append(ModelledArray(array=name, vectors=forward + backward, pulses=pulses, read=reads, write=writes))
-    return found
+        modelled.append(ModelledArray(array=name, vectors=forward + backward, pulses=pulses, read=reads, write=writes))
+    return modelled
 
 
 def _spent(breakdown: EnergyBreakdown, array: str, components: tuple[str, ...]) -> Range:

@@ -24,7 +24,7 @@ def settled(counts: Counts, facts: RunFacts) -> Counts:
     Raises:
         InputError: the clock did not count a phase's images.
     """
-    found = {part: {phase: dict(events) for phase, events in phases.items()} for part, phases in counts.items()}
+    by_part = {part: {phase: dict(events) for phase, events in phases.items()} for part, phases in counts.items()}
     for phase in SETTLING:
         clock = counts.get("clock", {}).get(phase, {})
         if not clock.get("steps"):
@@ -34,16 +34,16 @@ def settled(counts: Counts, facts: RunFacts) -> Counts:
         times = clock["images"] * (facts.nudged_phases if phase == "nudged" else 1.0)
         codes = {"bits": 0.0, "interconnect_bits": 0.0}
         for name, array in facts.arrays.items():
-            events = found.setdefault(name, {})[phase] = _of_settlings(counts, name, phase, times, facts)
+            events = by_part.setdefault(name, {})[phase] = _of_settlings(counts, name, phase, times, facts)
             to_dac, from_adc = array.code_bits
             codes["bits"] += events["dac_conversions"] * to_dac + events["adc_conversions"] * from_adc
             codes["interconnect_bits"] += times * array.n_post * from_adc
-        found.setdefault("buffer", {})[phase] = codes
-        found.get("digital", {}).pop(phase, None)
+        by_part.setdefault("buffer", {})[phase] = codes
+        by_part.get("digital", {}).pop(phase, None)
         neurons = times * sum(array.n_post for array in facts.arrays.values())
-        found.setdefault("neurons", {})[phase] = {"settlings": neurons}
-        found["clock"][phase]["settlings"] = times
-    return found
+        by_part.setdefault("neurons", {})[phase] = {"settlings": neurons}
+        by_part["clock"][phase]["settlings"] = times
+    return by_part
 
 
 def _of_settlings(counts: Counts, name: str, phase: str, times: float, facts: RunFacts) -> dict[str, float]:

@@ -151,15 +151,15 @@ def _driven(way: Polarities, samples: list[_Sample], both: float, shape: tuple[i
     return Driven(slots, longest, line_pulses, crossed, both)
 
 
-def line_events(found: list[list[Expected]], way: Polarities, crossbars: int) -> dict[str, float]:
+def line_events(expected: list[list[Expected]], way: Polarities, crossbars: int) -> dict[str, float]:
     """Return `polarities.LINE_EVENTS` of terms, one after the other, each on tiles that pulse at the same time.
 
     Args:
-        found: by term and tile.
+        expected: by term and tile.
         way: how lines carry polarities.
         crossbars: that get the same trains in each tile.
     """
-    terms = [[tile.driven[way] for tile in tiles] for tiles in found]
+    terms = [[tile.driven[way] for tile in tiles] for tiles in expected]
     every = [driven for tiles in terms for driven in tiles]
     return {
         "pulse_slots": sum(sum(map(max, zip(*(tile.slots for tile in tiles), strict=True))) for tiles in terms),

@@ -64,9 +64,9 @@ def as_written(counts: Counts, polarities: Polarities) -> Counts:
         InputError: the run did not count that way; where, and what can be done, are named.
     """
     every = {event_of(event, way) for event in LINE_EVENTS for way in POLARITIES}
-    found: dict[str, dict[str, Mapping[str, float]]] = {}
+    written: dict[str, dict[str, Mapping[str, float]]] = {}
     for part, phases in counts.items():
-        found[part] = {}
+        written[part] = {}
         for phase, events in phases.items():
             pulsed = [event for event in LINE_EVENTS if event in events]
             wanted = {event: event_of(event, polarities) for event in LINE_EVENTS}
@@ -78,5 +78,5 @@ def as_written(counts: Counts, polarities: Polarities) -> Counts:
                 )
             others = {event: count for event, count in events.items() if event not in every}
             chosen = {event: events[name] for event, name in wanted.items() if name in events}
-            found[part][phase] = {**others, **chosen}
-    return found
+            written[part][phase] = {**others, **chosen}
+    return written

@@ -110,17 +110,17 @@ class WriteCounter:
                 known[key] = Lines.of(values[:, part], self._scratch)
             return known[key]
 
-        found = [
+        expected = [
             [expected_trains(lines(term.post, rows), lines(term.pre, columns), gain * term.sign, trains,
                              polarity=not counted)
              for rows, columns in self._tiles.blocks()]
             for term in products.terms
         ]  # fmt: skip
         for way in POLARITIES:
-            for event, count in line_events(found, way, trains.driving.crossbars).items():
+            for event, count in line_events(expected, way, trains.driving.crossbars).items():
                 self._count_lines(event, weight * count, way)
-        self._count("train_bits", weight * sum(part.bits for parts in found for part in parts))
-        both, net = (trains.driving.crossbars * sum(getattr(part, name) for parts in found for part in parts)
+        self._count("train_bits", weight * sum(part.bits for parts in expected for part in parts))
+        both, net = (trains.driving.crossbars * sum(getattr(part, name) for parts in expected for part in parts)
                      for name in ("coincidences", "net"))  # fmt: skip
         self._pulses(writes, (both + net) / 2, (both - net) / 2)
 

@@ -157,13 +157,13 @@ def validated_record(text: str | bytes, origin: str) -> RunRecord:
 @cache
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that decide numbers."""
-    found = {"python": platform.python_version()}
+    known = {"python": platform.python_version()}
     for package in ("neurohw", "torch", "numpy", "aihwkit", "scikit-learn"):
         try:
-            found[package] = version(package)
+            known[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "absent"
-    return found
+            known[package] = "absent"
+    return known
 
 
 @cache
@@ -177,13 +177,13 @@ def git_revision() -> str | None:
     if not (tree / ".git").exists():
         return None
     try:
-        said = subprocess.run(  # not `git describe --dirty`, which locks the index whatever it is told
+        lines = subprocess.run(  # not `git describe --dirty`, which locks the index whatever it is told
             ["git", "--no-optional-locks", "status", "--porcelain=v2", "--branch", "--untracked-files=no"],
             cwd=tree, capture_output=True, text=True, timeout=10, check=True,
             env={key: value for key, value in os.environ.items() if key not in _ANOTHER_TREE},
         ).stdout.splitlines()  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None
-    commit = next((line.split()[2] for line in said if line.startswith("# branch.oid ")), "(initial)")
-    changed = any(not line.startswith("#") for line in said)
+    commit = next((line.split()[2] for line in lines if line.startswith("# branch.oid ")), "(initial)")
+    changed = any(not line.startswith("#") for line in lines)
     return None if commit == "(initial)" else commit[:12] + "+changes" * changed

@@ -121,12 +121,12 @@ def as_configuration(config: dict[str, Any]) -> dict[str, Any]:
     try:
         KINDS.get(str(config.get("kind")), ONCHIP).experiment.model_validate(config)
     except ValidationError as error:
-        for found in error.errors():
-            other_version = found["type"] == "extra_forbidden" or not found["loc"]
-            other_version |= found["type"] == "literal_error" and isinstance(found["input"], str)
+        for fault in error.errors():
+            other_version = fault["type"] == "extra_forbidden" or not fault["loc"]
+            other_version |= fault["type"] == "literal_error" and isinstance(fault["input"], str)
             if not other_version:
-                key = ".".join(map(str, found["loc"]))
-                raise ValueError(f"{key}: {found['msg'].removeprefix('Value error, ')}") from None
+                key = ".".join(map(str, fault["loc"]))
+                raise ValueError(f"{key}: {fault['msg'].removeprefix('Value error, ')}") from None
     return config
 
 

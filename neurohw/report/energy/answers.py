@@ -24,16 +24,17 @@ def _images(data: Energies) -> Iterator[str]:
     if not known:
         return
     (low, cheapest), (high, dearest) = (end(known, key=lambda pair: pair[0].nominal) for end in (min, max))
-    told = f"A training image costs {bounds_text(low, 'J')} on {cheapest.point.label}"
+    sentence = f"A training image costs {bounds_text(low, 'J')} on {cheapest.point.label}"
     if cheapest is not dearest:
-        told += f", the cheapest chip here, and {bounds_text(high, 'J')} on {dearest.point.label}, the dearest"
-    there = [c.per_training_image for of in data.digitals if (c := of.cost(CHEAPEST)) and c.per_training_image]
+        sentence += f", the cheapest chip here, and {bounds_text(high, 'J')} on {dearest.point.label}, the dearest"
+    costs = [cost for digital in data.digitals if (cost := digital.cost(CHEAPEST))]
+    there = [cost.per_training_image for cost in costs if cost.per_training_image]
     if there:
         ends = nominal_text(min(there, key=_nominal), "J"), nominal_text(max(there, key=_nominal), "J")
-        told += f"; on a digital accelerator ({kind_name(CHEAPEST)}) {' to '.join(dict.fromkeys(ends))}"
+        sentence += f"; on a digital accelerator ({kind_name(CHEAPEST)}) {' to '.join(dict.fromkeys(ends))}"
     if idle := len(counted) - len(known):
-        told += f"; {idle} point{'s' if idle > 1 else ''} at chance left out"
-    yield f"{told}."
+        sentence += f"; {idle} point{'s' if idle > 1 else ''} at chance left out"
+    yield f"{sentence}."
 
 
 def _accuracies(data: Energies) -> Iterator[str]:
@@ -47,34 +48,34 @@ def _accuracies(data: Energies) -> Iterator[str]:
             yield f"No chip reaches a round accuracy with every seed; the best ends at {ended}."
         return
     level = wanted[-1]
-    told = f"To {100 * level:.0f} % accuracy with every seed, {_least(chips, level)}"
+    sentence = f"To {100 * level:.0f} % accuracy with every seed, {_least(chips, level)}"
     if other := _least([learning for learning in data.learnings if learning.digital], level):
-        told += f"; at full precision and the energy of a digital accelerator ({kind_name(CHEAPEST)}), {other}"
-    yield f"{told}."
+        sentence += f"; at full precision and the energy of a digital accelerator ({kind_name(CHEAPEST)}), {other}"
+    yield f"{sentence}."
 
 
 def _least(learnings: list[Learning], level: float) -> str:
     """Return which takes least to an accuracy, and how much."""
-    able = [(took.energy, of) for of in learnings if always_reaches(of, level) and (took := reached(of, level))]
+    able = [(took.energy, chip) for chip in learnings if always_reaches(chip, level) and (took := reached(chip, level))]
     if not able:
         return ""
-    energy, learning = min(able, key=lambda pair: pair[0].nominal)
-    return f"{learning.point.label} takes least: {bounds_text(energy, 'J')}"
+    energy, cheapest = min(able, key=lambda pair: pair[0].nominal)
+    return f"{cheapest.point.label} takes least: {bounds_text(energy, 'J')}"
 
 
 def _rules(data: Energies) -> Iterator[str]:
     pairs = [(bp.per_training_image, ep.per_training_image) for bp, ep in rule_pairs(data.accounts)
              if not (bp.uncounted or ep.uncounted)]  # fmt: skip
     ratios = [ep.nominal / bp.nominal for bp, ep in pairs if bp and ep and bp.nominal]
-    told = []
+    sentences = []
     if ratios:
-        pairs_told = f"({_pairs(ratios)} on like devices and settings, each rule with its own learning rates)"
-        told.append(f"EP takes {_between(ratios)} times the energy of BP per training image {pairs_told}")
+        alike = f"({_pairs(ratios)} on like devices and settings, each rule with its own learning rates)"
+        sentences.append(f"EP takes {_between(ratios)} times the energy of BP per training image {alike}")
     complete = [pair for pair in data.equals if not (pair.bp.account.uncounted or pair.ep.account.uncounted)]
     if at_equal := [pair.ep.energy.nominal / pair.bp.energy.nominal for pair in complete if pair.bp.energy.nominal]:
-        told.append(f"{_between(at_equal)} times until both have the same accuracy ({_pairs(at_equal)})")
-    if told:
-        yield f"{', and '.join(told)}."
+        sentences.append(f"{_between(at_equal)} times until both have the same accuracy ({_pairs(at_equal)})")
+    if sentences:
+        yield f"{', and '.join(sentences)}."
 
 
 def _doubts(data: Energies) -> Iterator[str]:
@@ -82,15 +83,15 @@ def _doubts(data: Energies) -> Iterator[str]:
         return
     shares = [100 * e.provenance.get("assumed", 0.0) for e in data.accounts]
     widest = Counter(e.widest for e in data.accounts if e.widest).most_common(1)
-    told = f"{_between(shares)} % of a chip's nominal energy rests on assumed figures"
+    sentence = f"{_between(shares)} % of a chip's nominal energy rests on assumed figures"
     if widest:
         name, times = widest[0]
-        told += f"; the spread comes mostly from “{name}” (in {times} of {len(data.accounts)} points)"
-    yield f"{told}."
+        sentence += f"; the spread comes mostly from “{name}” (in {times} of {len(data.accounts)} points)"
+    yield f"{sentence}."
 
 
-def _pairs(found: list[float]) -> str:
-    return f"{len(found)} pair{'s' if len(found) > 1 else ''}"
+def _pairs(ratios: list[float]) -> str:
+    return f"{len(ratios)} pair{'s' if len(ratios) > 1 else ''}"
 
 
 def _between(values: list[float]) -> str:

@@ -71,7 +71,7 @@ def draw_shares(
     shown = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)} | {_REST: _OTHER} | dict(colours or {})
     lefts = [0.0] * len(data)
     for name in (*names, _REST):
-        shares = [_share(of, name, names) for of in parts]
+        shares = [_share(each, name, names) for each in parts]
         if max(shares) < 5e-4:
             continue
         ax.barh(range(len(data)), [100 * s for s in shares], 0.72, [100 * left for left in lefts],
@@ -108,18 +108,18 @@ def write_basis(figure: Figure, basis: str) -> None:
 def _largest(parts: Sequence[Parts]) -> list[str]:
     """Return the names drawn on their own: those whose share is largest somewhere, in the order of their sums."""
     shares: dict[str, list[float]] = {}
-    for of in parts:
-        total = sum(of.values()) or 1.0
-        for name, energy in of.items():
+    for each in parts:
+        total = sum(each.values()) or 1.0
+        for name, energy in each.items():
             shares.setdefault(name, []).append(energy / total)
     notable = sorted(shares, key=lambda name: -max(shares[name]))[: len(PALETTE)]
     return sorted((n for n in notable if max(shares[n]) >= 0.005), key=lambda name: -sum(shares[name]))
 
 
-def _share(of: Parts, name: str, names: Sequence[str]) -> float:
-    total = sum(of.values()) or 1.0
-    found = sum(energy for part, energy in of.items() if part not in names) if name == _REST else of.get(name, 0.0)
-    return found / total
+def _share(parts: Parts, name: str, names: Sequence[str]) -> float:
+    total = sum(parts.values()) or 1.0
+    rest = sum(energy for part, energy in parts.items() if part not in names)
+    return (rest if name == _REST else parts.get(name, 0.0)) / total
 
 
 def _name_rows(ax: Axes, data: Sequence[PointEnergy]) -> None:

@@ -36,14 +36,14 @@ def nominal_text(bounds: Range | None, unit: str) -> str:
     return NOTHING if bounds is None else units.readable(bounds.nominal, unit, 3)
 
 
-def ratio_of(of: Range, to: Range) -> Range | None:
+def ratio_of(one: Range, other: Range) -> Range | None:
     """Return the ratio of two accounts: of the nominal figures, and with all figures of both at low or at high.
 
     Both sides share their figures, so the two ends are not the lowest over the highest; None where nothing divides.
     """
-    if not (to.low and to.nominal and to.high):
+    if not (other.low and other.nominal and other.high):
         return None
-    ends = (of.low / to.low, of.nominal / to.nominal, of.high / to.high)
+    ends = (one.low / other.low, one.nominal / other.nominal, one.high / other.high)
     return Range(min(ends), ends[1], max(ends))
 
 

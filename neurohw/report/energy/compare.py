@@ -15,25 +15,25 @@ def pareto_front(data: Iterable[PointEnergy]) -> list[PointEnergy]:
     is cheap.
     """
     front: list[PointEnergy] = []
-    known = [found for found in drawable(data) if not (found.uncounted or found.at_chance)]
-    for found in sorted(known, key=lambda e: (_nominal(e.training), -e.accuracy.mean)):
-        if not front or found.accuracy.mean > front[-1].accuracy.mean:
-            front.append(found)
+    known = [e for e in drawable(data) if not (e.uncounted or e.at_chance)]
+    for e in sorted(known, key=lambda e: (_nominal(e.training), -e.accuracy.mean)):
+        if not front or e.accuracy.mean > front[-1].accuracy.mean:
+            front.append(e)
     return front
 
 
 def drawable(data: Iterable[PointEnergy]) -> list[PointEnergy]:
     """Return the points that have both an accuracy and an energy of training."""
-    return [found for found in data if found.accuracy.n and _nominal(found.training) > 0]
+    return [e for e in data if e.accuracy.n and _nominal(e.training) > 0]
 
 
 def rule_pairs(data: Sequence[PointEnergy]) -> list[tuple[PointEnergy, PointEnergy]]:
     """Return (BP, EP) of what is called the same but for the rule."""
     by_rule: dict[str, dict[tuple[str, str], PointEnergy]] = {"BP": {}, "EP": {}}
-    for found in data:
-        rule, _, rest = found.point.name.group.partition(" · ")
+    for e in data:
+        rule, _, rest = e.point.name.group.partition(" · ")
         if rule in by_rule:
-            by_rule[rule][rest, found.point.variant] = found
+            by_rule[rule][rest, e.point.variant] = e
     return [(bp, by_rule["EP"][key]) for key, bp in by_rule["BP"].items() if key in by_rule["EP"]]
 
 

@@ -26,8 +26,8 @@ def reached_table(data: Sequence[Learning], accounts: Sequence[PointEnergy]) -> 
     for learning in data if wanted else ():
         point, e = learning.point, by_anchor.get(learning.point.anchor)
         texts = [_reached_text(reached(learning, level)) for level in wanted]
-        told = [marked(e, text) if e and not learning.digital else text for text in texts]
-        rows.append(Row((learning.name, *told), point, first=point.name.group != group))
+        cells = [marked(e, text) if e and not learning.digital else text for text in texts]
+        rows.append(Row((learning.name, *cells), point, first=point.name.group != group))
         group = point.name.group
     return Table(("Point", *(f"To {100 * level:.0f} %" for level in wanted)), tuple(rows))
 
@@ -64,22 +64,22 @@ def pairs_table(data: Sequence[PointEnergy]) -> Table:
 
 def digital_table(data: Sequence[PointDigital], accounts: Sequence[PointEnergy]) -> Table:
     """Return the energy of a training image on each chip and on digital accelerators."""
-    several = len({cost.node for of in data for cost in of.costs}) > 1
+    several = len({cost.node for digital in data for cost in digital.costs}) > 1
     titles = [f"{precision} {'with DRAM' if dram else 'on chip'}" for precision, dram in _KINDS]
     columns = ("Point", "Chip", *(column for title in titles for column in (title, "×")))
     by_anchor = {e.point.anchor: e for e in accounts}
     rows = []
-    for of in data:
-        e = by_anchor.get(of.point.anchor)
+    for digital in data:
+        e = by_anchor.get(digital.point.anchor)
         chip = e.per_training_image if e else None
         cells = [marked(e, bounds_text(chip, "J")) if e else NOTHING]
         for kind in _KINDS:
-            cost = of.cost(kind)
+            cost = digital.cost(kind)
             there = cost.per_training_image if cost else None
             node = f" ({cost.node:g} nm)" if cost and several else ""
             ratio = digits(chip.nominal / there.nominal) if chip and there and there.nominal else NOTHING
             cells += [nominal_text(there, "J") + node, ratio]
-        rows.append((of.point, tuple(cells)))
+        rows.append((digital.point, tuple(cells)))
     return table_of(columns, rows)
 
 
@@ -91,13 +91,13 @@ def _without_rule(point: Point) -> str:
     return " · ".join(filter(None, (point.name.group.partition(" · ")[2], point.variant)))
 
 
-def _ratio(of: Range, to: Range) -> str:
-    ratio = ratio_of(of, to)
+def _ratio(one: Range, other: Range) -> str:
+    ratio = ratio_of(one, other)
     return NOTHING if ratio is None else bounds_text(ratio, "1")
 
 
-def _over(of: float | None, to: float | None) -> str:
-    return digits(of / to) if of is not None and to else NOTHING
+def _over(one: float | None, other: float | None) -> str:
+    return digits(one / other) if one is not None and other else NOTHING
 
 
 def _count(value: float | None) -> str:

@@ -43,7 +43,7 @@ class EqualAccuracy:
 def equal_data(accounts: Sequence[PointEnergy], learnings: Sequence[Learning]) -> list[EqualAccuracy]:
     """Return every pair that reaches some round accuracy."""
     by_anchor = {learning.point.anchor: learning for learning in learnings if not learning.digital}
-    found = []
+    pairs = []
     for bp, ep in rule_pairs(accounts):
         one, two = by_anchor.get(bp.point.anchor), by_anchor.get(ep.point.anchor)
         if one is None or two is None:
@@ -51,8 +51,8 @@ def equal_data(accounts: Sequence[PointEnergy], learnings: Sequence[Learning]) -
         both = [wanted for wanted in ROUND if always_reaches(one, wanted) and always_reaches(two, wanted)]
         efforts = [_effort(bp, one, both[-1]), _effort(ep, two, both[-1])] if both else []
         if efforts and efforts[0] and efforts[1]:
-            found.append(EqualAccuracy(both[-1], efforts[0], efforts[1]))
-    return found
+            pairs.append(EqualAccuracy(both[-1], efforts[0], efforts[1]))
+    return pairs
 
 
 def _effort(account: PointEnergy, learning: Learning, wanted: float) -> Effort | None:

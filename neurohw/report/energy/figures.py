@@ -34,19 +34,19 @@ def energy_figures(data: Energies) -> Iterator[Drawn]:
     accounts = data.accounts
     if len(drawable(accounts)):
         shown = foremost(accounts, MOST_MARKERS)
-        told = notes.drawn_of(len(shown), len(accounts), "those no other beats, then those of highest accuracy")
+        remark = notes.drawn_of(len(shown), len(accounts), "those no other beats, then those of highest accuracy")
         figure = pareto_figure(shown, data.ideals, data.basis)
-        yield Drawn("pareto", figure, "Accuracy against the energy of training", notes.PARETO + told)
+        yield Drawn("pareto", figure, "Accuracy against the energy of training", notes.PARETO + remark)
     learnings = [learning for learning in data.learnings if len(learning.mean()) > 1]
     if any(not learning.digital for learning in learnings):
         chosen = best_settings(learnings, MOST_LINES)
         which = "of each rule and device the setting that ends at the highest accuracy"
-        told = notes.drawn_of(len(chosen), len(learnings), which)
+        remark = notes.drawn_of(len(chosen), len(learnings), which)
         figure = learning_figure(chosen, data.basis)
         alt = "Accuracy against the energy spent on training so far"
-        yield Drawn("energy_curves", figure, alt, notes.LEARNING + told)
+        yield Drawn("energy_curves", figure, alt, notes.LEARNING + remark)
     if accounts:
         bars = foremost(accounts, MOST_BARS)
-        told = notes.drawn_of(len(bars), len(accounts), "those no other beats, then those of highest accuracy")
+        remark = notes.drawn_of(len(bars), len(accounts), "those no other beats, then those of highest accuracy")
         alt = "Energy of the run, and its shares by component and by phase"
-        yield Drawn("energy", bars_figure(bars, data.basis), alt, notes.BARS + told)
+        yield Drawn("energy", bars_figure(bars, data.basis), alt, notes.BARS + remark)

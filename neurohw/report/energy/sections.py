@@ -49,7 +49,7 @@ class Energies:
     def ideals(self) -> tuple[PointDigital, ...]:
         """The points that have no account of hardware."""
         chips = {e.point.anchor for e in self.accounts}
-        return tuple(of for of in self.digitals if of.point.anchor not in chips)
+        return tuple(digital for digital in self.digitals if digital.point.anchor not in chips)
 
     @property
     def basis(self) -> str:
@@ -97,7 +97,7 @@ def energy_sections(data: Energies) -> list[tuple[str, Table, str]]:
 
 
 def _at_node(data: Energies) -> str:
-    nodes = {cost.node for of in data.digitals for cost in of.costs}
+    nodes = {cost.node for digital in data.digitals for cost in digital.costs}
     return f" at {nodes.pop():g} nm" if len(nodes) == 1 else ""
 
 

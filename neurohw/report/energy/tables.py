@@ -90,12 +90,12 @@ def table_of(
     naming: Callable[[Point], str] = lambda point: point.label,
 ) -> Table:
     """Return a table whose rows are named by their points; a point's name is written once."""
-    found: list[Row] = []
+    named: list[Row] = []
     for point, cells in rows:
-        again = bool(found) and found[-1].point is point
-        first = not found or found[-1].point.name.group != point.name.group
-        found.append(Row(("" if again else naming(point), *cells), point, first=first))
-    return Table(columns, tuple(found))
+        again = bool(named) and named[-1].point is point
+        first = not named or named[-1].point.name.group != point.name.group
+        named.append(Row(("" if again else naming(point), *cells), point, first=first))
+    return Table(columns, tuple(named))
 
 
 def marked(e: PointEnergy, text: str) -> str:
@@ -110,14 +110,14 @@ def _cost_cells(e: PointEnergy) -> tuple[str, ...]:
 
 def _time_cells(e: PointEnergy) -> tuple[str, ...]:
     busy = ", ".join(f"{array} {100 * share:.0f} %" for array, share in sorted(e.utilisation.items()))
-    told = (
+    figures = (
         marked(e, bounds_text(e.latency, "s")),
         bounds_text(e.inference_latency, "s"),
         marked(e, bounds_text(e.average_power, "W")),
         marked(e, bounds_text(e.tops_per_watt, "1")),
         marked(e, bounds_text(e.useful_tops_per_watt, "1")),
     )
-    return (*told, bounds_text(e.area, "m2"), busy, f"{100 * e.cells_used:.0f} %")
+    return (*figures, bounds_text(e.area, "m2"), busy, f"{100 * e.cells_used:.0f} %")
 
 
 def _single(bounds: Range | None) -> str:
