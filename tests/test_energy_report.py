@@ -6,12 +6,16 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from io import BytesIO
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+from PIL import Image, ImageColor
 from typer.testing import CliRunner, Result
 
 from neurohw.cli.app import app
@@ -19,9 +23,10 @@ from neurohw.config import OnChipExperiment
 from neurohw.energy.ranges import Range
 from neurohw.energy.table import EnergyTable, table_path
 from neurohw.errors import InputError
-from neurohw.report.drawing import PAPER, style
+from neurohw.report.drawing import PAPER, as_png, style
 from neurohw.report.energy.account import PointEnergy, chip_of
-from neurohw.report.energy.bars_figure import draw_shares, draw_totals
+from neurohw.report.energy.axes import Marked, joules, write_beside
+from neurohw.report.energy.bars_figure import PALETTE, draw_shares, draw_totals
 from neurohw.report.energy.bounds import bounds_text
 from neurohw.report.energy.compare import pareto_front
 from neurohw.report.energy.comparison_tables import pairs_table
@@ -359,6 +364,45 @@ def test_figures_show_the_numbers(energies: Energies, data: list[PointEnergy]) -
         steps = of.mean()
         assert list(line.get_xdata()) == [energy.nominal for _, _, energy in steps]
         assert list(line.get_ydata()) == approx([100 * accuracy.mean for _, accuracy, _ in steps])
+
+
+def test_texts_touch_no_marker_and_no_whisker() -> None:
+    """As in the demo's report, where the cheapest chip's whiskers reach to the left of a square and its line."""
+    marks = [
+        Marked(4.8e-5, 79.7, (6e-6, 1.3e-3), 1.5),
+        Marked(8.8e-5, 79.0, (6.5e-6, 1.8e-3), 1.7, "adc_bits=8"),
+        Marked(8.8e-5, 84.3, (8.8e-5, 3.9e-3), 1.5, "BP,\nfull precision"),
+        Marked(2.7e-4, 81.9, (2.7e-4, 4e-3), 1.3, "EP,\nfull precision"),
+        Marked(2.4e-4, 10.0, (1.4e-4, 1.8e-3), 0.3),
+    ]
+    figure = Figure(figsize=(9, 5))
+    ax = figure.subplots()
+    for mark in marks:
+        ax.errorbar(mark.x, mark.y, yerr=mark.deviation, xerr=[[mark.x - mark.reach[0]], [mark.reach[1] - mark.x]])
+    joules(ax, [end for mark in marks for end in mark.reach])
+    write_beside(ax, marks)
+    texts = [text.get_window_extent() for text in ax.texts]
+    assert [text.get_text() for text in ax.texts] == [mark.text for mark in marks if mark.text]
+    for mark in marks:
+        lines = [((mark.x, mark.y - mark.deviation), (mark.x, mark.y + mark.deviation)),
+                 ((mark.reach[0], mark.y), (mark.reach[1], mark.y))]  # fmt: skip
+        for line in lines:
+            drawn = Bbox(ax.transData.transform(line)).padded(3.0)  # half a marker; caps
+            assert not any(Bbox.intersection(text, drawn) for text in texts)
+    assert not any(Bbox.intersection(one, other) for one, other in combinations(texts, 2))
+    assert all(ax.bbox.containsx(text.x0) and ax.bbox.containsx(text.x1) for text in texts)
+
+
+def test_devices_keep_their_colours_in_a_png() -> None:
+    figure = Figure(figsize=(6, 4))
+    ax = figure.subplots()
+    for i, colour in enumerate(PALETTE):
+        ax.errorbar(i, i, xerr=2, yerr=1, fmt="o", color=colour, ms=5, ecolor=(colour, 0.55), label="a device")
+    ax.legend()
+    drawn = Image.open(BytesIO(as_png(figure))).convert("RGB")
+    colours = {colour for _, colour in drawn.getcolors(drawn.width * drawn.height)}
+    for colour in map(ImageColor.getrgb, PALETTE):
+        assert min(max(abs(a - b) for a, b in zip(colour, other, strict=True)) for other in colours) <= 4
 
 
 def test_ranges_have_one_prefix() -> None:

@@ -62,10 +62,10 @@ def as_svg(figure: Figure) -> str:
 
 
 def as_png(figure: Figure) -> bytes:
-    """Return a figure as PNG of 64 colours, a third of the size of one with all, good for a README."""
+    """Return a figure as PNG of 256 colours, a third of the size of one with all; lines keep theirs to the eye."""
     buffer = BytesIO()
     drawn = Image.open(BytesIO(_saved(figure, "png", {"Software": None}))).convert("RGB")
-    drawn.quantize(64, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
+    drawn.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
     return buffer.getvalue()
 
 

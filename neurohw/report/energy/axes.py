@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import log10
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.transforms import Bbox, BboxBase
 
 from neurohw import units
 from neurohw.energy.ranges import Range
 from neurohw.report.drawing import INK
 
-_OFFSETS = ((7, 4), (7, -11), (-7, 4), (-7, -11), (0, 9), (0, -16), (16, 12), (16, -20), (-16, 12), (-16, -20))
+
+@dataclass(frozen=True)
+class Marked:
+    """A marker, its whiskers and what is written beside it, in the axes' units.
+
+    Args:
+        x, y: of the marker.
+        reach: from where to where its whisker goes along x, or the line that joins it to another marker.
+        deviation: how far its whisker goes along y, to either side.
+        text: beside it.
+    """
+
+    x: float
+    y: float
+    reach: tuple[float, float]
+    deviation: float = 0.0
+    text: str = ""
 
 
 def joules(ax: Axes, values: Sequence[float]) -> None:
@@ -38,35 +56,57 @@ def whisker(bounds: Range) -> list[list[float]]:
     return [[bounds.nominal - bounds.low], [bounds.high - bounds.nominal]]
 
 
-def write_beside(ax: Axes, texts: Sequence[tuple[float, float, str]]) -> None:
-    """Write (x, y, text) beside its marker, each where it covers least of the other markers and texts."""
-    places = [ax.transData.transform((x, y)) for x, y, _ in texts]
-    taken = [_box(left, bottom, "", (0, 0)) for left, bottom in places]
-    for x, y, text in texts:
-        if not text:
+def write_beside(ax: Axes, marks: Sequence[Marked]) -> None:
+    """Write each text beside its marker or line, where it covers least of all marks and texts."""
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        return
+    figure.draw_without_rendering()  # until then axes are not where they will be
+    point = figure.dpi / 72
+    taken = [box for mark in marks for box in _boxes(ax, mark, point)]
+    for mark in marks:
+        if not mark.text:
             continue
-        left, bottom = ax.transData.transform((x, y))
-        boxes = [_box(left, bottom, text, offset) for offset in _OFFSETS]
-        covered = [sum(_overlap(box, other) for other in taken) for box in boxes]
-        chosen = _OFFSETS[covered.index(min(covered))]
-        taken.append(boxes[covered.index(min(covered))])
-        side = "left" if chosen[0] > 0 else "right" if chosen[0] < 0 else "center"
-        ax.annotate(text, (x, y), chosen, textcoords="offset points", ha=side, fontsize=7.5, color=INK)
+        text = ax.annotate(mark.text, (mark.x, mark.y), (0, 0), textcoords="offset points", ha="center", va="center",
+                           fontsize=7.5, color=INK, in_layout=False)  # fmt: skip
+        own = text.get_window_extent()
+        shifts = _shifts(ax, mark, own, point)
+        places = [own.translated(*shift) for shift in shifts]
+        covered = [sum(_shared(place, box) for box in taken) + 10 * _outside(place, ax.bbox) for place in places]
+        best = covered.index(min(covered))
+        taken.append(places[best].padded(2 * point))
+        text.set_position((shifts[best][0] / point, shifts[best][1] / point))
 
 
-_Box = tuple[float, float, float, float]
+def _boxes(ax: Axes, mark: Marked, point: float) -> list[Bbox]:
+    """Return what a marker and its whiskers cover, in pixels."""
+    corners = ((mark.x, mark.y, mark.x, mark.y), (mark.reach[0], mark.y, mark.reach[1], mark.y),
+               (mark.x, mark.y - mark.deviation, mark.x, mark.y + mark.deviation))  # fmt: skip
+    bare = (Bbox.from_extents(*ax.transData.transform([(x0, y0), (x1, y1)]).ravel()) for x0, y0, x1, y1 in corners)
+    return [box.padded(half * point) for box, half in zip(bare, (4.5, 3.0, 3.0), strict=True)]
 
 
-def _box(x: float, y: float, text: str, offset: tuple[float, float]) -> _Box:
-    """Return left, bottom, right, top of a text in pixels at 100 per inch; of a marker, without one."""
-    if not text:
-        return x - 6, y - 6, x + 6, y + 6
-    width, height = 5.4 * len(text), 11.0
-    left = x + offset[0] * 1.4 - (width if offset[0] < 0 else width / 2 if offset[0] == 0 else 0)
-    return left, y + offset[1] * 1.4, left + width, y + offset[1] * 1.4 + height
+def _shifts(ax: Axes, mark: Marked, text: Bbox, point: float) -> list[tuple[float, float]]:
+    """Return how far from its marker the middle of a text may be, in pixels, the best place first.
+
+    Beside the marker, above or below it, at the ends of its whisker or line, a little farther, and along that.
+    """
+    wide, high = text.width / 2 + 7 * point, text.height / 2
+    near, far = ([s * (high + gap * point) for gap in gaps for s in (1, -1)] for gaps in ((-3, 1, 5, 9), (14, 20)))
+    left, middle, right = ax.transData.transform([(x, mark.y) for x in (mark.reach[0], mark.x, mark.reach[1])])[:, 0]
+    beside = [(side * wide, y) for y in (0.0, *near) for side in (1, -1)] + [(0.0, y) for y in near[4:]]
+    at_ends = [(right - middle + wide, 0.0), (left - middle - wide, 0.0)]
+    farther = [(side * wide, y) for y in far for side in (1, -1)]
+    along = [left - middle + share * (right - left) for share in (0.5, 0.3, 0.7, 0.1, 0.9)]
+    return beside + at_ends + farther + [(x, sign * (high + 3.5 * point)) for x in along for sign in (1, -1)]
 
 
-def _overlap(one: _Box, two: _Box) -> float:
-    width = min(one[2], two[2]) - max(one[0], two[0])
-    height = min(one[3], two[3]) - max(one[1], two[1])
-    return width * height if width > 0 and height > 0 else 0.0
+def _shared(one: Bbox, other: Bbox) -> float:
+    """Return the area that both cover."""
+    both = Bbox.intersection(one, other)
+    return float(both.width * both.height) if both else 0.0
+
+
+def _outside(box: Bbox, room: BboxBase) -> float:
+    """Return the area of a box that is not in the room."""
+    return float(box.width * box.height) - _shared(box, Bbox(room.get_points()))
