@@ -139,7 +139,7 @@ def _conditioned(
             raise InputError(f"{path}: when[{number}]: allowed: exactly the tables `match` and `set`")
         seen = merged(tables, over)
         model = _model(seen, str(path), overrides)
-        seen = merged(model.implied(seen), seen)
+        seen = model.seen(seen)
         if all(_matches(_looked_up(seen, key, model), wanted) for key, wanted in condition["match"].items()):
             tables = merged(tables, nested(condition["set"]))
     return tables

@@ -19,17 +19,20 @@ from torch import Tensor
 
 from neurohw.bench.arrays import arrays
 from neurohw.crossbar.aihwkit.api import aihwkit_api
-from neurohw.crossbar.aihwkit.array import REMEDIES, AihwkitArray, check_aihwkit, remedy_names
+from neurohw.crossbar.aihwkit.array import AihwkitArray, check_aihwkit
 from neurohw.crossbar.aihwkit.presets import PRESETS
+from neurohw.crossbar.aihwkit.rpu_config import COMPOUNDS
 from neurohw.crossbar.aihwkit.tile_state import new_tile
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, converter_step
+from neurohw.crossbar.remedies import names
 from neurohw.devices.library import load_device
 from neurohw.errors import EnvironmentMismatch, InputError, NeurohwError
 from neurohw.testing import MakeArray, SynapseArrayConformance
 
+REMEDIES = [name for name in names() if name in COMPOUNDS]
 PERFECT = ReadPath.perfect()
 EVEN: dict[str, Any] = {"dw_min_dtod": 0.0, "up_down_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0}  # no spread
 CERTAIN: dict[str, Any] = {**EVEN, "dw_min_std": 0.0}  # nor cycle-to-cycle noise
@@ -307,7 +310,7 @@ def test_every_preset_reads_learns_and_comes_back(device: str) -> None:
 
 
 @pytest.mark.parametrize("device", ["constant_step", "reram_es"])
-@pytest.mark.parametrize("remedy", remedy_names())
+@pytest.mark.parametrize("remedy", REMEDIES)
 def test_every_remedy_learns_in_the_asked_direction_and_comes_back(device: str, remedy: str) -> None:
     """500 updates of one product; nearest to the limit is agad with reram_es, seen 0.84 +- 0.025: 13 sigma."""
     overrides = {"write_noise_std": 0.0} if (device, remedy) == ("reram_es", "one-sided") else {}
@@ -321,7 +324,7 @@ def test_every_remedy_learns_in_the_asked_direction_and_comes_back(device: str, 
 
     array, products = make(1), product(8, 10)
     for _ in range(500):
-        array.update(products, 0.5 if REMEDIES[remedy].transfers else 0.01)
+        array.update(products, 0.5 if COMPOUNDS[remedy].transfers else 0.01)
     assert cosine(array.snapshot(), products.dense()) > 0.5
     assert_comes_back(array, make(2))
 
@@ -397,7 +400,7 @@ def test_a_state_of_another_array_is_refused() -> None:
 
 
 def test_the_construction_seed_fixes_the_devices() -> None:
-    for remedy in remedy_names():
+    for remedy in REMEDIES:
         first, second, other = (
             AihwkitArray(torch.zeros(4, 4), "ecram", remedy, construction_seed=seed).hidden_parameters()
             for seed in (5, 5, 6)

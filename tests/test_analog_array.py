@@ -18,7 +18,7 @@ from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
-from neurohw.crossbar.remedies import ANALOG_REMEDIES
+from neurohw.crossbar.remedies import WRITINGS, Remedy, names
 from neurohw.crossbar.wires import Wires
 from neurohw.devices.laws import ConstantStep, SoftBounds
 from neurohw.devices.library import load_device
@@ -103,7 +103,7 @@ class TestReferenceArray(_Remedy):
             ConstantStep(step=0.0005), Retention(drift_nu=0.01, drift_nu_dtod=0.002), zero=-0.7, siemens=1e-6
         )
         return lambda weights: AnalogArray(
-            weights, device, read_path=PERFECT, generator=seeded(), wires=Wires(1e-3, 1e-3),
+            weights, device, read_path=PERFECT, generator=seeded(), wire_resistance=Wires(1e-3, 1e-3),
             reference=self.reference,
         )  # fmt: skip
 
@@ -181,7 +181,7 @@ def test_reads_of_either_layout_are_equal_and_see_every_change(remedy: str) -> N
 # changes that no device can follow
 
 
-@pytest.mark.parametrize("remedy", [name for name, remedy in ANALOG_REMEDIES.items() if not remedy.transfers])
+@pytest.mark.parametrize("remedy", [name for name in names() if not WRITINGS[Remedy.of(name).writing].transfers])
 @pytest.mark.parametrize("increments", ["open-loop", "verified"])
 def test_changes_far_beyond_the_range_end_at_the_bounds(remedy: str, increments: str) -> None:
     """Adam at a rate of 1e4: steps of 1e7 granularities end, at the last weight that the device can take."""

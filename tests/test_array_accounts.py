@@ -6,23 +6,28 @@ from typing import Any
 
 import pytest
 
-from neurohw.crossbar.aihwkit.array import REMEDIES
+from neurohw.crossbar.aihwkit.rpu_config import COMPOUNDS
 from neurohw.crossbar.build import build_array
-from neurohw.crossbar.remedies import ANALOG_REMEDIES
+from neurohw.crossbar.remedies import CELLS, WRITINGS, names
 from neurohw.devices.library import load_device
 from neurohw.testing import ArrayAccountConformance, MakeArray
 
 ANALOG: dict[str, dict[str, Any]] = {
-    **{remedy: {"device": "ecram", "remedy": remedy} for remedy in ANALOG_REMEDIES},
+    **{
+        f"{cell} + {writing}": {"device": "ecram", "cell": cell, "writing": writing}
+        for cell in CELLS
+        for writing in WRITINGS
+    },
     "falling significance": {"device": "ecram", "remedy": "several-cells", "remedy_parameters": {"base": 4.0}},
     "pcm": {"device": "pcm", "remedy": "one-sided"},
     "pcm, mixed precision": {"device": "pcm", "remedy": "mixed-precision"},
+    "pcm, transfers": {"device": "pcm", "cell": "one-sided", "writing": "tiki-taka-v2"},
     "column": {"device": "taox_hfox", "reference": "column"},
     "hidden column": {"device": "taox_hfox", "reference": "column", "remedy": "agad"},
     "tiles": {"device": "taox_hfox", "remedy": "tiki-taka", "tile": (10, 20)},
 }
 AIHWKIT: dict[str, dict[str, Any]] = {
-    **{remedy: {"device": "ecram", "remedy": remedy} for remedy in REMEDIES},
+    **{remedy: {"device": "ecram", "remedy": remedy} for remedy in names() if remedy in COMPOUNDS},
     "pcm": {"device": "pcm", "remedy": "one-sided"},
     "tiles": {"device": "ecram", "tile": (10, 20)},
 }

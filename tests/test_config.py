@@ -241,3 +241,58 @@ def test_every_expected_toml_is_valid_and_speaks_of_real_settings() -> None:
 def test_read_toml_of_a_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_toml(tmp_path)
+
+
+_ON = {"hardware.device": "ecram"}
+_ONE_NAME: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"remedy": "none"}, {"cell": "single", "writing": "pulses"}),
+    ({"remedy": "differential"}, {"cell": "differential"}),
+    ({"remedy": "several-cells", "remedy_parameters": {"devices": 8}},
+     {"cell": "several-cells", "cell_parameters": {"devices": 8}}),
+    ({"remedy": "agad", "remedy_parameters": {"chop": 0.1}}, {"writing": "agad", "writing_parameters": {"chop": 0.1}}),
+    ({"remedy": "tiki-taka-v2", "remedy_parameters": {"zero_shift": True, "every": 2}},
+     {"cell": "reference-cell", "writing": "tiki-taka-v2", "writing_parameters": {"every": 2}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "halves"), _ONE_NAME, ids=[one["remedy"] for one, _ in _ONE_NAME])
+def test_the_one_name_of_a_remedy_is_its_cell_and_its_writing(one: dict[str, Any], halves: dict[str, Any]) -> None:
+    by_name, by_halves = (load_experiment("quickstart", {**_ON, "hardware": keys}) for keys in (one, halves))
+    assert by_name == by_halves
+    assert config_hash(by_name, {}) == config_hash(by_halves, {})
+    dumped = by_halves.canonical()["hardware"]
+    assert {key: dumped[key] for key in one} == one
+    assert not dumped.keys() & {"cell", "writing"}
+
+
+def test_a_cell_and_a_writing_without_one_name_come_back() -> None:
+    given = {"cell": "differential", "writing": "agad", "writing_parameters": {"chop": 0.1}}
+    experiment = load_experiment("quickstart", {**_ON, "hardware": given})
+    dumped = experiment.canonical()["hardware"]
+    assert {key: dumped[key] for key in given} == given
+    assert "remedy" not in dumped
+    assert validated(experiment.canonical(), "here") == experiment
+    assert load_experiment("quickstart", {**_ON, "hardware": {"remedy": "agad", "remedy_parameters": {"chop": 0.1},
+                                                              "cell": "differential"}}) == experiment  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"remedy": "agd"}, r"hardware\.remedy: unknown remedy 'agd' \(did you mean agad\?\); allowed: none, sev"),
+        ({"cell": "pair"}, r"hardware\.cell: unknown cell 'pair'; allowed: single, .*differential, one-sided"),
+        ({"writing": "agad", "writing_parameters": {"chp": 1}},
+         r"hardware\.writing_parameters: writing 'agad' has no parameter 'chp'; allowed: .*chop"),
+        ({"remedy": "agad", "remedy_parameters": {"chop": -1}},
+         r"hardware\.remedy_parameters: writing 'agad': chop: got -1; allowed: numbers of at least 0"),
+        ({"remedy": "differential", "cell": "one-sided"}, r"hardware\.cell: got 'one-sided' beside remedy 'differen"),
+        ({"cell": 3}, r"hardware\.cell: got 3; allowed: a name"),
+        ({"cell_parameters": 3}, r"hardware\.cell_parameters: got 3; allowed: a table"),
+        ({"backend": "ideal", "cell": "differential", "writing": "agad"},
+         r'hardware\.cell: got \'differential\', which backend "ideal" does not read; read by: analog, aihwkit'),
+        ({"backend": "aihwkit", "writing": "agad", "writing_parameters": {"chop": 0.1}}, r"which backend \"aihwkit\""),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_remedy_is_named(keys: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        load_experiment("quickstart", {**_ON, "hardware": keys})

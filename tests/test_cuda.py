@@ -13,7 +13,7 @@ from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.periphery import ReadPath
-from neurohw.crossbar.remedies import ANALOG_REMEDIES
+from neurohw.crossbar.remedies import names
 from neurohw.devices.faults import FaultRates
 from neurohw.devices.laws import LAWS, SoftBounds
 from neurohw.devices.retention import Retention
@@ -76,7 +76,7 @@ class TestSoftBoundsOnTheGPU(SynapseArrayConformance):
 
 
 @pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("remedy", ANALOG_REMEDIES)
+@pytest.mark.parametrize("remedy", names())
 def test_every_law_and_remedy_replays(law: str, remedy: str) -> None:
     if remedy == "reference-cell" and law in WITHOUT_SYMMETRY_POINT:
         with pytest.raises(InputError, match="no symmetry point"):

@@ -30,6 +30,7 @@ from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.cells import CellBank
 from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.crossbar.remedies import PLAIN
 from neurohw.devices.laws import LAWS, ConstantStep, PiecewiseStep, PowerStep, PulseResponse, SoftBounds
 from neurohw.devices.library import load_device
 from neurohw.devices.model import DeviceModel
@@ -389,7 +390,7 @@ def test_vectors_are_scaled_as_by_aihwkits_noise_management(size: float) -> None
     weights = (torch.rand(8, 40, generator=seeded(3)) * 2 - 1) * 0.3
     path = ReadPath(5, 7, 0.0, output_bound=4.0)
     law = ConstantStep(step=0.001, w_max=2.0, w_min=-2.0, **CERTAIN)
-    config = build_rpu_config(model_of(law), "none", path, path, PulseScheme(), 1, {}, {})
+    config = build_rpu_config(model_of(law), PLAIN, path, path, PulseScheme(), 1, {}, {})
     config.forward.noise_management = config.backward.noise_management = NoiseManagementType.ABS_MAX
     config.forward.bound_management = config.backward.bound_management = BoundManagementType.NONE
     tile, _cells = new_tile(config, (8, 40))

@@ -14,7 +14,7 @@ from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.faults import DEAD, STUCK_HIGH, STUCK_IN_PLACE, STUCK_LOW, WORKS, drawn_faults
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
-from neurohw.crossbar.remedies import ANALOG_REMEDIES
+from neurohw.crossbar.remedies import names
 from neurohw.devices.faults import FaultRates
 from neurohw.devices.laws import ConstantStep, PulseResponse, SoftBounds
 from neurohw.devices.retention import Retention
@@ -163,7 +163,7 @@ def test_each_device_of_a_pair_can_be_broken_by_itself() -> None:
         torch.testing.assert_close(moved, working * 3.0, rtol=0, atol=0.01)
 
 
-@pytest.mark.parametrize("remedy", sorted(ANALOG_REMEDIES))
+@pytest.mark.parametrize("remedy", sorted(names()))
 @pytest.mark.parametrize("signed", [True, False], ids=["signed", "conductances"])
 def test_devices_stuck_in_place_keep_the_weight_that_they_made(remedy: str, signed: bool) -> None:
     """A device less its symmetry point too: what is kept is 0.3, and not the device at 0.3 less its reference."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -419,7 +420,11 @@ def test_our_count_of_aihwkits_pulses_is_the_analog_engines() -> None:
 
 def test_a_transfer_remedy_reads_its_hidden_array(monkeypatch: pytest.MonkeyPatch) -> None:
     """Columns are read one by one, and written into the other array one by one, each as long as its longest train."""
-    plain = analog(torch.zeros(30, 20), remedy="tiki-taka-v2", remedy_parameters={"every": 2, "zero_shift": True})
+    device = replace(DEVICE, response=SoftBounds(w_max_dtod=0.0, w_min_dtod=0.0, asymmetry_dtod=0.0))
+    plain = analog(
+        torch.zeros(30, 20), device=device, cell="reference-cell", writing="tiki-taka-v2",
+        writing_parameters={"every": 2},
+    )  # fmt: skip
     given: list[Tensor] = []
     slow: Any = plain.cells.slow  # type: ignore[attr-defined]
     pulse = slow.pulse
@@ -434,7 +439,7 @@ def test_a_transfer_remedy_reads_its_hidden_array(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(slow, "pulse", seen)
     trains = Trains(Driving(ConstantStep().granularity, fast_rate=0.5))
     array, ledger, clock = meter(plain, trains=trains, converters=Converters(7, 9, 1.0))
-    parallel, parallel_ledger, _ = meter(analog(torch.zeros(30, 20)), trains=trains)
+    parallel, parallel_ledger, _ = meter(analog(torch.zeros(30, 20), device=device), trains=trains)
     with clock.during("update"):
         for i in range(20):
             array.update(products(i), 0.1)

@@ -19,9 +19,9 @@ from neurohw.crossbar.build import build_array
 from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.pulses import PulseCounts
-from neurohw.crossbar.remedies import ANALOG_REMEDIES, AnalogRemedy, Parts
+from neurohw.crossbar.remedies import CELLS, CellKind
 from neurohw.crossbar.spec import ArraySpec
-from neurohw.crossbar.unit_cells import UnitCell, less_reference
+from neurohw.crossbar.unit_cells import Parts, UnitCell, less_reference
 from neurohw.crossbar.verify import Step
 from neurohw.devices.laws import SoftBounds
 from neurohw.devices.library import load_device
@@ -62,8 +62,8 @@ class ConductingArray(IdealArray):
 class WeightedCells(UnitCell):
     """W = (w0 + 2 w1 + 4 w2) / 7 - r, all three written by the same trains."""
 
-    def __init__(self, parts: Parts) -> None:
-        self.cells = {f"cell{n}": parts.new_bank(parts.weights) for n in (1, 2, 4)}
+    def __init__(self, parts: Parts, weights: Tensor) -> None:
+        self.cells = {f"cell{n}": parts.new_bank(weights) for n in (1, 2, 4)}
         shares = {f"cell{n}": n / 7 for n in (1, 2, 4)}
         self.reference = parts.references.of(self.cells, shares)
         super().__init__(*less_reference(self.cells, shares, self.reference, parts.generator))
@@ -93,7 +93,7 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
     reads = frozenset({"device", "tile"} | CONVERTERS)
     backend = Backend("conducting", "tests.test_outside_array:ConductingArray", reads)
     monkeypatch.setitem(BACKENDS, "conducting", backend)
-    monkeypatch.setitem(ANALOG_REMEDIES, "weighted", AnalogRemedy("weighted", "1, 2 and 4", WeightedCells, {}))
+    monkeypatch.setitem(CELLS, "weighted", CellKind("weighted", "1, 2 and 4", "tests.test_outside_array:WeightedCells"))
 
 
 class TestTheBackEnd(SynapseArrayConformance):

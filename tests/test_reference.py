@@ -168,7 +168,7 @@ def test_a_reference_loses_current_in_its_wires(reference: str, solve: Callable[
     """Reads in both directions against Kirchhoff's laws, as close as the engine's approximation of IR drop is."""
     line, device = Wires(300.0, 300.0), DevicePopulation.of(load_device("taox_hfox"))
     weights = (torch.rand(5, 4, generator=torch.Generator().manual_seed(3)) - 0.5) * 1.5
-    array = AnalogArray(weights, load_device("taox_hfox"), read_path=ReadPath.perfect(), wires=line,
+    array = AnalogArray(weights, load_device("taox_hfox"), read_path=ReadPath.perfect(), wire_resistance=line,
                         reference=reference)  # fmt: skip
     volts = torch.rand(5, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
     for read, inputs, transposed in ((array.read, volts[:4], False), (array.read_transposed, volts, True)):

@@ -22,8 +22,9 @@ from neurohw.crossbar.base import OuterProducts, Product, Writes
 from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.pairs import OneSidedPair
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
-from neurohw.crossbar.remedies import ANALOG_REMEDIES, AnalogRemedy
-from neurohw.crossbar.unit_cells import SingleDevice
+from neurohw.crossbar.remedies import CELLS, WRITINGS, CellKind, Remedy, names
+from neurohw.crossbar.single_device import SingleDevice
+from neurohw.crossbar.unit_cells import Parts
 from neurohw.crossbar.wires import Wires
 from neurohw.devices.faults import FaultRates
 from neurohw.devices.laws import ConstantStep, LinearStep, PulseResponse, SoftBounds
@@ -40,8 +41,16 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def array_of(law: PulseResponse, remedy: str, shape: tuple[int, int] = (20, 20), start: float = 0.0, sided: int = 2,
-             pulses: PulseScheme = COUNTED, seed: int = 1, **parameters: Any) -> AnalogArray:  # fmt: skip
+def array_of(
+    law: PulseResponse,
+    remedy: str | Remedy,
+    shape: tuple[int, int] = (20, 20),
+    start: float = 0.0,
+    sided: int = 2,
+    pulses: PulseScheme = COUNTED,
+    seed: int = 1,
+    **parameters: Any,
+) -> AnalogArray:
     return AnalogArray(
         torch.full(shape, start), DevicePopulation(law, sided=sided), remedy, read_path=ReadPath.perfect(),
         pulses=pulses, generator=seeded(seed), remedy_parameters=parameters,
@@ -92,7 +101,7 @@ def test_a_one_sided_pair_is_set_from_each_devices_own_bottom(weight: float) -> 
 
 
 def test_an_update_of_no_samples_writes_nothing() -> None:
-    for remedy in ANALOG_REMEDIES:
+    for remedy in names():
         array = array_of(SoftBounds(asymmetry=0.1), remedy)
         before = array.snapshot()
         writes = array.update(OuterProducts((Product(torch.zeros(0, 20), torch.zeros(0, 20)),), 1.0), 0.1)
@@ -280,20 +289,42 @@ def test_a_pair_is_not_reset_for_less_than_a_rewrite_gains() -> None:
 # mixed precision
 
 
-@pytest.mark.parametrize("remedy_parameters", [{}, {"zero_shift": True}], ids=["plain", "zero-shifted"])
-def test_mixed_precision_loses_nothing(remedy_parameters: dict[str, bool]) -> None:
-    """sum of the products = pulses * step + chi * step, exactly; |chi| < 1."""
-    law = ConstantStep(**CERTAIN, w_max=10.0, w_min=-10.0)
-    array = array_of(law, "mixed-precision", (5, 6), **remedy_parameters)
-    generator, wanted = seeded(2), torch.zeros(5, 6, dtype=torch.float64)
+def sum_products(array: AnalogArray) -> tuple[Tensor, Writes]:
+    """Return what 50 updates asked for, [5, 6], and what they wrote."""
+    generator, wanted, writes = seeded(2), torch.zeros(5, 6, dtype=torch.float64), Writes(0, 0)
     for _ in range(50):
         post, pre = torch.randn(4, 5, generator=generator), torch.randn(4, 6, generator=generator)
-        array.update(OuterProducts((Product(post, pre, 1), Product(post, pre.flip(0), -1)), 0.25), 0.002)
+        writes += array.update(OuterProducts((Product(post, pre, 1), Product(post, pre.flip(0), -1)), 0.25), 0.002)
         wanted += 0.0005 * (post.t() @ pre - post.t() @ pre.flip(0)).double()
-    chi = array.cells.buffers["chi"]
-    torch.testing.assert_close(array.snapshot().double() + 0.001 * chi.double(), wanted, rtol=0, atol=1e-5)
+    return wanted, writes
+
+
+@pytest.mark.parametrize("cell", [name for name in CELLS if name != "reference-cell"])
+def test_mixed_precision_loses_nothing(cell: str) -> None:
+    """sum of the products = pulses * step + chi * step, exactly; |chi| < 1."""
+    law = ConstantStep(**CERTAIN, w_max=10.0, w_min=-10.0)
+    array = array_of(law, Remedy(cell, "mixed-precision"), (5, 6))
+    wanted, _ = sum_products(array)
+    chi, step = array.cells.buffers["chi"], 0.002 if cell == "differential" else 0.001
+    torch.testing.assert_close(array.snapshot().double() + step * chi.double(), wanted, rtol=0, atol=1e-5)
     assert chi.abs().max() < 1
     assert array.snapshot().abs().max() > 0.005
+
+
+@pytest.mark.parametrize("remedy", [Remedy("reference-cell", "mixed-precision"), "mixed-precision"])
+def test_mixed_precision_on_zero_shifted_cells_pulses_every_whole_step(remedy: Remedy | str) -> None:
+    parameters = {"zero_shift": True} if remedy == "mixed-precision" else {}
+    array = array_of(SoftBounds(step=0.001, asymmetry=0.1), remedy, (5, 6), **parameters)
+    wanted, writes = sum_products(array)
+    steps = (writes.pulses_up or 0) - (writes.pulses_down or 0) + float(array.cells.buffers["chi"].double().sum())
+    assert steps * array.cells.granularity == pytest.approx(float(wanted.sum()), abs=1e-5)
+    assert array.anatomy.devices == 2
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_zero_shifting_devices_without_a_symmetry_point_is_refused(writing: str) -> None:
+    with pytest.raises(InputError, match="has no symmetry point"):
+        array_of(ConstantStep(**CERTAIN), Remedy("reference-cell", writing))
 
 
 def test_mixed_precision_sums_digital_changes_too() -> None:
@@ -481,7 +512,7 @@ def test_a_learning_rate_means_the_same_however_products_and_rate_share_their_si
 # refusals
 
 
-@pytest.mark.parametrize("remedy", [name for name, remedy in ANALOG_REMEDIES.items() if not remedy.one_sided])
+@pytest.mark.parametrize("remedy", [name for name in names() if name not in ("one-sided", "mixed-precision")])
 def test_a_device_that_only_potentiates_needs_a_pair(remedy: str) -> None:
     with pytest.raises(InputError, match=rf"'{remedy}'.*only potentiates.*one-sided, mixed-precision"):
         array_of(SoftBounds(), remedy, sided=1)
@@ -497,7 +528,7 @@ def test_a_digital_change_cannot_go_through_a_hidden_array(remedy: str) -> None:
     ("remedy", "parameters", "said"),
     [
         ("magic", {}, r"unknown remedy 'magic'.*agad"),
-        ("none", {"devices": 2}, r"'none' has no parameter 'devices'; allowed: -"),
+        ("none", {"devices": 2}, r"'single' has no parameter 'devices'; allowed: -"),
         ("several-cells", {"cells": 2}, r"no parameter 'cells'; allowed: devices"),
         ("several-cells", {"devices": 0}, r"devices: got 0; allowed: whole numbers of at least 1"),
         ("several-cells", {"devices": 2.5}, r"devices: got 2.5"),
@@ -522,7 +553,15 @@ def test_what_makes_no_sense_is_refused_by_name(remedy: str, parameters: dict[st
 # replay
 
 
-def everything(remedy: str, seed: int = 7) -> AnalogArray:
+COMBINED = (
+    Remedy("differential", "agad"),
+    Remedy("one-sided", "tiki-taka"),
+    Remedy("several-cells", "tiki-taka-v2", {"base": 4.0, "carry_every": 3}),
+    Remedy("several-cells", "mixed-precision"),
+)
+
+
+def everything(remedy: str | Remedy, seed: int = 7) -> AnalogArray:
     """Return an array with every non-ideality on."""
     device = DevicePopulation(
         SoftBounds(step=0.01, write_noise=2.0),
@@ -535,8 +574,9 @@ def everything(remedy: str, seed: int = 7) -> AnalogArray:
                     column_offset=0.02, nonlinearity=0.01)  # fmt: skip
     weights = (torch.rand(7, 9, generator=seeded(8)) - 0.5) * 0.4
     return AnalogArray(
-        weights, device, remedy, path, ReadPath(5, 7, coding="bit-serial", signed_passes=True), PulseScheme(15),
-        seeded(seed), weight_range=2.0, compensation="per-column", wires=Wires(20.0, 30.0, 5.0, 5.0),
+        weights, device, remedy, path, backward=ReadPath(5, 7, coding="bit-serial", signed_passes=True),
+        pulses=PulseScheme(15), generator=seeded(seed), weight_range=2.0, compensation="per-column",
+        wire_resistance=Wires(20.0, 30.0, 5.0, 5.0),
     )  # fmt: skip
 
 
@@ -551,15 +591,15 @@ def lived(array: AnalogArray, generator: torch.Generator, turns: int) -> list[Te
         if turn % 7 == 3:
             array.elapse(10.0 * turn)
             said += [array.read(pre), array.snapshot()]
-        if turn % 20 == 5 and not array._remedy.transfers:
+        if turn % 20 == 5 and not array.anatomy.transfers:
             array.increment(0.05 * post.t() @ pre)
         if turn % 20 == 6:
             array.program(torch.zeros(7, 9))
     return [*said, array.snapshot(), *array.writes().values(), *array.conductances().values()]
 
 
-@pytest.mark.parametrize("remedy", ANALOG_REMEDIES)
-def test_a_restored_array_goes_on_to_the_last_bit(remedy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("remedy", [*names(), *COMBINED], ids=str)
+def test_a_restored_array_goes_on_to_the_last_bit(remedy: str | Remedy, monkeypatch: pytest.MonkeyPatch) -> None:
     """With every non-ideality on, and past the changes at which the IR drop is computed anew."""
     monkeypatch.setattr(cells, "_DROP_EVERY", 13)
     array, restored = everything(remedy), everything(remedy, seed=8)
@@ -577,7 +617,7 @@ def test_a_restored_array_goes_on_to_the_last_bit(remedy: str, monkeypatch: pyte
 def digest() -> str:
     """Return the fingerprint of what every remedy says in a short life."""
     found = hashlib.sha256()
-    for remedy in ANALOG_REMEDIES:
+    for remedy in names():
         for tensor in lived(everything(remedy), seeded(11), 4):
             found.update(tensor.contiguous().numpy().tobytes())
     return found.hexdigest()
@@ -622,15 +662,19 @@ def test_cells_say_what_trains_write_them(remedy: str, parameters: dict[str, Any
     assert driving == replace(Driving(driving.granularity), **expected)
 
 
-def test_a_remedy_that_forgets_the_reference_of_conductances_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+class BareDevice(SingleDevice):
+    """Subtracts nothing."""
+
+    def _new_reference(self, parts: Parts) -> None:
+        return None
+
+
+def test_a_cell_that_forgets_the_reference_of_conductances_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its weights would be read, would drift and would be accounted as if one were subtracted."""
-    bare = AnalogRemedy(
-        "bare", "", lambda parts: SingleDevice(parts.new_bank(parts.weights), None, parts.generator), {}
-    )
-    monkeypatch.setitem(ANALOG_REMEDIES, "bare", bare)
+    monkeypatch.setitem(CELLS, "bare", CellKind("bare", "", "tests.test_remedies:BareDevice"))
     conducting = DevicePopulation(SoftBounds(), zero=-0.7, siemens=1e-6, signed=False)
     for reference in (None, "column"):
-        with pytest.raises(InputError, match=r"remedy 'bare': it subtracts no (array|column) of references"):
+        with pytest.raises(InputError, match=r"cell 'bare': it subtracts no (array|column) of references"):
             AnalogArray(torch.zeros(3, 4), conducting, "bare", reference=reference)
     assert AnalogArray(torch.zeros(3, 4), conducting, "bare", reference="offset").anatomy.devices == 1
     assert AnalogArray(torch.zeros(3, 4), DevicePopulation(SoftBounds()), "bare").anatomy.reference == "none"

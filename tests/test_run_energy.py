@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import neurohw as nh
 from neurohw.cli.app import app
 from neurohw.config import OnChipExperiment, config_hash
-from neurohw.crossbar.remedies import ANALOG_REMEDIES
+from neurohw.crossbar.remedies import names
 from neurohw.devices.library import load_device
 from neurohw.energy.recorded import ChipAccount, DigitalAccount
 from neurohw.energy.rules import ARRAY_RULES, RULES, Elsewhere
@@ -233,7 +233,7 @@ def test_a_record_can_be_accounted_anew_in_place(done: nh.RunRecord, tmp_path: P
 _ONE_LAYER = {"network.layers": [64, 20], "hardware.periphery": "32nm"}
 _ON = {"hardware.backend": "analog", "hardware.device": "taox_hfox"}
 WALKED: dict[str, dict[str, Any]] = {
-    **{remedy: {**_ON, "hardware.remedy": remedy} for remedy in ANALOG_REMEDIES},
+    **{remedy: {**_ON, "hardware.remedy": remedy} for remedy in names()},
     "tiled ep": {**EP, **_ON, "hardware.tile": [10, 30], "ep.hold_input": False},
     "adam, verified": {**_ON, "training.optimizer": "adam", "hardware.increments": "verified"},
     "deterministic, compensated": {**_ON, "hardware.pulse_kind": "deterministic", "hardware.compensation": "global"},

@@ -20,6 +20,7 @@ from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.crossbar.remedies import PLAIN
 from neurohw.devices.laws import SoftBounds
 from neurohw.devices.library import load_device
 from neurohw.loading import load_experiment
@@ -160,7 +161,7 @@ def _twins(weights: Tensor, path: ReadPath) -> tuple[AnalogArray, Any, Tensor]:
     from neurohw.crossbar.aihwkit.rpu_config import build_rpu_config
     from neurohw.crossbar.aihwkit.tile_state import new_tile
 
-    config = build_rpu_config("soft_bounds", "none", path, path, PulseScheme(), 1, {}, {})
+    config = build_rpu_config("soft_bounds", PLAIN, path, path, PulseScheme(), 1, {}, {})
     tile, cells = new_tile(config, (weights.shape[0], weights.shape[1]))
     tile.set_weights(weights)
     return AnalogArray(weights, _device(), read_path=path), tile, cells

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from neurohw.crossbar.base import OuterProducts, Product
+from neurohw.crossbar.remedies import PLAIN
 
 _RATE = 0.002
 _GOAL = 1.10
@@ -60,7 +61,7 @@ def _twins(weights: Tensor, device: str) -> tuple[Any, Any]:
     from neurohw.crossbar.periphery import PulseScheme, ReadPath
 
     path, pulses = ReadPath(), PulseScheme()
-    config = build_rpu_config(device, "none", path, path, pulses, 1, {}, {})
+    config = build_rpu_config(device, PLAIN, path, path, pulses, 1, {}, {})
     tile = config.tile_class(*weights.shape, config, bias=False)
     tile.set_weights(weights)
     return AihwkitArray(weights, device, "none", path, pulses=pulses, construction_seed=1), tile

@@ -28,6 +28,11 @@ class Experiment(Section):
         """Return the defaults that follow from what is given, of a (partial) configuration before validation."""
         return {}
 
+    @classmethod
+    def seen(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Return a (partial) configuration as conditions see it, before validation: with what it implies."""
+        return merged(cls.implied(given), given)
+
     @model_validator(mode="before")
     @classmethod
     def _fill_in_what_is_implied(cls, given: Any) -> Any:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictBool,
+    model_serializer,
+    model_validator,
+)
 
 from neurohw.config.section import Axis, Bits, Count, NonNegative, Positive, Probability, Section, dotted
 from neurohw.crossbar.backends import BACKENDS, find_backend, unread
+from neurohw.crossbar.remedies import KEYS, Remedy
+from neurohw.errors import InputError
+from neurohw.validation import Wrong
 
 
 def _known(backend: str) -> str:
@@ -17,13 +29,15 @@ def _known(backend: str) -> str:
 
 
 class HardwareSection(Section):
-    """On what it runs: back-end, device and remedy, pulses, converters and read errors, tiles, wires, time."""
+    """On what it runs: back-end, device, cell, writing, pulses, converters and read errors, tiles, wires, time."""
 
     backend: Annotated[str, AfterValidator(_known)] = "ideal"
     device: str | None = None
     device_parameters: dict[str, StrictBool | float | tuple[float, ...]] = {}
-    remedy: str = "none"
-    remedy_parameters: dict[str, StrictBool | int | float] = {}
+    cell: str = "single"
+    cell_parameters: dict[str, StrictBool | int | float] = {}
+    writing: str = "pulses"
+    writing_parameters: dict[str, StrictBool | int | float] = {}
     reference: Literal["array", "column", "offset", "none"] | None = None
     pulse_length: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 31
     pulse_kind: Literal["stochastic", "deterministic"] = "stochastic"
@@ -54,6 +68,31 @@ class HardwareSection(Section):
     drift_compensation: StrictBool = True
     periphery: str | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_one_name(cls, given: Any) -> Any:
+        """Read `remedy` and `remedy_parameters`, the one name of a cell or of a way to write, for both."""
+        if not isinstance(given, dict) or not given.keys() & set(KEYS):
+            return given
+        try:
+            remedy = Remedy.from_keys({key: given[key] for key in KEYS if key in given})
+        except InputError as error:
+            raise Wrong(*str(error).split(": ", 1)) from None
+        return {key: value for key, value in given.items() if key not in KEYS} | asdict(remedy)
+
+    @model_serializer(mode="wrap")
+    def _by_one_name(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write the one name where there is one: records and hashes are those of experiments that have it."""
+        keys = self.remedy.to_keys()
+        dumped = handler(self)
+        start = [(key, dumped.pop(key)) for key in ("backend", "device", "device_parameters")]
+        return dict(start) | keys | {key: value for key, value in dumped.items() if key not in KEYS}
+
+    @property
+    def remedy(self) -> Remedy:
+        """How devices make a weight, and how it is written."""
+        return Remedy(self.cell, self.writing, self.cell_parameters, self.writing_parameters)
+
 
 _ALWAYS = {"backend", "step_seconds", "periphery"}  # how arrays are chosen, when time passes, what accounts them
 _SETS = {  # what of an array a key sets, where that is called otherwise (see `ArraySpec`, `ReadPath`, `PulseScheme`)
@@ -64,13 +103,20 @@ _SETS = {  # what of an array a key sets, where that is called otherwise (see `A
 
 def unread_hardware(hardware: HardwareSection) -> list[str]:
     """Return the hardware keys that were set and that the chosen back-end would not read."""
-    changed = {
-        key: getattr(hardware, key)
-        for key, field in HardwareSection.model_fields.items()
-        if key not in _ALWAYS and getattr(hardware, key) != field.default
-    }
+    usual = HardwareSection().model_dump()
+    given = hardware.model_dump().items()
+    changed = {key: value for key, value in given if key not in _ALWAYS and value != usual.get(key)}
     found = (unread(hardware.backend, f"hardware.{key}", _SETS.get(key, key), changed[key]) for key in changed)
     return [complaint for complaint in found if complaint is not None]
+
+
+def with_every_name(hardware: Any) -> Any:
+    """Return the table with a remedy's one name (or both of its names) and with its halves, where they are right."""
+    try:
+        remedy = Remedy.from_keys({key: hardware[key] for key in KEYS if key in hardware})
+    except (InputError, TypeError):  # which validation will say
+        return hardware
+    return {**hardware, **asdict(remedy), "remedy": remedy.name, **remedy.to_keys()}
 
 
 def has_devices(backend: str) -> bool:

@@ -11,7 +11,7 @@ from neurohw.config.data import DataSection
 from neurohw.config.energy import EnergySection
 from neurohw.config.evaluation import EvaluationSection
 from neurohw.config.experiment import Experiment
-from neurohw.config.hardware import HardwareSection, has_devices, unread_hardware
+from neurohw.config.hardware import HardwareSection, has_devices, unread_hardware, with_every_name
 from neurohw.config.network import EPSection, NetworkSection
 from neurohw.config.rules import rule_complaints
 from neurohw.config.target import TargetSection
@@ -40,6 +40,12 @@ class OnChipExperiment(Experiment):
     def implied(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Return what follows from the rule, the mode and the variant."""
         return published(given)
+
+    @classmethod
+    def seen(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Return what conditions see, where a remedy has its one name and its cell and writing, however it is given."""
+        seen = super().seen(given)
+        return {**seen, "hardware": with_every_name(seen["hardware"])}
 
     @model_validator(mode="after")
     def _fits_together(self) -> OnChipExperiment:

@@ -7,7 +7,6 @@ with the same number of threads.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,10 +21,10 @@ from neurohw.crossbar.faults import device_maps
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
 from neurohw.crossbar.reading import Reader
 from neurohw.crossbar.reference import ReferenceBank, References, chosen_reference
-from neurohw.crossbar.remedies import Parts, build_cells, find_analog_remedy
+from neurohw.crossbar.remedies import CELLS, WRITINGS, Remedy
 from neurohw.crossbar.spec import ArraySpec
-from neurohw.crossbar.unit_cells import UnitCell
-from neurohw.crossbar.wires import Wires
+from neurohw.crossbar.unit_cells import Parts, UnitCell, build_cells
+from neurohw.crossbar.wires import wires_of
 from neurohw.devices.laws import SoftBounds
 from neurohw.devices.library import load_device
 from neurohw.devices.model import DeviceModel
@@ -46,13 +45,10 @@ class AnalogArray(SynapseArray):
     Args:
         weights: [n_post, n_pre] initial weights.
         device: what the cells are; None: aihwkit's default soft bounds.
-        remedy: a name from `ANALOG_REMEDIES`; remedy_parameters: its settings.
+        remedy: how a device makes a weight and how it is written, or the one name of both.
         read_path: converters and noise of `read`, and of the reads inside remedies.
-        backward: those of `read_transposed`; None: the same.
-        pulses: the pulse trains of updates.
         generator: every draw; the same state gives the same array and the same run.
-        weight_range: the largest |weight| that the device's w_max stands for, by a digital factor on the output; None:
-            weights are the device's own, 1:1.
+        settings: more of `ArraySpec.of`, of which those below work on this array only.
         increments: how `increment` writes: "open-loop", or "verified": read exactly and corrected, up to 10 times; what
             the device's steps leave of it is kept in a digital word per weight and asked for with the next change. A
             cell's target is thus the last one plus the changes since, until the cell ages: drift and decay are not
@@ -61,7 +57,6 @@ class AnalogArray(SynapseArray):
             without writes by the mean |weight| before it over that after it. The factor stays until all cells are
             programmed anew; updates are divided by it, so that a weight moves as it is asked to.
         fault_map: which devices are broken, see `device_maps`; those of no map as the device's rates say.
-        wires: resistances of the lines, which make IR drop; None: none.
         reference: what is subtracted from a device, see `neurohw.crossbar.reference`; None: what suits the device.
 
     Raises:
@@ -74,50 +69,29 @@ class AnalogArray(SynapseArray):
     def __init__(
         self,
         weights: Tensor,
-        device: DevicePopulation | DeviceModel | None = None,
-        remedy: str = "none",
+        device: DevicePopulation | DeviceModel | str | None = None,
+        remedy: str | Remedy = "none",
         read_path: ReadPath | None = None,
-        backward: ReadPath | None = None,
-        pulses: PulseScheme | None = None,
+        *,
         generator: torch.Generator | None = None,
-        weight_range: float | None = None,
-        remedy_parameters: Mapping[str, Any] | None = None,
-        increments: str = "open-loop",
-        compensation: str = "none",
-        fault_map: Tensor | Mapping[str, Tensor] | None = None,
-        wires: Wires | None = None,
-        reference: str | None = None,
+        **settings: Any,
     ) -> None:
         device = device or DevicePopulation(SoftBounds())
+        spec = ArraySpec.of("analog", device=device, remedy=remedy, read_path=read_path, **settings)
+        device = load_device(device) if isinstance(device, str) else device
         device = DevicePopulation.of(device) if isinstance(device, DeviceModel) else device
-        self._remedy = find_analog_remedy(remedy)
-        paired = self._remedy.paired or device.sided == 1
-        self.reference = chosen_reference(reference, device.signed, wires is not None, paired)
+        self.remedy = spec.remedy.for_devices(device.sided)
+        wires = wires_of(spec.wire_resistance)
+        paired = CELLS[self.remedy.cell].paired
+        self.reference = chosen_reference(spec.reference, device.signed, wires is not None, paired)
         by_itself = device.signed and wires is None if paired else self.reference == "none"
         device = replace(device, signed=by_itself)
         self.shape = (weights.shape[0], weights.shape[1])
         self._generator = generator if generator is not None else torch.Generator().manual_seed(0)
         self.dtype, self.device = torch.float32, self._generator.device
-        if increments not in ("open-loop", "verified"):
-            raise InputError(f"increments: got {increments!r}; allowed: open-loop, verified")
-        if compensation not in COMPENSATIONS:
-            raise InputError(f"compensation: got {compensation!r}; allowed: {', '.join(COMPENSATIONS)}")
-        self._compensation = compensation
-        self._pulses = pulses or PulseScheme()
-        self._scale = output_scale(weight_range, device.response.w_max)
-        self._relative = (read_path or ReadPath()).relative_noise
-        if backward is not None and backward.relative_noise not in (0.0, self._relative):
-            raise InputError(
-                f"backward.relative_noise: got {backward.relative_noise}; allowed: {self._relative}, that of "
-                "read_path: it is the cells' own, whichever side is read"
-            )
-        forward = (read_path or ReadPath()).with_device_noise(device.constant_noise)
-        transposed = (backward or read_path or ReadPath()).with_device_noise(device.constant_noise)
-        self._forward = Reader(forward, self.shape[0], self._generator, scaled=False)
-        self._backward = Reader(transposed, self.shape[1], self._generator, scaled=True)
-        self._graded = bool(self._relative or (device.read_noise and device.read_noise_scale))
-        quiet = not (device.retention.read_noise_1f or self._graded)
-        self.exact = forward.is_perfect and transposed.is_perfect and quiet
+        self._pulses = spec.pulses or PulseScheme()
+        self._scale = output_scale(spec.weight_range, device.response.w_max)
+        self._set_up_reads(spec, device)
 
         def new_bank(initial: Tensor) -> CellBank:
             return CellBank(initial, device, self._generator, wires)
@@ -126,13 +100,34 @@ class AnalogArray(SynapseArray):
         cells = weights.detach().to(self.device, torch.float32) / self._scale
         references = References(self.reference, device, self._generator, wires)
         parts = Parts(new_bank, references, cells, self._generator, self._read_columns, device.sided)
-        self.cells = build_cells(remedy, parts, dict(remedy_parameters or {}))
+        self.cells = build_cells(self.remedy, parts)
         self.clipped = self.cells.clipped()
         shapes = {name: bank.shape for name, bank in self.cells.banks.items()}
-        self.cells.fail(device_maps({} if fault_map is None else fault_map, shapes))
+        self.cells.fail(device_maps({} if spec.fault_map is None else spec.fault_map, shapes))
+        if spec.increments not in ("open-loop", "verified"):
+            raise InputError(f"increments: got {spec.increments!r}; allowed: open-loop, verified")
+        self._remainder = torch.zeros_like(cells) if spec.increments == "verified" else None  # not written yet
+
+    def _set_up_reads(self, spec: ArraySpec, device: DevicePopulation) -> None:
+        """Make the periphery of both sides, the compensation of drift, and what reads hold between two changes."""
+        path = spec.read_path or ReadPath()
+        self._relative = path.relative_noise
+        if spec.backward is not None and spec.backward.relative_noise not in (0.0, self._relative):
+            raise InputError(
+                f"backward.relative_noise: got {spec.backward.relative_noise}; allowed: {self._relative}, that of "
+                "read_path: it is the cells' own, whichever side is read"
+            )
+        forward = path.with_device_noise(device.constant_noise)
+        transposed = (spec.backward or path).with_device_noise(device.constant_noise)
+        self._forward = Reader(forward, self.shape[0], self._generator, scaled=False)
+        self._backward = Reader(transposed, self.shape[1], self._generator, scaled=True)
+        self._graded = bool(self._relative or (device.read_noise and device.read_noise_scale))
         self._flickers = device.retention.read_noise_1f > 0
-        self._remainder = torch.zeros_like(cells) if increments == "verified" else None  # asked for, not written yet
-        self._correction = torch.ones(self.shape[0] if compensation == "per-column" else 1, device=self.device)
+        self.exact = forward.is_perfect and transposed.is_perfect and not (self._flickers or self._graded)
+        self._compensation = spec.compensation
+        if spec.compensation not in COMPENSATIONS:
+            raise InputError(f"compensation: got {spec.compensation!r}; allowed: {', '.join(COMPENSATIONS)}")
+        self._correction = torch.ones(self.shape[0] if spec.compensation == "per-column" else 1, device=self.device)
         self._readouts = 0  # of all cells, that compensation took
         self._level: Tensor | None = None  # compensated readout before a time without writes
         self._matrix: Tensor | None = None  # W^T as it is read now, and each cell's variance: renewed after changes
@@ -145,22 +140,8 @@ class AnalogArray(SynapseArray):
     @classmethod
     def build(cls, weights: Tensor, spec: ArraySpec, seed: int) -> AnalogArray:
         """Return the crossbar that is asked for, where the weights are."""
-        return cls(
-            weights,
-            device=load_device(spec.device) if isinstance(spec.device, str) else spec.device,
-            remedy=spec.remedy,
-            read_path=spec.read_path,
-            backward=spec.backward,
-            pulses=spec.pulses,
-            generator=torch.Generator(weights.device).manual_seed(seed),
-            weight_range=spec.weight_range,
-            remedy_parameters=spec.remedy_parameters,
-            increments=spec.increments,
-            compensation=spec.compensation,
-            fault_map=spec.fault_map,
-            wires=Wires(spec.wire_resistance, spec.wire_resistance) if spec.wire_resistance else None,
-            reference=spec.reference,
-        )
+        generator = torch.Generator(weights.device).manual_seed(seed)
+        return cls(weights, generator=generator, **spec.given())
 
     def read(self, pre: Tensor, times: int = 1) -> Tensor:
         """Return W pre through DAC, noise and ADC, [B, n_post]."""
@@ -208,9 +189,9 @@ class AnalogArray(SynapseArray):
             NeurohwError: the remedy updates a hidden array.
             Diverged: a change is not finite.
         """
-        if self._remedy.transfers:
+        if WRITINGS[self.remedy.writing].transfers:
             raise NeurohwError(
-                f"remedy {self._remedy.name!r} writes its updates to a hidden array, so a digitally computed change "
+                f"remedy {self.remedy.name!r} writes its updates to a hidden array, so a digitally computed change "
                 "cannot be pulsed into the weights: use another remedy with a digital optimizer"
             )
         require_finite("an increment", delta)
@@ -303,7 +284,7 @@ class AnalogArray(SynapseArray):
             self._forward.path,
             trains,
             True,
-            self._remedy.transfers,
+            WRITINGS[self.remedy.writing].transfers,
         )
 
     def state_dict(self) -> StateDict:

@@ -18,7 +18,7 @@ CONVERTERS = {
 }  # fmt: skip
 READS = CONVERTERS | {"input_noise", "relative_noise", "coding", "signed_passes", "column_gain", "column_offset"}
 TRAINS = {"pulses", "length", "update_management", "update_bl_management"}
-DEVICES = {"device", "device_parameters", "remedy", "weight_range", "tile"}
+DEVICES = {"device", "device_parameters", "remedy", "cell", "writing", "weight_range", "tile"}
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ register(
     "analog",
     "neurohw.crossbar.analog:AnalogArray",
     READS | TRAINS | DEVICES
-    | {"kind", "remedy_parameters", "reference", "increments", "compensation", "wire_resistance", "fault_map",
-       "stuck_fraction", "torch_device"},
+    | {"kind", "remedy_parameters", "cell_parameters", "writing_parameters", "reference", "increments", "compensation",
+       "wire_resistance", "fault_map", "stuck_fraction", "torch_device"},
 )  # fmt: skip
 register(
     "aihwkit",

@@ -28,7 +28,7 @@ def build_array(
     """Return an array of a back-end.
 
     Args:
-        backend: what is asked for, or a back-end's name, and `ArraySpec`'s other fields as `settings`.
+        backend: what is asked for, or a back-end's name, and as `settings` what `ArraySpec.of` takes.
         weights: [n_post, n_pre] initial weights.
         construction_seed, name: together they fix every draw of an analog array, and the device-to-device draws of an
             aihwkit tile; arrays of other names, and the tiles of one array, have devices of their own.
@@ -39,7 +39,7 @@ def build_array(
         InputError: an unknown back-end, device, remedy or setting, one that the back-end does not read, or a
             combination that cannot work.
     """
-    spec = backend if isinstance(backend, ArraySpec) else _spec(backend, settings)
+    spec = backend if isinstance(backend, ArraySpec) else ArraySpec.of(backend, **settings)
     elsewhere = torch_device if torch_device is not None and torch.device(torch_device).type != "cpu" else None
     for key, value in {"dtype": dtype, "torch_device": elsewhere}.items():
         if value is not None and (complaint := unread(spec.backend, key, key, value)):
@@ -56,10 +56,3 @@ def build_array(
     if spec.fault_map is not None and len(spec.fault_map):
         raise InputError("fault_map: not with tiles; give each tile's rates in the device instead")
     return TiledArray(weights, spec.tile, make)
-
-
-def _spec(backend: str, settings: dict[str, Any]) -> ArraySpec:
-    if unknown := settings.keys() - ArraySpec.__dataclass_fields__.keys():
-        allowed = sorted(find_backend(backend).reads & ArraySpec.__dataclass_fields__.keys())
-        raise InputError(f"{min(unknown)}: unknown setting; backend {backend!r} reads: {', '.join(allowed) or 'none'}")
-    return ArraySpec(backend, **settings)

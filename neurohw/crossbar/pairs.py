@@ -8,17 +8,17 @@ from torch import Tensor
 from neurohw.crossbar.anatomy import Driving
 from neurohw.crossbar.base import Serial, Writes
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero
-from neurohw.crossbar.unit_cells import NewBank, UnitCell
+from neurohw.crossbar.unit_cells import Parts, UnitCell
 from neurohw.crossbar.verify import ROUNDS, Step, one_by_one
 
 
 class DifferentialPair(UnitCell):
     """W = w+ - w-, both devices moved by every write, in opposite directions by half of it each."""
 
-    def __init__(self, new_bank: NewBank, weights: Tensor, generator: torch.Generator) -> None:
+    def __init__(self, parts: Parts, weights: Tensor) -> None:
         half = weights / 2
-        plus, minus = new_bank(half), new_bank(-half)
-        super().__init__({"plus": plus, "minus": minus}, {"plus": 1.0, "minus": -1.0}, generator)
+        plus, minus = parts.new_bank(half), parts.new_bank(-half)
+        super().__init__({"plus": plus, "minus": minus}, {"plus": 1.0, "minus": -1.0}, parts.generator)
         self.plus, self.minus = plus, minus
         response = plus.response
         self._centre = (response.w_max + response.w_min) / 2
@@ -66,15 +66,14 @@ class OneSidedPair(UnitCell):
 
     def __init__(
         self,
-        new_bank: NewBank,
+        parts: Parts,
         weights: Tensor,
-        generator: torch.Generator,
         refresh_every: int = 100,
         refresh_at: float = 0.75,
         refresh_both: float = 0.25,
     ) -> None:
-        plus, minus = new_bank(weights.clamp(min=0)), new_bank(weights.clamp(max=0).neg())
-        super().__init__({"plus": plus, "minus": minus}, {"plus": 1.0, "minus": -1.0}, generator)
+        plus, minus = parts.new_bank(weights.clamp(min=0)), parts.new_bank(weights.clamp(max=0).neg())
+        super().__init__({"plus": plus, "minus": minus}, {"plus": 1.0, "minus": -1.0}, parts.generator)
         self.plus, self.minus = plus, minus
         response = plus.response
         self.reach = response.w_max - response.w_min

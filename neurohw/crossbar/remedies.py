@@ -1,230 +1,251 @@
-"""The remedies for poor devices by name, for the analog engine: how each is built from devices."""
+"""What makes poor devices learn, by name: how a weight is made of devices, and how it is written."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, TypeVar
 
-import torch
-from torch import Tensor
-
-from neurohw.crossbar.pairs import DifferentialPair, OneSidedPair
-from neurohw.crossbar.reference import ReferenceBank, References
-from neurohw.crossbar.summed_cells import MixedPrecision
-from neurohw.crossbar.transfer import BufferedTransfer, DynamicTransfer, ReadColumns, TikiTaka, Transfer
-from neurohw.crossbar.unit_cells import (
-    NewBank,
-    SeveralDevices,
-    SingleDevice,
-    UnitCell,
-)
 from neurohw.errors import InputError
+from neurohw.validation import did_you_mean
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What a remedy builds from.
-
-    Args:
-        new_bank: makes a crossbar of devices from its initial weights.
-        references: makes what single devices are less.
-        weights: [n_post, n_pre], in device units.
-        generator: of everything that is drawn.
-        read_columns: reads through the array's own periphery.
-        sided: 1 where a device only potentiates.
-    """
-
-    new_bank: NewBank
-    references: References
-    weights: Tensor
-    generator: torch.Generator
-    read_columns: ReadColumns
-    sided: int
-
-
-@dataclass(frozen=True)
-class AnalogRemedy:
-    """A way to make poor devices learn.
+class CellKind:
+    """A way to make a weight of devices.
 
     Args:
         name, description: for people.
-        build: makes the unit cells.
+        cells: "module:Class" of its unit cells, made of (parts, weights, **parameters).
         parameters: what can be set, with its default.
         one_sided: works with devices that only potentiate.
-        transfers: updates go to a hidden array.
         paired: two devices make a weight, each the other's reference.
     """
 
     name: str
     description: str
-    build: Callable[..., UnitCell]
-    parameters: Mapping[str, Any]
+    cells: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     one_sided: bool = False
-    transfers: bool = False
     paired: bool = False
 
 
-def _single(parts: Parts) -> UnitCell:
-    return _device(parts, parts.weights)
+@dataclass(frozen=True)
+class WritingKind:
+    """A way to write weights.
+
+    Args:
+        name, description: for people.
+        cells: "module:Class" of unit cells that are written so, made of (make, parts, **parameters), where `make`
+            makes unit cells of weights; empty: these are written as they are.
+        parameters: what can be set, with its default.
+        transfers: updates go to a hidden array.
+        pairs: a device that only potentiates is paired where no cell is named.
+        follows_drift: what a column drifts is subtracted from it.
+    """
+
+    name: str
+    description: str
+    cells: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    transfers: bool = False
+    pairs: bool = False
+    follows_drift: bool = False
 
 
-def _device(parts: Parts, weights: Tensor) -> UnitCell:
-    bank = parts.new_bank(weights)
-    return SingleDevice(bank, parts.references.of({"cell": bank}, {"cell": 1.0}), parts.generator)
+Kind = TypeVar("Kind", CellKind, WritingKind)
 
 
-def _several(parts: Parts, devices: int, base: float, carry_every: int) -> UnitCell:
-    if devices < 2 or base < 1 or carry_every < 1:
-        raise InputError("remedy 'several-cells': needs devices >= 2, base >= 1 and carry_every >= 1")
-    new_reference = parts.references.of
-    return SeveralDevices(parts.new_bank, parts.weights, parts.generator, new_reference, devices, base, carry_every)
+def _by_name(*kinds: Kind) -> dict[str, Kind]:
+    return {kind.name: kind for kind in kinds}
 
 
-def _reference(parts: Parts, error: float) -> UnitCell:
-    cell = _zero_shifted(parts, parts.weights, error)
-    if not bool(cell.bank.balances().any()):
-        raise InputError(
-            f"remedy 'reference-cell': a device of law {cell.bank.response.name!r} with these parameters has no "
-            "symmetry point to refer to: its up and down steps are equal, or unlike, at every weight; allowed: devices "
-            "whose steps change with the weight"
-        )
-    return cell
-
-
-def _zero_shifted(parts: Parts, weights: Tensor, error: float = 0.0) -> SingleDevice:
-    """Return devices less references at their symmetry points, off by a Gaussian of `error` steps."""
-    bank = parts.new_bank(weights)
-    point = bank.symmetry_point()
-    if error:
-        noise = torch.randn(point.shape, generator=parts.generator, device=point.device)
-        point.add_(noise, alpha=error * bank.response.step)
-    cell = SingleDevice(bank, parts.references.zero_shifting(point), parts.generator)
-    cell.set(weights)
-    return cell
-
-
-def _differential(parts: Parts) -> UnitCell:
-    return DifferentialPair(parts.new_bank, parts.weights, parts.generator)
-
-
-def _one_sided(parts: Parts, refresh_every: int, refresh_at: float, refresh_both: float) -> UnitCell:
-    return OneSidedPair(parts.new_bank, parts.weights, parts.generator, refresh_every, refresh_at, refresh_both)
-
-
-def _mixed_precision(parts: Parts, zero_shift: bool) -> UnitCell:
-    if parts.sided == 1:
-        inner: UnitCell = _one_sided(parts, **_ONE_SIDED)
-    else:
-        inner = (_zero_shifted if zero_shift else _device)(parts, parts.weights)
-    return MixedPrecision(inner, parts.weights, parts.generator)
-
-
-def _transfer(kind: Callable[..., Transfer]) -> Callable[..., UnitCell]:
-    def build(parts: Parts, zero_shift: bool, **options: Any) -> UnitCell:
-        _refuse_outside(options, "chop", 1.0, least_excluded=kind is DynamicTransfer)
-        _refuse_outside(options, "memory", math.inf, least_excluded=True)
-        make = _zero_shifted if zero_shift else _device
-        fast, slow = make(parts, torch.zeros_like(parts.weights)), make(parts, parts.weights)
-        return kind(fast, slow, parts.read_columns, parts.generator, **options)
-
-    return build
-
-
-def _refuse_outside(options: Mapping[str, Any], key: str, most: float, least_excluded: bool) -> None:
-    value = options.get(key)
-    if value is not None and (value > most or (least_excluded and value == 0)):
-        least = "above 0" if least_excluded else "of at least 0"
-        raise InputError(
-            f"{key}: got {value!r}; allowed: numbers {least}" + ("" if most == math.inf else f", up to {most:g}")
-        )
-
-
-_ONE_SIDED: dict[str, Any] = {"refresh_every": 100, "refresh_at": 0.75, "refresh_both": 0.25}
-_SEVERAL: dict[str, Any] = {"devices": 4, "base": 1.0, "carry_every": 1000}
-_TRANSFER: dict[str, Any] = {"fast_rate": 0.5, "every": 1, "memory": 1000.0, "zero_shift": False}
-_REMEDIES = (
-    AnalogRemedy("none", "one device a weight, pulsed in situ", _single, {}),
-    AnalogRemedy("several-cells", "devices averaged, or of falling significance", _several, _SEVERAL),
-    AnalogRemedy("reference-cell", "zero-shifting: device less its symmetry point", _reference, {"error": 0.0}),
-    AnalogRemedy(
-        "differential", "a pair, both moved by each write in opposite directions", _differential, {}, paired=True,
+_HERE, _TRANSFER = "neurohw.crossbar.", {"fast_rate": 0.5, "every": 1, "memory": 1000.0}
+CELLS = _by_name(
+    CellKind("single", "one device", _HERE + "single_device:SingleDevice"),
+    CellKind(
+        "several-cells", "devices averaged, or of falling significance", _HERE + "several_devices:SeveralDevices",
+        {"devices": 4, "base": 1.0, "carry_every": 1000},
     ),
-    AnalogRemedy(
-        "one-sided", "a pair that is only potentiated, with a verified refresh", _one_sided, _ONE_SIDED, True,
+    CellKind(
+        "reference-cell", "zero-shifting: device less its symmetry point", _HERE + "single_device:ZeroShiftedDevice",
+        {"error": 0.0},
+    ),
+    CellKind(
+        "differential", "a pair, both moved by each write in opposite directions", _HERE + "pairs:DifferentialPair",
         paired=True,
     ),
-    AnalogRemedy(
-        "tiki-taka", "a fast array, written column by column into the weight (Gokmen & Haensch 2020)",
-        _transfer(TikiTaka), {"fast_rate": 1.0, "every": 1, "zero_shift": False}, transfers=True,
-    ),
-    AnalogRemedy(
-        "tiki-taka-v2", "a fast array, transferred through a digital sum (Gokmen 2021)", _transfer(BufferedTransfer),
-        _TRANSFER, transfers=True,
-    ),
-    AnalogRemedy(
-        "chopped-tiki-taka", "v2 with random sign flips (Rasch et al. 2023)", _transfer(BufferedTransfer),
-        {**_TRANSFER, "chop": 0.01}, transfers=True,
-    ),
-    AnalogRemedy(
-        "agad", "chopped, with a dynamic reference (Rasch et al. 2023)", _transfer(DynamicTransfer),
-        {**_TRANSFER, "chop": 0.02, "tail": 5.0}, transfers=True,
-    ),
-    AnalogRemedy(
-        "mixed-precision", "products summed digitally, whole steps pulsed (Nandakumar 2020)", _mixed_precision,
-        {"zero_shift": False}, True,
+    CellKind(
+        "one-sided", "a pair that is only potentiated, with a verified refresh", _HERE + "pairs:OneSidedPair",
+        {"refresh_every": 100, "refresh_at": 0.75, "refresh_both": 0.25}, one_sided=True, paired=True,
     ),
 )  # fmt: skip
+WRITINGS = _by_name(
+    WritingKind("pulses", "products pulsed in situ"),
+    WritingKind(
+        "tiki-taka", "a fast array, written column by column into the weight (Gokmen & Haensch 2020)",
+        _HERE + "transfer:TikiTaka", {"fast_rate": 1.0, "every": 1}, transfers=True,
+    ),
+    WritingKind(
+        "tiki-taka-v2", "a fast array, transferred through a digital sum (Gokmen 2021)",
+        _HERE + "transfer:BufferedTransfer", _TRANSFER, transfers=True,
+    ),
+    WritingKind(
+        "chopped-tiki-taka", "v2 with random sign flips (Rasch et al. 2023)", _HERE + "transfer:BufferedTransfer",
+        {**_TRANSFER, "chop": 0.01}, transfers=True,
+    ),
+    WritingKind(
+        "agad", "chopped, with a dynamic reference (Rasch et al. 2023)", _HERE + "transfer:DynamicTransfer",
+        {**_TRANSFER, "chop": 0.02, "tail": 5.0}, transfers=True, follows_drift=True,
+    ),
+    WritingKind(
+        "mixed-precision", "products summed digitally, whole steps pulsed (Nandakumar 2020)",
+        _HERE + "summed_cells:MixedPrecision", pairs=True,
+    ),
+)  # fmt: skip
+KEYS = ("remedy", "remedy_parameters", "cell", "cell_parameters", "writing", "writing_parameters")
+_ZERO_SHIFT = "zero_shift"  # the parameter by which the one name of a way to write asks for reference cells
 
-ANALOG_REMEDIES: dict[str, AnalogRemedy] = {remedy.name: remedy for remedy in _REMEDIES}
 
+@dataclass(frozen=True)
+class Remedy:
+    """How devices make a weight, and how it is written; what is left as it is: one device, pulsed in situ.
 
-def build_cells(name: str, parts: Parts, parameters: Mapping[str, Any]) -> UnitCell:
-    """Return the unit cells of a remedy.
+    Args:
+        cell, cell_parameters: a name from `CELLS`, and its settings.
+        writing, writing_parameters: a name from `WRITINGS`, and its settings.
 
     Raises:
-        InputError: an unknown remedy or parameter, or a device that the remedy cannot use.
+        InputError: an unknown name or parameter.
     """
-    remedy = find_analog_remedy(name)
-    if parts.sided == 1 and not remedy.one_sided:
-        allowed = ", ".join(r.name for r in _REMEDIES if r.one_sided)
-        raise InputError(f"remedy {name!r}: the device only potentiates and needs a pair; allowed: {allowed}")
-    for key, value in parameters.items():
-        if key not in remedy.parameters:
+
+    cell: str = "single"
+    writing: str = "pulses"
+    cell_parameters: Mapping[str, Any] = field(default_factory=dict)
+    writing_parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check("cell", self.cell, CELLS, self.cell_parameters)
+        _check("writing", self.writing, WRITINGS, self.writing_parameters)
+
+    @staticmethod
+    def of(name: str, parameters: Mapping[str, Any] | None = None) -> Remedy:
+        """Return the remedy that has one name: "none", a cell that is pulsed, or a way to write single devices.
+
+        Args:
+            name: of it.
+            parameters: of the cell, or of the way to write; there `zero_shift = true` makes reference cells.
+
+        Raises:
+            InputError: an unknown name or parameter.
+        """
+        given = dict(parameters or {})
+        shifted = given.pop(_ZERO_SHIFT, False) if name in WRITINGS else False
+        if name not in ("none", *CELLS, *WRITINGS):
+            raise InputError(f"remedy: unknown remedy {name!r}{did_you_mean(name, names())}; allowed: "
+                             f"{', '.join(names())}")  # fmt: skip
+        if not isinstance(shifted, bool):
+            raise InputError(f"remedy_parameters: {_ZERO_SHIFT}: got {shifted!r}; allowed: true, false")
+        try:
+            if name in WRITINGS:
+                return Remedy("reference-cell" if shifted else "single", name, writing_parameters=given)
+            return Remedy(cell="single" if name == "none" else name, cell_parameters=given)
+        except InputError as error:
+            raise InputError(re.sub("^(cell|writing)_", "remedy_", str(error))) from None
+
+    @staticmethod
+    def from_keys(given: Mapping[str, Any]) -> Remedy:
+        """Return the remedy of a table with keys of `KEYS`: its two halves, or its one name and perhaps the other half.
+
+        Raises:
+            InputError: an unknown name or parameter, or a half that is named twice, differently.
+        """
+        for key, value in given.items():
+            if not isinstance(value, Mapping if key.endswith("parameters") else str):
+                allowed = "a table" if key.endswith("parameters") else "a name"
+                raise InputError(f"{key}: got {value!r}; allowed: {allowed}")
+        named = Remedy.of(given.get("remedy", "none"), given.get("remedy_parameters"))
+        halves: dict[str, Any] = {}
+        for half in ("cell", "writing"):
+            by_name, asked = getattr(named, half), given.get(half)
+            if asked is not None and by_name not in (asked, getattr(Remedy, half)):
+                raise InputError(f"{half}: got {asked!r} beside remedy {given['remedy']!r}, which stands for "
+                                 f"{by_name!r}; allowed: one of them")  # fmt: skip
+            halves[half] = by_name if asked is None else asked
+            key = f"{half}_parameters"
+            halves[key] = {**getattr(named, key), **given.get(key, {})}
+        return Remedy(**halves)
+
+    def to_keys(self) -> dict[str, Any]:
+        """Return the keys that `from_keys` makes it of: its one name, or where it has none, its two halves."""
+        if self.one_name is None:
+            return asdict(self)
+        return dict(zip(KEYS, self.one_name, strict=False))
+
+    @property
+    def one_name(self) -> tuple[str, dict[str, Any]] | None:
+        """The name and the parameters that `of` makes it of; None: it has none."""
+        if self.writing == "pulses":
+            return ("none" if self.cell == "single" else self.cell), dict(self.cell_parameters)
+        if self.cell == "single":
+            return self.writing, dict(self.writing_parameters)
+        if self.cell == "reference-cell" and not self.cell_parameters:
+            return self.writing, {**self.writing_parameters, _ZERO_SHIFT: True}
+        return None
+
+    @property
+    def name(self) -> str:
+        """What people call it: "none", a cell, a way to write, or both."""
+        parts = [self.cell] * (self.cell != "single") + [self.writing] * (self.writing != "pulses")
+        return " + ".join(parts) or "none"
+
+    def for_devices(self, sided: int) -> Remedy:
+        """Return what it is for devices of which those with `sided` 1 only potentiate.
+
+        Raises:
+            InputError: they cannot make its cell.
+        """
+        if sided != 1 or CELLS[self.cell].one_sided:
+            return self
+        if self.cell == "single" and WRITINGS[self.writing].pairs:
+            return replace(self, cell=next(kind.name for kind in CELLS.values() if kind.one_sided))
+        pairs = [kind.name for kind in CELLS.values() if kind.one_sided]
+        pairs += [kind.name for kind in WRITINGS.values() if kind.pairs]
+        raise InputError(f"remedy {self.name!r}: the device only potentiates and needs a pair; allowed: "
+                         f"{', '.join(pairs)}")  # fmt: skip
+
+
+def names() -> list[str]:
+    """Return the names of the remedies that have one."""
+    return ["none", *(name for name in (*CELLS, *WRITINGS) if name not in ("single", "pulses"))]
+
+
+def _check(what: str, name: str, kinds: Mapping[str, Kind], given: Mapping[str, Any]) -> None:
+    """Refuse an unknown name or parameter, and a value that is not of its default's kind, or too small."""
+    if name not in kinds:
+        raise InputError(f"{what}: unknown {what} {name!r}{did_you_mean(name, kinds)}; allowed: {', '.join(kinds)}")
+    known = kinds[name].parameters
+    for key, value in given.items():
+        if key not in known:
             raise InputError(
-                f"remedy {name!r} has no parameter {key!r}; allowed: {', '.join(remedy.parameters) or '-'}"
+                f"{what}_parameters: {what} {name!r} has no parameter {key!r}; allowed: {', '.join(known) or '-'}"
             )
-        if not _fits(value, remedy.parameters[key]):
-            raise InputError(f"remedy {name!r}: {key}: got {value!r}; allowed: {_allowed(remedy.parameters[key])}")
-    cells = remedy.build(parts, **{**remedy.parameters, **parameters})
-    built = any(isinstance(bank, ReferenceBank) for bank in cells.banks.values())
-    if parts.references.kind in ("array", "column") and not built:
-        raise InputError(
-            f"remedy {name!r}: it subtracts no {parts.references.kind} of references from conductances; allowed: to "
-            'build one (`Parts.references`), to be `paired`, or hardware.reference "offset"'
-        )
-    return cells
+        if not _fits(value, known[key]):
+            raise InputError(
+                f"{what}_parameters: {what} {name!r}: {key}: got {value!r}; allowed: {_allowed(known[key])}"
+            )
 
 
 def _fits(value: Any, default: Any) -> bool:
-    """Return whether a value is of its default's kind and not too small."""
-    if isinstance(default, bool):
-        return isinstance(value, bool)
     if isinstance(default, int):
         return isinstance(value, int) and not isinstance(value, bool) and value >= min(default, 1)
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 def _allowed(default: Any) -> str:
-    if isinstance(default, bool):
-        return "true, false"
     return f"whole numbers of at least {min(default, 1)}" if isinstance(default, int) else "numbers of at least 0"
 
 
-def find_analog_remedy(name: str) -> AnalogRemedy:
-    """Return the remedy called `name`; an unknown one is an InputError that lists the allowed ones."""
-    try:
-        return ANALOG_REMEDIES[name]
-    except KeyError:
-        raise InputError(f"unknown remedy {name!r}; the analog engine has: {', '.join(ANALOG_REMEDIES)}") from None
+PLAIN = Remedy()

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from neurohw.crossbar.backends import find_backend, unread
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.crossbar.remedies import KEYS, PLAIN, Remedy
 from neurohw.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from neurohw.crossbar.device_population import DevicePopulation
+    from neurohw.crossbar.wires import Wires
     from neurohw.devices.model import DeviceModel
 
 
@@ -22,14 +25,14 @@ class ArraySpec:
 
     Args:
         backend: a name from `BACKENDS`, which says what it reads of the others.
-        device: a device's name, file or model.
-        remedy, remedy_parameters: how devices make a weight and are written, and its settings.
+        device: a device's name, file or model; of `AnalogArray` also a population, of `AihwkitArray` a preset's name.
+        remedy: how devices make a weight, and how it is written.
         read_path, backward: converters and noise of `read`, and of `read_transposed` where that is another.
         pulses: the pulse trains of updates.
         weight_range: the largest |weight| that the device's w_max stands for; None: weights are the device's own.
         tile: (most rows on the post side, most columns on the pre side) of one crossbar; None: one crossbar holds all.
         increments, compensation, reference, fault_map: of `AnalogArray`.
-        wire_resistance: of one segment of every line, ohm.
+        wire_resistance: of one segment of every line, ohm, or of each kind of line.
         batch_seconds, device_overrides, remedy_overrides: of `AihwkitArray`.
 
     Raises:
@@ -37,9 +40,8 @@ class ArraySpec:
     """
 
     backend: str
-    device: str | DeviceModel | None = None
-    remedy: str = "none"
-    remedy_parameters: Mapping[str, Any] | None = None
+    device: str | DeviceModel | DevicePopulation | None = None
+    remedy: Remedy = PLAIN
     read_path: ReadPath | None = None
     backward: ReadPath | None = None
     pulses: PulseScheme | None = None
@@ -49,10 +51,35 @@ class ArraySpec:
     compensation: str = "none"
     reference: str | None = None
     fault_map: Tensor | Mapping[str, Tensor] | None = None
-    wire_resistance: float = 0.0
+    wire_resistance: float | Wires = 0.0
     batch_seconds: float = 1.0
     device_overrides: Mapping[str, Any] | None = None
     remedy_overrides: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, backend: str, **settings: Any) -> ArraySpec:
+        """Return what the other arguments ask for, where `KEYS` of remedies name the remedy.
+
+        Raises:
+            InputError: as `ArraySpec`; an unknown setting, or an unknown remedy or parameter of it.
+        """
+        by_key = {key: settings.pop(key) for key in KEYS if settings.get(key) not in (None, {}, "none")}
+        known = cls.__dataclass_fields__.keys() | set(KEYS)
+        if unknown := settings.keys() - known:
+            allowed = sorted(find_backend(backend).reads & known)
+            raise InputError(f"{min(unknown)}: unknown setting; backend {backend!r} reads: "
+                             f"{', '.join(allowed) or 'none'}")  # fmt: skip
+        for key, value in by_key.items():
+            if complaint := unread(backend, key, key, value):
+                raise InputError(complaint)
+        remedy = by_key.get("remedy")
+        others = {key: value for key, value in settings.items() if key not in KEYS}
+        return cls(backend, remedy=remedy if isinstance(remedy, Remedy) else Remedy.from_keys(by_key), **others)
+
+    def given(self) -> dict[str, Any]:
+        """Return what is asked for, the back-end apart, as `of` takes it."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "backend"}
+        return {name: value for name, value in values.items() if value is not None}
 
     def __post_init__(self) -> None:
         if find_backend(self.backend).devices and self.device is None:
@@ -68,7 +95,7 @@ def _given(part: ArraySpec | ReadPath | PulseScheme, prefix: str = "") -> Iterat
         value = getattr(part, field.name)
         if field.name == "backend" or value is field.default or (isinstance(value, Mapping) and not value):
             continue
-        if not isinstance(value, str | int | float) or value != field.default:
+        if not isinstance(value, str | int | float | Remedy) or value != field.default:
             yield prefix + field.name, field.name, value
         if isinstance(value, ReadPath | PulseScheme):
             yield from _given(value, f"{field.name}.")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -9,7 +12,7 @@ from neurohw.crossbar.anatomy import Driving
 from neurohw.crossbar.base import OuterProducts, StateDict, Writes, require_finite
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero, whole_counts
-from neurohw.crossbar.unit_cells import UnitCell
+from neurohw.crossbar.unit_cells import Parts, UnitCell
 from neurohw.crossbar.verify import ROUNDS, Step
 
 
@@ -20,17 +23,18 @@ class MixedPrecision(UnitCell):
     10.3389/fnins.2020.00406).
     """
 
-    def __init__(self, inner: UnitCell, weights: Tensor, generator: torch.Generator) -> None:
-        super().__init__(inner.banks, inner.shares, generator, inner.lines)
-        self.inner = inner
+    def __init__(self, make: Callable[[Tensor], UnitCell], parts: Parts) -> None:
+        self.inner = inner = make(parts.weights)
+        super().__init__(inner.banks, inner.shares, parts.generator, inner.lines)
+        self.together = inner.together
         self.granularity, self.reach = inner.granularity, inner.reach
         self.buffers = inner.buffers
-        self.buffers["chi"] = torch.zeros(weights.shape, device=generator.device)
+        self.buffers["chi"] = torch.zeros_like(parts.weights)
 
     @property
     def driving(self) -> Driving:
         """Whole steps, cell by cell; the sum is read and written for every term."""
-        return Driving(self.granularity, pair=self.inner.driving.pair, serial=True, words=2)
+        return replace(self.inner.driving, serial=True, words=2)
 
     def set(self, weights: Tensor) -> None:
         """Set the inner cell and empty the sum."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import abc
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -17,10 +18,11 @@ from neurohw.crossbar.anatomy import Driving
 from neurohw.crossbar.base import OuterProducts, Product, Serial, StateDict, Writes
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.crossbar.pulses import PulseCounts, train_slots, whole_counts
-from neurohw.crossbar.unit_cells import UnitCell
-from neurohw.crossbar.verify import Step
+from neurohw.crossbar.unit_cells import Parts, UnitCell
+from neurohw.crossbar.verify import ROUNDS, Step
+from neurohw.errors import InputError
 
-ReadColumns = Callable[[UnitCell, Tensor], Tensor]  # (cells, inputs [m, n_pre]) -> [m, n_post]
+Make = Callable[[Tensor], UnitCell]  # makes cells of weights
 _FOLLOW = 0.01  # share of a batch in the running mean of the largest inputs and errors
 
 
@@ -28,26 +30,19 @@ class Transfer(UnitCell):
     """A += kappa products (pulsed); columns A e_j are read in turn and move C, which is the weight.
 
     Args:
-        fast, slow: cells of the hidden array A and of the visible one C.
-        read_columns: reads cells for given inputs through the array's own periphery, with the cells' own noise.
+        make: makes the cells of the hidden array A and of the visible one C.
         fast_rate: says kappa, see the kinds.
         every: what passes between two transfers of a column, see the kinds.
     """
 
-    def __init__(
-        self,
-        fast: UnitCell,
-        slow: UnitCell,
-        read_columns: ReadColumns,
-        generator: torch.Generator,
-        fast_rate: float,
-        every: int,
-    ) -> None:
+    def __init__(self, make: Make, parts: Parts, fast_rate: float, every: int) -> None:
+        fast, slow = make(torch.zeros_like(parts.weights)), make(parts.weights)
         banks = {f"fast.{k}": v for k, v in fast.banks.items()} | {f"slow.{k}": v for k, v in slow.banks.items()}
-        super().__init__(banks, {f"slow.{name}": share for name, share in slow.shares.items()}, generator, slow.lines)
+        shares = {f"slow.{name}": share for name, share in slow.shares.items()}
+        super().__init__(banks, shares, parts.generator, slow.lines)
         self.fast, self.slow = fast, slow
         self.granularity, self.reach = slow.granularity, slow.reach
-        self._read_columns, self._fast_rate, self._every = read_columns, fast_rate, every
+        self._read_columns, self._fast_rate, self._every = parts.read_columns, fast_rate, every
         self.buffers |= {f"fast.{k}": v for k, v in fast.buffers.items()}
         self.buffers |= {f"slow.{k}": v for k, v in slow.buffers.items()}
         self.buffers["passed"] = torch.zeros((), dtype=torch.int64)  # samples or batches
@@ -69,6 +64,10 @@ class Transfer(UnitCell):
     def room(self, up: bool) -> Tensor:
         """Return that of the slow array."""
         return self.slow.room(up)
+
+    def program(self, target: Tensor, rounds: int = ROUNDS) -> Writes:
+        """Write and verify the slow array; the fast one and the sums stay."""
+        return self.slow.program(target, rounds)
 
     def hidden_conductance(self) -> float:
         """Return that of the fast array, which is read column by column: of a reference, the column only."""
@@ -106,7 +105,7 @@ class TikiTaka(Transfer):
     @property
     def driving(self) -> Driving:
         """Trains of the fast array, of the same gain at any learning rate unless `fast_rate` is 0."""
-        return Driving(self.fast.granularity, fast_gain=self._fast_rate or None)
+        return replace(self.fast.driving, fast_gain=self._fast_rate or None)
 
     def write(self, products: OuterProducts, gain: float, scheme: PulseScheme) -> Writes:
         """Write the products into the fast array, and a column of it into the slow one."""
@@ -123,7 +122,7 @@ class TikiTaka(Transfer):
         slots = train_slots(found.abs().amax(1) * (gain / self.slow.granularity), scheme)
         polarities = (found > 0).any(1).long() + (found < 0).any(1)
         in_turn, at_once = torch.stack([(slots * polarities).sum(), slots.sum()]).long().tolist()
-        pulses = (writes.pulses_up or 0) + (writes.pulses_down or 0)
+        pulses = _at_once(writes)
         return writes + Writes(0, 0, Serial(0, 0, len(lines), pulses, at_once, in_turn))
 
 
@@ -139,19 +138,15 @@ class BufferedTransfer(Transfer):
     """
 
     def __init__(
-        self,
-        fast: UnitCell,
-        slow: UnitCell,
-        read_columns: ReadColumns,
-        generator: torch.Generator,
-        fast_rate: float,
-        every: int,
-        memory: float,
-        chop: float = 0.0,
+        self, make: Make, parts: Parts, fast_rate: float, every: int, memory: float, chop: float = 0.0
     ) -> None:
-        super().__init__(fast, slow, read_columns, generator, fast_rate, every)
+        if memory == 0:
+            raise InputError(f"memory: got {memory!r}; allowed: numbers above 0")
+        if chop > 1:
+            raise InputError(f"chop: got {chop!r}; allowed: numbers of at least 0, up to 1")
+        super().__init__(make, parts, fast_rate, every)
         self._memory, self._chop = memory, chop
-        device, (n_post, n_pre) = generator.device, self._shape
+        device, (n_post, n_pre) = parts.generator.device, self._shape
         self.buffers["sum"] = torch.zeros(n_post, n_pre, device=device)
         self.buffers["sign"] = torch.ones(n_pre, device=device)
         self.buffers["largest"] = torch.zeros(2, device=device)  # running means of the samples' max |x| and max |d|
@@ -164,7 +159,7 @@ class BufferedTransfer(Transfer):
     @property
     def driving(self) -> Driving:
         """Trains of the fast array, as long as a share of the longest for any learning rate."""
-        return Driving(self.fast.granularity, fast_rate=self._fast_rate, chopped=bool(self._chop))
+        return replace(self.fast.driving, fast_rate=self._fast_rate, chopped=bool(self._chop))
 
     def write(self, products: OuterProducts, gain: float, scheme: PulseScheme) -> Writes:
         """Write the products into the fast array, and transfer; no column is due twice in a part of the samples."""
@@ -208,7 +203,7 @@ class BufferedTransfer(Transfer):
         writes = self.slow.pulse(list(whole_counts(steps, (rows + columns).view(-1))))
         rises, falls = (steps > 0).any(0).sum(), (steps < 0).any(0).sum()
         in_turn, at_once = torch.stack([rises + falls, (steps != 0).any(0).sum()]).tolist()
-        pulses = (writes.pulses_up or 0) + (writes.pulses_down or 0)
+        pulses = _at_once(writes)
         return writes + Writes(0, 0, Serial(0, 0, len(columns), pulses, at_once, in_turn))
 
     def _referred(self, found: Tensor, columns: Tensor, sweeps: Tensor) -> Tensor:
@@ -235,22 +230,15 @@ class DynamicTransfer(BufferedTransfer):
     """
 
     def __init__(
-        self,
-        fast: UnitCell,
-        slow: UnitCell,
-        read_columns: ReadColumns,
-        generator: torch.Generator,
-        fast_rate: float,
-        every: int,
-        memory: float,
-        chop: float,
-        tail: float,
+        self, make: Make, parts: Parts, fast_rate: float, every: int, memory: float, chop: float, tail: float
     ) -> None:
-        super().__init__(fast, slow, read_columns, generator, fast_rate, every, memory, chop)
+        if not 0 < chop <= 1:
+            raise InputError(f"chop: got {chop!r}; allowed: numbers above 0, up to 1")
+        super().__init__(make, parts, fast_rate, every, memory, chop)
         self._reads = max(2, math.ceil(1 / chop))  # under one sign
         self._follow = min(1.0, tail / self._reads)
-        self.buffers["mean"] = torch.zeros(self._shape, device=generator.device)
-        self.buffers["reference"] = torch.zeros(self._shape, device=generator.device)
+        self.buffers["mean"] = torch.zeros(self._shape, device=parts.generator.device)
+        self.buffers["reference"] = torch.zeros(self._shape, device=parts.generator.device)
 
     def _referred(self, found: Tensor, columns: Tensor, sweeps: Tensor) -> Tensor:
         mean, reference = self.buffers["mean"], self.buffers["reference"]
@@ -264,3 +252,8 @@ class DynamicTransfer(BufferedTransfer):
 
     def _flip(self, columns: Tensor, sweeps: Tensor) -> None:
         self.buffers["sign"][columns[(sweeps + 1) % self._reads == 0]] *= -1
+
+
+def _at_once(writes: Writes) -> int:
+    """Return the pulses that are not given to one cell after the other."""
+    return (writes.pulses_up or 0) + (writes.pulses_down or 0) - writes.serial.cell_pulses

@@ -1,12 +1,13 @@
-"""How devices make a weight: one alone, several, less a reference."""
+"""What a weight is made of: devices, whose weighted sum is read, and which are written together."""
 
 from __future__ import annotations
 
 import abc
 import math
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import reduce
-from operator import add
+from pkgutil import resolve_name
 
 import torch
 from torch import Tensor
@@ -15,12 +16,33 @@ from neurohw.crossbar.anatomy import Driving
 from neurohw.crossbar.base import OuterProducts, StateDict, Writes
 from neurohw.crossbar.cells import CellBank
 from neurohw.crossbar.periphery import PulseScheme
-from neurohw.crossbar.pulses import PulseCounts, dense_counts, flat_nonzero, pulse_counts
-from neurohw.crossbar.reference import Reference, ReferenceBank, ReferenceLines
+from neurohw.crossbar.pulses import PulseCounts, dense_counts, pulse_counts
+from neurohw.crossbar.reference import Reference, ReferenceBank, ReferenceLines, References
+from neurohw.crossbar.remedies import CELLS, WRITINGS, Remedy
 from neurohw.crossbar.verify import ROUNDS, Step, approach
+from neurohw.errors import InputError
 
-NewBank = Callable[[Tensor], CellBank]  # makes a crossbar of devices from their initial weights
-NewReference = Callable[[Mapping[str, CellBank], Mapping[str, float]], Reference]  # that of crossbars with factors
+
+@dataclass(frozen=True)
+class Parts:
+    """What unit cells are built from.
+
+    Args:
+        new_bank: makes a crossbar of devices from its initial weights.
+        references: makes what devices are less.
+        weights: [n_post, n_pre], in device units.
+        generator: of everything that is drawn.
+        read_columns: reads cells for given inputs, [m, n_pre] -> [m, n_post], through the array's own periphery, with
+            the cells' own noise.
+        sided: 1 where a device only potentiates.
+    """
+
+    new_bank: Callable[[Tensor], CellBank]
+    references: References
+    weights: Tensor
+    generator: torch.Generator
+    read_columns: Callable[[UnitCell, Tensor], Tensor]
+    sided: int
 
 
 class UnitCell(abc.ABC):
@@ -198,138 +220,6 @@ class UnitCell(abc.ABC):
         self.buffers = {name: state[f"buffer.{name}"].to(old.device, copy=True) for name, old in self.buffers.items()}
 
 
-class SingleDevice(UnitCell):
-    """One device a weight, pulsed in situ, less a reference that is not: W = w - r.
-
-    Args:
-        bank: the devices.
-        reference: those that are subtracted; None: nothing is, or a constant number.
-    """
-
-    def __init__(self, bank: CellBank, reference: Reference, generator: torch.Generator) -> None:
-        super().__init__(*less_reference({"cell": bank}, {"cell": 1.0}, reference, generator))
-        self.bank, self.reference = bank, reference
-        self.granularity = bank.response.granularity
-        self.reach = min(bank.response.w_max, -bank.response.w_min) or bank.response.w_max
-
-    @property
-    def driving(self) -> Driving:
-        """Trains of one crossbar."""
-        return Driving(self.granularity)
-
-    def set(self, weights: Tensor) -> None:
-        """Set the devices; the reference stays."""
-        self.bank.set(weights if self.reference is None else weights.to(self.bank.kept) + self.reference.seen)
-
-    def pulse(self, trains: list[PulseCounts]) -> Writes:
-        """Pulse the devices."""
-        return self.bank.apply(trains)
-
-    def step(self, cells: Tensor, up: bool) -> Step:
-        """Return that of the devices."""
-        return self.bank.step(cells, up)
-
-    def room(self, up: bool) -> Tensor:
-        """Return that of the devices."""
-        return self.bank.room(up)
-
-
-class SeveralDevices(UnitCell):
-    """n devices a weight: W = sum_i g_i w_i - r with significances g_i = base^-i / sum_j base^-j, the coarsest first.
-
-    With base 1 all get the same pulses, so that their spreads fall with sqrt(n). With a larger base the finest device
-    takes the updates, and every so often what it holds is carried over to the coarser ones: the weight is written and
-    verified from the coarsest device to the finest, which is in the middle of its range again (Agarwal et al. 2017,
-    VLSI, "periodic carry").
-
-    Args:
-        new_reference: makes that of crossbars with factors: an array for all of them, or lines in each.
-        devices: n.
-        base: ratio of two neighbours' significances.
-        carry_every: writes between two carries.
-    """
-
-    def __init__(
-        self,
-        new_bank: NewBank,
-        weights: Tensor,
-        generator: torch.Generator,
-        new_reference: NewReference,
-        devices: int = 2,
-        base: float = 1.0,
-        carry_every: int = 1000,
-    ) -> None:
-        banks = {f"cell{i}": new_bank(weights) for i in range(devices)}
-        parts = [base**-i for i in range(devices)]
-        shares = {f"cell{i}": part / sum(parts) for i, part in enumerate(parts)}
-        self._cells, self.reference = banks, new_reference(banks, shares)
-        super().__init__(*less_reference(banks, shares, self.reference, generator))
-        self._equal, self._carry_every = base == 1.0, carry_every
-        first = banks["cell0"].response
-        self._centre = (first.w_max + first.w_min) / 2
-        self._finest, self._finest_share = banks[f"cell{devices - 1}"], parts[-1] / sum(parts)
-        self.granularity = first.granularity * (1.0 if self._equal else self._finest_share)
-        self.reach = min(first.w_max, -first.w_min) or first.w_max
-        self.buffers["writes"] = torch.zeros((), dtype=torch.int64)
-
-    @property
-    def driving(self) -> Driving:
-        """The same trains for all devices, or for the finest alone."""
-        return Driving(self.granularity, crossbars=len(self._cells) if self._equal else 1)
-
-    def set(self, weights: Tensor) -> None:
-        """Set every device to the weight; the reference stays."""
-        for bank in self._cells.values():
-            bank.set(weights if self.reference is None else weights.to(bank.kept) + self.reference.seen)
-
-    def pulse(self, trains: list[PulseCounts]) -> Writes:
-        """Give every device the same pulses, or the finest one, and carry over now and then."""
-        if self._equal:
-            return Writes.total(bank.apply(trains) for bank in self._cells.values())
-        writes = self._finest.apply(trains)
-        self.buffers["writes"] += 1
-        if int(self.buffers["writes"]) % self._carry_every == 0:
-            target = self.weights()
-            writes += self._carry(torch.ones_like(target), target, ROUNDS)
-        return writes
-
-    def step(self, cells: Tensor, up: bool) -> Step:
-        """Return that of all devices, or of the finest one."""
-        if not self._equal:
-            return self._finest.step(cells, up) * self._finest_share
-        return reduce(add, (bank.step(cells, up) * self.shares[name] for name, bank in self._cells.items()))
-
-    def room(self, up: bool) -> Tensor:
-        """Return that of all devices by their significances."""
-        return torch.stack([bank.room(up) * self.shares[name] for name, bank in self._cells.items()]).sum(0)
-
-    def program(self, target: Tensor, rounds: int = ROUNDS) -> Writes:
-        """Write and verify; what the finest device cannot hold is carried over first."""
-        if self._equal:
-            return super().program(target, rounds)
-        target = self.bounded(target)
-        left, finest, share = target - self.weights(), self._finest, self._finest_share
-        beyond = torch.maximum(left - finest.room(True) * share, -left - finest.room(False) * share)
-        return self._carry(beyond > self.granularity / 2, target, rounds)
-
-    def _carry(self, over: Tensor, target: Tensor, rounds: int) -> Writes:
-        """Write and verify the finest devices; where `over`, the coarser ones before, the finer in mid-range."""
-        cells, total = flat_nonzero(over), Writes(0, 0)
-        held = target if self.reference is None else target + self.reference.as_read()  # by what is not written yet
-        finer = 1.0  # the share of that
-        for name, bank in list(self._cells.items())[:-1]:
-            share = self.shares[name]
-            finer -= share
-            wanted = (held - finer * self._centre) / share
-
-            def left(cells: Tensor, bank: CellBank = bank, wanted: Tensor = wanted) -> Tensor:
-                return (wanted - bank.as_read()).view(-1).index_select(0, cells)
-
-            total += approach(left, bank.step, bank.apply, cells, rounds)
-            held = held - bank.as_read() * share
-        return total + self._approach(target, self._finest.apply, rounds)
-
-
 def _per_weight(banks: Iterable[CellBank], shape: tuple[int, int]) -> float:
     return sum(math.prod(bank.shape) for bank in banks) / math.prod(shape)
 
@@ -341,3 +231,29 @@ def less_reference(
     if isinstance(reference, ReferenceBank):
         return {**banks, "reference": reference}, {**shares, "reference": -1.0}, generator, None
     return banks | (reference.banks if reference else {}), shares, generator, reference
+
+
+def build_cells(remedy: Remedy, parts: Parts) -> UnitCell:
+    """Return the unit cells of a remedy, which hold `parts.weights`.
+
+    Raises:
+        InputError: devices, or a reference, that the remedy cannot use.
+    """
+    cell, writing = CELLS[remedy.cell], WRITINGS[remedy.writing]
+    kind = resolve_name(cell.cells)
+
+    def make(weights: Tensor) -> UnitCell:
+        made: UnitCell = kind(parts, weights, **{**cell.parameters, **remedy.cell_parameters})
+        if parts.references.kind in ("array", "column") and not any(
+            isinstance(bank, ReferenceBank) for bank in made.banks.values()
+        ):
+            raise InputError(
+                f"cell {cell.name!r}: it subtracts no {parts.references.kind} of references from conductances; "
+                'allowed: to build one (`Parts.references`), to be `paired`, or hardware.reference "offset"'
+            )
+        return made
+
+    if not writing.cells:
+        return make(parts.weights)
+    written: UnitCell = resolve_name(writing.cells)(make, parts, **{**writing.parameters, **remedy.writing_parameters})
+    return written

@@ -51,6 +51,13 @@ class Wires:
                 raise InputError(f"{name} must be a finite number of ohm, at least 0, but got {getattr(self, name)!r}")
 
 
+def wires_of(resistance: float | Wires) -> Wires | None:
+    """Return the wires whose segments all have one resistance, ohm, unless they are given; None: they have none."""
+    if isinstance(resistance, Wires):
+        return resistance
+    return Wires(resistance, resistance) if resistance else None
+
+
 class WireGrid:
     """A crossbar with its wires, factorised once and solved for many inputs.
 

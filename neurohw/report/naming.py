@@ -15,8 +15,10 @@ from neurohw.report.wording import axis_of
 Flat = dict[str, Any]
 
 UNCOUNTED = ("runs",)  # how often, not what: no part of the configuration's hash either
-SPARSE = ("target.parameters.", "hardware.device_parameters.", "hardware.remedy_parameters.")  # absent: not given
-_HARDWARE = ("hardware.backend", "hardware.device", "hardware.remedy", "hardware.off_chip")
+REMEDY = ("hardware.remedy", "hardware.cell", "hardware.writing")
+_PARTS = ("hardware.device", *REMEDY)
+SPARSE = ("target.parameters.", *(f"{key}_parameters." for key in _PARTS))  # absent: not given
+_HARDWARE = ("hardware.backend", *_PARTS, "hardware.off_chip")
 _CIRCUIT = ("target.circuit", "target.model")
 _PREFERRED = ("network.rule", "training.mode", "data.", *_HARDWARE, *_CIRCUIT, "network.layers")
 _COUNTED = {"data.labels": "labels", "data.train_limit": "images", "data.test_limit": "test images"}
@@ -131,8 +133,8 @@ def hardware(config: Flat) -> str:
         off_chip = config.get("hardware.off_chip")
         return f"ideal → {off_chip}" if off_chip else "ideal"
     device = config.get("hardware.device") or config["hardware.backend"]
-    remedy = config.get("hardware.remedy", "none")
-    return f"{device} + {remedy}" if remedy != "none" else str(device)
+    named = (config.get(key) for key in REMEDY)
+    return " + ".join([str(device), *(name for name in named if name not in (None, "none"))])
 
 
 def ideal_circuit(config: Flat) -> bool:

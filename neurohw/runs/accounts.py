@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from neurohw.circuits.kinds import CIRCUITS
 from neurohw.config import EnergySection, OnChipExperiment
 from neurohw.config.hardware import has_devices
+from neurohw.crossbar.remedies import PLAIN
 from neurohw.devices.library import device_path, load_device
 from neurohw.devices.model import DeviceModel
 from neurohw.energy.account import account
@@ -125,7 +126,7 @@ def _foreseen(experiment: OnChipExperiment) -> dict[str, Any]:
     writes = [event for event in ARRAY_RULES if event not in (*reads, "reads_transposed", "settled_conductance")]
     writes += [event_of(event, way) for event in LINE_EVENTS for way in POLARITIES]
     digital = set(RULES["digital"])
-    kept = experiment.hardware.remedy != "none" or experiment.hardware.increments == "verified"
+    kept = experiment.hardware.remedy != PLAIN or experiment.hardware.increments == "verified"
     if training.optimizer != "adam" and not kept:
         digital -= {"optimizer_words"}
     decisions: dict[str, dict[str, float]] = {}

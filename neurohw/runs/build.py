@@ -100,7 +100,7 @@ def _check_off_chip(experiment: OnChipExperiment) -> None:
 def _check_optimizer(experiment: OnChipExperiment, layers: list[Layer]) -> None:
     optimizer = experiment.training.optimizer
     if optimizer != "pulsed-sgd" and any(layer.array.anatomy.transfers for layer in layers):
-        raise InputError(f"training.optimizer: got {optimizer!r}, but hardware.remedy {experiment.hardware.remedy!r} "
+        raise InputError(f"training.optimizer: got {optimizer!r}, but hardware.writing {experiment.hardware.writing!r} "
                          "writes through its own transfers; allowed: pulsed-sgd")  # fmt: skip
 
 
@@ -124,7 +124,6 @@ def array_spec(experiment: OnChipExperiment, fault_maps: Mapping[str, Tensor] | 
     settings: dict[str, Any] = {
         "device": device_model(experiment) or section.device,
         "remedy": section.remedy,
-        "remedy_parameters": section.remedy_parameters,
         "read_path": read_path(section),
         "pulses": PulseScheme(length=section.pulse_length, kind=section.pulse_kind),
         "weight_range": section.weight_range,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from neurohw.config import OnChipExperiment
-from neurohw.crossbar.remedies import ANALOG_REMEDIES
+from neurohw.crossbar.remedies import CELLS, WRITINGS
 from neurohw.kinds import standing_metrics
 from neurohw.metrics import Metric
 from neurohw.networks.base import Network
@@ -65,10 +65,10 @@ def near_chance_warnings(metrics: dict[str, Any], chance: float, drift: float = 
 def drift_of_single_devices(experiment: OnChipExperiment) -> float:
     """Return nu of devices that learn one by one, each less a reference; 0: others, or none that drift."""
     section, device = experiment.hardware, device_model(experiment)
-    if section.backend != "analog" or device is None or section.remedy == "agad":
+    if section.backend != "analog" or device is None or WRITINGS[section.writing].follows_drift:
         return 0.0
     by_itself = section.reference == "none" or (device.signed and section.reference is None)
-    paired = ANALOG_REMEDIES[section.remedy].paired or device.sided == 1
+    paired = CELLS[section.cell].paired or device.sided == 1
     return 0.0 if by_itself or paired else device.retention_parameters().middle[0]
 
 

@@ -7,22 +7,14 @@ no count of pulses on the CPU, so `Writes` are empty. What it computes is in flo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.aihwkit.rpu_config import (
-    REMEDIES,
-    Remedy,
-    build_device,
-    build_rpu_config,
-    find_device,
-    find_remedy,
-    remedy_names,
-)
+from neurohw.crossbar.aihwkit.rpu_config import build_device, build_rpu_config, find_compound, find_device
 from neurohw.crossbar.aihwkit.symmetry import set_reference_to_symmetry_point
 from neurohw.crossbar.aihwkit.tile_state import dump_tile, new_tile, restore_tile
 from neurohw.crossbar.aihwkit.tile_time import PassingTime
@@ -32,11 +24,10 @@ from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes
 from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
 from neurohw.crossbar.reading import input_scale
+from neurohw.crossbar.remedies import Remedy
 from neurohw.crossbar.spec import ArraySpec
 from neurohw.devices.model import DeviceModel
 from neurohw.errors import NeurohwError
-
-__all__ = ["REMEDIES", "AihwkitArray", "Remedy", "check_aihwkit", "remedy_names"]
 
 _UNCOUNTED = Writes()
 _NO_FLAGS = (False, False, False, False)  # bias, transposed input, transposed output, and non-blocking
@@ -57,13 +48,10 @@ class AihwkitArray(SynapseArray):
     Args:
         weights: [n_post, n_pre] initial weights.
         device: a name from `neurohw.crossbar.aihwkit.presets`, or a device model.
-        remedy: a name from `REMEDIES`.
+        remedy: how a device makes a weight and how it is written, or the one name of both.
         read_path: converters and noise of `read`, and of the reads inside remedies.
-        backward: those of `read_transposed`; None: the same.
-        pulses: the pulse trains of updates.
         construction_seed: fixes the device-to-device draws (0 is taken as 1).
-        weight_range: the largest |weight| that the device's w_max stands for, by a digital factor on the output;
-            None: weights are the device's own, 1:1.
+        settings: more of `ArraySpec.of`, of which those below work on this array only.
         batch_seconds: the time that aihwkit's decay and diffusion per mini-batch stand for; 0: they never act.
         device_overrides: fields of the device (`dw_min`, `w_max`, `corrupt_devices_prob`, `drift_nu`, ...).
         remedy_overrides: fields of aihwkit's compound (`fast_lr`, `transfer_every`, `refresh_every`, ...).
@@ -74,52 +62,47 @@ class AihwkitArray(SynapseArray):
     """
 
     exact = False
-    remedy: Remedy
 
     def __init__(
         self,
         weights: Tensor,
         device: str | DeviceModel = "constant_step",
-        remedy: str = "none",
+        remedy: str | Remedy = "none",
         read_path: ReadPath | None = None,
-        backward: ReadPath | None = None,
-        pulses: PulseScheme | None = None,
+        *,
         construction_seed: int = 1,
-        weight_range: float | None = None,
-        batch_seconds: float = 1.0,
-        device_overrides: Mapping[str, Any] | None = None,
-        remedy_overrides: Mapping[str, Any] | None = None,
+        **settings: Any,
     ) -> None:
         check_aihwkit()
-        self._arguments = {name: value for name, value in locals().items() if name not in ("self", "weights")}
+        spec = ArraySpec.of("aihwkit", device=device, remedy=remedy, read_path=read_path, **settings)
+        self._spec, self._seed = spec, construction_seed
         self.shape = (weights.shape[0], weights.shape[1])
         self.dtype, self.device = torch.float32, torch.device("cpu")
-        self.remedy = find_remedy(remedy)
-        self._sided = find_device(device).sided
+        self.remedy, self.compound = find_compound(spec.remedy, find_device(device))
         self._population = DevicePopulation.of(device) if isinstance(device, DeviceModel) else None
         noise = device.read_noise if isinstance(device, DeviceModel) else 0.0
         self._forward = (read_path or ReadPath()).with_device_noise(noise)
-        self._backward = (backward or read_path or ReadPath()).with_device_noise(noise)
-        self._pulses = pulses or PulseScheme()
-        overrides = dict(device_overrides or {})
+        self._backward = (spec.backward or read_path or ReadPath()).with_device_noise(noise)
+        self._pulses = spec.pulses or PulseScheme()
+        overrides = dict(spec.device_overrides or {})
         config = build_rpu_config(
             device,
-            remedy,
+            self.remedy,
             self._forward,
             self._backward,
             self._pulses,
             construction_seed,
             overrides,
-            dict(remedy_overrides or {}),
+            dict(spec.remedy_overrides or {}),
         )
         parameters = build_device(find_device(device), overrides)
         self._largest_cell = float(getattr(parameters, "w_max", 1.0))
-        self._scale = output_scale(weight_range, self._largest_cell)
-        self._time = PassingTime(config.device, parameters, batch_seconds)
+        self._scale = output_scale(spec.weight_range, self._largest_cell)
+        self._time = PassingTime(config.device, parameters, spec.batch_seconds)
         self._tile, self._cells = new_tile(config, self.shape)
         self._granularity = _granularity(self._tile)
         self._reference = (
-            set_reference_to_symmetry_point(self._tile, parameters) if remedy == "reference-cell" else None
+            set_reference_to_symmetry_point(self._tile, parameters) if self.remedy.cell == "reference-cell" else None
         )
         asked = self._copy(weights)
         self.clipped = float((self._tile.get_weights() - asked).abs().gt(1e-6 * self._largest_cell).double().mean())
@@ -127,19 +110,7 @@ class AihwkitArray(SynapseArray):
     @classmethod
     def build(cls, weights: Tensor, spec: ArraySpec, seed: int) -> AihwkitArray:
         """Return the tile that is asked for; aihwkit's seeds have 31 bits."""
-        return cls(
-            weights,
-            device=spec.device or "constant_step",
-            remedy=spec.remedy,
-            read_path=spec.read_path,
-            backward=spec.backward,
-            pulses=spec.pulses,
-            construction_seed=seed & 0x7FFFFFFF,
-            weight_range=spec.weight_range,
-            batch_seconds=spec.batch_seconds,
-            device_overrides=spec.device_overrides,
-            remedy_overrides=spec.remedy_overrides,
-        )
+        return cls(weights, construction_seed=seed & 0x7FFFFFFF, **spec.given())
 
     def read(self, pre: Tensor, times: int = 1) -> Tensor:
         """Return W pre through DAC, noise and ADC, [B, n_post]."""
@@ -157,7 +128,7 @@ class AihwkitArray(SynapseArray):
 
     def update(self, products: OuterProducts, rate: float) -> Writes:
         """Pulse W += rate * products, sample after sample; aihwkit itself computes W -= lr sum_b d_b x_b'."""
-        gain = rate * products.scale * self.remedy.rate_gain / self._scale
+        gain = rate * products.scale * self.compound.rate_gain / self._scale
         if gain == 0.0:
             return _UNCOUNTED
         self._shrink(products, rate)
@@ -181,7 +152,7 @@ class AihwkitArray(SynapseArray):
             Diverged: a change is not finite.
         """
         require_finite("an increment", delta)
-        if self.remedy.transfers:
+        if self.compound.transfers:
             raise NeurohwError(
                 f"remedy {self.remedy.name!r} writes its updates to a hidden array, so a digitally computed change "
                 "cannot be pulsed into the weights: use remedy 'none' or 'mixed-precision' with a digital optimizer"
@@ -199,7 +170,7 @@ class AihwkitArray(SynapseArray):
             Diverged: a weight is not finite.
         """
         require_finite("programming", weights)
-        if self.remedy.transfers:
+        if self.compound.transfers:
             self._copy(weights)
             return _UNCOUNTED
         target = weights.to(torch.float32) / self._scale
@@ -227,12 +198,12 @@ class AihwkitArray(SynapseArray):
         if self._population is not None:
             driving = Driving(self._population.response.granularity)
             trains = Trains(driving, self._scale, length=self._pulses.length)
-        return self.remedy.anatomy(self._sided, self._forward, trains)
+        return self.compound.anatomy(self._forward, trains)
 
     def conductances(self) -> dict[str, Tensor]:
         """Return the devices' conductances now, siemens, where one device of a model makes a weight."""
         device = self._population
-        if device is None or self.remedy.name != "none":
+        if device is None or self.compound.devices != 1 or self.compound.summed:
             return {}
         weights = self.snapshot() / self._scale
         return {"cell": (weights - device.zero).clamp_(min=0.0).mul_(device.siemens)}
@@ -262,7 +233,7 @@ class AihwkitArray(SynapseArray):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle through the state, since the tile shares its memory with us."""
-        return _rebuilt, (self.shape, self._arguments, self.state_dict())
+        return _rebuilt, (self.shape, self._spec, self._seed, self.state_dict())
 
     def _copy(self, weights: Tensor) -> Tensor:
         """Set the cells, clipped to their bounds, and return what they were asked to hold."""
@@ -275,7 +246,7 @@ class AihwkitArray(SynapseArray):
         largest = _largest(delta)
         if largest == 0.0:
             return
-        gain = self.remedy.rate_gain
+        gain = self.compound.rate_gain
         reach = self._pulses.length * self._granularity / gain or math.inf
         splits = min(_MOST_SPLITS, math.ceil(largest / reach)) or 1
         lines = torch.eye(min(self.shape))
@@ -285,7 +256,7 @@ class AihwkitArray(SynapseArray):
         self._tile.set_learning_rate(gain)
         for _ in range(splits):
             self._tile.update(pre, post, *_NO_FLAGS)
-            if self.remedy.name == "mixed-precision":  # an empty batch of one makes it transfer now
+            if self.compound.summed:  # an empty batch of one makes it transfer now
                 self._tile.update(pre[:1] * 0, post[:1] * 0, *_NO_FLAGS)
 
 
@@ -305,7 +276,7 @@ def _largest(values: Tensor) -> float:
     return float(torch.linalg.vector_norm(values, ord=math.inf))
 
 
-def _rebuilt(shape: tuple[int, int], arguments: dict[str, Any], state: StateDict) -> AihwkitArray:
-    array = AihwkitArray(torch.zeros(shape), **arguments)
+def _rebuilt(shape: tuple[int, int], spec: ArraySpec, seed: int, state: StateDict) -> AihwkitArray:
+    array = AihwkitArray.build(torch.zeros(shape), spec, seed)
     array.load_state_dict(state)
     return array

@@ -12,6 +12,7 @@ from neurohw.crossbar.aihwkit.presets import DevicePreset, device_preset
 from neurohw.crossbar.aihwkit.translation import to_aihwkit
 from neurohw.crossbar.anatomy import Anatomy, Trains
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, converter_step
+from neurohw.crossbar.remedies import PLAIN, Remedy
 from neurohw.devices.model import DeviceModel
 from neurohw.errors import InputError
 
@@ -23,43 +24,38 @@ class Cell:
     """What a remedy builds from.
 
     Args:
-        name, sided: of the device.
+        name: of the device.
         device: makes one device with its overrides, as often as asked.
         read: makes the read path of transfers and refreshes, the array's own forward path.
         pulses: makes the update parameters of transfers and refreshes.
     """
 
     name: str
-    sided: int
     device: Callable[[], Any]
     read: Callable[[], Any]
     pulses: Callable[..., Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Remedy:
-    """A way to make poor devices learn.
+class Compound:
+    """What aihwkit makes of a remedy.
 
     Args:
-        name: neurohw's name.
-        description: one line.
         build: makes aihwkit's device (a single one or a compound) from the cell.
         rate_gain: factor on the learning rate that makes the visible weight move by the whole product.
-        transfers: updates go to a hidden fast array and reach the visible weight through transfers.
         noise_power: variance of a weight whose devices have independent noise of variance 1 each.
         devices: that make a weight, hidden ones included.
         summed: products go to a digital sum, whose whole steps are pulsed.
+        transfers: updates go to a hidden fast array and reach the visible weight through transfers.
         paired: two devices that only potentiate make a weight.
     """
 
-    name: str
-    description: str
     build: Callable[[Cell], Any]
     rate_gain: float = 1.0
-    transfers: bool = False
     noise_power: float = 1.0
     devices: int = 2
     summed: bool = False
+    transfers: bool = False
     paired: bool = False
 
     @property
@@ -67,20 +63,19 @@ class Remedy:
         """Whether visible cells are pulsed from within aihwkit, which tells nobody how often."""
         return self.transfers or self.summed
 
-    def anatomy(self, sided: int, path: ReadPath, trains: Trains | None) -> Anatomy:
+    def anatomy(self, path: ReadPath, trains: Trains | None) -> Anatomy:
         """Return what it makes of devices.
 
         Args:
-            sided: 1 where a device only potentiates, of which two make a weight.
             path: of reads.
             trains: of devices that are written one by one; None: not known.
         """
-        devices = 2 if sided == 1 else self.devices
         if trains is not None:
             driving = dataclasses.replace(trains.driving, pair=self.paired)
             trains = dataclasses.replace(trains, driving=driving, gain=self.rate_gain)
         written = None if self.unseen else trains
-        return Anatomy(devices, 1 if self.transfers else devices, None, path, written, transfers=self.transfers)
+        on_line = 1 if self.transfers else self.devices
+        return Anatomy(self.devices, on_line, None, path, written, transfers=self.transfers)
 
 
 def _several_cells(cell: Cell) -> Any:
@@ -140,45 +135,48 @@ def _agad(cell: Cell) -> Any:
 
 
 def _mixed_precision(cell: Cell) -> Any:
-    device = _one_sided(cell) if cell.sided == 1 else cell.device()
-    return aihwkit_api().compounds.MixedPrecisionCompound(device=device)
+    return aihwkit_api().compounds.MixedPrecisionCompound(device=cell.device())
 
 
-_REMEDIES = (
-    Remedy("none", "one device a weight, pulsed in situ", lambda cell: cell.device(), devices=1),
-    Remedy(
-        "several-cells", "two devices a weight, averaged; each update goes to one at random", _several_cells, 2.0,
-        noise_power=0.5,
-    ),
-    Remedy("reference-cell", "device less a fixed reference at its symmetry point", _reference_cell, noise_power=2.0),
-    Remedy(
-        "one-sided", "a pair that is only potentiated, reset when both saturate, rewritten open-loop", _one_sided,
-        noise_power=2.0, paired=True,
-    ),
-    Remedy("tiki-taka", "a fast array, transferred column by column (Gokmen & Haensch 2020)", _tiki_taka, 1.0, True),
-    Remedy("tiki-taka-v2", "transfers through a digital buffer (Gokmen 2021)", _tiki_taka_v2, 1.0, True),
-    Remedy("chopped-tiki-taka", "v2 with random sign flips (Rasch et al. 2023)", _chopped_tiki_taka, 1.0, True),
-    Remedy("agad", "chopped, with a dynamic reference (Rasch et al. 2023)", _agad, 1.0, True),
-    Remedy(
-        "mixed-precision", "products summed digitally, whole steps pulsed (Nandakumar 2020)", _mixed_precision,
-        devices=1, summed=True,
-    ),
-)  # fmt: skip
-
-REMEDIES: dict[str, Remedy] = {remedy.name: remedy for remedy in _REMEDIES}
+def _summed_pair(cell: Cell) -> Any:
+    return aihwkit_api().compounds.MixedPrecisionCompound(device=_one_sided(cell))
 
 
-def remedy_names() -> tuple[str, ...]:
-    """Return the names of the remedies."""
-    return tuple(REMEDIES)
+COMPOUNDS = {  # by the remedy's name
+    "none": Compound(lambda cell: cell.device(), devices=1),
+    "several-cells": Compound(_several_cells, 2.0, noise_power=0.5),  # averaged; each update goes to one at random
+    "reference-cell": Compound(_reference_cell, noise_power=2.0),
+    "one-sided": Compound(_one_sided, noise_power=2.0, paired=True),  # reset when both saturate, rewritten open-loop
+    "tiki-taka": Compound(_tiki_taka, transfers=True),
+    "tiki-taka-v2": Compound(_tiki_taka_v2, transfers=True),
+    "chopped-tiki-taka": Compound(_chopped_tiki_taka, transfers=True),
+    "agad": Compound(_agad, transfers=True),
+    "mixed-precision": Compound(_mixed_precision, devices=1, summed=True),
+    "one-sided + mixed-precision": Compound(_summed_pair, noise_power=2.0, summed=True, paired=True),
+}
 
 
-def find_remedy(name: str) -> Remedy:
-    """Return the remedy called `name`; an unknown one is an InputError that lists the allowed ones."""
+def find_compound(remedy: Remedy, source: DevicePreset | DeviceModel) -> tuple[Remedy, Compound]:
+    """Return the remedy as it is for such devices, and what aihwkit makes of it.
+
+    Args:
+        remedy: that is asked for.
+        source: the device.
+
+    Raises:
+        InputError: a remedy that aihwkit has not, settings of it, or a device that it cannot use.
+    """
     try:
-        return REMEDIES[name]
-    except KeyError:
-        raise InputError(f"unknown remedy {name!r}; allowed: {', '.join(REMEDIES)}") from None
+        chosen = remedy.for_devices(source.sided)
+    except InputError as error:
+        raise InputError(f"device {source.name!r}: {error}") from None
+    if chosen.name not in COMPOUNDS:
+        raise InputError(f"remedy {chosen.name!r}: aihwkit has no such compound; allowed: {', '.join(COMPOUNDS)}")
+    for key in ("cell_parameters", "writing_parameters"):
+        if given := getattr(chosen, key):
+            raise InputError(f"{key}: got {dict(given)}, which backend \"aihwkit\" does not read; allowed: "
+                             "`remedy_overrides`, fields of aihwkit's compound")  # fmt: skip
+    return chosen, COMPOUNDS[chosen.name]
 
 
 def find_device(device: str | DeviceModel) -> DevicePreset | DeviceModel:
@@ -241,7 +239,7 @@ def update_parameters(pulses: PulseScheme, **fields: Any) -> Any:
 
 def build_rpu_config(
     device: str | DeviceModel,
-    remedy: str,
+    remedy: Remedy,
     forward: ReadPath,
     backward: ReadPath,
     pulses: PulseScheme,
@@ -252,7 +250,8 @@ def build_rpu_config(
     """Return the rpu_config of a device under a remedy.
 
     Args:
-        device: a name from `neurohw.crossbar.aihwkit.presets`, or a model; remedy: a name from `REMEDIES`.
+        device: a name from `neurohw.crossbar.aihwkit.presets`, or a model.
+        remedy: as `find_compound` returns it.
         forward, backward: read paths of `read` and `read_transposed`; transfers and refreshes read like `forward`.
         pulses: of updates, transfers and refreshes.
         construction_seed: fixes the device-to-device draws; 0 would mean "from the clock", so 1 is taken instead.
@@ -262,40 +261,35 @@ def build_rpu_config(
     Raises:
         InputError: an unknown name or field, or a device that the remedy cannot use.
     """
-    api, source, chosen = aihwkit_api(), find_device(device), find_remedy(remedy)
+    api, source, compound = aihwkit_api(), find_device(device), COMPOUNDS[remedy.name]
     _refuse_what_cannot_work(source, remedy, build_device(source, device_overrides))
     cell = Cell(
         source.name,
-        source.sided,
         device=lambda: build_device(source, device_overrides),
         read=lambda: io_parameters(forward),
         pulses=lambda **fields: update_parameters(pulses, **fields),
     )
-    built = chosen.build(cell)
+    built = compound.build(cell)
     for name, value in remedy_overrides.items():
-        if remedy == "none":
+        if remedy == PLAIN:
             raise InputError(f"remedy 'none' has no fields, but got {name!r}")
-        set_field(built, name, value, f"remedy {remedy}")
+        set_field(built, name, value, f"remedy {remedy.name}")
     built.construction_seed = max(1, construction_seed)
-    devices = 2.0 if source.sided == 1 else chosen.noise_power
-    kind = {"none": api.configs.SingleRPUConfig, "mixed-precision": api.configs.DigitalRankUpdateRPUConfig}
-    return kind.get(remedy, api.configs.UnitCellRPUConfig)(
+    pulsed = api.configs.SingleRPUConfig if remedy == PLAIN else api.configs.UnitCellRPUConfig
+    return (api.configs.DigitalRankUpdateRPUConfig if compound.summed else pulsed)(
         device=built,
-        forward=io_parameters(forward.with_devices(devices)),
-        backward=io_parameters(backward.with_devices(devices)),
+        forward=io_parameters(forward.with_devices(compound.noise_power)),
+        backward=io_parameters(backward.with_devices(compound.noise_power)),
         update=update_parameters(pulses),
     )
 
 
-def _refuse_what_cannot_work(source: DevicePreset | DeviceModel, remedy: str, device: Any) -> None:
+def _refuse_what_cannot_work(source: DevicePreset | DeviceModel, remedy: Remedy, device: Any) -> None:
     """Name the combinations that aihwkit refuses, some only at the first update, or that have no physical sense."""
-    refused = f"device {source.name!r} cannot be used with remedy {remedy!r}: "
-    if source.name == "ideal" and remedy != "none":
+    refused = f"device {source.name!r} cannot be used with remedy {remedy.name!r}: "
+    if source.name == "ideal" and remedy != PLAIN:
         raise InputError(refused + "aihwkit's compound cells take pulsed devices only; use remedy 'none'")
-    if source.sided == 1 and remedy not in ("one-sided", "mixed-precision"):
-        raise InputError(refused + "it only potentiates and needs a pair; use 'one-sided' or 'mixed-precision'")
-    pair = remedy == "one-sided" or source.sided == 1
-    if pair and getattr(device, "write_noise_std", 0.0) > 0:
+    if COMPOUNDS[remedy.name].paired and getattr(device, "write_noise_std", 0.0) > 0:
         raise InputError(
             refused + "aihwkit's refresh cannot reset devices with write noise; "
             "set the device field write_noise_std to 0, or use another remedy"

@@ -12,6 +12,7 @@ from neurohw.crossbar.aihwkit.rpu_config import build_rpu_config
 from neurohw.crossbar.aihwkit.tile_state import new_tile
 from neurohw.crossbar.aihwkit.versions import REMEDY_COMMAND
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.crossbar.remedies import PLAIN
 from neurohw.errors import EnvironmentMismatch
 
 _NO_FLAGS = (False, False, False, False)
@@ -39,7 +40,7 @@ def check_aihwkit() -> str:
 
 def _trial_is_right() -> bool:
     perfect = ReadPath.perfect()
-    config = build_rpu_config("ideal", "none", perfect, perfect, PulseScheme(), 1, {}, {})
+    config = build_rpu_config("ideal", PLAIN, perfect, perfect, PulseScheme(), 1, {}, {})
     tile, _cells = new_tile(config, (2, 3))
     weights = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     tile.set_weights(weights)

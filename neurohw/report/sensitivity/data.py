@@ -10,7 +10,7 @@ from math import hypot, nan
 from neurohw.config.section import Worse
 from neurohw.kinds import standing_metrics
 from neurohw.metrics import Metric
-from neurohw.report.naming import SPARSE, Flat, differing_keys, ideal_arrays, name_points, plain
+from neurohw.report.naming import REMEDY, SPARSE, Flat, differing_keys, ideal_arrays, name_points, plain
 from neurohw.report.points import Point
 from neurohw.report.sensitivity.lines import Baseline, Candidate, Setting, candidates_for, numeric_keys, settings_of
 from neurohw.report.sensitivity.loss import Lost, Tried, point_lost
@@ -170,7 +170,7 @@ def _tried(value: float, spread: Spread, baseline: Baseline | None, metric: Metr
 
 def _kind(config: Flat) -> str:
     """Return rule, mode and arrays of a configuration: what one colour stands for."""
-    keys = ("network.rule", "training.mode", "hardware.backend", "hardware.device", "hardware.remedy")
+    keys = ("network.rule", "training.mode", "hardware.backend", "hardware.device", *REMEDY)
     return ", ".join(plain(config.get(key)) for key in keys)
 
 
