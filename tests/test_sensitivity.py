@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import inf, isnan, log10, nan, sqrt
 from pathlib import Path
@@ -12,8 +13,10 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from neurohw.circuits.kinds import CIRCUITS
 from neurohw.config import HardwareSection, config_hash
 from neurohw.config.section import Axis
+from neurohw.crossbar.backends import BACKENDS
 from neurohw.loading import nested, validated
 from neurohw.report import drawing
 from neurohw.report.accuracy.data import accuracy_data
@@ -289,6 +292,25 @@ def test_labels_say_what_was_given_with_units_and_nothing_of_what_was_not() -> N
     ]
     spiking = runs(0.9) + runs(0.8, keys={"target.circuit": "spiking"})
     assert [p.label for p in group_records(spiking)] == ["BP · ideal", "BP · spiking target"]
+
+
+def test_circuit_and_back_end_say_what_is_ideal(monkeypatch: pytest.MonkeyPatch) -> None:
+    records = runs(0.8, keys={"target.circuit": "spiking"}) + runs(0.7, keys=DEVICE)
+    assert not any(point.ideal for point in group_records(records))
+    for known, name in ((CIRCUITS, "spiking"), (BACKENDS, "analog")):
+        monkeypatch.setitem(known, name, replace(known[name], exact=True))
+    assert all(point.ideal for point in group_records(records))
+
+
+def test_a_line_along_an_error_of_a_circuit_that_has_others_calls_no_circuit_ideal() -> None:
+    bits = {6: 0.7, 7: 0.8, 8: 0.9}
+    records = swept("homeostasis.bits", bits, {"homeostasis.range": 1.0}, keys=SEMI)
+    records += swept("homeostasis.bits", bits, {"homeostasis.range": 4.0})
+    (panel,) = sensitivity_data(group_records(records))
+    assert {line.label for line in panel.lines} == {
+        "BP · unsupervised · analog target",
+        "BP · semi-supervised · analog target",
+    }
 
 
 def test_the_gap_is_to_the_circuit_without_errors_of_the_same_setting() -> None:
