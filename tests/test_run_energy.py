@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from neurohw.metering.polarities import LINE_EVENTS
 from neurohw.runs.accounts import accounted, check_accountable, energy_of, schedule_of, training_energy
 from neurohw.runs.build import file_contents
 from neurohw.runs.progress import Silent
-from neurohw.runs.record import read_record
+from neurohw.runs.record import read_record, validated_record
 from tests.approximately import approx
 from tests.test_meter import EP, batch_of
 
@@ -67,6 +68,35 @@ def test_the_file_has_it_too(done: nh.RunRecord, tmp_path: Path) -> None:
     assert written == json.loads(json.dumps(done.energy.as_recorded()))
     assert list(written) == [key for key in ChipAccount.model_fields if key != "items"]
     assert read_record(tmp_path).energy == done.energy
+
+
+def test_accounts_of_other_versions_are_read_and_kept(done: nh.RunRecord) -> None:
+    content = json.loads(done.model_dump_json(by_alias=True))
+    energy = content["energy"]
+    del energy["schedule"]["polarities"], energy["useful_tops_per_watt"], energy["array_models"]
+    energy["later"] = {"some": "key"}
+    record = validated_record(json.dumps(content), "old")
+    assert isinstance(record.energy, ChipAccount)
+    assert record.energy.schedule.polarities == "together"  # before there was a choice, both were pulsed at once
+    assert record.energy.array_models == ()
+    again = json.loads(record.model_dump_json(by_alias=True))["energy"]
+    assert again == energy | {"schedule": energy["schedule"] | {"polarities": "together"}}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("total", 3, "old: energy: total: got 3"),
+        ("images", {"trained": -1.0, "inferred": 0.0, "epochs": 1.0}, "old: energy: images.trained: got -1.0"),
+        ("lifetime", [{}], "old: energy: lifetime.0.array: missing"),
+        ("array_models", [{"array": "W1"}], "old: energy: array_models.0.vectors: missing"),
+    ],
+)
+def test_an_account_that_is_none_is_refused_by_key(done: nh.RunRecord, key: str, value: Any, message: str) -> None:
+    content = json.loads(done.model_dump_json(by_alias=True))
+    content["energy"][key] = value
+    with pytest.raises(InputError, match=re.escape(message)):
+        validated_record(json.dumps(content), "old")
 
 
 def test_training_adds_up_epoch_by_epoch(done: nh.RunRecord) -> None:

@@ -101,12 +101,19 @@ class Timing(TypedDict, total=False):
     epochs: Amount
 
 
+class Facts(TypedDict, total=False):
+    """Of a run, besides what was counted; each array's are checked where they are accounted."""
+
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+    arrays: dict[str, dict[str, Any]]
+
+
 class Ledger(TypedDict, total=False):
-    """What was counted; `facts` are checked where they are accounted."""
+    """What was counted, and what an account needs besides."""
 
     __pydantic_config__ = _OPEN  # type: ignore[misc]
     counts: Counts
-    facts: dict[str, Any]
+    facts: Facts
     ledger_curve: list[Counts]
 
 
