@@ -18,7 +18,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from neurohw.cli.device import device_app
+from neurohw.cli.app import app
 from neurohw.devices import laws
 from neurohw.devices.characterise import staircase
 from neurohw.devices.library import load_device
@@ -285,8 +285,8 @@ def test_the_command_writes_a_valid_device_its_intervals_and_a_figure(tmp_path: 
         for t, g in zip(ts, gs, strict=True)
     ]
     pd.DataFrame(rows, columns=["device", "time_s", "conductance_S"]).to_csv(retention, index=False)
-    arguments = ["fit", str(csv), "--law", "soft-bounds", "--retention", str(retention), "--out", str(out)]
-    done = CliRunner().invoke(device_app, arguments, catch_exceptions=False)
+    arguments = ["device", "fit", str(csv), "--law", "soft-bounds", "--retention", str(retention), "--out", str(out)]
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     device = load_device(out)
     assert {quantity.source for _, quantity in device.numbers()} == {"fit of trains.csv", "fit of drift.csv"}
@@ -400,11 +400,11 @@ def test_an_unknown_law_and_a_missing_file_are_the_users_errors(tmp_path: Path) 
     path.write_text(GOOD, encoding="utf-8")
     runner, out = CliRunner(), ["--out", str(tmp_path / "x.toml")]
     for arguments, said in (
-        (["fit", str(path), "--law", "cubic", *out], "unknown law 'cubic'; allowed: constant"),
-        (["fit", str(tmp_path / "none.csv"), *out], "cannot be read"),
-        (["fit", str(path), "--out", str(tmp_path / "x.txt")], "ends in .toml"),
+        (["device", "fit", str(path), "--law", "cubic", *out], "unknown law 'cubic'; allowed: constant"),
+        (["device", "fit", str(tmp_path / "none.csv"), *out], "cannot be read"),
+        (["device", "fit", str(path), "--out", str(tmp_path / "x.txt")], "ends in .toml"),
     ):
-        done = runner.invoke(device_app, arguments)
+        done = runner.invoke(app, arguments)
         assert isinstance(done.exception, InputError)
         assert said in str(done.exception)
         assert done.exception.exit_status == 2
