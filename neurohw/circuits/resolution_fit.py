@@ -39,11 +39,6 @@ class ResolutionFit:
         """The largest relative error of separation and of decision time; 0 without points."""
         return _largest(self.separation), _largest(self.seconds)
 
-    @property
-    def rms(self) -> tuple[float, float]:
-        """The root mean square of the relative errors of separation and of decision time; 0 without points."""
-        return _root_mean_square(self.separation), _root_mean_square(self.seconds)
-
 
 def fit_resolution(
     transfers: Sequence[Transfer],
@@ -244,16 +239,6 @@ def _error(law: Numbers, circuit: Numbers) -> Numbers:
     return ratio - 1
 
 
-def _finite(residuals: tuple[Numbers, ...]) -> Numbers:
-    together = np.concatenate([np.zeros(0), *residuals])
-    finite: Numbers = together[np.isfinite(together)]
-    return finite
-
-
 def _largest(residuals: tuple[Numbers, ...]) -> float:
-    return float(np.abs(_finite(residuals)).max(initial=0.0))
-
-
-def _root_mean_square(residuals: tuple[Numbers, ...]) -> float:
-    values = _finite(residuals)
-    return float(np.sqrt(np.mean(values**2))) if len(values) else 0.0
+    together = np.concatenate([np.zeros(0), *residuals])
+    return float(np.abs(together[np.isfinite(together)]).max(initial=0.0))

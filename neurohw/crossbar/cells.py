@@ -228,7 +228,7 @@ class CellBank:
 
     def bounded(self, weights: Tensor) -> Tensor:
         """Return weights clipped to each cell's bounds."""
-        return torch.minimum(torch.maximum(weights, self.parameters["w_min"]), self.parameters["w_max"])
+        return weights.clamp(self.parameters["w_min"], self.parameters["w_max"])
 
     def fail(self, fault_map: Tensor | None) -> None:
         """Break cells for good, where they stand now.

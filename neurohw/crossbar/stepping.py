@@ -69,8 +69,7 @@ class Stepping:
             noise = torch.randn(w.shape, generator=self._generator, device=w.device).mul_((number - 1).sqrt_())
             spread = torch.as_tensor(response.noise(halfway, steps, own, up))
             moved.addcmul_(noise, self._rounding(steps, spread, own))
-        moved = torch.minimum(torch.maximum(moved, own["w_min"], out=moved), own["w_max"], out=moved)
-        return self.on_levels(moved, own)
+        return self.on_levels(moved.clamp_(own["w_min"], own["w_max"]), own)
 
     def _rounding(self, steps: Tensor, noise: Tensor, own: dict[str, Tensor]) -> Tensor:
         """Return the standard deviation of one pulse's rounding to a level, D sqrt(f (1 - f)), f = frac(dw / D).

@@ -141,7 +141,7 @@ def staircase(
             raise InputError(f"staircase: {name}: got {value}; allowed: at least {lowest}")
     cells = response.draw((devices,), generator)
     first = cells["w_min"].clone() if start is None else torch.full_like(cells["w_min"], start)
-    first = w = _clipped(first, cells)
+    first = w = first.clamp(cells["w_min"], cells["w_max"])
     polarity = np.repeat([1, -1], [pulses_up, pulses_down])
     seen = torch.empty(cycles, len(polarity) + 1, devices)
     visible = w
@@ -247,11 +247,7 @@ def characterise(
 def _pulsed(law: PulseResponse, w: Tensor, cells: Cells, up: bool, generator: torch.Generator) -> Tensor:
     steps = law.steps(w.clone(), cells, up)
     change = steps + law.noise(w.clone(), steps.clone(), cells, up) * _gauss(w, generator)
-    return _clipped(w + change if up else w - change, cells)
-
-
-def _clipped(w: Tensor, cells: Cells) -> Tensor:
-    return torch.minimum(torch.maximum(w, cells["w_min"]), cells["w_max"])
+    return (w + change if up else w - change).clamp(cells["w_min"], cells["w_max"])
 
 
 def _gauss(like: Tensor, generator: torch.Generator) -> Tensor:

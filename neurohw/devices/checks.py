@@ -85,7 +85,7 @@ def _climb(model: DeviceModel, up: bool, pulses: int) -> float:
     w, share = start.clone(), 0.0
     for _ in range(pulses):
         step = law.steps(w, cell, up)
-        w = torch.minimum(torch.maximum(w + (step if up else -step), low), high)
+        w = (w + (step if up else -step)).clamp(low, high)
         share = ((w - start).abs() / (high - low)).item()
         if share >= 0.5:
             break

@@ -21,6 +21,7 @@ from neurohw.devices.laws import LAWS
 from neurohw.devices.response import PulseResponse
 from neurohw.devices.retention import Retention
 from neurohw.devices.tables import (
+    TABLES,
     Area,
     Conductance,
     FaultTable,
@@ -274,8 +275,7 @@ def _what(location: list[str]) -> str:
     plain = {"sided": "1, 2", "signed": "true, false", "law": ", ".join(LAWS),
              "unit": "a unit, as in \"uS\"; \"1\" for plain numbers",
              "source": f"where the number is from, or \"{ASSUMED}\"", "value": "a number"}  # fmt: skip
-    tables: dict[str, Any] = {"conductance": Conductance, "pulse": Pulse, "retention": RetentionTable}
-    tables |= {"faults": FaultTable, "read": Read, "write": Write, "area": Area}
+    tables: dict[str, type[Table]] = {**TABLES, "pulse": Pulse}
     if not location:
         return ", ".join(field.alias or name for name, field in DeviceModel.model_fields.items())
     if len(location) == 1 and location[0] in tables:

@@ -176,12 +176,16 @@ class Area(Table):
     cell: SquareMetres | None = None
 
 
+TABLES: dict[str, type[Table]] = {
+    "conductance": Conductance, "retention": RetentionTable, "faults": FaultTable, "read": Read, "write": Write,
+    "area": Area,
+}  # fmt: skip
+
+
 def override_names(law: str) -> dict[str, str]:
     """Return the dotted keys of all numbers that a device of this law can have, and the SI unit of each."""
     names = {f"pulse.{name}": known.unit for name, known in find_law(law).parameters().items()}
-    tables: dict[str, type[Table]] = {"conductance": Conductance, "retention": RetentionTable, "faults": FaultTable}
-    tables |= {"read": Read, "write": Write, "area": Area}
-    for name, table in tables.items():
+    for name, table in TABLES.items():
         for key in table.model_fields:
             names[f"{name}.{key}"] = _dimension(table, key).unit
     return names
