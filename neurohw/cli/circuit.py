@@ -77,8 +77,8 @@ def circuit_plot(
     from neurohw.circuits.competition import compete
     from neurohw.circuits.library import load_circuit
     from neurohw.circuits.portrait import Portrait, portrait_figure
-    from neurohw.report.drawing import as_png, as_svg, style
-    from neurohw.runs.files import atomic, writable_folder, write_text
+    from neurohw.report.drawing import save, style
+    from neurohw.runs.files import writable_folder, write_text
     from neurohw.seeding import Streams
 
     model = load_circuit(name)
@@ -91,10 +91,7 @@ def circuit_plot(
     data = Portrait(title, circuit.resolution, inputs.common_current + inputs.unit_current, decision.separation, k,
                     (10, 100, 1000) if decision.cell_delay else (n,), decision.seconds, (learnt, plain))  # fmt: skip
     with style():
-        figure = portrait_figure(data)
-        write_text(folder / f"{model.name}.svg", as_svg(figure))
-        with atomic(folder / f"{model.name}.png") as temporary:
-            temporary.write_bytes(as_png(figure))
+        save(portrait_figure(data), folder / f"{model.name}.svg", folder / f"{model.name}.png")
     thresholds = pd.DataFrame(learnt.threshold.numpy()).add_prefix("H").assign(time_s=learnt.seconds.numpy())
     wins = pd.DataFrame({"with_homeostasis": learnt.frequency.numpy(), "without": plain.frequency.numpy()})
     for curve, frame in (("thresholds", thresholds), ("frequencies", wins)):
@@ -129,8 +126,8 @@ def circuit_characterise(
     """
     from neurohw.circuits.portrait import portrait_figure
     from neurohw.names import checked_name
-    from neurohw.report.drawing import as_png, style
-    from neurohw.runs.files import atomic, writable_folder, write_text
+    from neurohw.report.drawing import save, style
+    from neurohw.runs.files import writable_folder, write_text
     from neurohw.transistors.behaviour import Effort, characterise
     from neurohw.transistors.circuit_file import implied_circuit, measured, portrait
     from neurohw.transistors.kwta_measurements import Simulator
@@ -152,9 +149,7 @@ def circuit_characterise(
         characteristics = characterise(netlist, seed, effort=effort, simulator=simulator, progress=progress)
     model = implied_circuit(characteristics, name)
     with style():
-        figure = portrait_figure(portrait(characteristics, model.name))
-        with atomic(out.with_suffix(".png")) as temporary:
-            temporary.write_bytes(as_png(figure))
+        save(portrait_figure(portrait(characteristics, model.name)), out.with_suffix(".png"))
     write_text(out.with_suffix(".measured.json"), measured(characteristics))
     write_text(out, model.to_toml())
     console, agreement = new_console(markup=True), characteristics.agreement

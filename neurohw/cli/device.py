@@ -92,18 +92,15 @@ def device_plot(
     from neurohw.devices.draw import characteristics_figure
     from neurohw.devices.frames import frames
     from neurohw.devices.library import load_device
-    from neurohw.report.drawing import as_png, as_svg, style
-    from neurohw.runs.files import atomic, writable_folder, write_text
+    from neurohw.report.drawing import save, style
+    from neurohw.runs.files import writable_folder, write_text
     from neurohw.seeding import Streams
 
     model = load_device(name)
     folder = writable_folder(out or Path("runs") / f"device-{model.name}")
     data = characterise(model, Streams(seed).generator("device plot"))
     with style():
-        figure = characteristics_figure(data)
-        write_text(folder / f"{model.name}.svg", as_svg(figure))
-        with atomic(folder / f"{model.name}.png") as temporary:
-            temporary.write_bytes(as_png(figure))
+        save(characteristics_figure(data), folder / f"{model.name}.svg", folder / f"{model.name}.png")
     for curve, frame in frames(data).items():
         write_text(folder / f"{model.name}-{curve}.csv", frame.to_csv(index=False, float_format="%.6g"))
     new_console().print(f"figure: {folder / f'{model.name}.png'}", highlight=False, soft_wrap=True)

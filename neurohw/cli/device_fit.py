@@ -39,8 +39,8 @@ def device_fit(
     from neurohw.fitting.residuals_figure import residuals_figure
     from neurohw.fitting.trains import fit
     from neurohw.names import checked_name
-    from neurohw.report.drawing import as_png, style
-    from neurohw.runs.files import atomic, writable_folder, write_text
+    from neurohw.report.drawing import save, style
+    from neurohw.runs.files import writable_folder, write_text
 
     if law is not None:
         fitted_laws(law)
@@ -56,8 +56,7 @@ def device_fit(
     model = fitted_device(fitted, drift, called)
     with style():
         figure = residuals_figure(residual_data(fitted), f"{model.name}: {fitted.law}, fit of {trains.source}")
-        with atomic(out.with_suffix(".residuals.png")) as temporary:
-            temporary.write_bytes(as_png(figure))
+        save(figure, out.with_suffix(".residuals.png"))
     write_text(out.with_suffix(".fit.json"), fit_report(fitted, drift))
     write_text(out, annotated(model, fitted, drift))
     _print_fit(fitted, drift)

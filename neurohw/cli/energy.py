@@ -147,7 +147,7 @@ def _accounted(path: Path, record: RunRecord, table: Any, schedule: Schedule) ->
 
 def _write(data: Energies, out: Path) -> None:
     """Write what a report writes of energies: figures and CSV; the tables as Markdown, and all accounts as JSON."""
-    from neurohw.report.drawing import as_png, as_svg, style
+    from neurohw.report.drawing import save, style
     from neurohw.report.energy.figures import energy_figures
     from neurohw.report.energy.frame import ENERGY_DIGITS, energy_frame
     from neurohw.report.energy.summary import energy_markdown, energy_summary
@@ -161,9 +161,7 @@ def _write(data: Energies, out: Path) -> None:
     with style():
         drawn = list(energy_figures(data))
         for each in drawn:
-            write_text(folder / f"{each.name}.svg", as_svg(each.figure))
-            with atomic(folder / f"{each.name}.png") as temporary:
-                temporary.write_bytes(as_png(each.figure))
+            save(each.figure, folder / f"{each.name}.svg", folder / f"{each.name}.png")
     write_text(folder / "energy.md", energy_markdown(data, drawn))
     _say(f"wrote energy.md, energy.csv, energy.json and figures to {folder}")
 

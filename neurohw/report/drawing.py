@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.style import context as style_context
 from PIL import Image
+
+from neurohw.runs.files import atomic
 
 INK, PAPER, GRID = "#24292f", "#ffffff", "#d5d9de"  # the page replaces them by its own, light or dark
 
@@ -67,6 +70,13 @@ def as_png(figure: Figure) -> bytes:
     drawn = Image.open(BytesIO(_saved(figure, "png", {"Software": None}))).convert("RGB")
     drawn.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
     return buffer.getvalue()
+
+
+def save(figure: Figure, *paths: Path) -> None:
+    """Write a figure as SVG or PNG, as each path ends; whole or not at all."""
+    for path in paths:
+        with atomic(path) as temporary:
+            temporary.write_bytes(as_svg(figure).encode() if path.suffix == ".svg" else as_png(figure))
 
 
 def layout() -> ConstrainedLayoutEngine:

@@ -105,8 +105,7 @@ def _draw(page: Content, of_energy: Sequence[Drawn], folder: Path) -> dict[str, 
             texts[name] = drawing.as_svg(figure)
             write_text(folder / f"{name}.svg", texts[name])
             if name in _PICTURES:
-                with atomic(folder / f"{name}.png") as temporary:
-                    temporary.write_bytes(drawing.as_png(figure))
+                drawing.save(figure, folder / f"{name}.png")
     for name in _FIGURES - texts.keys():  # an earlier report's
         (folder / f"{name}.svg").unlink(missing_ok=True)
         (folder / f"{name}.png").unlink(missing_ok=True)
