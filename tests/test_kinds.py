@@ -12,6 +12,7 @@ import pytest
 import torch
 from rich.console import Console
 
+import neurohw as nh
 from neurohw import kinds
 from neurohw.config import Experiment, Section
 from neurohw.errors import Diverged, InputError
@@ -111,6 +112,9 @@ def file(tmp_path: Path) -> Path:
 def test_a_file_of_another_kind_is_read_by_its_own_model(file: Path) -> None:
     experiment = load_experiment(file, {"walk.drift": 0.25})
     assert isinstance(experiment, WalkExperiment)
+    assert isinstance(experiment, nh.Experiment)
+    assert not isinstance(experiment, nh.OnChipExperiment)
+    assert isinstance(load_experiment("quickstart"), nh.OnChipExperiment)
     assert (experiment.name, experiment.walk.noise, experiment.walk.drift) == ("stroll", 0.5, 0.25)
     with pytest.raises(InputError, match=r"--set: walk.driift: unknown key \(did you mean drift\?\); allowed: drift, "):
         load_experiment(file, {"walk.driift": 1.0}, "--set")
