@@ -29,7 +29,8 @@ class EnergyLedger:
     """Counts of events: what was recorded, and what the attached meters still hold.
 
     Components are "W1", "W2", ... (arrays), "target", "digital", "buffer" and "clock"; phases are those of the clock,
-    and "homeostasis". What each event means is said where it is counted: `metered_array`, `metered_target`, `work`.
+    and "homeostasis". What each event means is said where it is counted: `metered_array`, `metered_target`,
+    `digital_work`.
     """
 
     def __init__(self) -> None:
