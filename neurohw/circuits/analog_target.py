@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -100,7 +100,7 @@ class AnalogTarget(KWTATarget):
         """Decide winners on the currents; where outputs are currents, the target is graded."""
         field = self._inputs(competition, self._thresholds.read(homeostasis))
         chosen = self._winners(field)
-        return replace(chosen, levels=self._soft_levels(field)) if self._graded else chosen
+        return chosen._replace(levels=self._soft_levels(field)) if self._graded else chosen
 
     def _rested(self, homeostasis: Homeostasis, seconds: float) -> Homeostasis:
         """Return the thresholds after `seconds`: they leak."""
