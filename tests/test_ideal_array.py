@@ -31,6 +31,57 @@ class TestIdealArrayInDoublePrecision(SynapseArrayConformance):
         return IdealArray
 
 
+class TestIdealArrayInBfloat16(SynapseArrayConformance):
+    read_tolerance = 2**-6
+
+    @pytest.fixture
+    def make_array(self) -> MakeArray:
+        return lambda weights: IdealArray(weights, torch.bfloat16)
+
+
+@pytest.mark.parametrize("batch", [1, 16, 128])
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("by_neuron", [False, True])
+def test_bfloat16_is_off_by_its_rounding_and_no_more(batch: int, transposed: bool, by_neuron: bool) -> None:
+    """y - W x within 2^-8 sum |w x| + 2^-9 |y|, and seen to be above 0; small changes of W add up."""
+    generator = torch.Generator().manual_seed(batch)
+    weights = torch.randn(70, 50, generator=generator)
+    array = IdealArray(weights, torch.bfloat16)
+    for _ in range(100):
+        array.increment(torch.full((70, 50), 1e-4))  # each below the rounding of most weights
+    weights = weights + 0.01
+    inputs = torch.randn(batch, 70 if transposed else 50, generator=generator)
+    matrix = (weights if transposed else weights.t()).double()
+    given = inputs.t().contiguous().t() if by_neuron else inputs
+    out = (array.read_transposed if transposed else array.read)(given)
+    right = inputs.double() @ matrix
+    error, bound = (out.double() - right).abs(), inputs.double().abs() @ matrix.abs() * 2**-8 + right.abs() * 2**-9
+    assert out.dtype == torch.float32
+    assert bool((error <= 1.02 * bound + 1e-5).all())
+    assert float(error.mean()) > 1e-4
+    assert not array.exact
+    torch.testing.assert_close(array.snapshot(), weights, rtol=0, atol=3e-5)
+
+
+def test_precision_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = torch.ones(4, 3)
+    for precision, fast, products in (
+        ("float32", True, torch.float32), ("bfloat16", False, torch.bfloat16), ("auto", False, torch.float32),
+        ("auto", True, torch.bfloat16),
+    ):  # fmt: skip
+        monkeypatch.setattr("neurohw.crossbar.precision.multiplies_bfloat16", lambda device, fast=fast: fast)
+        array = build_array("ideal", weights, precision=precision)
+        assert isinstance(array, IdealArray)
+        assert array.product_dtype == products
+        assert array.exact == (products == torch.float32)
+    with pytest.raises(InputError, match=r"precision: got 'half'; allowed: float32, bfloat16, auto"):
+        build_array("ideal", weights, precision="half")
+    with pytest.raises(InputError, match=r"precision: got 'bfloat16' for weights of torch.float64; allowed: float32"):
+        build_array("ideal", weights, dtype=torch.float64, precision="bfloat16")
+    with pytest.raises(InputError, match=r'precision: got \'bfloat16\', which backend "analog" does not read'):
+        build_array("analog", weights, device="ecram", precision="bfloat16")
+
+
 def test_the_written_change_is_the_dense_one() -> None:
     generator = torch.Generator().manual_seed(1)
 

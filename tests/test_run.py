@@ -381,3 +381,17 @@ def test_homeostasis_that_persists_learns_as_well(tmp_path: Path) -> None:
                 for s in range(4)]  # fmt: skip
         means[reset] = sum(r.metrics["direct_accuracy"] for r in runs) / 4
     assert abs(means["epoch"] - means["never"]) < 0.05
+
+
+def test_products_in_bfloat16_learn_as_well_and_are_said_to_be_approximate(tmp_path: Path) -> None:
+    given = {"training.epochs": 1, "data.train_limit": 1000, "hardware.precision": "float32"}
+    exact = run(load_experiment("quickstart", given), 0, tmp_path / "exact")
+    rounded = run(load_experiment("quickstart", given | {"hardware.precision": "bfloat16"}), 0, tmp_path / "rounded")
+    (warning,) = [line for line in rounded.warnings if "bfloat16" in line]
+    assert warning.startswith('hardware.precision = "bfloat16": reads are products in bfloat16')
+    assert not any("bfloat16" in line for line in exact.warnings)
+    assert "precision" not in exact.config["hardware"]  # the hash of those before it
+    assert rounded.config["hardware"]["precision"] == "bfloat16"
+    for name in ("direct_association", "linear_classifier"):
+        assert rounded.metrics[name] != 0
+        assert rounded.metrics[name] == pytest.approx(exact.metrics[name], abs=0.05)

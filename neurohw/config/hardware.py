@@ -66,6 +66,10 @@ class HardwareSection(Section):
     compensation: Literal["none", "global", "per-column"] = "none"
     off_chip: str | None = None
     drift_compensation: StrictBool = True
+    # younger than the first records: who does without it keeps the hash
+    precision: Annotated[Literal["float32", "bfloat16", "auto"], Field(exclude_if=lambda it: it == "float32")] = (
+        "float32"
+    )
     periphery: str | None = None
 
     @model_validator(mode="before")

@@ -75,8 +75,13 @@ def unread(backend: str, key: str, setting: str, value: object) -> str | None:
     return f'{key}: got {shown}, which backend "{backend}" does not read; read by: {others or "none"}'
 
 
-register("ideal", "neurohw.crossbar.ideal:IdealArray", {"dtype", "torch_device", "off_chip", "drift_compensation"},
-         devices=False, exact=True)  # fmt: skip
+register(
+    "ideal",
+    "neurohw.crossbar.ideal:IdealArray",
+    {"dtype", "torch_device", "precision", "off_chip", "drift_compensation"},
+    devices=False,
+    exact=True,
+)
 register(
     "analog",
     "neurohw.crossbar.analog:AnalogArray",

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes
+from neurohw.crossbar.precision import product_dtype
 from neurohw.crossbar.spec import ArraySpec
+from neurohw.errors import InputError
 
 
 class IdealArray(SynapseArray):
@@ -16,49 +18,77 @@ class IdealArray(SynapseArray):
     its input is: sample after sample, or neuron after neuron (a transposed view), which is faster for the many small
     reads of a relaxation.
 
+    In bfloat16 reads multiply weights and inputs rounded to 8 significant bits and round what comes out: y is off by at
+    most 2^-8 sum_i |w_i x_i| + 2^-9 |y|. Weights are kept, and written, in float32, so that small changes add up.
+
     Args:
         weights: [n_post, n_pre] initial weights; copied.
+        products: the type in which reads multiply; None: that of the weights.
     """
 
-    exact = True
     exact_writes = True
     keeps_layout = True
 
-    def __init__(self, weights: Tensor) -> None:
+    def __init__(self, weights: Tensor, products: torch.dtype | None = None) -> None:
         self._columns = weights.detach().t().clone(memory_format=torch.contiguous_format)  # W^T, [n_pre, n_post]
         self.shape = (weights.shape[0], weights.shape[1])
         self.dtype = weights.dtype
         self.device = weights.device
-        self._rows: Tensor | None = None  # a copy of W row by row, made when a relaxation reads it, dropped by a write
+        self.product_dtype = products or weights.dtype
+        self.exact = self.product_dtype == weights.dtype
+        self._multiplied: Tensor | None = None  # W^T in the products' type, always in the same memory
+        self._stale = True  # since the last write
+        self._rows: Tensor | None = None  # a copy of it row by row, made when a relaxation reads it
 
     @classmethod
     def build(cls, weights: Tensor, spec: ArraySpec, seed: int) -> IdealArray:
-        """Return the array of some weights: nothing else is asked of it."""
-        return cls(weights)
+        """Return the array of some weights, which reads in the precision that is asked for."""
+        if spec.precision == "float32":
+            return cls(weights)
+        if weights.dtype != torch.float32:
+            raise InputError(f"precision: got {spec.precision!r} for weights of {weights.dtype}; allowed: float32")
+        return cls(weights, product_dtype(spec.precision, weights.device))
 
     def read(self, pre: Tensor, times: int = 1) -> Tensor:
         """Return pre W^T, [B, n_post]."""
+        columns, pre = self._as_read(), pre.to(self.product_dtype)
         if pre.is_contiguous():
-            return pre @ self._columns
+            return (pre @ columns).to(self.dtype)
         if self._rows is None:
-            self._rows = self._columns.t().contiguous()
-        return (self._rows @ pre.t()).t()
+            self._rows = columns.t().contiguous()
+        return (self._rows @ pre.t()).t().to(self.dtype)
 
     def read_transposed(self, post: Tensor, times: int = 1) -> Tensor:
         """Return post W, [B, n_pre]."""
+        columns, post = self._as_read(), post.to(self.product_dtype)
         if post.is_contiguous():
-            return post @ self._columns.t()
-        return (self._columns @ post.t()).t()
+            return (post @ columns.t()).to(self.dtype)
+        return (columns @ post.t()).t().to(self.dtype)
+
+    def _as_read(self) -> Tensor:
+        """Return W^T as reads multiply it."""
+        if self.exact:
+            return self._columns
+        if self._multiplied is None:
+            self._multiplied = torch.empty_like(self._columns, dtype=self.product_dtype)
+        if self._stale:
+            self._multiplied.copy_(self._columns)
+            self._stale = False
+        return self._multiplied
+
+    def _changed(self) -> None:
+        """Note that copies of W are about to be old."""
+        self._rows, self._stale = None, True
 
     def read_rows(self, rows: Tensor) -> Tensor:
-        """Return rows [R] of W, [R, n_pre]."""
+        """Return rows [R] of W, [R, n_pre]: no product is formed, and nothing rounded."""
         return self._columns.t()[rows]
 
     def update(self, products: OuterProducts, rate: float) -> Writes:
         """W += rate * scale * (sum_t sign_t post_t^T pre_t - diag(d) W), one matrix product over all terms."""
         terms = products.terms
         self._shrink(products, rate)
-        self._rows = None
+        self._changed()
         if len(terms) == 1:
             post, pre = terms[0].post, terms[0].pre
             alpha = terms[0].sign * products.scale * rate
@@ -71,13 +101,13 @@ class IdealArray(SynapseArray):
 
     def increment(self, delta: Tensor) -> Writes:
         """W += delta."""
-        self._rows = None
+        self._changed()
         self._columns += delta.t()
         return Writes()
 
     def program(self, weights: Tensor) -> Writes:
         """W = weights."""
-        self._rows = None
+        self._changed()
         self._columns.copy_(weights.t())
         return Writes()
 
@@ -90,7 +120,7 @@ class IdealArray(SynapseArray):
 
     def sources(self) -> tuple[list[Tensor], list[torch.Generator]]:
         """Return the matrix that reads take from, which writes change in place; nothing is drawn."""
-        return [self._columns], []
+        return [self._as_read()], []
 
     def state_dict(self) -> StateDict:
         """Return W."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from neurohw.crossbar.backends import find_backend, unread
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.crossbar.precision import PRECISIONS
 from neurohw.crossbar.remedies import KEYS, PLAIN, Remedy
 from neurohw.errors import InputError
 
@@ -33,6 +34,7 @@ class ArraySpec:
         tile: (most rows on the post side, most columns on the pre side) of one crossbar; None: one crossbar holds all.
         increments, compensation, reference, fault_map: of `AnalogArray`.
         wire_resistance: of one segment of every line, ohm, or of each kind of line.
+        precision: of the products of ideal reads, see `product_dtype`.
         batch_seconds, device_overrides, remedy_overrides: of `AihwkitArray`.
 
     Raises:
@@ -52,6 +54,7 @@ class ArraySpec:
     reference: str | None = None
     fault_map: Tensor | Mapping[str, Tensor] | None = None
     wire_resistance: float | Wires = 0.0
+    precision: str = "float32"
     batch_seconds: float = 1.0
     device_overrides: Mapping[str, Any] | None = None
     remedy_overrides: Mapping[str, Any] | None = None
@@ -84,6 +87,8 @@ class ArraySpec:
     def __post_init__(self) -> None:
         if find_backend(self.backend).devices and self.device is None:
             raise InputError(f"backend {self.backend!r} needs a device (see `neurohw device list`)")
+        if self.precision not in PRECISIONS:
+            raise InputError(f"precision: got {self.precision!r}; allowed: {', '.join(PRECISIONS)}")
         for key, setting, value in _given(self):
             if complaint := unread(self.backend, key, setting, value):
                 raise InputError(complaint)

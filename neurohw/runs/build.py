@@ -133,6 +133,7 @@ def array_spec(experiment: OnChipExperiment, fault_maps: Mapping[str, Tensor] | 
         "reference": section.reference,
         "fault_map": fault_maps,
         "wire_resistance": section.wire_resistance,
+        "precision": section.precision,
         "batch_seconds": section.step_seconds,
     }
     return ArraySpec(section.backend, **{key: value for key, value in settings.items() if key in backend.reads})

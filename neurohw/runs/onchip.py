@@ -29,7 +29,7 @@ from neurohw.runs.job import Job
 from neurohw.runs.meters import metered
 from neurohw.runs.record import RunRecord
 from neurohw.runs.task import build_task
-from neurohw.runs.warnings import clipped_weights, drift_of_single_devices, near_chance_warnings
+from neurohw.runs.warnings import clipped_weights, drift_of_single_devices, near_chance_warnings, rounded_products
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
 from neurohw.training.phases import Epoch
@@ -72,7 +72,7 @@ class OnChip(Job[OnChipExperiment]):
         self._metered = metered(experiment, network, build_circuit(experiment, streams, self.task.n_classes))
         self.network, self.circuit = self._metered.network, self._metered.circuit
         self.ledger = self._metered.ledger
-        self.warnings = clipped_weights(self.network)
+        self.warnings = clipped_weights(self.network) + rounded_products(self.experiment, self.network)
         self.phases, self.plan = build_plan(experiment, self.task, self.network)
         self.homeostasis, self.events = self.circuit.initial(), DecisionEvents(0, 0)
 

@@ -30,6 +30,14 @@ def clipped_weights(network: Network) -> list[str]:
     ]
 
 
+def rounded_products(experiment: OnChipExperiment, network: Network) -> list[str]:
+    """Return a warning where reads of ideal arrays multiply in less precision than float32."""
+    if experiment.hardware.precision == "float32" or all(layer.array.exact for layer in network.layers):
+        return []
+    return [f'hardware.precision = "{experiment.hardware.precision}": reads are products in bfloat16, of 8 significant '
+            "bits, an approximation of ideal ones"]  # fmt: skip
+
+
 def other_versions(before: dict[str, str], now: dict[str, str], epochs: int) -> list[str]:
     """Return a warning where a run goes on with other threads, packages or code than it was begun with.
 
