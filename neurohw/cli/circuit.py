@@ -16,6 +16,7 @@ from neurohw.output import new_console
 if TYPE_CHECKING:
     from neurohw.circuits.analog_target import AnalogTarget
     from neurohw.circuits.library import CircuitModel
+    from neurohw.transistors.behaviour import Characterisation
     from neurohw.transistors.kwta_netlist import KWTANetlist
 
 circuit_app = typer.Typer(
@@ -152,14 +153,19 @@ def circuit_characterise(
         save(portrait_figure(portrait(characteristics, model.name)), out.with_suffix(".png"))
     write_text(out.with_suffix(".measured.json"), measured(characteristics))
     write_text(out, model.to_toml())
-    console, agreement = new_console(markup=True), characteristics.agreement
+    console = new_console(markup=True)
     console.print(_numbers(model))
-    least = f"resolves: differences of {100 * characteristics.resolution:.3g} %"
-    resolved = f"of {len(agreement.gaps)} random cases {agreement.resolved} are resolved"
-    resolved += f", and {100 * agreement.fraction:.4g} % of these agree with ngspice" if agreement.resolved else ""
-    console.print(f"{least}; {resolved}", highlight=False, soft_wrap=True)
+    console.print(_resolved(characteristics), highlight=False, soft_wrap=True)
     for path in (out, out.with_suffix(".measured.json"), out.with_suffix(".png")):
         console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _resolved(characteristics: Characterisation) -> str:
+    """Return what differences the circuit resolves, and how many random cases it decided as ngspice does."""
+    agreement = characteristics.agreement
+    resolved = f"of {len(agreement.gaps)} random cases {agreement.resolved} are resolved"
+    resolved += f", and {100 * agreement.fraction:.4g} % of these agree with ngspice" if agreement.resolved else ""
+    return f"resolves: differences of {100 * characteristics.resolution:.3g} %; {resolved}"
 
 
 def _netlist(n: int, k: int, changes: list[str]) -> KWTANetlist:
