@@ -464,6 +464,56 @@ def test_a_transfer_remedy_reads_its_hidden_array(monkeypatch: pytest.MonkeyPatc
         assert events[f"half_selected{suffix}"] == approx(fast[f"half_selected{suffix}"] + others)
 
 
+class Transfers(IdealArray):
+    """Says that it read a column of 3 x 4, and wrote two rises and a fall of it into the other array."""
+
+    pulses = 3
+
+    def update(self, products: OuterProducts, rate: float) -> Writes:
+        return Writes(self.pulses, 0, Serial(0, 0, 1, self.pulses, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("driving", "pulses", "together", "in_turn"),
+    [
+        ({}, 3, (1, 1 + 3, 3 * 3), (2, 2 + 3, 3 + 3 * 3)),
+        ({"crossbars": 2}, 6, (1, 2 * (1 + 3), 2 * 9), (2, 2 * (2 + 3), 2 * 12)),
+        ({"pair": True}, 3, (1, 2 + 3, 1 + 2 + 3 * 3), (1, 2 + 3, 1 + 2 + 3 * 3)),
+    ],
+    ids=["a device", "two crossbars", "a pair"],
+)
+def test_a_transfer_writes_all_crossbars_of_a_weight_at_the_same_time(
+    driving: dict[str, Any], pulses: int, together: tuple[int, int, int], in_turn: tuple[int, int, int]
+) -> None:
+    """Each has its column and its rows; of a pair that only potentiates, one takes the rises, the other the fall."""
+    plain = Transfers(torch.zeros(3, 4))
+    plain.pulses = pulses
+    array, ledger, _ = meter(plain, trains=Trains(Driving(0.001, **driving)))
+    array.update(OuterProducts((Product(torch.zeros(1, 3), torch.zeros(1, 4)),), 1.0), 1.0)
+    events = ledger.counts()["W1"]["inference"]
+    for suffix, wanted in (("", together), ("_in_turn", in_turn)):
+        counted = tuple(events[name + suffix] for name in ("pulse_slots", "line_pulses", "half_selected"))
+        assert counted == wanted
+
+
+@pytest.mark.parametrize(("cell", "crossbars"), [("single", 1), ("differential", 2), ("several-cells", 4)])
+def test_devices_of_one_weight_are_written_at_the_same_time(cell: str, crossbars: int) -> None:
+    """One weight after the other: mixed precision, and programming."""
+    plain = analog(torch.zeros(4, 6), cell=cell, writing="mixed-precision")
+    array, ledger, clock = meter(plain, trains=plain.anatomy.trains)
+    with clock.during("update"):
+        array.update(products_of(4, 6), 0.1)
+    with clock.during("target"):
+        array.program(torch.full((4, 6), 0.1))
+    for events in (ledger.counts()["W1"][phase] for phase in ("update", "target")):
+        pulses = events["pulses_up"] + events.get("pulses_down", 0.0)
+        assert pulses > 24
+        for ending in ("", "_in_turn"):
+            names = ("line_pulses", "half_selected", "pulse_slots", "longest_slots")
+            counted = [events[name + ending] for name in names]
+            assert counted == [2 * pulses, (5 + 3) * pulses, pulses / crossbars, pulses / crossbars]
+
+
 class Verifies(IdealArray):
     """Says that it verified: 6 pulses to single cells and 4 by trains, 20 readings."""
 

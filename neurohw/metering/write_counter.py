@@ -125,22 +125,31 @@ class WriteCounter:
         self._pulses(writes, (both + net) / 2, (both - net) / 2)
 
     def _transferred(self, serial: Serial) -> None:
-        """Count the pulses that columns of a hidden array give to those of the visible one; tiles work together."""
+        """Count the pulses that columns of a hidden array give to those of the visible one; tiles work together.
+
+        So do the crossbars of a weight: of a pair that only potentiates, one takes the rises, the other the falls.
+        """
         if not serial.column_pulses:
             return
+        pair = self._trains is not None and self._trains.driving.pair
         rows, columns = self._tiles.mean_shape
         slots: dict[Polarities, int] = {"together": serial.column_slots, "in-turn": serial.column_slots_in_turn}
-        for way, selected in slots.items():
-            self._line_by_line(selected / self._tiles.number, selected, serial.column_pulses, (columns, rows), way)
+        for way in POLARITIES:
+            taken = serial.column_slots if pair else slots[way]
+            selected = serial.column_slots_in_turn if pair else self._crossbars * slots[way]
+            self._line_by_line(taken / self._tiles.number, selected, serial.column_pulses, (columns, rows), way)
 
     def _cell_by_cell(self, pulses: float) -> None:
-        """Count pulses given to one cell after the other, over its two lines; all others on them are half selected."""
+        """Count pulses given to one cell after the other, over its two lines; all others on them are half selected.
+
+        Crossbars that get the same pulses get them at the same time.
+        """
         if not pulses:
             return
         for way in POLARITIES:
             self._count_lines("half_selected", pulses * (sum(self._tiles.mean_shape) - 2), way)
             self._count_lines("line_pulses", 2 * pulses, way)
-            self._slots(pulses, way)
+            self._slots(pulses / self._crossbars, way)
 
     def _line_by_line(
         self, slots: float, selected: float, pulses: float, shape: tuple[float, float], way: Polarities
@@ -158,6 +167,11 @@ class WriteCounter:
         self._slots(slots, way)
         self._count_lines("line_pulses", selected + pulses, way)
         self._count_lines("half_selected", max(0.0, selected * cells + pulses * (lines - 2)), way)
+
+    @property
+    def _crossbars(self) -> int:
+        """Of devices that get the same trains."""
+        return 1 if self._trains is None else self._trains.driving.crossbars
 
     def _slots(self, slots: float, way: Polarities) -> None:
         """Count slots of trains that cannot be shorter."""
