@@ -286,6 +286,8 @@ def test_a_cell_and_a_writing_without_one_name_come_back() -> None:
         ({"remedy": "agad", "remedy_parameters": {"chop": -1}},
          r"hardware\.remedy_parameters: writing 'agad': chop: got -1; allowed: numbers of at least 0"),
         ({"remedy": "differential", "cell": "one-sided"}, r"hardware\.cell: got 'one-sided' beside remedy 'differen"),
+        ({"remedy": "agad", "remedy_parameters": {"chop": 0.1}, "writing_parameters": {"chop": 0.2}},
+         r"hardware\.writing_parameters: chop: got 0.2 beside remedy_parameters, where it is 0.1; allowed: one"),
         ({"cell": 3}, r"hardware\.cell: got 3; allowed: a name"),
         ({"cell_parameters": 3}, r"hardware\.cell_parameters: got 3; allowed: a table"),
         ({"backend": "ideal", "cell": "differential", "writing": "agad"},
@@ -296,3 +298,8 @@ def test_a_cell_and_a_writing_without_one_name_come_back() -> None:
 def test_what_is_wrong_with_a_remedy_is_named(keys: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         load_experiment("quickstart", {**_ON, "hardware": keys})
+
+
+def test_a_cell_and_a_writing_without_parameters_are_no_setting_that_aihwkit_does_not_read() -> None:
+    keys = {"backend": "aihwkit", "device": "pcm", "cell": "one-sided", "writing": "mixed-precision"}
+    assert load_experiment("quickstart", {"hardware": keys}).hardware.remedy.name == "one-sided + mixed-precision"

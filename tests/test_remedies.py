@@ -514,7 +514,7 @@ def test_a_learning_rate_means_the_same_however_products_and_rate_share_their_si
 
 @pytest.mark.parametrize("remedy", [name for name in names() if name not in ("one-sided", "mixed-precision")])
 def test_a_device_that_only_potentiates_needs_a_pair(remedy: str) -> None:
-    with pytest.raises(InputError, match=rf"'{remedy}'.*only potentiates.*one-sided, mixed-precision"):
+    with pytest.raises(InputError, match=rf"'{remedy}'.*only potentiates.*cell one-sided .*writing mixed-precision"):
         array_of(SoftBounds(), remedy, sided=1)
 
 

@@ -109,7 +109,7 @@ def unread_hardware(hardware: HardwareSection) -> list[str]:
     """Return the hardware keys that were set and that the chosen back-end would not read."""
     usual = HardwareSection().model_dump()
     given = hardware.model_dump().items()
-    changed = {key: value for key, value in given if key not in _ALWAYS and value != usual.get(key)}
+    changed = {key: value for key, value in given if key not in _ALWAYS and value not in (usual.get(key), {})}
     found = (unread(hardware.backend, f"hardware.{key}", _SETS.get(key, key), changed[key]) for key in changed)
     return [complaint for complaint in found if complaint is not None]
 

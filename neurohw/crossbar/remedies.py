@@ -160,7 +160,7 @@ class Remedy:
         """Return the remedy of a table with keys of `KEYS`: its two halves, or its one name and perhaps the other half.
 
         Raises:
-            InputError: an unknown name or parameter, or a half that is named twice, differently.
+            InputError: an unknown name or parameter, or a half or a parameter that is named twice, differently.
         """
         for key, value in given.items():
             if not isinstance(value, Mapping if key.endswith("parameters") else str):
@@ -175,7 +175,12 @@ class Remedy:
                                  f"{by_name!r}; allowed: one of them")  # fmt: skip
             halves[half] = by_name if asked is None else asked
             key = f"{half}_parameters"
-            halves[key] = {**getattr(named, key), **given.get(key, {})}
+            by_name, asked = getattr(named, key), given.get(key, {})
+            for name in by_name.keys() & asked.keys():
+                if by_name[name] != asked[name]:
+                    raise InputError(f"{key}: {name}: got {asked[name]!r} beside remedy_parameters, where it is "
+                                     f"{by_name[name]!r}; allowed: one of them")  # fmt: skip
+            halves[key] = {**by_name, **asked}
         return Remedy(**halves)
 
     def to_keys(self) -> dict[str, Any]:
@@ -211,10 +216,10 @@ class Remedy:
             return self
         if self.cell == "single" and WRITINGS[self.writing].pairs:
             return replace(self, cell=next(kind.name for kind in CELLS.values() if kind.one_sided))
-        pairs = [kind.name for kind in CELLS.values() if kind.one_sided]
-        pairs += [kind.name for kind in WRITINGS.values() if kind.pairs]
+        pairs = ", ".join(kind.name for kind in CELLS.values() if kind.one_sided)
+        by_itself = ", ".join(kind.name for kind in WRITINGS.values() if kind.pairs)
         raise InputError(f"remedy {self.name!r}: the device only potentiates and needs a pair; allowed: "
-                         f"{', '.join(pairs)}")  # fmt: skip
+                         f"cell {pairs} with any writing, or writing {by_itself} alone")  # fmt: skip
 
 
 def names() -> list[str]:
