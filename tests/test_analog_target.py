@@ -208,6 +208,22 @@ def test_soft_outputs_share_the_bias() -> None:
         assert target[0].sum().item() == approx(2.5, abs=1e-3)
 
 
+@pytest.mark.parametrize("seconds", [None, 3e-5])
+@pytest.mark.parametrize("k", [1, 5, 60, 200])
+def test_soft_outputs_balance_whatever_the_inputs_are(k: int, seconds: float | None) -> None:
+    """Outputs in the shares of one I_c that add up to k - 1/2, with inputs dense, sparse, equal or far apart."""
+    noise = torch.rand(64, 200, generator=seeded(3))
+    clear = noise * 1e-3
+    clear[:, : k - 1] += 2.0
+    inputs = torch.cat([noise, noise.where(noise > 0.95, 0.0), noise * 1e-4 + 0.5, torch.ones(8, 200), clear])
+    c = circuit(200, k, {"decision.early_voltage": 2.8, "decision.output": "current", "decision.seconds": seconds,
+                         "inputs.common_current": 1e-9})  # fmt: skip
+    shares = c(inputs, c.initial()).target.double()
+    assert ((shares.sum(1) / (k - 0.5) - 1).abs() < 5e-5).all()
+    order = inputs.argsort(1)
+    assert (shares.gather(1, order).diff(dim=1) >= 0).all()
+
+
 def test_soft_outputs_are_those_of_the_circuits_equations() -> None:
     inputs = np.array([[10.0, 9.95, 9.8, 9.7, 8.0, 3.0], [9.0, 8.97, 8.96, 8.5, 5.0, 1.0]]) * 1e-9
     expected = np.stack([kwta_at_rest(row, 2)[0] for row in inputs])
@@ -288,7 +304,7 @@ def test_b_bits_have_two_to_the_b_values(storage: str) -> None:
     c = circuit(200, 2, bits)
     wide = Homeostasis(torch.linspace(-2, 2, 200), torch.zeros(200))
     seen = (
-        c._thresholds.next(wide, torch.zeros(3, 200), torch.zeros(3, 200, dtype=torch.bool), 0.0)
+        c._thresholds.next(wide, torch.zeros(3, 200), torch.zeros(200, dtype=torch.bool), 0.0)
         if storage == "counter"
         else wide
     )

@@ -17,7 +17,10 @@ from neurohw.errors import InputError
 from neurohw.seeding import Streams
 
 _LEAST_CURRENT = 1e-15  # A: what leaks into a node without input
-_BISECTIONS = 24  # to 1e-7 of the largest input
+_STEPS = 24  # to the balance at most; mostly 4
+_SETTLED = 3e-5  # of an output's exponent: less than that to the balance is none
+_ROUNDING = 1e-6  # relative, of a sum of shares
+_NONE = -40.0  # exponent of no share: squares of smaller ones are so small that processors slow down
 _CANDIDATES = 16  # largest inputs beside the winners that are looked at first
 _FAR = 12.0  # standard deviations: noise of two inputs makes up for as much once in 1e17
 _IDEAL = TargetParameters()
@@ -100,7 +103,7 @@ class AnalogTarget(KWTATarget):
         """Decide winners on the currents; where outputs are currents, the target is graded."""
         field = self._inputs(competition, self._thresholds.read(homeostasis))
         chosen = self._winners(field)
-        return chosen._replace(levels=self._soft_levels(field)) if self._graded else chosen
+        return chosen._replace(levels=self._soft_levels(field, chosen.won)) if self._graded else chosen
 
     def _rested(self, homeostasis: Homeostasis, seconds: float) -> Homeostasis:
         """Return the thresholds after `seconds`: they leak."""
@@ -108,7 +111,11 @@ class AnalogTarget(KWTATarget):
 
     def _next(self, homeostasis: Homeostasis, decided: Tensor, won: Tensor, seconds: float) -> Homeostasis:
         """Return the thresholds after a batch of decisions, as their cells keep them."""
-        return self._thresholds.next(homeostasis, decided, won, seconds)
+        if won.dtype == torch.bool:
+            raised = won.any(0)
+        else:
+            raised = torch.zeros(self.n_out, dtype=torch.bool, device=won.device).index_fill_(0, won.flatten(), True)
+        return self._thresholds.next(homeostasis, decided, raised, seconds)
 
     @property
     def _graded(self) -> bool:
@@ -190,7 +197,7 @@ class AnalogTarget(KWTATarget):
         cell, k = self.parameters.decision, self.chip_k
         if not cell.separation or k == self.n_out:
             indices, tied = winners(field, k, self.ties, self._generator)
-            return Chosen(self._won(field, indices, True), DecisionEvents(len(field), 1, indices.numel(), tied))
+            return Chosen(indices, DecisionEvents(len(field), 1, indices.numel(), tied))
         values, indices = torch.topk(field, min(k + _CANDIDATES, self.n_out))
         last, next_one = values[:, k - 1], values[:, k]
         boundary = (last + next_one) / 2
@@ -229,31 +236,46 @@ class AnalogTarget(KWTATarget):
         target = super()._levels(won, k)
         return target.add_(self._level_error) if self.parameters.levels.mismatch else target
 
-    def _soft_levels(self, field: Tensor) -> Tensor:
+    def _soft_levels(self, field: Tensor, won: Tensor) -> Tensor:
         """Return levels in each output's share of I_lim: 1 / (1 + exp(-(I_i - I_c) / I_c A / (n U_T))).
 
         I_c, which the common line settles to, makes the shares of a sample add up to k - 1/2; A is the gain that the
-        circuit reaches in its time. Found by bisection, as the sum falls with I_c.
+        circuit reaches in its time.
         """
-        parameters = self.parameters
-        least = _LEAST_CURRENT / parameters.inputs.unit_current
-        inputs = (field + self._common).clamp_(min=0.0)
-        low, high = inputs.new_full((len(inputs), 1), least), inputs.amax(1, keepdim=True).clamp_(min=least) * 2
-        shares = inputs
-        for _ in range(_BISECTIONS):
-            middle = (low + high) / 2
-            shares = self._shares(inputs, middle)
-            above = shares.sum(1, keepdim=True) > self.chip_k - 0.5
-            low, high = torch.where(above, middle, low), torch.where(above, high, middle)
-        low_level, high_level = self._both_levels(self.rule.k)
-        return shares * (high_level - low_level) + low_level + self._level_error
+        shares = self._balanced(field.add_(self._common).clamp_(min=0.0), won)
+        low, high = self._both_levels(self.rule.k)
+        return shares.mul_(high - low).add_(self._level_error + low)
 
-    def _shares(self, inputs: Tensor, common: Tensor) -> Tensor:
-        """Return the outputs' shares of I_lim where the common line balances inputs of `common`, [B, n]."""
+    def _balanced(self, inputs: Tensor, won: Tensor) -> Tensor:
+        """Return the outputs' shares of I_lim at balance, for inputs [B, n] and the winners' indices [B, k].
+
+        Newton's method on ln(sum of shares), which falls with I_c, from the weakest winner's input, at which the sum is
+        k - 1/2 where all others are far. The exponent of an output at balance moves by at most 2 in a step; steps that
+        leave what is known to hold the solution go to its middle.
+        """
+        least = _LEAST_CURRENT / self.parameters.inputs.unit_current
+        low, high = inputs.new_full((len(inputs), 1), least), inputs.amax(1, keepdim=True).clamp_(min=least).mul_(2)
+        common = inputs.gather(1, won).amin(1, keepdim=True).clamp_(min=least)
+        wanted, shares = self.chip_k - 0.5, torch.empty_like(inputs)
+        for _ in range(_STEPS):
+            steepness = self._steepness(common)
+            torch.mul(inputs, steepness / common, out=shares).sub_(steepness).clamp_(min=_NONE).sigmoid_()
+            total = shares.sum(1, keepdim=True)
+            excess = (total / wanted).log_()
+            spread = total - torch.linalg.vector_norm(shares, dim=1, keepdim=True).square_()  # -d total / d(exponent)
+            moved = excess * total / spread.clamp_(min=_ROUNDING)
+            if not bool(((moved.abs() > _SETTLED) & (excess.abs() > _ROUNDING)).any()):
+                break
+            low, high = torch.where(excess > 0, common, low), torch.where(excess > 0, high, common)
+            common = common * (1 + moved.clamp_(-2.0, 2.0) / steepness)
+            common = torch.where((common >= low) & (common <= high), common, (low + high) / 2)
+        return shares
+
+    def _steepness(self, common: Tensor) -> Tensor:
+        """Return A / (n U_T), the exponent's slope on an input's relative distance from the balance `common`."""
         parameters = self.parameters
         gain = self._slope(common * parameters.inputs.unit_current)
-        steepness = gain / (parameters.inputs.slope_factor * parameters.thermal_voltage)
-        return torch.sigmoid((inputs - common) * (steepness / common))
+        return gain / (parameters.inputs.slope_factor * parameters.thermal_voltage)
 
     def _both_levels(self, k: int) -> tuple[float, float]:
         """Return the loser's and the winner's level, errors included, mismatch not."""

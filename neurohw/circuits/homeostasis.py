@@ -70,20 +70,20 @@ class ThresholdCells:
             return homeostasis
         return Homeostasis(homeostasis.threshold * math.exp(-seconds / leak), homeostasis.activity)
 
-    def next(self, homeostasis: Homeostasis, decided: Tensor, won: Tensor, seconds: float) -> Homeostasis:
+    def next(self, homeostasis: Homeostasis, decided: Tensor, raised: Tensor, seconds: float) -> Homeostasis:
         """Return the thresholds after a batch of decisions.
 
         Args:
             homeostasis: the thresholds before it, rested.
             decided: what is averaged, [B, n].
-            won: who won, [B, n].
+            raised: who won at all, [n].
             seconds: simulated time of the batch.
         """
         activity, carried = self.rule.averaged(homeostasis, decided, self._newest(len(decided), seconds))
         step = self.rule.gamma * (activity - self.rule.frequency)  # Eq. 10
         threshold = homeostasis.threshold + self._gain * step
         if self.cell.charge_injection or self.cell.decrement_injection:
-            threshold = threshold + self._raised * won.any(0) + self._lowered
+            threshold = threshold + self._raised * raised + self._lowered
         if self._thermal:
             threshold = threshold + self._thermal * self._drawn(torch.randn)
         if self._least and self.cell.storage == "counter":
