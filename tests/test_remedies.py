@@ -180,6 +180,12 @@ def test_a_carry_moves_what_the_finest_device_holds_to_the_coarser_ones(devices:
     assert array.cells.banks["cell0"].kept.min() > 0.03
 
 
+def test_pulses_of_a_carry_are_given_one_by_one() -> None:
+    array = array_of(ConstantStep(**CERTAIN), "several-cells", (3, 4), devices=2, base=8.0, carry_every=1)
+    writes = array.increment(torch.full((3, 4), 40 * array.cells.granularity))
+    assert writes.serial.cell_pulses == sum(number or 0 for number in pulses(writes)) - 12 * 40 > 0
+
+
 # one-sided
 
 
@@ -261,6 +267,14 @@ def test_a_pair_that_cannot_get_there_is_reset_and_rewritten() -> None:
     array = array_of(law, "one-sided", (1, 2), start=1.6, sided=1)
     writes = array.program(torch.tensor([[-1.5, 5.0]]))
     assert pulses(writes) == (1500 + 400, 2)
+    torch.testing.assert_close(array.snapshot(), torch.tensor([[-1.5, 2.0]]))
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_a_pair_is_reset_and_rewritten_however_it_learns(writing: str) -> None:
+    law = ConstantStep(**CERTAIN, w_max=2.0, w_min=0.0)
+    array = array_of(law, Remedy("one-sided", writing), (1, 2), start=1.6, sided=1)
+    assert pulses(array.program(torch.tensor([[-1.5, 5.0]]))) == (1500 + 400, 2)
     torch.testing.assert_close(array.snapshot(), torch.tensor([[-1.5, 2.0]]))
 
 
@@ -660,6 +674,17 @@ def test_cells_say_what_trains_write_them(remedy: str, parameters: dict[str, Any
     driving = cells.driving
     assert driving.granularity == pytest.approx(law.granularity * share)
     assert driving == replace(Driving(driving.granularity), **expected)
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+@pytest.mark.parametrize(
+    ("cell", "crossbars", "pair"), [("differential", 2, False), ("one-sided", 1, True), ("several-cells", 4, False)]
+)
+def test_every_writing_says_how_many_crossbars_its_trains_write(
+    cell: str, crossbars: int, pair: bool, writing: str
+) -> None:
+    driving = AnalogArray(torch.zeros(3, 4), DevicePopulation(SoftBounds()), Remedy(cell, writing)).cells.driving
+    assert (driving.crossbars, driving.pair) == (crossbars, pair)
 
 
 class BareDevice(SingleDevice):
