@@ -303,3 +303,8 @@ def test_what_is_wrong_with_a_remedy_is_named(keys: dict[str, Any], said: str) -
 def test_a_cell_and_a_writing_without_parameters_are_no_setting_that_aihwkit_does_not_read() -> None:
     keys = {"backend": "aihwkit", "device": "pcm", "cell": "one-sided", "writing": "mixed-precision"}
     assert load_experiment("quickstart", {"hardware": keys}).hardware.remedy.name == "one-sided + mixed-precision"
+
+
+def test_a_condition_on_a_writing_is_met_by_a_remedy_of_that_name_and_with_other_cells() -> None:
+    for hardware in ({"remedy": "tiki-taka-v2"}, {"writing": "tiki-taka-v2", "cell": "differential"}):
+        assert load_experiment("quickstart", {**_ON, "hardware": hardware}).training.learning_rate == (64.0,)

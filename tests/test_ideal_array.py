@@ -12,6 +12,7 @@ from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.build import build_array
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.crossbar.remedies import Remedy
 from neurohw.errors import InputError
 from neurohw.testing import MakeArray, SynapseArrayConformance
 
@@ -107,6 +108,11 @@ def test_build_array_makes_it_in_any_precision() -> None:
             "ideal",
             {"device": "ecram"},
             "device: got 'ecram', which backend \"ideal\" does not read; read by: analog, aih",
+        ),
+        (
+            "analog",
+            {"device": "ecram", "remedy": Remedy("differential"), "writing": "agad"},
+            "remedy: got a whole remedy, 'differential', beside writing; allowed: one of them",
         ),
         ("ideal", {"tile": (8, 8)}, r"tile: got \(8, 8\), .*read by: analog, aihwkit"),
         ("ideal", {"remedy": "agad"}, r"remedy: got 'agad'"),

@@ -76,6 +76,9 @@ class ArraySpec:
             if complaint := unread(backend, key, key, value):
                 raise InputError(complaint)
         remedy = by_key.get("remedy")
+        if isinstance(remedy, Remedy) and len(by_key) > 1:
+            beside = ", ".join(key for key in by_key if key != "remedy")
+            raise InputError(f"remedy: got a whole remedy, {remedy.name!r}, beside {beside}; allowed: one of them")
         others = {key: value for key, value in settings.items() if key not in KEYS}
         return cls(backend, remedy=remedy if isinstance(remedy, Remedy) else Remedy.from_keys(by_key), **others)
 
