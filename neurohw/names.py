@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Annotated
 
@@ -27,6 +28,11 @@ def as_hash(text: str) -> str:
     if not _HASH.fullmatch(text):
         raise ValueError(f"got {text!r}; allowed: 12 hexadecimal digits in lower case")
     return text
+
+
+def is_path(text: str) -> bool:
+    """Return whether a dataset is given by the path of a folder or zip: with a slash, or ending in ".zip"."""
+    return "/" in text or os.sep in text or text.lower().endswith(".zip")
 
 
 def checked_name(text: str, origin: str) -> str:

@@ -225,20 +225,26 @@ def test_missing_data_says_where_it_was_looked_for_and_how_to_get_it(small_mnist
 
 
 def test_summary_tells_right_wrong_and_missing_apart(small_mnist: Path) -> None:
-    digits, mnist, fashion = summary()
+    digits, mnist, fashion, *coloured = summary()
     assert (digits.name, digits.state, digits.sizes) == ("digits", "ok", "1297 train, 500 test, 8 x 8")
     assert (mnist.place, mnist.state, mnist.licence) == (str(small_mnist), "ok", "a licence")
     assert mnist.sizes == "5 train, 2 test, 3 x 2"
     assert (fashion.name, fashion.place, fashion.state) == ("fashion-mnist", "-", "missing")
+    assert [(row.name, row.state) for row in coloured] == [
+        (name, "missing") for name in ("tiny-imagenet-10", "cifar10", "svhn")
+    ]
     path = small_mnist / "train-images-idx3-ubyte.gz"
     path.write_bytes(b"garbage")
-    _, mnist, _ = summary()
+    _, mnist, *_ = summary()
     assert mnist.state == f"{path}: found 7 bytes, expected at least the 16 of an IDX header."
 
 
-@pytest.mark.parametrize("name", ["svhn", "cifar10", "MNIST", ""])
+@pytest.mark.parametrize("name", ["imagenet", "cifar-10", "MNIST", ""])
 def test_unknown_names_are_refused_with_what_is_allowed(name: str) -> None:
-    with pytest.raises(InputError, match=f"'{name}'.*allowed: digits, mnist, fashion-mnist$"):
+    with pytest.raises(
+        InputError,
+        match=f"'{name}'.*allowed: digits, mnist, fashion-mnist, tiny-imagenet-10, cifar10, svhn, or the path",
+    ):
         load_dataset(name)
 
 

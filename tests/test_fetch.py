@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from neurohw.data import download, fetch
+from neurohw.data import IdxFile, download, fetch, registry
 from neurohw.errors import DataError, InputError, NeurohwError
 
 TRAIN, TEST = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
 CONTENT = {TRAIN: bytes(range(256)) * 2000, TEST: b"test" * 5000}
 PACKED = {name: gzip.compress(content, compresslevel=0) for name, content in CONTENT.items()}
-CHECKSUMS = {name: hashlib.md5(content).hexdigest() for name, content in CONTENT.items()}
+FILES = [IdxFile("mnist", name, (), hashlib.md5(content).hexdigest()) for name, content in CONTENT.items()]
 WHOLE = len(PACKED[TRAIN])
 
 
@@ -95,8 +95,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         thread.join()
 
 
-def get(source: str | Path | None, into: Path, checksums: dict[str, str] = CHECKSUMS) -> list[Path]:
-    return fetch("mnist", None if source is None else str(source), into=into, checksums=checksums, progress=False)
+def get(source: str | Path | None, into: Path) -> list[Path]:
+    return fetch("mnist", None if source is None else str(source), into=into, files=FILES, progress=False)
 
 
 def assert_fetched(folder: Path, paths: list[Path]) -> None:
@@ -227,7 +227,7 @@ def test_progress_is_drawn_on_a_terminal_only(
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     if terminal:
         monkeypatch.setenv("FORCE_COLOR", "1")  # rich's own way of being told that it is on one
-    fetch("mnist", server.url, into=tmp_path, checksums=CHECKSUMS)
+    fetch("mnist", server.url, into=tmp_path, files=FILES)
     out, err = capsys.readouterr()
     assert out == ""
     assert (TRAIN[:5] in err) is terminal
@@ -303,7 +303,7 @@ def test_a_server_without_an_end_is_left(
     pause: float,
     said: str,
 ) -> None:
-    monkeypatch.setitem(fetch.__globals__, "LARGEST_PACKED", 4 << 20)
+    monkeypatch.setattr(registry, "LARGEST_IDX", 4 << 20)
     began = time.monotonic()
     with pytest.raises(NeurohwError, match=said) as caught:
         get(hostile(start, again, pause), tmp_path)
@@ -404,9 +404,9 @@ def test_destination_is_neurohw_data_or_the_cache(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("NEUROHW_DATA", str(tmp_path / "data"))
-    assert fetch("mnist", str(source), checksums=CHECKSUMS)[0].parent == tmp_path / "data" / "mnist"
+    assert fetch("mnist", str(source), files=FILES)[0].parent == tmp_path / "data" / "mnist"
     monkeypatch.delenv("NEUROHW_DATA")
-    cached = fetch("mnist", str(source), checksums=CHECKSUMS)[0]
+    cached = fetch("mnist", str(source), files=FILES)[0]
     assert cached.is_relative_to(tmp_path / "cache")
     assert cached.parts[-3:-1] == ("data", "mnist")
 
@@ -416,7 +416,7 @@ def test_registry_decides_what_is_right_unless_told_otherwise(source: Path, tmp_
         fetch("mnist", str(source), into=tmp_path / "into")
 
 
-@pytest.mark.parametrize("name", ["svhn", "digits"])
+@pytest.mark.parametrize("name", ["imagenet", "digits"])
 def test_only_datasets_of_files_are_fetched(name: str, source: Path) -> None:
     with pytest.raises(InputError, match=name):
         fetch(name, str(source))

@@ -25,7 +25,7 @@ def data_list() -> None:
 
 @data_app.command("fetch")
 def data_fetch(
-    name: Annotated[str, typer.Argument(help="mnist or fashion-mnist.")],
+    name: Annotated[str, typer.Argument(help="One of those of `neurohw data list` that are files.")],
     source: Annotated[
         str | None, typer.Option("--from", metavar="DIR|URL", help="Folder or URL that holds the files.")
     ] = None,

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from neurohw.config.section import Count, Section
+from neurohw.names import is_path
+from neurohw.validation import did_you_mean, shown
+
+DATASETS = ("digits", "mnist", "fashion-mnist", "tiny-imagenet-10", "cifar10", "svhn")
+
+
+def _dataset(text: str) -> str:
+    if text not in DATASETS and not is_path(text):
+        raise ValueError(
+            f"got {shown(text)}{did_you_mean(text, DATASETS)}; allowed: {', '.join(DATASETS)}, or the path of a folder "
+            "or a zip of class sub-folders (with a slash, or ending in .zip)"
+        )
+    return text
 
 
 class DataSection(Section):
-    """What is learnt: data set, subsets, and which part is evaluated."""
+    """What is learnt: data set (a name, or the path of a folder or zip), subsets, and which part is evaluated."""
 
-    dataset: Literal["digits", "mnist", "fashion-mnist"] = "digits"
+    dataset: Annotated[str, Field(strict=True), AfterValidator(_dataset)] = "digits"
     train_limit: Count | None = None
     test_limit: Count | None = None
     labels: Count | None = None

@@ -14,14 +14,14 @@ class Dataset:
 
     Args:
         name: the dataset's name in an experiment file.
-        train_images: [N, n_pixels] uint8, flattened.
+        train_images: [N, n_values] uint8, flattened channel by channel; RGB where in colour.
         train_labels: [N] int64.
-        test_images: [M, n_pixels] uint8, flattened.
+        test_images: [M, n_values] uint8, likewise.
         test_labels: [M] int64.
         image_shape: channels, height, width.
         levels: the pixel value that means 1.0.
-        n_classes: number of classes.
-        checksums: MD5 of the unpacked bytes of each file (or array).
+        class_names: of each label.
+        checksums: MD5 of what was read, by file or part.
     """
 
     name: str
@@ -31,8 +31,17 @@ class Dataset:
     test_labels: Tensor
     image_shape: tuple[int, int, int]
     levels: int
-    n_classes: int
+    class_names: tuple[str, ...]
     checksums: dict[str, str]
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    def pictures(self, images: Tensor) -> Tensor:
+        """Return flattened images as [B, channels, height, width], without a copy."""
+        return images.view(-1, *self.image_shape)
 
     def to(self, device: torch.device | str) -> Dataset:
         """Return the same dataset with its tensors on `device`."""
@@ -49,7 +58,7 @@ def as_input(images: Tensor, levels: int, dtype: torch.dtype = torch.float32) ->
     """Return images / levels, in [0, 1].
 
     Args:
-        images: [B, n_pixels] uint8, values in 0..levels.
+        images: [B, n_values] uint8, values in 0..levels.
         levels: the pixel value that means 1.0.
         dtype: floating-point type of the result.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,27 +13,27 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from neurohw.data.download import download
 from neurohw.data.idx import check_md5, unpack
 from neurohw.data.lookup import find_file, places
-from neurohw.data.registry import LARGEST_PACKED, idx_dataset
+from neurohw.data.registry import DataFile, file_dataset
 from neurohw.errors import DataError, InputError, NeurohwError
 from neurohw.reading import GZIP, read_bytes
 
-Bring = Callable[[str, Path], Path]  # a file's name and the folder to bring it to -> the `.part` brought
+Bring = Callable[[DataFile, Path], Path]  # a file and the folder to bring it to -> the `.part` brought
 
 
 def fetch(
     name: str,
     source: str | None,
     into: Path | None = None,
-    checksums: Mapping[str, str] | None = None,
+    files: Sequence[DataFile] | None = None,
     progress: bool = True,
 ) -> list[Path]:
     """Bring the files of dataset `name` here; files that are here and right are left alone.
 
     Args:
-        name: "mnist" or "fashion-mnist".
+        name: a dataset of files, as "mnist".
         source: a folder, or the http(s) address of a folder, that holds the files.
         into: where they go; `$NEUROHW_DATA/<name>` or else the user's cache, unless given.
-        checksums: MD5 of the unpacked content by file name (without `.gz`); the registry's unless given.
+        files: what is fetched; the registry's unless given.
         progress: draw a progress bar, if on a terminal.
 
     Returns:
@@ -44,17 +44,17 @@ def fetch(
         DataError: a file is not the right one; it is not kept.
         NeurohwError: a download broke off (running it again resumes it), or a file could not be written.
     """
-    wanted = checksums or {file.name: file.md5 for file in idx_dataset(name).files}
+    wanted = files or file_dataset(name).files
     if not source:
         raise InputError(
             f"where to fetch '{name}' from must be said, since no host is built in: "
-            f"--from DIR or --from URL of a folder that holds {', '.join(f'{file}.gz' for file in wanted)}"
+            f"--from DIR or --from URL of a folder that holds {', '.join(file.served for file in wanted)}"
         )
     folder = into or places(name)[0]
     try:
         with _opened(source, progress) as bring:
             folder.mkdir(parents=True, exist_ok=True)
-            return [_obtain(file, md5, folder, bring, source) for file, md5 in wanted.items()]
+            return [_obtain(file, folder, bring, source) for file in wanted]
     except OSError as error:
         raise NeurohwError(f"{error.filename or folder}: {error.strerror}") from error
 
@@ -77,44 +77,46 @@ def _progress_bar(wanted: bool) -> Progress:
     return Progress(*columns, TimeRemainingColumn(), console=console, disable=not (wanted and console.is_terminal))
 
 
-def _obtain(file: str, md5: str, folder: Path, bring: Bring, source: str) -> Path:
+def _obtain(file: DataFile, folder: Path, bring: Bring, source: str) -> Path:
     """Return the right file in `folder`, brought from `source` unless it is there."""
     present = find_file(folder, file)
-    if present is not None and _is_right(present, md5):
+    if present is not None and _is_right(present, file):
         return present
+    (folder / file.served).parent.mkdir(exist_ok=True)
     part = bring(file, folder)
     try:
-        check_md5(unpack(part), md5)
+        check_md5(unpack(part, file), file)
     except DataError as fault:
         part.unlink()
-        raise DataError(f"{file} from {source}: {fault}; what was fetched has been deleted") from fault
+        raise DataError(f"{file.name} from {source}: {fault}; what was fetched has been deleted") from fault
     target = part.replace(part.with_suffix(""))
     while (shadow := find_file(folder, file)) not in (target, None):
         shadow.unlink()  # the wrong file, under a spelling that would be found first
     return target
 
 
-def _is_right(path: Path, md5: str) -> bool:
+def _is_right(path: Path, file: DataFile) -> bool:
     try:
-        check_md5(unpack(path), md5)
+        check_md5(unpack(path, file), file)
     except DataError:
         return False
     return True
 
 
-def _copy(source: Path, file: str, folder: Path) -> Path:
+def _copy(source: Path, file: DataFile, folder: Path) -> Path:
     original = find_file(source, file)
     if original is None:
-        raise InputError(f"--from {source}: lacks {file}.gz (or {file})")
-    content = read_bytes(original, LARGEST_PACKED)
-    part = folder / f"{file}{'.gz' if content.startswith(GZIP) else ''}.part"
+        plain = f" (or {file.name})" if file.served != file.name else ""
+        raise InputError(f"--from {source}: lacks {file.served}{plain}")
+    content = read_bytes(original, file.limit)
+    part = folder / f"{file.served if content.startswith(GZIP) else file.name}.part"
     part.write_bytes(content)
     return part
 
 
-def _download(bar: Progress, source: str, file: str, folder: Path) -> Path:
-    part = folder / f"{file}.gz.part"
-    task = bar.add_task(file, total=None)
-    url = f"{source}/{part.stem}"
-    download(url, part, LARGEST_PACKED, lambda done, total: bar.update(task, completed=done, total=total))
+def _download(bar: Progress, source: str, file: DataFile, folder: Path) -> Path:
+    part = folder / f"{file.served}.part"
+    task = bar.add_task(file.name, total=None)
+    url = f"{source}/{file.served}"
+    download(url, part, file.limit, lambda done, total: bar.update(task, completed=done, total=total))
     return part

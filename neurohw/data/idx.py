@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from neurohw.data.registry import LARGEST, LARGEST_PACKED, IdxFile, identify, remedy
+from neurohw.data.registry import DataFile, IdxFile, identify, remedy
 from neurohw.errors import DataError
 from neurohw.reading import GZIP, content_of, gunzipped
 
@@ -28,46 +28,46 @@ def read_idx(path: Path, expected: IdxFile) -> NDArray[np.uint8]:
         DataError: the file is unreadable, truncated, swapped or corrupt.
     """
     try:
-        content = unpack(path)
+        content = unpack(path, expected)
         array = _parse(content, expected.shape)
-        check_md5(content, expected.md5)
+        check_md5(content, expected)
     except DataError as fault:
         raise DataError(f"{path}: {fault}.\n{remedy(expected.dataset)}") from fault
     return array
 
 
-def unpack(path: Path) -> bytes:
-    """Return a file's content, decompressed if its first bytes say that it is gzipped.
+def unpack(path: Path, file: DataFile) -> bytes:
+    """Return the content of `path`, where `file` is expected, decompressed if its first bytes say that it is gzipped.
 
     Raises:
-        DataError: it cannot be read, or not decompressed, or is larger than any file of the registry; the message
+        DataError: it cannot be read, or not decompressed, or is larger than `file` may be; the message
             leaves naming the file to the caller.
     """
     try:
-        raw = content_of(path, LARGEST_PACKED)
+        raw = content_of(path, file.limit)
     except ValueError as error:
         raise DataError(f"found a file that {error}") from error
     if not raw.startswith(GZIP):
         return raw
     try:
-        return gunzipped(raw, LARGEST)
+        return gunzipped(raw, file.limit)
     except ValueError as error:
         raise DataError(
             f"found a truncated or corrupt gzip file of {len(raw)} bytes ({error}), expected a whole one"
         ) from error
 
 
-def check_md5(content: bytes, expected: str) -> None:
-    """Pass content with the expected MD5.
+def check_md5(content: bytes, file: DataFile) -> None:
+    """Refuse unpacked content without an MD5 that `file` may have.
 
     Raises:
         DataError: the MD5 differs; the message names the known file that was found instead, if it is one.
     """
     actual = md5_of(content)
-    if actual != expected:
+    if actual not in file.md5s:
         known = identify(actual)
-        which = f" ({known.dataset}'s {known.name})" if known else ""
-        raise DataError(f"found content with MD5 {actual}{which}, expected MD5 {expected}")
+        which = f" ({known[0]}'s {known[1]})" if known else ""
+        raise DataError(f"found content with MD5 {actual}{which}, expected MD5 {' or '.join(file.md5s)}")
 
 
 def md5_of(content: bytes) -> str:

@@ -2,32 +2,83 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from neurohw.data.dataset import Dataset
-from neurohw.data.idx import md5_of, read_idx
+from neurohw.data.idx import check_md5, md5_of, read_idx, unpack
 from neurohw.data.lookup import require
-from neurohw.data.registry import DIGITS, N_CLASSES, IdxDataset, idx_dataset
+from neurohw.data.pictures import load_pictures, picture_checksums
+from neurohw.data.registry import (
+    CIFAR10,
+    DIGITS,
+    SVHN,
+    TINY_CLASSES,
+    TINY_IMAGENET,
+    FileDataset,
+    IdxDataset,
+    file_dataset,
+    remedy,
+)
 from neurohw.data.splits import complement, stratified_subset
+from neurohw.data.vision import load_cifar10, load_svhn
+from neurohw.errors import DataError
+from neurohw.names import is_path
 
 DIGITS_TEST = 500
 DIGITS_SEED = 0
 
 
 def load_dataset(name: str) -> Dataset:
-    """Return dataset `name`: "digits", "mnist" or "fashion-mnist".
+    """Return a dataset by its name, or the images of a folder or zip of class sub-folders by its path (`layout_of`).
 
     The digits (8x8, bundled with scikit-learn) come unsplit; here 500 of the 1,797 are the test set, drawn by
     `stratified_subset` with seed 0, and the other 1,297, in their order, the training set.
 
+    Args:
+        name: "digits", "mnist", "fashion-mnist", "tiny-imagenet-10", "cifar10", "svhn", or a path (`is_path`).
+
     Raises:
         InputError: the name is not known.
-        DataError: a file is missing, truncated, swapped or corrupt.
+        DataError: a file is missing, truncated, swapped or corrupt, or an image not what is allowed.
     """
-    return _load_digits() if name == DIGITS else _load_idx(idx_dataset(name))
+    if name == DIGITS:
+        return _load_digits()
+    if is_path(name):
+        return load_pictures(Path(name).expanduser(), name)
+    entry, paths = file_dataset(name), require(name)
+    if isinstance(entry, IdxDataset):
+        return _load_idx(entry, paths)
+    _check(entry, paths)
+    return _READERS[name](paths)
+
+
+def data_checksums(name: str) -> dict[str, str]:
+    """Return the checksums of `load_dataset(name)`: a path's are read each time, the others, which are known, once.
+
+    Raises:
+        InputError, DataError: as `load_dataset`.
+    """
+    return picture_checksums(Path(name).expanduser()) if is_path(name) else _known_checksums(name)
+
+
+@cache
+def _known_checksums(name: str) -> dict[str, str]:
+    return load_dataset(name).checksums
+
+
+def _check(entry: FileDataset, paths: dict[str, Path]) -> None:
+    """Refuse files that are not the right ones: a reader unpickles what it is given, so nothing else may reach it."""
+    for file in entry.files:
+        try:
+            check_md5(unpack(paths[file.name], file), file)
+        except DataError as fault:
+            raise DataError(f"{paths[file.name]}: {fault}.\n{remedy(entry.name)}") from fault
 
 
 def _load_digits() -> Dataset:
@@ -48,13 +99,12 @@ def _load_digits() -> Dataset:
         **arrays,
         image_shape=(1, 8, 8),
         levels=16,
-        n_classes=N_CLASSES,
+        class_names=tuple("0123456789"),
         checksums={key: md5_of(array.numpy().tobytes()) for key, array in arrays.items()},
     )
 
 
-def _load_idx(entry: IdxDataset) -> Dataset:
-    paths = require(entry.name)
+def _load_idx(entry: IdxDataset, paths: dict[str, Path]) -> Dataset:
     arrays = {file: read_idx(paths[file.name], file) for file in entry.files}
     _, height, width = entry.train_images.shape
     return Dataset(
@@ -65,7 +115,7 @@ def _load_idx(entry: IdxDataset) -> Dataset:
         test_labels=_labels(arrays[entry.test_labels]),
         image_shape=(1, height, width),
         levels=255,
-        n_classes=N_CLASSES,
+        class_names=entry.class_names,
         checksums={file.name: file.md5 for file in entry.files},
     )
 
@@ -76,3 +126,12 @@ def _images(array: NDArray[np.uint8]) -> Tensor:
 
 def _labels(array: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(array.astype(np.int64))
+
+
+def _load_tiny_imagenet(paths: dict[str, Path]) -> Dataset:
+    """Return the ten classes of Deep-STDP; the checksums are of these images, whatever else the zip holds."""
+    (path,) = paths.values()
+    return load_pictures(path, TINY_IMAGENET, TINY_CLASSES)
+
+
+_READERS = {TINY_IMAGENET: _load_tiny_imagenet, CIFAR10: load_cifar10, SVHN: load_svhn}

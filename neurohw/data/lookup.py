@@ -7,7 +7,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_dir
 
-from neurohw.data.registry import idx_dataset, remedy
+from neurohw.data.registry import DataFile, file_dataset, remedy
 from neurohw.errors import DataError
 
 SYSTEM = Path("/usr/share/datasets")
@@ -19,7 +19,7 @@ def places(name: str) -> list[Path]:
     Raises:
         InputError: `name` is not a dataset of files.
     """
-    idx_dataset(name)
+    file_dataset(name)
     chosen = os.environ.get("NEUROHW_DATA")
     roots = [Path(chosen).expanduser()] if chosen else []
     return [root / name for root in (*roots, Path(user_cache_dir("neurohw")) / "data", SYSTEM)]
@@ -45,17 +45,16 @@ def require(name: str) -> dict[str, Path]:
     if folder is None:
         looked = "\n".join(f"  {place}: {_state(place, name)}" for place in places(name))
         raise DataError(f"dataset '{name}' was not found; looked in\n{looked}\n{remedy(name)}")
-    return {file.name: path for file in idx_dataset(name).files if (path := find_file(folder, file.name))}
+    return {file.name: path for file in file_dataset(name).files if (path := find_file(folder, file))}
 
 
-def find_file(folder: Path, name: str) -> Path | None:
-    """Return the file `name` (without `.gz`) in `folder` under one of its usual spellings, or None."""
-    spellings = (f"{stem}{suffix}" for stem in (name, name.replace("-idx", ".idx")) for suffix in (".gz", ""))
-    return next((folder / spelling for spelling in spellings if (folder / spelling).is_file()), None)
+def find_file(folder: Path, file: DataFile) -> Path | None:
+    """Return where `file` is in `folder`, under one of its usual spellings, or None."""
+    return next((folder / spelling for spelling in file.spellings if (folder / spelling).is_file()), None)
 
 
 def _lacking(folder: Path, name: str) -> list[str]:
-    return [file.name for file in idx_dataset(name).files if find_file(folder, file.name) is None]
+    return [file.name for file in file_dataset(name).files if find_file(folder, file) is None]
 
 
 def _state(folder: Path, name: str) -> str:

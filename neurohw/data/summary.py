@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from neurohw.data.load import load_dataset
 from neurohw.data.lookup import locate
-from neurohw.data.registry import DIGITS, IDX_DATASETS
+from neurohw.data.registry import DIGITS, file_datasets
 from neurohw.errors import DataError
 
 
@@ -34,7 +34,7 @@ def summary() -> list[DatasetRow]:
     digits = DatasetRow(
         DIGITS, "bundled with scikit-learn", _sizes(DIGITS), "ok", "CC BY 4.0 (Alpaydin, Kaynak; UCI repository)"
     )
-    return [digits, *(_row(name, entry.licence) for name, entry in IDX_DATASETS.items())]
+    return [digits, *(_row(name, entry.licence) for name, entry in file_datasets().items())]
 
 
 def _row(name: str, licence: str) -> DatasetRow:
@@ -49,5 +49,6 @@ def _row(name: str, licence: str) -> DatasetRow:
 
 def _sizes(name: str) -> str:
     data = load_dataset(name)
-    _, height, width = data.image_shape
-    return f"{len(data.train_labels)} train, {len(data.test_labels)} test, {height} x {width}"
+    channels, height, width = data.image_shape
+    colour = " in colour" if channels > 1 else ""
+    return f"{len(data.train_labels)} train, {len(data.test_labels)} test, {height} x {width}{colour}"

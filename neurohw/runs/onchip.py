@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple
-from functools import cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,7 +14,7 @@ from neurohw.circuits.target import DecisionEvents, Homeostasis
 from neurohw.clock import Clock
 from neurohw.config import OnChipExperiment
 from neurohw.crossbar.backends import find_backend
-from neurohw.data import load_dataset
+from neurohw.data import data_checksums
 from neurohw.energy.recorded import Account
 from neurohw.energy.table import EnergyTable
 from neurohw.errors import InputError
@@ -57,7 +56,7 @@ class OnChip(Job[OnChipExperiment]):
     @classmethod
     def checksums(cls, experiment: OnChipExperiment) -> dict[str, str]:
         """Return the checksums of data, device, circuit, table and fault maps."""
-        return file_contents(experiment, _data_checksums(experiment.data.dataset))
+        return file_contents(experiment, data_checksums(experiment.data.dataset))
 
     def contents(self) -> dict[str, str]:
         """Return the checksums of what this run has read."""
@@ -163,8 +162,3 @@ class _State(BaseModel):
     clock_seconds: Amount
     network: dict[str, Tensor]
     rules: list[dict[str, Tensor]]
-
-
-@cache
-def _data_checksums(dataset: str) -> dict[str, str]:
-    return load_dataset(dataset).checksums

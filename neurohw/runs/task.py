@@ -126,9 +126,11 @@ def _size(samples: Samples) -> int:
 
 
 def _check_shapes(experiment: OnChipExperiment, dataset: Dataset) -> None:
-    sizes, n_pixels = experiment.network.layers, dataset.train_images.shape[1]
-    if sizes[0] != n_pixels:
-        raise InputError(f"network.layers: got {sizes[0]} inputs; allowed: {n_pixels}, the pixels of {dataset.name}")
+    sizes, n_values = experiment.network.layers, dataset.train_images.shape[1]
+    if sizes[0] != n_values:
+        channels, height, width = dataset.image_shape
+        what = "pixels" if channels == 1 else f"values of {channels} x {height} x {width} (channels, height, width)"
+        raise InputError(f"network.layers: got {sizes[0]} inputs; allowed: {n_values}, the {what} of {dataset.name}")
     labelled_outputs = experiment.training.mode != "unsupervised"
     if labelled_outputs and sizes[-1] % dataset.n_classes:
         raise InputError(
