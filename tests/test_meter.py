@@ -89,7 +89,7 @@ class TestMeteredTarget(TargetCircuitConformance):
 def test_a_metered_array_looks_like_its_own() -> None:
     for plain in (IdealArray(torch.zeros(3, 4)), analog(torch.zeros(3, 4))):
         array, _, _ = meter(plain)
-        for what in ("shape", "exact", "exact_writes", "keeps_layout", "dtype", "device"):
+        for what in ("shape", "exact", "exact_writes", "keeps_layout", "by_columns", "dtype", "device"):
             assert getattr(array, what) == getattr(plain, what), what
     assert array.state_dict().keys() == plain.state_dict().keys()
     assert array.writes()["cell"].sum() == 0

@@ -96,6 +96,31 @@ def test_the_rates_of_layers_are_their_own() -> None:
     assert [float(layer.array.snapshot()[0, 0]) for layer in layers] == [0.25, 0.125]
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_how_weights_lie_in_memory_changes_no_bit_and_no_checkpoint(optimizer: str) -> None:
+    """An array that keeps its columns and one that keeps its rows take over each other's moments."""
+
+    class ByRows(IdealArray):
+        by_columns = False
+
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.randn(5, 8, generator=generator)
+    layers = [Layer(IdealArray(weights)), Layer(ByRows(weights))]
+    rules = [build_rule(optimizer, [layer], [0.1]) for layer in layers]
+    for _ in range(3):
+        terms = [Product(torch.randn(4, 5, generator=generator), torch.rand(4, 8, generator=generator), sign)
+                 for sign in (-1, 1)]  # fmt: skip
+        for layer, rule in zip(layers, rules, strict=True):
+            rule.apply(layer, OuterProducts(tuple(terms), 0.3))
+        states = [rule.state_dict() for rule in rules]
+        assert states[0].keys() == states[1].keys()
+        assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+        for rule, state in zip(rules, reversed(states), strict=True):
+            rule.load_state_dict(state)
+    assert torch.equal(layers[0].array.snapshot(), layers[1].array.snapshot())
+    assert not torch.equal(layers[0].array.snapshot(), weights)
+
+
 def _ones() -> OuterProducts:
     return OuterProducts((Product(torch.ones(1, 2, dtype=F64), torch.ones(1, 2, dtype=F64)),), 1.0)
 

@@ -67,9 +67,13 @@ class OuterProducts:
         post = torch.stack([term.post if term.sign > 0 else -term.post for term in self.terms], 1)
         return post.flatten(0, 1), torch.stack([term.pre for term in self.terms], 1).flatten(0, 1)
 
-    def dense(self) -> Tensor:
-        """Return the wanted change of W per unit learning rate, decay apart, [n_post, n_pre]."""
-        return self.scale * reduce(add, (term.sign * (term.post.t() @ term.pre) for term in self.terms))
+    def dense(self, out: Tensor | None = None) -> Tensor:
+        """Return the wanted change of W per unit learning rate, decay apart, [n_post, n_pre]; written to `out`."""
+        first, *others = self.terms
+        change = torch.mm((first.post if first.sign > 0 else -first.post).t(), first.pre, out=out)
+        for term in others:
+            change.add_(term.post.t() @ term.pre, alpha=term.sign)
+        return change.mul_(self.scale)
 
     def post_sum(self) -> Tensor:
         """Return the wanted change of the biases per unit learning rate, decay apart, [n_post]."""
@@ -159,6 +163,7 @@ class SynapseArray(abc.ABC):
         clipped: share of the initial weights that lay beyond what their cells can hold.
         dtype, device: of the tensors that are read in and out.
         keeps_layout: a read is laid out in memory as its input is, sample after sample or neuron after neuron.
+        by_columns: W is kept column by column in memory, as is then an increment that is written fastest.
     """
 
     shape: tuple[int, int]
@@ -168,6 +173,7 @@ class SynapseArray(abc.ABC):
     dtype: torch.dtype
     device: torch.device
     keeps_layout: bool = False
+    by_columns: bool = False
 
     @property
     def anatomy(self) -> Anatomy:

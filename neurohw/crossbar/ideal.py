@@ -28,6 +28,7 @@ class IdealArray(SynapseArray):
 
     exact_writes = True
     keeps_layout = True
+    by_columns = True
 
     def __init__(self, weights: Tensor, products: torch.dtype | None = None) -> None:
         self._columns = weights.detach().t().clone(memory_format=torch.contiguous_format)  # W^T, [n_pre, n_post]

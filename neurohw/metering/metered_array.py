@@ -36,7 +36,8 @@ class MeteredArray(SynapseArray):
         self.array = array
         self.meter = ArrayMeter(array, ledger, clock, name, settings or ArraySettings())
         self.shape, self.exact, self.dtype, self.device = array.shape, array.exact, array.dtype, array.device
-        self.exact_writes, self.clipped, self.keeps_layout = array.exact_writes, array.clipped, array.keeps_layout
+        self.exact_writes, self.clipped = array.exact_writes, array.clipped
+        self.keeps_layout, self.by_columns = array.keeps_layout, array.by_columns
 
     def __getattr__(self, name: str) -> Any:
         if name == "array":  # not made yet: a copy in the making

@@ -76,56 +76,66 @@ class DigitalOptimizer(UpdateRule):
     def __init__(self, layers: Sequence[Layer], learning_rates: Sequence[float], name: str) -> None:
         super().__init__(layers, learning_rates)
         self.name = name
-        self._displacements = [_displacements(layer) for layer in self.layers]
+        self._displacements = [_displacements(layer) for layer in self.layers]  # as the weights lie in memory
         self._optimizers = [self._make(parameters) for parameters in self._displacements]
 
     def _make(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
         if self.name == "adam":
-            return torch.optim.Adam(parameters, lr=1.0, fused=True)
-        return torch.optim.SGD(parameters, lr=1.0)
+            return torch.optim.Adam(parameters, lr=1.0, maximize=True, fused=True)
+        return torch.optim.SGD(parameters, lr=1.0, maximize=True)
 
     def apply(self, layer: Layer, products: OuterProducts) -> Writes:
-        """dW = optimiser(-products); the array writes dW, a digital bias takes its step exactly."""
+        """dW = optimiser(products); the array writes dW, a digital bias takes its step exactly."""
         i = self.layers.index(layer)
         displacement, optimizer = self._displacements[i], self._optimizers[i]
         written = layer.written(products)
-        wanted, shares = written.dense(), written.shrinkage()
-        displacement[0].grad = (wanted if shares is None else wanted.add_(layer.array.shrinking(shares))).neg_()
+        if displacement[0].grad is None:
+            displacement[0].grad = torch.empty_like(displacement[0])
+        wanted, shares = written.dense(out=_turned(layer, displacement[0].grad)), written.shrinkage()
+        if shares is not None:
+            wanted.add_(layer.array.shrinking(shares))
         if layer.bias is not None:
-            displacement[1].grad = layer.bias_change(written).neg_()
+            displacement[1].grad = layer.bias_change(written)
         optimizer.param_groups[0]["lr"] = self.rate(layer, products)
         optimizer.step()
         if layer.bias is not None:
             layer.bias.add_(displacement[1])
             displacement[1].zero_()
-        writes = layer.array.increment(displacement[0])
+        writes = layer.array.increment(_turned(layer, displacement[0]))
         displacement[0].zero_()
         return writes
 
     def state_dict(self) -> StateDict:
         """Return the optimisers' moments."""
         state = {}
-        for i, optimizer in enumerate(self._optimizers):
+        for i, (layer, optimizer) in enumerate(zip(self.layers, self._optimizers, strict=True)):
             for parameter, entries in optimizer.state_dict()["state"].items():
                 for name, value in entries.items():
-                    state[f"{i}.{parameter}.{name}"] = torch.as_tensor(value).clone()
+                    state[f"{i}.{parameter}.{name}"] = _turned(layer, torch.as_tensor(value)).clone()
         return state
 
     def load_state_dict(self, state: StateDict) -> None:
         """Restore the moments."""
-        for i, optimizer in enumerate(self._optimizers):
+        for i, (own, optimizer) in enumerate(zip(self.layers, self._optimizers, strict=True)):
             moments: dict[int, dict[str, Tensor]] = {}
             for key, value in state.items():
                 layer, parameter, name = key.split(".")
                 if int(layer) == i:
-                    moments.setdefault(int(parameter), {})[name] = value.clone()
+                    lying = _turned(own, value).clone(memory_format=torch.contiguous_format)
+                    moments.setdefault(int(parameter), {})[name] = lying
             optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def _displacements(layer: Layer) -> list[Tensor]:
     array = layer.array
-    weights = torch.zeros(array.shape, dtype=array.dtype, device=array.device)
+    shape = array.shape[::-1] if array.by_columns else array.shape
+    weights = torch.zeros(shape, dtype=array.dtype, device=array.device)
     return [weights] if layer.bias is None else [weights, torch.zeros_like(layer.bias)]
+
+
+def _turned(layer: Layer, values: Tensor) -> Tensor:
+    """Return values of weights, [n_post, n_pre], of those as weights lie in memory, and back; others as they are."""
+    return values.t() if values.dim() == 2 and layer.array.by_columns else values
 
 
 def build_rule(name: str, layers: Sequence[Layer], learning_rates: Sequence[float]) -> UpdateRule:
