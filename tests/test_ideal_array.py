@@ -64,6 +64,29 @@ def test_bfloat16_is_off_by_its_rounding_and_no_more(batch: int, transposed: boo
     torch.testing.assert_close(array.snapshot(), weights, rtol=0, atol=3e-5)
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+def test_blocks_of_a_large_product_change_no_bit(monkeypatch: pytest.MonkeyPatch, transposed: bool) -> None:
+    """States of a relaxation, neuron after neuron, and sizes that blocks do not divide."""
+    multiplied = []
+    multiply = torch.mm
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.randn(1501, 1603, generator=generator)
+    states = torch.rand(1501 if transposed else 1603, 7, generator=generator)
+    array = IdealArray(weights)
+    right = (weights.t().contiguous() if transposed else weights) @ states
+
+    def counted(rows: Tensor, states: Tensor, out: Tensor) -> Tensor:
+        multiplied.append(len(rows))
+        return multiply(rows, states, out=out)
+
+    monkeypatch.setattr(torch, "mm", counted)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    given = states.t()
+    assert torch.equal((array.read_transposed if transposed else array.read)(given), right.t())
+    assert len(multiplied) > 1
+    assert sum(multiplied) == (1603 if transposed else 1501)
+
+
 def test_precision_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = torch.ones(4, 3)
     for precision, fast, products in (

@@ -10,6 +10,9 @@ from neurohw.crossbar.precision import product_dtype
 from neurohw.crossbar.spec import ArraySpec
 from neurohw.errors import InputError
 
+_BLOCK = 2**19  # weights per core of a product of few samples that are best multiplied at a time
+_FEW_BLOCKS = 4  # below which blocks win nothing
+
 
 class IdealArray(SynapseArray):
     """W as a plain tensor: reads are exact, writes are arithmetic, time does nothing.
@@ -57,14 +60,14 @@ class IdealArray(SynapseArray):
             return (pre @ columns).to(self.dtype)
         if self._rows is None:
             self._rows = columns.t().contiguous()
-        return (self._rows @ pre.t()).t().to(self.dtype)
+        return _by_blocks(self._rows, pre.t()).t().to(self.dtype)
 
     def read_transposed(self, post: Tensor, times: int = 1) -> Tensor:
         """Return post W, [B, n_pre]."""
         columns, post = self._as_read(), post.to(self.product_dtype)
         if post.is_contiguous():
             return (post @ columns.t()).to(self.dtype)
-        return (columns @ post.t()).t().to(self.dtype)
+        return _by_blocks(columns, post.t()).t().to(self.dtype)
 
     def _as_read(self) -> Tensor:
         """Return W^T as reads multiply it."""
@@ -130,3 +133,14 @@ class IdealArray(SynapseArray):
     def load_state_dict(self, state: StateDict) -> None:
         """Restore W."""
         self.program(state["weights"])
+
+
+def _by_blocks(matrix: Tensor, states: Tensor) -> Tensor:
+    """Return matrix @ states, [n, m] @ [m, B], to the bit, by blocks where that is faster: on a CPU, of a large W."""
+    blocks = matrix.numel() // (_BLOCK * torch.get_num_threads())
+    if blocks < _FEW_BLOCKS or matrix.device.type != "cpu" or matrix.dtype != torch.float32:
+        return matrix @ states
+    product = matrix.new_empty(len(matrix), states.shape[1])
+    for rows, part in zip(matrix.chunk(blocks), product.chunk(blocks), strict=True):
+        torch.mm(rows, states, out=part)
+    return product
