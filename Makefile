@@ -1,10 +1,10 @@
-# make demo | make test | make lint | make bench | make gpu-check; each sets .venv up once.
+# make demo | make test | make lint | make bench | make bench-check | make gpu-check; each sets .venv up once.
 FITS := import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12), (3, 13)))
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13; do $$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint bench gpu-check clean
+.PHONY: demo test lint bench bench-check gpu-check clean
 
 demo: $(READY)
 	$(BIN)/neurohw demo
@@ -19,6 +19,9 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/neurohw bench
+
+bench-check: $(READY)
+	OMP_NUM_THREADS=2 $(BIN)/neurohw bench --check reports/bench/cpu.json
 
 gpu-check: $(READY)
 	@$(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available() and "gpu-check: torch sees no GPU here")'

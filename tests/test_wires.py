@@ -296,6 +296,6 @@ def test_wrong_voltages_are_named() -> None:
 
 
 def test_the_benchmark_reaches_its_goals_on_a_small_crossbar() -> None:
-    rows = wires(lines=16, inputs=3, repeats=1, cases=((32, 1.0), (64, 5.0)))
+    rows = wires(lines=16, inputs=3, rounds=1, cases=((32, 1.0), (64, 5.0)))
     assert all(row["value"] < row["goal"] for row in rows if row["goal"] != "")
     assert sum(row["goal"] != "" for row in rows) == 6

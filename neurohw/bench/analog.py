@@ -1,21 +1,18 @@
 """How fast is the analog engine, against aihwkit's C++ tile, the bare matrix product, and ideal arrays?
 
-Both engines have the same device (aihwkit's default soft bounds), read path and pulse trains; they take turns in one
-process, and medians are reported.
+Both engines have the same device (aihwkit's default soft bounds), read path and pulse trains.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
 from functools import partial
-from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from neurohw.bench.epochs import Batches
+from neurohw.bench.rounds import ROUNDS, Figure, in_rounds
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.device_population import DevicePopulation
@@ -26,7 +23,6 @@ from neurohw.devices.library import load_device
 from neurohw.loading import load_experiment
 from neurohw.networks.layer import Layer
 
-Rows = list[dict[str, Any]]
 _SHAPE = (2000, 784)
 _LEARNING_RATE = 0.01
 _CAPTURED = (100, 3000)  # batches after which activations and errors are taken
@@ -34,18 +30,19 @@ _MNIST_DENSITY = 0.19  # share of pixels that are not 0
 _NO_FLAGS = (False, False, False, False)
 
 
-def analog(shape: tuple[int, int] = _SHAPE, repeats: int = 15, captured: tuple[int, ...] = _CAPTURED) -> Rows:
+def analog(
+    shape: tuple[int, int] = _SHAPE, rounds: int = ROUNDS, captured: tuple[int, ...] = _CAPTURED
+) -> list[Figure]:
     """Return the figures of reads, of pulsed updates and of EP on analog arrays, each beside its goal."""
-    relaxed = relaxations(repeats=max(3, repeats // 3))
-    return [*reads(shape, repeats), *updates(shape, repeats, captured), *rounds(repeats), *relaxed]
+    return [*reads(shape, rounds), *updates(shape, rounds, captured), *interleaved(rounds), relaxations(rounds)]
 
 
-def reads(shape: tuple[int, int], repeats: int) -> Rows:
+def reads(shape: tuple[int, int], rounds: int) -> list[Figure]:
     """Time noisy reads at batch 16 and 512: constant noise, and noise that depends on the weight."""
     generator = torch.Generator().manual_seed(0)
     weights = torch.randn(shape, generator=generator) * 0.05
-    rows = []
-    for batch, faster, slower in ((16, 8.0, 2.5), (512, 12.0, 2.2)):
+    figures = []
+    for batch, faster, slower in ((16, ">= 12", "<= 2.5"), (512, ">= 40", "<= 2.2")):
         inputs = torch.rand(batch, shape[1], generator=generator)
         array, tile, _cells = _twins(weights, ReadPath())
         relative = AnalogArray(weights, _device(), read_path=ReadPath(relative_noise=0.05))
@@ -55,44 +52,41 @@ def reads(shape: tuple[int, int], repeats: int) -> Rows:
             "relative": partial(relative.read, inputs),
             "aihwkit": partial(tile.forward, inputs, *_NO_FLAGS, False),
         }
-        ms = _in_turns(calls, repeats)
-        name = f"read, batch {batch}"
-        rows += [
-            _row(f"{name}: aihwkit over ours", ms["aihwkit"] / ms["ours"], f">= {faster}", ms["ours"]),
-            _row(f"{name}: ours over bare product", ms["ours"] / ms["bare"], f"<= {slower}", ms["ours"]),
-            _row(f"{name}, weight-dependent noise: over bare", ms["relative"] / ms["bare"], "<= 3.3", ms["relative"]),
+        timed = in_rounds(calls, rounds)
+        name = f"noisy read of {shape[1]} x {shape[0]}, batch {batch}"
+        figures += [
+            timed.figure(f"{name}: aihwkit over ours", "aihwkit", "ours", faster),
+            timed.figure(f"{name}: ours over bare product", "ours", "bare", slower),
+            timed.figure(f"{name}, weight-dependent noise: ours over bare product", "relative", "bare", "<= 3.3"),
         ]
-    return rows
+    return figures
 
 
-def updates(shape: tuple[int, int], repeats: int, captured: tuple[int, ...]) -> Rows:
+def updates(shape: tuple[int, int], rounds: int, captured: tuple[int, ...]) -> list[Figure]:
     """Time pulsed updates on activations and errors of a real epoch of MNIST, and on the winners' rows alone."""
     generator = torch.Generator().manual_seed(0)
     array, tile, _cells = _twins(torch.randn(shape, generator=generator) * 0.1, ReadPath())
     tile.set_learning_rate(_LEARNING_RATE)
-    rows = []
+    figures = []
     for batches, (post, pre) in captured_products(captured).items():
-        winners = post.clamp(min=0)
-        for name, goal, errors in (("all rows", "<= 1.5", post), ("few rows", "<= 1", winners)):
+        for rows, errors in (("all rows", post), ("few rows", post.clamp(min=0))):
             products = OuterProducts((Product(errors, pre),), scale=1.0)
             calls = {
                 "ours": partial(array.update, products, _LEARNING_RATE),
                 "aihwkit": partial(tile.update, pre, -errors, *_NO_FLAGS),
             }
-            ms = _in_turns(calls, repeats)
-            active = int((errors != 0).any(0).sum())
-            title = f"update after {batches} batches, {name} ({active}): over aihwkit"
-            rows.append(_row(title, ms["ours"] / ms["aihwkit"], goal, ms["ours"]))
-    return rows
+            name = f"pulsed update after {batches} batches, {rows}: ours over aihwkit"
+            figures.append(in_rounds(calls, rounds).figure(name, "ours", "aihwkit", "<= 0.9"))
+    return figures
 
 
-def rounds(repeats: int, shape: tuple[int, int] = (500, 784)) -> Rows:
+def interleaved(rounds: int, shape: tuple[int, int] = (500, 784)) -> list[Figure]:
     """Time pulsed updates at batch 1, 16 and 128 against the same ones with all rising pulses before the falling ones.
 
     Inputs are as sparse as MNIST's, errors have both signs; the largest product of a sample is worth 3 pulses.
     """
     generator = torch.Generator().manual_seed(0)
-    rows = []
+    figures = []
     for name in ("soft_bounds", "ecram", "reram_es", "reram_array_om"):
         device = DevicePopulation.of(load_device(name))
         array = AnalogArray(torch.zeros(shape), device)
@@ -109,10 +103,10 @@ def rounds(repeats: int, shape: tuple[int, int] = (500, 784)) -> Rows:
                 array.cells.together = pulses
                 array.update(products, rate)
 
-            ms = _in_turns({"in rounds": partial(written, together), "apart": partial(written, None)}, repeats)
-            title = f"update of {name}, batch {batch}: in rounds over rising before falling"
-            rows.append(_row(title, ms["in rounds"] / ms["apart"], "<= 1.3", ms["in rounds"]))
-    return rows
+            timed = in_rounds({"in turn": partial(written, together), "apart": partial(written, None)}, rounds)
+            title = f"update of {name}, batch {batch}: samples in turn over rising before falling"
+            figures.append(timed.figure(title, "in turn", "apart", "<= 1.3"))
+    return figures
 
 
 def captured_products(
@@ -138,18 +132,14 @@ def captured_products(
     return captured
 
 
-def relaxations(batches: int = 3, repeats: int = 5) -> Rows:
+def relaxations(rounds: int, batches: int = 3) -> Figure:
     """Time EP 784-2000-2000 on analog arrays with read noise against the same steps on ideal arrays."""
     ideal = load_experiment("mnist_unsupervised_ep_2layer")
     hardware = {"hardware.backend": "analog", "hardware.device": "soft_bounds", "ep.contrast": "difference"}
     noisy = load_experiment("mnist_unsupervised_ep_2layer", hardware)
     calls = {"ideal": Batches(ideal, batches).train, "analog": Batches(noisy, batches).train}
-    ms = _in_turns(calls, repeats)
-    name, images = "EP 784-2000-2000", 1e3 * batches * ideal.training.batch_size
-    return [
-        _row(f"{name}: analog over ideal", ms["analog"] / ms["ideal"], "<= 1.6", ms["analog"] / batches),
-        *(_row(f"{name}: {kind}, images/s", images / ms[kind], "", ms[kind] / batches) for kind in calls),
-    ]
+    timed = in_rounds(calls, rounds)
+    return timed.figure("EP 784-2000-2000, batch 32: analog over ideal arrays", "analog", "ideal", "<= 1.3", batches)
 
 
 def _device() -> DevicePopulation:
@@ -165,18 +155,3 @@ def _twins(weights: Tensor, path: ReadPath) -> tuple[AnalogArray, Any, Tensor]:
     tile, cells = new_tile(config, (weights.shape[0], weights.shape[1]))
     tile.set_weights(weights)
     return AnalogArray(weights, _device(), read_path=path), tile, cells
-
-
-def _in_turns(calls: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
-    """Return the median time of each call in ms; the first two turns warm up."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(repeats + 2):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            times[name].append((time.perf_counter() - start) * 1e3)
-    return {name: median(values[2:]) for name, values in times.items()}
-
-
-def _row(figure: str, value: float, goal: str, ms: float) -> dict[str, Any]:
-    return {"figure": figure, "ratio": value, "goal": goal, "ms": ms, "threads": torch.get_num_threads()}

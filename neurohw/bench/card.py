@@ -6,21 +6,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from statistics import median
 from typing import Any
 
 import torch
 
 from neurohw.bench.analog import captured_products
 from neurohw.bench.epochs import Batches
-from neurohw.bench.throughput import bare_products
+from neurohw.bench.rounds import Figure, in_rounds
+from neurohw.bench.throughput import bare_products, repeated
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.devices.library import load_device
 from neurohw.loading import load_experiment
 
-Rows = list[dict[str, Any]]
 _ANALOG = {"hardware.backend": "analog", "ep.contrast": "difference"}
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "BP 784-2000": ("mnist_unsupervised_bp_1layer", {}),
@@ -31,74 +30,98 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "EP 784-2000-2000, reram_es": ("mnist_unsupervised_ep_2layer", {**_ANALOG, "hardware.device": "reram_es"}),
     "semi-supervised EP 784-5000-10": ("mnist_semi_ep", {"data.labels": 600}),
 }
+_MS_GOALS = {"EP 784-2000-2000": 4.8}  # 100 epochs of MNIST, 187,500 batches, in 15 minutes
 WRITTEN = ("soft_bounds", "ecram", "reram_es")
 _PRECISIONS = {"float32": "highest", "TF32": "high"}  # of products, as torch names them
 _BATCHES = 40  # trained at once
-_REPEATS = 5
-_PRODUCTS = 20  # bare products are so short that several are timed at once
+_REPEATS = 20  # of an update, between two waits for the GPU
 _CAPTURED = 300  # batches of BP 784-2000-2000 after which the errors are taken
 
 
+class CardFigure(Figure, frozen=True):
+    """A figure of a GPU, with images trained, or cells written, per second."""
+
+    per_second: float
+
+
 def card(networks: tuple[str, ...] = tuple(NETWORKS), written: tuple[str, ...] = WRITTEN, batches: int = _BATCHES,
-         captured: int = _CAPTURED, device: str = "cuda") -> Rows:  # fmt: skip
-    """Return images per second of each network and cells written per second, medians of 5; nothing without a GPU."""
+         captured: int = _CAPTURED, device: str = "cuda") -> list[CardFigure]:  # fmt: skip
+    """Return each network's training and each device's writing over their bare products; nothing without a GPU."""
     if device == "cuda" and not torch.cuda.is_available():
         return []
-    name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
-    rows = [_network(key, precision, batches, device) for key in networks for precision in _PRECISIONS]
-    rows += _products(device)
-    rows += _writes(written, captured, device)
-    return [{**row, "card": name, "torch": torch.__version__} for row in rows]
+    figures = [_network(key, precision, batches, device) for key in networks for precision in _PRECISIONS]
+    return [*figures, *_products(batches, device), *_writes(written, captured, device)]
 
 
-def _network(key: str, precision: str, batches: int, device: str) -> dict[str, Any]:
+def _network(key: str, precision: str, batches: int, device: str) -> CardFigure:
     """Time the training of a network, and the products that it cannot do without."""
     name, overrides = NETWORKS[key]
     experiment = load_experiment(name, overrides)
     with _products_in(precision):
         trained = Batches(experiment, batches, device)
-        ms = _milliseconds(trained.train, device) / batches
-        bare = _milliseconds(_repeated(bare_products(experiment, device)), device) / _PRODUCTS
-    per_second = 1e3 * len(trained.images) / batches / ms
-    return {
-        "figure": f"{key}, {precision}: images per second",
-        "value": per_second,
-        "ms": ms,
-        "over bare products": ms / bare,
-        "minutes of 100 epochs": 100 * 60_000 / per_second / 60,
-    }
+        calls = {"trained": trained.train, "products": repeated(bare_products(experiment, device), batches)}
+        timed = in_rounds(calls, clock=_clock(device))
+    figure = timed.figure(
+        f"{key}, {precision}: over its products", "trained", "products", "lower", batches, _MS_GOALS.get(key)
+    )
+    return _with_rate(figure, len(trained.images) // batches)
 
 
-def _products(device: str) -> Rows:
+def _products(batches: int, device: str) -> list[CardFigure]:
     """Time the bare products of EP 784-2000-2000 in each precision."""
     experiment = load_experiment("mnist_unsupervised_ep_2layer")
-    rows = []
+    calls: dict[str, Callable[[], None]] = {}
     for precision in (*_PRECISIONS, "bfloat16"):
-        dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-        with _products_in(precision):
-            ms = _milliseconds(_repeated(bare_products(experiment, device, dtype)), device) / _PRODUCTS
-        per_second = 1e3 * experiment.training.batch_size / ms
-        rows.append(_plain(f"bare products of EP 784-2000-2000, {precision}: images per second", per_second, ms))
-    return rows
+        products = bare_products(experiment, device, torch.bfloat16 if precision == "bfloat16" else torch.float32)
+        calls[precision] = _in_precision(precision, repeated(products, batches))
+    timed = in_rounds(calls, clock=_clock(device))
+    figures = [
+        timed.figure(f"products of EP 784-2000-2000, {precision} over float32", precision, "float32", "<= 1", batches)
+        for precision in calls
+    ]
+    return [_with_rate(figure, experiment.training.batch_size) for figure in figures]
 
 
-def _writes(names: tuple[str, ...], captured: int, device: str) -> Rows:
+def _writes(names: tuple[str, ...], captured: int, device: str) -> list[CardFigure]:
     """Time pulsed updates of 2000 x 2000 cells with activations and errors of BP."""
     (post, pre), = captured_products((captured,), "mnist_unsupervised_bp_2layer", 1, device).values()  # fmt: skip
-    products, rows = OuterProducts((Product(post, pre),), scale=1.0), []
+    products, figures = OuterProducts((Product(post, pre),), scale=1.0), []
     for name in names:
         population = DevicePopulation.of(load_device(name))
         rate = 3 * population.response.granularity / float((post.abs().amax(1) * pre.amax(1)).mean())
         weights = torch.zeros(post.shape[1], pre.shape[1], device=device)
         array = AnalogArray(weights, population, generator=torch.Generator(device).manual_seed(0))
-        ms = _milliseconds(partial(array.update, products, rate), device)
-        figure = f"pulsed update of 2000 x 2000 {name}, batch {len(post)}: cells per second"
-        rows.append(_plain(figure, 1e3 * weights.numel() / ms, ms))
-    return rows
+        calls = {
+            "pulsed": repeated(partial(array.update, products, rate), _REPEATS),
+            "product": repeated(partial(torch.matmul, post.T, pre), _REPEATS),
+        }
+        title = f"pulsed update of 2000 x 2000 {name}, batch {len(post)}: over its outer product"
+        figure = in_rounds(calls, clock=_clock(device)).figure(title, "pulsed", "product", "lower", _REPEATS)
+        figures.append(_with_rate(figure, weights.numel()))
+    return figures
 
 
-def _plain(figure: str, value: float, ms: float) -> dict[str, Any]:
-    return {"figure": figure, "value": value, "ms": ms, "over bare products": "", "minutes of 100 epochs": ""}
+def _with_rate(figure: Figure, amount: int) -> CardFigure:
+    return CardFigure(**figure.model_dump(), per_second=1e3 * amount / figure.ms)
+
+
+def _clock(device: str) -> Callable[[], float]:
+    """Return a clock that waits until the GPU has finished."""
+
+    def seconds() -> float:
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    return seconds
+
+
+def _in_precision(precision: str, call: Callable[[], None]) -> Callable[[], None]:
+    def inside() -> None:
+        with _products_in(precision):
+            call()
+
+    return inside
 
 
 @contextmanager
@@ -109,23 +132,3 @@ def _products_in(precision: str) -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def _repeated(call: Callable[[], None]) -> Callable[[], None]:
-    def several() -> None:
-        for _ in range(_PRODUCTS):
-            call()
-
-    return several
-
-
-def _milliseconds(call: Callable[[], Any], device: str) -> float:
-    """Return the median time of a call until the GPU has ended it; the first two warm up."""
-    times = []
-    for _ in range(_REPEATS + 2):
-        start = time.perf_counter()
-        call()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        times.append((time.perf_counter() - start) * 1e3)
-    return median(times[2:])

@@ -1,15 +1,14 @@
-"""What do the meters cost? The same batches on metered and on plain parts, one after the other in one process."""
+"""What do the meters cost? The same batches on metered and on plain parts."""
 
 from __future__ import annotations
 
-import statistics
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import torch
-
+from neurohw.bench.rounds import Figure, in_rounds
 from neurohw.circuits.target import TargetCircuit
 from neurohw.clock import Clock
 from neurohw.config import OnChipExperiment
@@ -22,10 +21,9 @@ from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
 from neurohw.training.phases import Samples, one_pass
 
-_RULES = {"bp": "mnist_unsupervised_bp_1layer", "ep": "mnist_unsupervised_ep_1layer"}
+_RULES = {"bp": ("mnist_unsupervised_bp_1layer", "<= 1.03"), "ep": ("mnist_unsupervised_ep_1layer", "<= 1.05")}
 _ANALOG = {"hardware.backend": "analog", "hardware.device": "ecram"}
 _BACKENDS: dict[str, dict[str, Any]] = {"ideal": {}, "analog": _ANALOG}
-GOAL = 1.05
 _WARM_UP = 110  # batches; the first 100 updates are looked at one by one
 
 
@@ -34,9 +32,9 @@ def meter(
     backends: tuple[str, ...] = ("ideal", "analog"),
     neurons: int = 2000,
     batches: int = 10,
-    repeats: int = 30,
-) -> list[dict[str, Any]]:
-    """Return time per batch with meters and without, 784-2000 on MNIST: the median of the ratios of `repeats` pairs.
+    rounds: int = 30,
+) -> list[Figure]:
+    """Return the time with meters over that without, 784-2000 on MNIST.
 
     Times are of the processor, which other work on the machine disturbs less than the clock on the wall.
 
@@ -44,30 +42,20 @@ def meter(
         rules, backends: what is timed.
         neurons: of the output layer.
         batches: timed at once.
-        repeats: pairs of timings, the order of the two alternating.
+        rounds: many, for what is looked for is 3 %.
     """
-    return [_measure(rule, backend, neurons, batches, repeats) for rule in rules for backend in backends]
+    return [_measured(rule, backend, neurons, batches, rounds) for rule in rules for backend in backends]
 
 
-def _measure(rule: str, backend: str, neurons: int, batches: int, repeats: int) -> dict[str, Any]:
+def _measured(rule: str, backend: str, neurons: int, batches: int, rounds: int) -> Figure:
+    experiment_name, goal = _RULES[rule]
     overrides = {"network.layers": [784, neurons], **_BACKENDS[backend]}
-    experiment = load_experiment(_RULES[rule], overrides)
-    sides = _sides(experiment, batches)
-    pairs, warm_up = [], -(-_WARM_UP // batches)
-    for i in range(repeats + warm_up):
-        order = sides if i % 2 else sides[::-1]
-        seconds = {side: side.seconds() for side in order}
-        pairs.append((seconds[sides[0]], seconds[sides[1]]))
-    plain, with_meters = zip(*pairs[warm_up:], strict=True)
-    return {
-        "rule": rule,
-        "backend": backend,
-        "plain_ms_per_batch": 1e3 * statistics.median(plain) / batches,
-        "metered_ms_per_batch": 1e3 * statistics.median(with_meters) / batches,
-        "ratio": statistics.median(m / p for p, m in pairs[warm_up:]),
-        "goal": GOAL,
-        "threads": torch.get_num_threads(),
-    }
+    plain, with_meters = _sides(load_experiment(experiment_name, overrides), batches)
+    calls = {"plain": plain.run, "metered": with_meters.run}
+    warm_up = math.ceil(_WARM_UP / batches)
+    timed = in_rounds(calls, rounds, warm_up, clock=time.process_time)
+    name = f"{rule.upper()} 784-{neurons}, {backend} arrays: with meters over without"
+    return timed.figure(name, "metered", "plain", goal, batches)
 
 
 class _Side:
@@ -79,13 +67,11 @@ class _Side:
         self.network, self.circuit, self._train = network, circuit, train
         self._arrays = [layer.array for layer in network.layers]
 
-    def seconds(self) -> float:
-        """Train the batches, and return how long it took."""
+    def run(self) -> None:
+        """Train the batches."""
         for layer, array in zip(self.network.layers, self._arrays, strict=True):
             layer.array = array
-        began = time.process_time()
         self._train(self.network, self.circuit)
-        return time.process_time() - began
 
 
 def _sides(experiment: OnChipExperiment, batches: int) -> tuple[_Side, _Side]:

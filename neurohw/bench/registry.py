@@ -1,20 +1,15 @@
-"""The benchmarks by name: one question each, printed as tables or JSON."""
+"""The benchmarks by name, one question each, and how they are run."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable, Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
-from rich.console import Console
-from rich.table import Table
-
+from neurohw.bench.rounds import Figure
 from neurohw.errors import InputError
-from neurohw.runs.files import atomic
 
-Rows = list[dict[str, Any]]
+Rows = Sequence[dict[str, Any] | Figure]
 
 BENCHMARKS: dict[str, str] = {
     "throughput": "training speed against the plain method and against the bare matrix products",
@@ -37,37 +32,24 @@ BENCHMARKS: dict[str, str] = {
 }  # answered by the function of that name in the module of that name
 
 
-def print_benchmarks(name: str | None, console: Console, as_json: bool, csv: Path | None = None) -> None:
-    """Run one benchmark, or all, and print tables or JSON; `csv` takes the rows of a single one.
+SPEED = ("throughput", "arrays", "analog", "card", "target", "meter")  # these answer with figures of speed
+
+
+def chosen(names: Iterable[str]) -> list[str]:
+    """Return the benchmarks of these names, in their order here; all of them where none is named.
 
     Raises:
-        InputError: there is no benchmark of that name, or a CSV of all is asked for.
+        InputError: there is no benchmark of that name.
     """
-    if csv is not None and name is None:
-        raise InputError("bench --csv: needs the name of one benchmark; their columns differ")
-    if name is not None and name not in BENCHMARKS:
-        raise InputError(f"bench: there is no benchmark {name!r}; allowed: {', '.join(BENCHMARKS)}")
-    results = {}
-    for key, question in BENCHMARKS.items():
-        if name in (None, key):
-            results[key] = _measured(key)
-            if not as_json:
-                console.print(_table(f"{key}: {question}", results[key]))
-    if csv is not None and name is not None:
-        with atomic(csv) as temporary:
-            pd.DataFrame(results[name]).to_csv(temporary, index=False, float_format="%.6g")
-    if as_json:
-        console.print_json(json.dumps(results))
+    wanted = list(names)
+    for name in wanted:
+        if name not in BENCHMARKS:
+            raise InputError(f"bench: there is no benchmark {name!r}; allowed: {', '.join(BENCHMARKS)}")
+    return [name for name in BENCHMARKS if name in (wanted or BENCHMARKS)]
 
 
-def _measured(name: str) -> Rows:
+def measured(name: str) -> Rows:
+    """Run a benchmark."""
     name = name.replace("-", "_")
     rows: Rows = getattr(import_module(f"neurohw.bench.{name}"), name)()
     return rows
-
-
-def _table(title: str, rows: Rows) -> Table:
-    table = Table(*(rows[0] if rows else ("nothing measured",)), title=title, title_justify="left")
-    for row in rows:
-        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
-    return table

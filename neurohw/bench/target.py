@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 
+from neurohw.bench.rounds import ROUNDS, Figure, in_rounds
 from neurohw.circuits.analog_parameters import TargetParameters
 from neurohw.circuits.analog_target import AnalogTarget
 from neurohw.circuits.target import IdealTarget, TargetCircuit, TargetRule
@@ -37,15 +36,15 @@ EVERYTHING: dict[str, Any] = {
     "levels.high_error": -0.01,
     "levels.mismatch": 0.01,
 }
-GOAL = 10.0
+GOAL = "<= 10"
 
 
-def target(batch: int = 256, n_out: int = 2000, k: int = 5, repeats: int = 60) -> list[dict[str, Any]]:
+def target(batch: int = 256, n_out: int = 2000, k: int = 5, rounds: int = 2 * ROUNDS) -> list[Figure]:
     """Return the time of one decision with its update of the thresholds, over `torch.topk`'s.
 
     Args:
         batch, n_out, k: of the decisions.
-        repeats: decision and topk alternate; the median of the ratios counts.
+        rounds: of timing.
     """
     outputs = torch.rand(batch, n_out, generator=torch.Generator().manual_seed(0))
     errors = TargetParameters().with_values(EVERYTHING)
@@ -55,28 +54,11 @@ def target(batch: int = 256, n_out: int = 2000, k: int = 5, repeats: int = 60) -
                              ("analog, everything on, soft outputs", soft)):  # fmt: skip
         chip, noise = (torch.Generator().manual_seed(seed) for seed in (1, 2))
         circuits[name] = AnalogTarget(TargetRule(n_out, k, 0.5), parameters, chip=chip, generator=noise)
-    return [_row(name, circuit, outputs, k, repeats) for name, circuit in circuits.items()]
+    calls: dict[str, Any] = {name: _decision(circuit, outputs) for name, circuit in circuits.items()}
+    timed = in_rounds({**calls, "topk": partial(torch.topk, outputs, k)}, rounds)
+    size = f"{k} of {n_out}, batch {batch}"
+    return [timed.figure(f"{name}, {size}: over topk", name, "topk", GOAL) for name in circuits]
 
 
-def _row(name: str, circuit: TargetCircuit, outputs: torch.Tensor, k: int, repeats: int) -> dict[str, Any]:
-    state = circuit.initial()
-    pairs = [
-        (_seconds(lambda: circuit(outputs, state, seconds=1e-3)), _seconds(lambda: torch.topk(outputs, k)))
-        for _ in range(repeats)
-    ]
-    return {
-        "circuit": name,
-        "batch": len(outputs),
-        "n_out": outputs.shape[1],
-        "k": k,
-        "ms": 1e3 * statistics.median(ours for ours, _ in pairs),
-        "over_topk": statistics.median(ours / topk for ours, topk in pairs),
-        "goal": GOAL,
-        "threads": torch.get_num_threads(),
-    }
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
+def _decision(circuit: TargetCircuit, outputs: torch.Tensor) -> Any:
+    return partial(circuit, outputs, circuit.initial(), seconds=1e-3)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +11,9 @@ import torch
 
 from neurohw.bench import plain
 from neurohw.bench.epochs import Batches
+from neurohw.bench.rounds import ROUNDS, Figure, in_rounds
 from neurohw.config import OnChipExperiment
+from neurohw.crossbar.precision import multiplies_bfloat16
 from neurohw.loading import load_experiment
 from neurohw.networks.rules import LEARNING_RULES
 
@@ -24,50 +24,77 @@ _TRAINED_BATCHES = (
 
 @dataclass(frozen=True)
 class Case:
-    """One training to time: the experiment, its overrides, the plain method, how many batches, the ratio to reach."""
+    """A training to time, and what is to be reached.
 
+    Args:
+        name: in figures; experiment, overrides: what is trained; baseline: the plain method.
+        batches: in a round.
+        goal: of the plain method's time over ours.
+        products_goal: of our time over that of the bare float32 products; None: it is not of interest.
+        bfloat16_goal: the same of reads in bfloat16, on processors that have it.
+        ms_goal: of a batch.
+    """
+
+    name: str
     experiment: str
-    overrides: dict[str, Any]
     baseline: Callable[..., plain.Epoch]
     batches: int
-    goal: float
+    goal: str
+    products_goal: str | None = None
+    bfloat16_goal: str | None = None
+    ms_goal: float | None = None
+    overrides: dict[str, Any] = field(default_factory=dict)
 
 
 CASES = {
-    "bp-1layer": Case("mnist_unsupervised_bp_1layer", {}, plain.bp_epoch, 200, 2.0),
-    "ep-1layer": Case("mnist_unsupervised_ep_1layer", {}, plain.ep_epoch, 60, 20.0),
-    "ep-2layer": Case("mnist_unsupervised_ep_2layer", {}, plain.ep_epoch, 8, 1.4),
-    "semi-ep": Case("mnist_semi_ep", {"data.labels": 600}, plain.semi_ep_epoch, 10, 6.0),
-}
+    "bp-1layer": Case("BP 784-2000, batch 16", "mnist_unsupervised_bp_1layer", plain.bp_epoch, 60, ">= 2.5"),
+    "ep-1layer": Case("EP 784-2000, batch 16", "mnist_unsupervised_ep_1layer", plain.ep_epoch, 10, ">= 20"),
+    "ep-2layer": Case("EP 784-2000-2000, batch 32", "mnist_unsupervised_ep_2layer", plain.ep_epoch, 2, ">= 1.4",
+                      products_goal="<= 1", bfloat16_goal="<= 0.35"),
+    "semi-ep": Case("semi-supervised EP 784-5000-10, batch 128", "mnist_semi_ep", plain.semi_ep_epoch, 4, ">= 6",
+                    products_goal="<= 1.5", ms_goal=45.0, overrides={"data.labels": 600}),
+}  # fmt: skip
 
 
-def throughput(repeats: int = 5, cases: tuple[str, ...] = tuple(CASES)) -> list[dict[str, Any]]:
-    """Return images per second of ours and of the plain method, interleaved in one process, medians of `repeats`."""
-    return [_measure(name, CASES[name], repeats) for name in cases]
+def throughput(rounds: int = ROUNDS, cases: tuple[str, ...] = tuple(CASES)) -> list[Figure]:
+    """Return the time of the plain method over ours, and of ours over the bare products that it needs."""
+    return [figure for name in cases for figure in _measured(CASES[name], rounds)]
 
 
-def _measure(name: str, case: Case, repeats: int) -> dict[str, Any]:
+def _measured(case: Case, rounds: int) -> list[Figure]:
     experiment = load_experiment(case.experiment, case.overrides)
     ours = Batches(experiment, case.batches)
     ours.train(min(_TRAINED_BATCHES, 5 * case.batches))
     labels = torch.zeros(len(ours.images), dtype=torch.int64)
-    theirs = case.baseline(experiment, ours.images, labels, ours.levels)
-    products = bare_products(experiment)
-    theirs()
-    timed = [(_seconds(ours.train), _seconds(theirs), _seconds(products)) for _ in range(repeats)]
-    mine, plainly, bare = (statistics.median(column) for column in zip(*timed, strict=True))
-    ratio = statistics.median(t / m for m, t, _ in timed)
-    return {
-        "case": name,
-        "images_per_second": len(ours.images) / mine,
-        "plain_images_per_second": len(ours.images) / plainly,
-        "speed_up": ratio,
-        "goal": case.goal,
-        "ms_per_batch": 1e3 * mine / case.batches,
-        "bare_products_ms_per_batch": 1e3 * bare,
-        "over_bare_products": mine / case.batches / bare,
-        "threads": torch.get_num_threads(),
+    calls: dict[str, Callable[[], Any]] = {
+        "ours": ours.train,
+        "plain": case.baseline(experiment, ours.images, labels, ours.levels),
     }
+    if case.products_goal is not None:
+        calls["products"] = repeated(bare_products(experiment), case.batches)
+    in_bfloat16 = case.bfloat16_goal is not None and multiplies_bfloat16(torch.device("cpu"))
+    if in_bfloat16:
+        rounded = load_experiment(case.experiment, {**case.overrides, "hardware.precision": "bfloat16"})
+        calls["bfloat16"] = Batches(rounded, case.batches).train
+    timed = in_rounds(calls, rounds, warm_up=1)
+    figures = [timed.figure(f"{case.name}: plain method over ours", "plain", "ours", case.goal, case.batches)]
+    if case.products_goal is not None:
+        name = f"{case.name}: ours over its float32 products"
+        figures.append(timed.figure(name, "ours", "products", case.products_goal, case.batches, case.ms_goal))
+    if case.bfloat16_goal is not None and in_bfloat16:
+        name = f"{case.name}: ours in bfloat16 over its float32 products"
+        figures.append(timed.figure(name, "bfloat16", "products", case.bfloat16_goal, case.batches))
+    return figures
+
+
+def repeated(call: Callable[[], Any], times: int) -> Callable[[], None]:
+    """Return a call that makes another one so often."""
+
+    def several() -> None:
+        for _ in range(times):
+            call()
+
+    return several
 
 
 def bare_products(
@@ -97,9 +124,3 @@ def bare_products(
             w.addmm_(b.T, a, alpha=1e-9)
 
     return products
-
-
-def _seconds(call: Callable[[], None]) -> float:
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from neurohw.bench.rounds import ROUNDS, in_rounds
 from neurohw.crossbar.wires import WireGrid, Wires, exact_conductances, line_load, remaining_voltages
 
 _GOAL_SECONDS, _GOAL_RESIDUAL = 0.4, 1e-9
@@ -17,7 +16,7 @@ _CASES = ((32, 1.0), (64, 1.0), (128, 0.1), (128, 1.0), (128, 5.0))  # (lines on
 
 
 def wires(
-    lines: int = 128, inputs: int = 100, repeats: int = 5, cases: tuple[tuple[int, float], ...] = _CASES
+    lines: int = 128, inputs: int = 100, rounds: int = ROUNDS, cases: tuple[tuple[int, float], ...] = _CASES
 ) -> list[dict[str, Any]]:
     """Time the exact solver, check Kirchhoff's current law on its result, and measure the approximation against it.
 
@@ -27,26 +26,35 @@ def wires(
     Args:
         lines: word lines and bit lines of the timed crossbar.
         inputs: voltage vectors.
-        repeats: the median of so many is reported.
+        rounds: of timing.
         cases: (lines on each side, ohm a segment) to measure the approximation at.
 
     Returns:
-        Rows of figure, value and goal; the goal of an error is the bound that `remaining_voltages` states.
+        Rows of figure, value and goal, and the range of times; the goal of an error is the bound that
+        `remaining_voltages` states.
     """
     generator = torch.Generator().manual_seed(0)
     cells, voltages = log_uniform(lines, lines, generator), _uniform(inputs, lines, generator)
     line = Wires(1.0, 1.0)
     grid = WireGrid(cells, line)
+    timed = in_rounds({
+        "exact": lambda: WireGrid(cells, line).solve(voltages), "approximate": lambda: remaining_voltages(cells, line),
+    }, rounds)  # fmt: skip
+    residual = kirchhoff_residual(grid, voltages, *grid.node_voltages(voltages))
+    exact, approximate = ([ms / 1e3 for ms in timed.ms[call]] for call in ("exact", "approximate"))
     rows = [
-        (f"exact {lines} x {lines}, {inputs} inputs: factor and solve, s",
-         _seconds(lambda: WireGrid(cells, line).solve(voltages), repeats), _GOAL_SECONDS),
-        (f"approximation of {lines} x {lines}, s", _seconds(lambda: remaining_voltages(cells, line), repeats), ""),
-        ("largest Kirchhoff residual over the largest current",
-         kirchhoff_residual(grid, voltages, *grid.node_voltages(voltages)), _GOAL_RESIDUAL),
-    ]  # fmt: skip
+        _row(f"exact {lines} x {lines}, {inputs} inputs: factor and solve, s", exact, _GOAL_SECONDS),
+        _row(f"approximation of {lines} x {lines}, s", approximate, ""),
+        _row("largest Kirchhoff residual over the largest current", [residual], _GOAL_RESIDUAL),
+    ]
     for n, ohm in cases:
-        rows += _errors(n, ohm, generator)
-    return [{"figure": figure, "value": value, "goal": goal} for figure, value, goal in rows]
+        rows += [_row(figure, [value], goal) for figure, value, goal in _errors(n, ohm, generator)]
+    return rows
+
+
+def _row(figure: str, values: list[float], goal: Any) -> dict[str, Any]:
+    span = {"low": min(values), "high": max(values)} if len(values) > 1 else {"low": "", "high": ""}
+    return {"figure": figure, "value": median(values), **span, "goal": goal}
 
 
 def log_uniform(n_post: int, n_pre: int, generator: torch.Generator) -> Tensor:
@@ -99,15 +107,6 @@ def _errors(n: int, ohm: float, generator: torch.Generator) -> list[tuple[str, f
 
 def _uniform(rows: int, columns: int, generator: torch.Generator) -> Tensor:
     return torch.rand(rows, columns, generator=generator, dtype=torch.float64)
-
-
-def _seconds(call: Callable[[], Any], repeats: int) -> float:
-    times = []
-    for _ in range(repeats + 1):  # the first warms up
-        began = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - began)
-    return median(times[1:])
 
 
 __all__ = ["current_error", "kirchhoff_residual", "log_uniform", "wires"]

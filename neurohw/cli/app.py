@@ -7,7 +7,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -15,6 +14,7 @@ import typer
 
 from neurohw import __version__
 from neurohw.cli import console
+from neurohw.cli.bench import bench
 from neurohw.cli.circuit import circuit_app
 from neurohw.cli.data import data_app
 from neurohw.cli.device import device_app
@@ -24,7 +24,7 @@ from neurohw.cli.runs import demo, report, run, sweep
 from neurohw.errors import NeurohwError, OutputLost
 from neurohw.interrupted import leave
 from neurohw.isolation import isolate
-from neurohw.output import guarded, new_console
+from neurohw.output import guarded
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,7 +39,7 @@ device_app.command("fit")(device_fit)
 app.add_typer(data_app, name="data")
 app.add_typer(device_app, name="device")
 app.add_typer(circuit_app, name="circuit")
-for command in (energy, demo, run, sweep, report):
+for command in (energy, demo, run, sweep, report, bench):
     app.command()(command)
 
 
@@ -120,17 +120,3 @@ def doctor() -> None:
 
     if not print_diagnosis(console.stdout):
         raise typer.Exit(1)
-
-
-@app.command()
-def bench(
-    name: Annotated[
-        str | None, typer.Argument(help="One benchmark (any other name lists them); all of them unless given.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    csv: Annotated[Path | None, typer.Option("--csv", help="Write the rows of one benchmark to a file, too.")] = None,
-) -> None:
-    """Measure: speed as ratios in one process, exactness against references, agreement with published figures."""
-    from neurohw.bench.registry import print_benchmarks
-
-    print_benchmarks(name, new_console(), as_json=json, csv=csv)
