@@ -21,6 +21,7 @@ from torchvision.datasets import CIFAR10, SVHN
 
 from neurohw.config.data import DATASETS
 from neurohw.data import data_checksums, load_dataset, locate, lookup, registry, summary, tree
+from neurohw.data.pictures import load_pictures
 from neurohw.data.registry import WholeFile
 from neurohw.errors import DataError, InputError
 from neurohw.loading import load_experiment
@@ -30,6 +31,7 @@ from neurohw.seeding import Streams
 with_real_data = pytest.mark.skipif("NEUROHW_DATA" not in os.environ, reason="NEUROHW_DATA is not set")
 
 Files = dict[str, bytes]
+NOTES = "t/val/val_annotations.txt"
 
 
 def pixels(seed: int, size: tuple[int, int] = (5, 4)) -> np.ndarray:
@@ -49,7 +51,7 @@ def tiny_layout() -> Files:
     files = {f"t/train/n{c}/images/n{c}_{i}.PNG": encoded(pixels(10 * c + i)) for c in (2, 1) for i in (0, 1, 2)}
     files |= {"t/wnids.txt": b"n2\nn1\n", "t/train/n1/n1_boxes.txt": b"n1_0.PNG\t0\t0\t3\t3\n"}
     files |= {f"t/val/images/val_{i}.PNG": encoded(pixels(100 + i)) for i in (0, 1, 2)}
-    return files | {"t/val/val_annotations.txt": b"val_0.PNG\tn2\t0\t0\t3\t3\nval_1.PNG\tn1\t0\nval_2.PNG\tn2\n"}
+    return files | {NOTES: b"val_0.PNG\tn2\t0\t0\t3\t3\nval_1.PNG\tn1\t0\nval_2.PNG\tn2\n"}
 
 
 def split_layout() -> Files:
@@ -137,6 +139,22 @@ def test_grey_images_become_rgb_with_equal_channels(place: Path) -> None:
         np.testing.assert_array_equal(channel.numpy(), grey)
     assert torch.equal(images[1, 0], images[1, 2])
     assert not torch.equal(images[3, 0], images[3, 2])
+
+
+def test_some_classes_of_a_larger_set_are_the_same_data_as_they_alone(place: Path) -> None:
+    """As the first ten classes of the whole Tiny ImageNet."""
+    more = {f"t/train/n0/images/{i}.PNG": encoded(pixels(i)) for i in (0, 1)} | {
+        "t/val/images/0.PNG": encoded(pixels(3)), "t/test/images/0.PNG": encoded(pixels(4)),
+        NOTES: b"0.PNG\tn0\n" + tiny_layout()[NOTES],
+    }  # fmt: skip
+    alone = load_dataset(str(write(tiny_layout(), place)))
+    larger = write(tiny_layout() | more, place.with_name(f"larger-{place.name}"))
+    chosen = load_pictures(larger, "chosen", only=("n1", "n2"))
+    assert chosen.checksums == alone.checksums
+    assert (chosen.class_names, chosen.train_labels.tolist()) == (alone.class_names, alone.train_labels.tolist())
+    assert torch.equal(chosen.train_images, alone.train_images)
+    assert torch.equal(chosen.test_labels, alone.test_labels)
+    assert load_dataset(str(larger)).n_classes == 3
 
 
 def test_what_systems_leave_behind_is_left_out(place: Path) -> None:
@@ -237,7 +255,6 @@ def test_no_classes_are_refused(place: Path, files: Files) -> None:
         load_dataset(str(place))
 
 
-NOTES = "t/val/val_annotations.txt"
 ANNOTATED = {
     "lacking": (None, "found t/val/images without t/val/val_annotations.txt"),
     "unknown class": (b"val_0.PNG\tn9\n", "val_annotations.txt: line 1: got .*n9.*; allowed: an image, a tab, one of"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from neurohw.cli import console
 
@@ -17,7 +17,8 @@ def data_list() -> None:
     """List the data sets: where they are, their sizes, their licences."""
     from neurohw.data import summary
 
-    table = Table("data set", "state", "images", "where", "licence")
+    name, where = Column("data set", no_wrap=True), Column("where", overflow="fold")
+    table = Table(name, "state", "images", where, "licence")
     for row in summary():
         table.add_row(row.name, row.state, row.sizes, row.place, row.licence)
     console.stdout.print(table)

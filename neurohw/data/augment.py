@@ -107,18 +107,24 @@ def resized_crops(images: Tensor, crops: Crops, size: int) -> Tensor:
     """
     rows = _triangles(crops.top, crops.height, images.shape[2], size)
     columns = _triangles(crops.left, crops.width, images.shape[3], size)
-    return rows[:, None] @ images.to(torch.float32) @ columns[:, None].mT
+    return _mixed(_mixed(images.to(torch.float32), columns).mT, rows).mT.contiguous()
+
+
+def _mixed(images: Tensor, weights: Tensor) -> Tensor:
+    """Return images [B, channels, rows, extent] with `weights` [B, size, extent] along the last axis."""
+    batch, channels, rows, _ = images.shape
+    return (images.flatten(1, 2) @ weights.mT).view(batch, channels, rows, -1)
 
 
 def _triangles(start: Tensor, length: Tensor, extent: int, size: int) -> Tensor:
     """Return the weights [B, size, extent] of an image's rows (or columns) in those of its resized crop."""
-    scale = (length.double() / size)[:, None, None]
-    centre = start[:, None, None] + (torch.arange(size, device=start.device)[:, None] + 0.5) * scale
+    scale = (length.float() / size)[:, None, None]
+    first, end = start[:, None, None], (start + length)[:, None, None]
+    centre = first + (torch.arange(size, device=start.device)[:, None] + 0.5) * scale
     pixel = torch.arange(extent, device=start.device)
-    weights = (1 - (pixel + 0.5 - centre).abs() / scale.clamp(min=1)).clamp(min=0)
-    inside = (pixel >= start[:, None, None]) & (pixel < (start + length)[:, None, None])
-    weights = weights * inside
-    return (weights / weights.sum(2, keepdim=True)).to(torch.float32)
+    weights = (pixel + 0.5 - centre).abs_().div_(-scale.clamp(min=1)).add_(1).clamp_(min=0)
+    weights *= (pixel >= first) & (pixel < end)
+    return weights.div_(weights.sum(2, keepdim=True))
 
 
 def flipped(images: Tensor, generator: torch.Generator, probability: float = 0.5) -> Tensor:
