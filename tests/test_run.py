@@ -392,6 +392,5 @@ def test_products_in_bfloat16_learn_as_well_and_are_said_to_be_approximate(tmp_p
     assert not any("bfloat16" in line for line in exact.warnings)
     assert "precision" not in exact.config["hardware"]  # the hash of those before it
     assert rounded.config["hardware"]["precision"] == "bfloat16"
-    for name in ("direct_association", "linear_classifier"):
-        assert rounded.metrics[name] != 0
-        assert rounded.metrics[name] == pytest.approx(exact.metrics[name], abs=0.05)
+    assert exact.metrics["direct_accuracy"] > 0.3
+    assert rounded.metrics["direct_accuracy"] == pytest.approx(exact.metrics["direct_accuracy"], abs=0.05)
