@@ -38,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "circuits": set(),
     "networks": LEARNING,
     "training": LEARNING | {"networks", "data"},
+    "deepstdp": {"data", "crossbar.base", "devices", "energy", "circuits.brian"},
     "transistors": {"circuits"},
     "fitting": {"devices"},
     "metering": {"crossbar.base", "crossbar.anatomy", "crossbar.periphery", "circuits.target", "networks.operations"},

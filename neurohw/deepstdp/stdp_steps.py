@@ -1,0 +1,216 @@
+"""The steps of the STDP clustering network (Algorithm 2 of Lu & Sengupta 2024, corrected), compiled by numba.
+
+In each step, for every neuron, in this order:
+
+    epsilon <- e^(-1/epsilon_decay) epsilon;  tau <- e^(-1/tau_decay) tau;  V <- V_rest + e^(-1/V_decay) (V - V_rest);
+    l <- max(l - 1, 0);  tau_pre <- tau_0 of inputs that spike                                        (Eq. 4)
+    V <- V + gain sum_i s_i w_i                          where l = 0                                 (Eq. 5)
+    spike if V > V_thr + epsilon and l = 0: V <- V_reset, l <- L, epsilon <- epsilon + alpha, tau_post <- tau_0 (Eq. 6)
+    w_i <- max(w_i - eta_pre tau_post, 0)                of inputs that spike                        (Eq. 7)
+    w   <- min(w + eta_post tau_pre, w_max)              of neurons that spike                       (Eq. 8)
+    V <- V - |w_inh|                                     of all others, for each spike
+
+Everything here runs uncompiled as well. Numba keeps what it compiled beside this file, and looks at this file alone to
+tell whether it is still valid: so all of it is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurohw.isolation import aside
+
+with aside():  # it would read settings of the folder where one stands
+    import numba
+
+Numbers = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Spikes = NDArray[np.uint8]
+F = TypeVar("F", bound=Callable[..., Any])
+
+INPUT_SPIKES, INTEGRATIONS, DEPRESSIONS, POTENTIATIONS, INHIBITIONS = range(5)
+
+
+class Constants(NamedTuple):
+    """What a step needs to know; decays are factors, potentials mV."""
+
+    v_rest: float
+    v_reset: float
+    v_threshold: float
+    leak: float
+    trace_decay: float
+    trace_peak: float
+    threshold_decay: float
+    threshold_step: float
+    refractory: int
+    eta_pre: float
+    eta_post: float
+    inhibition: float
+    gain: float
+    weight_max: float
+    weight_mean: float
+    winner: bool
+    rests: bool
+
+
+class State(NamedTuple):
+    """All that changes: [k] per neuron, [n] per input, weights [n, k] (one input's in a row), `drive` is scratch."""
+
+    potential: Numbers
+    threshold: Numbers
+    refractory: Counts
+    trace_post: Numbers
+    trace_pre: Numbers
+    weights: Numbers
+    drive: Numbers
+
+
+def _compiled(function: F) -> F:
+    return cast(F, numba.njit(cache=True)(function))
+
+
+@_compiled
+def decay(state: State, c: Constants) -> None:
+    """Let potentials, thresholds, traces and refractory counters go one step on (Eq. 4)."""
+    for j in range(state.potential.size):
+        state.threshold[j] *= c.threshold_decay
+        state.trace_post[j] *= c.trace_decay
+        state.potential[j] = c.v_rest + c.leak * (state.potential[j] - c.v_rest)
+        state.refractory[j] = max(state.refractory[j] - 1, 0)
+        state.drive[j] = 0.0
+    for i in range(state.trace_pre.size):
+        state.trace_pre[i] *= c.trace_decay
+
+
+@_compiled
+def receive(state: State, c: Constants, active: Counts, closest: Numbers, events: Counts) -> None:
+    """Add up what the active inputs give, and integrate it where a neuron is not at rest (Eq. 5)."""
+    for i in active:
+        state.trace_pre[i] = c.trace_peak
+        for j in range(state.drive.size):
+            state.drive[j] += state.weights[i, j]
+    for j in range(state.drive.size):
+        if state.refractory[j] == 0:
+            state.potential[j] += c.gain * state.drive[j]
+            closest[j] = max(closest[j], state.potential[j] - c.v_threshold - state.threshold[j])
+            events[INTEGRATIONS] += active.size
+
+
+@_compiled
+def fire(state: State, c: Constants, spiking: Counts) -> int:
+    """Write the neurons that spike into `spiking`, reset them, and return how many there are (Eq. 6)."""
+    n, above = 0, 0.0
+    for j in range(state.potential.size):
+        excess = state.potential[j] - (c.v_threshold + state.threshold[j])
+        if state.refractory[j] == 0 and excess > 0:
+            if not c.winner:
+                spiking[n] = j
+                n += 1
+            elif excess > above:
+                spiking[0], n, above = j, 1, excess
+    if n > 0 and c.winner:
+        state.potential[:] = c.v_reset
+        state.refractory[:] = c.refractory
+    for j in spiking[:n]:
+        state.potential[j] = c.v_reset
+        state.refractory[j] = c.refractory
+        state.threshold[j] += c.threshold_step
+        state.trace_post[j] = c.trace_peak
+    return n
+
+
+@_compiled
+def learn(state: State, c: Constants, active: Counts, spiking: Counts, events: Counts) -> None:
+    """Depress the weights of inputs that spike, then potentiate those of neurons that spike (Eqs. 7 and 8)."""
+    traced = np.count_nonzero(state.trace_post) if c.eta_pre > 0 else 0
+    if traced > 0:
+        events[DEPRESSIONS] += traced * active.size
+        for i in active:
+            for j in range(state.trace_post.size):
+                state.weights[i, j] = max(state.weights[i, j] - c.eta_pre * state.trace_post[j], 0.0)
+    if c.eta_post == 0:
+        return
+    for j in spiking:
+        events[POTENTIATIONS] += np.count_nonzero(state.trace_pre)
+        for i in range(state.trace_pre.size):
+            state.weights[i, j] = min(state.weights[i, j] + c.eta_post * state.trace_pre[i], c.weight_max)
+
+
+@_compiled
+def inhibit(state: State, c: Constants, spiking: Counts, events: Counts) -> None:
+    """Lower all neurons by |w_inh| for each spike of another."""
+    for j in range(state.potential.size):
+        state.potential[j] -= c.inhibition * spiking.size
+    for j in spiking:
+        state.potential[j] += c.inhibition
+    events[INHIBITIONS] += spiking.size * (state.potential.size - 1)
+
+
+@_compiled
+def run_steps(spikes: Spikes, state: State, c: Constants, counts: Counts, closest: Numbers, events: Counts) -> None:
+    """Run the steps of one presentation.
+
+    Args:
+        spikes: of the inputs, [T, n].
+        state: changed in place.
+        c: the constants.
+        counts: of spikes, [k], added to.
+        closest: how near each potential came to its threshold (V - V_thr - epsilon, mV), [k], raised.
+        events: by the indices above, [5], added to.
+    """
+    active = np.empty(spikes.shape[1] + 1, np.int64)  # the last is written to and never read
+    spiking = np.empty(counts.size, np.int64)
+    for t in range(spikes.shape[0]):
+        n_active = 0
+        for i in range(spikes.shape[1]):
+            active[n_active] = i
+            n_active += spikes[t, i]
+        events[INPUT_SPIKES] += n_active
+        decay(state, c)
+        receive(state, c, active[:n_active], closest, events)
+        n_spiking = fire(state, c, spiking)
+        learn(state, c, active[:n_active], spiking[:n_spiking], events)
+        if n_spiking > 0:
+            inhibit(state, c, spiking[:n_spiking], events)
+        for j in spiking[:n_spiking]:
+            counts[j] += 1
+
+
+@_compiled
+def rest(state: State, c: Constants) -> None:
+    """Bring the network to rest, as before a sample; thresholds and weights stay."""
+    state.potential[:] = c.v_rest
+    state.refractory[:] = 0
+    state.trace_post[:] = 0.0
+    state.trace_pre[:] = 0.0
+
+
+@_compiled
+def normalise(state: State, c: Constants) -> None:
+    """Scale each neuron's weights to the mean `weight_mean`; 0: leave them, and those of which none is left."""
+    if c.weight_mean == 0:
+        return
+    total = c.weight_mean * state.weights.shape[0]
+    state.drive[:] = 0.0
+    for i in range(state.weights.shape[0]):
+        for j in range(state.drive.size):
+            state.drive[j] += state.weights[i, j]
+    for j in range(state.drive.size):
+        state.drive[j] = total / state.drive[j] if state.drive[j] > 0 else 1.0
+    for i in range(state.weights.shape[0]):
+        for j in range(state.drive.size):
+            state.weights[i, j] *= state.drive[j]
+
+
+@_compiled
+def present(spikes: Spikes, state: State, c: Constants, counts: Counts, closest: Numbers, events: Counts) -> None:
+    """Present samples one after the other: as `run_steps`, with an axis [B, ...] but for state and constants."""
+    for b in range(spikes.shape[0]):
+        if c.rests:
+            rest(state, c)
+        run_steps(spikes[b], state, c, counts[b], closest[b], events[b])
+        normalise(state, c)

@@ -1,0 +1,183 @@
+"""STDP clustering from features to labels: coding, seeds, resumption, counts, silence, calibration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.metrics import normalized_mutual_info_score
+from torch import Tensor
+
+from neurohw.data.load import load_dataset
+from neurohw.deepstdp.poisson import halves, spike_probabilities, spike_trains
+from neurohw.deepstdp.stdp_clustering import Clustering, cluster
+from neurohw.deepstdp.stdp_network import STDPNetwork
+from neurohw.deepstdp.stdp_parameters import STDPParameters
+from neurohw.errors import InputError
+
+SMALL = {"neurons": 10, "timesteps": 100}
+
+
+def unit_rows(n: int, d: int, seed: int = 0) -> Tensor:
+    return torch.nn.functional.normalize(torch.randn(n, d, generator=seeded(seed)))
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def clustered(features: Tensor, seed: int = 1, **values: Any) -> Clustering:
+    return cluster(features, STDPParameters(**SMALL | values), seeded(seed))
+
+
+def test_positive_and_negative_features_have_inputs_of_their_own() -> None:
+    features = torch.tensor([[0.5, -0.25, 0.0, -2.0]])
+    assert halves(features).tolist() == [[0.5, 0, 0, 0, 0, 0.25, 0, 2.0]]
+    assert spike_probabilities(features, 2.0).tolist() == [[1.0, 0, 0, 0, 0, 0.5, 0, 1.0]]
+
+
+def test_trains_have_the_probabilities_of_their_features() -> None:
+    features = unit_rows(3, 6)
+    trains = spike_trains(features, 1.0, 20000, seeded(2))
+    assert trains.dtype == torch.uint8
+    expected = spike_probabilities(features, 1.0)
+    spread = (expected * (1 - expected) / 20000).sqrt()
+    assert ((trains.double().mean(1) - expected).abs() <= 4 * spread + 1e-12).all()
+
+
+def test_a_sample_draws_the_same_wherever_a_batch_ends() -> None:
+    features = unit_rows(5, 4)
+    generator, whole = seeded(3), spike_trains(features, 1.0, 10, seeded(3))
+    parts = [spike_trains(part, 1.0, 10, generator) for part in features.split([2, 3])]
+    assert torch.equal(torch.cat(parts), whole)
+
+
+def test_a_seed_gives_the_same_labels_and_another_others() -> None:
+    features = unit_rows(40, 16)
+    first, again, other = (clustered(features, seed) for seed in (1, 1, 2))
+    assert torch.equal(first.labels, again.labels)
+    assert torch.equal(first.spike_counts, again.spike_counts)
+    assert not torch.equal(first.labels, other.labels)
+
+
+def test_a_clustering_goes_on_where_its_state_was_kept() -> None:
+    features, parameters = unit_rows(50, 16), STDPParameters(**SMALL)
+    whole = cluster(features, parameters, seeded(1))
+    generator = seeded(1)
+    network = STDPNetwork(32, parameters, generator)
+    first = cluster(features[:37], parameters, generator, network=network)
+    state, drawn = network.state_dict(), generator.get_state()
+    resumed = STDPNetwork(32, parameters, seeded(99))
+    resumed.load_state_dict(state)
+    network.weights.zero_()  # what was kept is a copy
+    second = cluster(features[37:], parameters, seeded(0).set_state(drawn), network=resumed)
+    assert torch.equal(torch.cat([first.spike_counts, second.spike_counts]), whole.spike_counts)
+
+
+def test_a_frozen_pass_labels_and_changes_nothing() -> None:
+    features = unit_rows(30, 16)
+    parameters, generator = STDPParameters(**SMALL), seeded(1)
+    network = STDPNetwork(32, parameters, generator)
+    cluster(features, parameters, generator, network=network)
+    weights, thresholds = network.weights.clone(), network.thresholds.clone()
+    spikes = spike_trains(features, parameters.rate_scale, parameters.timesteps, generator)
+    counts = network.present(spikes, learn=False).counts
+    assert torch.equal(network.weights, weights)
+    assert torch.equal(network.thresholds, thresholds)
+    frozen = clustered(features, labels="frozen")
+    assert frozen.spike_counts.tolist() == counts.tolist()
+    assert [int(events.potentiations.sum()) > 0 for events in frozen.events] == [True, False]
+
+
+def test_samples_that_are_alike_share_a_label() -> None:
+    """Four groups in 32 dimensions, well apart: almost every sample is with its own."""
+    centres = torch.linalg.qr(torch.randn(32, 4, generator=seeded(0)))[0].T
+    truth = torch.randint(4, (600,), generator=seeded(1))
+    features = torch.nn.functional.normalize(centres[truth] + 0.05 * torch.randn(600, 32, generator=seeded(2)))
+    labels = clustered(features, neurons=12, timesteps=200).labels[300:]
+    of_each = [truth[300:][labels == label] for label in labels.unique()]
+    pure = sum(int(members.bincount().max()) for members in of_each)
+    assert pure > 0.95 * 300
+
+
+def test_events_are_those_of_the_equations() -> None:
+    features = unit_rows(6, 8)
+    result = clustered(features, neurons=4, eta_pre=0.0, weight_mean=0.0)
+    (events,) = result.events
+    assert torch.equal(events.output_spikes, result.spike_counts.sum(1))
+    assert torch.equal(events.inhibitions, 3 * events.output_spikes)
+    assert not events.depressions.any()
+    assert (events.integrations <= 4 * events.input_spikes).all()
+    assert (events.integrations >= 4 * (events.input_spikes - 16 * 5 * events.output_spikes)).all()
+    assert (events.potentiations <= 8 * events.output_spikes).all()  # the half of the wrong sign has no trace
+    trains = spike_trains(features, 1.0, 100, _after_weights(16, 4))
+    assert events.input_spikes.tolist() == trains.sum((1, 2), dtype=torch.int64).tolist()
+    assert result.input_probability == pytest.approx(trains.double().mean().item() * 2)
+
+
+def _after_weights(inputs: int, neurons: int) -> torch.Generator:
+    generator = seeded(1)
+    STDPNetwork(inputs, STDPParameters(neurons=neurons), generator)
+    return generator
+
+
+def test_progress_tells_all_passes() -> None:
+    seen: list[tuple[int, int]] = []
+    cluster(unit_rows(40, 8), STDPParameters(**SMALL, passes=2), seeded(1), progress=lambda *at: seen.append(at))
+    assert seen == [(32, 80), (40, 80), (72, 80), (80, 80)]
+
+
+def test_a_sample_without_a_spike_gets_the_closest_neuron_or_none() -> None:
+    features = unit_rows(8, 16)
+    features[3] = 1e-3  # too weak to fire anything
+    closest = clustered(features, seed=5, gain=30.0)
+    assert closest.silent.tolist() == [False] * 3 + [True] + [False] * 4
+    assert 0 <= closest.labels[3] < 10
+    assert clustered(features, seed=5, gain=30.0, silent_samples="none").labels[3] == -1
+
+
+def test_a_silent_network_and_wrong_features_are_named() -> None:
+    features = unit_rows(5, 8)
+    with pytest.raises(InputError, match=r"no neuron spiked for any sample; raise stdp\.gain"):
+        clustered(features, gain=0.01)
+    with pytest.raises(InputError, match=r"neurons never spiked"):
+        clustered(features[:1], silent_neurons="refuse", neurons=100)
+    features[2, 1] = float("nan")
+    with pytest.raises(InputError, match="sample 2 has a NaN"):
+        clustered(features)
+    with pytest.raises(InputError, match=r"got shape \[0, 8\]"):
+        clustered(features[:0])
+    with pytest.raises(InputError, match="got 8 per sample; the network takes 4"):
+        cluster(unit_rows(5, 8), STDPParameters(), seeded(1), network=STDPNetwork(8, STDPParameters(), seeded(1)))
+
+
+@pytest.mark.parametrize("wrong", [{"timesteps": 0}, {"gain": -1.0}, {"competition": "loudest"}, {"v_deacy": 20.0}])
+def test_a_wrong_parameter_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        STDPParameters(**wrong)
+
+
+def test_the_defaults_fire_as_often_as_the_paper_says() -> None:
+    """0.0019 spikes per neuron and step over 5,000 samples: here 1,000, thresholds rising five times as fast."""
+    result = cluster(unit_rows(1000, 256), STDPParameters(threshold_step=5 * 0.45), seeded(1))
+    assert result.excitatory_probability == pytest.approx(0.0019, rel=0.03)
+    assert result.input_probability == pytest.approx(0.05, rel=0.01)
+    assert not result.silent.any()
+
+
+def test_digits_are_clustered_about_as_well_as_by_k_means() -> None:
+    """The settings that `STDPParameters` recommends for clustering, three passes over few samples."""
+    digits = load_dataset("digits")
+    whitened = PCA(32, whiten=True, random_state=0).fit_transform(digits.train_images.reshape(1297, -1).numpy() / 16)
+    features = torch.nn.functional.normalize(torch.from_numpy(whitened).float())
+    parameters = STDPParameters(neurons=30, v_decay=100.0, trace_decay=20.0, gain=300.0, passes=3, labels="frozen")
+
+    def agreement(labels: Any) -> float:
+        return float(normalized_mutual_info_score(digits.train_labels, labels, average_method="geometric"))
+
+    k_means = [agreement(KMeans(30, n_init=1, random_state=seed).fit_predict(features.numpy())) for seed in range(3)]
+    assert agreement(cluster(features, parameters, seeded(0)).labels) > sum(k_means) / 3 - 0.05
