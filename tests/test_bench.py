@@ -21,6 +21,7 @@ from neurohw.bench.target import target
 from neurohw.errors import InputError
 
 ROOT = Path(__file__).parents[1]
+COMMITTED = ROOT / "reports/bench/cpu.json"
 
 
 class Stopwatch:
@@ -200,6 +201,22 @@ def test_a_regression_is_named_with_status_1(neurohw: Any, speeds: Speeds, tmp_p
     assert "worse: arrays" in err
 
 
+def test_what_is_worse_once_only_is_noise(neurohw: Any, speeds: Speeds, tmp_path: Path, monkeypatch: Any) -> None:
+    path = saved(neurohw, tmp_path, "target", "arrays")
+    asked: list[str] = []
+
+    def measured(name: str) -> list[Figure]:
+        asked.append(name)
+        return [figure(6.0, ">= 8", name="read")] if asked == ["arrays"] else speeds[name]
+
+    monkeypatch.setattr(registry, "measured", measured)
+    status, out, err = neurohw("bench", "--check", str(path))
+    assert status == 0
+    assert asked == ["arrays", "target", "arrays"]
+    assert "worse at first, measured again: arrays" in err
+    assert "noise: arrays: read: 6, committed 9" in out
+
+
 def test_another_machine_is_named(neurohw: Any, speeds: Speeds, tmp_path: Path) -> None:
     path = saved(neurohw, tmp_path, "target")
     tables = json.loads(path.read_text())
@@ -257,3 +274,24 @@ def test_a_speed_benchmark_answers_with_figures() -> None:
     figures = target(batch=2, n_out=20, k=2, rounds=2)
     assert [one.goal for one in figures] == ["<= 10"] * 4
     assert all(one.low <= one.ratio <= one.high for one in figures)
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "name", "goal"),
+    [
+        ("throughput", "BP 784-2000, batch 16: plain method over ours", ">= 2.5"),
+        ("throughput", "EP 784-2000-2000, batch 32: ours over its float32 products", "<= 1"),
+        ("throughput", "semi-supervised EP 784-5000-10, batch 128: ours over its float32 products", "<= 1.5"),
+        ("analog", "noisy read of 784 x 2000, batch 16: aihwkit over ours", ">= 12"),
+        ("analog", "noisy read of 784 x 2000, batch 512: aihwkit over ours", ">= 40"),
+        ("analog", "EP 784-2000-2000, batch 32: analog over ideal arrays", "<= 1.3"),
+        ("analog", "pulsed update after 3000 batches, all rows: ours over aihwkit", "<= 0.9"),
+        ("analog", "pulsed update after 3000 batches, few rows: ours over aihwkit", "<= 0.9"),
+        ("target", "analog, everything on, soft outputs, 5 of 2000, batch 256: over topk", "<= 10"),
+        ("meter", "BP 784-2000, ideal arrays: with meters over without", "<= 1.03"),
+    ],
+)
+def test_the_figures_to_reach_are_committed_with_their_goals(benchmark: str, name: str, goal: str) -> None:
+    figures = {one.figure: one for one in read_committed(COMMITTED, registry.SPEED).figures[benchmark]}
+    assert figures[name].goal == goal
+    assert figures[name].rounds >= 5

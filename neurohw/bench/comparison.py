@@ -79,6 +79,17 @@ def compare(now: Figures, before: Figures) -> list[Compared]:
     return found
 
 
+def confirmed(first: Sequence[Compared], again: Sequence[Compared]) -> list[Compared]:
+    """Return the first comparison, where what is not worse in another one as well is noise."""
+    still = {(one.benchmark, one.figure) for one in again if one.verdict == "worse"}
+    return [
+        one.model_copy(update={"verdict": "noise"})
+        if one.verdict == "worse" and (one.benchmark, one.figure) not in still
+        else one
+        for one in first
+    ]
+
+
 def judged(now: Figure, before: Figure) -> tuple[Verdict, float]:
     """Return what to think of a figure, and how many times as bad it is as before.
 
