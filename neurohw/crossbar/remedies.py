@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
@@ -127,8 +126,8 @@ class Remedy:
     writing_parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check("cell", self.cell, CELLS, self.cell_parameters)
-        _check("writing", self.writing, WRITINGS, self.writing_parameters)
+        _check("cell", self.cell, CELLS, self.cell_parameters, "cell_parameters")
+        _check("writing", self.writing, WRITINGS, self.writing_parameters, "writing_parameters")
 
     @staticmethod
     def of(name: str, parameters: Mapping[str, Any] | None = None) -> Remedy:
@@ -148,12 +147,12 @@ class Remedy:
                              f"{', '.join(names())}")  # fmt: skip
         if not isinstance(shifted, bool):
             raise InputError(f"remedy_parameters: {_ZERO_SHIFT}: got {shifted!r}; allowed: true, false")
-        try:
-            if name in WRITINGS:
-                return Remedy("reference-cell" if shifted else "single", name, writing_parameters=given)
-            return Remedy(cell="single" if name == "none" else name, cell_parameters=given)
-        except InputError as error:
-            raise InputError(re.sub("^(cell|writing)_", "remedy_", str(error))) from None
+        if name in WRITINGS:
+            _check("writing", name, WRITINGS, given, "remedy_parameters")
+            return Remedy("reference-cell" if shifted else "single", name, writing_parameters=given)
+        cell = "single" if name == "none" else name
+        _check("cell", cell, CELLS, given, "remedy_parameters")
+        return Remedy(cell, cell_parameters=given)
 
     @staticmethod
     def from_keys(given: Mapping[str, Any]) -> Remedy:
@@ -227,20 +226,17 @@ def names() -> list[str]:
     return ["none", *(name for name in (*CELLS, *WRITINGS) if name not in ("single", "pulses"))]
 
 
-def _check(what: str, name: str, kinds: Mapping[str, Kind], given: Mapping[str, Any]) -> None:
-    """Refuse an unknown name or parameter, and a value that is not of its default's kind, or too small."""
+def _check(what: str, name: str, kinds: Mapping[str, Kind], given: Mapping[str, Any], key: str) -> None:
+    """Refuse an unknown name or parameter (under `key`), and a value not of its default's kind, or too small."""
     if name not in kinds:
         raise InputError(f"{what}: unknown {what} {name!r}{did_you_mean(name, kinds)}; allowed: {', '.join(kinds)}")
     known = kinds[name].parameters
-    for key, value in given.items():
-        if key not in known:
-            raise InputError(
-                f"{what}_parameters: {what} {name!r} has no parameter {key!r}; allowed: {', '.join(known) or '-'}"
-            )
-        if not _fits(value, known[key]):
-            raise InputError(
-                f"{what}_parameters: {what} {name!r}: {key}: got {value!r}; allowed: {_allowed(known[key])}"
-            )
+    for parameter, value in given.items():
+        where = f"{key}: {what} {name!r}"
+        if parameter not in known:
+            raise InputError(f"{where} has no parameter {parameter!r}; allowed: {', '.join(known) or '-'}")
+        if not _fits(value, known[parameter]):
+            raise InputError(f"{where}: {parameter}: got {value!r}; allowed: {_allowed(known[parameter])}")
 
 
 def _fits(value: Any, default: Any) -> bool:

@@ -32,10 +32,10 @@ def spike_trains(features: Tensor, rate_scale: float, timesteps: int, generator:
     """
     n, d = features.shape
     spikes = torch.zeros(n, timesteps, 2 * d, dtype=torch.uint8)
-    for sample, probability, negative in zip(spikes, (features.abs() * rate_scale).float(), features < 0, strict=True):
-        fired = torch.rand(timesteps, d, generator=generator) < probability
-        torch.logical_and(fired, ~negative, out=sample[:, :d])
-        torch.logical_and(fired, negative, out=sample[:, d:])
+    for sample, probability in zip(spikes, spike_probabilities(features, rate_scale).float(), strict=True):
+        draws = torch.rand(timesteps, d, generator=generator)
+        torch.lt(draws, probability[:d], out=sample[:, :d])
+        torch.lt(draws, probability[d:], out=sample[:, d:])
     return spikes
 
 
