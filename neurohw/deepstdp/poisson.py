@@ -31,12 +31,12 @@ def spike_trains(features: Tensor, rate_scale: float, timesteps: int, generator:
         uint8 of 0 and 1, [N, T, 2 d].
     """
     n, d = features.shape
-    spikes = torch.zeros(n, timesteps, 2 * d, dtype=torch.uint8)
+    spikes = torch.empty(n, timesteps, 2 * d, dtype=torch.bool)
     for sample, probability in zip(spikes, spike_probabilities(features, rate_scale).float(), strict=True):
         draws = torch.rand(timesteps, d, generator=generator)
         torch.lt(draws, probability[:d], out=sample[:, :d])
         torch.lt(draws, probability[d:], out=sample[:, d:])
-    return spikes
+    return spikes.view(torch.uint8)
 
 
 def check_features(features: Tensor) -> None:
