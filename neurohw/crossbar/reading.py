@@ -12,7 +12,6 @@ from neurohw.crossbar.base import StateDict
 from neurohw.crossbar.periphery import ReadPath, converter_step
 
 _LEAST = 1e-30  # scale of a vector of zeros
-_TURNED = range(12, 49)  # so many vectors a CPU multiplies with weights kept row by row faster neuron after neuron
 
 
 class _Cells(NamedTuple):
@@ -95,8 +94,6 @@ class Reader:
             devices: `UnitCell.noise_power`, of the constant noise of the devices that make a weight.
             common: [n_in], variance of the noise that all outputs share, of a reference column; None: no such.
         """
-        if len(inputs) in _TURNED and inputs.is_contiguous() and matrix.t().is_contiguous() and not inputs.is_cuda:
-            return self(inputs.t().contiguous().t(), matrix, variance, factor, devices, common).contiguous()
         path = self.path
         cells = _Cells(matrix, variance, path.weight_noise * math.sqrt(devices), common)
         if (self._perfect and variance is None) or not len(inputs):
