@@ -192,6 +192,24 @@ def test_noise_is_fresh_and_independent_between_outputs_and_samples() -> None:
     assert others.abs().max() < 6 / math.sqrt(READS)
 
 
+@pytest.mark.parametrize("batch", [11, 12, 48, 49])
+@pytest.mark.parametrize("relative", [0.0, 0.1])
+def test_a_read_is_the_same_however_many_vectors_it_has(batch: int, relative: float) -> None:
+    """Means, spread, independence and layout are those of single ones."""
+    weights = torch.randn(30, 40, generator=torch.Generator().manual_seed(1)) * 0.1
+    inputs = torch.rand(batch, 40, generator=torch.Generator().manual_seed(2)) * 3
+    array = AnalogArray(weights, read_path=quiet(read_noise=0.05, relative_noise=relative, input_bound=1.0))
+    reads = torch.stack([array.read(inputs) for _ in range(400)])
+    assert reads[0].is_contiguous()
+    exact, scale = inputs @ array.snapshot().t(), inputs.amax(1, keepdim=True).clamp(min=1.0)
+    expected = ((0.05 * scale).square() + relative**2 * inputs.square() @ array.snapshot().t().square()).sqrt()
+    error = (reads - exact) / expected
+    assert error.mean(0).abs().max() < 5 / 400**0.5
+    assert error.std(0).sub(1).abs().max() < 5 / 800**0.5
+    flat = error.reshape(400, -1)
+    assert torch.corrcoef(flat[:, ::7].t()).fill_diagonal_(0).abs().max() < 6 / 400**0.5
+
+
 def test_relative_noise_of_an_array_is_relative_to_the_conductance() -> None:
     """sigma_y^2 = r^2 sum_i x_i^2 ((w_i - zero)^2 + zero^2), zero the weight without conductance, a reference at 0."""
     device = DevicePopulation(
