@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,6 +34,15 @@ stop_after = 1
 "target.circuit" = "spiking"
 [axes]
 "training.batch_size" = [8, 16]
+"""
+
+CLUSTERED = """
+from pathlib import Path
+import torch
+from neurohw.deepstdp import stdp_clustering, stdp_parameters
+generator = torch.Generator().manual_seed(0)
+stdp_clustering.cluster(torch.ones(2, 4), stdp_parameters.STDPParameters(timesteps=20), generator)
+print(Path(stdp_clustering.__file__).parents[1])
 """
 
 
@@ -84,3 +94,20 @@ def test_one_stands_where_one_stood_even_if_that_has_no_path(tmp_path: Path, mon
         Path.cwd()
     with aside():
         assert Path.cwd() == ROOT / "neurohw"
+
+
+def test_compiled_steps_run_where_nothing_may_be_written(tmp_path: Path) -> None:
+    """Installed for all users, without a home: what is compiled is not kept. Settings of the folder are not read."""
+    package = tmp_path / "site" / "neurohw"
+    shutil.copytree(ROOT / "neurohw", package, ignore=shutil.ignore_patterns("__pycache__"))
+    barred = package / "deepstdp" / "__pycache__"  # as if read-only, for root as well
+    barred.touch()
+    (tmp_path / ".numba_config.yaml").write_text("a: [")
+    environment = os.environ | {"HOME": str(barred), "XDG_CACHE_HOME": str(barred), "PYTHONPATH": str(package.parent)}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    ended = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", CLUSTERED],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == f"{package}\n"

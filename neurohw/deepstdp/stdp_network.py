@@ -57,6 +57,7 @@ class STDPNetwork:
             weights=drawn.numpy(),
             drive=np.zeros(k),
         )
+        _present()  # compiles all of it
         stdp_steps.rest(self.state, self.constants)
         stdp_steps.normalise(self.state, self.constants)
 

@@ -10,8 +10,8 @@ In each step, for every neuron, in this order:
     w   <- min(w + eta_post tau_pre, w_max)              of neurons that spike                       (Eq. 8)
     V <- V - |w_inh|                                     of all others, for each spike
 
-Everything here runs uncompiled as well. Numba keeps what it compiled beside this file, and looks at this file alone to
-tell whether it is still valid: so all of it is here.
+Everything here runs uncompiled as well. Numba keeps what it compiled beside this file or in the user's cache, if it may
+write there, and looks at this file alone to tell whether it is still valid: so all of it is here.
 """
 
 from __future__ import annotations
@@ -70,7 +70,10 @@ class State(NamedTuple):
 
 
 def _compiled(function: F) -> F:
-    return cast(F, numba.njit(cache=True)(function))
+    try:
+        return cast(F, numba.njit(cache=True)(function))
+    except RuntimeError:  # it may write nowhere: a process compiles for itself
+        return cast(F, numba.njit(function))
 
 
 @_compiled
