@@ -19,7 +19,7 @@ from neurohw.deepstdp.stdp_network import STDPNetwork
 from neurohw.deepstdp.stdp_parameters import STDPParameters
 from neurohw.errors import InputError
 
-SMALL = {"neurons": 10, "timesteps": 100}
+SMALL = STDPParameters(timesteps=100)
 
 
 def unit_rows(n: int, d: int, seed: int = 0) -> Tensor:
@@ -30,8 +30,13 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def clustered(features: Tensor, seed: int = 1, **values: Any) -> Clustering:
-    return cluster(features, STDPParameters(**SMALL | values), seeded(seed))
+def clustered(features: Tensor, seed: int = 1, neurons: int = 10, **values: Any) -> Clustering:
+    return by_new(features, neurons, STDPParameters(**{"timesteps": 100} | values), seed)
+
+
+def by_new(features: Tensor, neurons: int, parameters: STDPParameters, seed: int = 1, **told: Any) -> Clustering:
+    generator = seeded(seed)
+    return cluster(features, STDPNetwork(2 * features.shape[1], neurons, parameters, generator), generator, **told)
 
 
 def test_positive_and_negative_features_have_inputs_of_their_own() -> None:
@@ -65,26 +70,25 @@ def test_a_seed_gives_the_same_labels_and_another_others() -> None:
 
 
 def test_a_clustering_goes_on_where_its_state_was_kept() -> None:
-    features, parameters = unit_rows(50, 16), STDPParameters(**SMALL)
-    whole = cluster(features, parameters, seeded(1))
+    features = unit_rows(50, 16)
+    whole = by_new(features, 10, SMALL)
     generator = seeded(1)
-    network = STDPNetwork(32, parameters, generator)
-    first = cluster(features[:37], parameters, generator, network=network)
+    network = STDPNetwork(32, 10, SMALL, generator)
+    first = cluster(features[:37], network, generator)
     state, drawn = network.state_dict(), generator.get_state()
-    resumed = STDPNetwork(32, parameters, seeded(99))
+    resumed = STDPNetwork(32, 10, SMALL, seeded(99))
     resumed.load_state_dict(state)
     network.weights.zero_()  # what was kept is a copy
-    second = cluster(features[37:], parameters, seeded(0).set_state(drawn), network=resumed)
+    second = cluster(features[37:], resumed, seeded(0).set_state(drawn))
     assert torch.equal(torch.cat([first.spike_counts, second.spike_counts]), whole.spike_counts)
 
 
 def test_a_frozen_pass_labels_and_changes_nothing() -> None:
-    features = unit_rows(30, 16)
-    parameters, generator = STDPParameters(**SMALL), seeded(1)
-    network = STDPNetwork(32, parameters, generator)
-    cluster(features, parameters, generator, network=network)
+    features, generator = unit_rows(30, 16), seeded(1)
+    network = STDPNetwork(32, 10, SMALL, generator)
+    cluster(features, network, generator)
     weights, thresholds = network.weights.clone(), network.thresholds.clone()
-    spikes = spike_trains(features, parameters.rate_scale, parameters.timesteps, generator)
+    spikes = spike_trains(features, SMALL.rate_scale, SMALL.timesteps, generator)
     counts = network.present(spikes, learn=False).counts
     assert torch.equal(network.weights, weights)
     assert torch.equal(network.thresholds, thresholds)
@@ -121,13 +125,13 @@ def test_events_are_those_of_the_equations() -> None:
 
 def _after_weights(inputs: int, neurons: int) -> torch.Generator:
     generator = seeded(1)
-    STDPNetwork(inputs, STDPParameters(neurons=neurons), generator)
+    STDPNetwork(inputs, neurons, SMALL, generator)
     return generator
 
 
 def test_progress_tells_all_passes() -> None:
     seen: list[tuple[int, int]] = []
-    cluster(unit_rows(40, 8), STDPParameters(**SMALL, passes=2), seeded(1), progress=lambda *at: seen.append(at))
+    by_new(unit_rows(40, 8), 10, STDPParameters(timesteps=100, passes=2), progress=lambda *at: seen.append(at))
     assert seen == [(32, 80), (40, 80), (72, 80), (80, 80)]
 
 
@@ -152,7 +156,7 @@ def test_a_silent_network_and_wrong_features_are_named() -> None:
     with pytest.raises(InputError, match=r"got shape \[0, 8\]"):
         clustered(features[:0])
     with pytest.raises(InputError, match="got 8 per sample; the network takes 4"):
-        cluster(unit_rows(5, 8), STDPParameters(), seeded(1), network=STDPNetwork(8, STDPParameters(), seeded(1)))
+        cluster(unit_rows(5, 8), STDPNetwork(8, 10, SMALL, seeded(1)), seeded(1))
 
 
 @pytest.mark.parametrize("wrong", [{"timesteps": 0}, {"gain": -1.0}, {"competition": "loudest"}, {"v_deacy": 20.0}])
@@ -163,7 +167,7 @@ def test_a_wrong_parameter_is_refused(wrong: dict[str, Any]) -> None:
 
 def test_the_defaults_fire_as_often_as_the_paper_says() -> None:
     """0.0019 spikes per neuron and step over 5,000 samples: here 1,000, thresholds rising five times as fast."""
-    result = cluster(unit_rows(1000, 256), STDPParameters(threshold_step=5 * 0.45), seeded(1))
+    result = by_new(unit_rows(1000, 256), 100, STDPParameters(threshold_step=5 * 0.45))
     assert result.excitatory_probability == pytest.approx(0.0019, rel=0.03)
     assert result.input_probability == pytest.approx(0.05, rel=0.01)
     assert not result.silent.any()
@@ -174,10 +178,10 @@ def test_digits_are_clustered_about_as_well_as_by_k_means() -> None:
     digits = load_dataset("digits")
     whitened = PCA(32, whiten=True, random_state=0).fit_transform(digits.train_images.reshape(1297, -1).numpy() / 16)
     features = torch.nn.functional.normalize(torch.from_numpy(whitened).float())
-    parameters = STDPParameters(neurons=30, v_decay=100.0, trace_decay=20.0, gain=300.0, passes=3, labels="frozen")
+    parameters = STDPParameters(v_decay=100.0, trace_decay=20.0, gain=300.0, passes=3, labels="frozen")
 
     def agreement(labels: Any) -> float:
         return float(normalized_mutual_info_score(digits.train_labels, labels, average_method="geometric"))
 
     k_means = [agreement(KMeans(30, n_init=1, random_state=seed).fit_predict(features.numpy())) for seed in range(3)]
-    assert agreement(cluster(features, parameters, seeded(0)).labels) > sum(k_means) / 3 - 0.05
+    assert agreement(by_new(features, 30, parameters, 0).labels) > sum(k_means) / 3 - 0.05

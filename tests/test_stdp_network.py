@@ -17,11 +17,11 @@ from neurohw.deepstdp.stdp_network import STDPNetwork
 from neurohw.deepstdp.stdp_parameters import STDPParameters
 from neurohw.errors import InputError
 
-LIVELY = {"neurons": 8, "gain": 20.0, "eta_pre": 2e-4, "eta_post": 5e-3, "weight_max": 0.9}
+LIVELY = {"gain": 20.0, "eta_pre": 2e-4, "eta_post": 5e-3, "weight_max": 0.9}
 
 
-def network(inputs: int, seed: int = 0, **values: Any) -> STDPNetwork:
-    return STDPNetwork(inputs, STDPParameters(**values), torch.Generator().manual_seed(seed))
+def network(inputs: int, seed: int = 0, neurons: int = 8, **values: Any) -> STDPNetwork:
+    return STDPNetwork(inputs, neurons, STDPParameters(**values), torch.Generator().manual_seed(seed))
 
 
 def trains(shape: tuple[int, ...], probability: float, seed: int = 1) -> Tensor:

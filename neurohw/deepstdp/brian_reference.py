@@ -64,7 +64,7 @@ class BrianNetwork:
     def present(self, spikes: NDArray[np.uint8]) -> Trajectory:
         """Present input spikes, [T, n], from the state in which the network is."""
         self._given, self._step = spikes.astype(bool), 0
-        self._fired = np.zeros((self._timesteps, self._parameters.neurons), bool)
+        self._fired = np.zeros((self._timesteps, self._neurons.N), bool)
         self._kept: list[tuple[Numbers, ...]] = []
         with _quiet():
             self._network.run(self._timesteps * self._brian2.ms, namespace={})
@@ -74,8 +74,7 @@ class BrianNetwork:
     @property
     def weights(self) -> Numbers:
         """Return the weights, [k, n]."""
-        k = self._parameters.neurons
-        return np.asarray(self._plastic.w[:]).reshape(-1, k).T.copy()
+        return np.asarray(self._plastic.w[:]).reshape(-1, self._neurons.N).T.copy()
 
     def rest(self) -> None:
         """Bring the network to rest, and normalise its weights, as between two samples."""
@@ -157,7 +156,7 @@ class BrianNetwork:
 
     def _lead(self) -> None:
         """Say which neurons may spike: all, or the one furthest above its threshold."""
-        leads = np.ones(self._parameters.neurons, bool)
+        leads = np.ones(self._neurons.N, bool)
         if self._parameters.competition == "winner":
             above = np.asarray(self._neurons.v[:]) - np.asarray(self._neurons.epsilon[:])
             above[np.asarray(self._neurons.rests[:]) > 0] = -np.inf

@@ -65,10 +65,9 @@ class Clustering:
 
 def cluster(
     features: Tensor,
-    parameters: STDPParameters,
+    network: STDPNetwork,
     generator: torch.Generator,
     *,
-    network: STDPNetwork | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Clustering:
     """Cluster features by a network that learns while it labels, in the order of the samples.
@@ -78,9 +77,8 @@ def cluster(
 
     Args:
         features: signed, [N, d]; the defaults suit rows of norm 1 with d = 256.
-        parameters: what the network is made of.
-        generator: source of initial weights and input spikes, on the CPU.
-        network: one that goes on; None: a new one, as in each epoch of the paper.
+        network: of 2 d inputs and a neuron for each cluster; a new one in each epoch of the paper.
+        generator: source of input spikes, on the CPU.
         progress: called after some samples with how many are done, of how many, all passes together.
 
     Raises:
@@ -89,7 +87,7 @@ def cluster(
     """
     check_features(features)
     n, d = features.shape
-    network = network or STDPNetwork(2 * d, parameters, generator)
+    parameters = network.parameters
     if network.weights.shape[1] != 2 * d:
         raise InputError(f"features: got {d} per sample; the network takes {network.weights.shape[1] // 2}")
     events = []
@@ -105,7 +103,7 @@ def cluster(
         spike_counts=counts,
         events=tuple(events),
         input_probability=float(events[-1].input_spikes.sum()) / (steps * d),
-        excitatory_probability=float(counts.sum()) / (steps * parameters.neurons),
+        excitatory_probability=float(counts.sum()) / (steps * counts.shape[1]),
         silent=counts.sum(1) == 0,
     )
 

@@ -38,15 +38,16 @@ class STDPNetwork:
 
     Args:
         inputs: n, two per feature.
+        neurons: k.
         parameters: what it is made of.
         generator: source of the initial weights.
     """
 
-    def __init__(self, inputs: int, parameters: STDPParameters, generator: torch.Generator) -> None:
+    def __init__(self, inputs: int, neurons: int, parameters: STDPParameters, generator: torch.Generator) -> None:
         parameters.check_potentials()
         self.parameters = parameters
         self.constants = constants(parameters)
-        k = parameters.neurons
+        k = neurons
         drawn = torch.rand(inputs, k, generator=generator, dtype=torch.float64) * parameters.initial_weight
         self.state = State(
             potential=np.zeros(k),
@@ -78,7 +79,7 @@ class STDPNetwork:
             spikes: of the inputs, uint8 of 0 and 1, [B, T, n].
             learn: weights and thresholds change; else both stay as they are.
         """
-        b, k = len(spikes), self.parameters.neurons
+        b, k = len(spikes), len(self.state.potential)
         response = Response(np.zeros((b, k), np.int64), np.full((b, k), -np.inf), np.zeros((b, 5), np.int64))
         c = self.constants if learn else frozen(self.constants)
         _present()(spikes.contiguous().numpy(), self.state, c, response.counts, response.closest, response.events)
@@ -125,7 +126,7 @@ def frozen(c: Constants) -> Constants:
 @functools.cache
 def _present() -> Callable[..., Any]:
     """Return the compiled `present`; numba reads settings of the folder where one stands whenever it compiles."""
-    tiny = STDPParameters(neurons=1)
+    tiny = STDPParameters()
     zero = np.zeros(1)
     one = State(zero, zero.copy(), np.zeros(1, np.int64), zero.copy(), zero.copy(), np.zeros((1, 1)), zero.copy())
     arguments = (np.zeros((1, 1), np.int64), np.zeros((1, 1)), np.zeros((1, 5), np.int64))

@@ -41,7 +41,6 @@ class STDPParameters(BaseModel):
     give 0.356 by a "frozen" pass, and 0.226 by the learning pass itself, in which what a neuron stands for still moves.
 
     Args:
-        neurons: k.
         timesteps: T of a sample (Algorithm 2 says 100; the paper's energy confirms Table 1's 400).
         v_rest, v_reset, v_threshold: mV.
         v_decay: time constant of the potential, steps.
@@ -70,7 +69,6 @@ class STDPParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    neurons: Count = 100
     timesteps: Count = 400
     v_rest: Finite = -65.0
     v_reset: Finite = -60.0
