@@ -17,6 +17,7 @@ from neurohw.bench import registry
 from neurohw.bench.comparison import compare, judged, read_committed
 from neurohw.bench.machine import Watch
 from neurohw.bench.rounds import Figure, Rounds, in_rounds
+from neurohw.bench.stdp import stdp
 from neurohw.bench.target import target
 from neurohw.errors import InputError
 
@@ -274,6 +275,15 @@ def test_a_speed_benchmark_answers_with_figures() -> None:
     figures = target(batch=2, n_out=20, k=2, rounds=2)
     assert [one.goal for one in figures] == ["<= 10"] * 4
     assert all(one.low <= one.ratio <= one.high for one in figures)
+
+
+def test_clustering_is_many_times_as_fast_as_plain_torch() -> None:
+    ours, clustering, brian2 = stdp(features=4, neurons=3, timesteps=50, rounds=2)
+    assert [one.goal for one in (ours, clustering, brian2)] == [">= 20", ">= 20", "higher"]
+    assert clustering.ms_goal == 10  # 5,000 samples in 50 s
+    assert ours.low > 20
+    assert ours.ms < clustering.ms
+    assert brian2.low > 20
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, str] = {
     "target": "the analog target circuit with every non-ideality on, against torch.topk",
     "netlist": "the behavioural law of the kWTA against ngspice: separation, decision time, winners",
     "spiking": "overlap of the spiking target's winners with the ideal one's, against time and rate",
+    "stdp": "STDP clustering, ms a sample, against the same network in plain torch and in Brian2",
     "meter": "what counting events for the energy account costs in time",
     "anchors": "nJ of a product on published chips, against our low and high",
     "deep-stdp": "the cost of clustering in Deep-STDP, in its authors' own estimate",
@@ -32,7 +33,7 @@ BENCHMARKS: dict[str, str] = {
 }  # answered by the function of that name in the module of that name
 
 
-SPEED = ("throughput", "arrays", "analog", "card", "target", "meter")  # these answer with figures of speed
+SPEED = ("throughput", "arrays", "analog", "card", "target", "stdp", "meter")  # these answer with figures of speed
 
 
 def chosen(names: Iterable[str]) -> list[str]:

