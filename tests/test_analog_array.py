@@ -156,6 +156,18 @@ class TestAgad(TestTikiTakaVersionTwo):
 
 
 @pytest.mark.parametrize("remedy", ["none", "differential"])
+def test_weights_of_any_layout_are_written_alike(remedy: str) -> None:
+    weights, other, change = (uniform(7, 5, seed=seed) for seed in (1, 2, 3))
+    arrays = []
+    for turn in (lambda w: w, lambda w: w.t().contiguous().t()):
+        array = AnalogArray(turn(weights), population(), remedy, PERFECT, generator=seeded())
+        array.increment(turn(change))
+        array.program(turn(other))
+        arrays.append(array.snapshot())
+    assert torch.equal(*arrays)
+
+
+@pytest.mark.parametrize("remedy", ["none", "differential"])
 def test_reads_of_either_layout_are_equal_and_see_every_change(remedy: str) -> None:
     """Neuron after neuron, as a relaxation reads, from a copy of the weights that no change may leave behind."""
     array = AnalogArray(uniform(7, 5), population(), remedy, PERFECT, generator=seeded())

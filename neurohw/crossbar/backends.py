@@ -78,7 +78,7 @@ def unread(backend: str, key: str, setting: str, value: object) -> str | None:
 register(
     "ideal",
     "neurohw.crossbar.ideal:IdealArray",
-    {"dtype", "torch_device", "precision", "off_chip", "drift_compensation"},
+    {"dtype", "torch_device", "precision", "bounds", "off_chip", "drift_compensation"},
     devices=False,
     exact=True,
 )

@@ -96,7 +96,7 @@ class CellBank:
 
     def set(self, weights: Tensor) -> None:
         """Give the cells these weights exactly, within their bounds; `clipped` says which working ones were beyond."""
-        asked = weights.to(self.kept)
+        asked = weights.to(self.kept).contiguous()
         self.kept = self.bounded(asked)
         self.clipped = (self.kept != asked) & self.works()
         self.kept = self.stepping.on_levels(self.kept, self.parameters)

@@ -27,19 +27,22 @@ class IdealArray(SynapseArray):
     Args:
         weights: [n_post, n_pre] initial weights; copied.
         products: the type in which reads multiply; None: that of the weights.
+        bounds: of weights, to which every write clips, as devices do; None: none.
     """
 
-    exact_writes = True
     keeps_layout = True
     by_columns = True
 
-    def __init__(self, weights: Tensor, products: torch.dtype | None = None) -> None:
+    def __init__(
+        self, weights: Tensor, products: torch.dtype | None = None, bounds: tuple[float, float] | None = None
+    ) -> None:
         self._columns = weights.detach().t().clone(memory_format=torch.contiguous_format)  # W^T, [n_pre, n_post]
         self.shape = (weights.shape[0], weights.shape[1])
         self.dtype = weights.dtype
         self.device = weights.device
         self.product_dtype = products or weights.dtype
         self.exact = self.product_dtype == weights.dtype
+        self._bounds, self.exact_writes = bounds, bounds is None
         self._multiplied: Tensor | None = None  # W^T in the products' type, always in the same memory
         self._stale = True  # since the last write
         self._rows: Tensor | None = None  # a copy of it row by row, made when a relaxation reads it
@@ -48,10 +51,10 @@ class IdealArray(SynapseArray):
     def build(cls, weights: Tensor, spec: ArraySpec, seed: int) -> IdealArray:
         """Return the array of some weights, which reads in the precision that is asked for."""
         if spec.precision == "float32":
-            return cls(weights)
+            return cls(weights, bounds=spec.bounds)
         if weights.dtype != torch.float32:
             raise InputError(f"precision: got {spec.precision!r} for weights of {weights.dtype}; allowed: float32")
-        return cls(weights, product_dtype(spec.precision, weights.device))
+        return cls(weights, product_dtype(spec.precision, weights.device), spec.bounds)
 
     def read(self, pre: Tensor, times: int = 1) -> Tensor:
         """Return pre W^T, [B, n_post]."""
@@ -101,18 +104,24 @@ class IdealArray(SynapseArray):
             pre = torch.cat([term.pre for term in terms])
             alpha = products.scale * rate
         self._columns.addmm_(pre.t(), post, alpha=alpha)
-        return Writes()
+        return self._clipped()
 
     def increment(self, delta: Tensor) -> Writes:
         """W += delta."""
         self._changed()
         self._columns += delta.t()
-        return Writes()
+        return self._clipped()
 
     def program(self, weights: Tensor) -> Writes:
         """W = weights."""
         self._changed()
         self._columns.copy_(weights.t())
+        return self._clipped()
+
+    def _clipped(self) -> Writes:
+        """Clip the weights to their bounds: the end of a write."""
+        if self._bounds is not None:
+            self._columns.clamp_(*self._bounds)
         return Writes()
 
     def elapse(self, seconds: float) -> None:

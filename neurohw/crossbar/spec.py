@@ -35,6 +35,7 @@ class ArraySpec:
         increments, compensation, reference, fault_map: of `AnalogArray`.
         wire_resistance: of one segment of every line, ohm, or of each kind of line.
         precision: of the products of ideal reads, see `product_dtype`.
+        bounds: of the weights of an ideal array.
         batch_seconds, device_overrides, remedy_overrides: of `AihwkitArray`.
 
     Raises:
@@ -55,6 +56,7 @@ class ArraySpec:
     fault_map: Tensor | Mapping[str, Tensor] | None = None
     wire_resistance: float | Wires = 0.0
     precision: str = "float32"
+    bounds: tuple[float, float] | None = None
     batch_seconds: float = 1.0
     device_overrides: Mapping[str, Any] | None = None
     remedy_overrides: Mapping[str, Any] | None = None

@@ -198,7 +198,7 @@ class UnitCell(abc.ABC):
         cells = torch.arange(target.numel(), device=target.device) if cells is None else cells
 
         def left(cells: Tensor) -> Tensor:
-            return (target - self.weights()).view(-1).index_select(0, cells)
+            return (target - self.weights()).reshape(-1).index_select(0, cells)
 
         return approach(left, self.step, pulse, cells, rounds)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from neurohw.deepstdp.poisson import check_features, spike_trains
-from neurohw.deepstdp.stdp_network import STDPNetwork
+from neurohw.deepstdp.stdp_network import ClusteringNetwork
 from neurohw.deepstdp.stdp_parameters import STDPParameters
 from neurohw.errors import InputError
 
@@ -65,7 +65,7 @@ class Clustering:
 
 def cluster(
     features: Tensor,
-    network: STDPNetwork,
+    network: ClusteringNetwork,
     generator: torch.Generator,
     *,
     progress: Callable[[int, int], None] | None = None,
@@ -126,7 +126,7 @@ class _Trains:
             self.report(done)
 
 
-def _one_pass(trains: _Trains, network: STDPNetwork) -> tuple[Tensor, Tensor, Tensor]:
+def _one_pass(trains: _Trains, network: ClusteringNetwork) -> tuple[Tensor, Tensor, Tensor]:
     """Return spike counts and nearness to the threshold, [N, k], and counted events, [N, 5]."""
     responses = [network.present(spikes, learn=trains.learn) for spikes in trains.chunks()]
     parts = zip(*((r.counts, r.closest, r.events) for r in responses), strict=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -37,6 +37,29 @@ class Response:
     events: Counts
 
 
+class ClusteringNetwork(Protocol):
+    """What clusters: neurons and the synapses on them, in numbers or on a crossbar."""
+
+    parameters: STDPParameters
+
+    @property
+    def weights(self) -> Tensor:
+        """The weights, [k, n]."""
+
+    @property
+    def thresholds(self) -> Tensor:
+        """What spikes have added to the thresholds, epsilon, mV, [k]."""
+
+    def present(self, spikes: Tensor, *, learn: bool = True) -> Response:
+        """Present samples, uint8 of 0 and 1, [B, T, n], one after the other; learn: weights and thresholds change."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return a copy of everything that changes."""
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Restore what `state_dict` returned."""
+
+
 class STDPNetwork:
     """Leaky integrate-and-fire neurons on Poisson inputs, learning by STDP; double precision, on one core of the CPU.
 
@@ -53,17 +76,8 @@ class STDPNetwork:
         self.constants = constants(parameters)
         k = neurons
         drawn = torch.rand(inputs, k, generator=generator, dtype=torch.float64) * parameters.initial_weight
-        self.state = State(
-            potential=np.zeros(k),
-            threshold=np.zeros(k),
-            refractory=np.zeros(k, np.int64),
-            trace_post=np.zeros(k),
-            trace_pre=np.zeros(inputs),
-            weights=drawn.numpy(),
-            drive=np.zeros(k),
-        )
         _present()  # compiles all of it
-        stdp_steps.rest(self.state, self.constants)
+        self.state = resting_state(drawn.numpy(), k, self.constants)
         stdp_steps.normalise(self.state, self.constants)
 
     @property
@@ -97,6 +111,21 @@ class STDPNetwork:
         """Restore what `state_dict` returned."""
         for name, array in self.state._asdict().items():
             array[...] = state[name].numpy()
+
+
+def resting_state(weights: Numbers, neurons: int, c: Constants) -> State:
+    """Return a network at rest; weights: [n, k], or of no column where they are elsewhere."""
+    state = State(
+        potential=np.zeros(neurons),
+        threshold=np.zeros(neurons),
+        refractory=np.zeros(neurons, np.int64),
+        trace_post=np.zeros(neurons),
+        trace_pre=np.zeros(len(weights)),
+        weights=weights,
+        drive=np.zeros(neurons),
+    )
+    stdp_steps.rest(state, c)
+    return state
 
 
 def constants(p: STDPParameters) -> Constants:

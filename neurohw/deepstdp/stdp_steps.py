@@ -77,6 +77,16 @@ def _compiled(function: F) -> F:
 
 
 @_compiled
+def find_active(spikes: Spikes, active: Counts) -> int:
+    """Write which inputs spike, of [n], into `active`, [n + 1], and return how many; its last is scratch."""
+    n = 0
+    for i in range(spikes.size):
+        active[n] = i
+        n += spikes[i]
+    return n
+
+
+@_compiled
 def decay(state: State, c: Constants) -> None:
     """Let potentials, thresholds, traces and refractory counters go one step on (Eq. 4)."""
     for j in range(state.potential.size):
@@ -84,18 +94,25 @@ def decay(state: State, c: Constants) -> None:
         state.trace_post[j] *= c.trace_decay
         state.potential[j] = c.v_rest + c.leak * (state.potential[j] - c.v_rest)
         state.refractory[j] = max(state.refractory[j] - 1, 0)
-        state.drive[j] = 0.0
     for i in range(state.trace_pre.size):
         state.trace_pre[i] *= c.trace_decay
 
 
 @_compiled
 def receive(state: State, c: Constants, active: Counts, closest: Numbers, events: Counts) -> None:
-    """Add up what the active inputs give, and integrate it where a neuron is not at rest (Eq. 5)."""
+    """Add up what the active inputs give, and integrate it (Eq. 5)."""
+    state.drive[:] = 0.0
     for i in active:
-        state.trace_pre[i] = c.trace_peak
         for j in range(state.drive.size):
             state.drive[j] += state.weights[i, j]
+    integrate(state, c, active, closest, events)
+
+
+@_compiled
+def integrate(state: State, c: Constants, active: Counts, closest: Numbers, events: Counts) -> None:
+    """Set the traces of active inputs, and add the drive to potentials of neurons that are not at rest (Eq. 5)."""
+    for i in active:
+        state.trace_pre[i] = c.trace_peak
     for j in range(state.drive.size):
         if state.refractory[j] == 0:
             state.potential[j] += c.gain * state.drive[j]
@@ -127,18 +144,27 @@ def fire(state: State, c: Constants, spiking: Counts) -> int:
 
 
 @_compiled
+def note_learning(state: State, c: Constants, active: Counts, spiking: Counts, events: Counts) -> int:
+    """Count the changes of weights in a step, and return how many of them are depressions."""
+    depressions = 0
+    if c.eta_pre > 0:
+        depressions = int(np.count_nonzero(state.trace_post)) * active.size
+    events[DEPRESSIONS] += depressions
+    if c.eta_post > 0:
+        events[POTENTIATIONS] += spiking.size * np.count_nonzero(state.trace_pre)
+    return depressions
+
+
+@_compiled
 def learn(state: State, c: Constants, active: Counts, spiking: Counts, events: Counts) -> None:
     """Depress the weights of inputs that spike, then potentiate those of neurons that spike (Eqs. 7 and 8)."""
-    traced = np.count_nonzero(state.trace_post) if c.eta_pre > 0 else 0
-    if traced > 0:
-        events[DEPRESSIONS] += traced * active.size
+    if note_learning(state, c, active, spiking, events) > 0:
         for i in active:
             for j in range(state.trace_post.size):
                 state.weights[i, j] = max(state.weights[i, j] - c.eta_pre * state.trace_post[j], 0.0)
     if c.eta_post == 0:
         return
     for j in spiking:
-        events[POTENTIATIONS] += np.count_nonzero(state.trace_pre)
         for i in range(state.trace_pre.size):
             state.weights[i, j] = min(state.weights[i, j] + c.eta_post * state.trace_pre[i], c.weight_max)
 
@@ -165,13 +191,10 @@ def run_steps(spikes: Spikes, state: State, c: Constants, counts: Counts, closes
         closest: how near each potential came to its threshold (V - V_thr - epsilon, mV), [k], raised.
         events: by the indices above, [5], added to.
     """
-    active = np.empty(spikes.shape[1] + 1, np.int64)  # the last is written to and never read
+    active = np.empty(spikes.shape[1] + 1, np.int64)
     spiking = np.empty(counts.size, np.int64)
     for t in range(spikes.shape[0]):
-        n_active = 0
-        for i in range(spikes.shape[1]):
-            active[n_active] = i
-            n_active += spikes[t, i]
+        n_active = find_active(spikes[t], active)
         events[INPUT_SPIKES] += n_active
         decay(state, c)
         receive(state, c, active[:n_active], closest, events)
@@ -181,6 +204,47 @@ def run_steps(spikes: Spikes, state: State, c: Constants, counts: Counts, closes
             inhibit(state, c, spiking[:n_spiking], events)
         for j in spiking[:n_spiking]:
             counts[j] += 1
+
+
+@_compiled
+def run_driven(
+    spikes: Spikes,
+    drives: Numbers,
+    state: State,
+    c: Constants,
+    counts: Counts,
+    closest: Numbers,
+    events: Counts,
+    spiking: Counts,
+) -> tuple[int, int, int]:
+    """Run steps whose drives are known, as far as the first after which weights change, which is left to others.
+
+    Args:
+        spikes: of the inputs, [T, n].
+        drives: sum_i s_i w_i, [T, k].
+        state: changed in place, but for its weights, which are not looked at.
+        c, counts, closest, events: as of `run_steps`.
+        spiking: where the neurons that spike in the last step are written, [k].
+
+    Returns:
+        How many steps were run; how many neurons spike, and how many weights are depressed, in the last of them.
+    """
+    active = np.empty(spikes.shape[1] + 1, np.int64)
+    for t in range(spikes.shape[0]):
+        n_active = find_active(spikes[t], active)
+        events[INPUT_SPIKES] += n_active
+        decay(state, c)
+        state.drive[:] = drives[t]
+        integrate(state, c, active[:n_active], closest, events)
+        n_spiking = fire(state, c, spiking)
+        depressions = note_learning(state, c, active[:n_active], spiking[:n_spiking], events)
+        if n_spiking > 0:
+            inhibit(state, c, spiking[:n_spiking], events)
+        for j in spiking[:n_spiking]:
+            counts[j] += 1
+        if depressions > 0 or (n_spiking > 0 and c.eta_post > 0):
+            return t + 1, n_spiking, depressions
+    return spikes.shape[0], 0, 0
 
 
 @_compiled

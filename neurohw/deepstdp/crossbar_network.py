@@ -1,0 +1,191 @@
+"""The STDP clustering network whose synapses are a crossbar: the equations of `stdp_steps`, on an array's weights.
+
+The array holds a_ij = w_ij + zero, so that the devices' whole range stands for 0..weight_max (see `weight_window`).
+In each step
+
+    V <- V + gain g_j (sum_i s_i a_ij - zero sum_i s_i)    one read of a binary vector; the last sum is the same for all
+    a <- a - eta_pre tau_post (x) s                        pulses at input spikes (Eq. 7)
+    a <- a + eta_post s_post (x) tau_pre                   pulses at output spikes (Eq. 8)
+
+and everything else is digital. The bounds of weights are those of the devices. `weight_mean` is not for free on a
+crossbar: after a sample the rows of the neurons that were written are read, and what scales them is written, pulse by
+pulse, as an increment.
+
+Hardware reads every vector once, in its step. Here all steps of a sample are read at once, and those after a write
+again, some at a time: noise is fresh for every vector, so this is the same distribution. The first read stands for all
+in the account; the others count as none (`times` = 0).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurohw.clock import Clock
+from neurohw.crossbar.base import OuterProducts, Product, SynapseArray
+from neurohw.deepstdp import stdp_steps
+from neurohw.deepstdp.stdp_network import Response, constants, frozen, resting_state
+from neurohw.deepstdp.stdp_parameters import STDPParameters
+from neurohw.deepstdp.stdp_steps import Constants
+from neurohw.devices.model import DeviceModel
+from neurohw.isolation import aside
+
+_AHEAD = 16  # steps that are read again at once after a write: a neuron that fires rests for some of them
+
+
+def weight_window(weight_max: float, device: DeviceModel | None = None, paired: bool = False) -> tuple[float, float]:
+    """Return what lets a device's range stand for weights of 0..weight_max: the array's `weight_range`, and its `zero`.
+
+    Args:
+        weight_max: upper bound of weights.
+        device: of the array; None: one whose range is symmetric, as that of a pair.
+        paired: a weight is the difference of two devices.
+    """
+    if device is None or paired:
+        return weight_max / 2, -weight_max / 2
+    law = device.response()
+    largest = weight_max * law.w_max / (law.w_max - law.w_min)
+    return largest, largest - weight_max
+
+
+class CrossbarNetwork:
+    """Leaky integrate-and-fire neurons on Poisson inputs, learning by STDP on a crossbar.
+
+    Args:
+        array: the synapses, [k, n], with initial weights w + zero; two inputs per feature.
+        parameters: what the network is made of; those of weights hold as far as the devices follow.
+        zero: what the array holds for w = 0.
+        clock: reads of learning are in phase "forward", writes in phase "update", all others in the clock's own.
+        sample_seconds: that pass over the array with every sample that the network learns from.
+
+    Raises:
+        InputError: a neuron would fire by itself.
+    """
+
+    def __init__(
+        self,
+        array: SynapseArray,
+        parameters: STDPParameters,
+        *,
+        zero: float = 0.0,
+        clock: Clock | None = None,
+        sample_seconds: float = 0.0,
+    ) -> None:
+        parameters.check_potentials()
+        self.array, self.parameters, self.constants = array, parameters, constants(parameters)
+        self.zero, self.sample_seconds = zero, sample_seconds
+        self.clock = clock or Clock()
+        k, n = array.shape
+        _run_driven()  # compiles all of it
+        self.state = resting_state(np.zeros((n, 0)), k, self.constants)
+        self._spiking = np.empty(k, np.int64)
+
+    @property
+    def weights(self) -> Tensor:
+        """Return the weights now, [k, n]: for diagnosis and tests."""
+        return self.array.snapshot() - self.zero
+
+    @property
+    def thresholds(self) -> Tensor:
+        """Return a view of what spikes have added to the thresholds, epsilon, mV, [k]."""
+        return torch.from_numpy(self.state.threshold)
+
+    def present(self, spikes: Tensor, *, learn: bool = True) -> Response:
+        """Present samples one after the other.
+
+        Args:
+            spikes: of the inputs, uint8 of 0 and 1, [B, T, n].
+            learn: weights and thresholds change; else both stay as they are.
+        """
+        b, k = len(spikes), self.array.shape[0]
+        response = Response(np.zeros((b, k), np.int64), np.full((b, k), -np.inf), np.zeros((b, 5), np.int64))
+        for i, sample in enumerate(spikes.contiguous()):
+            if self.constants.rests:
+                stdp_steps.rest(self.state, self.constants)
+            tally = response.counts[i], response.closest[i], response.events[i]
+            if learn:
+                with self.clock.during("forward"):
+                    self._run(sample, self.constants, tally)
+                self._after_sample()
+            else:
+                self._run(sample, frozen(self.constants), tally)
+        return response
+
+    def _run(self, spikes: Tensor, c: Constants, tally: tuple[Any, Any, Any]) -> None:
+        """Run the steps of a sample, [T, n], read at once and, after each write, again."""
+        vectors = spikes.to(self.array.device, self.array.dtype)
+        each, done = spikes.numpy(), 0
+        drives = self._drives(vectors)
+        while done < len(each):
+            ahead = each[done : done + len(drives)]
+            steps, n_spiking, depressions = _run_driven()(ahead, drives, self.state, c, *tally, self._spiking)
+            done += steps
+            drives = drives[steps:]
+            if n_spiking or depressions:
+                self._write(vectors[done - 1], self._spiking[:n_spiking], bool(depressions))
+                drives = drives[:0]
+            if not len(drives) and done < len(each):
+                drives = self._drives(vectors[done : done + _AHEAD], times=0)
+
+    def _drives(self, vectors: Tensor, times: int = 1) -> Any:
+        """Return sum_i s_i w_ij of input spikes, [T, n], by a read each: [T, k]."""
+        drive = self.array.read(vectors, times) - self.zero * vectors.sum(1, keepdim=True)
+        return drive.to("cpu", torch.float64).numpy()
+
+    def _write(self, inputs: Tensor, spiking: Any, depresses: bool) -> None:
+        """Write a step: depression at input spikes, [n], then potentiation of the neurons that spike."""
+        with self.clock.during("update"):
+            if depresses:
+                post = self._tensor(self.state.trace_post)
+                self._update(Product(post[None], inputs[None], sign=-1), self.constants.eta_pre)
+            if len(spiking) and self.constants.eta_post:
+                post = torch.zeros(1, self.array.shape[0], dtype=self.array.dtype, device=self.array.device)
+                post[0, spiking] = 1.0
+                self._update(Product(post, self._tensor(self.state.trace_pre)[None]), self.constants.eta_post)
+
+    def _update(self, product: Product, rate: float) -> None:
+        self.array.update(OuterProducts((product,), scale=1.0), rate)
+
+    def _after_sample(self) -> None:
+        """Normalise the rows that were written, and let the sample's time pass."""
+        rows = torch.from_numpy(self.state.trace_post.nonzero()[0]).to(self.array.device)
+        if self.constants.weight_mean and len(rows):
+            with self.clock.during("update"):
+                weights = self.array.read_rows(rows) - self.zero
+                means = weights.mean(1, keepdim=True)
+                factor = torch.where(means > 0, self.constants.weight_mean / means, 1.0)
+                change = torch.zeros(self.array.shape, dtype=self.array.dtype, device=self.array.device)
+                self.array.increment(change.index_copy_(0, rows, weights.mul_(factor - 1)))
+        if self.sample_seconds:
+            self.array.elapse(self.sample_seconds)
+
+    def _tensor(self, values: Any) -> Tensor:
+        return torch.from_numpy(values).to(self.array.device, self.array.dtype)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return a copy of everything that changes, the array's state included."""
+        own = {name: torch.from_numpy(values.copy()) for name, values in self.state._asdict().items()}
+        return own | {f"array.{name}": tensor for name, tensor in self.array.state_dict().items()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Restore what `state_dict` returned."""
+        for name, values in self.state._asdict().items():
+            values[...] = state[name].numpy()
+        prefix = "array."
+        self.array.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+
+
+@functools.cache
+def _run_driven() -> Callable[..., tuple[int, int, int]]:
+    """Return the compiled `run_driven`; numba reads settings of the folder where one stands whenever it compiles."""
+    c = constants(STDPParameters())
+    one, none = np.zeros(1, np.int64), np.zeros(1)
+    with aside():
+        state = resting_state(np.zeros((1, 0)), 1, c)
+        stdp_steps.run_driven(np.zeros((1, 1), np.uint8), none[None], state, c, one, none, np.zeros(5, np.int64), one)
+    return stdp_steps.run_driven
