@@ -1,13 +1,10 @@
-"""Folders and zips of images, CIFAR-10 and SVHN: what they become, and what is refused by name."""
+"""Folders and zips of images: what they become, and what is refused by name."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
-import pickle
-import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,13 +13,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scipy.io import savemat
-from torchvision.datasets import CIFAR10, SVHN
 
 from neurohw.config.data import DATASETS
-from neurohw.data import data_checksums, load_dataset, locate, lookup, registry, summary, tree
+from neurohw.data import data_checksums, load_dataset, locate, registry, tree
 from neurohw.data.pictures import load_pictures
-from neurohw.data.registry import WholeFile
+from neurohw.data.registry import Extent
 from neurohw.errors import DataError, InputError
 from neurohw.loading import load_experiment
 from neurohw.runs.task import build_task
@@ -385,106 +380,6 @@ def test_what_is_not_there_is_said_with_status_2(neurohw: Callable[..., tuple[in
     assert (status, "data.dataset: got 'mnits' (did you mean mnist?); allowed: digits," in err) == (2, True)
 
 
-# CIFAR-10 and SVHN in the form in which they are distributed
-
-
-def described(path: Path, name: str) -> WholeFile:
-    return WholeFile(name, (hashlib.md5(path.read_bytes()).hexdigest(),), 1 << 20)
-
-
-@pytest.fixture
-def cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Write a small CIFAR-10, have registry and reader know it, and return its folder."""
-    random = np.random.default_rng(0)
-    folder = tmp_path / "cifar10" / "cifar-10-batches-py"
-    folder.mkdir(parents=True)
-    for number, (name, _) in enumerate(CIFAR10.train_list + CIFAR10.test_list):
-        data = random.integers(0, 256, (4, 3072), dtype=np.uint8)
-        batch = {"data": data, "labels": [number, 9, 0, 1], "batch_label": "a batch"}
-        (folder / name).write_bytes(pickle.dumps(batch, protocol=2))
-    names = {"label_names": [f"class {i}" for i in range(10)]}
-    (folder / "batches.meta").write_bytes(pickle.dumps(names, protocol=2))
-    for part in ("train_list", "test_list"):
-        md5s = [[name, hashlib.md5((folder / name).read_bytes()).hexdigest()] for name, _ in getattr(CIFAR10, part)]
-        monkeypatch.setattr(CIFAR10, part, md5s)
-    meta = hashlib.md5((folder / "batches.meta").read_bytes()).hexdigest()
-    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": meta})
-    registered(monkeypatch, "cifar10", tmp_path)
-    return folder
-
-
-@pytest.fixture
-def svhn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Write a small SVHN, have registry and reader know it, and return its folder."""
-    folder = tmp_path / "svhn"
-    folder.mkdir()
-    parts = dict(SVHN.split_list)
-    for seed, part in enumerate(("train", "test")):
-        images = np.random.default_rng(seed).integers(0, 256, (32, 32, 3, 5), dtype=np.uint8)
-        path = folder / parts[part][1]
-        savemat(path, {"X": images, "y": np.array([[10], [1], [2], [9], [10]], np.uint8)})
-        parts[part] = [*parts[part][:2], hashlib.md5(path.read_bytes()).hexdigest()]
-    monkeypatch.setattr(SVHN, "split_list", parts)
-    registered(monkeypatch, "svhn", tmp_path)
-    return folder
-
-
-def registered(monkeypatch: pytest.MonkeyPatch, name: str, root: Path) -> None:
-    entry = registry.WHOLE_DATASETS[name]
-    files = tuple(described(root / name / file.name, file.name) for file in entry.files)
-    monkeypatch.setitem(registry.WHOLE_DATASETS, name, registry.WholeDataset(name, entry.licence, files))
-    monkeypatch.setenv("NEUROHW_DATA", str(root))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(root / "cache"))
-    monkeypatch.setattr(lookup, "SYSTEM", root / "system")
-
-
-def test_cifar_is_read(cifar: Path) -> None:
-    data = load_dataset("cifar10")
-    assert data.train_images.shape == (20, 3072)
-    assert data.train_labels[::4].tolist() == [0, 1, 2, 3, 4]
-    assert data.test_labels.tolist() == [5, 9, 0, 1]
-    assert (data.image_shape, data.class_names[3], len(data.checksums)) == ((3, 32, 32), "class 3", 7)
-    first = pickle.loads((cifar / "data_batch_1").read_bytes())["data"]
-    np.testing.assert_array_equal(data.train_images[:4].numpy(), first)
-    assert {row.name: row.sizes for row in summary()}["cifar10"] == "20 train, 4 test, 32 x 32 in colour"
-
-
-def test_svhn_is_read_with_its_tens_as_zeros(svhn: Path) -> None:
-    data = load_dataset("svhn")
-    assert (data.train_labels.tolist(), data.n_classes) == ([0, 1, 2, 9, 0], 10)
-    images = np.random.default_rng(1).integers(0, 256, (32, 32, 3, 5), dtype=np.uint8)
-    np.testing.assert_array_equal(data.pictures(data.test_images).numpy(), images.transpose(3, 2, 0, 1))
-
-
-def test_a_pickle_that_is_not_cifars_is_never_unpickled(cifar: Path) -> None:
-    class Hostile:
-        def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
-            return os.mkdir, (str(cifar / "made"),)
-
-    (cifar / "test_batch").write_bytes(pickle.dumps(Hostile()))
-    with pytest.raises(DataError, match=r"test_batch: found content with MD5 \w+, expected MD5 \w+"):
-        load_dataset("cifar10")
-    assert not (cifar / "made").exists()
-
-
-def test_fetching_brings_files_into_their_folder(
-    cifar: Path, neurohw: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NEUROHW_DATA", str(tmp_path / "new"))
-    status, out, _ = neurohw("data", "fetch", "cifar10", "--from", str(cifar.parent))
-    assert (status, len(out.split())) == (0, 7)
-    assert locate("cifar10") == tmp_path / "new" / "cifar10"
-    shutil.rmtree(cifar)
-    assert len(load_dataset("cifar10").train_labels) == 20
-
-
-def test_the_registrys_checksums_are_torchvisions() -> None:
-    cifar = {Path(file.name).name: file.md5s[0] for file in registry.WHOLE_DATASETS["cifar10"].files}
-    assert cifar == dict(CIFAR10.train_list + CIFAR10.test_list) | {"batches.meta": CIFAR10.meta["md5"]}
-    svhn = [(file.name, *file.md5s) for file in registry.WHOLE_DATASETS["svhn"].files]
-    assert svhn == [tuple(SVHN.split_list[part][1:]) for part in ("train", "test")]
-
-
 def test_a_configuration_names_what_the_registry_has() -> None:
     assert (registry.DIGITS, *registry.file_datasets()) == DATASETS
 
@@ -498,6 +393,7 @@ def test_tiny_imagenet_is_the_papers() -> None:
     assert data.train_labels.bincount().tolist() == [500] * 10
     assert data.test_labels.bincount().tolist() == [50] * 10
     assert (data.image_shape, data.class_names) == ((3, 64, 64), registry.TINY_CLASSES)
+    assert registry.WHOLE_DATASETS["tiny-imagenet-10"].extent == Extent(5000, 500, data.image_shape)
     images = data.pictures(torch.cat([data.train_images, data.test_images]))
     grey = (images == images[:, :1]).flatten(1).all(1)
     assert grey.sum() == 27

@@ -33,7 +33,7 @@ def fetch(
         name: a dataset of files, as "mnist".
         source: a folder, or the http(s) address of a folder, that holds the files.
         into: where they go; `$NEUROHW_DATA/<name>` or else the user's cache, unless given.
-        files: what is fetched; the registry's unless given.
+        files: what is fetched; one of the registry's forms unless given.
         progress: draw a progress bar, if on a terminal.
 
     Returns:
@@ -44,17 +44,20 @@ def fetch(
         DataError: a file is not the right one; it is not kept.
         NeurohwError: a download broke off (running it again resumes it), or a file could not be written.
     """
-    wanted = files or file_dataset(name).files
+    forms = (tuple(files),) if files else file_dataset(name).forms
     if not source:
         raise InputError(
             f"where to fetch '{name}' from must be said, since no host is built in: "
-            f"--from DIR or --from URL of a folder that holds {', '.join(file.served for file in wanted)}"
+            f"--from DIR or --from URL of a folder that holds {', '.join(file.served for file in forms[-1])}"
         )
     folder = into or places(name)[0]
     try:
         with _opened(source, progress) as bring:
             folder.mkdir(parents=True, exist_ok=True)
-            return [_obtain(file, folder, bring, source) for file in wanted]
+            wanted = _form(forms, folder, source)
+            paths = [_obtain(file, folder, bring, source) for file in wanted]
+            _clear(folder, [file for form in forms if form != wanted for file in form])
+            return paths
     except OSError as error:
         raise NeurohwError(f"{error.filename or folder}: {error.strerror}") from error
 
@@ -75,6 +78,23 @@ def _progress_bar(wanted: bool) -> Progress:
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
     return Progress(*columns, TimeRemainingColumn(), console=console, disable=not (wanted and console.is_terminal))
+
+
+def _form(forms: Sequence[tuple[DataFile, ...]], folder: Path, source: str) -> tuple[DataFile, ...]:
+    """Return the form that is here and right, or that the source, a folder, has; or else what is distributed."""
+    for form in forms:
+        if all((path := find_file(folder, file)) and _is_right(path, file) for file in form):
+            return form
+    had = (form for form in forms if all(find_file(Path(source), file) for file in form))
+    return next(had, forms[-1])
+
+
+def _clear(folder: Path, files: Sequence[DataFile]) -> None:
+    """Delete those files that are wrong, and would be found before the right ones."""
+    for file in files:
+        path = find_file(folder, file)
+        if path is not None and not _is_right(path, file):
+            path.unlink()
 
 
 def _obtain(file: DataFile, folder: Path, bring: Bring, source: str) -> Path:

@@ -37,7 +37,7 @@ def read_idx(path: Path, expected: IdxFile) -> NDArray[np.uint8]:
 
 
 def unpack(path: Path, file: DataFile) -> bytes:
-    """Return the content of `path`, where `file` is expected, decompressed if its first bytes say that it is gzipped.
+    """Return the content of `path`, where `file` is expected, decompressed if it may be gzipped and begins like that.
 
     Raises:
         DataError: it cannot be read, or not decompressed, or is larger than `file` may be; the message
@@ -47,7 +47,7 @@ def unpack(path: Path, file: DataFile) -> bytes:
         raw = content_of(path, file.limit)
     except ValueError as error:
         raise DataError(f"found a file that {error}") from error
-    if not raw.startswith(GZIP):
+    if not (file.may_be_gzipped and raw.startswith(GZIP)):
         return raw
     try:
         return gunzipped(raw, file.limit)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from neurohw.data.archive import unpacked
 from neurohw.data.dataset import Dataset
 from neurohw.data.idx import check_md5, md5_of, read_idx, unpack
 from neurohw.data.lookup import require
@@ -17,12 +18,14 @@ from neurohw.data.pictures import load_pictures, picture_checksums
 from neurohw.data.registry import (
     CIFAR10,
     DIGITS,
+    IDX_DATASETS,
     SVHN,
     TINY_CLASSES,
     TINY_IMAGENET,
-    FileDataset,
+    WHOLE_DATASETS,
+    DataFile,
     IdxDataset,
-    file_dataset,
+    WholeDataset,
     remedy,
 )
 from neurohw.data.splits import complement, stratified_subset
@@ -51,11 +54,25 @@ def load_dataset(name: str) -> Dataset:
         return _load_digits()
     if is_path(name):
         return load_pictures(Path(name).expanduser(), name)
-    entry, paths = file_dataset(name), require(name)
-    if isinstance(entry, IdxDataset):
-        return _load_idx(entry, paths)
-    _check(entry, paths)
-    return _READERS[name](paths)
+    paths = require(name)
+    if name in IDX_DATASETS:
+        return _load_idx(IDX_DATASETS[name], paths)
+    return _load_whole(WHOLE_DATASETS[name], paths)
+
+
+def check_dataset(name: str) -> None:
+    """Read the files of a dataset and check them, without decoding what they hold.
+
+    Raises:
+        InputError: the name is not one of a dataset of files.
+        DataError: a file is missing, truncated, swapped or corrupt.
+    """
+    paths = require(name)
+    if name in IDX_DATASETS:
+        for file in IDX_DATASETS[name].files:
+            read_idx(paths[file], file)
+    else:
+        _check(name, paths)
 
 
 def data_checksums(name: str) -> dict[str, str]:
@@ -72,13 +89,13 @@ def _known_checksums(name: str) -> dict[str, str]:
     return load_dataset(name).checksums
 
 
-def _check(entry: FileDataset, paths: dict[str, Path]) -> None:
+def _check(name: str, paths: dict[DataFile, Path]) -> None:
     """Refuse files that are not the right ones: a reader unpickles what it is given, so nothing else may reach it."""
-    for file in entry.files:
+    for file, path in paths.items():
         try:
-            check_md5(unpack(paths[file.name], file), file)
+            check_md5(unpack(path, file), file)
         except DataError as fault:
-            raise DataError(f"{paths[file.name]}: {fault}.\n{remedy(entry.name)}") from fault
+            raise DataError(f"{path}: {fault}.\n{remedy(name)}") from fault
 
 
 def _load_digits() -> Dataset:
@@ -104,8 +121,17 @@ def _load_digits() -> Dataset:
     )
 
 
-def _load_idx(entry: IdxDataset, paths: dict[str, Path]) -> Dataset:
-    arrays = {file: read_idx(paths[file.name], file) for file in entry.files}
+def _load_whole(entry: WholeDataset, paths: dict[DataFile, Path]) -> Dataset:
+    _check(entry.name, paths)
+    read = _READERS[entry.name]
+    if entry.archive not in paths:
+        return read(paths)
+    with unpacked(paths[entry.archive], entry.files) as files:
+        return read(files)
+
+
+def _load_idx(entry: IdxDataset, paths: dict[DataFile, Path]) -> Dataset:
+    arrays = {file: read_idx(paths[file], file) for file in entry.files}
     _, height, width = entry.train_images.shape
     return Dataset(
         name=entry.name,
@@ -128,7 +154,7 @@ def _labels(array: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(array.astype(np.int64))
 
 
-def _load_tiny_imagenet(paths: dict[str, Path]) -> Dataset:
+def _load_tiny_imagenet(paths: dict[DataFile, Path]) -> Dataset:
     """Return the ten classes of Deep-STDP; the checksums are of these images, whatever else the zip holds."""
     (path,) = paths.values()
     return load_pictures(path, TINY_IMAGENET, TINY_CLASSES)

@@ -26,7 +26,7 @@ def places(name: str) -> list[Path]:
 
 
 def locate(name: str) -> Path | None:
-    """Return the first folder that holds all files of dataset `name`, or None.
+    """Return the first folder that holds all of dataset `name`, or None.
 
     Raises:
         InputError: `name` is not a dataset of files.
@@ -34,8 +34,8 @@ def locate(name: str) -> Path | None:
     return next((folder for folder in places(name) if not _lacking(folder, name)), None)
 
 
-def require(name: str) -> dict[str, Path]:
-    """Return the path of each file of dataset `name`, all from the first folder that holds them all.
+def require(name: str) -> dict[DataFile, Path]:
+    """Return where each file of dataset `name` is, in the first folder that holds all of one of its forms.
 
     Raises:
         InputError: `name` is not a dataset of files.
@@ -45,7 +45,8 @@ def require(name: str) -> dict[str, Path]:
     if folder is None:
         looked = "\n".join(f"  {place}: {_state(place, name)}" for place in places(name))
         raise DataError(f"dataset '{name}' was not found; looked in\n{looked}\n{remedy(name)}")
-    return {file.name: path for file in file_dataset(name).files if (path := find_file(folder, file))}
+    form = next(form for form in file_dataset(name).forms if not _absent(folder, form))
+    return {file: path for file in form if (path := find_file(folder, file))}
 
 
 def find_file(folder: Path, file: DataFile) -> Path | None:
@@ -54,7 +55,12 @@ def find_file(folder: Path, file: DataFile) -> Path | None:
 
 
 def _lacking(folder: Path, name: str) -> list[str]:
-    return [file.name for file in file_dataset(name).files if find_file(folder, file) is None]
+    """Return the files that a folder lacks, of the form of which it lacks fewest."""
+    return min((_absent(folder, form) for form in file_dataset(name).forms), key=len)
+
+
+def _absent(folder: Path, form: tuple[DataFile, ...]) -> list[str]:
+    return [file.name for file in form if find_file(folder, file) is None]
 
 
 def _state(folder: Path, name: str) -> str:

@@ -35,6 +35,23 @@ class DataFile(Protocol):
     def limit(self) -> int:
         """The most bytes that are read of it, packed or not."""
 
+    @property
+    def may_be_gzipped(self) -> bool:
+        """Whether it is the same file when gzipped."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How many images a dataset has to train on and to evaluate, and their shape: channels, height, width."""
+
+    train: int
+    test: int
+    image_shape: tuple[int, int, int]
+
+    def __str__(self) -> str:
+        channels, height, width = self.image_shape
+        return f"{self.train} train, {self.test} test, {height} x {width}" + " in colour" * (channels > 1)
+
 
 @dataclass(frozen=True)
 class IdxFile:
@@ -73,6 +90,11 @@ class IdxFile:
         """That of every IDX file, so that one in the place of another is called by its name."""
         return LARGEST_IDX
 
+    @property
+    def may_be_gzipped(self) -> bool:
+        """It may."""
+        return True
+
 
 @dataclass(frozen=True)
 class WholeFile:
@@ -92,26 +114,15 @@ class WholeFile:
         """It is distributed under its name."""
         return self.name
 
-
-class FileDataset(Protocol):
-    """A dataset of files that can be looked for and fetched."""
-
     @property
-    def name(self) -> str:
-        """Its name in an experiment file."""
-
-    @property
-    def licence(self) -> str:
-        """The data's licence and authors."""
-
-    @property
-    def files(self) -> tuple[DataFile, ...]:
-        """All that must be there."""
+    def may_be_gzipped(self) -> bool:
+        """It is kept as it is."""
+        return False
 
 
 @dataclass(frozen=True)
 class IdxDataset:
-    """A dataset of four IDX files."""
+    """A dataset of four IDX files; licence: and authors, of the data."""
 
     name: str
     licence: str
@@ -126,14 +137,43 @@ class IdxDataset:
         """The four files."""
         return (self.train_images, self.train_labels, self.test_images, self.test_labels)
 
+    @property
+    def forms(self) -> tuple[tuple[DataFile, ...], ...]:
+        """Sets of files, each of which is all of it: first what is looked for first, last what is distributed."""
+        return (self.files,)
+
+    @property
+    def extent(self) -> Extent:
+        """What the right files hold."""
+        train, height, width = self.train_images.shape
+        return Extent(train, self.test_images.shape[0], (1, height, width))
+
 
 @dataclass(frozen=True)
 class WholeDataset:
-    """A dataset of files as they are distributed; see FileDataset."""
+    """A dataset of files as they are distributed.
+
+    Args:
+        name: in an experiment file.
+        licence: and authors, of the data.
+        extent: what the right files hold.
+        files: all of them must be there.
+        archive: a gzipped tar that holds all the files, and may be there instead of them.
+    """
 
     name: str
     licence: str
+    extent: Extent
     files: tuple[WholeFile, ...]
+    archive: WholeFile | None = None
+
+    @property
+    def forms(self) -> tuple[tuple[DataFile, ...], ...]:
+        """See IdxDataset."""
+        return (self.files, (self.archive,)) if self.archive else (self.files,)
+
+
+FileDataset = IdxDataset | WholeDataset
 
 
 def _mnist_like(
@@ -194,6 +234,7 @@ WHOLE_DATASETS = {
     TINY_IMAGENET: WholeDataset(
         TINY_IMAGENET,
         "research use, ImageNet's terms (Stanford CS231n)",
+        Extent(5000, 500, (3, 64, 64)),
         (
             WholeFile(
                 "tiny-imagenet-200.zip",
@@ -205,11 +246,14 @@ WHOLE_DATASETS = {
     CIFAR10: WholeDataset(
         CIFAR10,
         "none is stated (Krizhevsky)",
+        Extent(50000, 10000, (3, 32, 32)),
         tuple(WholeFile(f"cifar-10-batches-py/{name}", (md5,), 2**25) for name, md5 in _BATCHES.items()),
+        WholeFile("cifar-10-python.tar.gz", ("c58f30108f718f92721af3b95e74349a",), 2**28),
     ),
     SVHN: WholeDataset(
         SVHN,
         "non-commercial use (Netzer et al.)",
+        Extent(73257, 26032, (3, 32, 32)),
         (
             WholeFile("train_32x32.mat", ("e26dedcc434d2e4c54c9b2d4a06d8373",), 2**28),
             WholeFile("test_32x32.mat", ("eb5a983be6a315427106f1b164d9cef3",), 2**28),
@@ -241,7 +285,7 @@ def file_dataset(name: str) -> FileDataset:
 
 def identify(md5: str) -> tuple[str, str] | None:
     """Return the dataset and the name of the known file whose unpacked content has this MD5."""
-    known = ((name, file) for name, dataset in file_datasets().items() for file in dataset.files)
+    known = ((name, file) for name, entry in file_datasets().items() for form in entry.forms for file in form)
     return next(((name, file.name) for name, file in known if md5 in file.md5s), None)
 
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from neurohw.data.dataset import Dataset
 from neurohw.data.idx import md5_of
-from neurohw.data.registry import CIFAR10, SVHN
+from neurohw.data.registry import CIFAR10, SVHN, DataFile
 
 
-def load_cifar10(paths: dict[str, Path]) -> Dataset:
+def load_cifar10(paths: dict[DataFile, Path]) -> Dataset:
     """Return CIFAR-10 from the unpacked batches of its "python version" (Krizhevsky 2009), checked before."""
     from torchvision.datasets import CIFAR10 as Reader
 
@@ -25,7 +25,7 @@ def load_cifar10(paths: dict[str, Path]) -> Dataset:
     return _coloured(CIFAR10, images, labels, tuple(train.classes), paths)
 
 
-def load_svhn(paths: dict[str, Path]) -> Dataset:
+def load_svhn(paths: dict[DataFile, Path]) -> Dataset:
     """Return SVHN's cropped digits (Netzer et al. 2011), checked before."""
     from torchvision.datasets import SVHN as Reader
 
@@ -39,7 +39,7 @@ def _coloured(
     images: list[NDArray[np.uint8]],
     labels: list[NDArray[np.int64]],
     class_names: tuple[str, ...],
-    paths: dict[str, Path],
+    paths: dict[DataFile, Path],
 ) -> Dataset:
     """Return the dataset of a training and a test part: images [N, 3, height, width] and labels [N]."""
     train, test = (torch.from_numpy(np.ascontiguousarray(part)).flatten(1) for part in images)
@@ -53,7 +53,7 @@ def _coloured(
         image_shape=(3, height, width),
         levels=255,
         class_names=class_names,
-        checksums={file: md5_of(path.read_bytes()) for file, path in paths.items()},
+        checksums={file.name: md5_of(path.read_bytes()) for file, path in paths.items()},
     )
 
 
