@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import Any
 
-from neurohw.config import Experiment, OnChipExperiment
+from neurohw.config import DeepSTDPExperiment, Experiment, OnChipExperiment
 from neurohw.config.accuracies import ACCURACIES
+from neurohw.config.deep_stdp import DEEP_STDP
 from neurohw.errors import InputError
 from neurohw.metrics import Metric
 
@@ -40,7 +41,8 @@ class Kind:
 
 
 ONCHIP = Kind(OnChipExperiment, ACCURACIES, "neurohw.runs.onchip:OnChip")
-KINDS = {kind.name: kind for kind in (ONCHIP,)}
+_DEEP_STDP = Kind(DeepSTDPExperiment, DEEP_STDP, "neurohw.runs.deep_stdp:DeepSTDP")
+KINDS = {kind.name: kind for kind in (ONCHIP, _DEEP_STDP)}
 METRICS = {metric.name: metric for kind in KINDS.values() for metric in kind.metrics}
 
 

@@ -44,10 +44,17 @@ ALLOWED: dict[str, set[str]] = {
     "metering": {"crossbar.base", "crossbar.anatomy", "crossbar.periphery", "circuits.target", "networks.operations"},
     "energy": {"metering.ledger", "metering.polarities", "metering.digital_work"},
     "variants": set(),
-    "config": {"variants", "crossbar.backends", "crossbar.remedies", "networks.rules", "circuits.kinds"},
+    "config": {
+        "variants",
+        "crossbar.backends",
+        "crossbar.remedies",
+        "networks.rules",
+        "circuits.kinds",
+        "deepstdp.stdp_parameters",
+    },
     "kinds": {"config", "runs"},  # a job is imported when something is run
     "loading": {"config", "kinds"},
-    "runs": {"loading", "config", "kinds", "energy", "metering", "training"} | PARTS,
+    "runs": {"loading", "config", "kinds", "energy", "metering", "training", "deepstdp"} | PARTS,
     "studies": {"runs", "loading", "config", "kinds", "training"},
     "report": {
         "runs.collection",

@@ -1,6 +1,7 @@
 """The experiment: a frozen, validated configuration, a file per section."""
 
-from neurohw.config.data import DataSection
+from neurohw.config.data import DataSection, ImagesSection
+from neurohw.config.deep_stdp import DeepSTDPExperiment
 from neurohw.config.energy import EnergySection
 from neurohw.config.evaluation import ClassifierSection, EvaluationSection
 from neurohw.config.experiment import Experiment, config_hash, merged
@@ -14,11 +15,13 @@ from neurohw.config.training import PretrainSection, ScheduleSection, TrainingSe
 __all__ = [
     "ClassifierSection",
     "DataSection",
+    "DeepSTDPExperiment",
     "EPSection",
     "EnergySection",
     "EvaluationSection",
     "Experiment",
     "HardwareSection",
+    "ImagesSection",
     "NetworkSection",
     "OnChipExperiment",
     "PretrainSection",

@@ -22,13 +22,18 @@ def _dataset(text: str) -> str:
     return text
 
 
-class DataSection(Section):
-    """What is learnt: data set (a name, or the path of a folder or zip), subsets, and which part is evaluated."""
+class ImagesSection(Section):
+    """What is learnt: data set (a name, or the path of a folder or zip), its size, and which part is evaluated."""
 
     dataset: Annotated[str, Field(strict=True), AfterValidator(_dataset)] = "digits"
     train_limit: Count | None = None
     test_limit: Count | None = None
-    labels: Count | None = None
-    labelled_set: Literal["stratified", "balanced"] = "stratified"
     evaluate_on: Literal["test", "validation"] = "test"
     validation_fraction: Annotated[float, Field(strict=True, gt=0, lt=1)] = 0.1
+
+
+class DataSection(ImagesSection):
+    """The same, of which some images are labelled."""
+
+    labels: Count | None = None
+    labelled_set: Literal["stratified", "balanced"] = "stratified"

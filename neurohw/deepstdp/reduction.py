@@ -27,11 +27,11 @@ def reduced(features: Tensor, components: int, whitened: bool = True, unit_norm:
     if not bool(torch.isfinite(features).all()):
         raise Diverged("features of the convolutional network are no finite numbers")
     matrix = features.detach().cpu().double().numpy()
+    if not (matrix != matrix[0]).any():
+        raise Diverged("features of the convolutional network are the same for all images")
     most = min(components, *matrix.shape)
     pca = PCA(most, whiten=whitened, svd_solver="covariance_eigh").fit(matrix)
     variance = pca.explained_variance_
-    kept = variance > _LEAST_VARIANCE * max(variance[0], torch.finfo(torch.float32).tiny)
-    if not kept.any():
-        raise Diverged("features of the convolutional network are the same for all images")
+    kept = variance > _LEAST_VARIANCE * variance[0]
     result = torch.from_numpy(pca.transform(matrix)[:, kept]).float()
     return functional.normalize(result) if unit_norm else result

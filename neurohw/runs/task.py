@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurohw.config import OnChipExperiment
+from neurohw.config import ImagesSection, OnChipExperiment
 from neurohw.data import Dataset, as_input, balanced_subset, complement, load_dataset, stratified_subset
 from neurohw.errors import InputError
 from neurohw.seeding import Streams
@@ -42,11 +42,16 @@ class Task:
     @property
     def chance(self) -> float:
         """Accuracy of always answering the class that is the most frequent one among what is evaluated."""
-        return float(torch.bincount(_labels(self.test)).max()) / _size(self.test)
+        return majority(self.test)
 
     def as_input(self, dtype: torch.dtype = torch.float32) -> Callable[[Tensor], Tensor]:
         """Return the conversion of a uint8 batch into inputs in [0, 1]."""
         return lambda images: as_input(images, self.levels, dtype)
+
+
+def majority(samples: Samples) -> float:
+    """Return the share of the most frequent class."""
+    return float(torch.bincount(_labels(samples)).max()) / _size(samples)
 
 
 def build_task(experiment: OnChipExperiment, streams: Streams) -> Task:
@@ -55,16 +60,9 @@ def build_task(experiment: OnChipExperiment, streams: Streams) -> Task:
     Raises:
         InputError: the data does not fit the network or the subsets asked for.
     """
-    section = experiment.data
-    dataset = load_dataset(section.dataset).to(streams.device)
+    dataset = load_dataset(experiment.data.dataset).to(streams.device)
     _check_shapes(experiment, dataset)
-    train = Samples(dataset.train_images, dataset.train_labels)
-    test = Samples(dataset.test_images, dataset.test_labels)
-    if section.evaluate_on == "validation":
-        held_out = stratified_subset(_labels(train), round(section.validation_fraction * _size(train)), SUBSET_SEED)
-        train, test = part(train, complement(_size(train), held_out)), part(train, held_out)
-    train = _limited(train, section.train_limit, "data.train_limit")
-    test = _limited(test, section.test_limit, "data.test_limit")
+    train, test = divided(dataset, experiment.data)
     _check_fractions(experiment, _size(train), dataset.n_classes)
     labelled = unlabelled = None
     if experiment.training.mode == "semi-supervised":
@@ -79,6 +77,21 @@ def build_task(experiment: OnChipExperiment, streams: Streams) -> Task:
         image=dataset.image_shape,
         checksums=dataset.checksums,
     )
+
+
+def divided(dataset: Dataset, section: ImagesSection) -> tuple[Samples, Samples]:
+    """Return what is trained on, and what is evaluated: the test set, or a validation part of the training set.
+
+    Raises:
+        InputError: more images are asked for than there are.
+    """
+    train = Samples(dataset.train_images, dataset.train_labels)
+    test = Samples(dataset.test_images, dataset.test_labels)
+    if section.evaluate_on == "validation":
+        held_out = stratified_subset(_labels(train), round(section.validation_fraction * _size(train)), SUBSET_SEED)
+        train, test = part(train, complement(_size(train), held_out)), part(train, held_out)
+    train = _limited(train, section.train_limit, "data.train_limit")
+    return train, _limited(test, section.test_limit, "data.test_limit")
 
 
 def _check_fractions(experiment: OnChipExperiment, n_train: int, n_classes: int) -> None:

@@ -1,0 +1,126 @@
+"""Ways to make pseudo-labels of features: by STDP, by k-means, and what bounds both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from neurohw.deepstdp.kmeans import k_means
+from neurohw.deepstdp.stdp_clustering import cluster
+from neurohw.deepstdp.stdp_network import ClusteringNetwork
+from neurohw.energy.deep_stdp import ADD, STDP, KMeans
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Pseudo-labels, and what they cost.
+
+    Args:
+        labels: [N]; -1 without one.
+        joules: of the additions and multiplications that took place.
+        formula_joules: by Eqs. 16 to 18 of Lu & Sengupta 2024.
+        remarks: what else an epoch's row says, name -> value.
+    """
+
+    labels: Tensor
+    joules: float = 0.0
+    formula_joules: float = 0.0
+    remarks: dict[str, float] = field(default_factory=dict)
+
+
+class Clusterer(Protocol):
+    """Makes pseudo-labels."""
+
+    def __call__(self, features: Tensor, seed: int) -> Assignment:
+        """Return the pseudo-labels of features [N, d]; all draws come from the seed."""
+
+
+@dataclass(frozen=True)
+class STDPClusterer:
+    """A network that learns by STDP, made anew for each clustering.
+
+    Args:
+        make_network: of 2 d inputs, with a generator for what it draws.
+    """
+
+    make_network: Callable[[int, torch.Generator], ClusteringNetwork]
+
+    def __call__(self, features: Tensor, seed: int) -> Assignment:
+        """Return the most active neuron of each sample."""
+        generator = torch.Generator().manual_seed(seed)
+        network = self.make_network(2 * features.shape[1], generator)
+        clustering = cluster(features, network, generator)
+        p_in, p_exc = clustering.input_probability, clustering.excitatory_probability
+        samples, dimensions = features.shape
+        neurons, timesteps = clustering.spike_counts.shape[1], network.parameters.timesteps
+        formula = STDP(p_in, p_exc, neurons, dimensions, timesteps, samples)
+        return Assignment(
+            labels=clustering.labels,
+            joules=ADD * sum(float(events.additions.sum()) for events in clustering.events),
+            formula_joules=formula.energy() * len(clustering.events),
+            remarks={
+                "input_probability": p_in,
+                "excitatory_probability": p_exc,
+                "silent_samples": float(clustering.silent.double().mean()),
+            },
+        )
+
+
+@dataclass(frozen=True)
+class KMeansClusterer:
+    """Lloyd's algorithm.
+
+    Args:
+        clusters: k.
+        iterations: at most.
+    """
+
+    clusters: int
+    iterations: int
+
+    def __call__(self, features: Tensor, seed: int) -> Assignment:
+        """Return the nearest centre of each sample."""
+        found = k_means(features, self.clusters, self.iterations, seed)
+        samples, dimensions = features.shape
+
+        def joules(iterations: int) -> float:
+            return KMeans(self.clusters, dimensions, iterations, samples).energy()
+
+        return Assignment(
+            found.labels, joules(found.iterations), joules(self.iterations), {"iterations": float(found.iterations)}
+        )
+
+
+@dataclass(frozen=True)
+class RandomLabels:
+    """No clustering at all, the lower bound: each sample gets any cluster, another in each epoch.
+
+    Args:
+        clusters: k.
+    """
+
+    clusters: int
+
+    def __call__(self, features: Tensor, seed: int) -> Assignment:
+        """Return labels that have nothing to do with the features."""
+        generator = torch.Generator().manual_seed(seed)
+        return Assignment(torch.randint(self.clusters, (len(features),), generator=generator))
+
+
+@dataclass(frozen=True)
+class TrueClasses:
+    """The labels that no clustering knows: the upper bound.
+
+    Args:
+        classes: [N].
+    """
+
+    classes: Tensor
+
+    def __call__(self, features: Tensor, seed: int) -> Assignment:
+        """Return the classes."""
+        return Assignment(self.classes)

@@ -1,0 +1,219 @@
+"""Learning from clusters of one's own features: network, clustering and measures, as a job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import isnan
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from neurohw.config import DeepSTDPExperiment
+from neurohw.data import data_checksums, load_dataset
+from neurohw.data.augment import channel_statistics
+from neurohw.data.dataset import Dataset
+from neurohw.deepstdp.clusterers import Clusterer, KMeansClusterer, RandomLabels, STDPClusterer, TrueClasses
+from neurohw.deepstdp.convnets import ConvNet, small, vgg_15, with_head
+from neurohw.deepstdp.fisher import batch_fisher_trace, fisher_trace
+from neurohw.deepstdp.learner import Learner
+from neurohw.deepstdp.measures import cluster_entropy, nmi
+from neurohw.deepstdp.preparation import Preparation
+from neurohw.deepstdp.probe import probe_accuracy
+from neurohw.deepstdp.reduction import reduced
+from neurohw.deepstdp.sampling import order_of
+from neurohw.deepstdp.stdp_network import STDPNetwork
+from neurohw.errors import Diverged, InputError
+from neurohw.runs.job import Job
+from neurohw.runs.task import divided, majority
+from neurohw.seeding import Streams, derived_seed
+from neurohw.training.phases import Epoch, Samples
+from neurohw.values import Amount
+
+
+class DeepSTDP(Job[DeepSTDPExperiment]):
+    """A network learns from clusters of its features; see Job."""
+
+    def __init__(self, experiment: DeepSTDPExperiment, streams: Streams) -> None:
+        super().__init__(experiment, streams)
+        self.dataset = load_dataset(experiment.data.dataset).to(streams.device)
+        self.training, self.test = divided(self.dataset, experiment.data)
+        self.chance = majority(self.test)
+
+    @classmethod
+    def checksums(cls, experiment: DeepSTDPExperiment) -> dict[str, str]:
+        """Return the checksums of the data."""
+        return dict(data_checksums(experiment.data.dataset))
+
+    def contents(self) -> dict[str, str]:
+        """Return the checksums of what this run has read."""
+        return dict(self.dataset.checksums)
+
+    def build(self) -> None:
+        """Make the network, what prepares its images, what clusters its features, and the plan."""
+        experiment, n = self.experiment, len(self.training.images)
+        if experiment.clustering.clusters > n:
+            raise InputError(f"clustering.clusters: got {experiment.clustering.clusters}; allowed: at most the {n} "
+                             "training images")  # fmt: skip
+        self.preparation = preparation(experiment, self.dataset, self.training)
+        network = build_convnet(experiment, self.preparation, self.streams.fresh("weights"))
+        training = experiment.training
+        self.learner = Learner(network, training.learning_rate, training.momentum, training.weight_decay)
+        self.cluster = clusterer(experiment, _labels(self.training), self.dataset.n_classes)
+        self.labels = torch.full((n,), -1)
+        self.before = self.labels
+        self.measured: dict[str, float] = {}
+        self.plan = _plan(experiment, n)
+
+    def train(self, epoch: Epoch, done: int) -> Iterator[int]:
+        """Cluster and give the network a new head, unless the epoch has begun; then learn from the clusters."""
+        if not done:
+            self._reassign(epoch.index)
+        training = self.experiment.training
+        order = order_of(self.labels, training.passes, training.sampling, self.streams.generator("batches"))
+        augmentation = self.streams.generator("augmentation")
+        for indices in list(order.split(training.batch_size))[done:]:
+            images = self.preparation.for_learning(self.training.images[indices], augmentation)
+            self.learner.step(images, self.labels[indices].to(images.device))
+            yield len(indices)
+
+    def evaluate(self, moment: str, final: bool) -> dict[str, Any]:
+        """Return the probe's accuracy, the Fisher information, and what was measured of the last clustering."""
+        train, test = ((self._features(part), _labels(part)) for part in (self.training, self.test))
+        accuracy = probe_accuracy(train, test, self.dataset.n_classes)
+        return {"probe_accuracy": accuracy} | self._fisher() | self.measured
+
+    def epoch_row(self) -> dict[str, float]:
+        """Return what was measured of the epoch's clustering."""
+        return self.measured
+
+    def require_numbers(self) -> None:
+        """Check the network's weights and statistics."""
+        for name, values in self.learner.network.state_dict().items():
+            if not bool(torch.isfinite(values).all()):
+                raise Diverged(f"{name} of the convolutional network is not finite: learning has diverged")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the network, its momenta, the clusters of this epoch and of the one before, and their measures."""
+        return {"learner": self.learner.state_dict(), "labels": self.labels, "before": self.before,
+                "measured": self.measured}  # fmt: skip
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore all of it."""
+        saved = _State.model_validate(dict(state))
+        if len(saved.labels) != len(self.labels) or len(saved.before) != len(self.labels):
+            raise ValueError(f"it has {len(saved.labels)} pseudo-labels, this run {len(self.labels)} images")
+        self.learner.load_state_dict(saved.learner)
+        self.labels, self.before, self.measured = saved.labels, saved.before, saved.measured
+
+    def _reassign(self, epoch: int) -> None:
+        """Cluster the features of all training images, and measure the clusters."""
+        clustering = self.experiment.clustering
+        features = self.learner.features(self.training.images, self.preparation.for_evaluation)
+        features = reduced(features, clustering.components, clustering.whitening, clustering.unit_norm)
+        found = self.cluster(features, self.streams.integer(f"clustering.{epoch}"))
+        self.before, self.labels = self.labels, found.labels
+        self.learner.new_head(self.streams.fresh(f"head.{epoch}"))
+        measures = {
+            "nmi_truth": nmi(self.labels, _labels(self.training).cpu()),
+            "nmi_consecutive": nmi(self.labels, self.before),
+            "cluster_entropy": cluster_entropy(self.labels, clustering.clusters),
+        }
+        spent = {"clustering_joules": found.joules, "clustering_joules_formula": found.formula_joules}
+        spent = {key: self.measured.get(key, 0.0) + joules for key, joules in spent.items() if joules}
+        self.measured = {key: value for key, value in measures.items() if not isnan(value)} | spent | found.remarks
+
+    def _features(self, samples: Samples) -> Tensor:
+        """Return what a head sees of images: their features after the ReLU."""
+        network = self.learner.network
+        features = self.learner.features(samples.images, self.preparation.for_evaluation)
+        with torch.no_grad():
+            return network.after(features)  # type: ignore[no-any-return]
+
+    def _fisher(self) -> dict[str, float]:
+        count = self.experiment.evaluation.fisher_samples
+        chosen = (self.labels >= 0).nonzero()[:, 0]
+        if not count or not len(chosen):
+            return {}
+        generator = torch.Generator().manual_seed(derived_seed(self.streams.seed, "fisher"))
+        chosen = chosen[torch.randperm(len(chosen), generator=generator)[:count]]
+        images = self.preparation.for_evaluation(self.training.images[chosen])
+        labels = self.labels[chosen].to(images.device)
+        network = self.learner.network
+        return {
+            "fisher_trace": fisher_trace(network, images, labels),
+            "fisher_trace_batch": batch_fisher_trace(network, images, labels),
+        }
+
+
+def preparation(experiment: DeepSTDPExperiment, dataset: Dataset, training: Samples) -> Preparation:
+    """Return what becomes of images.
+
+    Raises:
+        InputError: crops that are larger than the images.
+    """
+    section, shape = experiment.preprocessing, dataset.image_shape
+    size = section.size or min(shape[1:])
+    if size > min(shape[1:]):
+        raise InputError(f"preprocessing.size: got {size}; allowed: at most the {min(shape[1:])} px of {dataset.name}")
+    if section.normalisation == "channel":
+        mean, std = channel_statistics(training.images.view(-1, *shape))
+    else:
+        mean, std = torch.zeros(shape[0]), torch.full((shape[0],), float(dataset.levels))
+    return Preparation(
+        shape, mean.to(training.images.device), std.to(training.images.device), size,
+        augmented=section.augmentation == "crop-and-flip", area=section.crop_area, aspect=section.crop_aspect,
+        flip=section.flip, gradients=section.sobel,
+    )  # fmt: skip
+
+
+def build_convnet(experiment: DeepSTDPExperiment, images: Preparation, generator: torch.Generator) -> ConvNet:
+    """Return the network, fresh."""
+    section = experiment.network
+    if section.architecture == "vgg-15":
+        body = vgg_15(images.channels, images.size, section.features, section.dropout, generator)
+    else:
+        body = small(images.channels, images.size, section.channels, section.stride, section.features, generator)
+    return with_head(body, section.features, experiment.clustering.clusters, section.dropout, generator)
+
+
+def clusterer(experiment: DeepSTDPExperiment, classes: Tensor, n_classes: int) -> Clusterer:
+    """Return what makes pseudo-labels.
+
+    Raises:
+        InputError: fewer clusters than classes, where these are the pseudo-labels.
+    """
+    section = experiment.clustering
+    if section.method == "k-means":
+        return KMeansClusterer(section.clusters, section.iterations)
+    if section.method == "random":
+        return RandomLabels(section.clusters)
+    if section.method == "classes":
+        if section.clusters < n_classes:
+            raise InputError(f"clustering.clusters: got {section.clusters}; allowed: at least the {n_classes} classes, "
+                             'which are the clusters of clustering.method "classes"')  # fmt: skip
+        return TrueClasses(classes.cpu())
+    return STDPClusterer(lambda inputs, draws: STDPNetwork(inputs, section.clusters, experiment.stdp, draws))
+
+
+def _plan(experiment: DeepSTDPExperiment, samples: int) -> list[Epoch]:
+    epochs, every = experiment.training.epochs, experiment.evaluation.every
+    images = experiment.training.passes * samples
+    return [Epoch("clusters", i, epochs, i + 1, True, images, (i + 1) % every == 0) for i in range(epochs)]
+
+
+def _labels(samples: Samples) -> Tensor:
+    assert samples.labels is not None
+    return samples.labels
+
+
+class _State(BaseModel):
+    """What a checkpoint has of the job."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+    learner: dict[str, Any]
+    labels: Tensor
+    before: Tensor
+    measured: dict[str, Amount]

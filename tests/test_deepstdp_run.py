@@ -1,0 +1,137 @@
+"""Runs of kind "deep-stdp": from an experiment file to its record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from neurohw.config import DeepSTDPExperiment
+from neurohw.errors import InputError
+from neurohw.loading import load_experiment
+from neurohw.report.page.write import write_report
+from neurohw.runs.deep_stdp import DeepSTDP
+from neurohw.runs.record import read_record
+from neurohw.runs.run import run
+from neurohw.seeding import Streams
+from tests.test_checkpoint import InterruptingAfter
+
+TINY = {
+    "data.train_limit": 120, "data.test_limit": 100, "network.channels": (8, 16), "network.features": 32,
+    "clustering.clusters": 12, "stdp.timesteps": 40, "stdp.rate_scale": 2.0, "training.epochs": 3,
+    "training.batch_size": 24, "evaluation.fisher_samples": 20,
+}  # fmt: skip
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "clusters.toml"
+    path.write_text('kind = "deep-stdp"\n')
+    return path
+
+
+def tiny(file: Path, **over: Any) -> DeepSTDPExperiment:
+    experiment = load_experiment(file, TINY | {key.replace("__", "."): value for key, value in over.items()})
+    assert isinstance(experiment, DeepSTDPExperiment)
+    return experiment
+
+
+@pytest.mark.parametrize("method", ["stdp", "k-means", "random", "classes"])
+def test_a_run_interrupted_between_any_batches_goes_on_to_the_same_bits(
+    file: Path, tmp_path: Path, method: str
+) -> None:
+    stdp = {} if method == "stdp" else {"stdp.timesteps": 400, "stdp.rate_scale": 1.0}
+    experiment = load_experiment(file, TINY | {"clustering.method": method} | stdp)
+    whole = run(experiment, 3, tmp_path / "whole")
+    cuts = 0
+    while True:
+        try:
+            cut = run(experiment, 3, tmp_path / "cut", resume=True, report=InterruptingAfter(4))
+            break
+        except KeyboardInterrupt:
+            cuts += 1
+    assert cuts >= 3
+    assert cut.metrics == whole.metrics
+    columns = [key for key in whole.curve[-1] if key != "seconds"]
+    assert [[row.get(key) for key in columns] for row in cut.curve] == [
+        [row.get(key) for key in columns] for row in whole.curve
+    ]
+
+
+def test_a_record_has_every_measure_and_a_report_is_made_of_it(file: Path, tmp_path: Path) -> None:
+    records = [run(tiny(file), seed, tmp_path / str(seed)) for seed in (0, 1)]
+    record = read_record(tmp_path / "0")
+    measures = {
+        "probe_accuracy",
+        "nmi_truth",
+        "nmi_consecutive",
+        "cluster_entropy",
+        "fisher_trace",
+        "clustering_joules",
+    }
+    assert measures <= record.metrics.keys()
+    assert measures <= record.curve[-1].keys()
+    assert (record.kind, record.status) == ("deep-stdp", "finished")
+    assert record.curve[0]["clustering_joules"] < record.curve[1]["clustering_joules"]
+    assert record.metrics["clustering_joules"] == record.curve[-1]["clustering_joules"]
+    assert records[0].metrics["probe_accuracy"] > 0.3
+    write_report(records, tmp_path / "report")
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert "Linear probe on the features" in text
+    assert "NMI with the classes" in text
+
+
+def test_classes_as_clusters_are_learnt(file: Path, tmp_path: Path) -> None:
+    over = {"data.train_limit": 600, "stdp.timesteps": 400, "stdp.rate_scale": 1.0, "training.epochs": 6,
+            "clustering.clusters": 10, "preprocessing.augmentation": "none"}  # fmt: skip
+    experiment = load_experiment(file, TINY | over | {"clustering.method": "classes"})
+    assert run(experiment, 0, tmp_path / "run").metrics["probe_accuracy"] > 0.85
+
+
+def test_a_new_epoch_has_a_new_head_and_learning_changes_the_body(file: Path) -> None:
+    job = DeepSTDP(tiny(file), Streams(0))
+    job.build()
+    before = {name: tensor.clone() for name, tensor in job.learner.network.state_dict().items()}
+    list(job.train(job.plan[0], 0))
+    head = job.learner.network.head.weight.clone()
+    after = job.learner.network.state_dict()
+    assert all(not torch.equal(after[name], before[name]) for name in before)
+    job._reassign(1)
+    assert float((job.learner.network.head.weight - head).detach().std()) > 0.01
+    assert not bool(job.learner.network.head.bias.detach().any())
+
+
+@pytest.mark.parametrize(
+    ("over", "says"),
+    [
+        ({"clustering.clusters": 121}, r"clustering.clusters: got 121; allowed: at most the 120 training images"),
+        ({"preprocessing.size": 9}, r"preprocessing.size: got 9; allowed: at most the 8 px of digits"),
+        ({"network.channels": (4,) * 4}, r"network.channels: got 4 convolutions"),
+        ({"clustering.method": "k-means"}, r"stdp: got settings, which clustering.method 'k-means' does not read"),
+        ({"clustering.iterations": 5}, r"clustering.iterations: got 5, which clustering.method 'stdp' does not read"),
+        ({"stdp.v_rest": -50.0}, r"stdp.v_rest: got -50; allowed: at most v_threshold, -52 mV"),
+        ({"network.architecture": "vgg-15"}, r"network.channels: got \(8, 16\), which network.architecture 'vgg-15'"),
+        ({"network.layers": (64, 10)}, r"network.layers: unknown key"),
+        ({"data.labels": 10}, r"data.labels: unknown key"),
+        ({"stdp.neurons": 10}, r"stdp.neurons: unknown key"),
+    ],
+)
+def test_what_does_not_fit_is_named_before_anything_is_run(
+    file: Path, tmp_path: Path, over: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        run(load_experiment(file, TINY | over), 0, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_network_that_stays_silent_is_named_and_the_record_says_so(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"stdp: no neuron spiked for any sample; raise stdp\.gain"):
+        run(tiny(file, stdp__gain=0.01), 0, tmp_path / "run")
+    assert read_record(tmp_path / "run").status == "failed"
+
+
+def test_vgg_15_takes_its_own_defaults(file: Path) -> None:
+    experiment = load_experiment(file, {"network.architecture": "vgg-15"})
+    assert (experiment.network.features, experiment.network.dropout) == (4096, 0.1)
