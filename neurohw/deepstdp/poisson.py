@@ -7,6 +7,8 @@ from torch import Tensor
 
 from neurohw.errors import InputError
 
+_IN_64_BITS = 4  # draws of 16 bits
+
 
 def halves(features: Tensor) -> Tensor:
     """Return [max(x, 0), max(-x, 0)], [N, 2 d]: the consistent reading of s+ and s- in Eq. 5, no weight negative."""
@@ -21,6 +23,8 @@ def spike_probabilities(features: Tensor, rate_scale: float) -> Tensor:
 def spike_trains(features: Tensor, rate_scale: float, timesteps: int, generator: torch.Generator) -> Tensor:
     """Draw input spikes, at most one per step; a sample's take the same draws wherever it stands in a batch.
 
+    Draws are 16-bit integers, four of each 64 bits: probabilities are met to 2^-16, of which the largest is 1 - 2^-16.
+
     Args:
         features: signed, [N, d], on the CPU.
         rate_scale: spikes per step of a feature of 1.
@@ -32,10 +36,12 @@ def spike_trains(features: Tensor, rate_scale: float, timesteps: int, generator:
     """
     n, d = features.shape
     spikes = torch.empty(n, timesteps, 2 * d, dtype=torch.bool)
-    for sample, probability in zip(spikes, spike_probabilities(features, rate_scale).float(), strict=True):
-        draws = torch.rand(timesteps, d, generator=generator)
-        torch.lt(draws, probability[:d], out=sample[:, :d])
-        torch.lt(draws, probability[d:], out=sample[:, d:])
+    drawn = torch.empty(timesteps, -(-d // _IN_64_BITS), dtype=torch.int64)
+    levels = (spike_probabilities(features, rate_scale).double() * 2**16).round() - 2**15
+    for sample, level in zip(spikes, levels.clamp(max=2**15 - 1).to(torch.int16), strict=True):
+        draws = drawn.random_(-(2**63), None, generator=generator).view(torch.int16)[:, :d]
+        torch.lt(draws, level[:d], out=sample[:, :d])
+        torch.lt(draws, level[d:], out=sample[:, d:])
     return spikes.view(torch.uint8)
 
 
