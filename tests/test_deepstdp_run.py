@@ -90,6 +90,16 @@ def test_classes_as_clusters_are_learnt(file: Path, tmp_path: Path) -> None:
     assert run(experiment, 0, tmp_path / "run").metrics["probe_accuracy"] > 0.85
 
 
+def test_the_trained_network_becomes_a_spiking_one_of_about_its_accuracy(file: Path, tmp_path: Path) -> None:
+    metrics = run(tiny(file, evaluation__spiking_steps=200), 0, tmp_path / "run").metrics
+    by_steps = metrics["by_time_steps"]
+    assert list(by_steps) == ["5", "10", "20", "50", "100", "200"]
+    assert by_steps["200"]["spiking_accuracy"] == metrics["spiking_accuracy"]
+    assert metrics["spiking_accuracy"] == pytest.approx(metrics["probe_accuracy"], abs=0.03)
+    assert by_steps["5"]["spiking_accuracy"] < metrics["spiking_accuracy"] + 0.02
+    assert read_record(tmp_path / "run").metrics == metrics
+
+
 def test_a_new_epoch_has_a_new_head_and_learning_changes_the_body(file: Path) -> None:
     job = DeepSTDP(tiny(file), Streams(0))
     job.build()

@@ -8,28 +8,29 @@ from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor
+from torch import Tensor, nn
 
 from neurohw.config import DeepSTDPExperiment
 from neurohw.data import data_checksums, load_dataset
-from neurohw.data.augment import channel_statistics
-from neurohw.data.dataset import Dataset
-from neurohw.deepstdp.clusterers import Clusterer, KMeansClusterer, RandomLabels, STDPClusterer, TrueClasses
-from neurohw.deepstdp.convnets import ConvNet, small, vgg_15, with_head
+from neurohw.deepstdp.conversion import convert
+from neurohw.deepstdp.convnets import ConvNet
 from neurohw.deepstdp.fisher import batch_fisher_trace, fisher_trace
 from neurohw.deepstdp.learner import Learner
 from neurohw.deepstdp.measures import cluster_entropy, nmi
-from neurohw.deepstdp.preparation import Preparation
-from neurohw.deepstdp.probe import probe_accuracy
+from neurohw.deepstdp.probe import accuracy, linear_probe
 from neurohw.deepstdp.reduction import reduced
 from neurohw.deepstdp.sampling import order_of
-from neurohw.deepstdp.stdp_network import STDPNetwork
+from neurohw.deepstdp.spiking_network import accuracy_over_time
 from neurohw.errors import Diverged, InputError
+from neurohw.runs.clusters import build_convnet, clusterer, preparation
 from neurohw.runs.job import Job
 from neurohw.runs.task import divided, majority
 from neurohw.seeding import Streams, derived_seed
 from neurohw.training.phases import Epoch, Samples
 from neurohw.values import Amount
+
+_BALANCED = 500  # training images whose activations set the thresholds of the spiking network
+_SHOWN_STEPS = (5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 class DeepSTDP(Job[DeepSTDPExperiment]):
@@ -79,10 +80,17 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
             yield len(indices)
 
     def evaluate(self, moment: str, final: bool) -> dict[str, Any]:
-        """Return the probe's accuracy, the Fisher information, and what was measured of the last clustering."""
-        train, test = ((self._features(part), _labels(part)) for part in (self.training, self.test))
-        accuracy = probe_accuracy(train, test, self.dataset.n_classes)
-        return {"probe_accuracy": accuracy} | self._fisher() | self.measured
+        """Return the probe's accuracy, the Fisher information, and what was measured of the last clustering.
+
+        At the end also the accuracy of the network and its probe as a spiking network, if it is asked for.
+        """
+        train, test = (self._seen_by_a_head(part.images) for part in (self.training, self.test))
+        probe = linear_probe(train, _labels(self.training), self.dataset.n_classes)
+        metrics: dict[str, Any] = {"probe_accuracy": accuracy(probe, test, _labels(self.test))}
+        metrics |= self._fisher() | self.measured
+        if final and self.experiment.evaluation.spiking_steps:
+            metrics |= self._spiking(probe)
+        return metrics
 
     def epoch_row(self) -> dict[str, float]:
         """Return what was measured of the epoch's clustering."""
@@ -124,12 +132,25 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
         spent = {key: self.measured.get(key, 0.0) + joules for key, joules in spent.items() if joules}
         self.measured = {key: value for key, value in measures.items() if not isnan(value)} | spent | found.remarks
 
-    def _features(self, samples: Samples) -> Tensor:
+    def _seen_by_a_head(self, images: Tensor) -> Tensor:
         """Return what a head sees of images: their features after the ReLU."""
         network = self.learner.network
-        features = self.learner.features(samples.images, self.preparation.for_evaluation)
+        features = self.learner.features(images, self.preparation.for_evaluation)
         with torch.no_grad():
             return network.after(features)  # type: ignore[no-any-return]
+
+    def _spiking(self, probe: nn.Linear) -> dict[str, Any]:
+        """Return the accuracy of the network, with the probe as its head, in spikes: at the end, and by time steps."""
+        steps = self.experiment.evaluation.spiking_steps
+        generator = torch.Generator().manual_seed(derived_seed(self.streams.seed, "conversion"))
+        some = torch.randperm(len(self.training.images), generator=generator)[:_BALANCED]
+        network = ConvNet(self.learner.network.body, self.learner.network.after, probe)
+        spiking = convert(network.eval(), self.preparation.for_evaluation(self.training.images[some]))
+        images = self.preparation.for_evaluation(self.test.images)
+        over_time = accuracy_over_time(spiking, images, _labels(self.test), steps).tolist()
+        shown = {t: over_time[t - 1] for t in (*_SHOWN_STEPS, steps) if t <= steps}
+        by_steps = {str(t): {"spiking_accuracy": value} for t, value in sorted(shown.items())}
+        return {"spiking_accuracy": over_time[-1], "by_time_steps": by_steps}
 
     def _fisher(self) -> dict[str, float]:
         count = self.experiment.evaluation.fisher_samples
@@ -145,56 +166,6 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
             "fisher_trace": fisher_trace(network, images, labels),
             "fisher_trace_batch": batch_fisher_trace(network, images, labels),
         }
-
-
-def preparation(experiment: DeepSTDPExperiment, dataset: Dataset, training: Samples) -> Preparation:
-    """Return what becomes of images.
-
-    Raises:
-        InputError: crops that are larger than the images.
-    """
-    section, shape = experiment.preprocessing, dataset.image_shape
-    size = section.size or min(shape[1:])
-    if size > min(shape[1:]):
-        raise InputError(f"preprocessing.size: got {size}; allowed: at most the {min(shape[1:])} px of {dataset.name}")
-    if section.normalisation == "channel":
-        mean, std = channel_statistics(training.images.view(-1, *shape))
-    else:
-        mean, std = torch.zeros(shape[0]), torch.full((shape[0],), float(dataset.levels))
-    return Preparation(
-        shape, mean.to(training.images.device), std.to(training.images.device), size,
-        augmented=section.augmentation == "crop-and-flip", area=section.crop_area, aspect=section.crop_aspect,
-        flip=section.flip, gradients=section.sobel,
-    )  # fmt: skip
-
-
-def build_convnet(experiment: DeepSTDPExperiment, images: Preparation, generator: torch.Generator) -> ConvNet:
-    """Return the network, fresh."""
-    section = experiment.network
-    if section.architecture == "vgg-15":
-        body = vgg_15(images.channels, images.size, section.features, section.dropout, generator)
-    else:
-        body = small(images.channels, images.size, section.channels, section.stride, section.features, generator)
-    return with_head(body, section.features, experiment.clustering.clusters, section.dropout, generator)
-
-
-def clusterer(experiment: DeepSTDPExperiment, classes: Tensor, n_classes: int) -> Clusterer:
-    """Return what makes pseudo-labels.
-
-    Raises:
-        InputError: fewer clusters than classes, where these are the pseudo-labels.
-    """
-    section = experiment.clustering
-    if section.method == "k-means":
-        return KMeansClusterer(section.clusters, section.iterations)
-    if section.method == "random":
-        return RandomLabels(section.clusters)
-    if section.method == "classes":
-        if section.clusters < n_classes:
-            raise InputError(f"clustering.clusters: got {section.clusters}; allowed: at least the {n_classes} classes, "
-                             'which are the clusters of clustering.method "classes"')  # fmt: skip
-        return TrueClasses(classes.cpu())
-    return STDPClusterer(lambda inputs, draws: STDPNetwork(inputs, section.clusters, experiment.stdp, draws))
 
 
 def _plan(experiment: DeepSTDPExperiment, samples: int) -> list[Epoch]:

@@ -82,7 +82,8 @@ Counts = dict[str, dict[str, dict[str, Amount]]]
 
 
 _MEASURED: Any = {name: NotRequired[Share if metric.share else Value] for name, metric in METRICS.items()}
-_BY_LEVEL = dict.fromkeys(("by_label_fraction", "by_age_seconds"), NotRequired[dict[Level, "Metrics"]])
+_LEVELS = ("by_label_fraction", "by_age_seconds", "by_time_steps")
+_BY_LEVEL = dict.fromkeys(_LEVELS, NotRequired[dict[Level, "Metrics"]])
 Metrics: Any = TypedDict("Metrics", _MEASURED | _BY_LEVEL)  # type: ignore[misc]  # of an evaluation, of every kind
 Row: Any = TypedDict(  # type: ignore[misc]  # of the learning curve
     "Row", {"epoch": Amount, "phase": Text, "images": NotRequired[Amount]} | _MEASURED
