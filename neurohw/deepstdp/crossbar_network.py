@@ -3,13 +3,13 @@
 The array holds a_ij = w_ij + zero, so that the devices' whole range stands for 0..weight_max (see `weight_window`).
 In each step
 
-    V <- V + gain g_j (sum_i s_i a_ij - zero sum_i s_i)    one read of a binary vector; the last sum is the same for all
+    V <- V + gain (sum_i s_i a_ij - zero sum_i s_i)        one read of a binary vector; the last sum is the same for all
     a <- a - eta_pre tau_post (x) s                        pulses at input spikes (Eq. 7)
     a <- a + eta_post s_post (x) tau_pre                   pulses at output spikes (Eq. 8)
 
-and everything else is digital. The bounds of weights are those of the devices. `weight_mean` is not for free on a
-crossbar: after a sample the rows of the neurons that were written are read, and what scales them is written, pulse by
-pulse, as an increment.
+and everything else is digital. With `updates` = "sample" pulses are given after it, those at input spikes first. The
+bounds of weights are those of the devices. `weight_mean` is not for free on a crossbar: after a sample the rows of the
+neurons that were written are read, and what scales them is written, pulse by pulse, as an increment.
 
 Hardware reads every vector once, in its step. Here all steps of a sample are read at once, and those after a write
 again, some at a time: noise is fresh for every vector, so this is the same distribution. The first read stands for all
@@ -19,11 +19,13 @@ in the account; the others count as none (`times` = 0).
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from neurohw.clock import Clock
@@ -35,6 +37,7 @@ from neurohw.deepstdp.stdp_steps import Constants
 from neurohw.devices.model import DeviceModel
 from neurohw.isolation import aside
 
+Numbers = NDArray[np.float64]
 _AHEAD = 16  # steps that are read again at once after a write: a neuron that fires rests for some of them
 
 
@@ -51,6 +54,22 @@ def weight_window(weight_max: float, device: DeviceModel | None = None, paired: 
     law = device.response()
     largest = weight_max * law.w_max / (law.w_max - law.w_min)
     return largest, largest - weight_max
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What a step wants written.
+
+    Args:
+        step: which one, of the sample's.
+        trace_post: of the neurons, [k], by which the weights of its input spikes fall; None: none does.
+        fired, trace_pre: 1 of neurons that spike, [k], and traces of the inputs, [n], by which theirs rise.
+    """
+
+    step: int
+    trace_post: Numbers | None = None
+    fired: Numbers | None = None
+    trace_pre: Numbers | None = None
 
 
 class CrossbarNetwork:
@@ -117,36 +136,49 @@ class CrossbarNetwork:
         return response
 
     def _run(self, spikes: Tensor, c: Constants, tally: tuple[Any, Any, Any]) -> None:
-        """Run the steps of a sample, [T, n], read at once and, after each write, again."""
+        """Run the steps of a sample, [T, n], which are read at once and, after each write, again."""
         vectors = spikes.to(self.array.device, self.array.dtype)
         each, done = spikes.numpy(), 0
         drives = self._drives(vectors)
+        changes: list[_Change] = []
         while done < len(each):
             ahead = each[done : done + len(drives)]
             steps, n_spiking, depressions = _run_driven()(ahead, drives, self.state, c, *tally, self._spiking)
-            done += steps
-            drives = drives[steps:]
+            done, drives = done + steps, drives[steps:]
             if n_spiking or depressions:
-                self._write(vectors[done - 1], self._spiking[:n_spiking], bool(depressions))
-                drives = drives[:0]
+                changes.append(self._change(done - 1, n_spiking, depressions))
+                if not c.deferred:
+                    self._write(vectors, changes)
+                    changes, drives = [], drives[:0]
             if not len(drives) and done < len(each):
                 drives = self._drives(vectors[done : done + _AHEAD], times=0)
+        self._write(vectors, changes)
+
+    def _change(self, step: int, n_spiking: int, depressions: int) -> _Change:
+        """Return what a step that was run wants written."""
+        trace_post = self.state.trace_post.copy() if depressions else None
+        if not (n_spiking and self.constants.eta_post):
+            return _Change(step, trace_post)
+        fired = np.zeros(self.array.shape[0])
+        fired[self._spiking[:n_spiking]] = 1.0
+        return _Change(step, trace_post, fired, self.state.trace_pre.copy())
 
     def _drives(self, vectors: Tensor, times: int = 1) -> Any:
         """Return sum_i s_i w_ij of input spikes, [T, n], by a read each: [T, k]."""
         drive = self.array.read(vectors, times) - self.zero * vectors.sum(1, keepdim=True)
         return drive.to("cpu", torch.float64).numpy()
 
-    def _write(self, inputs: Tensor, spiking: Any, depresses: bool) -> None:
-        """Write a step: depression at input spikes, [n], then potentiation of the neurons that spike."""
+    def _write(self, vectors: Tensor, changes: list[_Change]) -> None:
+        """Write depression at input spikes, [T, n], then potentiation of the neurons that spike, step after step."""
+        falls = [(change.trace_post, change.step) for change in changes if change.trace_post is not None]
+        rises = [(change.fired, change.trace_pre) for change in changes if change.fired is not None]
         with self.clock.during("update"):
-            if depresses:
-                post = self._tensor(self.state.trace_post)
-                self._update(Product(post[None], inputs[None], sign=-1), self.constants.eta_pre)
-            if len(spiking) and self.constants.eta_post:
-                post = torch.zeros(1, self.array.shape[0], dtype=self.array.dtype, device=self.array.device)
-                post[0, spiking] = 1.0
-                self._update(Product(post, self._tensor(self.state.trace_pre)[None]), self.constants.eta_post)
+            if falls:
+                posts, steps = zip(*falls, strict=True)
+                self._update(Product(self._tensor(posts), vectors[list(steps)], sign=-1), self.constants.eta_pre)
+            if rises:
+                posts, pres = zip(*rises, strict=True)
+                self._update(Product(self._tensor(posts), self._tensor(pres)), self.constants.eta_post)
 
     def _update(self, product: Product, rate: float) -> None:
         self.array.update(OuterProducts((product,), scale=1.0), rate)
@@ -164,8 +196,8 @@ class CrossbarNetwork:
         if self.sample_seconds:
             self.array.elapse(self.sample_seconds)
 
-    def _tensor(self, values: Any) -> Tensor:
-        return torch.from_numpy(values).to(self.array.device, self.array.dtype)
+    def _tensor(self, rows: Sequence[Numbers]) -> Tensor:
+        return torch.from_numpy(np.stack(rows)).to(self.array.device, self.array.dtype)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return a copy of everything that changes, the array's state included."""

@@ -79,6 +79,7 @@ class STDPNetwork:
         _present()  # compiles all of it
         self.state = resting_state(drawn.numpy(), k, self.constants)
         stdp_steps.normalise(self.state, self.constants)
+        self.state.seen[...] = self.state.weights
 
     @property
     def weights(self) -> Tensor:
@@ -122,6 +123,7 @@ def resting_state(weights: Numbers, neurons: int, c: Constants) -> State:
         trace_post=np.zeros(neurons),
         trace_pre=np.zeros(len(weights)),
         weights=weights,
+        seen=weights.copy() if c.deferred else weights,
         drive=np.zeros(neurons),
     )
     stdp_steps.rest(state, c)
@@ -148,6 +150,7 @@ def constants(p: STDPParameters) -> Constants:
         weight_mean=p.weight_mean,
         winner=p.competition == "winner",
         rests=p.rest_between_samples,
+        deferred=p.updates == "sample",
     )
 
 
@@ -159,10 +162,9 @@ def frozen(c: Constants) -> Constants:
 @functools.cache
 def _present() -> Callable[..., Any]:
     """Return the compiled `present`; numba reads settings of the folder where one stands whenever it compiles."""
-    tiny = STDPParameters()
-    zero = np.zeros(1)
-    one = State(zero, zero.copy(), np.zeros(1, np.int64), zero.copy(), zero.copy(), np.zeros((1, 1)), zero.copy())
+    c = constants(STDPParameters())
     arguments = (np.zeros((1, 1), np.int64), np.zeros((1, 1)), np.zeros((1, 5), np.int64))
     with aside():
-        stdp_steps.present(np.zeros((1, 1, 1), np.uint8), one, constants(tiny), *arguments)
+        state = resting_state(np.zeros((1, 1)), 1, c)
+        stdp_steps.present(np.zeros((1, 1, 1), np.uint8), state, c, *arguments)
     return stdp_steps.present

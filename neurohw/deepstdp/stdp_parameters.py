@@ -58,6 +58,8 @@ class STDPParameters(BaseModel):
         initial_weight: weights start uniform in 0..this.
         weight_max: upper bound of weights; the lower is 0.
         weight_mean: to which each neuron's weights are scaled after every sample; 0: not at all.
+        updates: when weights change: in the "step" that says so (Algorithm 2), or all after the "sample", as a crossbar
+            would rather be written that is not read in between.
         rest_between_samples: potentials, traces and refractory counters start every sample anew.
         passes: over the samples, in which the network learns.
         labels: of the last "learning" pass, the only one that the paper counts; or of a "frozen" pass after it, in
@@ -88,6 +90,7 @@ class STDPParameters(BaseModel):
     initial_weight: Positive = 0.3
     weight_max: Positive = 1.0
     weight_mean: NonNegative = 0.1
+    updates: Literal["step", "sample"] = "step"
     rest_between_samples: bool = True
     passes: Count = 1
     labels: Literal["learning", "frozen"] = "learning"

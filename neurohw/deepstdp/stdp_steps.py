@@ -10,6 +10,8 @@ In each step, for every neuron, in this order:
     w   <- min(w + eta_post tau_pre, w_max)              of neurons that spike                       (Eq. 8)
     V <- V - |w_inh|                                     of all others, for each spike
 
+Where changes of weights are deferred, spikes meet those from before the sample throughout.
+
 Everything here runs uncompiled as well. Numba keeps what it compiled beside this file or in the user's cache, if it may
 write there, and looks at this file alone to tell whether it is still valid: so all of it is here.
 """
@@ -55,10 +57,14 @@ class Constants(NamedTuple):
     weight_mean: float
     winner: bool
     rests: bool
+    deferred: bool
 
 
 class State(NamedTuple):
-    """All that changes: [k] per neuron, [n] per input, weights [n, k] (one input's in a row), `drive` is scratch."""
+    """All that changes: [k] per neuron, [n] per input, weights [n, k] (one input's in a row), `drive` is scratch.
+
+    `seen` are the weights that spikes meet: the same memory, or those before the sample where changes are deferred.
+    """
 
     potential: Numbers
     threshold: Numbers
@@ -66,6 +72,7 @@ class State(NamedTuple):
     trace_post: Numbers
     trace_pre: Numbers
     weights: Numbers
+    seen: Numbers
     drive: Numbers
 
 
@@ -104,7 +111,7 @@ def receive(state: State, c: Constants, active: Counts, closest: Numbers, events
     state.drive[:] = 0.0
     for i in active:
         for j in range(state.drive.size):
-            state.drive[j] += state.weights[i, j]
+            state.drive[j] += state.seen[i, j]
     integrate(state, c, active, closest, events)
 
 
@@ -281,3 +288,5 @@ def present(spikes: Spikes, state: State, c: Constants, counts: Counts, closest:
             rest(state, c)
         run_steps(spikes[b], state, c, counts[b], closest[b], events[b])
         normalise(state, c)
+        if c.deferred:
+            state.seen[:] = state.weights
