@@ -35,7 +35,7 @@ def first_array(**hardware: Any) -> AnalogArray:
 
 
 def test_a_device_file_and_its_overrides_reach_the_cells() -> None:
-    model = device_model(experiment(device_parameters={"step_ctoc": 0.5, "conductance.levels": 32}))
+    model = device_model(experiment(device_parameters={"step_ctoc": 0.5, "conductance.levels": 32}).hardware)
     assert model is not None
     assert model.response().step_ctoc == 0.5
     assert model.levels == 32
@@ -46,7 +46,7 @@ def test_a_device_file_and_its_overrides_reach_the_cells() -> None:
 
 def test_an_unknown_parameter_is_named() -> None:
     with pytest.raises(InputError, match=r"hardware\.device: device ecram: stepp: unknown key \(did you mean step\?\)"):
-        device_model(experiment(device_parameters={"stepp": 1.0}))
+        device_model(experiment(device_parameters={"stepp": 1.0}).hardware)
 
 
 def test_the_hash_covers_the_device_file(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_the_hash_covers_the_device_file(tmp_path: Path) -> None:
 
 
 def test_stuck_cells_are_half_low_half_high() -> None:
-    faults = device_model(experiment(stuck_fraction=0.2))
+    faults = device_model(experiment(stuck_fraction=0.2).hardware)
     assert faults is not None
     assert (faults.fault_rates().stuck_low, faults.fault_rates().stuck_high) == (0.1, 0.1)
 

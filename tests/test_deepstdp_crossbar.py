@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from neurohw.config import HardwareSection
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.build import build_array
 from neurohw.crossbar.ideal import IdealArray
@@ -15,6 +16,15 @@ from neurohw.deepstdp.crossbar_network import CrossbarNetwork, weight_window
 from neurohw.deepstdp.stdp_network import STDPNetwork
 from neurohw.deepstdp.stdp_parameters import STDPParameters
 from neurohw.devices.library import load_device
+from neurohw.energy.account import account
+from neurohw.energy.breakdown import EnergyBreakdown
+from neurohw.energy.schedule import Schedule
+from neurohw.energy.table import EnergyTable
+from neurohw.errors import InputError
+from neurohw.metering.ledger import EnergyLedger
+from neurohw.runs.clustering_chip import ClusteringChip, Neurons
+from neurohw.runs.operating_points import conditions
+from neurohw.seeding import Streams
 
 LIVELY = {"gain": 20.0, "eta_pre": 2e-4, "eta_post": 5e-3, "weight_max": 5.0}
 INPUTS, NEURONS = 20, 8
@@ -132,3 +142,138 @@ def test_weights_of_devices_fill_the_window(name: str) -> None:
     for goal, end in ((2.0, 0.8), (-2.0, 0.0)):
         network.array.program(torch.full(network.array.shape, goal))
         assert float(network.weights.mean()) == pytest.approx(end, abs=0.12)
+
+
+CERTAIN = {"step": 0.125, "step_dtod": 0.0, "step_ctoc": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0}
+HARDWARE = {"backend": "analog", "device": "idealized", "device_parameters": CERTAIN, "dac_bits": 2, "adc_bits": 8,
+            "read_noise": 0.0, "step_seconds": 0.0}  # fmt: skip
+AT_ONCE = STDPParameters(  # nothing outlives a step: a neuron fires where its drive exceeds 0.65
+    v_decay=1e-3, trace_decay=1e-3, refractory=1, threshold_step=0.0, eta_pre=0.0625, eta_post=0.125, gain=20.0,
+    competition="inhibition", weight_mean=0.0, timesteps=5,
+)  # fmt: skip
+
+
+class Case:
+    """Weights 3/4, 1/4 and 1/8, 3/4 [post, pre], of steps of 1/16; five steps of two inputs; what that counts."""
+
+    def __init__(self, neurons: Neurons = "digital", **parameters: Any) -> None:
+        hardware = HardwareSection.model_validate(HARDWARE)
+        self.ledger = ledger = EnergyLedger()
+        chip = ClusteringChip(hardware, AT_ONCE.model_copy(update=parameters), 2, 2, Streams(0), ledger, neurons)
+        self.network = chip.network(2, seeded(0))
+        self.network.network.restart(torch.tensor([[0.75, 0.25], [0.125, 0.75]]))
+        before = ledger.counts()
+        spikes = torch.tensor([[[1, 0], [0, 1], [1, 1], [0, 0], [1, 0]]], dtype=torch.uint8)
+        self.spikes = self.network.present(spikes).counts.tolist()
+        self.counts = {
+            part: {phase: {event: count - before.get(part, {}).get(phase, {}).get(event, 0.0)
+                           for event, count in events.items()} for phase, events in phases.items()}
+            for part, phases in ledger.counts().items()
+        }  # fmt: skip
+        self.facts = chip.facts(1.0)
+
+    def account(self) -> EnergyBreakdown:
+        device = conditions(load_device("idealized"))
+        return account(self.counts, self.facts, EnergyTable.load("32nm"), device, Schedule(standby="none"))
+
+
+def test_counts_of_a_case_by_hand() -> None:
+    """Neuron 0 fires in steps 1, 3 and 5, neuron 1 in 2 and 3, each when its own input is active.
+
+    In steps 1, 2 and 5 one cell falls by a step and rises by two, in step 3 all four do: 7 falls, 14 rises. A train for
+    one cell drives a line on each side, which half selects one cell each; of a train for all cells none is.
+    """
+    case = Case()
+    assert case.spikes == [[3, 2]]
+    expected = torch.tensor([[15 / 16, 5 / 16], [3 / 16, 14 / 16]])
+    expected[0, 0] = 0.75 + 3 / 16
+    expected[1, 1] = 0.75 + 2 / 16
+    torch.testing.assert_close(case.network.weights, expected, rtol=0, atol=1e-6)
+    reads = case.counts["W1"]["forward"]
+    assert (reads["reads"], reads["dac_conversions"], reads["adc_conversions"]) == (5, 10, 10)
+    # G = 1 + 24 w uS: inputs that are active meet 19 + 4, 7 + 19, all 49, and 19 + 4
+    assert reads["read_conductance"] == pytest.approx((23 + 26 + 49 + 23) * 1e-6)
+    writes = case.counts["W1"]["update"]
+    assert (writes["pulses_down"], writes["pulses_up"]) == (7, 14)
+    assert writes["outer_products"] == 8
+    assert writes["pulse_slots"] == 4 * (1 + 2)
+    assert writes["line_pulses"] == 3 * (2 + 4) + (4 + 8)
+    assert writes["half_selected"] == 3 * (2 + 4)
+    of_neurons = {"adds": 2 * 5 * 2 + 5, "activations": 10, "macs": 5 * 2 + 5 * (2 * 2 + 2)}
+    assert {event: case.counts["digital"]["forward"][event] for event in of_neurons} == of_neurons
+    assert case.counts["clock"]["forward"]["images"] == 1
+
+
+def test_joules_of_a_case_by_hand() -> None:
+    spent = {}
+    for item in Case().account().items:
+        spent[item.component] = spent.get(item.component, 0.0) + item.energy.nominal
+    assert spent["write"] == pytest.approx(21 * 13e-15)  # 13 fJ a pulse of this device
+    assert spent["conduction"] == pytest.approx(0.2 * 0.4 * 100e-9 * 121e-6)  # read voltage, supply, time
+    assert spent["adc"] == pytest.approx(10 * 1.71e-12)  # at 8 bits
+    assert Case().account().total.nominal == pytest.approx(sum(spent.values()))
+
+
+def test_a_pass_without_learning_writes_nothing() -> None:
+    case = Case()
+    before = case.ledger.counts()
+    case.network.present(trains((2, 5, 2)), learn=False)
+    after = case.ledger.counts()
+    assert {phase: after["W1"][phase] for phase in ("forward", "update")} == before["W1"]
+    assert after["W1"]["inference"]["reads"] == 10
+    assert (after["clock"]["inference"]["images"], after["digital"]["inference"]["macs"]) == (2, 20)
+
+
+def test_analog_neurons_integrate_what_digital_ones_convert() -> None:
+    digital, analog = Case(), Case("analog")
+    assert analog.spikes == digital.spikes
+    assert analog.counts["W1"]["forward"].get("adc_conversions", 0) == 0
+    assert analog.counts["neurons"]["forward"] == {"settlings": 10}
+    assert analog.counts["target"]["forward"] == {"comparisons": 10, "spikes": 5, "synaptic_events": 5}
+    assert analog.counts["W1"]["update"] == digital.counts["W1"]["update"]
+    assert analog.account().latency.of("forward").nominal < digital.account().latency.of("forward").nominal
+    assert {item.component for item in analog.account().items} >= {"neurons", "target", "conduction", "write"}
+
+
+def test_normalisation_reads_rows_and_writes_them() -> None:
+    """Both neurons fired: two rows are read, and come to a mean of 1/2 within a step of each cell."""
+    case = Case(weight_mean=0.5)
+    writes = case.counts["W1"]["update"]
+    assert writes["reads_transposed"] == 2
+    assert writes["programmed_cells"] == 4
+    torch.testing.assert_close(case.network.weights.mean(1), torch.full((2,), 0.5), rtol=0, atol=1 / 16)
+
+
+def test_pulses_after_the_sample_are_those_within_it() -> None:
+    """Of five steps in which spikes do not depend on what was written."""
+    within, after = Case(), Case(updates="sample")
+    assert after.spikes == within.spikes
+    for event in ("pulses_up", "pulses_down", "outer_products", "pulse_slots", "line_pulses", "half_selected"):
+        assert after.counts["W1"]["update"][event] == within.counts["W1"]["update"][event]
+
+
+def test_another_number_of_features_is_refused() -> None:
+    chip = ClusteringChip(HardwareSection.model_validate(HARDWARE), AT_ONCE, 2, 4, Streams(0), EnergyLedger())
+    with pytest.raises(InputError, match="features: got 3; allowed: 2, for which the crossbar has lines"):
+        chip.network(6, seeded(0))
+
+
+def test_a_chip_goes_on_where_its_state_was_kept() -> None:
+    def made() -> tuple[ClusteringChip, EnergyLedger]:
+        ledger = EnergyLedger()
+        hardware = HardwareSection(backend="analog", device="reram_es")
+        return ClusteringChip(hardware, STDPParameters(**LIVELY), NEURONS, INPUTS, Streams(3), ledger), ledger
+
+    spikes = trains((6, 60, INPUTS))
+    chip, ledger = made()
+    network = chip.network(INPUTS, seeded(1))
+    network.present(spikes[:3])
+    state, counted = network.state_dict(), ledger.state_dict()
+    whole, (other, others) = network.present(spikes[3:]), made()
+    again = other.network(INPUTS, seeded(2))
+    again.load_state_dict(state)
+    others.load_state_dict(counted)
+    resumed = again.present(spikes[3:])
+    assert (resumed.counts == whole.counts).all()
+    assert torch.equal(again.weights, network.weights)
+    assert others.counts() == ledger.counts()

@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from neurohw.clock import Clock
@@ -33,11 +32,10 @@ from neurohw.crossbar.base import OuterProducts, Product, SynapseArray
 from neurohw.deepstdp import stdp_steps
 from neurohw.deepstdp.stdp_network import Response, constants, frozen, resting_state
 from neurohw.deepstdp.stdp_parameters import STDPParameters
-from neurohw.deepstdp.stdp_steps import Constants
+from neurohw.deepstdp.stdp_steps import Constants, Counts, Numbers
 from neurohw.devices.model import DeviceModel
 from neurohw.isolation import aside
 
-Numbers = NDArray[np.float64]
 _AHEAD = 16  # steps that are read again at once after a write: a neuron that fires rests for some of them
 
 
@@ -130,10 +128,17 @@ class CrossbarNetwork:
             if learn:
                 with self.clock.during("forward"):
                     self._run(sample, self.constants, tally)
-                self._after_sample()
+                self._after_sample(response.counts[i])
             else:
                 self._run(sample, frozen(self.constants), tally)
         return response
+
+    def restart(self, weights: Tensor) -> None:
+        """Begin anew with other weights, w of [k, n], which are programmed and verified; thresholds are forgotten."""
+        with self.clock.during("update"):
+            self.array.program((weights + self.zero).to(self.array.device, self.array.dtype))
+        self.state.threshold[:] = 0.0
+        stdp_steps.rest(self.state, self.constants)
 
     def _run(self, spikes: Tensor, c: Constants, tally: tuple[Any, Any, Any]) -> None:
         """Run the steps of a sample, [T, n], which are read at once and, after each write, again."""
@@ -183,9 +188,10 @@ class CrossbarNetwork:
     def _update(self, product: Product, rate: float) -> None:
         self.array.update(OuterProducts((product,), scale=1.0), rate)
 
-    def _after_sample(self) -> None:
-        """Normalise the rows that were written, and let the sample's time pass."""
-        rows = torch.from_numpy(self.state.trace_post.nonzero()[0]).to(self.array.device)
+    def _after_sample(self, counts: Counts) -> None:
+        """Normalise the rows that may have been written, and let the sample's time pass; counts: of spikes, [k]."""
+        written = (counts > 0) | (self.state.trace_post > 0)
+        rows = torch.from_numpy(written.nonzero()[0]).to(self.array.device)
         if self.constants.weight_mean and len(rows):
             with self.clock.during("update"):
                 weights = self.array.read_rows(rows) - self.zero

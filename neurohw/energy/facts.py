@@ -55,6 +55,7 @@ class ArrayFacts:
         tile_size: outputs and inputs of a tile as it is built; None: cut to the array's measure.
         pulses, conductance, train_bits: how the run knew of them; "unknown": no energy of it is in an account.
         reference: what is subtracted from the conductances.
+        integrated: what reads of the inputs give is integrated by neurons where it arrives, and not converted.
     """
 
     n_post: Count
@@ -73,6 +74,7 @@ class ArrayFacts:
     conductance: str = "snapshots"
     train_bits: str = "counted"
     reference: str | None = None
+    integrated: bool = False
 
     @property
     def serial(self) -> bool:

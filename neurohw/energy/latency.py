@@ -82,7 +82,9 @@ def _array_time(part: str, phase: str, counts: Counts, prices: Prices, settlings
     sides = (("reads", facts.tile_shape[0]), ("reads_transposed", facts.tile_shape[1]))
     for event, outputs in sides:
         if vectors := events.get(event):
-            read = prices.cell("read.time", why).range + _conversions(facts, outputs, part, prices)
+            read = prices.cell("read.time", why).range
+            if not (facts.integrated and event == "reads"):
+                read += _conversions(facts, outputs, part, prices)
             total += read * (vectors * rounds * facts.read_passes)
     if cells := events.get("verifying_reads"):
         total += (prices.cell("read.time", why).range + _conversions(facts, 1, part, prices)) * cells

@@ -251,7 +251,8 @@ def standby(seconds: dict[str, Range], counts: Counts, prices: Prices, busy: Fig
 def n_converters(array: ArrayFacts, columns_per_adc: int, both_sides: bool) -> int:
     """Return the converters of an array's tiles, shared by `columns_per_adc` outputs each, on one side or on both."""
     n_post, n_pre = array.tile_shape
-    a_tile = -(-n_post // columns_per_adc) + (-(-n_pre // columns_per_adc) if both_sides else 0)
+    sides = ([] if array.integrated else [n_post]) + ([n_pre] if both_sides else [])
+    a_tile = sum(-(-outputs // columns_per_adc) for outputs in sides)
     return a_tile * array.n_tiles
 
 

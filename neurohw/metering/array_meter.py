@@ -54,18 +54,22 @@ class ArraySettings:
         bias_adds: digital biases added to every read, one per output, or 0.
         free_reads: of reads in phase "free" that stand for more than so many, the rest belongs to phase "nudged" (one
             read of the held input stands for those of both); None: no such reads.
+        integrated: what reads of the inputs give is integrated by neurons where it arrives, and not converted.
     """
 
     converters: Converters = field(default_factory=Converters)
     trains: Trains | None = None
     bias_adds: int = 0
     free_reads: int | None = None
+    integrated: bool = False
 
     @classmethod
-    def of(cls, array: SynapseArray, bias_adds: int = 0, free_reads: int | None = None) -> ArraySettings:
-        """Return what an array says of itself, and the two that it does not know."""
+    def of(
+        cls, array: SynapseArray, bias_adds: int = 0, free_reads: int | None = None, integrated: bool = False
+    ) -> ArraySettings:
+        """Return what an array says of itself, and what it does not know."""
         anatomy = array.anatomy
-        return cls(Converters.of(anatomy.read_path), anatomy.trains, bias_adds, free_reads)
+        return cls(Converters.of(anatomy.read_path), anatomy.trains, bias_adds, free_reads, integrated)
 
 
 class ArrayMeter:
@@ -145,6 +149,7 @@ class ArrayMeter:
         """Weights written and verified, cell by cell."""
         self._writes.programmed(weights, writes)
         self._changed(writes.serial)
+        self._settle()
 
     def aged(self, seconds: float) -> None:
         """Time passed; cells that age without being written are looked at anew, compensated ones have been read."""
@@ -169,6 +174,8 @@ class ArrayMeter:
         """Yield what one side's vectors imply; tiles: (how many share an input line, how many make up an output)."""
         converters, outputs = self.settings.converters, sum(self.shape) - side.lines
         sharing, parts = tiles
+        if self.settings.integrated and side is self._forward:
+            outputs = 0
         for phase, vectors in side.counted().items():
             inputs, converted = vectors * side.lines * sharing, vectors * outputs * parts * converters.passes
             yield self.name, phase, event, vectors

@@ -112,17 +112,16 @@ def _fresh_array(
     if experiment.network.bias == "line":
         weights = torch.cat([weights, torch.zeros_like(weights[:, :1])], dim=1)
     with named_maps(experiment, name):
-        spec = array_spec(experiment, layer_maps(experiment, maps, name, (weights.shape[0], weights.shape[1])))
+        spec = array_spec(experiment.hardware, layer_maps(experiment, maps, name, (weights.shape[0], weights.shape[1])))
         seed = streams.integer(f"devices.{name}")
         return build_array(spec, weights, construction_seed=seed, torch_device=streams.device)
 
 
-def array_spec(experiment: OnChipExperiment, fault_maps: Mapping[str, Tensor] | None = None) -> ArraySpec:
+def array_spec(section: HardwareSection, fault_maps: Mapping[str, Tensor] | None = None) -> ArraySpec:
     """Return what arrays are asked to be; fault_maps: of one layer, see `layer_maps`."""
-    section = experiment.hardware
     backend = find_backend(section.backend)
     settings: dict[str, Any] = {
-        "device": device_model(experiment) or section.device,
+        "device": device_model(section) or section.device,
         "remedy": section.remedy,
         "read_path": read_path(section),
         "pulses": PulseScheme(length=section.pulse_length, kind=section.pulse_kind),
@@ -139,13 +138,12 @@ def array_spec(experiment: OnChipExperiment, fault_maps: Mapping[str, Tensor] | 
     return ArraySpec(section.backend, **{key: value for key, value in settings.items() if key in backend.reads})
 
 
-def device_model(experiment: OnChipExperiment) -> DeviceModel | None:
-    """Return the device of the experiment, its overrides applied; None on ideal arrays.
+def device_model(section: HardwareSection) -> DeviceModel | None:
+    """Return the device of an experiment, its overrides applied; None on ideal arrays.
 
     Raises:
         InputError: no such device or parameter.
     """
-    section = experiment.hardware
     if section.device is None or section.device == _IDEAL_DEVICE or not find_backend(section.backend).devices:
         return None
     overrides: dict[str, Any] = dict(section.device_parameters)
@@ -168,7 +166,7 @@ def file_contents(
         data: checksums of the data set.
         fault_maps: what the files of `hardware.fault_maps` hold; they are read unless given.
     """
-    device = device_model(experiment)
+    device = device_model(experiment.hardware)
     contents = dict(data) if device is None else {**data, "device": device.checksum()}
     if CIRCUITS[experiment.target.circuit].file:
         contents["circuit"] = circuit_parameters(experiment).checksum()

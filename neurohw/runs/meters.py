@@ -93,7 +93,10 @@ class Metered:
         arrays = [layer.array for layer in self.network.layers]
         meters = [array.meter for array in arrays if isinstance(array, MeteredArray)]
         return {
-            "arrays": {meter.name: _array_facts(experiment, a, meter) for meter, a in zip(meters, arrays, strict=True)},
+            "arrays": {
+                meter.name: array_facts(experiment.hardware.tile, a, meter)
+                for meter, a in zip(meters, arrays, strict=True)
+            },
             "images": {"epochs": epochs, "batches": meters[0].updates},
             "snapshot_batches": SNAPSHOT_UPDATES,
             "step_seconds": experiment.hardware.step_seconds,
@@ -129,8 +132,9 @@ def metered(experiment: OnChipExperiment, network: Network, circuit: TargetCircu
     return Metered(MeteredNetwork(network, work), target, ledger, experiment)
 
 
-def _array_facts(experiment: OnChipExperiment, array: SynapseArray, meter: ArrayMeter) -> dict[str, Any]:
-    tile, anatomy, converters = experiment.hardware.tile, array.anatomy, meter.settings.converters
+def array_facts(tile: tuple[int, int] | None, array: SynapseArray, meter: ArrayMeter) -> dict[str, Any]:
+    """Return what an account needs to know of an array; tile: outputs and inputs of one as it is built, if any."""
+    anatomy, converters = array.anatomy, meter.settings.converters
     trains = anatomy.trains
     facts = ArrayFacts(
         *array.shape,
@@ -147,6 +151,7 @@ def _array_facts(experiment: OnChipExperiment, array: SynapseArray, meter: Array
         pulses="counted" if anatomy.counted else "expected" if trains is not None else UNKNOWN,
         conductance="snapshots" if meter.weighs else UNKNOWN,
         reference=anatomy.reference,
+        integrated=meter.settings.integrated,
     )
     writing = UNKNOWN if trains is None else "serial" if trains.serial else "parallel"
     remarks = {"read_scaling": _READ_SCALING[converters.input_scale], "writing": writing, "exact": array.exact}

@@ -72,7 +72,7 @@ def near_chance_warnings(metrics: dict[str, Any], chance: float, drift: float = 
 
 def drift_of_single_devices(experiment: OnChipExperiment) -> float:
     """Return nu of devices that learn one by one, each less a reference; 0: others, or none that drift."""
-    section, device = experiment.hardware, device_model(experiment)
+    section, device = experiment.hardware, device_model(experiment.hardware)
     if section.backend != "analog" or device is None or WRITINGS[section.writing].follows_drift:
         return 0.0
     by_itself = section.reference == "none" or (device.signed and section.reference is None)
