@@ -64,6 +64,10 @@ def kind_of(tables: Mapping[str, Any]) -> Kind:
 
 
 def shown_metrics(values: Mapping[str, Any]) -> str:
-    """Return those of the values that are metrics, in words: "test accuracy 91.20 %"."""
+    """Return the values that a line has room for, in words: "test accuracy 91.20 %".
+
+    All shares; of other metrics those that stand by themselves.
+    """
+    brief = [metric.name for metric in METRICS.values() if metric.share or not metric.secondary]
     return ", ".join(f"{key.replace('_', ' ')} {METRICS[key].text(value)}" for key, value in values.items()
-                     if key in METRICS and isinstance(value, float))  # fmt: skip
+                     if key in brief and isinstance(value, float))  # fmt: skip

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from neurohw.units import fitting_prefix, parse_unit, readable
 
 
 @dataclass(frozen=True)
@@ -13,7 +16,7 @@ class Metric:
     Args:
         name: its column in metrics.csv and its key in a record.
         title: in words.
-        unit: "%" for a fraction of 0 to 1, which is shown in percent; else its own, "" of a pure number.
+        unit: "%" for a fraction of 0 to 1, which is shown in percent; else the SI unit or its own, "" of a pure number.
         better: which way.
         chance: what guessing gives, as recorded; "majority": the share of the most frequent class, which the record
             has; None: there is no such level. Where there is one, certainty is 1 (0 where lower is better).
@@ -21,6 +24,7 @@ class Metric:
         readout: what tells it from others on the same axes, as read out by a classifier; the title, unless given.
         secondary: always beside another one: in a table of its own, not drawn.
         meaning: for the glossary of a report.
+        prefix: SI prefix of the unit where values stand beside each other (see `fitted`).
     """
 
     name: str
@@ -32,6 +36,7 @@ class Metric:
     readout: str | None = None
     secondary: bool = False
     meaning: str = ""
+    prefix: str = ""
 
     @property
     def share(self) -> bool:
@@ -41,7 +46,14 @@ class Metric:
     @property
     def scale(self) -> float:
         """What a recorded value is multiplied by where it is shown."""
-        return 100.0 if self.share else 1.0
+        if self.share:
+            return 100.0
+        return 1.0 / parse_unit(self.shown_unit)[0] if self.prefix else 1.0
+
+    @property
+    def shown_unit(self) -> str:
+        """The unit of shown values."""
+        return self.prefix + self.unit
 
     @property
     def accuracy(self) -> bool:
@@ -51,16 +63,20 @@ class Metric:
     @property
     def label(self) -> str:
         """What an axis or a column is called: quantity and unit."""
-        return f"{self.quantity or self.title}, {self.unit}" if self.unit else self.quantity or self.title
+        return ", ".join(filter(None, (self.quantity or self.title, self.shown_unit)))
+
+    def fitted(self, values: Iterable[float]) -> Metric:
+        """Return it with the SI prefix that suits the largest of some values, if its unit takes one."""
+        return replace(self, prefix=fitting_prefix(max(map(abs, values), default=0.0), self.unit))
 
     def number(self, value: float, signed: bool = False, digits: int = 5) -> str:
         """Return a value as it is shown, without its unit: with two decimals in percent, else with so many digits."""
         sign = "+" if signed else ""
-        return f"{self.scale * value:{sign}.2f}" if self.share else f"{value:{sign}.{digits}g}"
+        return f"{self.scale * value:{sign}.2f}" if self.share else f"{self.scale * value:{sign}.{digits}g}"
 
     def text(self, value: float) -> str:
-        """Return a value with its unit."""
-        return f"{self.number(value)} {self.unit}".rstrip()
+        """Return a value with its unit, the SI prefix that suits it before it."""
+        return f"{self.number(value)} %" if self.share else readable(value, self.unit, 5).rstrip()
 
     def loss(self, reference: float, value: float) -> float:
         """Return by how much a value is worse than a reference."""

@@ -101,10 +101,16 @@ def readable(value: float, dimension: str, digits: int = 4) -> str:
     """Return an SI value with the prefix that leaves 1 to 999 before the point, as in "16.9 uS"."""
     if dimension == "1":
         return f"{value:.{digits}g}"
-    if dimension not in (*_PREFIXED, "m2") or value == 0 or not math.isfinite(value):
-        return f"{value:.{digits}g} {dimension}"
     power = 2 if dimension == "m2" else 1
     digits = max(digits, 6) if power == 2 else digits
-    fits = [p for p, factor in PREFIXES.items() if abs(value) >= 0.99999 * factor**power]
-    prefix = fits[-1] if fits else "f"
+    prefix = fitting_prefix(value, dimension)
     return f"{value / PREFIXES[prefix] ** power:.{digits}g} {prefix}{dimension}"
+
+
+def fitting_prefix(value: float, dimension: str) -> str:
+    """Return the SI prefix that leaves 1 to 999 before the point of an SI value; "" of a unit that takes none."""
+    if dimension not in (*_PREFIXED, "m2") or value == 0 or not math.isfinite(value):
+        return ""
+    power = 2 if dimension == "m2" else 1
+    fits = [p for p, factor in PREFIXES.items() if abs(value) >= 0.99999 * factor**power]
+    return fits[-1] if fits else "f"

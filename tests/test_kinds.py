@@ -240,3 +240,23 @@ def test_a_name_of_a_metric_has_one_meaning() -> None:
     by_name = {metric.name: metric for kind in kinds.KINDS.values() for metric in kind.metrics}
     assert all(metric is by_name[metric.name] for kind in kinds.KINDS.values() for metric in kind.metrics)
     assert set(names) == set(kinds.METRICS)
+
+
+def test_a_line_has_shares_and_what_stands_by_itself() -> None:
+    learnt = {"seconds": 1.5, "nmi_truth": 0.25, "probe_accuracy": 0.5, "cluster_entropy": 0.9, "fisher_trace": 3.0}
+    assert kinds.shown_metrics(learnt | {"spiking_accuracy": 0.49}) == (
+        "nmi truth 0.25, probe accuracy 50.00 %, spiking accuracy 49.00 %"
+    )
+    on_chip = {"direct_accuracy": 0.91, "single_neuron_accuracy": 0.9}
+    assert kinds.shown_metrics(on_chip) == "direct accuracy 91.00 %, single neuron accuracy 90.00 %"
+
+
+def test_values_are_shown_with_the_si_prefix_that_suits_them() -> None:
+    energy = Metric("energy", "Energy", unit="J", better="lower")
+    assert [energy.text(joules) for joules in (0.0141, 2e-15, 0.0, 12.5)] == ["14.1 mJ", "2 fJ", "0 J", "12.5 J"]
+    fitted = energy.fitted([0.002, 0.0141])
+    assert (fitted.label, fitted.number(0.0141), fitted.number(2e-6)) == ("Energy, mJ", "14.1", "0.002")
+    assert fitted.text(0.0141) == "14.1 mJ"
+    squares = Metric("squares", "Inertia", unit="px²")
+    assert (squares.text(1500.0), squares.fitted([1500.0])) == ("1500 px²", squares)
+    assert (HOME.text(0.5), HOME.fitted([0.5]), Metric("n", "N", unit="").text(1500.0)) == ("50.00 %", HOME, "1500")

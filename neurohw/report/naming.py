@@ -1,7 +1,8 @@
-"""What tells configurations apart, and the short human names made of it: "EP · reram_es + tiki-taka-v2"."""
+"""What tells configurations apart, and the short human names made of it: "EP · reram_es + tiki-taka-v2", "k-means"."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ SPARSE = ("target.parameters.", *(f"{key}_parameters." for key in _PARTS))  # ab
 _HARDWARE = ("hardware.backend", *_PARTS, "hardware.off_chip")
 _CIRCUIT = ("target.circuit", "target.model")
 _PREFERRED = ("network.rule", "training.mode", "data.", *_HARDWARE, *_CIRCUIT, "network.layers")
+_METHOD = "clustering.method"  # of kinds that have no learning rule: names begin with it
+_METHODS = {"stdp": "STDP", "random": "random labels", "classes": "true classes"}
 _COUNTED = {"data.labels": "labels", "data.train_limit": "images", "data.test_limit": "test images"}
 
 
@@ -29,8 +32,8 @@ class Name:
     """A point's name in two parts.
 
     Args:
-        group: what is learnt and how, e.g. "EP · 600 labels".
-        variant: on which hardware, e.g. "ideal" or "reram_es + agad".
+        group: what is learnt and how, e.g. "EP · 600 labels"; "" where the variant says it.
+        variant: on which hardware, e.g. "ideal" or "reram_es + agad"; where none is known, which method.
     """
 
     group: str
@@ -39,7 +42,7 @@ class Name:
     @property
     def label(self) -> str:
         """Both parts."""
-        return f"{self.group} · {self.variant}"
+        return " · ".join(filter(None, (self.group, self.variant)))
 
 
 def flatten(config: dict[str, Any], prefix: str = "") -> Flat:
@@ -95,6 +98,11 @@ def name_points(configs: Sequence[Flat], short: bool = False) -> list[Name]:
     terse = _named([_without_idle(config) for config in configs], keys)
     names = terse if len(set(terse)) == len(set(names)) else names
     return [_with_circuit(name, config, keys) for name, config in zip(names, configs, strict=True)]
+
+
+def name_alone(config: Flat) -> Name:
+    """Return what a configuration is called where no other is beside it: rule and hardware, or the method."""
+    return _name(config, {}, several_backends=False)
 
 
 def natural_order(values: Iterable[Any]) -> tuple[tuple[int, float, str], ...]:
@@ -165,20 +173,38 @@ def _named(configs: Sequence[Flat], keys: Sequence[str]) -> list[Name]:
     several = len(devices) > len({name for name, _ in devices})
     lasts = [key.rpartition(".")[2] for key in keys]
     spelled = {key: key if lasts.count(last) > 1 else last for key, last in zip(keys, lasts, strict=True)}
-    return [_name(config, spelled, several) for config in configs]
+    methodical = [config for config in configs if _METHOD in config]
+    usual = {(key, value) for key in keys if (value := _usual(plain(config.get(key)) for config in methodical))}
+    return [_name(config, _unusual(config, spelled, usual), several) for config in configs]
 
 
 def _name(config: Flat, spelled: dict[str, str], several_backends: bool) -> Name:
     group = [str(config.get("network.rule", config.get("kind", "run"))).upper()]
     variant = [hardware(config)] if on_hardware(config) else []
+    if _METHOD in config:
+        method = _METHODS.get(config[_METHOD], str(config[_METHOD]))
+        group, variant = ([method], variant) if variant else ([], [method])
     if several_backends and not ideal_arrays(config):
         variant[0] += f" ({config['hardware.backend']})"
     for key, word in spelled.items():
-        if key not in ("network.rule", *_HARDWARE) and not _is_left_out(key, config.get(key), config):
+        if key not in ("network.rule", _METHOD, *_HARDWARE) and not _is_left_out(key, config.get(key), config):
             aside = key.startswith(("hardware.", "target.parameters.", *_CIRCUIT)) or not on_hardware(config)
             part = variant if aside else group
             part.append(_phrase(key, word, config.get(key)))
     return Name(" · ".join(group), ", ".join(variant) or str(config.get("name", "run")))
+
+
+def _usual(values: Iterable[str]) -> str | None:
+    """Return the value that more than half of the points have, if there is one."""
+    counts = Counter(values)
+    return next((value for value, n in counts.items() if 2 * n > counts.total()), None)
+
+
+def _unusual(config: Flat, spelled: dict[str, str], usual: set[tuple[str, str]]) -> dict[str, str]:
+    """Return the keys that belong into a name: where a method names it, what most points have goes without saying."""
+    if _METHOD not in config:
+        return spelled
+    return {key: word for key, word in spelled.items() if (key, plain(config.get(key))) not in usual}
 
 
 def _is_left_out(key: str, value: Any, config: Flat) -> bool:

@@ -88,7 +88,9 @@ def accuracy_data(points: Sequence[Point]) -> list[Accuracies]:
     tables = []
     for metric in in_order():
         seen = {point.anchor: metric_by_seed(point, metric.name) for point in points}
-        rows = [_accuracy(point, seen, points, metric.scale) for point in points if seen[point.anchor]]
+        there = [point for point in points if seen[point.anchor]]
+        metric = metric.fitted(value for values in seen.values() for value in values.values())
+        rows = [_accuracy(point, seen, points, metric.scale) for point in there]
         if rows:
             tables.append(Accuracies(metric, tuple(rows)))
     return tables

@@ -34,7 +34,7 @@ def expected_rows(records: Sequence[RunRecord]) -> tuple[tuple[str, ...], ...]:
 
 
 def _row(a: Agreement) -> tuple[str, ...]:
-    metric = METRICS[a.expected.metric]
+    metric = METRICS[a.expected.metric].fitted((a.mean, a.expected.value))
     where = ", ".join(f"{key} = {value}" for key, value in a.expected.where.items())
     return (
         f"{a.name} ({where})" if where else a.name,
@@ -51,4 +51,4 @@ def _row(a: Agreement) -> tuple[str, ...]:
 
 def _spread(metric: Metric, mean: float, std: float | None, n: int) -> str:
     spread = "" if std is None else f" ± {metric.number(std, digits=3)}"
-    return f"{metric.number(mean)}{spread} {metric.unit}".rstrip() + f" (n = {n})"
+    return f"{metric.number(mean)}{spread} {metric.shown_unit}".rstrip() + f" (n = {n})"

@@ -21,7 +21,7 @@ from neurohw.runs.record import RunRecord
 def comparison_table(accuracies: Accuracies) -> Table:
     """Return ideal against constrained: accuracy, gap, seeds, length and status of each point."""
     metric = accuracies.metric
-    unit = "points" if metric.share else metric.unit
+    unit = "points" if metric.share else metric.shown_unit
     gap = f"Gap to ideal, {unit}" if unit else "Gap to ideal"
     gaps = (gap,) if any(on_hardware(row.point.config) for row in accuracies.rows) else ()
     columns = ("Point", metric.label, *gaps, "Seeds", "Epochs", "Images", "Status", "Hash")

@@ -22,7 +22,7 @@ from neurohw.report.accuracy.tables import (
 )
 from neurohw.report.energy.answers import answers
 from neurohw.report.energy.sections import Energies, energies_of, energy_sections, remarks
-from neurohw.report.naming import differing_keys, flatten, hardware, on_hardware, plain
+from neurohw.report.naming import differing_keys, flatten, name_alone, on_hardware, plain
 from neurohw.report.page.reproduce import command
 from neurohw.report.points import Point, epochs_done, epochs_scheduled, group_records, repeated_seeds
 from neurohw.report.sensitivity.data import Sensitivity, sensitivity_data
@@ -151,7 +151,7 @@ def unfinished_data(records: Sequence[RunRecord]) -> tuple[Unfinished, ...]:
 
 def _unfinished(record: RunRecord) -> Unfinished:
     config = flatten(record.config)
-    label = f"{record.name}: {str(config.get('network.rule', record.kind)).upper()} · {hardware(config)}"
+    label = f"{record.name}: {name_alone(config).label}"
     length = f"{epochs_done(record)} of {epochs_scheduled(config) or '?'}"
     return Unfinished(label, record.config_hash, record.seed, record.status, length, record.message or "no message")
 
@@ -244,8 +244,8 @@ def _ages(points: Sequence[Point]) -> list[Section]:
 
 def _definitions(accuracies: Sequence[Accuracies]) -> tuple[tuple[str, str], ...]:
     """Return the glossary: the metrics that these runs have, in the order of their kinds, and the general terms."""
-    there = [a.metric for a in accuracies]
-    metrics = tuple((m.title, m.meaning) for m in METRICS.values() if m in there and m.meaning)
+    there = [a.metric.name for a in accuracies]
+    metrics = tuple((m.title, m.meaning) for m in METRICS.values() if m.name in there and m.meaning)
     known = {"", *("accuracy" for a in accuracies if a.metric.quantity == "Accuracy")}
     known |= {"hardware" for a in accuracies for row in a.rows if on_hardware(row.point.config)}
     return metrics + tuple((term, text) for term, text, needed in DEFINITIONS if needed in known)
