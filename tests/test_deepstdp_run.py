@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from neurohw.config import DeepSTDPExperiment
-from neurohw.errors import InputError
+from neurohw.errors import Diverged, InputError
 from neurohw.loading import load_experiment
 from neurohw.report.page.write import write_report
 from neurohw.runs.deep_stdp import DeepSTDP
@@ -126,6 +126,7 @@ def test_a_new_epoch_has_a_new_head_and_learning_changes_the_body(file: Path) ->
         ({"network.layers": (64, 10)}, r"network.layers: unknown key"),
         ({"data.labels": 10}, r"data.labels: unknown key"),
         ({"stdp.neurons": 10}, r"stdp.neurons: unknown key"),
+        ({"training.weight_decay": 1e10}, r"training.weight_decay: got 10000000000.0; allowed: .* equal to 1000000000"),
     ],
 )
 def test_what_does_not_fit_is_named_before_anything_is_run(
@@ -140,6 +141,20 @@ def test_a_network_that_stays_silent_is_named_and_the_record_says_so(file: Path,
     with pytest.raises(InputError, match=r"stdp: no neuron spiked for any sample; raise stdp\.gain"):
         run(tiny(file, stdp__gain=0.01), 0, tmp_path / "run")
     assert read_record(tmp_path / "run").status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("rate", "method"), [(1e3, "k-means"), (1e5, "stdp"), (1e6, "k-means"), (1e7, "stdp"), (1e9, "stdp")]
+)
+def test_learning_that_leaves_the_numbers_is_named_and_the_record_says_so(
+    file: Path, tmp_path: Path, rate: float, method: str
+) -> None:
+    """From weights that are just numbers, of which the Fisher information is none, to weights that are none."""
+    over = {"training.learning_rate": rate, "clustering.method": method, "stdp.rate_scale": 1.0, "stdp.timesteps": 400}
+    with pytest.raises(Diverged, match=r"not finite|no finite numbers"):
+        run(load_experiment(file, TINY | over), 0, tmp_path / "run")
+    record = read_record(tmp_path / "run")
+    assert record.status == "diverged"
 
 
 def test_vgg_15_takes_its_own_defaults(file: Path) -> None:

@@ -146,7 +146,7 @@ def test_a_sample_without_a_spike_gets_the_closest_neuron_or_none() -> None:
 
 def test_a_silent_network_and_wrong_features_are_named() -> None:
     features = unit_rows(5, 8)
-    with pytest.raises(InputError, match=r"no neuron spiked for any sample; raise stdp\.gain"):
+    with pytest.raises(InputError, match=r"no neuron spiked for any sample; raise stdp\.gain \(now 0.01\) or"):
         clustered(features, gain=0.01)
     with pytest.raises(InputError, match=r"neurons never spiked"):
         clustered(features[:1], silent_neurons="refuse", neurons=100)

@@ -8,6 +8,8 @@ from pydantic import Field, StrictBool
 
 from neurohw.config.section import Count, NonNegative, Positive, Probability, Section
 
+_LARGEST = 1e9  # beyond it nothing is learnt, and single precision ends
+
 
 class ConvNetSection(Section):
     """The network whose features are clustered.
@@ -61,9 +63,9 @@ class PseudoTrainingSection(Section):
     passes: Count = 1
     sampling: Literal["uniform", "shuffled"] = "uniform"
     batch_size: Count = 64
-    learning_rate: Positive = 0.01
+    learning_rate: Annotated[Positive, Field(le=_LARGEST)] = 0.01
     momentum: Probability = 0.9
-    weight_decay: NonNegative = 1e-5
+    weight_decay: Annotated[NonNegative, Field(le=_LARGEST)] = 1e-5
 
 
 class ProbeSection(Section):

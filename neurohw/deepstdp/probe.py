@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import skip_init
 
-from neurohw.errors import InputError
+from neurohw.errors import Diverged, InputError
 
 DECAY = 0.01
 _ITERATIONS = 100
@@ -31,6 +31,7 @@ def linear_probe(features: Tensor, labels: Tensor, classes: int, decay: float = 
 
     Raises:
         InputError: no samples, or not a label for each.
+        Diverged: features, or their variance, are no finite numbers.
     """
     if features.ndim != 2 or labels.shape != features.shape[:1] or len(labels) == 0:
         raise InputError(
@@ -38,6 +39,8 @@ def linear_probe(features: Tensor, labels: Tensor, classes: int, decay: float = 
         )
     features = features.detach().float()
     mean, std = features.mean(0), features.std(0, correction=0)
+    if not bool((torch.isfinite(mean) & torch.isfinite(std)).all()):
+        raise Diverged("probe: features, or their variance, are no finite numbers")
     scale = torch.where(std > 0, 1 / std, 0.0)  # a feature that never varies says nothing
     weights, bias = _minimised((features - mean) * scale, labels, classes, decay)
     layer: nn.Linear = skip_init(nn.Linear, features.shape[1], classes, device=features.device)

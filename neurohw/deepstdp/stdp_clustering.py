@@ -154,10 +154,11 @@ def _labels(counts: Tensor, closest: Tensor, parameters: STDPParameters) -> Tens
 
 def _check_silence(counts: Tensor, parameters: STDPParameters) -> None:
     silent = counts.sum(0) == 0
+    remedy = f"raise stdp.gain (now {parameters.gain:g}) or stdp.rate_scale (now {parameters.rate_scale:g})"
     if bool(silent.all()):
-        raise InputError("stdp: no neuron spiked for any sample; raise stdp.gain or stdp.rate_scale")
+        raise InputError(f"stdp: no neuron spiked for any sample; {remedy}")
     if parameters.silent_neurons == "refuse" and bool(silent.any()):
         raise InputError(
-            f"stdp: {int(silent.sum())} of {len(silent)} neurons never spiked; raise stdp.gain or stdp.rate_scale, or "
+            f"stdp: {int(silent.sum())} of {len(silent)} neurons never spiked; {remedy}, or "
             'have stdp.silent_neurons = "empty" leave their clusters empty'
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import isnan
+from math import isfinite, isnan
 from typing import Any
 
 import torch
@@ -88,6 +88,9 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
         probe = linear_probe(train, _labels(self.training), self.dataset.n_classes)
         metrics: dict[str, Any] = {"probe_accuracy": accuracy(probe, test, _labels(self.test))}
         metrics |= self._fisher() | self.measured
+        for name, value in metrics.items():
+            if not isfinite(value):
+                raise Diverged(f"{name} is not finite: learning has diverged")
         if final and self.experiment.evaluation.spiking_steps:
             metrics |= self._spiking(probe)
         return metrics
