@@ -33,8 +33,9 @@ def dense(weight: list[list[float]], bias: list[float] | None = None) -> nn.Line
     return layer
 
 
-def of_stages(*stages: tuple[nn.Module, float | None]) -> SpikingNetwork:
-    return SpikingNetwork(tuple(SpikingStage(nn.Sequential(layer), threshold) for layer, threshold in stages))
+def of_stages(*stages: tuple[nn.Module, float | None], initial: float = 0.0) -> SpikingNetwork:
+    made = tuple(SpikingStage(nn.Sequential(layer), threshold) for layer, threshold in stages)
+    return SpikingNetwork(made, initial=initial)
 
 
 def untrained() -> tuple[ConvNet, Tensor]:
@@ -87,10 +88,11 @@ def test_the_rest_of_a_potential_stays_at_a_reset() -> None:
 def test_rates_converge_to_clipped_relu_as_1_over_t(timesteps: int) -> None:
     layer, x, threshold = nn.Linear(6, 40, bias=False).double(), torch.rand(5, 6, generator=seeded(1)).double(), 0.6
     nn.init.normal_(layer.weight, std=0.5, generator=seeded(2))
-    net = of_stages((layer, threshold), (nn.Linear(40, 1).double(), None))
-    rates = net.present(x, timesteps).counts[0] * threshold / timesteps
+    stages = (layer, threshold), (nn.Linear(40, 1).double(), None)
     clipped = layer(x).detach().clamp(0, threshold)
-    assert (rates - clipped).abs().max() <= threshold / timesteps + 1e-9
+    for initial, bound in ((0.0, 1.0), (0.5, 0.5)):
+        rates = of_stages(*stages, initial=initial).present(x, timesteps).counts[0] * threshold / timesteps
+        assert (rates - clipped).abs().max() <= bound * threshold / timesteps + 1e-9
     assert (clipped == threshold).any()
     assert (clipped == 0).any()
 
@@ -173,6 +175,15 @@ def test_a_lower_percentile_needs_fewer_steps() -> None:
     net, (train, _), (test, labels) = digits()
     largest, most = (accuracy_over_time(convert(net, train[:256], None, p), test, labels, 10)[-1] for p in (100, 99.5))
     assert most > largest
+
+
+def test_potentials_that_start_at_half_a_threshold_need_fewer_steps() -> None:
+    net, (train, _), (test, labels) = digits()
+    with torch.no_grad():
+        rate = float((net(test).argmax(1) == labels).double().mean())
+    zero, half = (accuracy_over_time(convert(net, train[:256], initial=v), test, labels, 10)[-1] for v in (0.0, 0.5))
+    assert float(half) == pytest.approx(rate, abs=0.02)
+    assert zero < half - 0.05
 
 
 def test_percentile_is_of_all_activations() -> None:

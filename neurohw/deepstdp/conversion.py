@@ -25,6 +25,7 @@ def convert(
     readout: nn.Linear | None = None,
     percentile: float = 100.0,
     coding: Coding = "current",
+    initial: float = 0.0,
 ) -> SpikingNetwork:
     """Return a spiking network whose rates are the activations of a rate network.
 
@@ -40,7 +41,7 @@ def convert(
         readout: a layer on the features, as a linear probe; None: what stands after them, and the head.
         percentile: of all activations of a stage that is taken for its largest, in (0, 100]; below 100, larger ones are
             clipped, and smaller ones need fewer steps.
-        coding: of images (`SpikingNetwork`).
+        coding, initial: of images, and of potentials at their start (`SpikingNetwork`).
 
     Raises:
         InputError: a layer that spikes cannot stand for (max pooling), one without an activation, another percentile.
@@ -50,7 +51,7 @@ def convert(
     layers = [*network.body, readout] if readout else [*network.body, *network.after, network.head]
     stages = _stages(_signed_pairs(fold_batch_norm(layers)))
     largest_input = float(images.abs().max()) if coding == "poisson" else 1.0
-    return SpikingNetwork(_balanced(stages, images, percentile, largest_input), coding, largest_input)
+    return SpikingNetwork(_balanced(stages, images, percentile, largest_input), coding, largest_input, initial)
 
 
 def fold_batch_norm(layers: Iterable[nn.Module]) -> list[nn.Module]:
