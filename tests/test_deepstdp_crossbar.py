@@ -62,6 +62,7 @@ def samples() -> Tensor:
 SETTINGS = [
     {},
     {"eta_pre": 0.0},
+    {"normalisation": "gain", "eta_post": 1e-3},
     {"updates": "sample"},
     {"updates": "sample", "competition": "inhibition", "gain": 4.0, "rest_between_samples": False},
     {"eta_pre": 2e-2},
@@ -84,6 +85,7 @@ def test_on_an_ideal_array_it_is_the_exact_network(
         assert (got.counts == expected.counts).all()
         assert (got.events == expected.events).all()
         torch.testing.assert_close(crossbar.weights.double(), reference.weights, rtol=0, atol=tolerance)
+        assert (abs(crossbar.state.scale - reference.state.scale) < 10 * tolerance).all()
         torch.testing.assert_close(crossbar.thresholds, reference.thresholds, rtol=0, atol=1e-9)
         assert (abs(got.closest - expected.closest) < 1e-9 + 200 * tolerance).all()
     assert reference.thresholds.max() > 0.8

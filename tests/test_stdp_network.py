@@ -42,10 +42,11 @@ def one_step(fast: STDPNetwork, spikes: Tensor) -> np.ndarray:
         LIVELY,
         LIVELY | {"competition": "inhibition", "gain": 4.0},
         LIVELY | {"competition": "inhibition", "gain": 4.0, "v_decay": 100.0, "trace_decay": 20.0, "refractory": 1},
+        LIVELY | {"normalisation": "gain", "weight_mean": 0.15},
         LIVELY | {"weight_mean": 0.0, "inhibition": 3.0, "threshold_decay": 300.0, "trace_peak": 0.7},
         LIVELY | {"eta_pre": 1e-2, "eta_post": 1e-6},  # as Table 1 has them, weights at zero
     ],
-    ids=["winner", "inhibition", "exchanged", "not normalised", "depressed"],
+    ids=["winner", "inhibition", "exchanged", "gain", "not normalised", "depressed"],
 )
 def test_every_step_is_that_of_brian2(values: dict[str, Any]) -> None:
     fast = network(20, **values)

@@ -23,6 +23,7 @@ depsilon/dt = -epsilon / tau_epsilon : volt
 dtrace/dt = -trace / tau_trace : 1
 rests : integer
 leads : boolean
+scale : 1
 """
 _INPUTS = "dtrace/dt = -trace / tau_trace : 1"
 
@@ -82,7 +83,11 @@ class BrianNetwork:
         self._neurons.rests, self._neurons.trace, self._inputs.trace = 0, 0, 0
         if mean := self._parameters.weight_mean:
             means = self.weights.mean(1, keepdims=True)
-            self._plastic.w[:] = (self.weights * mean / np.where(means > 0, means, mean)).T.ravel()
+            scale = mean / np.where(means > 0, means, mean)
+            if self._parameters.normalisation == "gain":
+                self._neurons.scale = scale[:, 0]
+            else:
+                self._plastic.w[:] = (self.weights * scale).T.ravel()
 
     def _build(self, weights: Numbers) -> None:
         self._brian2, code = brian2_and_code()
@@ -121,7 +126,7 @@ class BrianNetwork:
             reset="v = v_reset\nrests = steps\nepsilon += alpha\ntrace = peak", **common,
         )  # fmt: skip
         self._neurons.run_regularly("rests = int(clip(rests - 1, 0, steps))", when="groups", order=1)
-        self._neurons.v = self._parameters.v_rest * brian2.mV
+        self._neurons.v, self._neurons.scale = self._parameters.v_rest * brian2.mV, 1.0
         self._inputs = brian2.NeuronGroup(
             n, _INPUTS + "\nspiking : boolean", method="exponential_euler", threshold="spiking", reset="trace = peak",
             **common,
@@ -134,7 +139,7 @@ class BrianNetwork:
         k, n = weights.shape
         self._plastic = self._brian2.Synapses(
             self._inputs, self._neurons, "w : 1",
-            on_pre={"drive": "v_post += gain * w * int(rests_post == 0)",
+            on_pre={"drive": "v_post += gain * scale_post * w * int(rests_post == 0)",
                     "depression": "w = clip(w - eta_pre * trace_post, 0, inf)"},
             on_post={"potentiation": "w = clip(w + eta_post * trace_pre, -inf, w_max)"}, **common,
         )  # fmt: skip

@@ -3,13 +3,14 @@
 The array holds a_ij = w_ij + zero, so that the devices' whole range stands for 0..weight_max (see `weight_window`).
 In each step
 
-    V <- V + gain (sum_i s_i a_ij - zero sum_i s_i)        one read of a binary vector; the last sum is the same for all
+    V <- V + gain g (sum_i s_i a_ij - zero sum_i s_i)      one read of a binary vector; the last sum is the same for all
     a <- a - eta_pre tau_post (x) s                        pulses at input spikes (Eq. 7)
     a <- a + eta_post s_post (x) tau_pre                   pulses at output spikes (Eq. 8)
 
 and everything else is digital. With `updates` = "sample" pulses are given after it, those at input spikes first. The
 bounds of weights are those of the devices. `weight_mean` is not for free on a crossbar: after a sample the rows of the
-neurons that were written are read, and what scales them is written, pulse by pulse, as an increment.
+neurons that were written are read, and what scales them is written, pulse by pulse, as an increment; or, with
+`normalisation` = "gain", it is a digital factor g of each neuron's drive.
 
 Hardware reads every vector once, in its step. Here all steps of a sample are read at once, and those after a write
 again, some at a time: noise is fresh for every vector, so this is the same distribution. The first read stands for all
@@ -137,7 +138,7 @@ class CrossbarNetwork:
         """Begin anew with other weights, w of [k, n], which are programmed and verified; thresholds are forgotten."""
         with self.clock.during("update"):
             self.array.program((weights + self.zero).to(self.array.device, self.array.dtype))
-        self.state.threshold[:] = 0.0
+        self.state.threshold[:], self.state.scale[:] = 0.0, 1.0
         stdp_steps.rest(self.state, self.constants)
 
     def _run(self, spikes: Tensor, c: Constants, tally: tuple[Any, Any, Any]) -> None:
@@ -189,18 +190,25 @@ class CrossbarNetwork:
         self.array.update(OuterProducts((product,), scale=1.0), rate)
 
     def _after_sample(self, counts: Counts) -> None:
-        """Normalise the rows that may have been written, and let the sample's time pass; counts: of spikes, [k]."""
-        written = (counts > 0) | (self.state.trace_post > 0)
-        rows = torch.from_numpy(written.nonzero()[0]).to(self.array.device)
-        if self.constants.weight_mean and len(rows):
+        """Normalise what may have been written, and let the sample's time pass; counts: of spikes, [k]."""
+        written = ((counts > 0) | (self.state.trace_post > 0)).nonzero()[0]
+        if self.constants.weight_mean and len(written):
             with self.clock.during("update"):
-                weights = self.array.read_rows(rows) - self.zero
-                means = weights.mean(1, keepdim=True)
-                factor = torch.where(means > 0, self.constants.weight_mean / means, 1.0)
-                change = torch.zeros(self.array.shape, dtype=self.array.dtype, device=self.array.device)
-                self.array.increment(change.index_copy_(0, rows, weights.mul_(factor - 1)))
+                self._normalise(written)
         if self.sample_seconds:
             self.array.elapse(self.sample_seconds)
+
+    def _normalise(self, neurons: Counts) -> None:
+        """Scale the weights of some neurons, or their drive, to the mean that their rows show when they are read."""
+        rows = torch.from_numpy(neurons).to(self.array.device)
+        weights = self.array.read_rows(rows) - self.zero
+        means = weights.mean(1, keepdim=True)
+        factors = torch.where(means > 0, self.constants.weight_mean / means, 1.0)
+        if self.constants.normalises_gain:
+            self.state.scale[neurons] = factors[:, 0].to("cpu", torch.float64).numpy()
+        else:
+            change = torch.zeros(self.array.shape, dtype=self.array.dtype, device=self.array.device)
+            self.array.increment(change.index_copy_(0, rows, weights.mul_(factors - 1)))
 
     def _tensor(self, rows: Sequence[Numbers]) -> Tensor:
         return torch.from_numpy(np.stack(rows)).to(self.array.device, self.array.dtype)

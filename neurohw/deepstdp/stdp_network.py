@@ -78,7 +78,7 @@ class STDPNetwork:
         drawn = torch.rand(inputs, k, generator=generator, dtype=torch.float64) * parameters.initial_weight
         _present()  # compiles all of it
         self.state = resting_state(drawn.numpy(), k, self.constants)
-        stdp_steps.normalise(self.state, self.constants)
+        stdp_steps.normalise(self.state, self.constants._replace(normalises_gain=False))
         self.state.seen[...] = self.state.weights
 
     @property
@@ -122,6 +122,7 @@ def resting_state(weights: Numbers, neurons: int, c: Constants) -> State:
         refractory=np.zeros(neurons, np.int64),
         trace_post=np.zeros(neurons),
         trace_pre=np.zeros(len(weights)),
+        scale=np.ones(neurons),
         weights=weights,
         seen=weights.copy() if c.deferred else weights,
         drive=np.zeros(neurons),
@@ -151,6 +152,7 @@ def constants(p: STDPParameters) -> Constants:
         winner=p.competition == "winner",
         rests=p.rest_between_samples,
         deferred=p.updates == "sample",
+        normalises_gain=p.normalisation == "gain",
     )
 
 

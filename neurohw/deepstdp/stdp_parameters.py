@@ -58,6 +58,8 @@ class STDPParameters(BaseModel):
         initial_weight: weights start uniform in 0..this.
         weight_max: upper bound of weights; the lower is 0.
         weight_mean: to which each neuron's weights are scaled after every sample; 0: not at all.
+        normalisation: what is scaled: the "weights", as in BindsNET, so that those fall that are not potentiated; or
+            the "gain" of each neuron, after weights that start normalised: a crossbar need not be written for it.
         updates: when weights change: in the "step" that says so (Algorithm 2), or all after the "sample", as a crossbar
             would rather be written that is not read in between.
         rest_between_samples: potentials, traces and refractory counters start every sample anew.
@@ -90,6 +92,7 @@ class STDPParameters(BaseModel):
     initial_weight: Positive = 0.3
     weight_max: Positive = 1.0
     weight_mean: NonNegative = 0.1
+    normalisation: Literal["weights", "gain"] = "weights"
     updates: Literal["step", "sample"] = "step"
     rest_between_samples: bool = True
     passes: Count = 1

@@ -4,13 +4,14 @@ In each step, for every neuron, in this order:
 
     epsilon <- e^(-1/epsilon_decay) epsilon;  tau <- e^(-1/tau_decay) tau;  V <- V_rest + e^(-1/V_decay) (V - V_rest);
     l <- max(l - 1, 0);  tau_pre <- tau_0 of inputs that spike                                        (Eq. 4)
-    V <- V + gain sum_i s_i w_i                          where l = 0                                 (Eq. 5)
+    V <- V + gain g sum_i s_i w_i                        where l = 0                                 (Eq. 5)
     spike if V > V_thr + epsilon and l = 0: V <- V_reset, l <- L, epsilon <- epsilon + alpha, tau_post <- tau_0 (Eq. 6)
     w_i <- max(w_i - eta_pre tau_post, 0)                of inputs that spike                        (Eq. 7)
     w   <- min(w + eta_post tau_pre, w_max)              of neurons that spike                       (Eq. 8)
     V <- V - |w_inh|                                     of all others, for each spike
 
-Where changes of weights are deferred, spikes meet those from before the sample throughout.
+g is 1, or what normalises a neuron's weights. Where changes of weights are deferred, spikes meet those from before the
+sample throughout.
 
 Everything here runs uncompiled as well. Numba keeps what it compiled beside this file or in the user's cache, if it may
 write there, and looks at this file alone to tell whether it is still valid: so all of it is here.
@@ -58,11 +59,13 @@ class Constants(NamedTuple):
     winner: bool
     rests: bool
     deferred: bool
+    normalises_gain: bool
 
 
 class State(NamedTuple):
     """All that changes: [k] per neuron, [n] per input, weights [n, k] (one input's in a row), `drive` is scratch.
 
+    `scale` is each neuron's g, a factor on its drive, [k].
     `seen` are the weights that spikes meet: the same memory, or those before the sample where changes are deferred.
     """
 
@@ -71,6 +74,7 @@ class State(NamedTuple):
     refractory: Counts
     trace_post: Numbers
     trace_pre: Numbers
+    scale: Numbers
     weights: Numbers
     seen: Numbers
     drive: Numbers
@@ -122,7 +126,7 @@ def integrate(state: State, c: Constants, active: Counts, closest: Numbers, even
         state.trace_pre[i] = c.trace_peak
     for j in range(state.drive.size):
         if state.refractory[j] == 0:
-            state.potential[j] += c.gain * state.drive[j]
+            state.potential[j] += c.gain * state.scale[j] * state.drive[j]
             closest[j] = max(closest[j], state.potential[j] - c.v_threshold - state.threshold[j])
             events[INTEGRATIONS] += active.size
 
@@ -265,7 +269,7 @@ def rest(state: State, c: Constants) -> None:
 
 @_compiled
 def normalise(state: State, c: Constants) -> None:
-    """Scale each neuron's weights to the mean `weight_mean`; 0: leave them, and those of which none is left."""
+    """Scale each neuron's weights, or its drive, to mean weights of `weight_mean`; 0: none, nor those without any."""
     if c.weight_mean == 0:
         return
     total = c.weight_mean * state.weights.shape[0]
@@ -275,6 +279,9 @@ def normalise(state: State, c: Constants) -> None:
             state.drive[j] += state.weights[i, j]
     for j in range(state.drive.size):
         state.drive[j] = total / state.drive[j] if state.drive[j] > 0 else 1.0
+    if c.normalises_gain:
+        state.scale[:] = state.drive
+        return
     for i in range(state.weights.shape[0]):
         for j in range(state.drive.size):
             state.weights[i, j] *= state.drive[j]

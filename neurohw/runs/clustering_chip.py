@@ -98,7 +98,8 @@ class MeteredClustering:
 
     Counted per sample of T steps, of k neurons on n inputs, in the phase of its reads ("forward" where it learns):
     digital neurons: `adds` 2 T k (the drive, and what all neurons' are offset by) and those of inhibition; `macs` T k
-        (leak), and T (2 k + n) where it learns (thresholds, traces); `activations` T k (comparisons with thresholds).
+        (leak), T k where drives have gains of their own, and T (2 k + n) where it learns (thresholds, traces);
+        `activations` T k (comparisons with thresholds).
     analog neurons: under "neurons" `settlings` T k; under "target" `comparisons` T k (who fires), `spikes`, and
         `synaptic_events` (of inhibition); `macs` T (k + n) of traces where it learns.
     Normalisation is counted by the array. `images` under "clock"; `seconds` too, where time passes.
@@ -131,10 +132,11 @@ class MeteredClustering:
         phase = "forward" if learn else self.network.clock.phase
         inhibitions = int(response.events[:, 4].sum())
         slots = samples * steps
+        gains = slots * k * self.network.constants.normalises_gain
         if self._neurons == "digital":
             of_neurons = {
                 "digital": {"adds": 2 * slots * k + inhibitions, "activations": slots * k,
-                            "macs": slots * (k + (2 * k + n) * learn)},
+                            "macs": slots * (k + (2 * k + n) * learn) + gains},
             }  # fmt: skip
         else:
             of_neurons = {
