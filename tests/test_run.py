@@ -237,6 +237,22 @@ def test_wrong_input_does_not_touch_a_former_run(tmp_path: Path) -> None:
         ),
         ({"network.layers": [65, 100]}, r"network\.layers: got 65 inputs; allowed: 64"),
         ({"data.train_limit": 5000}, r"data\.train_limit: got 5000; allowed: at most the 1297"),
+        ({"data.train_limit": 9}, r"data\.train_limit: got 9; a subset of 9 samples .* allowed is 10 .* to 1297"),
+        ({"data.test_limit": 9}, r"data\.test_limit: got 9; a subset of 9 samples .* allowed is 10 .* to 500"),
+        (
+            {"data.evaluate_on": "validation", "data.validation_fraction": 0.001},
+            r"data\.validation_fraction: got 0\.001; a subset of 1 samples",
+        ),
+        (
+            {
+                "data.labels": 9,
+                "training.mode": "semi-supervised",
+                "network.layers": [64, 20, 10],
+                "training.learning_rate": [1.0, 1.0],
+                "training.dropout": [0.0, 0.0, 0.0],
+            },
+            r"data\.labels: got 9; a subset of 9 samples .* allowed is 10",
+        ),
         ({"training.mode": "supervised", "network.layers": [64, 15]}, "a multiple of the 10 classes"),
         ({"hardware.backend": "aihwkit", "hardware.device": "unobtainium"}, "unobtainium"),
         ({"hardware.backend": "aihwkit", "hardware.device": "ecram", "hardware.remedy": "prayer"}, "prayer"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -88,7 +89,9 @@ def divided(dataset: Dataset, section: ImagesSection) -> tuple[Samples, Samples]
     train = Samples(dataset.train_images, dataset.train_labels)
     test = Samples(dataset.test_images, dataset.test_labels)
     if section.evaluate_on == "validation":
-        held_out = stratified_subset(_labels(train), round(section.validation_fraction * _size(train)), SUBSET_SEED)
+        size = round(section.validation_fraction * _size(train))
+        with _named("data.validation_fraction", section.validation_fraction):
+            held_out = stratified_subset(_labels(train), size, SUBSET_SEED)
         train, test = part(train, complement(_size(train), held_out)), part(train, held_out)
     train = _limited(train, section.train_limit, "data.train_limit")
     return train, _limited(test, section.test_limit, "data.test_limit")
@@ -116,7 +119,8 @@ def _label_some(experiment: OnChipExperiment, train: Samples, seed: int) -> tupl
         raise InputError(f"data.labels: got {experiment.data.labels}; allowed: fewer than the {_size(train)} training "
                          "images, since semi-supervised learning needs some without labels")  # fmt: skip
     choose = balanced_subset if experiment.data.labelled_set == "balanced" else stratified_subset
-    chosen = choose(_labels(train), experiment.data.labels, seed)
+    with _named("data.labels", experiment.data.labels):
+        chosen = choose(_labels(train), experiment.data.labels, seed)
     rest = part(train, complement(_size(train), chosen))
     return part(train, chosen), Samples(rest.images, None)
 
@@ -126,7 +130,17 @@ def _limited(samples: Samples, limit: int | None, key: str) -> Samples:
         return samples
     if limit > _size(samples):
         raise InputError(f"{key}: got {limit}; allowed: at most the {_size(samples)} images there are")
-    return part(samples, stratified_subset(_labels(samples), limit, SUBSET_SEED))
+    with _named(key, limit):
+        return part(samples, stratified_subset(_labels(samples), limit, SUBSET_SEED))
+
+
+@contextmanager
+def _named(key: str, value: float) -> Iterator[None]:
+    """Have errors begin with the key and the value that they come from."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{key}: got {value}; {error}") from error
 
 
 def _labels(samples: Samples) -> Tensor:
