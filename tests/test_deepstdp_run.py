@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from neurohw.config import DeepSTDPExperiment
+from neurohw.energy.recorded import ChipAccount
 from neurohw.errors import Diverged, InputError
 from neurohw.loading import load_experiment
 from neurohw.report.page.write import write_report
@@ -23,6 +24,9 @@ TINY = {
     "clustering.clusters": 12, "stdp.timesteps": 40, "stdp.rate_scale": 2.0, "training.epochs": 3,
     "training.batch_size": 24, "evaluation.fisher_samples": 20,
 }  # fmt: skip
+
+EXACT = {"stdp.timesteps": 400, "stdp.rate_scale": 1.0}  # the defaults
+ON_ECRAM = {"hardware.backend": "analog", "hardware.device": "ecram"}
 
 
 @pytest.fixture
@@ -42,7 +46,7 @@ def tiny(file: Path, **over: Any) -> DeepSTDPExperiment:
 def test_a_run_interrupted_between_any_batches_goes_on_to_the_same_bits(
     file: Path, tmp_path: Path, method: str
 ) -> None:
-    stdp = {} if method == "stdp" else {"stdp.timesteps": 400, "stdp.rate_scale": 1.0}
+    stdp = {} if method == "stdp" else EXACT
     experiment = load_experiment(file, TINY | {"clustering.method": method} | stdp)
     whole = run(experiment, 3, tmp_path / "whole")
     cuts = 0
@@ -83,9 +87,34 @@ def test_a_record_has_every_measure_and_a_report_is_made_of_it(file: Path, tmp_p
     assert "NMI with the classes" in text
 
 
+@pytest.mark.parametrize("neurons", ["digital", "analog"])
+def test_clustering_on_a_crossbar_is_counted_priced_and_resumed(file: Path, tmp_path: Path, neurons: str) -> None:
+    chip = {**ON_ECRAM, "hardware.periphery": "32nm", "clustering.neurons": neurons, "stdp.updates": "sample"}
+    experiment = load_experiment(file, TINY | chip | {"training.epochs": 2, "clustering.components": 16})
+    whole = run(experiment, 1, tmp_path / "whole")
+    assert isinstance(whole.energy, ChipAccount)
+    counts = whole.ledger["counts"]
+    steps = 2 * 120 * 40
+    assert counts["W1"]["forward"]["reads"] == steps
+    assert counts["clock"]["forward"]["images"] == 2 * 120
+    assert counts["W1"]["update"]["pulses_up"] > 0
+    assert whole.ledger["facts"]["arrays"]["W1"]["n_pre"] == 32
+    assert whole.energy.total.nominal > 0
+    assert whole.config["hardware"]["device"] == "ecram"
+    while True:
+        try:
+            cut = run(experiment, 1, tmp_path / "cut", resume=True, report=InterruptingAfter(3))
+            break
+        except KeyboardInterrupt:
+            pass
+    assert cut.metrics == whole.metrics
+    assert cut.ledger["counts"] == counts
+    assert read_record(tmp_path / "whole").energy == whole.energy
+
+
 def test_classes_as_clusters_are_learnt(file: Path, tmp_path: Path) -> None:
-    over = {"data.train_limit": 600, "stdp.timesteps": 400, "stdp.rate_scale": 1.0, "training.epochs": 6,
-            "clustering.clusters": 10, "preprocessing.augmentation": "none"}  # fmt: skip
+    over = {**EXACT, "data.train_limit": 600, "training.epochs": 6, "clustering.clusters": 10,
+            "preprocessing.augmentation": "none"}  # fmt: skip
     experiment = load_experiment(file, TINY | over | {"clustering.method": "classes"})
     assert run(experiment, 0, tmp_path / "run").metrics["probe_accuracy"] > 0.85
 
@@ -125,6 +154,21 @@ def test_a_new_epoch_has_a_new_head_and_learning_changes_the_body(file: Path) ->
         ({"network.architecture": "vgg-15"}, r"network.channels: got \(8, 16\), which network.architecture 'vgg-15'"),
         ({"network.layers": (64, 10)}, r"network.layers: unknown key"),
         ({"data.labels": 10}, r"data.labels: unknown key"),
+        ({"hardware.backend": "analog"}, r"hardware.device: not given; backend analog needs one"),
+        (
+            {"clustering.method": "k-means", **EXACT, **ON_ECRAM},
+            r"hardware.backend: got 'analog', which",
+        ),
+        (
+            {"clustering.neurons": "analog"},
+            r"clustering.neurons: got 'analog', but hardware.backend 'ideal'",
+        ),
+        (
+            {**ON_ECRAM, "hardware.off_chip": "pcm-like"},
+            r"hardware.off_chip: got 'pcm-like', which experiments",
+        ),
+        ({**ON_ECRAM, "hardware.periphery": "33nm"}, r"33nm"),
+        ({"energy.standby": "none"}, r"energy: got settings, but hardware.periphery names no table"),
         ({"stdp.neurons": 10}, r"stdp.neurons: unknown key"),
         ({"training.weight_decay": 1e10}, r"training.weight_decay: got 10000000000.0; allowed: .* equal to 1000000000"),
     ],

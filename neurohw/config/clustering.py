@@ -39,6 +39,8 @@ class ClusteringSection(Section):
         whitening: of the components to unit variance.
         unit_norm: of each sample.
         iterations: of k-means, at most.
+        neurons: of STDP on a crossbar: "digital", behind converters, or "analog" ones that integrate currents; they
+            behave alike, and are accounted as what they are.
     """
 
     method: Literal["stdp", "k-means", "random", "classes"] = "stdp"
@@ -47,6 +49,8 @@ class ClusteringSection(Section):
     whitening: StrictBool = True
     unit_norm: StrictBool = True
     iterations: Count = 20
+    # younger than the first records: who does without it keeps the hash
+    neurons: Annotated[Literal["digital", "analog"], Field(exclude_if=lambda kind: kind == "digital")] = "digital"
 
 
 class PseudoTrainingSection(Section):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from neurohw.config.clustering import ClusteringSection, ConvNetSection, ProbeSection, PseudoTrainingSection
 from neurohw.config.data import ImagesSection
+from neurohw.config.energy import EnergySection
 from neurohw.config.experiment import Experiment
+from neurohw.config.hardware import HardwareSection, hardware_complaints, has_devices, with_every_name
 from neurohw.config.preprocessing import PreprocessingSection
 from neurohw.deepstdp.stdp_parameters import STDPParameters
 from neurohw.errors import InputError
@@ -102,6 +104,9 @@ class DeepSTDPExperiment(Experiment):
     stdp: STDPParameters = STDPParameters()
     training: PseudoTrainingSection = PseudoTrainingSection()
     evaluation: ProbeSection = ProbeSection()
+    # younger than the first records: who does without them keeps the hash
+    hardware: Annotated[HardwareSection, Field(exclude_if=lambda it: it == HardwareSection())] = HardwareSection()
+    energy: Annotated[EnergySection, Field(exclude_if=lambda it: it == EnergySection())] = EnergySection()
 
     @classmethod
     def implied(cls, given: dict[str, Any]) -> dict[str, Any]:
@@ -109,6 +114,17 @@ class DeepSTDPExperiment(Experiment):
         network = given.get("network")
         vgg = isinstance(network, dict) and network.get("architecture") == "vgg-15"
         return {"network": _VGG} if vgg else {}
+
+    @classmethod
+    def seen(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Return what conditions see, where a remedy has its one name and its cell and writing, however it is given."""
+        seen = super().seen(given)
+        return {**seen, "hardware": with_every_name(seen["hardware"])} if "hardware" in seen else seen
+
+    @property
+    def on_crossbar(self) -> bool:
+        """Whether the synapses of the clustering network are devices."""
+        return has_devices(self.hardware.backend)
 
     @model_validator(mode="after")
     def _fits_together(self) -> DeepSTDPExperiment:
@@ -132,8 +148,24 @@ def _complaints(e: DeepSTDPExperiment) -> list[str]:
     if method != "k-means" and e.clustering.iterations != ClusteringSection().iterations:
         wrong.append(f"clustering.iterations: got {e.clustering.iterations}, which clustering.method {method!r} does "
                      "not read")  # fmt: skip
+    wrong += hardware_complaints(e.hardware) + _of_the_crossbar(e)
     try:
         e.stdp.check_potentials()
     except InputError as error:
         wrong.append(str(error))
+    return wrong
+
+
+def _of_the_crossbar(e: DeepSTDPExperiment) -> list[str]:
+    """Return what is said of a crossbar that is not there, or that this kind of experiment does not read."""
+    wrong = [f"hardware.{key}: got {given!r}, which experiments of kind \"deep-stdp\" do not read"
+             for key in ("fault_maps", "off_chip") if (given := getattr(e.hardware, key))]  # fmt: skip
+    if e.on_crossbar and e.clustering.method != "stdp":
+        wrong.append(f"hardware.backend: got {e.hardware.backend!r}, which clustering.method "
+                     f"{e.clustering.method!r} does not read")  # fmt: skip
+    if not e.on_crossbar and e.clustering.neurons != "digital":
+        wrong.append(f"clustering.neurons: got {e.clustering.neurons!r}, but hardware.backend "
+                     f"{e.hardware.backend!r} has no devices")  # fmt: skip
+    if e.hardware.periphery is None and e.energy != EnergySection():
+        wrong.append("energy: got settings, but hardware.periphery names no table to account with, as in 32nm")
     return wrong

@@ -114,6 +114,17 @@ def unread_hardware(hardware: HardwareSection) -> list[str]:
     return [complaint for complaint in found if complaint is not None]
 
 
+def hardware_complaints(hardware: HardwareSection) -> list[str]:
+    """Return what does not fit together, and what was set that the back-end does not read."""
+    wrong = []
+    if has_devices(hardware.backend) and hardware.device is None:
+        wrong.append(f"hardware.device: not given; backend {hardware.backend} needs one (see `neurohw device list`)")
+    for key in ("dac_bits", "adc_bits"):
+        if getattr(hardware, key) == 1:
+            wrong.append(f"hardware.{key}: got 1; allowed: 0 (not quantised) or 2 to 16, the sign takes one bit")
+    return wrong + sorted(unread_hardware(hardware))
+
+
 def with_every_name(hardware: Any) -> Any:
     """Return the table with a remedy's one name (or both of its names) and with its halves, where they are right."""
     try:

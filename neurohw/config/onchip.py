@@ -11,7 +11,7 @@ from neurohw.config.data import DataSection
 from neurohw.config.energy import EnergySection
 from neurohw.config.evaluation import EvaluationSection
 from neurohw.config.experiment import Experiment
-from neurohw.config.hardware import HardwareSection, has_devices, unread_hardware, with_every_name
+from neurohw.config.hardware import HardwareSection, hardware_complaints, has_devices, with_every_name
 from neurohw.config.network import EPSection, NetworkSection
 from neurohw.config.rules import rule_complaints
 from neurohw.config.target import TargetSection
@@ -83,12 +83,7 @@ def _complaints(e: OnChipExperiment) -> list[str]:
         if got != wanted:
             wrong.append(f"{key}: got {got} values; allowed: {wanted} ({why})")
     wrong += rule_complaints(e)
-    if has_devices(e.hardware.backend) and e.hardware.device is None:
-        wrong.append(f"hardware.device: not given; backend {e.hardware.backend} needs one (see `neurohw device list`)")
-    for key in ("dac_bits", "adc_bits"):
-        if getattr(e.hardware, key) == 1:
-            wrong.append(f"hardware.{key}: got 1; allowed: 0 (not quantised) or 2 to 16, the sign takes one bit")
-    wrong += sorted(unread_hardware(e.hardware) + _off_chip(e))
+    wrong += hardware_complaints(e.hardware) + sorted(_off_chip(e))
     if e.hardware.periphery is None and e.energy != EnergySection():
         wrong.append("energy: got settings, but hardware.periphery names no table to account with, as in 32nm")
     per_fraction = e.evaluation.classifier.learning_rate

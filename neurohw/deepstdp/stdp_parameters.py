@@ -92,8 +92,9 @@ class STDPParameters(BaseModel):
     initial_weight: Positive = 0.3
     weight_max: Positive = 1.0
     weight_mean: NonNegative = 0.1
-    normalisation: Literal["weights", "gain"] = "weights"
-    updates: Literal["step", "sample"] = "step"
+    # younger than the first records: who does without them keeps the hash
+    normalisation: Annotated[Literal["weights", "gain"], Field(exclude_if=lambda how: how == "weights")] = "weights"
+    updates: Annotated[Literal["step", "sample"], Field(exclude_if=lambda when: when == "step")] = "step"
     rest_between_samples: bool = True
     passes: Count = 1
     labels: Literal["learning", "frozen"] = "learning"

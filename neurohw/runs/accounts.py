@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from neurohw.circuits.kinds import CIRCUITS
-from neurohw.config import EnergySection, OnChipExperiment
+from neurohw.config import DeepSTDPExperiment, EnergySection, OnChipExperiment
 from neurohw.config.hardware import has_devices
 from neurohw.crossbar.remedies import PLAIN
 from neurohw.devices.library import device_path, load_device
@@ -83,11 +83,18 @@ def check_accountable(experiment: OnChipExperiment) -> None:
     Raises:
         InputError: there is no such table, or it or the device's file lacks a figure; all by name.
     """
-    hardware = experiment.hardware
-    if hardware.periphery is None:
-        return
-    table = EnergyTable.load(hardware.periphery)
-    counts = _foreseen(experiment)
+    if experiment.hardware.periphery is not None:
+        _check_priced(experiment, experiment.hardware.periphery, _foreseen(experiment))
+
+
+def check_clustering_accountable(experiment: DeepSTDPExperiment) -> None:
+    """Account one of every event that clustering on a crossbar can count, before the run; see `check_accountable`."""
+    if experiment.hardware.periphery is not None and experiment.on_crossbar:
+        _check_priced(experiment, experiment.hardware.periphery, _foreseen_in_clustering(experiment.clustering.neurons))
+
+
+def _check_priced(experiment: OnChipExperiment | DeepSTDPExperiment, periphery: str, counts: dict[str, Any]) -> None:
+    hardware, table = experiment.hardware, EnergyTable.load(periphery)
     array = {"n_post": 1, "n_pre": 1, "tiles": [1, 1], "devices_per_weight": 1,
              "dac_bits": hardware.dac_bits, "adc_bits": hardware.adc_bits}  # fmt: skip
     facts = facts_from({"arrays": {"W1": array}, "images": {"batches": 1.0}}, counts)
@@ -99,7 +106,7 @@ def check_accountable(experiment: OnChipExperiment) -> None:
             device, circuit = _conditions(config, load_device)
             account(counts, facts, table, device, schedule_of(config), circuit)
     except InputError as error:
-        raise InputError(f"hardware.periphery: got {hardware.periphery!r}, with which this run could not be accounted; "
+        raise InputError(f"hardware.periphery: got {periphery!r}, with which this run could not be accounted; "
                          f"nothing was run\n{error}") from None  # fmt: skip
 
 
@@ -122,9 +129,6 @@ def _foreseen(experiment: OnChipExperiment) -> dict[str, Any]:
     """Return one of every event that a run can count."""
     training, kind = experiment.training, LEARNING_RULES[experiment.network.rule].work_class()
     phase = kind.phase
-    reads = ("reads", "dac_conversions", "adc_conversions", "read_conductance")
-    writes = [event for event in ARRAY_RULES if event not in (*reads, "reads_transposed", "settled_conductance")]
-    writes += [event_of(event, way) for event in LINE_EVENTS for way in POLARITIES]
     digital = set(RULES["digital"])
     kept = experiment.hardware.remedy != PLAIN or experiment.hardware.increments == "verified"
     if training.optimizer != "adam" and not kept:
@@ -138,12 +142,39 @@ def _foreseen(experiment: OnChipExperiment) -> dict[str, Any]:
         decisions["homeostasis"] = {"homeostasis_updates": 1.0}
     steps = {"steps": 1.0} if kind.relaxes else {}
     return {
-        "W1": {phase: dict.fromkeys(reads, 1.0), "update": dict.fromkeys(writes, 1.0)},
+        "W1": _of_an_array(phase),
         "digital": {phase: {"activations": 1.0}, "update": dict.fromkeys(digital, 1.0)},
         "buffer": {phase: dict.fromkeys(RULES["buffer"], 1.0)},
         "target": decisions,
         "clock": {phase: {"images": 1.0, **steps}, "update": {"seconds": 1.0}},
     }
+
+
+def _foreseen_in_clustering(neurons: str) -> dict[str, Any]:
+    """Return one of every event that `MeteredClustering` and the array that it is on can count."""
+    phase = "forward"
+    of_neurons = {
+        "digital": {"digital": {phase: dict.fromkeys(("adds", "macs", "activations"), 1.0)}},
+        "analog": {
+            "neurons": {phase: {"settlings": 1.0}},
+            "target": {phase: dict.fromkeys(("comparisons", "spikes", "synaptic_events"), 1.0)},
+            "digital": {phase: {"macs": 1.0}},
+        },
+    }[neurons]
+    return {
+        "W1": _of_an_array(phase),
+        "buffer": {phase: dict.fromkeys(RULES["buffer"], 1.0)},
+        "clock": {phase: {"images": 1.0}, "update": {"seconds": 1.0}},
+        **of_neurons,
+    }
+
+
+def _of_an_array(phase: str) -> dict[str, dict[str, float]]:
+    """Return one of every event of an array, its reads in `phase`."""
+    reads = ("reads", "dac_conversions", "adc_conversions", "read_conductance")
+    writes = [event for event in ARRAY_RULES if event not in (*reads, "reads_transposed", "settled_conductance")]
+    writes += [event_of(event, way) for event in LINE_EVENTS for way in POLARITIES]
+    return {phase: dict.fromkeys(reads, 1.0), "update": dict.fromkeys(writes, 1.0)}
 
 
 def training_energy(

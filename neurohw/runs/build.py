@@ -166,15 +166,31 @@ def file_contents(
         data: checksums of the data set.
         fault_maps: what the files of `hardware.fault_maps` hold; they are read unless given.
     """
-    device = device_model(experiment.hardware)
-    contents = dict(data) if device is None else {**data, "device": device.checksum()}
+    contents = data | hardware_contents(experiment.hardware)
     if CIRCUITS[experiment.target.circuit].file:
         contents["circuit"] = circuit_parameters(experiment).checksum()
-    if experiment.hardware.periphery is not None:
-        contents["periphery"] = EnergyTable.load(experiment.hardware.periphery).checksum()
-        contents |= {} if device is None else {"device, for accounts": device.checksum_for_accounts()}
     maps = read_fault_maps(experiment) if fault_maps is None else fault_maps
     return contents | {f"fault_map.{layer}": hashlib.md5(content).hexdigest() for layer, content in maps.items()}
+
+
+def check_backend(backend: str, device: str) -> None:
+    """Refuse a GPU for arrays that run on the CPU.
+
+    Raises:
+        InputError: it is one.
+    """
+    if device != "cpu" and "torch_device" not in find_backend(backend).reads:
+        raise InputError(f"--device: got {device!r}, but {backend}'s arrays run on the CPU; allowed: cpu")
+
+
+def hardware_contents(section: HardwareSection) -> dict[str, str]:
+    """Return the checksums of the device's file and of the table's, as far as they are named."""
+    device = device_model(section)
+    contents = {} if device is None else {"device": device.checksum()}
+    if section.periphery is not None:
+        contents["periphery"] = EnergyTable.load(section.periphery).checksum()
+        contents |= {} if device is None else {"device, for accounts": device.checksum_for_accounts()}
+    return contents
 
 
 def xavier_uniform(n_post: int, n_pre: int, gain: float, generator: torch.Generator) -> Tensor:

@@ -13,6 +13,9 @@ from neurohw.deepstdp.convnets import ConvNet, small, vgg_15, with_head
 from neurohw.deepstdp.preparation import Preparation
 from neurohw.deepstdp.stdp_network import STDPNetwork
 from neurohw.errors import InputError
+from neurohw.metering.ledger import EnergyLedger
+from neurohw.runs.clustering_chip import ClusteringChip
+from neurohw.seeding import Streams
 from neurohw.training.phases import Samples
 
 
@@ -47,8 +50,16 @@ def build_convnet(experiment: DeepSTDPExperiment, images: Preparation, generator
     return with_head(body, section.features, experiment.clustering.clusters, section.dropout, generator)
 
 
-def clusterer(experiment: DeepSTDPExperiment, classes: Tensor, n_classes: int) -> Clusterer:
+def clusterer(
+    experiment: DeepSTDPExperiment, classes: Tensor, n_classes: int, chip: ClusteringChip | None = None
+) -> Clusterer:
     """Return what makes pseudo-labels.
+
+    Args:
+        experiment: complete configuration.
+        classes: of the training images.
+        n_classes: how many there are.
+        chip: whose synapses learn by STDP; None: exact ones.
 
     Raises:
         InputError: fewer clusters than classes, where these are the pseudo-labels.
@@ -63,4 +74,30 @@ def clusterer(experiment: DeepSTDPExperiment, classes: Tensor, n_classes: int) -
             raise InputError(f"clustering.clusters: got {section.clusters}; allowed: at least the {n_classes} classes, "
                              'which are the clusters of clustering.method "classes"')  # fmt: skip
         return TrueClasses(classes.cpu())
+    if chip is not None:
+        return STDPClusterer(chip.network)
     return STDPClusterer(lambda inputs, draws: STDPNetwork(inputs, section.clusters, experiment.stdp, draws))
+
+
+def clustering_chip(
+    experiment: DeepSTDPExperiment, samples: int, streams: Streams, ledger: EnergyLedger
+) -> ClusteringChip | None:
+    """Return the crossbar of the clustering network, two lines per component; None where its synapses are exact.
+
+    Args:
+        experiment: complete configuration.
+        samples: training images.
+        streams: of the run.
+        ledger: where it counts.
+    """
+    if not experiment.on_crossbar:
+        return None
+    clustering, lines = experiment.clustering, 2 * components(experiment, samples)
+    return ClusteringChip(
+        experiment.hardware, experiment.stdp, clustering.clusters, lines, streams, ledger, clustering.neurons
+    )
+
+
+def components(experiment: DeepSTDPExperiment, samples: int) -> int:
+    """Return how many principal components are clustered at most."""
+    return min(experiment.clustering.components, experiment.network.features, samples)

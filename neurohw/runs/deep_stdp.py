@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from neurohw.config import DeepSTDPExperiment
 from neurohw.data import data_checksums, load_dataset
+from neurohw.deepstdp.clusterers import Assignment
 from neurohw.deepstdp.conversion import convert
 from neurohw.deepstdp.convnets import ConvNet
 from neurohw.deepstdp.fisher import batch_fisher_trace, fisher_trace
@@ -21,9 +23,14 @@ from neurohw.deepstdp.probe import accuracy, linear_probe
 from neurohw.deepstdp.reduction import reduced
 from neurohw.deepstdp.sampling import order_of
 from neurohw.deepstdp.spiking_network import accuracy_over_time
+from neurohw.energy.recorded import Account
+from neurohw.energy.table import EnergyTable
 from neurohw.errors import Diverged, InputError
-from neurohw.runs.clusters import build_convnet, clusterer, preparation
+from neurohw.runs.accounts import check_clustering_accountable, energy_of
+from neurohw.runs.build import check_backend, hardware_contents
+from neurohw.runs.clusters import build_convnet, clusterer, clustering_chip, components, preparation
 from neurohw.runs.job import Job
+from neurohw.runs.record import RunRecord
 from neurohw.runs.task import divided, majority
 from neurohw.seeding import Streams, derived_seed
 from neurohw.training.phases import Epoch, Samples
@@ -43,13 +50,19 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
         self.chance = majority(self.test)
 
     @classmethod
+    def check(cls, experiment: DeepSTDPExperiment, device: str) -> None:
+        """Refuse a GPU for a crossbar that runs on the CPU, and a chip that the named table cannot account."""
+        check_backend(experiment.hardware.backend, device)
+        check_clustering_accountable(experiment)
+
+    @classmethod
     def checksums(cls, experiment: DeepSTDPExperiment) -> dict[str, str]:
-        """Return the checksums of the data."""
-        return dict(data_checksums(experiment.data.dataset))
+        """Return the checksums of data, device and table."""
+        return data_checksums(experiment.data.dataset) | hardware_contents(experiment.hardware)
 
     def contents(self) -> dict[str, str]:
         """Return the checksums of what this run has read."""
-        return dict(self.dataset.checksums)
+        return self.dataset.checksums | hardware_contents(self.experiment.hardware)
 
     def build(self) -> None:
         """Make the network, what prepares its images, what clusters its features, and the plan."""
@@ -61,7 +74,8 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
         network = build_convnet(experiment, self.preparation, self.streams.fresh("weights"))
         training = experiment.training
         self.learner = Learner(network, training.learning_rate, training.momentum, training.weight_decay)
-        self.cluster = clusterer(experiment, _labels(self.training), self.dataset.n_classes)
+        self.chip = clustering_chip(experiment, n, self.streams, self.ledger)
+        self.cluster = clusterer(experiment, _labels(self.training), self.dataset.n_classes, self.chip)
         self.labels = torch.full((n,), -1)
         self.before = self.labels
         self.measured: dict[str, float] = {}
@@ -105,16 +119,28 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
             if not bool(torch.isfinite(values).all()):
                 raise Diverged(f"{name} of the convolutional network is not finite: learning has diverged")
 
+    def facts(self, epochs: float) -> dict[str, Any]:
+        """Return the facts of the crossbar, if there is one."""
+        return self.chip.facts(epochs) if self.chip else {}
+
+    def account(self, record: RunRecord) -> Account | None:
+        """Return the account of clustering on the crossbar with `hardware.periphery`."""
+        if self.experiment.hardware.periphery is None:
+            return None
+        return energy_of(record, EnergyTable.load(self.experiment.hardware.periphery))
+
     def state_dict(self) -> dict[str, Any]:
         """Return the network, its momenta, the clusters of this epoch and of the one before, and their measures."""
         return {"learner": self.learner.state_dict(), "labels": self.labels, "before": self.before,
-                "measured": self.measured}  # fmt: skip
+                "measured": self.measured, "chip": self.chip.state_dict() if self.chip else {}}  # fmt: skip
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore all of it."""
         saved = _State.model_validate(dict(state))
         if len(saved.labels) != len(self.labels) or len(saved.before) != len(self.labels):
             raise ValueError(f"it has {len(saved.labels)} pseudo-labels, this run {len(self.labels)} images")
+        if self.chip:
+            self.chip.load_state_dict(saved.chip)
         self.learner.load_state_dict(saved.learner)
         self.labels, self.before, self.measured = saved.labels, saved.before, saved.measured
 
@@ -123,7 +149,7 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
         clustering = self.experiment.clustering
         features = self.learner.features(self.training.images, self.preparation.for_evaluation)
         features = reduced(features, clustering.components, clustering.whitening, clustering.unit_norm)
-        found = self.cluster(features, self.streams.integer(f"clustering.{epoch}"))
+        found = self._clustered(features, self.streams.integer(f"clustering.{epoch}"))
         self.before, self.labels = self.labels, found.labels
         self.learner.new_head(self.streams.fresh(f"head.{epoch}"))
         measures = {
@@ -134,6 +160,14 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
         spent = {"clustering_joules": found.joules, "clustering_joules_formula": found.formula_joules}
         spent = {key: self.measured.get(key, 0.0) + joules for key, joules in spent.items() if joules}
         self.measured = {key: value for key, value in measures.items() if not isnan(value)} | spent | found.remarks
+
+    def _clustered(self, features: Tensor, seed: int) -> Assignment:
+        """Return the pseudo-labels; a crossbar has lines for all components, those without variance are silent."""
+        if self.chip is None:
+            return self.cluster(features, seed)
+        lines = components(self.experiment, len(features))
+        with self.chip.clock.during("forward"):  # the pass that labels is part of training
+            return self.cluster(pad(features, (0, lines - features.shape[1])), seed)
 
     def _seen_by_a_head(self, images: Tensor) -> Tensor:
         """Return what a head sees of images: their features after the ReLU."""
@@ -191,3 +225,4 @@ class _State(BaseModel):
     labels: Tensor
     before: Tensor
     measured: dict[str, Amount]
+    chip: dict[str, Tensor]

@@ -13,14 +13,12 @@ from torch import Tensor
 from neurohw.circuits.target import DecisionEvents, Homeostasis
 from neurohw.clock import Clock
 from neurohw.config import OnChipExperiment
-from neurohw.crossbar.backends import find_backend
 from neurohw.data import data_checksums
 from neurohw.energy.recorded import Account
 from neurohw.energy.table import EnergyTable
-from neurohw.errors import InputError
 from neurohw.runs.accounts import check_accountable, check_work, energy_of
 from neurohw.runs.after_training import evaluate_ages
-from neurohw.runs.build import build_circuit, build_network, build_plan, file_contents
+from neurohw.runs.build import build_circuit, build_network, build_plan, check_backend, file_contents
 from neurohw.runs.divergence import require_numbers
 from neurohw.runs.evaluate import evaluate
 from neurohw.runs.fault_maps import read_fault_maps
@@ -49,8 +47,7 @@ class OnChip(Job[OnChipExperiment]):
     @classmethod
     def check(cls, experiment: OnChipExperiment, device: str) -> None:
         """Refuse a GPU for arrays that run on the CPU, and a chip that the named table cannot account."""
-        if device != "cpu" and "torch_device" not in find_backend(backend := experiment.hardware.backend).reads:
-            raise InputError(f"--device: got {device!r}, but {backend}'s arrays run on the CPU; allowed: cpu")
+        check_backend(experiment.hardware.backend, device)
         check_accountable(experiment)
 
     @classmethod
