@@ -21,9 +21,11 @@ from neurohw.energy.breakdown import EnergyBreakdown
 from neurohw.energy.schedule import Schedule
 from neurohw.energy.table import EnergyTable
 from neurohw.errors import InputError
-from neurohw.metering.ledger import EnergyLedger
+from neurohw.metering.ledger import EnergyLedger, of_training
+from neurohw.runs.accounts import energy_of
 from neurohw.runs.clustering_chip import ClusteringChip, Neurons
 from neurohw.runs.operating_points import conditions
+from neurohw.runs.record import RunRecord
 from neurohw.seeding import Streams
 
 LIVELY = {"gain": 20.0, "eta_pre": 2e-4, "eta_post": 5e-3, "weight_max": 5.0}
@@ -279,3 +281,35 @@ def test_a_chip_goes_on_where_its_state_was_kept() -> None:
     assert (resumed.counts == whole.counts).all()
     assert torch.equal(again.weights, network.weights)
     assert others.counts() == ledger.counts()
+
+
+@pytest.mark.parametrize("neurons", ["digital", "analog"])
+def test_a_record_is_accounted_as_that_of_any_kind(neurons: Neurons) -> None:
+    hardware = HardwareSection(backend="analog", device="ecram", dac_bits=2, periphery="32nm")
+    ledger = EnergyLedger()
+    chip = ClusteringChip(hardware, STDPParameters(**LIVELY), NEURONS, INPUTS, Streams(0), ledger, neurons)
+    network = chip.network(INPUTS, seeded(0))
+    network.present(trains((4, 50, INPUTS)))
+    counts = ledger.counts()
+    record = RunRecord.model_construct(
+        name="chip", seed=0, config={"kind": "deep-stdp", "hardware": hardware.model_dump(), "energy": {}},
+        ledger={"counts": counts, "facts": chip.facts(1.0), "ledger_curve": [of_training(counts)]},
+        curve=[{"phase": "clusters", "images": 4.0}],
+    )  # fmt: skip
+    energy = energy_of(record, EnergyTable.load("32nm"))
+    assert energy.total is not None
+    assert energy.by_training_phase["clusters"].nominal == pytest.approx(energy.total.nominal)
+    assert energy.by_training_phase["clusters"].images == 4
+
+
+def test_a_new_clustering_begins_with_new_weights_and_no_thresholds() -> None:
+    hardware = HardwareSection.model_validate(HARDWARE | {"device_parameters": CERTAIN | {"step": 0.001}})
+    ledger = EnergyLedger()
+    chip = ClusteringChip(hardware, STDPParameters(**LIVELY), NEURONS, INPUTS, Streams(0), ledger)
+    chip.network(INPUTS, seeded(0)).present(samples())
+    programmed = ledger.counts()["W1"]["update"]["pulses_up"]
+    again = chip.network(INPUTS, seeded(1))
+    assert not again.thresholds.any()
+    wanted = STDPNetwork(INPUTS, NEURONS, STDPParameters(**LIVELY), seeded(1)).weights
+    assert (again.weights.double() - wanted).abs().max() < 5.0 / 2 * 0.001  # a step
+    assert ledger.counts()["W1"]["update"]["pulses_up"] > programmed

@@ -173,3 +173,17 @@ def test_build_array_refuses_what_its_back_end_does_not_read(backend: str, setti
 def test_an_unknown_backend_is_named() -> None:
     with pytest.raises(InputError, match=r"'memristor'.*ideal, analog, aihwkit"):
         build_array("memristor", torch.ones(2, 2))
+
+
+def test_every_write_clips_to_bounds() -> None:
+    array = build_array("ideal", torch.tensor([[0.0, 0.5], [0.9, 1.0]]), bounds=(0.0, 1.0))
+    assert not array.exact_writes
+    ones = torch.ones(1, 2)
+    array.update(OuterProducts((Product(ones, ones),), 1.0), 0.25)
+    assert array.snapshot().tolist() == [[0.25, 0.75], [1.0, 1.0]]
+    array.increment(torch.full((2, 2), -0.5))
+    assert array.snapshot().tolist() == [[0.0, 0.25], [0.5, 0.5]]
+    array.program(torch.tensor([[-1.0, 2.0], [0.5, 0.5]]))
+    assert array.snapshot().tolist() == [[0.0, 1.0], [0.5, 0.5]]
+    with pytest.raises(InputError, match="bounds"):
+        build_array("analog", torch.zeros(2, 2), device="ecram", bounds=(0.0, 1.0))

@@ -227,7 +227,8 @@ class SynapseArray(abc.ABC):
 
         Args:
             pre: [B, n_pre] inputs.
-            times: how often hardware reads where a shortcut reads once (for the ledger; the result is one read).
+            times: how often hardware reads where a shortcut reads once (for the ledger; the result is one read); 0 of
+                vectors that were read before they could be, whose first read has been counted.
 
         Returns:
             [B, n_post].
