@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from neurohw.config import config_hash
 from neurohw.loading import nested, validated
 from neurohw.report.accuracy.data import accuracy_data
 from neurohw.report.accuracy.tables import comparison_table
+from neurohw.report.clusters.data import equal_accuracy
 from neurohw.report.page.content import content
+from neurohw.report.page.write import write_report
 from neurohw.report.points import group_records
 from neurohw.runs.record import RunRecord
 
@@ -77,3 +80,59 @@ def test_joules_are_shown_with_the_prefix_that_suits_them(joules: tuple[float, f
     assert table.columns[1] == column
     assert table.rows[0].cells[1] == cell
     assert energies.rows[0].spread.values == joules
+
+
+def learnt(keys: dict[str, Any], accuracies: list[float], joules: float | None, seed: int = 0) -> RunRecord:
+    """Return a record of a run that was evaluated every second epoch, with energy of each clustering (J)."""
+    spent = [{} if joules is None else {"clustering_joules": joules * e, "clustering_joules_formula": 2 * joules * e}
+             for e in range(1, 2 * len(accuracies) + 1)]  # fmt: skip
+    curve: list[dict[str, Any]] = [
+        {"epoch": e, "phase": "clusters", "nmi_truth": 0.1} | row for e, row in enumerate(spent, 1)
+    ]
+    for i, accuracy in enumerate(accuracies):
+        curve[2 * i + 1]["probe_accuracy"] = accuracy
+    return record(seed, keys | {"evaluation.every": 2}, {"probe_accuracy": accuracies[-1]}, curve=curve)
+
+
+TWICE = {**K_MEANS, "training.passes": 2}
+COMPARED = [
+    *(learnt(STDP, [0.2, 0.3 + more, 0.5, 0.4], 0.001 + more, seed) for seed, more in enumerate((-0.0005, 0.0005))),
+    *(learnt(TWICE, [0.1, 0.2 + more, 0.25, 0.3], 0.01, seed) for seed, more in enumerate((-0.1, 0.1))),
+    *(learnt({"clustering.method": "random"}, [0.15] * 4, None, seed) for seed in (0, 1)),
+    *(learnt({"clustering.method": "classes"}, [0.6] * 4, None, seed) for seed in (0, 1)),
+]
+
+
+def test_equal_accuracy_is_the_lowest_best_mean_of_what_clusters() -> None:
+    (compared,) = equal_accuracy(group_records(COMPARED))
+    assert compared.level == pytest.approx(0.3)  # of k-means; random labels are worse, and cluster nothing
+    by_name = {row.point.label: row for row in compared.rows}
+    stdp, twice = by_name["STDP"], by_name["k-means, passes=2"]
+    assert (stdp.best.mean, stdp.best_epoch, twice.best_epoch) == (0.5, 6, 8)
+    assert (stdp.epoch, stdp.passes) == (4, 4 * (1 + 3 * 1))
+    assert (twice.epoch, twice.passes) == (8, 8 * (1 + 3 * 2))
+    assert stdp.counted.values == pytest.approx((4 * 0.0005, 4 * 0.0015))
+    assert stdp.formula.values == pytest.approx((8 * 0.0005, 8 * 0.0015))
+    assert (by_name["random labels"].epoch, by_name["random labels"].counted.n) == (None, 0)
+    assert (by_name["true classes"].epoch, by_name["true classes"].counted.n) == (2, 0)
+
+
+def test_an_epoch_that_not_all_seeds_have_is_no_mean_over_seeds() -> None:
+    short = [learnt(K_MEANS, [0.1, 0.2], 0.01, 0), learnt(K_MEANS, [0.1, 0.2, 0.9], 0.01, 1)]
+    (compared,) = equal_accuracy(group_records([*COMPARED[:2], *short]))
+    assert compared.level == 0.2
+
+
+def test_equal_accuracy_stands_in_the_report(tmp_path: Path) -> None:
+    text = (write_report(COMPARED, tmp_path / "report").parent / "report.md").read_text()
+    heading, note = text.index("### Reaching equal accuracy\n"), text.index("Compared at 30.00 %")
+    assert heading < text.index("| STDP | 50.00 ± 0.00 | 6 | 4 | 16 | 4 ± 2.83 | 8 ± 5.66 | 2 |") < note
+    assert "| random labels | 15.00 ± 0.00 | 2 | not reached | – | – | – | 2 |" in text
+    assert "(evaluated every 2 epochs)" in text
+
+
+def test_points_are_compared_on_the_same_data_only() -> None:
+    other = [learnt(keys | {"data.dataset": "mnist"}, [0.8, 0.9], 0.01) for keys in (STDP, K_MEANS)]
+    titles = [section.title for section in content([*COMPARED, *other]).main]
+    assert titles[-2:] == ["Reaching equal accuracy: digits", "Reaching equal accuracy: mnist"]
+    assert not equal_accuracy(group_records([COMPARED[0], other[0]]))

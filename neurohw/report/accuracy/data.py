@@ -115,10 +115,17 @@ def curve_data(points: Sequence[Point]) -> pd.DataFrame:
     rows = []
     for point in points:
         for metric in in_order():
-            for epoch, spread in _curve(point, metric.name).items():
+            for epoch, spread in curve_of(point, metric.name).items():
                 name = (point.label, point.name.group, point.variant, point.config_hash)
                 rows.append((*name, metric.name, epoch, spread.mean, spread.std, spread.n))
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
+
+
+def curve_of(point: Point, metric: str) -> dict[int, Spread]:
+    """Return epoch -> spread; where an epoch has several phases, its last evaluation counts."""
+    per_seed = [_seed_curve(record.curve, metric) for record in point.records]
+    epochs = sorted({epoch for curve in per_seed for epoch in curve})
+    return {epoch: Spread(tuple(curve[epoch] for curve in per_seed if epoch in curve)) for epoch in epochs}
 
 
 def breakdown_data(points: Sequence[Point], key: str) -> list[Breakdown]:
@@ -168,13 +175,6 @@ def _distance(point: Point, other: Point) -> tuple[int, bool, bool]:
     keys = [k for k in point.config | other.config if not k.startswith("hardware.")]
     differing = sum(point.config.get(key) != other.config.get(key) for key in keys)
     return differing, point.epochs != other.epochs, other.config.get("hardware.off_chip") is not None
-
-
-def _curve(point: Point, metric: str) -> dict[int, Spread]:
-    """Return epoch -> spread; where an epoch has several phases, its last evaluation counts."""
-    per_seed = [_seed_curve(record.curve, metric) for record in point.records]
-    epochs = sorted({epoch for curve in per_seed for epoch in curve})
-    return {epoch: Spread(tuple(curve[epoch] for curve in per_seed if epoch in curve)) for epoch in epochs}
 
 
 def _seed_curve(curve: list[dict[str, Any]], metric: str) -> dict[int, float]:

@@ -20,6 +20,8 @@ from neurohw.report.accuracy.tables import (
     fraction_titles,
     measured,
 )
+from neurohw.report.clusters.data import equal_accuracy
+from neurohw.report.clusters.tables import equal_accuracy_note, equal_accuracy_table
 from neurohw.report.energy.answers import answers
 from neurohw.report.energy.sections import Energies, energies_of, energy_sections, remarks
 from neurohw.report.naming import differing_keys, flatten, name_alone, on_hardware, plain
@@ -130,7 +132,7 @@ def content(records: Sequence[RunRecord], title: str | None = None, left_out: Se
         curve_data(points),
         sensitivities,
         _lost(sensitivities),
-        tuple(_accuracies(accuracies)),
+        (*_accuracies(accuracies), *_equal(points)),
         (*_accuracies(secondary), *_fractions(points), *_ages(points), *_costs(points)),
         energies,
         answers(energies),
@@ -211,6 +213,18 @@ def _of_the_runs(points: Sequence[Point]) -> list[str]:
 
 def _accuracies(accuracies: Sequence[Accuracies]) -> list[Section]:
     return [Section(a.metric.title, comparison_table(a)) for a in accuracies]
+
+
+def _equal(points: Sequence[Point]) -> list[Section]:
+    compared = equal_accuracy(points)
+    return [
+        Section(
+            f"Reaching equal accuracy{f': {c.dataset}' if len(compared) > 1 else ''}",
+            equal_accuracy_table(c),
+            equal_accuracy_note(c),
+        )
+        for c in compared
+    ]
 
 
 def _lost(sensitivities: Sequence[Sensitivity]) -> Section | None:
