@@ -136,3 +136,19 @@ def test_points_are_compared_on_the_same_data_only() -> None:
     titles = [section.title for section in content([*COMPARED, *other]).main]
     assert titles[-2:] == ["Reaching equal accuracy: digits", "Reaching equal accuracy: mnist"]
     assert not equal_accuracy(group_records([COMPARED[0], other[0]]))
+
+
+def test_on_a_crossbar_the_gap_is_to_the_same_method_without_one() -> None:
+    device = {**STDP, "hardware.backend": "analog", "hardware.device": "ecram"}
+    records = [
+        record(0, keys, {"probe_accuracy": value}) for keys, value in ((STDP, 0.5), (device, 0.4), (K_MEANS, 0.3))
+    ]
+    (accuracies,) = accuracy_data(group_records(records))
+    table = comparison_table(accuracies)
+    assert [row.cells[:3] for row in table.rows] == [
+        ("STDP", "50.00", "reference"),
+        ("STDP on ecram", "40.00", "−10.00"),
+        ("k-means", "30.00", "–"),
+    ]
+    (without,) = accuracy_data(group_records([records[0], records[2]]))
+    assert comparison_table(without).columns[:3] == ("Point", "Accuracy, %", "Seeds")

@@ -126,7 +126,9 @@ def plain(value: Any) -> str:
 
 
 def on_hardware(config: Flat) -> bool:
-    """Return whether the kind of experiment knows arrays, which are ideal or are not."""
+    """Return whether what learns is arrays, ideal or not; who clusters without has no settings of them in a record."""
+    if _METHOD in config:
+        return any(key.startswith("hardware.") for key in config)
     return "hardware" in KINDS.get(str(config.get("kind")), ONCHIP).experiment.model_fields
 
 
@@ -183,7 +185,7 @@ def _name(config: Flat, spelled: dict[str, str], several_backends: bool) -> Name
     variant = [hardware(config)] if on_hardware(config) else []
     if _METHOD in config:
         method = _METHODS.get(config[_METHOD], str(config[_METHOD]))
-        group, variant = ([method], variant) if variant else ([], [method])
+        group, variant = [], [method if ideal_arrays(config) else f"{method} on {hardware(config)}"]
     if several_backends and not ideal_arrays(config):
         variant[0] += f" ({config['hardware.backend']})"
     for key, word in spelled.items():

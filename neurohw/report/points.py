@@ -60,8 +60,13 @@ class Point:
 
     @property
     def ideal(self) -> bool:
-        """Whether it was trained at full precision, with a target circuit that has no errors."""
-        return on_hardware(self.config) and ideal_arrays(self.config) and ideal_circuit(self.config)
+        """Whether it was trained on arrays at full precision, with a target circuit that has no errors."""
+        return on_hardware(self.config) and self.full_precision
+
+    @property
+    def full_precision(self) -> bool:
+        """Whether nothing that learns has errors, be it arrays or not."""
+        return ideal_arrays(self.config) and ideal_circuit(self.config)
 
     @property
     def stopped(self) -> bool:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from neurohw.kinds import METRICS
 from neurohw.metrics import Metric
+from neurohw.report.naming import on_hardware
 from neurohw.report.points import Point
 from neurohw.report.spread import Spread, metric_by_seed, spread_of
 
@@ -101,9 +102,9 @@ def reference_of(point: Point, points: Iterable[Point]) -> Point | None:
 
     None for ideal points, where there is no such point, and where several are equally close.
     """
-    if point.ideal:
+    if point.ideal or not on_hardware(point.config):
         return None
-    candidates = [other for other in points if other.ideal and _same_task(point, other)]
+    candidates = [other for other in points if other.full_precision and _same_task(point, other)]
     ranked = sorted(candidates, key=lambda other: _distance(point, other))
     if len(ranked) > 1 and _distance(point, ranked[0]) == _distance(point, ranked[1]):
         return None
@@ -167,7 +168,7 @@ def _accuracy(point: Point, seen: dict[str, dict[int, float]], points: Sequence[
 
 def _same_task(point: Point, other: Point) -> bool:
     keys = {key for key in point.config | other.config if key.startswith("data.")}
-    keys |= {"kind", "network.rule", "training.mode", "network.layers"}
+    keys |= {"kind", "network.rule", "training.mode", "network.layers", "clustering.method"}
     return all(point.config.get(key) == other.config.get(key) for key in keys)
 
 

@@ -25,7 +25,10 @@ def comparison_table(accuracies: Accuracies) -> Table:
     gap = f"Gap to ideal, {unit}" if unit else "Gap to ideal"
     gaps = (gap,) if any(on_hardware(row.point.config) for row in accuracies.rows) else ()
     columns = ("Point", metric.label, *gaps, "Seeds", "Epochs", "Images", "Status", "Hash")
-    return table_of(columns, [(row.point, _accuracy_cells(row, metric, bool(gaps))) for row in accuracies.rows])
+    references = {row.gap.reference.anchor for row in accuracies.rows if row.gap}
+    references |= {row.point.anchor for row in accuracies.rows if row.point.ideal}
+    rows = [(row.point, _accuracy_cells(row, metric, references if gaps else None)) for row in accuracies.rows]
+    return table_of(columns, rows)
 
 
 def breakdown_table(breakdown: Breakdown, spelled: dict[str, str], trained: bool = False) -> Table:
@@ -82,13 +85,13 @@ def records_frame(records: Sequence[RunRecord]) -> pd.DataFrame:
     return pd.DataFrame([_record_row(record, keys) for record in records])
 
 
-def _accuracy_cells(row: Accuracy, metric: Metric, with_gap: bool) -> tuple[str, ...]:
+def _accuracy_cells(row: Accuracy, metric: Metric, references: set[str] | None) -> tuple[str, ...]:
     point = row.point
-    gap = "reference" if point.ideal else NOTHING if row.gap is None else signed(row.gap, metric)
+    gap = "reference" if point.anchor in (references or ()) else signed(row.gap, metric) if row.gap else NOTHING
     images = f"{images_presented(point.records[0].timing):,}"
     length = f"{point.epochs} of {point.scheduled}"
     status = "stopped" if point.stopped else "finished"
-    gaps = (gap,) if with_gap else ()
+    gaps = () if references is None else (gap,)
     return (mean_text(row.spread, metric), *gaps, str(row.spread.n), length, images, status, point.config_hash)
 
 
