@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from neurohw.cli.app import app
 from neurohw.config import DeepSTDPExperiment
+from neurohw.deepstdp.probe import accuracy, linear_probe
 from neurohw.energy.recorded import ChipAccount
 from neurohw.errors import Diverged, InputError
 from neurohw.loading import load_experiment
 from neurohw.report.page.write import write_report
 from neurohw.runs.deep_stdp import DeepSTDP
 from neurohw.runs.record import read_record
+from neurohw.runs.restored import restored_job
 from neurohw.runs.run import run
 from neurohw.seeding import Streams
 from tests.test_checkpoint import InterruptingAfter
@@ -127,6 +131,25 @@ def test_the_trained_network_becomes_a_spiking_one_of_about_its_accuracy(file: P
     assert metrics["spiking_accuracy"] == pytest.approx(metrics["probe_accuracy"], abs=0.03)
     assert by_steps["5"]["spiking_accuracy"] < metrics["spiking_accuracy"] + 0.02
     assert read_record(tmp_path / "run").metrics == metrics
+
+
+def test_filters_of_a_run_are_drawn(file: Path, tmp_path: Path) -> None:
+    run(tiny(file, training__epochs=1), 0, tmp_path / "run")
+    result = CliRunner().invoke(app, ["filters", str(tmp_path / "run"), "--count", "3"])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "run" / "filters" / "filters.png").stat().st_size > 1000
+    job = restored_job(tmp_path / "run")
+    assert isinstance(job, DeepSTDP)
+    features = job._seen_by_a_head(job.test.images)
+    probe = linear_probe(job._seen_by_a_head(job.training.images), job.training.labels, 10)
+    assert accuracy(probe, features, job.test.labels) == read_record(tmp_path / "run").metrics["probe_accuracy"]
+    for arguments, says in (("1", "got layer 1; allowed: a convolution"), ("a", "--layers: got 'a'")):
+        refused = CliRunner().invoke(app, ["filters", str(tmp_path / "run"), "--layers", arguments])
+        assert isinstance(refused.exception, InputError)
+        assert says in str(refused.exception)
+    (tmp_path / "run" / "checkpoint.pt").unlink()
+    with pytest.raises(InputError, match="has no checkpoint"):
+        restored_job(tmp_path / "run")
 
 
 def test_a_new_epoch_has_a_new_head_and_learning_changes_the_body(file: Path) -> None:

@@ -20,6 +20,7 @@ from neurohw.cli.data import data_app
 from neurohw.cli.device import device_app
 from neurohw.cli.device_fit import device_fit
 from neurohw.cli.energy import energy
+from neurohw.cli.filters import filters
 from neurohw.cli.runs import demo, report, run, sweep
 from neurohw.errors import NeurohwError, OutputLost
 from neurohw.interrupted import leave
@@ -39,7 +40,7 @@ device_app.command("fit")(device_fit)
 app.add_typer(data_app, name="data")
 app.add_typer(device_app, name="device")
 app.add_typer(circuit_app, name="circuit")
-for command in (energy, demo, run, sweep, report, bench):
+for command in (energy, demo, run, sweep, report, filters, bench):
     app.command()(command)
 
 

@@ -225,4 +225,4 @@ class _State(BaseModel):
     labels: Tensor
     before: Tensor
     measured: dict[str, Amount]
-    chip: dict[str, Tensor]
+    chip: dict[str, Tensor] = {}  # the first checkpoints had none
