@@ -61,6 +61,7 @@ ALLOWED: dict[str, set[str]] = {
         "runs.record",
         "runs.files",
         "studies.expected",
+        "studies.published",
         "loading",
         "config",
         "kinds",

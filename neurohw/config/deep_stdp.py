@@ -29,6 +29,7 @@ CONSECUTIVE = Metric(
     "nmi_consecutive",
     "NMI between consecutive assignments",
     unit="",
+    quantity="NMI",
     meaning="Normalised mutual information (geometric) of an epoch's pseudo-labels and those of the epoch before: 1 if "
     "clusters no longer change.",
 )
@@ -36,6 +37,7 @@ TRUTH = Metric(
     "nmi_truth",
     "NMI with the classes",
     unit="",
+    quantity="NMI",
     meaning="Normalised mutual information (geometric) of the pseudo-labels and the true classes of the training "
     "images; with more clusters than classes, all equally large, it is at most sqrt(ln classes / ln clusters).",
 )
@@ -48,16 +50,18 @@ ENTROPY = Metric(
 )
 FISHER = Metric(
     "fisher_trace",
-    "Trace of the Fisher information",
+    "Fisher information, trace",
     unit="",
+    quantity="Tr F",
     secondary=True,
     meaning="Mean over training images of the squared norm of the gradient of the log-likelihood of their "
     "pseudo-labels (Eqs. 9 to 11).",
 )
 FISHER_BATCH = Metric(
     "fisher_trace_batch",
-    "Trace of the Fisher information, of batch means",
+    "Fisher information of batch means, trace",
     unit="",
+    quantity="Tr F",
     secondary=True,
     meaning="The squared norm of the mean gradient of 128 images, as the code that the paper cites computes it: "
     "smaller the larger the batch.",
@@ -66,14 +70,16 @@ ENERGY = Metric(
     "clustering_joules",
     "Energy of clustering, counted",
     unit="J",
+    quantity="Energy",
     better="lower",
     secondary=True,
     meaning="Of all clusterings so far: additions (0.9 pJ) and multiplications (3.7 pJ) that took place.",
 )
 FORMULA = Metric(
     "clustering_joules_formula",
-    "Energy of clustering, by the paper's formula",
+    "Energy of clustering, paper's formula",
     unit="J",
+    quantity="Energy",
     better="lower",
     secondary=True,
     meaning="Of all clusterings so far, by Eqs. 16 to 18, with the spike probabilities that were counted.",

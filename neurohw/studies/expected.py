@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
@@ -26,6 +26,16 @@ def _of_the_kind(metric: str, info: ValidationInfo) -> str:
     return metric
 
 
+def require_in_range(metric: str, value: float) -> None:
+    """Raise ValueError where the metric is a fraction and the value is none."""
+    if METRICS[metric].share and not 0 <= value <= 1:
+        raise ValueError(f"value: got {value!r}; allowed: 0 to 1, as {metric} is a fraction")
+
+
+Entry = TypeVar("Entry", bound=BaseModel)
+MetricOfTheKind = Annotated[str, AfterValidator(_of_the_kind)]
+
+
 class Expectation(BaseModel):
     """One expected value.
 
@@ -42,7 +52,7 @@ class Expectation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    metric: Annotated[str, AfterValidator(_of_the_kind)]
+    metric: MetricOfTheKind
     epoch: Annotated[int, Field(ge=0)]
     value: Annotated[float, Field(allow_inf_nan=False)]
     std: Annotated[float, Field(ge=0)] | None = None
@@ -54,8 +64,7 @@ class Expectation(BaseModel):
 
     @model_validator(mode="after")
     def _a_share_is_a_fraction(self) -> Expectation:
-        if METRICS[self.metric].share and not 0 <= self.value <= 1:
-            raise ValueError(f"value: got {self.value!r}; allowed: 0 to 1, as {self.metric} is a fraction")
+        require_in_range(self.metric, self.value)
         return self
 
 
@@ -96,16 +105,32 @@ def expectations(name: str) -> list[Expectation]:
     Raises:
         InputError: the file is not valid.
     """
+    return entries(name, "expect", Expectation)
+
+
+def entries(name: str, table: str, model: type[Entry], common: Sequence[str] | None = None) -> list[Entry]:
+    """Return the entries of one table of a shipped experiment's expected.toml; nothing if there is none.
+
+    Args:
+        name: of the experiment.
+        table: which, as in "expect".
+        model: of an entry.
+        common: keys that an entry takes from the top of the file where it has none; all that stand there, unless given.
+
+    Raises:
+        InputError: the file is not valid.
+    """
     path = shipped("experiments") / name / "expected.toml"
     if not path.is_file():
         return []
     tables = read_toml(path)
-    common = {key: value for key, value in tables.items() if key != "expect"}
+    top = {key: value for key, value in tables.items() if key not in ("expect", "published")}
+    shared = top if common is None else {key: top[key] for key in common if key in top}
     kind = KINDS[load_experiment(name).kind]
     try:
-        return [Expectation.model_validate({**common, **entry}, context=kind) for entry in tables.get("expect", [])]
+        return [model.model_validate({**shared, **entry}, context=kind) for entry in tables.get(table, [])]
     except ValidationError as error:
-        raise refused(error, str(path), Expectation) from None
+        raise refused(error, str(path), model) from None
 
 
 def agreements(records: Sequence[RunRecord]) -> list[Agreement]:

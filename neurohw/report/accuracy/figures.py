@@ -1,18 +1,14 @@
-"""Drawing: accuracies and learning curves onto given axes, and figures onto SVG and PNG; no number is made here."""
+"""Drawing accuracies, and what every figure of them shares: looks, where an axis starts; no number is made here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil, floor
-from textwrap import fill
+from math import floor
 
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from neurohw.kinds import METRICS
 from neurohw.metrics import Metric
 from neurohw.report.accuracy.data import Accuracies, Accuracy
 from neurohw.report.drawing import COLOURS, INK, MARKERS, PAPER, layout
@@ -58,39 +54,12 @@ def draw_accuracy(ax: Axes, data: Accuracies, by_variant: dict[str, Look]) -> No
     ax.set_title(data.metric.title)
     low = 0
     if data.metric.share:
-        low = _floor(100 * value for row in data.rows for value in row.spread.values)
+        low = axis_floor(100 * value for row in data.rows for value in row.spread.values)
         ax.set_xlim(low, 100)
-    ax.set_xlabel(_titled(data.metric, low))
+    ax.set_xlabel(titled(data.metric, low))
     ax.grid(True, axis="x")
     for chance in sorted({data.metric.guessed(row.point.records[0].chance) or 0.0 for row in data.rows} - {0.0}):
         _draw_chance(ax, data.metric.scale * chance, low)
-
-
-def draw_curves(ax: Axes, data: pd.DataFrame, by_variant: dict[str, Look]) -> None:
-    """Draw a metric's mean per epoch with a band of one sample standard deviation; one panel of `curve_data`."""
-    metric = METRICS[str(data["metric"].iloc[0])]
-    scale = metric.scale
-    for variant, curve in data.groupby("variant", sort=False):
-        look = by_variant[str(variant)]
-        epoch, mean, std = curve["epoch"], scale * curve["mean"], scale * curve["std"].fillna(0)
-        width = 2.2 if look.colour == INK else 1.6
-        ax.fill_between(epoch, mean - std, mean + std, color=look.colour, alpha=0.18, linewidth=0)
-        ax.plot(
-            epoch,
-            mean,
-            look.line,
-            color=look.colour,
-            marker=look.marker,
-            mfc=look.face,
-            ms=4.5,
-            lw=width,
-            label=str(variant),
-        )
-    title = f"{data['group'].iloc[0]}: {metric.title.lower()}"
-    ax.set_title(fill(title, 48))
-    ax.set_xlabel("Epoch")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.grid(True)
 
 
 def accuracy_figure(data: Sequence[Accuracies], by_variant: dict[str, Look]) -> Figure:
@@ -103,27 +72,15 @@ def accuracy_figure(data: Sequence[Accuracies], by_variant: dict[str, Look]) -> 
     return figure
 
 
-def curves_figure(data: pd.DataFrame, by_variant: dict[str, Look]) -> Figure:
-    """Return one panel per group and metric, two beside each other, with one legend."""
-    panels = [panel for _, panel in data.groupby(["metric", "group"], sort=False)]
-    columns, rows = min(2, len(panels)), ceil(len(panels) / 2)
-    figure = Figure(figsize=(9, 3.2 * rows + 0.7), layout=layout())
-    shown = [METRICS[str(panel["metric"].iloc[0])] for panel in panels]
-    together = all(metric.share and metric.label == shown[0].label for metric in shown)
-    axes = list(figure.subplots(rows, columns, squeeze=False, sharey=together).flat)
-    shares = data[data["metric"].isin([metric.name for metric in shown if metric.share])]
-    low = _floor(100 * (shares["mean"] - shares["std"].fillna(0))) if len(shares) else 0
-    for i, (ax, panel, metric) in enumerate(zip(axes, panels, shown, strict=False)):
-        draw_curves(ax, panel, by_variant)
-        if metric.share:
-            ax.set_ylim(low, 100)
-        if not together or i % columns == 0:
-            ax.set_ylabel(_titled(metric, low if metric.share else 0))
-    for ax in axes[len(panels) :]:
-        ax.remove()
-    handles = {str(h.get_label()): h for ax in axes[: len(panels)] for h in ax.lines}
-    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3)
-    return figure
+def axis_floor(values: Iterable[float]) -> int:
+    """Return where a percent axis starts: five to fifteen points below the lowest value, at zero if that is low."""
+    low = 10 * floor((min(values) - 5) / 10)
+    return low if low >= 30 else 0
+
+
+def titled(metric: Metric, low: int) -> str:
+    """Return an axis title that says where the axis starts, unless it is zero."""
+    return metric.label + (f" (axis starts at {low} %)" if low else "")
 
 
 def _rows(rows: Sequence[Accuracy]) -> tuple[list[float], dict[float, str]]:
@@ -134,8 +91,9 @@ def _rows(rows: Sequence[Accuracy]) -> tuple[list[float], dict[float, str]]:
     for row in rows:
         if row.point.name.group != group:
             group = row.point.name.group
-            y += 1.3
-            headings[y] = group
+            y += 1.3 if group else 0.3
+            if group:
+                headings[y] = group
         y += 1
         heights.append(y)
     return heights, headings
@@ -174,14 +132,3 @@ def _draw_chance(ax: Axes, chance: float, low: float) -> None:
     if chance >= low:
         ax.axvline(chance, color=INK, linestyle="--", linewidth=1)
         ax.annotate("chance", (chance, -0.15), (3, 0), textcoords="offset points", fontsize=8.5, va="center")
-
-
-def _floor(values: Iterable[float]) -> int:
-    """Return where a percent axis starts: five to fifteen points below the lowest value, at zero if that is low."""
-    low = 10 * floor((min(values) - 5) / 10)
-    return low if low >= 30 else 0
-
-
-def _titled(metric: Metric, low: int) -> str:
-    """Return an axis title that says where the axis starts, unless it is zero."""
-    return metric.label + (f" (axis starts at {low} %)" if low else "")

@@ -12,6 +12,7 @@ import pandas as pd
 from neurohw.kinds import METRICS
 from neurohw.report.accuracy.data import Accuracies, accuracy_data, breakdown_data, cost_data, curve_data
 from neurohw.report.accuracy.expected import expected_rows
+from neurohw.report.accuracy.published import PUBLISHED_NOTE, Beside, published_beside, published_table
 from neurohw.report.accuracy.tables import (
     age_titles,
     breakdown_table,
@@ -97,6 +98,7 @@ class Content:
     warnings: tuple[str, ...]
     accuracies: tuple[Accuracies, ...]
     curves: pd.DataFrame
+    published: tuple[Beside, ...]
     sensitivities: tuple[Sensitivity, ...]
     lost: Section | None
     main: tuple[Section, ...]
@@ -119,6 +121,7 @@ def content(records: Sequence[RunRecord], title: str | None = None, left_out: Se
     accuracies = tuple(a for a in every if not a.metric.secondary)
     secondary = tuple(a for a in every if a.metric.secondary)
     sensitivities = tuple(sensitivity_data(points))
+    published = tuple(published_beside(points))
     energies = energies_of(points)
     compared = COMPARED if any(on_hardware(flatten(record.config)) for record in records) else "Results"
     quantities = {a.metric.quantity or a.metric.title for a in every} or {"Accuracy"}
@@ -130,10 +133,11 @@ def content(records: Sequence[RunRecord], title: str | None = None, left_out: Se
         (*_warnings(records, points), *(f"A record could not be read and is left out: {text}" for text in left_out)),
         accuracies,
         curve_data(points),
+        published,
         sensitivities,
         _lost(sensitivities),
         (*_accuracies(accuracies), *_equal(points)),
-        (*_accuracies(secondary), *_fractions(points), *_ages(points), *_costs(points)),
+        (*_published(published), *_accuracies(secondary), *_fractions(points), *_ages(points), *_costs(points)),
         energies,
         answers(energies),
         tuple(Section(name, table, f"{note} {energies.basis}") for name, table, note in energy_sections(energies)),
@@ -225,6 +229,10 @@ def _equal(points: Sequence[Point]) -> list[Section]:
         )
         for c in compared
     ]
+
+
+def _published(values: Sequence[Beside]) -> list[Section]:
+    return [Section("Beside published values", published_table(values), PUBLISHED_NOTE)] if values else []
 
 
 def _lost(sensitivities: Sequence[Sensitivity]) -> Section | None:

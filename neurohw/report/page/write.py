@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from neurohw.archive import ARCHIVE
 from neurohw.errors import InputError
 from neurohw.report import drawing
-from neurohw.report.accuracy import figures
+from neurohw.report.accuracy import curves_figure, figures
 from neurohw.report.accuracy.expected import EXPECTED_COLUMNS, EXPECTED_NOTE
 from neurohw.report.accuracy.tables import records_frame
 from neurohw.report.accuracy.terminal import accuracy_table
@@ -118,10 +118,10 @@ def _figures(page: Content) -> Iterator[tuple[str, Figure]]:
     if page.accuracies and len(page.details) <= MOST_POINTS:
         by_variant = figures.looks(detail.point for detail in page.details)
         yield "accuracy", figures.accuracy_figure(page.accuracies, by_variant)
-        curves = page.curves[page.curves["metric"].isin([a.metric.name for a in page.accuracies])]
+        curves = page.curves[page.curves["metric"].isin(curves_figure.over_epochs())]
         curves = curves.groupby(["metric", "group"]).filter(lambda panel: panel["epoch"].nunique() > 1)
         if len(curves):
-            yield "curves", figures.curves_figure(curves, by_variant)
+            yield "curves", curves_figure.curves_figure(curves, by_variant, page.published)
 
 
 def _write_frames(records: Sequence[RunRecord], page: Content, folder: Path) -> None:
