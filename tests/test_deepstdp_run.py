@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from neurohw.runs.record import read_record
 from neurohw.runs.restored import restored_job
 from neurohw.runs.run import run
 from neurohw.seeding import Streams
+from neurohw.studies.estimate import estimate_seconds
 from tests.test_checkpoint import InterruptingAfter
 
 TINY = {
@@ -156,6 +158,7 @@ def test_a_new_epoch_has_a_new_head_and_learning_changes_the_body(file: Path) ->
     job = DeepSTDP(tiny(file), Streams(0))
     job.build()
     before = {name: tensor.clone() for name, tensor in job.learner.network.state_dict().items()}
+    job.begin(job.plan[0])
     list(job.train(job.plan[0], 0))
     head = job.learner.network.head.weight.clone()
     after = job.learner.network.state_dict()
@@ -224,6 +227,21 @@ def test_learning_that_leaves_the_numbers_is_named_and_the_record_says_so(
     assert record.status == "diverged"
 
 
+def test_an_estimate_counts_the_clustering(file: Path, tmp_path: Path) -> None:
+    experiment = tiny(file, stdp__timesteps=400, stdp__rate_scale=1.0, training__epochs=4, data__train_limit=400)
+    run(experiment, 0, tmp_path / "warm", stop_after=1)
+    began = time.perf_counter()
+    run(experiment, 0, tmp_path / "run")
+    took = time.perf_counter() - began
+    assert took / 3 < estimate_seconds(experiment) < 3 * took
+
+
 def test_vgg_15_takes_its_own_defaults(file: Path) -> None:
     experiment = load_experiment(file, {"network.architecture": "vgg-15"})
     assert (experiment.network.features, experiment.network.dropout) == (4096, 0.1)
+
+
+def test_a_device_that_is_named_is_on_the_analog_engine(file: Path) -> None:
+    assert load_experiment(file, {"hardware.device": "ecram"}).hardware.backend == "analog"
+    with pytest.raises(InputError, match=r"hardware.device: got 'ecram', which back-end 'ideal'|hardware.device"):
+        load_experiment(file, {"hardware.device": "ecram", "hardware.backend": "ideal"})

@@ -116,10 +116,11 @@ class DeepSTDPExperiment(Experiment):
 
     @classmethod
     def implied(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Return what follows from the architecture."""
-        network = given.get("network")
+        """Return what follows from the architecture, and from a device that is named."""
+        network, hardware = (given.get(key) for key in ("network", "hardware"))
         vgg = isinstance(network, dict) and network.get("architecture") == "vgg-15"
-        return {"network": _VGG} if vgg else {}
+        named = isinstance(hardware, dict) and hardware.get("device") is not None
+        return ({"network": _VGG} if vgg else {}) | ({"hardware": {"backend": "analog"}} if named else {})
 
     @classmethod
     def seen(cls, given: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from math import isfinite, isnan
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import normalize, pad
 
 from neurohw.config import DeepSTDPExperiment
 from neurohw.data import data_checksums, load_dataset
@@ -36,6 +37,7 @@ from neurohw.seeding import Streams, derived_seed
 from neurohw.training.phases import Epoch, Samples
 from neurohw.values import Amount
 
+_TIMED = 64  # images
 _BALANCED = 500  # training images whose activations set the thresholds of the spiking network
 _SHOWN_STEPS = (5, 10, 20, 50, 100, 200, 500, 1000)
 
@@ -81,10 +83,12 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
         self.measured: dict[str, float] = {}
         self.plan = _plan(experiment, n)
 
+    def begin(self, epoch: Epoch) -> None:
+        """Cluster, and give the network a new head."""
+        self._reassign(epoch.index)
+
     def train(self, epoch: Epoch, done: int) -> Iterator[int]:
-        """Cluster and give the network a new head, unless the epoch has begun; then learn from the clusters."""
-        if not done:
-            self._reassign(epoch.index)
+        """Learn from the clusters."""
         training = self.experiment.training
         order = order_of(self.labels, training.passes, training.sampling, self.streams.generator("batches"))
         augmentation = self.streams.generator("augmentation")
@@ -108,6 +112,22 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
         if final and self.experiment.evaluation.spiking_steps:
             metrics |= self._spiking(probe)
         return metrics
+
+    def begin_seconds(self) -> float:
+        """Return about how long features and clusters take, from some images and as many random features."""
+        n, clusters = len(self.training.images), self.experiment.clustering.clusters
+        images = self.training.images[:_TIMED]
+        some = min(n, max(_TIMED, 2 * clusters))
+        generator = torch.Generator().manual_seed(0)
+        features = normalize(torch.randn(some, components(self.experiment, n), generator=generator))
+        self._clustered(features, 0)  # compiles
+        began = time.perf_counter()
+        self._clustered(features, 0)
+        clustered = time.perf_counter()
+        self.learner.features(images, self.preparation.for_evaluation)
+        ended = time.perf_counter()
+        self.labels = torch.randint(clusters, (n,), generator=generator)
+        return n * ((clustered - began) / some + (ended - clustered) / len(images))
 
     def epoch_row(self) -> dict[str, float]:
         """Return what was measured of the epoch's clustering."""

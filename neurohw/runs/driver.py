@@ -147,6 +147,8 @@ class Driver:
             self.report.tick(progress.epoch_images)
         self.began = time.perf_counter() - progress.epoch_seconds
         with self.signals:
+            if not progress.batches:
+                self.job.begin(epoch)
             for images in self.job.train(epoch, progress.batches):
                 self._after_batch(images)
         self.job.require_numbers()

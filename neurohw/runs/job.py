@@ -69,6 +69,9 @@ class Job(abc.ABC, Generic[E]):
             InputError: something does not fit; nothing was run.
         """
 
+    def begin(self, epoch: Epoch) -> None:
+        """Do what comes before an epoch's first batch, once; it is not done again where a run goes on within it."""
+
     @abc.abstractmethod
     def train(self, epoch: Epoch, done: int) -> Iterator[int]:
         """Train an epoch, or what is left of it after `done` batches; yield the images of each, all parts at rest."""
@@ -116,6 +119,10 @@ class Job(abc.ABC, Generic[E]):
     def account(self, record: RunRecord) -> Account | None:
         """Return the account of the run's record, `energy`; None where none was asked for."""
         return None
+
+    def begin_seconds(self) -> float:
+        """Return about how long `begin` takes, and leave the job as after it: epochs can be trained."""
+        return 0.0
 
     def inference_seconds(self) -> float:
         """Return about how long an evaluation takes."""

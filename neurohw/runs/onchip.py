@@ -72,10 +72,13 @@ class OnChip(Job[OnChipExperiment]):
         self.phases, self.plan = build_plan(experiment, self.task, self.network)
         self.homeostasis, self.events = self.circuit.initial(), DecisionEvents(0, 0)
 
-    def train(self, epoch: Epoch, done: int) -> Iterator[int]:
-        """Train; thresholds begin anew with an epoch that learns without labels, if the circuit is reset then."""
-        if not done and epoch.unlabelled and self.experiment.target.reset == "epoch":
+    def begin(self, epoch: Epoch) -> None:
+        """Let thresholds begin anew with an epoch that learns without labels, if the circuit is reset then."""
+        if epoch.unlabelled and self.experiment.target.reset == "epoch":
             self.homeostasis = self.circuit.initial()
+
+    def train(self, epoch: Epoch, done: int) -> Iterator[int]:
+        """Train batch by batch."""
         step_seconds = self.experiment.hardware.step_seconds
         as_input, order = self.task.as_input(self.network.dtype), self.streams.generator("batches")
         batches = train_epoch(self.network, self.circuit, self.homeostasis, epoch, as_input, order, step_seconds, done)

@@ -15,7 +15,7 @@ _WARM_UP, _BATCHES = 2, 6
 
 
 def estimate_seconds(experiment: Experiment, stop_after: int | None = None) -> float:
-    """Return the seconds a run will take on this machine, from six timed batches of each phase and of inference.
+    """Return the seconds a run will take on this machine: of epochs' beginnings, six batches a phase, inference.
 
     What comes first is not timed: it loads libraries and warms caches, and would count 60,000-fold.
 
@@ -27,9 +27,10 @@ def estimate_seconds(experiment: Experiment, stop_after: int | None = None) -> f
     job.build()
     rounds = min(stop_after or job.plan[-1].round, job.plan[-1].round)
     epochs = [epoch for epoch in job.plan if epoch.round <= rounds]
+    beginning = job.begin_seconds()
     inference = job.inference_seconds()
     per_image = {epoch.phase: _per_image(job, epoch) for epoch in {e.phase: e for e in reversed(epochs)}.values()}
-    return sum(per_image[e.phase] * e.images + inference * (e.evaluated or e is epochs[-1]) for e in epochs)
+    return sum(beginning + per_image[e.phase] * e.images + inference * (e.evaluated or e is epochs[-1]) for e in epochs)
 
 
 def _per_image(job: Job[Any], epoch: Epoch) -> float:
