@@ -116,6 +116,10 @@ def test_clustering_on_a_crossbar_is_counted_priced_and_resumed(file: Path, tmp_
     assert cut.metrics == whole.metrics
     assert cut.ledger["counts"] == counts
     assert read_record(tmp_path / "whole").energy == whole.energy
+    text = (write_report([whole], tmp_path / "report").parent / "report.md").read_text()
+    assert text.index("the convolutional network, which learns in full precision, is in no energy") < text.index(
+        "A training image costs"
+    )
 
 
 def test_classes_as_clusters_are_learnt(file: Path, tmp_path: Path) -> None:

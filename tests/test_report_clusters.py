@@ -150,5 +150,9 @@ def test_on_a_crossbar_the_gap_is_to_the_same_method_without_one() -> None:
         ("STDP on ecram", "40.00", "−10.00"),
         ("k-means", "30.00", "–"),
     ]
+    assert labels(device, {**device, "data.train_limit": 200}) == {
+        "STDP on ecram, all images",
+        "STDP on ecram, 200 images",
+    }
     (without,) = accuracy_data(group_records([records[0], records[2]]))
     assert comparison_table(without).columns[:3] == ("Point", "Accuracy, %", "Seeds")

@@ -190,7 +190,8 @@ def _name(config: Flat, spelled: dict[str, str], several_backends: bool) -> Name
         variant[0] += f" ({config['hardware.backend']})"
     for key, word in spelled.items():
         if key not in ("network.rule", _METHOD, *_HARDWARE) and not _is_left_out(key, config.get(key), config):
-            aside = key.startswith(("hardware.", "target.parameters.", *_CIRCUIT)) or not on_hardware(config)
+            aside = not group or key.startswith(("hardware.", "target.parameters.", *_CIRCUIT))
+            aside |= not on_hardware(config)
             part = variant if aside else group
             part.append(_phrase(key, word, config.get(key)))
     return Name(" · ".join(group), ", ".join(variant) or str(config.get("name", "run")))

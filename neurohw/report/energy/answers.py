@@ -15,7 +15,14 @@ from neurohw.report.energy.sections import Energies
 
 def answers(data: Energies) -> tuple[str, ...]:
     """Return the sentences; points whose energy lacks something are no best ones."""
-    return (*_images(data), *_accuracies(data), *_rules(data), *_doubts(data))
+    return (*_left_out(data), *_images(data), *_accuracies(data), *_rules(data), *_doubts(data))
+
+
+def _left_out(data: Energies) -> Iterator[str]:
+    """Say so where not all that learns is on the chip."""
+    if any("clustering.method" in e.point.config for e in data.accounts):
+        yield ("Of runs that learn from clusters, only the network that clusters is on the chip: the convolutional "
+               "network, which learns in full precision, is in no energy, time or lifetime here.")  # fmt: skip
 
 
 def _images(data: Energies) -> Iterator[str]:
