@@ -156,3 +156,12 @@ def test_on_a_crossbar_the_gap_is_to_the_same_method_without_one() -> None:
     }
     (without,) = accuracy_data(group_records([records[0], records[2]]))
     assert comparison_table(without).columns[:3] == ("Point", "Accuracy, %", "Seeds")
+
+
+def test_accuracies_in_spikes_stand_by_time_steps() -> None:
+    steps = {"5": {"spiking_accuracy": 0.25}, "200": {"spiking_accuracy": 0.5}}
+    metrics: dict[str, Any] = {"probe_accuracy": 0.5, "spiking_accuracy": 0.5, "by_time_steps": steps}
+    records = [record(seed, STDP, metrics) for seed in (0, 1)]
+    (section,) = (section for section in content(records).more if section.title.startswith("By time steps"))
+    assert section.table.columns[1:3] == ("5 steps", "200 steps")
+    assert section.table.rows[0].cells[1:3] == ("25.00 ± 0.00", "50.00 ± 0.00")

@@ -10,8 +10,8 @@ In each step
 and everything else is digital. With `updates` = "sample" pulses are given after it, those at input spikes first. The
 bounds of weights are those of the devices. `weight_mean` is not for free on a crossbar: after a sample the rows of the
 neurons that were written are read, and what scales them is written, pulse by pulse, as an increment; or, with
-`normalisation` = "gain", it is a digital factor g of each neuron's drive. Increments that nobody verifies do not bring
-down the weights of pairs that saturate (PCM's): their neurons win more and more.
+`normalisation` = "gain", it is a digital factor g of each neuron's drive. Increments that nobody verifies may not bring
+down the weights of pairs that saturate (PCM's), whose neurons then win more and more.
 
 Hardware reads every vector once, in its step. Here all steps of a sample are read at once, and those after a write
 again, some at a time: noise is fresh for every vector, so this is the same distribution. The first read stands for all

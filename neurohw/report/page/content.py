@@ -10,15 +10,11 @@ from typing import get_args
 import pandas as pd
 
 from neurohw.kinds import METRICS
-from neurohw.report.accuracy.data import Accuracies, accuracy_data, breakdown_data, cost_data, curve_data
+from neurohw.report.accuracy.data import Accuracies, accuracy_data, curve_data
 from neurohw.report.accuracy.expected import expected_rows
 from neurohw.report.accuracy.published import PUBLISHED_NOTE, Beside, published_beside, published_table
 from neurohw.report.accuracy.tables import (
-    age_titles,
-    breakdown_table,
     comparison_table,
-    cost_table,
-    fraction_titles,
     measured,
 )
 from neurohw.report.clusters.data import equal_accuracy
@@ -26,12 +22,13 @@ from neurohw.report.clusters.tables import equal_accuracy_note, equal_accuracy_t
 from neurohw.report.energy.answers import answers
 from neurohw.report.energy.sections import Energies, energies_of, energy_sections, remarks
 from neurohw.report.naming import differing_keys, flatten, name_alone, on_hardware, plain
+from neurohw.report.page.breakdowns import by_age, by_fraction, by_time_steps, costs
 from neurohw.report.page.reproduce import command
+from neurohw.report.page.section import Section
 from neurohw.report.points import Point, epochs_done, epochs_scheduled, group_records, repeated_seeds
 from neurohw.report.sensitivity.data import Sensitivity, sensitivity_data
 from neurohw.report.sensitivity.tables import lost_table
-from neurohw.report.table import Table
-from neurohw.report.wording import DEFINITIONS, IN_PERCENT, LOST, PROGRAMMED, TRAINED
+from neurohw.report.wording import DEFINITIONS, LOST
 from neurohw.runs.record import RunRecord, Status
 
 _SETTING = (
@@ -45,15 +42,6 @@ _SETTING = (
 
 
 COMPARED = "Ideal against hardware-constrained"
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading, a table, and a sentence on how to read it."""
-
-    title: str
-    table: Table
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,7 +125,14 @@ def content(records: Sequence[RunRecord], title: str | None = None, left_out: Se
         sensitivities,
         _lost(sensitivities),
         (*_accuracies(accuracies), *_equal(points)),
-        (*_published(published), *_accuracies(secondary), *_fractions(points), *_ages(points), *_costs(points)),
+        (
+            *_published(published),
+            *_accuracies(secondary),
+            *by_fraction(points),
+            *by_age(points),
+            *by_time_steps(points),
+            *costs(points),
+        ),
         energies,
         answers(energies),
         tuple(Section(name, table, f"{note} {energies.basis}") for name, table, note in energy_sections(energies)),
@@ -240,30 +235,6 @@ def _lost(sensitivities: Sequence[Sensitivity]) -> Section | None:
     return Section("Where one percentage point is lost", table, LOST) if table.rows else None
 
 
-def _fractions(points: Sequence[Point]) -> list[Section]:
-    breakdowns = breakdown_data(points, "by_label_fraction")
-    return [
-        Section(f"By label fraction: {b.metric.title}", breakdown_table(b, fraction_titles(b.levels)), IN_PERCENT)
-        for b in breakdowns
-        if len(b.levels) > 1 and not b.metric.secondary
-    ]
-
-
-def _ages(points: Sequence[Point]) -> list[Section]:
-    """Return the tables of ages: networks that were programmed into devices, and those that were trained on theirs."""
-    programmed = [point for point in points if point.config.get("hardware.off_chip")]
-    trained = [point for point in points if point not in programmed]
-    return [
-        Section(
-            f"By age of the devices{which}: {b.metric.title}",
-            breakdown_table(b, age_titles(b.levels), trained=True),
-            note,
-        )
-        for which, note, some in ((", programmed", PROGRAMMED, programmed), (", trained on them", TRAINED, trained))
-        for b in breakdown_data(some, "by_age_seconds")
-    ]
-
-
 def _definitions(accuracies: Sequence[Accuracies]) -> tuple[tuple[str, str], ...]:
     """Return the glossary: the metrics that these runs have, in the order of their kinds, and the general terms."""
     there = [a.metric.name for a in accuracies]
@@ -271,11 +242,6 @@ def _definitions(accuracies: Sequence[Accuracies]) -> tuple[tuple[str, str], ...
     known = {"", *("accuracy" for a in accuracies if a.metric.quantity == "Accuracy")}
     known |= {"hardware" for a in accuracies for row in a.rows if on_hardware(row.point.config)}
     return metrics + tuple((term, text) for term, text, needed in DEFINITIONS if needed in known)
-
-
-def _costs(points: Sequence[Point]) -> list[Section]:
-    note = "What simulating took on the machine that ran it; says nothing about the speed or size of the hardware."
-    return [Section("Throughput and memory of the simulation", cost_table(cost_data(points)), note)] if points else []
 
 
 def _common(points: Sequence[Point]) -> tuple[tuple[str, str], ...]:
