@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from neurohw.data import load_dataset
 from neurohw.deepstdp.clusterers import Assignment, KMeansClusterer, RandomLabels, STDPClusterer, TrueClasses
 from neurohw.deepstdp.kmeans import k_means
+from neurohw.deepstdp.measures import nmi
 from neurohw.deepstdp.reduction import reduced
 from neurohw.deepstdp.sampling import order_of
 from neurohw.deepstdp.stdp_network import STDPNetwork
@@ -111,3 +113,14 @@ def test_all_draws_come_from_the_seed() -> None:
         assert not torch.equal(first.labels, other.labels)
     classes = torch.arange(200) % 3
     assert TrueClasses(classes)(features, 0) == Assignment(classes)
+
+
+def test_samples_sorted_by_class_are_clustered_as_well_as_mixed_ones() -> None:
+    digits = load_dataset("digits")
+    classes, by_class = digits.train_labels[:500].sort(stable=True)
+    features = reduced(digits.train_images[by_class].float(), 256)
+    parameters = STDPParameters(timesteps=200, v_decay=100.0, trace_decay=20.0, gain=300.0, labels="frozen")
+    found = STDPClusterer(lambda inputs, draws: STDPNetwork(inputs, 20, parameters, draws))(features, seed=1)
+    assert (
+        nmi(found.labels, classes) > 0.27
+    )  # 0.33 to 0.38 with other seeds; shown in the order of the classes 0.17 to 0.20

@@ -41,7 +41,10 @@ class Clusterer(Protocol):
 
 @dataclass(frozen=True)
 class STDPClusterer:
-    """A network that learns by STDP, made anew for each clustering.
+    """A network that learns by STDP, made anew for each clustering, and is shown the samples in random order.
+
+    Data sets come sorted by class, and a network that learns from one class after the other forgets the first: images
+    are "shuffled to avoid any bias" (Lu & Sengupta 2024, Sec. 5.1).
 
     Args:
         make_network: of 2 d inputs, with a generator for what it draws.
@@ -53,13 +56,14 @@ class STDPClusterer:
         """Return the most active neuron of each sample."""
         generator = torch.Generator().manual_seed(seed)
         network = self.make_network(2 * features.shape[1], generator)
-        clustering = cluster(features, network, generator)
+        order = torch.randperm(len(features), generator=generator)
+        clustering = cluster(features[order], network, generator)
         p_in, p_exc = clustering.input_probability, clustering.excitatory_probability
         samples, dimensions = features.shape
         neurons, timesteps = clustering.spike_counts.shape[1], network.parameters.timesteps
         formula = STDP(p_in, p_exc, neurons, dimensions, timesteps, samples)
         return Assignment(
-            labels=clustering.labels,
+            labels=clustering.labels[order.argsort()],
             joules=ADD * sum(float(events.additions.sum()) for events in clustering.events),
             formula_joules=formula.energy() * len(clustering.events),
             remarks={
