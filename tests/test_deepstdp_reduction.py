@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -100,8 +102,16 @@ def test_energies_are_the_papers_and_those_of_what_was_counted() -> None:
     assert _stdp(2)(features, 0).joules > 1.5 * spiking.joules
 
 
-def _stdp(passes: int) -> STDPClusterer:
-    parameters = STDPParameters(timesteps=50, passes=passes)
+def test_a_pass_that_only_labels_is_not_charged_for_learning() -> None:
+    features = torch.nn.functional.normalize(torch.randn(100, 16, generator=seeded()))
+    found = _stdp(2, labels="frozen")(features, 0)
+    p_in, p_exc = found.remarks["input_probability"], found.remarks["excitatory_probability"]
+    labelling, learning = p_in * 160 + p_exc * 90, (p_in + p_exc) * 160
+    assert found.formula_joules == pytest.approx(0.9e-12 * (3 * labelling + 2 * learning) * 50 * 100)
+
+
+def _stdp(passes: int, **values: Any) -> STDPClusterer:
+    parameters = STDPParameters(timesteps=50, passes=passes, **values)
     return STDPClusterer(lambda inputs, draws: STDPNetwork(inputs, 10, parameters, draws))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
@@ -65,7 +65,9 @@ class STDPClusterer:
         return Assignment(
             labels=clustering.labels[order.argsort()],
             joules=ADD * sum(float(events.additions.sum()) for events in clustering.events),
-            formula_joules=formula.energy() * len(clustering.events),
+            formula_joules=sum(
+                replace(formula, learns=i < network.parameters.passes).energy() for i in range(len(clustering.events))
+            ),
             remarks={
                 "input_probability": p_in,
                 "excitatory_probability": p_exc,

@@ -56,6 +56,7 @@ class STDP:
         dimensions: d, one sign of the inputs.
         timesteps: T.
         samples: N.
+        learns: weights change; a pass that only labels has no middle term.
     """
 
     input_probability: float
@@ -64,6 +65,7 @@ class STDP:
     dimensions: int = 256
     timesteps: int = 400
     samples: int = 5000
+    learns: bool = True
 
     @property
     def additions(self) -> float:
@@ -71,7 +73,8 @@ class STDP:
         excitatory = self.neurons * self.dimensions
         inhibitory = self.neurons * (self.neurons - 1)
         p_in, p_exc = self.input_probability, self.excitatory_probability
-        per_step = p_in * excitatory + (p_in + p_exc) * excitatory + p_exc * inhibitory
+        learning = (p_in + p_exc) * excitatory * self.learns
+        per_step = p_in * excitatory + learning + p_exc * inhibitory
         return per_step * self.timesteps * self.samples
 
     def energy(self, add: float = ADD) -> float:
