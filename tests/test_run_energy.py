@@ -21,7 +21,8 @@ from neurohw.energy.table import EnergyTable, table_path
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
 from neurohw.metering.polarities import LINE_EVENTS
-from neurohw.runs.accounts import accounted, check_accountable, energy_of, schedule_of, training_energy
+from neurohw.runs.accountable import check_accountable
+from neurohw.runs.accounts import accounted, energy_of, schedule_of, training_energy
 from neurohw.runs.build import file_contents
 from neurohw.runs.progress import Silent
 from neurohw.runs.record import read_record, validated_record

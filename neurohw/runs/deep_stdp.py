@@ -27,7 +27,8 @@ from neurohw.deepstdp.spiking_network import accuracy_over_time
 from neurohw.energy.recorded import Account
 from neurohw.energy.table import EnergyTable
 from neurohw.errors import Diverged, InputError
-from neurohw.runs.accounts import check_clustering_accountable, energy_of
+from neurohw.runs.accountable import check_clustering_accountable
+from neurohw.runs.accounts import energy_of
 from neurohw.runs.build import check_backend, hardware_contents
 from neurohw.runs.clusters import build_convnet, clusterer, clustering_chip, components, preparation
 from neurohw.runs.job import Job

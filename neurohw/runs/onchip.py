@@ -16,7 +16,8 @@ from neurohw.config import OnChipExperiment
 from neurohw.data import data_checksums
 from neurohw.energy.recorded import Account
 from neurohw.energy.table import EnergyTable
-from neurohw.runs.accounts import check_accountable, check_work, energy_of
+from neurohw.runs.accountable import check_accountable, check_work
+from neurohw.runs.accounts import energy_of
 from neurohw.runs.after_training import evaluate_ages
 from neurohw.runs.build import build_circuit, build_network, build_plan, check_backend, file_contents
 from neurohw.runs.divergence import require_numbers
