@@ -34,8 +34,9 @@ F64 = torch.float64
 class Opaque(IdealArray):
     """An exact array that does not say so: the network must then take every step."""
 
-    exact = False
-    exact_writes = False
+    def __init__(self, weights: Tensor) -> None:
+        super().__init__(weights)
+        self.exact = self.exact_writes = False
 
 
 def layers_of(sizes: list[int], scale: float, seed: int = 0, kind: type[IdealArray] = IdealArray) -> list[Layer]:

@@ -39,9 +39,10 @@ stop_after = 1
 CLUSTERED = """
 from pathlib import Path
 import torch
-from neurohw.deepstdp import stdp_clustering, stdp_parameters
+from neurohw.deepstdp import stdp_clustering, stdp_network, stdp_parameters
 generator = torch.Generator().manual_seed(0)
-stdp_clustering.cluster(torch.ones(2, 4), stdp_parameters.STDPParameters(timesteps=20), generator)
+network = stdp_network.STDPNetwork(8, 100, stdp_parameters.STDPParameters(timesteps=20), generator)
+stdp_clustering.cluster(torch.ones(2, 4), network, generator)
 print(Path(stdp_clustering.__file__).parents[1])
 """
 
