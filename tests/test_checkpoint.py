@@ -22,9 +22,21 @@ from neurohw.runs import driver as module
 from neurohw.runs.files import atomic
 from neurohw.runs.interrupts import HeldSignals
 from neurohw.runs.progress import Silent
-from neurohw.runs.record import read_record
+from neurohw.runs.record import RunRecord, read_record
 from neurohw.runs.run import run
 from tests.test_run import KINDS, SMALL, InterruptingEvaluation, comparable
+
+
+def run_in_pieces(experiment: Any, seed: int, folder: Path, batches: int) -> tuple[RunRecord, int]:
+    """Return the record of a run that is interrupted after so many batches, again and again, and how often it was."""
+    cuts = 0
+    while True:
+        try:
+            return run(experiment, seed, folder, resume=True, report=InterruptingAfter(batches)), cuts
+        except KeyboardInterrupt:
+            cuts += 1
+            assert read_record(folder).status == "stopped"
+
 
 SHORT = {**SMALL, "training.epochs": 2, "data.train_limit": 200, "data.test_limit": 100}  # 13 batches an epoch
 ANALOG = {"hardware.backend": "analog", "hardware.device": "ecram"}

@@ -19,6 +19,7 @@ from neurohw.deepstdp.convnets import ConvNet, small, vgg_15, with_head
 from neurohw.deepstdp.probe import accuracy, linear_probe
 from neurohw.deepstdp.spiking_network import SpikingNetwork, SpikingStage, accuracy_over_time
 from neurohw.errors import InputError
+from tests.convnets import small_network
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -41,13 +42,9 @@ def of_stages(*stages: tuple[nn.Module, float | None], initial: float = 0.0) -> 
 def untrained() -> tuple[ConvNet, Tensor]:
     """Return a network whose batch norm has something to fold, and images."""
     generator = seeded(0)
-    net = with_head(small(3, 16, (4, 6), 1, 12, generator), 12, 5, 0.5, generator)
+    net = small_network(generator)
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            module.running_mean.normal_(generator=generator)
-            module.running_var.uniform_(0.5, 2, generator=generator)
             module.weight.data.uniform_(0.5, 2, generator=generator)
             module.bias.data.normal_(generator=generator)
     for layer in (net.body[-1], net.head):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from neurohw.data import load_dataset
-from neurohw.deepstdp.clusterers import Assignment, KMeansClusterer, RandomLabels, STDPClusterer, TrueClasses
+from neurohw.deepstdp.clusterers import KMeansClusterer, RandomLabels, STDPClusterer, TrueClasses
 from neurohw.deepstdp.kmeans import k_means
 from neurohw.deepstdp.measures import nmi
 from neurohw.deepstdp.reduction import reduced
@@ -121,8 +121,14 @@ def test_all_draws_come_from_the_seed() -> None:
         first, again, other = (clusterer(features, seed) for seed in (1, 1, 2))
         assert torch.equal(first.labels, again.labels)
         assert not torch.equal(first.labels, other.labels)
-    classes = torch.arange(200) % 3
-    assert TrueClasses(classes)(features, 0) == Assignment(classes)
+
+
+def test_true_classes_are_labels_whatever_the_features_and_cost_nothing() -> None:
+    classes = torch.tensor([2, 0, 1, 1, 2, 0])
+    for seed, features in enumerate((torch.zeros(6, 4), torch.randn(6, 4, generator=seeded()))):
+        found = TrueClasses(classes.clone())(features, seed)
+        assert found.labels.tolist() == [2, 0, 1, 1, 2, 0]
+        assert (found.joules, found.formula_joules, found.remarks) == (0, 0, {})
 
 
 def test_samples_sorted_by_class_are_clustered_as_well_as_mixed_ones() -> None:

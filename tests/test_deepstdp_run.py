@@ -23,7 +23,7 @@ from neurohw.runs.restored import restored_job
 from neurohw.runs.run import run
 from neurohw.seeding import Streams
 from neurohw.studies.estimate import estimate_seconds
-from tests.test_checkpoint import InterruptingAfter
+from tests.test_checkpoint import run_in_pieces
 
 TINY = {
     "data.train_limit": 120, "data.test_limit": 100, "network.channels": (8, 16), "network.features": 32,
@@ -55,13 +55,7 @@ def test_a_run_interrupted_between_any_batches_goes_on_to_the_same_bits(
     stdp = {} if method == "stdp" else EXACT
     experiment = load_experiment(file, TINY | {"clustering.method": method} | stdp)
     whole = run(experiment, 3, tmp_path / "whole")
-    cuts = 0
-    while True:
-        try:
-            cut = run(experiment, 3, tmp_path / "cut", resume=True, report=InterruptingAfter(4))
-            break
-        except KeyboardInterrupt:
-            cuts += 1
+    cut, cuts = run_in_pieces(experiment, 3, tmp_path / "cut", 4)
     assert cuts >= 3
     assert cut.metrics == whole.metrics
     columns = [key for key in whole.curve[-1] if key != "seconds"]
@@ -107,12 +101,8 @@ def test_clustering_on_a_crossbar_is_counted_priced_and_resumed(file: Path, tmp_
     assert whole.ledger["facts"]["arrays"]["W1"]["n_pre"] == 32
     assert whole.energy.total.nominal > 0
     assert whole.config["hardware"]["device"] == "ecram"
-    while True:
-        try:
-            cut = run(experiment, 1, tmp_path / "cut", resume=True, report=InterruptingAfter(3))
-            break
-        except KeyboardInterrupt:
-            pass
+    cut, cuts = run_in_pieces(experiment, 1, tmp_path / "cut", 3)
+    assert cuts >= 3
     assert cut.metrics == whole.metrics
     assert cut.ledger["counts"] == counts
     assert read_record(tmp_path / "whole").energy == whole.energy
@@ -146,8 +136,11 @@ def test_filters_of_a_run_are_drawn(file: Path, tmp_path: Path) -> None:
     assert (tmp_path / "run" / "filters" / "filters.png").stat().st_size > 1000
     job = restored_job(tmp_path / "run")
     assert isinstance(job, DeepSTDP)
-    features = job._seen_by_a_head(job.test.images)
-    probe = linear_probe(job._seen_by_a_head(job.training.images), job.training.labels, 10)
+    prepare = job.preparation.for_evaluation
+    seen, features = (
+        job._seen_by_a_head(job.learner.features(part.images, prepare)) for part in (job.training, job.test)
+    )
+    probe = linear_probe(seen, job.training.labels, 10)
     assert accuracy(probe, features, job.test.labels) == read_record(tmp_path / "run").metrics["probe_accuracy"]
     for arguments, says in (("1", "got layer 1; allowed: a convolution"), ("a", "--layers: got 'a'")):
         refused = CliRunner().invoke(app, ["filters", str(tmp_path / "run"), "--layers", arguments])

@@ -34,7 +34,7 @@ from neurohw.studies import expected
 from neurohw.studies.estimate import estimate_seconds
 from neurohw.studies.sweep import load_sweep
 from neurohw.training.phases import Epoch
-from tests.test_checkpoint import InterruptingAfter
+from tests.test_checkpoint import run_in_pieces
 
 BATCHES = 5
 
@@ -129,14 +129,7 @@ def test_a_file_of_another_kind_is_read_by_its_own_model(file: Path) -> None:
 def test_a_run_interrupted_between_any_batches_goes_on_to_the_same_bits(file: Path, tmp_path: Path) -> None:
     experiment = load_experiment(file)
     whole = run(experiment, 3, tmp_path / "whole")
-    cuts = 0
-    while True:
-        try:
-            cut = run(experiment, 3, tmp_path / "cut", resume=True, report=InterruptingAfter(3))
-            break
-        except KeyboardInterrupt:
-            cuts += 1
-            assert read_record(tmp_path / "cut").status == "stopped"
+    cut, cuts = run_in_pieces(experiment, 3, tmp_path / "cut", 3)
     assert cuts > 3
     assert cut.metrics == whole.metrics
     assert [row["distance"] for row in cut.curve] == [row["distance"] for row in whole.curve]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from neurohw.config.clustering import ClusteringSection, ConvNetSection, ProbeSection, PseudoTrainingSection
 from neurohw.config.data import ImagesSection
 from neurohw.config.energy import EnergySection
 from neurohw.config.experiment import Experiment
-from neurohw.config.hardware import HardwareSection, hardware_complaints, has_devices, with_every_name
+from neurohw.config.hardware import HardwareSection, hardware_complaints, has_devices, with_hardware_named
 from neurohw.config.preprocessing import PreprocessingSection
 from neurohw.deepstdp.stdp_parameters import STDPParameters
 from neurohw.errors import InputError
@@ -124,20 +124,17 @@ class DeepSTDPExperiment(Experiment):
 
     @classmethod
     def seen(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Return what conditions see, where a remedy has its one name and its cell and writing, however it is given."""
-        seen = super().seen(given)
-        return {**seen, "hardware": with_every_name(seen["hardware"])} if "hardware" in seen else seen
+        """Return what conditions see: hardware by all of its names."""
+        return with_hardware_named(super().seen(given))
 
     @property
     def on_crossbar(self) -> bool:
         """Whether the synapses of the clustering network are devices."""
         return has_devices(self.hardware.backend)
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> DeepSTDPExperiment:
-        if complaints := _complaints(self):
-            raise ValueError("\n  ".join(complaints))
-        return self
+    def complaints(self) -> list[str]:
+        """Return what does not fit together, or would not be read."""
+        return _complaints(self)
 
 
 def _complaints(e: DeepSTDPExperiment) -> list[str]:
@@ -155,7 +152,7 @@ def _complaints(e: DeepSTDPExperiment) -> list[str]:
     if method != "k-means" and e.clustering.iterations != ClusteringSection().iterations:
         wrong.append(f"clustering.iterations: got {e.clustering.iterations}, which clustering.method {method!r} does "
                      "not read")  # fmt: skip
-    wrong += hardware_complaints(e.hardware) + _of_the_crossbar(e)
+    wrong += hardware_complaints(e.hardware, e.energy) + _of_the_crossbar(e)
     try:
         e.stdp.check_potentials()
     except InputError as error:
@@ -173,6 +170,4 @@ def _of_the_crossbar(e: DeepSTDPExperiment) -> list[str]:
     if not e.on_crossbar and e.clustering.neurons != "digital":
         wrong.append(f"clustering.neurons: got {e.clustering.neurons!r}, but hardware.backend "
                      f"{e.hardware.backend!r} has no devices")  # fmt: skip
-    if e.hardware.periphery is None and e.energy != EnergySection():
-        wrong.append("energy: got settings, but hardware.periphery names no table to account with, as in 32nm")
     return wrong

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, Self
 
 from pydantic import model_validator
 
@@ -32,6 +32,16 @@ class Experiment(Section):
     def seen(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Return a (partial) configuration as conditions see it, before validation: with what it implies."""
         return merged(cls.implied(given), given)
+
+    def complaints(self) -> list[str]:
+        """Return what does not fit together, or would not be read, each as `key: got value; allowed: ...`."""
+        return []
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if complaints := self.complaints():
+            raise ValueError("\n  ".join(complaints))
+        return self
 
     @model_validator(mode="before")
     @classmethod

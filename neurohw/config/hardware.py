@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from neurohw.config.energy import EnergySection
 from neurohw.config.section import Axis, Bits, Count, NonNegative, Positive, Probability, Section, dotted
 from neurohw.crossbar.backends import BACKENDS, find_backend, unread
 from neurohw.crossbar.remedies import KEYS, Remedy
@@ -114,15 +115,23 @@ def unread_hardware(hardware: HardwareSection) -> list[str]:
     return [complaint for complaint in found if complaint is not None]
 
 
-def hardware_complaints(hardware: HardwareSection) -> list[str]:
-    """Return what does not fit together, and what was set that the back-end does not read."""
+def hardware_complaints(hardware: HardwareSection, energy: EnergySection) -> list[str]:
+    """Return what does not fit together, and what was set that the back-end, or no account, reads."""
     wrong = []
     if has_devices(hardware.backend) and hardware.device is None:
         wrong.append(f"hardware.device: not given; backend {hardware.backend} needs one (see `neurohw device list`)")
     for key in ("dac_bits", "adc_bits"):
         if getattr(hardware, key) == 1:
             wrong.append(f"hardware.{key}: got 1; allowed: 0 (not quantised) or 2 to 16, the sign takes one bit")
-    return wrong + sorted(unread_hardware(hardware))
+    wrong += sorted(unread_hardware(hardware))
+    if hardware.periphery is None and energy != EnergySection():
+        wrong.append("energy: got settings, but hardware.periphery names no table to account with, as in 32nm")
+    return wrong
+
+
+def with_hardware_named(seen: dict[str, Any]) -> dict[str, Any]:
+    """Return tables where a remedy has its one name and its cell and writing, however it is given."""
+    return {**seen, "hardware": with_every_name(seen["hardware"])} if "hardware" in seen else seen
 
 
 def with_every_name(hardware: Any) -> Any:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import model_validator
-
 from neurohw.circuits.kinds import CIRCUITS
 from neurohw.config.data import DataSection
 from neurohw.config.energy import EnergySection
 from neurohw.config.evaluation import EvaluationSection
 from neurohw.config.experiment import Experiment
-from neurohw.config.hardware import HardwareSection, hardware_complaints, has_devices, with_every_name
+from neurohw.config.hardware import HardwareSection, hardware_complaints, has_devices, with_hardware_named
 from neurohw.config.network import EPSection, NetworkSection
 from neurohw.config.rules import rule_complaints
 from neurohw.config.target import TargetSection
@@ -43,15 +41,12 @@ class OnChipExperiment(Experiment):
 
     @classmethod
     def seen(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Return what conditions see, where a remedy has its one name and its cell and writing, however it is given."""
-        seen = super().seen(given)
-        return {**seen, "hardware": with_every_name(seen["hardware"])}
+        """Return what conditions see: hardware by all of its names."""
+        return with_hardware_named(super().seen(given))
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> OnChipExperiment:
-        if complaints := _complaints(self):
-            raise ValueError("\n  ".join(complaints))
-        return self
+    def complaints(self) -> list[str]:
+        """Return what does not fit together."""
+        return _complaints(self)
 
 
 def _complaints(e: OnChipExperiment) -> list[str]:
@@ -83,9 +78,7 @@ def _complaints(e: OnChipExperiment) -> list[str]:
         if got != wanted:
             wrong.append(f"{key}: got {got} values; allowed: {wanted} ({why})")
     wrong += rule_complaints(e)
-    wrong += hardware_complaints(e.hardware) + sorted(_off_chip(e))
-    if e.hardware.periphery is None and e.energy != EnergySection():
-        wrong.append("energy: got settings, but hardware.periphery names no table to account with, as in 32nm")
+    wrong += hardware_complaints(e.hardware, e.energy) + sorted(_off_chip(e))
     per_fraction = e.evaluation.classifier.learning_rate
     if isinstance(per_fraction, tuple) and len(per_fraction) != len(e.evaluation.label_fraction):
         wrong.append(

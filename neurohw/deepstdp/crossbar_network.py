@@ -115,14 +115,8 @@ class CrossbarNetwork:
         return torch.from_numpy(self.state.threshold)
 
     def present(self, spikes: Tensor, *, learn: bool = True) -> Response:
-        """Present samples one after the other.
-
-        Args:
-            spikes: of the inputs, uint8 of 0 and 1, [B, T, n].
-            learn: weights and thresholds change; else both stay as they are.
-        """
-        b, k = len(spikes), self.array.shape[0]
-        response = Response(np.zeros((b, k), np.int64), np.full((b, k), -np.inf), np.zeros((b, 5), np.int64))
+        """Present samples one after the other; see `ClusteringNetwork`."""
+        response = Response.silent(len(spikes), self.array.shape[0])
         for i, sample in enumerate(spikes.contiguous()):
             if self.constants.rests:
                 stdp_steps.rest(self.state, self.constants)

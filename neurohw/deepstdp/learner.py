@@ -26,11 +26,11 @@ class Learner:
 
     def __init__(self, network: ConvNet, learning_rate: float, momentum: float, weight_decay: float) -> None:
         self.network = network
-        self.body = torch.optim.SGD(network.body.parameters(), learning_rate, momentum, weight_decay=weight_decay)
+        self._body = torch.optim.SGD(network.body.parameters(), learning_rate, momentum, weight_decay=weight_decay)
         self._head = torch.optim.SGD(network.head.parameters(), learning_rate, weight_decay=weight_decay)
         if momentum:  # there from the first step on, so that every checkpoint has the same tensors
             for parameter in network.body.parameters():
-                self.body.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+                self._body.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
     def new_head(self, generator: torch.Generator) -> None:
         """Give the network a head that knows nothing: clusters of two epochs have nothing to do with one another."""
@@ -54,12 +54,12 @@ class Learner:
         self.network.train()
         self.network.zero_grad()
         cross_entropy(self.network(images), labels).backward()
-        self.body.step()
+        self._body.step()
         self._head.step()
 
     def state_dict(self) -> dict[str, Any]:
         """Return weights, statistics and momenta, complete."""
-        momenta = [state.get("momentum_buffer") for state in self.body.state.values()]
+        momenta = [state.get("momentum_buffer") for state in self._body.state.values()]
         return {"network": dict(self.network.state_dict()), "momenta": momenta}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -72,7 +72,7 @@ class Learner:
         _require_alike(mine["network"], state["network"])
         _require_alike(dict(enumerate(mine["momenta"])), dict(enumerate(state["momenta"])))
         self.network.load_state_dict(state["network"])
-        for held, momentum in zip(self.body.state.values(), state["momenta"], strict=True):
+        for held, momentum in zip(self._body.state.values(), state["momenta"], strict=True):
             held["momentum_buffer"].copy_(momentum)
 
 

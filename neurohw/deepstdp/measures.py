@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from math import log, nan, sqrt
+from math import log, nan
 
 import torch
+from sklearn.metrics import normalized_mutual_info_score
 from torch import Tensor
 
 from neurohw.errors import InputError
@@ -13,9 +14,9 @@ from neurohw.errors import InputError
 def nmi(a: Tensor, b: Tensor) -> float:
     """Return the normalised mutual information of two assignments, I(a; b) / sqrt(H(a) H(b)).
 
-    Lu & Sengupta 2024, Eq. 12: the geometric mean, as in scikit-learn before 0.22 (its default is arithmetic now). Of
-    the assignments of two epochs it is their stability; of one and the classes, how pure clusters are: with more
-    clusters than classes it is at most sqrt(H(classes) / H(clusters)), 0.707 for 10 and 100, equally used.
+    Lu & Sengupta 2024, Eq. 12: the geometric mean, not the default of scikit-learn any more. Of the assignments
+    of two epochs it is their stability; of one and the classes, how pure clusters are: with more clusters than classes
+    it is at most sqrt(H(classes) / H(clusters)), 0.707 for 10 and 100, equally used.
 
     Args:
         a, b: a cluster per sample, [N] integers; samples that either leaves unlabelled (negative) are left out.
@@ -34,12 +35,8 @@ def nmi(a: Tensor, b: Tensor) -> float:
     labelled = (a >= 0) & (b >= 0)
     if not bool(labelled.any()):
         return nan
-    (_, a_ids), (_, b_ids) = (torch.unique(x[labelled], return_inverse=True) for x in (a, b))
-    joint = int(b_ids.max()) + 1
-    h_a, h_b, h_ab = (_entropy(torch.bincount(ids)) for ids in (a_ids, b_ids, a_ids * joint + b_ids))
-    if h_a == 0 or h_b == 0:
-        return float(h_a == h_b)
-    return min(1.0, max(0.0, (h_a + h_b - h_ab) / sqrt(h_a * h_b)))
+    both = (assignment[labelled].cpu().numpy() for assignment in (a, b))
+    return float(normalized_mutual_info_score(*both, average_method="geometric"))
 
 
 def cluster_entropy(labels: Tensor, clusters: int) -> float:

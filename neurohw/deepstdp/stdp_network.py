@@ -36,6 +36,12 @@ class Response:
     closest: Numbers
     events: Counts
 
+    @classmethod
+    def silent(cls, samples: int, neurons: int) -> Response:
+        """Return that to no input at all, to be added to."""
+        counts, closest = np.zeros((samples, neurons), np.int64), np.full((samples, neurons), -np.inf)
+        return cls(counts, closest, np.zeros((samples, 5), np.int64))
+
 
 class ClusteringNetwork(Protocol):
     """What clusters: neurons and the synapses on them, in numbers or on a crossbar."""
@@ -98,8 +104,7 @@ class STDPNetwork:
             spikes: of the inputs, uint8 of 0 and 1, [B, T, n].
             learn: weights and thresholds change; else both stay as they are.
         """
-        b, k = len(spikes), len(self.state.potential)
-        response = Response(np.zeros((b, k), np.int64), np.full((b, k), -np.inf), np.zeros((b, 5), np.int64))
+        response = Response.silent(len(spikes), len(self.state.potential))
         c = self.constants if learn else frozen(self.constants)
         _present()(spikes.contiguous().numpy(), self.state, c, response.counts, response.closest, response.events)
         return response

@@ -81,6 +81,7 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
         self.cluster = clusterer(experiment, _labels(self.training), self.dataset.n_classes, self.chip)
         self.labels = torch.full((n,), -1)
         self.before = self.labels
+        self._held: Tensor | None = None  # features of all training images, until the network learns
         self.measured: dict[str, float] = {}
         self.plan = _plan(experiment, n)
 
@@ -93,6 +94,7 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
         training = self.experiment.training
         order = order_of(self.labels, training.passes, training.sampling, self.streams.generator("batches"))
         augmentation = self.streams.generator("augmentation")
+        self._held = None
         for indices in list(order.split(training.batch_size))[done:]:
             images = self.preparation.for_learning(self.training.images[indices], augmentation)
             self.learner.step(images, self.labels[indices].to(images.device))
@@ -103,7 +105,8 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
 
         At the end also the accuracy of the network and its probe as a spiking network, if it is asked for.
         """
-        train, test = (self._seen_by_a_head(part.images) for part in (self.training, self.test))
+        of_test = self.learner.features(self.test.images, self.preparation.for_evaluation)
+        train, test = (self._seen_by_a_head(features) for features in (self._features(), of_test))
         probe = linear_probe(train, _labels(self.training), self.dataset.n_classes)
         metrics: dict[str, Any] = {"probe_accuracy": accuracy(probe, test, _labels(self.test))}
         metrics |= self._fisher() | self.measured
@@ -163,13 +166,13 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
         if self.chip:
             self.chip.load_state_dict(saved.chip)
         self.learner.load_state_dict(saved.learner)
+        self._held = None
         self.labels, self.before, self.measured = saved.labels, saved.before, saved.measured
 
     def _reassign(self, epoch: int) -> None:
         """Cluster the features of all training images, and measure the clusters."""
         clustering = self.experiment.clustering
-        features = self.learner.features(self.training.images, self.preparation.for_evaluation)
-        features = reduced(features, clustering.components, clustering.whitening, clustering.unit_norm)
+        features = reduced(self._features(), clustering.components, clustering.whitening, clustering.unit_norm)
         found = self._clustered(features, self.streams.integer(f"clustering.{epoch}"))
         self.before, self.labels = self.labels, found.labels
         self.learner.new_head(self.streams.fresh(f"head.{epoch}"))
@@ -190,12 +193,16 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
         with self.chip.clock.during("forward"):  # the pass that labels is part of training
             return self.cluster(pad(features, (0, lines - features.shape[1])), seed)
 
-    def _seen_by_a_head(self, images: Tensor) -> Tensor:
-        """Return what a head sees of images: their features after the ReLU."""
-        network = self.learner.network
-        features = self.learner.features(images, self.preparation.for_evaluation)
+    def _features(self) -> Tensor:
+        """Return the features of all training images: those of an evaluation serve the next clustering, too."""
+        if self._held is None:
+            self._held = self.learner.features(self.training.images, self.preparation.for_evaluation)
+        return self._held
+
+    def _seen_by_a_head(self, features: Tensor) -> Tensor:
+        """Return what a head sees of features: what is left after the ReLU."""
         with torch.no_grad():
-            return network.after(features)  # type: ignore[no-any-return]
+            return self.learner.network.after(features)  # type: ignore[no-any-return]
 
     def _spiking(self, probe: nn.Linear) -> dict[str, Any]:
         """Return the accuracy of the network, with the probe as its head, in spikes: at the end, and by time steps."""
