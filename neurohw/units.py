@@ -1,7 +1,7 @@
 """Values with units, to SI and back: a unit is an optional SI prefix and a symbol, and it has one dimension.
 
 Dimensions are named by their SI unit: "S", "Ohm", "V", "A", "s", "J", "W", "F", "C", "m", "m2", "Hz", "K", "1",
-"1/sqrt(s)" for diffusion, and "V m" for the matching of transistors.
+"1/sqrt(s)" for diffusion, "V m" for the matching of transistors, "eV" for activation energies.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ _OTHERS = {  # symbol: (factor, dimension)
     "1/sqrt(s)": (1.0, "1/sqrt(s)"),
     "V m": (1.0, "V m"),
     "mV um": (1e-9, "V m"),
+    "eV": (1.0, "eV"),
+    "meV": (1e-3, "eV"),
 }
 _SPELLINGS = str.maketrans({"µ": "u", "μ": "u", "²": "2"})
 

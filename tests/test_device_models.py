@@ -31,7 +31,7 @@ from neurohw.devices.laws import LAWS, ConstantStep
 from neurohw.devices.library import device_names, load_device
 from neurohw.devices.model import DeviceModel, device_from_tables
 from neurohw.devices.retention import Retention
-from neurohw.devices.tables import FaultTable, RetentionTable, override_names
+from neurohw.devices.tables import TEMPERATURES, FaultTable, RetentionTable, override_names
 from neurohw.errors import InputError
 from neurohw.shipping import shipped
 from neurohw.testing import DeviceModelConformance
@@ -286,7 +286,7 @@ def test_levels_are_whole_numbers() -> None:
 
 
 def test_the_tables_are_the_fields_of_the_engines_parameters() -> None:
-    assert list(RetentionTable.model_fields) == [f.name for f in dataclasses.fields(Retention)]
+    assert list(RetentionTable.model_fields) == [*(f.name for f in dataclasses.fields(Retention)), *TEMPERATURES]
     assert list(FaultTable.model_fields) == [f.name for f in dataclasses.fields(FaultRates)]
 
 

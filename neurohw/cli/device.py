@@ -25,10 +25,11 @@ DeviceName = Annotated[str, typer.Argument(metavar="NAME", help="A device of the
 
 @device_app.command("list")
 def device_list() -> None:
-    """List the devices: law, states, asymmetry, drift, where they are from."""
+    """List the devices: law, states, asymmetry, retention, where they are from."""
     from neurohw.devices.library import device_names, load_device
+    from neurohw.devices.retention_laws import laws_of
 
-    table = Table("name", "technology", "law", "states", "asymmetry", "drift ν", "reference")
+    table = Table("name", "technology", "law", "states", "asymmetry", "retention", "reference")
     for name in device_names():
         model = load_device(name)
         law, retention = model.response(), model.retention_parameters()
@@ -38,7 +39,7 @@ def device_list() -> None:
             law.name + (", one-sided" if model.sided == 1 else ""),
             _states(model),
             f"{law.asymmetry:+.2f}" if law.asymmetry else "0",
-            f"{retention.middle[0]:g}" if retention.drifts else "none",
+            "; ".join(f"{law.name}, {law.summary()}" for law in laws_of(retention)) or "no change",
             escape(model.reference),
         )
     new_console(markup=True).print(table)
@@ -87,7 +88,7 @@ def device_plot(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the simulated devices.")] = 0,
 ) -> None:
-    """Draw what a device does: staircase, step sizes, spreads, drift, read noise; every curve as CSV, too."""
+    """Draw what a device does: staircase, step sizes, spreads, retention, read noise; every curve as CSV, too."""
     from neurohw.devices.characterise import characterise
     from neurohw.devices.draw import characteristics_figure
     from neurohw.devices.frames import frames
@@ -139,6 +140,7 @@ def _print_derived(model: DeviceModel) -> None:
         "read noise": f"{model.read_noise:.3g} weight units per read" + _growth(model) if model.read_noise else "none",
         "weights": f"{law.w_min:g} to {law.w_max:g}, "
         + ("signed by themselves" if model.signed else "conductances less a reference"),
+        **_retention(model),
         **_decay(model),
         "assumed": f"{len(assumed)} of {sum(1 for _ in model.numbers())} numbers"
         + (f": {', '.join(assumed)}" if assumed else ""),
@@ -152,6 +154,22 @@ def _growth(model: DeviceModel) -> str:
 
     scale = model.read_noise_scale
     return f" at most, 63 % of it at {readable(scale, 'S')} and none at 0" if scale else ""
+
+
+def _retention(model: DeviceModel) -> dict[str, str]:
+    """Return the laws of what time does to a cell, and the temperature that their numbers are at."""
+    from neurohw.devices.retention_laws import laws_of
+
+    rows = {
+        f"retention, {law.name}": f"{law.equation}, {law.summary()} ({law.source})"
+        for law in laws_of(model.retention_parameters())
+    }
+    energy, reference = model.retention.activation_energy, model.retention.reference_temperature
+    if energy is None or reference is None:
+        return rows
+    at = model.retention.temperature or reference
+    times = f", {model.retention.acceleration():.3g} times as fast as at {_value(reference)}" if at != reference else ""
+    return rows | {"temperature": f"{_value(at)}{times}; {_value(energy)} (hardware.kelvin sets it)"}
 
 
 def _decay(model: DeviceModel) -> dict[str, str]:

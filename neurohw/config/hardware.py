@@ -71,6 +71,7 @@ class HardwareSection(Section):
     precision: Annotated[Literal["float32", "bfloat16", "auto"], Field(exclude_if=lambda it: it == "float32")] = (
         "float32"
     )
+    kelvin: Annotated[Positive | None, Axis("Temperature", "K"), Field(exclude_if=lambda it: it is None)] = None
     periphery: str | None = None
 
     @model_validator(mode="before")

@@ -1,4 +1,4 @@
-"""The cells of one crossbar as time passes: drift since the last write, decay, diffusion, relaxation, 1/f noise."""
+"""The cells of one crossbar as time passes: the law since the last write, decay, diffusion, relaxation, 1/f noise."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 from neurohw.crossbar.base import StateDict
 from neurohw.crossbar.flicker import Flicker
 from neurohw.devices.retention import Retention
+from neurohw.devices.retention_laws import ExponentialDecay
 
 
 class Aging:
@@ -19,8 +20,8 @@ class Aging:
         retention: the population.
         shape: (n_post, n_pre).
         zero: the weight that drift leads to; drift and 1/f noise act on w - zero.
-        bounds: w_min and w_max, for the drift exponent's dependence on the state.
-        generator: draws exponents and time constants now, diffusion and relaxation later.
+        bounds: w_min and w_max, for what depends on the state.
+        generator: draws the cells' own numbers now, diffusion and relaxation later.
     """
 
     def __init__(
@@ -40,14 +41,15 @@ class Aging:
         def gauss() -> Tensor:
             return torch.randn(shape, generator=generator, device=device)
 
+        self.law = retention.law
         self._state: StateDict = {}
-        if retention.drifts:
+        if self.law is not None:
             self._state["xi"] = gauss()
             self._state["frozen"] = torch.zeros(shape, dtype=torch.bool, device=device)
             self._state["written"] = torch.zeros(shape, dtype=torch.float64, device=device)
-        if retention.lifetime:
-            lifetime = retention.lifetime * (1 + retention.lifetime_dtod * gauss())
-            self._state["decay"] = lifetime.clamp_(min=1e-9 * retention.lifetime).reciprocal_()  # per second
+        if ExponentialDecay.applies(retention):
+            lifetime = ExponentialDecay(retention).spread(gauss()).mul_(retention.lifetime)
+            self._state["decay"] = lifetime.reciprocal_()  # per second
         if retention.diffusion:
             self._state["diffusion"] = (retention.diffusion * (1 + retention.diffusion_dtod * gauss())).abs_()
         if retention.relaxation:
@@ -57,9 +59,11 @@ class Aging:
     @property
     def changes_weights(self) -> bool:
         """Whether time alone has moved any weight by now: drift begins t0 after a write."""
-        r = self.retention
-        drifted = r.drifts and self.now.item() > r.drift_t0
-        return drifted or bool(r.lifetime or r.diffusion or r.relaxation)
+        return self._begun or bool(self._state.keys() & {"decay", "diffusion", "pending"})
+
+    @property
+    def _begun(self) -> bool:
+        return self.law is not None and self.now.item() > self.law.begins
 
     def touched(self, index: Tensor | None = None) -> None:
         """Note that cells (flat indices; None: all) have just been written."""
@@ -81,17 +85,17 @@ class Aging:
                 pending[index] = drawn
 
     def freeze(self, index: Tensor) -> None:
-        """Let cells (flat indices) drift no more: they are stuck."""
+        """Let cells (flat indices) age by their law no more: they are stuck."""
         if "frozen" in self._state:
             self._state["frozen"].view(-1)[index] = True
 
     def elapse(self, kept: Tensor, seconds: float) -> None:
-        """Let time pass: decay, diffusion and relaxation change `kept` in place; drift only needs the clock."""
+        """Let time pass: simple decay, diffusion and relaxation change `kept` in place; the law needs the clock."""
         retention = self.retention
         self.now += seconds
         if self.flicker is not None:
             self.flicker.elapse(seconds)
-        if retention.lifetime:
+        if "decay" in self._state:
             share = torch.exp(self._state["decay"] * -seconds)
             kept.sub_(retention.rest).mul_(share).add_(retention.rest)
         if retention.diffusion:
@@ -103,16 +107,16 @@ class Aging:
             self._state["pending"].sub_(part)
 
     def drifted(self, kept: Tensor, index: Tensor | None = None) -> Tensor:
-        """Return the weights as they are read now: zero + (w - zero) (t / t0)^-nu, t since each cell's last write."""
-        if "xi" not in self._state or self.now.item() <= self.retention.drift_t0:
+        """Return the weights as they are read now: w' + (w - w') left(t), t since each cell's last write."""
+        if self.law is None or not self._begun:
             return kept
         xi, age = self._state["xi"], self._age()
         if index is not None:
             xi, age = xi.view(-1)[index], age.view(-1)[index]
         low, high = self._bounds
-        nu = self.retention.exponents((kept - low).div_(high - low), self._share(kept), xi)
-        grown = (age / self.retention.drift_t0).clamp_(min=1.0).to(kept.dtype)
-        drifted = (kept - self._zero).mul_(grown.pow(-nu)).add_(self._zero)
+        rates = self.law.rates((kept - low).div_(high - low), self._share(kept), xi)
+        end = self.retention.rest if self.law.to_rest else self._zero
+        drifted = (kept - end).mul_(self.law.left(age, rates)).add_(end)
         frozen = self._state["frozen"] if index is None else self._state["frozen"].view(-1)[index]
         return torch.where(frozen, kept, drifted)
 

@@ -18,7 +18,7 @@ CONVERTERS = {
 }  # fmt: skip
 READS = CONVERTERS | {"input_noise", "relative_noise", "coding", "signed_passes", "column_gain", "column_offset"}
 TRAINS = {"pulses", "length", "update_management", "update_bl_management"}
-DEVICES = {"device", "device_parameters", "remedy", "cell", "writing", "weight_range", "tile"}
+DEVICES = {"device", "device_parameters", "kelvin", "remedy", "cell", "writing", "weight_range", "tile"}
 
 
 @dataclass(frozen=True)

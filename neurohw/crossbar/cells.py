@@ -193,7 +193,10 @@ class CellBank:
 
     def _see(self) -> None:
         """Renew the weights as they are seen: drifted, with the noise of the last write; broken cells as kept."""
-        self.seen = self._with_write_noise(self.aging.drifted(self.kept), self.works())
+        aged = self.aging.drifted(self.kept)
+        if self.aging.law is not None and self.aging.law.to_rest:
+            aged = self.bounded(aged)
+        self.seen = self._with_write_noise(aged, self.works())
 
     def works(self) -> Tensor:
         """Return which cells can be written: stuck ones have both bounds at one weight."""
@@ -285,7 +288,7 @@ class CellBank:
         """Restore `state_dict`."""
         device = self.device
         self.kept = state["kept"].to(device, copy=True)
-        separate = bool(self.response.write_noise) or self.population.retention.drifts
+        separate = bool(self.response.write_noise) or self.aging.law is not None
         self.seen = state["seen"].to(device, copy=True) if separate else self.kept
         self.pulses = state["pulses"].to(device, copy=True)
         self.parameters = {name: state[f"cell.{name}"].to(device, copy=True) for name in self.parameters}

@@ -1,4 +1,4 @@
-"""What a device does, computed from its model: staircases, step sizes, drift, read noise; `draw` makes figures of it.
+"""What a device does, computed from its model: staircases, step sizes, retention, read noise; `draw` draws it.
 
 Everything is seeded by the generator that is passed. Staircases and steps are in weights.
 """
@@ -14,6 +14,7 @@ from torch import Tensor
 from neurohw.devices.model import DeviceModel
 from neurohw.devices.response import Cells, PulseResponse
 from neurohw.devices.retention import Retention
+from neurohw.devices.retention_laws import laws_of
 from neurohw.errors import InputError
 
 POINTS = 201  # of a curve
@@ -76,7 +77,7 @@ class StepSizes:
 
 @dataclass(frozen=True)
 class DriftCurves:
-    """Conductances over the time since the last write.
+    """Conductances over the time since the last write, as the laws of retention have it.
 
     Args:
         seconds: [times]; start: [states], S; mean, std: [states, times], S, over devices.
@@ -185,24 +186,29 @@ def drift_curves(
     g_min: float,
     g_max: float,
     g_origin: float = 0.0,
+    g_rest: float = 0.0,
 ) -> DriftCurves:
-    """Return G(t) = G' + (G(t0) - G') (max(t, t0) / t0)^-nu with nu of each device, see `Retention`.
+    """Return G(t) = G' + (G - G') left(t) of each device, law after law, see `neurohw.devices.retention_laws`.
 
     Args:
-        retention: the exponents and t0.
-        start: [states], S, conductances at t0.
+        retention: how the devices age.
+        start: [states], S, conductances as written.
         seconds: [times], since the last write.
         devices: how many per state.
-        generator: of the exponents.
+        generator: of the devices' own numbers.
         g_min, g_max: the range, S.
-        g_origin: G', S, that of weight 0 where weights are signed by themselves.
+        g_origin: G' of drift, S: that of weight 0 where weights are signed by themselves.
+        g_rest: G' of decay, S.
     """
     state = torch.from_numpy((start - g_min) / (g_max - g_min))[:, None]
-    xi = torch.randn(len(start), devices, generator=generator, dtype=torch.float64)
     share = torch.from_numpy((start - g_origin) / (g_max - g_origin))[:, None].abs()
-    nu = retention.exponents(state.expand_as(xi), share.expand_as(xi), xi)
-    elapsed = np.maximum(seconds, retention.drift_t0) / retention.drift_t0
-    curves = g_origin + (start - g_origin)[:, None, None] * elapsed ** -nu.numpy()[:, :, None]
+    age, curves = torch.from_numpy(seconds), np.tile(start[:, None, None], (1, devices, len(seconds)))
+    for law in laws_of(retention):
+        xi = torch.randn(len(start), devices, generator=generator, dtype=torch.float64)
+        rates = law.rates(state.expand_as(xi), share.expand_as(xi), xi)
+        end = g_rest if law.to_rest else g_origin
+        curves = end + (curves - end) * law.left(age, rates[:, :, None]).numpy()
+        curves = np.clip(curves, g_min, g_max) if law.to_rest else curves  # as the cells' weights are
     return DriftCurves(seconds, start, curves.mean(1), curves.std(1, ddof=1) if devices > 1 else 0 * curves.mean(1))
 
 
@@ -238,10 +244,18 @@ def characterise(
     g_min, g_max = device.g_min, device.g_max
     start = g_min + (g_max - g_min) * np.array([0.25, 0.5, 0.75, 1.0])
     retention = device.retention_parameters()
-    seconds = retention.drift_t0 * np.logspace(0, 7, 71)
     g_origin = device.conductance(0.0) if device.signed else 0.0
-    drift = drift_curves(retention, start, seconds, devices, generator, g_min, g_max, g_origin)
+    g_rest = device.conductance(retention.rest)
+    drift = drift_curves(retention, start, _times(retention), devices, generator, g_min, g_max, g_origin, g_rest)
     return Characteristics(device, stairs, step_sizes(device, devices, generator), drift, read_noise(device, generator))
+
+
+def _times(retention: Retention) -> np.ndarray:
+    """Return the times in which something happens: seven decades after t0, or those about a lifetime."""
+    if not retention.lifetime:
+        return np.asarray(retention.drift_t0 * np.logspace(0, 7, 71))
+    first = min(retention.drift_t0, 1e-3 * retention.lifetime) if retention.law else 1e-3 * retention.lifetime
+    return np.geomspace(first, max(1e7 * retention.drift_t0, 1e2 * retention.lifetime), 71)
 
 
 def _pulsed(law: PulseResponse, w: Tensor, cells: Cells, up: bool, generator: torch.Generator) -> Tensor:

@@ -9,6 +9,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from neurohw.devices.characterise import Characteristics
+from neurohw.devices.retention_laws import laws_of
 from neurohw.units import readable
 
 UP, DOWN, INK = "#0072b2", "#d55e00", "#24292f"  # Okabe and Ito 2008
@@ -83,7 +84,7 @@ def draw_cycle_noise(ax: Axes, data: Characteristics) -> None:
 
 
 def draw_drift(ax: Axes, data: Characteristics) -> None:
-    """Draw conductances over the logarithm of time, with the spread between devices."""
+    """Draw conductances over the logarithm of time by the law of retention, with the spread between devices."""
     drift = data.drift
     scale, unit = siemens_unit(data.device.g_max)
     for start, mean, std, colour in zip(drift.start, drift.mean, drift.std, _STATES, strict=True):
@@ -95,7 +96,8 @@ def draw_drift(ax: Axes, data: Characteristics) -> None:
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: readable(seconds, "s", 3)))
     ax.set_ylim(0, 1.1 * drift.start.max() * scale)
-    ax.set_title(f"Drift, ν = {retention.middle[0]:.3g}" if retention.drifts else "Drift: none in this model")
+    laws = [f"{law.name}, {law.summary()}" for law in laws_of(retention)]
+    ax.set_title("Retention: " + ("\n".join(laws) or "no change in this model"))
     ax.set_xlabel("Time since the write")
     ax.set_ylabel(f"Conductance, {unit}")
     ax.grid(True)
@@ -123,7 +125,7 @@ def draw_read_noise(ax: Axes, data: Characteristics) -> None:
 
 
 def characteristics_figure(data: Characteristics) -> Figure:
-    """Return the figure of a device: staircase, steps, spreads, drift, read noise."""
+    """Return the figure of a device: staircase, steps, spreads, retention, read noise."""
     figure = Figure(figsize=(12, 7.2), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     grid = figure.add_gridspec(2, 3)
     draw_staircase(figure.add_subplot(grid[0, :2]), data)

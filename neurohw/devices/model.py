@@ -22,6 +22,7 @@ from neurohw.devices.response import PulseResponse
 from neurohw.devices.retention import Retention
 from neurohw.devices.tables import (
     TABLES,
+    TEMPERATURES,
     Area,
     Conductance,
     FaultTable,
@@ -135,10 +136,12 @@ class DeviceModel(Table):
         return self.pulse.response()
 
     def retention_parameters(self) -> Retention:
-        """Return how cells age."""
+        """Return how cells age at the temperature that they are at."""
         dimensions = {"drift_t0": "s", "lifetime": "s", "relaxation_time": "s", "read_time": "s"}
         dimensions["diffusion"] = "1/sqrt(s)"
-        return Retention(**{key: q.si(dimensions.get(key, "1")) for key, q in given(self.retention)})
+        numbers = ((key, quantity) for key, quantity in given(self.retention) if key not in TEMPERATURES)
+        retention = Retention(**{key: q.si(dimensions.get(key, "1")) for key, q in numbers})
+        return retention.faster(self.retention.acceleration())
 
     def fault_rates(self) -> FaultRates:
         """Return which cells fail, and when."""

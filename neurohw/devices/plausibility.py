@@ -32,6 +32,14 @@ PLAUSIBLE = {
     "retention.drift_t0": Span(1e-9, 1e5),
     "retention.lifetime": Span(1e-6, 1e12),
     "retention.lifetime_dtod": SPREAD,
+    "retention.lifetime_dtod_ln": Span(0, 10),
+    "retention.lifetime_state": Span(0, 50),
+    "retention.stretch": Span(0.05, 1),
+    "retention.loss_per_decade": Span(0, 1),
+    "retention.loss_per_decade_dtod": SPREAD,
+    "retention.activation_energy": Span(0.01, 5),
+    "retention.reference_temperature": Span(1, 1000),
+    "retention.temperature": Span(1, 1000),
     "retention.diffusion_dtod": SPREAD,
     "retention.relaxation_time": Span(1e-9, 1e7),
     "retention.read_noise_1f": Span(0, 1),
@@ -56,6 +64,8 @@ _USUAL = {  # units that such numbers come in, the likeliest first
     "V": ("mV", "V"),
     "J": ("fJ", "pJ", "nJ", "J"),
     "m2": ("um2", "nm2", "m2"),
+    "eV": ("meV", "eV"),
+    "K": ("K",),
     "1": ("%", "1"),
 }
 

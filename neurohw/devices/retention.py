@@ -7,12 +7,20 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from neurohw.devices.retention_laws import RetentionLaw, laws_of
 from neurohw.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_SIGNED = ("rest", "drift_nu_state", "drift_nu_log", "drift_nu_dtod_log", "read_noise_1f_power")
+_SIGNED = ("rest", "drift_nu_state", "drift_nu_log", "drift_nu_dtod_log", "read_noise_1f_power", "lifetime_state",
+           "loss_per_decade_state")  # fmt: skip
+_OF_A_DECAY = {"lifetime_dtod_ln": 0.0, "lifetime_state": 0.0, "stretch": 1.0}
+_RATES = (
+    "drift_nu", "drift_nu_dtod", "drift_nu_state", "drift_nu_log", "drift_nu_least", "drift_nu_most",
+    "drift_nu_dtod_log", "drift_nu_dtod_least", "drift_nu_dtod_most",
+    "loss_per_decade", "loss_per_decade_dtod", "loss_per_decade_state",
+)  # fmt: skip
 _LEAST_SHARE = 1e-7  # of g_max, below which an exponent depends on the conductance no more
 
 
@@ -29,6 +37,10 @@ class Retention:
     Decay: w relaxes to `rest` with time constant `lifetime`. Diffusion: a random walk of sigma `diffusion` sqrt(t).
     Relaxation: after a write the weight settles away by a Gaussian of sigma `relaxation` within seconds.
 
+    Instead of that drift a loss per decade of time (`LogarithmicDrift`), and of that decay one that is stretched or
+    whose lifetime depends on the state (`StretchedDecay`): see `neurohw.devices.retention_laws`. Drift, loss
+    per decade and such a decay count from a cell's last write, and exclude each other.
+
     Args:
         drift_nu: mean exponent at the middle of the range.
         drift_nu_dtod: its device-to-device standard deviation, absolute, there.
@@ -37,8 +49,14 @@ class Retention:
         drift_nu_least, drift_nu_most, drift_nu_dtod_least, drift_nu_dtod_most: limits of mean and spread.
         drift_t0: seconds after a write from which the law holds.
         lifetime: seconds, mean time constant of the decay; 0: none.
-        lifetime_dtod: its device-to-device spread, relative.
+        lifetime_dtod: its device-to-device spread, relative; lifetime_dtod_ln: or that of its logarithm, and
+            `lifetime` is the median.
+        lifetime_state: by how much ln(lifetime) changes from g_min to g_max, as written.
+        stretch: beta of exp(-(t / lifetime)^beta), above 0, at most 1.
         rest: the weight that decay goes to.
+        loss_per_decade: share of the conductance lost in each decade of time after t0, at the middle of the range.
+        loss_per_decade_dtod: its device-to-device standard deviation, absolute.
+        loss_per_decade_state: by how much it changes from g_min to g_max, as written.
         diffusion: weight units per square root of a second.
         diffusion_dtod: its device-to-device spread, relative.
         relaxation: weight units; relaxation_time: seconds after which it is (1 - 1/e) done.
@@ -64,7 +82,13 @@ class Retention:
     drift_t0: float = 1.0
     lifetime: float = 0.0
     lifetime_dtod: float = 0.0
+    lifetime_dtod_ln: float = 0.0
+    lifetime_state: float = 0.0
+    stretch: float = 1.0
     rest: float = 0.0
+    loss_per_decade: float = 0.0
+    loss_per_decade_dtod: float = 0.0
+    loss_per_decade_state: float = 0.0
     diffusion: float = 0.0
     diffusion_dtod: float = 0.0
     relaxation: float = 0.0
@@ -83,10 +107,34 @@ class Retention:
         for name in ("drift_t0", "relaxation_time", "read_time"):
             if getattr(self, name) <= 0:
                 raise InputError(f"retention: {name} must be positive, but got {getattr(self, name)!r}")
+        if not 0 < self.stretch <= 1:
+            raise InputError(f"retention: stretch must be above 0 and at most 1, but got {self.stretch!r}")
+        self._refuse_two_laws()
         for name in ("drift_nu", "drift_nu_dtod"):
             least, most = getattr(self, f"{name}_least"), getattr(self, f"{name}_most")
             if least > most:
                 raise InputError(f"retention: {name}_least must be at most {name}_most, {most:g}, but got {least!r}")
+
+    def _refuse_two_laws(self) -> None:
+        names = [law.name for law in laws_of(self) if law.remembers]
+        if len(names) > 1:
+            raise InputError(f"retention: got numbers of two laws, {' and '.join(names)}; allowed: one law of the time "
+                             "since the write")  # fmt: skip
+        if self.lifetime_dtod and self.lifetime_dtod_ln:
+            raise InputError("retention: got lifetime_dtod and lifetime_dtod_ln; allowed: one of them")
+        of_no_decay = [key for key, absent in _OF_A_DECAY.items() if getattr(self, key) != absent]
+        if of_no_decay and not self.lifetime:
+            raise InputError(f"retention: got {', '.join(of_no_decay)} and no lifetime, which they belong to")
+
+    @property
+    def law(self) -> RetentionLaw | None:
+        """The law of the time since the last write; None: nothing depends on that."""
+        return next((law for law in laws_of(self) if law.remembers), None)
+
+    def faster(self, factor: float) -> Retention:
+        """Return how cells age where the laws' rates (nu, loss per decade, 1 / lifetime) are so many times as large."""
+        scaled = {key: getattr(self, key) * factor for key in _RATES}
+        return dataclasses.replace(self, **scaled, lifetime=self.lifetime / factor)
 
     @property
     def drifts(self) -> bool:

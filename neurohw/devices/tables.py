@@ -9,12 +9,15 @@ from pydantic import AfterValidator, StrictBool, model_validator
 
 from neurohw.devices.laws import LAWS, find_law
 from neurohw.devices.response import Parameter, PulseResponse
+from neurohw.devices.retention_laws import arrhenius
 from neurohw.errors import InputError
 from neurohw.quantity import (
     AS_TABLE,
     Diffusion,
     Dimension,
+    ElectronVolts,
     Joules,
+    Kelvin,
     Levels,
     Plain,
     Quantity,
@@ -107,7 +110,11 @@ class Pulse(Table):
 
 
 class RetentionTable(Table):
-    """[retention]: the fields of `neurohw.devices.retention.Retention`; absent ones mean no such effect."""
+    """[retention]: the fields of `neurohw.devices.retention.Retention`; absent ones mean no such effect.
+
+    With an activation energy E the rates of the laws (nu, loss per decade, 1 / lifetime) are those at the reference
+    temperature T_ref, and exp(-E / k_B (1 / T - 1 / T_ref)) times as large at `temperature` (T_ref unless given).
+    """
 
     drift_nu: Plain | None = None
     drift_nu_dtod: Plain | None = None
@@ -121,7 +128,13 @@ class RetentionTable(Table):
     drift_t0: Seconds | None = None
     lifetime: Seconds | None = None
     lifetime_dtod: Plain | None = None
+    lifetime_dtod_ln: Plain | None = None
+    lifetime_state: Signed | None = None
+    stretch: Plain | None = None
     rest: Signed | None = None
+    loss_per_decade: Plain | None = None
+    loss_per_decade_dtod: Plain | None = None
+    loss_per_decade_state: Signed | None = None
     diffusion: Diffusion | None = None
     diffusion_dtod: Plain | None = None
     relaxation: Plain | None = None
@@ -130,6 +143,26 @@ class RetentionTable(Table):
     read_noise_1f_power: Signed | None = None
     read_noise_1f_most: Plain | None = None
     read_time: Seconds | None = None
+    activation_energy: ElectronVolts | None = None
+    reference_temperature: Kelvin | None = None
+    temperature: Kelvin | None = None
+
+    @model_validator(mode="after")
+    def _temperatures(self) -> RetentionTable:
+        if self.activation_energy is None:
+            for key in ("reference_temperature", "temperature"):
+                if getattr(self, key) is not None:
+                    raise Wrong(key, "got it without activation_energy; allowed: with it, else nothing depends on it")
+        elif self.reference_temperature is None:
+            raise Wrong("reference_temperature", "missing; the numbers of a law with activation_energy are those at it")
+        return self
+
+    def acceleration(self) -> float:
+        """Return how many times as fast cells age as at the reference temperature."""
+        if self.activation_energy is None or self.reference_temperature is None or self.temperature is None:
+            return 1.0
+        kelvin, reference = self.temperature.si("K"), self.reference_temperature.si("K")
+        return arrhenius(self.activation_energy.si("eV"), kelvin, reference)
 
 
 class FaultTable(Table):
@@ -176,6 +209,7 @@ class Area(Table):
     cell: SquareMetres | None = None
 
 
+TEMPERATURES = ("activation_energy", "reference_temperature", "temperature")  # keys of [retention] of no cell
 TABLES: dict[str, type[Table]] = {
     "conductance": Conductance, "retention": RetentionTable, "faults": FaultTable, "read": Read, "write": Write,
     "area": Area,

@@ -142,18 +142,28 @@ def device_model(section: HardwareSection) -> DeviceModel | None:
     """Return the device of an experiment, its overrides applied; None on ideal arrays.
 
     Raises:
-        InputError: no such device or parameter.
+        InputError: no such device or parameter, or a temperature that nothing depends on.
     """
     if section.device is None or section.device == _IDEAL_DEVICE or not find_backend(section.backend).devices:
+        if section.kelvin is not None:
+            raise InputError(f"hardware.kelvin: got {section.kelvin:g}, but device {section.device} has no temperature")
         return None
     overrides: dict[str, Any] = dict(section.device_parameters)
     if section.stuck_fraction:
         overrides |= {f"faults.stuck_{side}": section.stuck_fraction / 2 for side in ("low", "high")}
     try:
         device = load_device(section.device)
-        return device.with_parameters(overrides) if overrides else device
+        device = device.with_parameters(overrides) if overrides else device
     except InputError as error:
         raise InputError(f"hardware.device: {error}") from None
+    return device if section.kelvin is None else _at_temperature(device, section.kelvin)
+
+
+def _at_temperature(device: DeviceModel, kelvin: float) -> DeviceModel:
+    if device.retention.activation_energy is None:
+        raise InputError(f"hardware.kelvin: got {kelvin:g}, but nothing of device {device.name} depends on it; "
+                         "allowed: with devices that have a retention.activation_energy")  # fmt: skip
+    return device.with_parameters({"retention.temperature": kelvin})
 
 
 def file_contents(

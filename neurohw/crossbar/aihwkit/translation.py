@@ -93,7 +93,10 @@ def lost_in_aihwkit(model: DeviceModel) -> list[str]:
     """
     retention, faults = model.retention_parameters(), model.fault_rates()
     of_conductance = ("drift_nu_state", "drift_nu_log", "drift_nu_dtod_log")
-    lost = [key for key in (*of_conductance, "relaxation", "read_noise_1f") if getattr(retention, key)]
+    of_other_laws = ("loss_per_decade", "loss_per_decade_dtod", "loss_per_decade_state", "lifetime_state")
+    noises = ("lifetime_dtod_ln", "relaxation", "read_noise_1f")
+    lost = [key for key in (*of_conductance, *of_other_laws, *noises) if getattr(retention, key)]
+    lost += ["stretch"] if retention.stretch != 1 else []
     mean, spread = retention.middle
     lost += ["drift_nu_dtod"] if spread and not (model.signed and mean) else []
     if not model.signed:
