@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
@@ -91,7 +92,10 @@ def in_words(error: Any) -> str:
     if error["type"] == "tuple_type":
         return f"allowed: a list, as in [{json.dumps(error['input'], default=str)}]"
     words = error["msg"].replace("Input should be", "allowed:")
-    return f"{words[0].lower()}{words[1:]}"
+    words = f"{words[0].lower()}{words[1:]}"
+    if error["type"] == "literal_error" and isinstance(error["input"], str):
+        words += did_you_mean(error["input"], re.findall("'([^']+)'", error["ctx"]["expected"]))
+    return words
 
 
 def shown(value: Any) -> str:

@@ -14,6 +14,7 @@ from neurohw.deepstdp.kmeans import k_means
 from neurohw.deepstdp.measures import nmi
 from neurohw.deepstdp.reduction import reduced
 from neurohw.deepstdp.sampling import order_of
+from neurohw.deepstdp.stdp_clustering import cluster
 from neurohw.deepstdp.stdp_network import STDPNetwork
 from neurohw.deepstdp.stdp_parameters import STDPParameters
 from neurohw.errors import Diverged
@@ -102,12 +103,19 @@ def test_energies_are_the_papers_and_those_of_what_was_counted() -> None:
     assert _stdp(2)(features, 0).joules > 1.5 * spiking.joules
 
 
-def test_a_pass_that_only_labels_is_not_charged_for_learning() -> None:
+def test_each_pass_is_charged_at_its_own_rates_and_one_that_only_labels_not_for_learning() -> None:
     features = torch.nn.functional.normalize(torch.randn(100, 16, generator=seeded()))
-    found = _stdp(2, labels="frozen")(features, 0)
-    p_in, p_exc = found.remarks["input_probability"], found.remarks["excitatory_probability"]
-    labelling, learning = p_in * 160 + p_exc * 90, (p_in + p_exc) * 160
-    assert found.formula_joules == pytest.approx(0.9e-12 * (3 * labelling + 2 * learning) * 50 * 100)
+    parameters = STDPParameters(timesteps=50, passes=2, labels="frozen", threshold_step=0.5)
+    generator = torch.Generator().manual_seed(0)
+    network = STDPNetwork(32, 10, parameters, generator)
+    order = torch.randperm(100, generator=generator)
+    rates = [(float(e.input_spikes.sum()) / (50 * 100 * 16), float(e.output_spikes.sum()) / (50 * 100 * 10))
+             for e in cluster(features[order], network, generator).events]  # fmt: skip
+    learning = [p_in * 160 + (p_in + p_exc) * 160 + p_exc * 90 for p_in, p_exc in rates[:2]]
+    labelling = rates[2][0] * 160 + rates[2][1] * 90
+    by_hand = 0.9e-12 * (sum(learning) + labelling) * 50 * 100
+    found = STDPClusterer(lambda inputs, draws: STDPNetwork(inputs, 10, parameters, draws))(features, 0)
+    assert found.formula_joules == pytest.approx(by_hand, rel=1e-9)
 
 
 def _stdp(passes: int, **values: Any) -> STDPClusterer:

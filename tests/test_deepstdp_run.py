@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import signal
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 from typer.testing import CliRunner
 
 from neurohw.cli.app import app
@@ -18,6 +21,7 @@ from neurohw.errors import Diverged, InputError
 from neurohw.loading import load_experiment
 from neurohw.report.page.write import write_report
 from neurohw.runs.deep_stdp import DeepSTDP
+from neurohw.runs.progress import Bar, Silent
 from neurohw.runs.record import read_record
 from neurohw.runs.restored import restored_job
 from neurohw.runs.run import run
@@ -151,16 +155,68 @@ def test_filters_of_a_run_are_drawn(file: Path, tmp_path: Path) -> None:
         restored_job(tmp_path / "run")
 
 
+def _unheard(what: str, done: int, total: int) -> None:
+    """Progress that nobody looks at."""
+
+
+class InterruptingClusters(Silent):
+    """Is interrupted while the images of the second epoch are clustered."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, int, int]] = []
+        self.epochs = 0
+
+    def begin(self, title: str, images: int) -> None:
+        self.epochs += 1
+
+    def prepare(self, what: str, done: int, total: int) -> None:
+        self.heard.append((what, done, total))
+        if self.epochs == 2 and what == "clusters":
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("chip", [{}, ON_ECRAM])
+def test_clustering_tells_how_far_it_is_and_an_interrupt_does_not_wait_for_its_end(
+    file: Path, tmp_path: Path, chip: dict[str, str]
+) -> None:
+    few = {"data.train_limit": 64, "training.epochs": 2, "evaluation.fisher_samples": 0}
+    experiment = load_experiment(file, TINY | few | chip)
+    report = InterruptingClusters()
+    with pytest.raises(KeyboardInterrupt):
+        run(experiment, 3, tmp_path / "cut", report=report)
+    assert report.heard[:2] == [("features", 64, 64), ("clusters", 32, 64)]
+    assert report.heard[-1] == ("clusters", 32, 64)
+    assert report.epochs == 2
+    cut = run(experiment, 3, tmp_path / "cut", resume=True)
+    whole = run(experiment, 3, tmp_path / "whole")
+    assert cut.metrics == whole.metrics
+    assert cut.ledger == whole.ledger
+
+
+def test_a_bar_shows_clusters_first_and_then_images() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    bar = Bar(console)
+    bar.begin("digits 1/3", 50)
+    assert bar._progress is not None
+    (task,) = bar._progress.tasks
+    bar.prepare("clusters", 32, 120)
+    assert (task.description, task.completed, task.total) == ("digits 1/3: clusters", 32, 120)
+    bar.prepare("clusters", 120, 120)
+    bar.tick(10)
+    assert (task.description, task.completed, task.total) == ("digits 1/3", 10, 50)
+    bar.close()
+
+
 def test_a_new_epoch_has_a_new_head_and_learning_changes_the_body(file: Path) -> None:
     job = DeepSTDP(tiny(file), Streams(0))
     job.build()
     before = {name: tensor.clone() for name, tensor in job.learner.network.state_dict().items()}
-    job.begin(job.plan[0])
+    job.begin(job.plan[0], _unheard)
     list(job.train(job.plan[0], 0))
     head = job.learner.network.head.weight.clone()
     after = job.learner.network.state_dict()
     assert all(not torch.equal(after[name], before[name]) for name in before)
-    job._reassign(1)
+    job._reassign(1, _unheard)
     assert float((job.learner.network.head.weight - head).detach().std()) > 0.01
     assert not bool(job.learner.network.head.bias.detach().any())
 

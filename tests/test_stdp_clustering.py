@@ -120,7 +120,7 @@ def test_events_are_those_of_the_equations() -> None:
     assert (events.potentiations <= 8 * events.output_spikes).all()  # the half of the wrong sign has no trace
     trains = spike_trains(features, 1.0, 100, _after_weights(16, 4))
     assert events.input_spikes.tolist() == trains.sum((1, 2), dtype=torch.int64).tolist()
-    assert result.input_probability == pytest.approx(trains.double().mean().item() * 2)
+    assert result.input_probabilities[-1] == pytest.approx(trains.double().mean().item() * 2)
 
 
 def _after_weights(inputs: int, neurons: int) -> torch.Generator:
@@ -168,8 +168,8 @@ def test_a_wrong_parameter_is_refused(wrong: dict[str, Any]) -> None:
 def test_the_defaults_fire_as_often_as_the_paper_says() -> None:
     """0.0019 spikes per neuron and step over 5,000 samples: here 1,000, thresholds rising five times as fast."""
     result = by_new(unit_rows(1000, 256), 100, STDPParameters(threshold_step=5 * 0.45))
-    assert result.excitatory_probability == pytest.approx(0.0019, rel=0.03)
-    assert result.input_probability == pytest.approx(0.05, rel=0.01)
+    assert result.excitatory_probabilities[-1] == pytest.approx(0.0019, rel=0.03)
+    assert result.input_probabilities[-1] == pytest.approx(0.05, rel=0.01)
     assert not result.silent.any()
 
 

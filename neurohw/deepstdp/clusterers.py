@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -13,6 +13,8 @@ from neurohw.deepstdp.kmeans import k_means
 from neurohw.deepstdp.stdp_clustering import cluster
 from neurohw.deepstdp.stdp_network import ClusteringNetwork
 from neurohw.energy.deep_stdp import ADD, STDP, KMeans
+
+Progress = Callable[[int, int], None]  # called with how much is done, of how much
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,14 @@ class Assignment:
 class Clusterer(Protocol):
     """Makes pseudo-labels."""
 
-    def __call__(self, features: Tensor, seed: int) -> Assignment:
-        """Return the pseudo-labels of features [N, d]; all draws come from the seed."""
+    def __call__(self, features: Tensor, seed: int, progress: Progress | None = None) -> Assignment:
+        """Return the pseudo-labels of features [N, d]; all draws come from the seed.
+
+        Args:
+            features: what is clustered.
+            seed: of all draws.
+            progress: called now and then, with how much is done, of how much.
+        """
 
 
 @dataclass(frozen=True)
@@ -52,25 +60,25 @@ class STDPClusterer:
 
     make_network: Callable[[int, torch.Generator], ClusteringNetwork]
 
-    def __call__(self, features: Tensor, seed: int) -> Assignment:
+    def __call__(self, features: Tensor, seed: int, progress: Progress | None = None) -> Assignment:
         """Return the most active neuron of each sample."""
         generator = torch.Generator().manual_seed(seed)
         network = self.make_network(2 * features.shape[1], generator)
         order = torch.randperm(len(features), generator=generator)
-        clustering = cluster(features[order], network, generator)
-        p_in, p_exc = clustering.input_probability, clustering.excitatory_probability
+        clustering = cluster(features[order], network, generator, progress=progress)
+        p_in, p_exc = clustering.input_probabilities, clustering.excitatory_probabilities
         samples, dimensions = features.shape
         neurons, timesteps = clustering.spike_counts.shape[1], network.parameters.timesteps
-        formula = STDP(p_in, p_exc, neurons, dimensions, timesteps, samples)
         return Assignment(
             labels=clustering.labels[order.argsort()],
             joules=ADD * sum(float(events.additions.sum()) for events in clustering.events),
             formula_joules=sum(
-                replace(formula, learns=i < network.parameters.passes).energy() for i in range(len(clustering.events))
+                STDP(*p, neurons, dimensions, timesteps, samples, learns=i < network.parameters.passes).energy()
+                for i, p in enumerate(zip(p_in, p_exc, strict=True))
             ),
             remarks={
-                "input_probability": p_in,
-                "excitatory_probability": p_exc,
+                "input_probability": p_in[-1],
+                "excitatory_probability": p_exc[-1],
                 "silent_samples": float(clustering.silent.double().mean()),
             },
         )
@@ -88,7 +96,7 @@ class KMeansClusterer:
     clusters: int
     iterations: int
 
-    def __call__(self, features: Tensor, seed: int) -> Assignment:
+    def __call__(self, features: Tensor, seed: int, progress: Progress | None = None) -> Assignment:
         """Return the nearest centre of each sample."""
         found = k_means(features, self.clusters, self.iterations, seed)
         samples, dimensions = features.shape
@@ -111,7 +119,7 @@ class RandomLabels:
 
     clusters: int
 
-    def __call__(self, features: Tensor, seed: int) -> Assignment:
+    def __call__(self, features: Tensor, seed: int, progress: Progress | None = None) -> Assignment:
         """Return labels that have nothing to do with the features."""
         generator = torch.Generator().manual_seed(seed)
         return Assignment(torch.randint(self.clusters, (len(features),), generator=generator))
@@ -127,6 +135,6 @@ class TrueClasses:
 
     classes: Tensor
 
-    def __call__(self, features: Tensor, seed: int) -> Assignment:
+    def __call__(self, features: Tensor, seed: int, progress: Progress | None = None) -> Assignment:
         """Return the classes."""
         return Assignment(self.classes)

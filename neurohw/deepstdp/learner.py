@@ -38,11 +38,23 @@ class Learner:
         fresh = dense(head.in_features, head.out_features, generator)
         head.load_state_dict(fresh.state_dict())
 
-    def features(self, images: Tensor, prepare: Prepare) -> Tensor:
-        """Return the features [N, d] of images as they are prepared, in evaluation mode."""
+    def features(self, images: Tensor, prepare: Prepare, progress: Callable[[int, int], None] | None = None) -> Tensor:
+        """Return the features [N, d] of images as they are prepared, in evaluation mode.
+
+        Args:
+            images: [N, channels * height * width].
+            prepare: makes of a batch what the network takes.
+            progress: called after each batch, with how many are done, of how many.
+        """
         self.network.eval()
+        parts, done = [], 0
         with torch.no_grad():
-            return torch.cat([self.network.features(prepare(batch)) for batch in images.split(_BATCH)])
+            for batch in images.split(_BATCH):
+                parts.append(self.network.features(prepare(batch)))
+                done += len(batch)
+                if progress:
+                    progress(done, len(images))
+        return torch.cat(parts)
 
     def step(self, images: Tensor, labels: Tensor) -> None:
         """Descend the cross-entropy of a batch.

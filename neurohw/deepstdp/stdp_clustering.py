@@ -50,16 +50,16 @@ class Clustering:
         labels: index of each sample's most active neuron, the lowest of several; -1 without any, [N].
         spike_counts: [N, k].
         events: per sample, of each pass, the last of which gave the labels.
-        input_probability: spikes per step of a feature, either sign (p_input of Eq. 18), in the last pass.
-        excitatory_probability: spikes per step of a neuron (p_exc), in the last pass.
+        input_probabilities: spikes per step of a feature, either sign (p_input of Eq. 18), in each pass.
+        excitatory_probabilities: spikes per step of a neuron (p_exc), in each pass.
         silent: samples without an output spike, [N].
     """
 
     labels: Tensor
     spike_counts: Tensor
     events: tuple[ClusterEvents, ...]
-    input_probability: float
-    excitatory_probability: float
+    input_probabilities: tuple[float, ...]
+    excitatory_probabilities: tuple[float, ...]
     silent: Tensor
 
 
@@ -102,8 +102,8 @@ def cluster(
         labels=_labels(counts, closest, parameters),
         spike_counts=counts,
         events=tuple(events),
-        input_probability=float(events[-1].input_spikes.sum()) / (steps * d),
-        excitatory_probability=float(counts.sum()) / (steps * counts.shape[1]),
+        input_probabilities=tuple(float(e.input_spikes.sum()) / (steps * d) for e in events),
+        excitatory_probabilities=tuple(float(e.output_spikes.sum()) / (steps * counts.shape[1]) for e in events),
         silent=counts.sum(1) == 0,
     )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from math import isfinite, isnan
 from typing import Any
 
@@ -31,7 +32,7 @@ from neurohw.runs.accountable import check_clustering_accountable
 from neurohw.runs.accounts import energy_of
 from neurohw.runs.build import check_backend, hardware_contents
 from neurohw.runs.clusters import build_convnet, clusterer, clustering_chip, components, preparation
-from neurohw.runs.job import Job
+from neurohw.runs.job import Job, Progress
 from neurohw.runs.record import RunRecord
 from neurohw.runs.task import divided, majority
 from neurohw.seeding import Streams, derived_seed
@@ -85,9 +86,9 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
         self.measured: dict[str, float] = {}
         self.plan = _plan(experiment, n)
 
-    def begin(self, epoch: Epoch) -> None:
+    def begin(self, epoch: Epoch, progress: Progress) -> None:
         """Cluster, and give the network a new head."""
-        self._reassign(epoch.index)
+        self._reassign(epoch.index, progress)
 
     def train(self, epoch: Epoch, done: int) -> Iterator[int]:
         """Learn from the clusters."""
@@ -169,11 +170,13 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
         self._held = None
         self.labels, self.before, self.measured = saved.labels, saved.before, saved.measured
 
-    def _reassign(self, epoch: int) -> None:
+    def _reassign(self, epoch: int, progress: Progress) -> None:
         """Cluster the features of all training images, and measure the clusters."""
         clustering = self.experiment.clustering
-        features = reduced(self._features(), clustering.components, clustering.whitening, clustering.unit_norm)
-        found = self._clustered(features, self.streams.integer(f"clustering.{epoch}"))
+        features = self._features(partial(progress, "features"))
+        features = reduced(features, clustering.components, clustering.whitening, clustering.unit_norm)
+        seed = self.streams.integer(f"clustering.{epoch}")
+        found = self._clustered(features, seed, partial(progress, "clusters"))
         self.before, self.labels = self.labels, found.labels
         self.learner.new_head(self.streams.fresh(f"head.{epoch}"))
         measures = {
@@ -185,18 +188,18 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
         spent = {key: self.measured.get(key, 0.0) + joules for key, joules in spent.items() if joules}
         self.measured = {key: value for key, value in measures.items() if not isnan(value)} | spent | found.remarks
 
-    def _clustered(self, features: Tensor, seed: int) -> Assignment:
+    def _clustered(self, features: Tensor, seed: int, progress: Callable[[int, int], None] | None = None) -> Assignment:
         """Return the pseudo-labels; a crossbar has lines for all components, those without variance are silent."""
         if self.chip is None:
-            return self.cluster(features, seed)
+            return self.cluster(features, seed, progress)
         lines = components(self.experiment, len(features))
         with self.chip.clock.during("forward"):  # the pass that labels is part of training
-            return self.cluster(pad(features, (0, lines - features.shape[1])), seed)
+            return self.cluster(pad(features, (0, lines - features.shape[1])), seed, progress)
 
-    def _features(self) -> Tensor:
+    def _features(self, progress: Callable[[int, int], None] | None = None) -> Tensor:
         """Return the features of all training images: those of an evaluation serve the next clustering, too."""
         if self._held is None:
-            self._held = self.learner.features(self.training.images, self.preparation.for_evaluation)
+            self._held = self.learner.features(self.training.images, self.preparation.for_evaluation, progress)
         return self._held
 
     def _seen_by_a_head(self, features: Tensor) -> Tensor:

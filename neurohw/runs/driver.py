@@ -148,10 +148,15 @@ class Driver:
         self.began = time.perf_counter() - progress.epoch_seconds
         with self.signals:
             if not progress.batches:
-                self.job.begin(epoch)
+                self.job.begin(epoch, self._beginning)
             for images in self.job.train(epoch, progress.batches):
                 self._after_batch(images)
         self.job.require_numbers()
+
+    def _beginning(self, what: str, done: int, total: int) -> None:
+        """Tell what comes before the first batch; an interrupt ends the run here, and loses the epoch's beginning."""
+        self.report.prepare(what, done, total)
+        self.signals.deliver()
 
     def _after_batch(self, images: int) -> None:
         progress = self.progress

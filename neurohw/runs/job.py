@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from neurohw.config import Experiment
@@ -17,6 +17,7 @@ from neurohw.seeding import Streams
 from neurohw.training.phases import Epoch
 
 E = TypeVar("E", bound=Experiment)
+Progress = Callable[[str, int, int], None]
 
 
 class Job(abc.ABC, Generic[E]):
@@ -69,8 +70,14 @@ class Job(abc.ABC, Generic[E]):
             InputError: something does not fit; nothing was run.
         """
 
-    def begin(self, epoch: Epoch) -> None:
-        """Do what comes before an epoch's first batch, once; it is not done again where a run goes on within it."""
+    def begin(self, epoch: Epoch, progress: Progress) -> None:
+        """Do what comes before an epoch's first batch, once; it is not done again where a run goes on within it.
+
+        Args:
+            epoch: that begins.
+            progress: called now and then where this takes long, with what is done, how much of it, and of how much. It
+                may raise: then the job is left as it is, and the epoch is begun anew from a checkpoint before it.
+        """
 
     @abc.abstractmethod
     def train(self, epoch: Epoch, done: int) -> Iterator[int]:

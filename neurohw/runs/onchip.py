@@ -23,7 +23,7 @@ from neurohw.runs.build import build_circuit, build_network, build_plan, check_b
 from neurohw.runs.divergence import require_numbers
 from neurohw.runs.evaluate import evaluate
 from neurohw.runs.fault_maps import read_fault_maps
-from neurohw.runs.job import Job
+from neurohw.runs.job import Job, Progress
 from neurohw.runs.meters import metered
 from neurohw.runs.record import RunRecord
 from neurohw.runs.task import build_task
@@ -73,7 +73,7 @@ class OnChip(Job[OnChipExperiment]):
         self.phases, self.plan = build_plan(experiment, self.task, self.network)
         self.homeostasis, self.events = self.circuit.initial(), DecisionEvents(0, 0)
 
-    def begin(self, epoch: Epoch) -> None:
+    def begin(self, epoch: Epoch, progress: Progress) -> None:
         """Let thresholds begin anew with an epoch that learns without labels, if the circuit is reset then."""
         if epoch.unlabelled and self.experiment.target.reset == "epoch":
             self.homeostasis = self.circuit.initial()

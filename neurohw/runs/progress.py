@@ -18,6 +18,9 @@ class Reporter(Protocol):
     def begin(self, title: str, images: int) -> None:
         """An epoch of `images` images begins."""
 
+    def prepare(self, what: str, done: int, total: int) -> None:
+        """Before the first batch, so much is done, as of features or clusters."""
+
     def tick(self, images: int) -> None:
         """A batch is done."""
 
@@ -32,6 +35,9 @@ class Silent:
     """Says nothing."""
 
     def begin(self, title: str, images: int) -> None:
+        """Nothing."""
+
+    def prepare(self, what: str, done: int, total: int) -> None:
         """Nothing."""
 
     def tick(self, images: int) -> None:
@@ -71,8 +77,16 @@ class Bar(Lines):
         super().begin(title, images)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=self._console, transient=True)
-        self._task = self._progress.add_task(title, total=images)
+        self._task, self._images = self._progress.add_task(title, total=images), images
         self._progress.start()
+
+    def prepare(self, what: str, done: int, total: int) -> None:
+        """Show a bar of its own for what comes first, and the images' again when it is done."""
+        assert self._progress is not None
+        if done < total:
+            self._progress.update(self._task, description=f"{self._title}: {what}", completed=done, total=total)
+        else:
+            self._progress.update(self._task, description=self._title, completed=0, total=self._images)
 
     def tick(self, images: int) -> None:
         """Move the bar."""
@@ -115,6 +129,10 @@ class TensorBoard:
     def begin(self, title: str, images: int) -> None:
         """Pass on."""
         self._reporter.begin(title, images)
+
+    def prepare(self, what: str, done: int, total: int) -> None:
+        """Pass on."""
+        self._reporter.prepare(what, done, total)
 
     def tick(self, images: int) -> None:
         """Pass on."""
