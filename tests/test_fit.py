@@ -28,7 +28,7 @@ from neurohw.fitting.drift import fit_drift
 from neurohw.fitting.fitted_law import Start
 from neurohw.fitting.kalman import _clipped
 from neurohw.fitting.law_parameters import FITTED, TABLE
-from neurohw.fitting.measurements import PulseTrains, RetentionCurves, read_pulse_trains, read_retention
+from neurohw.fitting.measurements import PulseTrains, RetentionCurves
 from neurohw.fitting.population import random_effects
 from neurohw.fitting.residuals import residual_data
 from neurohw.fitting.trains import Fit, fit
@@ -309,95 +309,9 @@ def test_every_law_makes_a_valid_device() -> None:
         assert device.response().w_max == 1
 
 
-GOOD = "pulse,polarity,conductance_S\n" + "".join(
-    f"{i},{1 if i < 15 else -1},{i if i < 15 else 30 - i}e-6\n" for i in range(1, 30)
-)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ("\n5,1,", "\n5,1,nan#", "row 6, column conductance_S: got 'nan#"),
-        (",5e-6\n6,", ",\n6,", "row 6, column conductance_S: got ''; allowed: a finite number"),
-        ("\n3,1,", "\n3,1,-", "row 4, column conductance_S: got '-3e-6'; allowed: a finite number of at least 0"),
-        ("\n7,1,", "\n5,1,", "row 8, column pulse: got 5 after 6"),
-        ("\n7,1,", "\n7.5,1,", "row 8, column pulse: got '7.5'; allowed: a whole number"),
-        ("\n8,1,", "\n8,sideways,", "row 9, column polarity: got 'sideways'; allowed: \\+1"),
-        ("polarity", "sign", "column polarity is missing; got: pulse, sign, conductance_S"),
-        (",-1,", ",+1,", "device 1: 0 depressing pulses .* allowed: at least 10"),
-    ],
-)
-def test_a_wrong_file_is_named_with_row_and_column(old: str, new: str, said: str, tmp_path: Path) -> None:
-    path = tmp_path / "wrong.csv"
-    text = GOOD.replace(old, new)
-    assert text != GOOD
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match=f"wrong.csv: {said}"):
-        read_pulse_trains(path)
-
-
-def test_a_good_file_is_read_with_every_spelling_of_polarity(tmp_path: Path) -> None:
-    path = tmp_path / "good.csv"
-    path.write_text(
-        GOOD.replace("\n3,1,", "\n3,Up,").replace("\n4,1,", "\n4,+1,").replace("\n20,-1", "\n20, depression")
-    )
-    trains = read_pulse_trains(path)
-    assert trains.conductance.shape == (1, 1, 29)
-    assert trains.up[0, 0].sum() == 14
-    assert trains.conductance[0, 0, 4] == 5e-6
-
-
-@pytest.mark.parametrize("blank", ["\n", "\n\n", ",,\n", "  \n \n"])
-def test_blank_lines_hold_nothing_and_are_counted(blank: str, tmp_path: Path) -> None:
-    """At the end of a file, as editors and spreadsheets leave them, and between two lines."""
-    path = tmp_path / "blank.csv"
-    path.write_text(GOOD.replace("\n9,1,", "\n" + blank + "9,1,") + blank, encoding="utf-8")
-    assert read_pulse_trains(path).conductance.shape == (1, 1, 29)
-    path.write_text(GOOD.replace("\n9,1,", "\n" + blank + "9,1,nan#") + blank, encoding="utf-8")
-    with pytest.raises(InputError, match=f"row {10 + blank.count(chr(10))}, column conductance_S: got 'nan#"):
-        read_pulse_trains(path)
-    path.write_text("time_s,conductance_S\n1,1e-6\n2,1e-6\n3,1e-6\n" + blank.replace(",,", ","), encoding="utf-8")
-    assert len(read_retention(path).seconds[0]) == 3
-
-
-@pytest.mark.parametrize(
-    ("unit", "said"),
-    [
-        ("", r"column conductance_S: got up to 15 S; plausible: .* 0\.1 S; in uS\? .* multiply the column by 1e-06"),
-        ("e-12", r"column conductance_S: got up to 1\.5e-11 S; plausible: up to 1e-10"),
-    ],
-)
-def test_conductances_in_another_unit_are_refused_with_the_likely_one(unit: str, said: str, tmp_path: Path) -> None:
-    path = tmp_path / "wrong.csv"
-    path.write_text(GOOD.replace("e-6", unit), encoding="utf-8")
-    with pytest.raises(InputError, match=said):
-        read_pulse_trains(path)
-    path.write_text("time_s,conductance_S\n" + "".join(f"{t},15{unit}\n" for t in (1, 2, 3)), encoding="utf-8")
-    with pytest.raises(InputError, match="column conductance_S"):
-        read_retention(path)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("time_s,conductance_S\n1,1e-6\n3,1e-6\n2,1e-6\n", "row 4, column time_s: got 2 after 3"),
-        ("time_s,conductance_S\n0,1e-6\n", "row 2, column time_s: got '0'; allowed: a finite number above 0"),
-        ("time_s,conductance_S\n1,0\n", "row 2, column conductance_S"),
-        ("time_s,conductance_S\n1,1e-6\n2,1e-6\n", "device 1: 2 times; allowed: at least 3"),
-        ("time,conductance_S\n1,1e-6\n", "column time_s is missing"),
-        ("", "not a CSV file"),
-    ],
-)
-def test_wrong_retention_is_named(text: str, said: str, tmp_path: Path) -> None:
-    path = tmp_path / "wrong.csv"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match=said):
-        read_retention(path)
-
-
 def test_an_unknown_law_and_a_missing_file_are_the_users_errors(tmp_path: Path) -> None:
     path = tmp_path / "good.csv"
-    path.write_text(GOOD, encoding="utf-8")
+    write_trains(path, measured(KNOWN["soft-bounds"], 0.02, 1, 1, 30))
     runner, out = CliRunner(), ["--out", str(tmp_path / "x.toml")]
     for arguments, said in (
         (["device", "fit", str(path), "--law", "cubic", *out], "unknown law 'cubic'; allowed: constant"),

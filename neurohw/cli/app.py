@@ -19,6 +19,7 @@ from neurohw.cli.circuit import circuit_app
 from neurohw.cli.data import data_app
 from neurohw.cli.device import device_app
 from neurohw.cli.device_fit import device_fit
+from neurohw.cli.device_import import device_import
 from neurohw.cli.energy import energy
 from neurohw.cli.filters import filters
 from neurohw.cli.runs import demo, report, run, sweep
@@ -36,6 +37,7 @@ app = typer.Typer(
     epilog="Exit status: 0 done; 1 it failed while running; 2 the input is wrong; 130 interrupted. "
     "--debug (anywhere) shows the traceback of an error.",
 )
+device_app.command("import")(device_import)
 device_app.command("fit")(device_fit)
 app.add_typer(data_app, name="data")
 app.add_typer(device_app, name="device")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from neurohw.cli import import_options as shared
 from neurohw.errors import InputError
 from neurohw.output import new_console
 
@@ -17,24 +18,32 @@ if TYPE_CHECKING:
 
 
 def device_fit(
-    csv: Annotated[
-        Path,
-        typer.Argument(metavar="CSV", help="Columns pulse, polarity, conductance_S (after the pulse) [device, cycle]."),
-    ],
+    files: shared.Files,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The device's TOML file to write.")],
     law: Annotated[str | None, typer.Option("--law", help="A pulse-response law; chosen by BIC unless given.")] = None,
     retention: Annotated[
-        Path | None, typer.Option("--retention", metavar="CSV", help="Columns time_s, conductance_S [device].")
+        list[Path] | None,
+        typer.Option("--retention", metavar="FILE", help="Conductances over times after a write; repeatable."),
     ] = None,
     name: Annotated[
         str | None, typer.Option("--name", help="The device's name; FILE without .toml unless given.")
     ] = None,
+    layout: shared.Layout = None,
+    unit: shared.Unit = None,
+    read_voltage: shared.ReadVoltage = None,
+    g_min: shared.GMin = None,
+    g_max: shared.GMax = None,
+    polarity: shared.Polarity = None,
+    each: shared.Each = None,
+    every: shared.Every = 1,
+    column: shared.Columns = None,
+    time_offset: shared.TimeOffset = 0.0,
 ) -> None:
     """Fit a device to measured pulse trains: its file, a JSON with every interval, a figure of the residuals."""
     from neurohw.fitting.device_file import annotated, fit_report, fitted_device
     from neurohw.fitting.drift import fit_drift
+    from neurohw.fitting.importing import import_pulses, import_retention
     from neurohw.fitting.law_parameters import fitted_laws
-    from neurohw.fitting.measurements import read_pulse_trains, read_retention
     from neurohw.fitting.residuals import residual_data
     from neurohw.fitting.residuals_figure import residuals_figure
     from neurohw.fitting.trains import fit
@@ -47,8 +56,17 @@ def device_fit(
     if out.suffix != ".toml":
         raise InputError(f"--out: got {str(out)!r}; allowed: a file that ends in .toml")
     called = checked_name(name, "--name") if name else checked_name(out.stem, "--out (or else give a --name)")
-    trains = read_pulse_trains(csv)
-    curves = read_retention(retention) if retention else None
+    options = shared.import_options(
+        layout=layout, unit=unit, read_voltage=read_voltage, g_range=(g_min, g_max), polarity=polarity, each=each,
+        every=every, columns=column, time_offset=time_offset,
+    )  # fmt: skip
+    imported = import_pulses(files, options)
+    shared.print_notes(imported.guesses, imported.cautions)
+    trains, curves = imported.trains, None
+    if retention:
+        kept = import_retention(retention, options)
+        shared.print_notes(kept.guesses)
+        curves = kept.curves
     writable_folder(out.parent)
     fitted = fit(trains, law)
     bounds = (float(fitted.estimates[key].value) for key in ("g_min", "g_max"))  # type: ignore[arg-type]

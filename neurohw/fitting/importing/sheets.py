@@ -1,0 +1,222 @@
+"""Files of measurements as sheets of cells: CSV in its dialects, text with blanks, spreadsheets.
+
+Rows are counted as in a text editor or spreadsheet: the first is row 1.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+from neurohw.errors import InputError
+from neurohw.fitting.importing.exports import easyexpert_sheets, neurosim_sheets
+from neurohw.fitting.importing.options import Notes
+from neurohw.reading import MEASURED, content_of
+from neurohw.units import parse_unit
+
+Row = tuple[int, tuple[str, ...]]  # its number, its cells
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf)", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_SEPARATORS = {"\t": "tab", ";": "semicolon", ",": "comma"}
+_COMMENTS = ("#", "%", "//")
+_SPREADSHEETS = (".xlsx", ".xlsm")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table as it stands in a file.
+
+    Args:
+        where: for messages, the file and, of a workbook, the sheet.
+        name: of the file without its suffix, or of the sheet.
+        columns: headers, each as it is written; made up ("column 2") where there are none.
+        rows: the rows below the header that hold something, with their numbers.
+        headed: there are headers.
+        export: the program whose export it is, where it is recognised.
+    """
+
+    where: str
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    headed: bool = True
+    export: str = ""
+
+    def cells(self, column: str) -> list[str]:
+        """Return the cells of a column, "" where a row is shorter."""
+        index = self.columns.index(column)
+        return [cells[index] if index < len(cells) else "" for _, cells in self.rows]
+
+    @property
+    def lines(self) -> list[int]:
+        """The rows' numbers."""
+        return [number for number, _ in self.rows]
+
+
+def read_sheets(path: Path, notes: Notes) -> list[Sheet]:
+    """Return the tables of a file.
+
+    Raises:
+        InputError: it cannot be read, or holds no row of numbers; the message names it.
+    """
+    try:
+        content = content_of(path, MEASURED)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; name a CSV file or a workbook (.xlsx)") from None
+    if path.suffix.lower() == ".xls" or content.startswith(b"\xd0\xcf\x11\xe0"):
+        raise InputError(f"{path}: a workbook of Excel 97; allowed: .xlsx or CSV (save it as one of them)")
+    if path.suffix.lower() in _SPREADSHEETS or content.startswith(b"PK\x03\x04"):
+        return _workbook(path, content)
+    text = _decoded(content, path)
+    sheets = easyexpert_sheets(text, path) or neurosim_sheets(text, path)
+    if sheets:
+        notes.guess(f"{path}: an export of {sheets[0][0]}")
+        return [_sheet(str(path), name, rows, export) for export, name, rows in sheets]
+    return [_sheet(str(path), path.stem, _text_rows(text, path, notes))]
+
+
+def is_number(cell: str) -> bool:
+    """Return whether a cell is a number."""
+    return bool(_NUMBER.fullmatch(cell.strip()))
+
+
+def _decoded(content: bytes, path: Path) -> str:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", errors="replace")
+    if b"\0" in content[:1000]:
+        raise InputError(f"{path}: not text; allowed: a CSV file or a workbook (.xlsx)")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
+
+
+def _text_rows(text: str, path: Path, notes: Notes) -> list[Row]:
+    """Return the cells of a text, whatever separates them."""
+    lines = text.splitlines()
+    full = [line for line in lines if line.strip() and not line.lstrip().startswith(_COMMENTS)]
+    separator = _separator(full)
+    if separator is None:
+        return [(i, tuple(line.split())) for i, line in enumerate(lines, 1) if not line.startswith(_COMMENTS)]
+    rows: list[Row] = []
+    reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+    try:
+        for cells in reader:
+            stripped = tuple(cell.strip() for cell in cells)
+            if any(stripped) and not stripped[0].startswith(_COMMENTS):
+                rows.append((reader.line_num, stripped))
+    except csv.Error as error:
+        raise InputError(f"{path}: row {reader.line_num}: not a CSV file ({error})") from None
+    if separator != ",":
+        notes.guess(f"{path}: separated by {_SEPARATORS[separator]}s")
+    return _without_decimal_commas(rows, path, notes) if separator != "," else rows
+
+
+def _separator(lines: list[str]) -> str | None:
+    """Return what separates the cells: the first of tab, semicolon and comma that most lines have; None: blanks."""
+    for separator in _SEPARATORS:
+        if lines and sum(separator in line for line in lines) > 0.5 * len(lines):
+            return separator
+    return None if any(len(line.split()) > 1 for line in lines[1:]) else ","
+
+
+def _without_decimal_commas(rows: list[Row], path: Path, notes: Notes) -> list[Row]:
+    """Return the rows with points in numbers that have decimal commas."""
+    commas = any(_DECIMAL_COMMA.fullmatch(cell) for _, cells in rows for cell in cells)
+    if not commas:
+        return rows
+    notes.guess(f"{path}: decimal commas")
+    return [(i, tuple(c.replace(",", ".") if _DECIMAL_COMMA.fullmatch(c) else c for c in cells)) for i, cells in rows]
+
+
+def _workbook(path: Path, content: bytes) -> list[Sheet]:
+    try:
+        import openpyxl
+    except ImportError:
+        raise InputError(f"{path}: workbooks need openpyxl, which is not installed: pip install 'neurohw[xlsx]', "
+                         "or save each sheet as CSV") from None  # fmt: skip
+    try:
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        raise InputError(f"{path}: not a workbook that can be read ({error}); allowed: .xlsx or CSV") from None
+    sheets = []
+    for page in book.worksheets:
+        rows = [(i, tuple(map(_cell_text, cells))) for i, cells in enumerate(page.iter_rows(values_only=True), 1)]
+        full = [(i, cells) for i, cells in rows if any(cells)]
+        if any(is_number(cell) for _, cells in full for cell in cells):
+            sheets.append(_sheet(f"{path}, sheet {page.title}", page.title, full))
+    if not sheets:
+        raise InputError(f"{path}: no sheet holds numbers (formulas count only with the values that were saved)")
+    return [s if len(sheets) > 1 else _renamed(s, path.stem) for s in sheets]
+
+
+def _renamed(sheet: Sheet, name: str) -> Sheet:
+    return Sheet(sheet.where, name, sheet.columns, sheet.rows, sheet.headed, sheet.export)
+
+
+def _cell_text(value: object) -> str:
+    return "" if value is None else repr(value) if isinstance(value, float) else str(value).strip()
+
+
+def _sheet(where: str, name: str, rows: Iterable[Row], export: str = "") -> Sheet:
+    """Return a table: what stands above the first row of numbers is its header, with a row of units if it has one."""
+    full = [(i, _trimmed(cells)) for i, cells in rows if any(cells)]
+    first = _first_of_numbers([cells for _, cells in full])
+    if first is None:
+        raise InputError(f"{where}: not a CSV file or workbook of measurements; "
+                         "allowed: rows of numbers below a header, as in pulse,polarity,conductance_S")  # fmt: skip
+    width = max(len(cells) for _, cells in full[first:])
+    above = [cells for _, cells in full[:first]]
+    names: tuple[str, ...] = ()
+    if above and _all_units(above[-1]) and len(above) > 1:
+        names = tuple(f"{n} ({u})" if u else n for n, u in _zipped(above[-2], above[-1]))
+    elif above:
+        names = above[-1]
+    if names and width == 2 * len(names):  # one,two / 1,5,2,5
+        raise InputError(f"{where}: {len(names)} names above {width} columns; if commas are decimal, "
+                         "save it with semicolons between the columns")  # fmt: skip
+    columns = tuple((names[k] if k < len(names) else "") or f"column {k + 1}" for k in range(max(width, len(names))))
+    if twice := next((name for name in columns if columns.count(name) > 1), None):
+        raise InputError(f"{where}: two columns are named {twice}; allowed: a name for each")
+    return Sheet(where, name, columns, tuple(full[first:]), bool(names), export)
+
+
+def _first_of_numbers(rows: list[tuple[str, ...]]) -> int | None:
+    """Return the first row that holds numbers in most of the columns that are of numbers; None: there is none."""
+    columns = [
+        k
+        for k in range(max(map(len, rows), default=0))
+        if 2 * sum(is_number(c[k]) for c in rows if k < len(c)) > sum(bool(c[k]) for c in rows if k < len(c))
+    ]
+    for i, cells in enumerate(rows):
+        numbers = sum(is_number(cells[k]) for k in columns if k < len(cells))
+        if columns and 2 * numbers > len(columns):
+            named = i == 0 and len(rows) > 1 and any(k < len(cells) and cells[k] and not is_number(cells[k])
+                                                     for k in columns)  # fmt: skip
+            return 1 if named else i  # pulse,1,2,3: devices may have numbers for names
+    return next((i for i, cells in enumerate(rows) if any(map(is_number, cells))), None)
+
+
+def _trimmed(cells: tuple[str, ...]) -> tuple[str, ...]:
+    count = len(cells)
+    while count and not cells[count - 1]:
+        count -= 1
+    return cells[:count]
+
+
+def _zipped(first: tuple[str, ...], second: tuple[str, ...]) -> Iterable[tuple[str, str]]:
+    return zip_longest(first, (unit.strip("()[] ") for unit in second), fillvalue="")
+
+
+def _all_units(cells: tuple[str, ...]) -> bool:
+    """Return whether every cell that holds something is a unit."""
+    try:
+        return bool([parse_unit(cell.strip("()[] ")) for cell in cells if cell])
+    except InputError:
+        return False
