@@ -41,9 +41,11 @@ _HOME = {
     "import_pulses": "fitting.importing",
     "load_device": "devices.library",
     "load_experiment": "loading",
+    "load_runs": "report.frame",
     "neuron": "circuits.neuron",
     "read_record": "runs.record",
     "run": "runs.run",
+    "sweep": "studies.run_sweep",
     "write_report": "report.page.write",
 }
 

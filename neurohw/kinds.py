@@ -69,5 +69,11 @@ def shown_metrics(values: Mapping[str, Any]) -> str:
     All shares; of other metrics those that stand by themselves.
     """
     brief = [metric.name for metric in METRICS.values() if metric.share or not metric.secondary]
-    return ", ".join(f"{key.replace('_', ' ')} {METRICS[key].text(value)}" for key, value in values.items()
-                     if key in brief and isinstance(value, float))  # fmt: skip
+    texts = worded({key: value for key, value in values.items() if key in brief})
+    return ", ".join(f"{name} {text}" for name, text in texts.items())
+
+
+def worded(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the metrics among values in words: "test accuracy" -> "91.20 %"."""
+    return {key.replace("_", " "): METRICS[key].text(value) for key, value in values.items()
+            if key in METRICS and isinstance(value, float)}  # fmt: skip

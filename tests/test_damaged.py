@@ -24,9 +24,9 @@ from hypothesis import strategies as st
 from neurohw.energy.table import EnergyTable
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
-from neurohw.report.accuracy.tables import records_frame
 from neurohw.report.accuracy.terminal import accuracy_table
 from neurohw.report.energy.frame import energy_frame
+from neurohw.report.frame import records_frame
 from neurohw.report.page.content import content
 from neurohw.runs.accounts import energy_of, schedule_of
 from neurohw.runs.checkpoint import load_checkpoint

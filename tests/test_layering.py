@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "neurohw"
 LEAVES = {"errors", "isolation", "names", "output", "seeding", "clock", "shipping", "units", "quantity"}
-LEAVES |= {"archive", "interrupted", "metrics", "reading", "validation", "toml_files", "values"}
+LEAVES |= {"archive", "interrupted", "metrics", "reading", "validation", "toml_files", "values", "shown"}
 PARTS = {"data", "devices", "crossbar", "circuits", "networks"}
 LEARNING = {"crossbar.base", "circuits.neuron", "circuits.target"}
 
@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "units": set(),
     "validation": set(),
     "values": set(),
+    "shown": set(),
     "quantity": set(),
     "data": set(),
     "devices": set(),

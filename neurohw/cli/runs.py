@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from neurohw.cli import console
-from neurohw.errors import Diverged, InputError, NeurohwError
+from neurohw.errors import InputError
 
 Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to.", show_default=False)]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]
@@ -121,31 +120,20 @@ def report(
 
 
 def _swept(loaded: Any, folder: Path, jobs: int, quiet: bool) -> list[Any]:
-    from neurohw.kinds import shown_metrics
-    from neurohw.runs.files import writable_folder
     from neurohw.runs.progress import reporter
-    from neurohw.studies.executors import run_points
+    from neurohw.studies.run_sweep import run_sweep
 
-    points = list(loaded.points(writable_folder(folder)))
-    records, failures = [], []
+    def tell(line: str) -> None:
+        if not quiet:
+            console.stdout.print(line, highlight=False, soft_wrap=True)
+
     try:
-        with contextlib.closing(run_points(points, jobs, reporter(console.stdout, quiet))) as outcomes:
-            for done, (point, outcome) in enumerate(outcomes, 1):
-                if isinstance(outcome, Exception):
-                    failures.append(outcome)
-                    outcome_text = f"{'diverged' if isinstance(outcome, Diverged) else 'failed'}: {outcome}"
-                else:
-                    records.append(outcome)
-                    outcome_text = shown_metrics(outcome.metrics)
-                if not quiet:
-                    console.stdout.print(
-                        f"{done}/{len(points)} {point.folder.name}: {outcome_text}", highlight=False, soft_wrap=True
-                    )
+        records, failed = run_sweep(loaded, folder, jobs, reporter(console.stdout, quiet), tell)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted; the same command goes on with what is not finished") from None
     _print_warnings([f"{r.name}-{r.config_hash}-{r.seed}: {text}" for r in records for text in r.warnings])
-    if failures:
-        raise NeurohwError(f"{len(failures)} of {len(points)} points failed; the first: {failures[0]}")
+    if failed:
+        raise failed
     return records
 
 

@@ -14,6 +14,7 @@ from pydantic import model_validator
 
 from neurohw.config.section import Count, Section
 from neurohw.names import Name
+from neurohw.shown import as_html
 
 
 class Experiment(Section):
@@ -51,6 +52,19 @@ class Experiment(Section):
     def canonical(self) -> dict[str, Any]:
         """Return the configuration as plain data, every default written out."""
         return self.model_dump(mode="json")
+
+    def __repr__(self) -> str:
+        """Return kind and name; the configuration is `canonical()`."""
+        return f"{type(self).__name__}({self.name!r})"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """Return every setting as a table, for notebooks."""
+        import pandas as pd  # not before it is needed: commands begin faster without
+
+        settings = pd.json_normalize(self.canonical()).iloc[0]
+        return as_html(repr(self), ("key", "value"), settings.items())
 
     def __hash__(self) -> int:
         """Hash the plain data: tables of parameters are dictionaries, which have no hash of their own."""

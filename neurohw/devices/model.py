@@ -36,8 +36,9 @@ from neurohw.devices.tables import (
 from neurohw.errors import InputError
 from neurohw.names import Name
 from neurohw.quantity import AS_TABLE, ASSUMED, Quantity, Table, Text
+from neurohw.shown import as_html
 from neurohw.toml_files import document
-from neurohw.units import parse_unit
+from neurohw.units import parse_unit, readable
 from neurohw.validation import Place, refused, unknown_key
 
 if TYPE_CHECKING:
@@ -88,6 +89,18 @@ class DeviceModel(Table):
         except InputError as error:
             raise ValueError(str(error)) from None
         return self
+
+    def __repr__(self) -> str:
+        """Return name, law, range and states."""
+        span = f"{readable(self.g_min, 'S')} to {readable(self.g_max, 'S')}"
+        return f"DeviceModel({self.name!r}, {self.pulse.law}, {span}, {self.states:,.0f} states)"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """Return every number with its unit and source as a table, for notebooks."""
+        rows = ((key, q.value if q.unit == "1" else f"{q.value} {q.unit}", q.source) for key, q in self.numbers())
+        return as_html(f"{self.name}: {self.description}", ("number", "value", "source"), rows)
 
     @property
     def g_min(self) -> float:

@@ -26,6 +26,7 @@ from pydantic import (
 
 from neurohw.energy.recorded import Account, read_account
 from neurohw.errors import InputError
+from neurohw.kinds import shown_metrics, worded
 from neurohw.names import Hash, Name
 from neurohw.reading import RECORDED, read_bytes
 from neurohw.runs.files import atomic, atomic_set, write_text
@@ -39,6 +40,7 @@ from neurohw.runs.shapes import (
     as_plain,
     checked_curve,
 )
+from neurohw.shown import as_html
 from neurohw.validation import first_fault
 from neurohw.values import Text, Whole
 
@@ -87,6 +89,18 @@ class RunRecord(BaseModel):
     @field_serializer("energy")
     def _account(self, energy: Account | None) -> dict[str, Any]:
         return energy.as_recorded() if energy else {}
+
+    def __repr__(self) -> str:
+        """Return what was run, with which seed, and what came out."""
+        what = f"{self.name}, seed {self.seed}, {self.status}, {self.timing.get('epochs', 0):.0f} epochs"
+        return f"RunRecord({', '.join(filter(None, (what, shown_metrics(self.metrics))))})"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """Return the numbers of the run as a table, for notebooks."""
+        rows = [*worded(self.metrics).items(), *(("warning", text) for text in self.warnings)]
+        return as_html(repr(self), ("metric", "value"), rows)
 
     @property
     def has_result(self) -> bool:

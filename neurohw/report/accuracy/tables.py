@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from math import isnan
 from typing import Any
 
-import pandas as pd
-
 from neurohw.metrics import Metric
 from neurohw.report.accuracy.data import Accuracies, Accuracy, Breakdown, Cost, Gap, images_presented, in_order
-from neurohw.report.naming import differing_keys, flatten, on_hardware
-from neurohw.report.points import Point, epochs_done, epochs_scheduled
+from neurohw.report.naming import on_hardware
+from neurohw.report.points import Point
 from neurohw.report.spread import Spread
 from neurohw.report.table import NOTHING, Table, mean_text, table_of
-from neurohw.runs.record import RunRecord
 
 
 def comparison_table(accuracies: Accuracies) -> Table:
@@ -79,12 +75,6 @@ def age_titles(levels: Sequence[str]) -> dict[str, str]:
     return {level: _age(float(level)) for level in levels}
 
 
-def records_frame(records: Sequence[RunRecord]) -> pd.DataFrame:
-    """Return a row per record: what it is, the keys that differ, every metric as a plain number."""
-    keys = [key for key in differing_keys([flatten(r.config) for r in records]) if key != "name"]
-    return pd.DataFrame([_record_row(record, keys) for record in records])
-
-
 def _accuracy_cells(row: Accuracy, metric: Metric, references: set[str] | None) -> tuple[str, ...]:
     point = row.point
     gap = "reference" if point.anchor in (references or ()) else signed(row.gap, metric) if row.gap else NOTHING
@@ -117,20 +107,3 @@ def _age(seconds: float) -> str:
         if seconds >= unit and seconds % unit == 0:
             return f"{seconds / unit:g} {name}{'' if seconds == unit else 's'}"
     return f"{seconds:g} s"
-
-
-def _record_row(record: RunRecord, keys: Sequence[str]) -> dict[str, Any]:
-    config = flatten(record.config)
-    row: dict[str, Any] = {
-        "name": record.name,
-        "config_hash": record.config_hash,
-        "seed": record.seed,
-        "status": record.status,
-        "epochs_done": epochs_done(record),
-        "epochs_scheduled": epochs_scheduled(config),
-        "images": images_presented(record.timing),
-    }
-    row |= {key: json.dumps(value) if isinstance(value := config.get(key), list) else value for key in keys}
-    row |= flatten(record.metrics)
-    row |= {key: record.timing.get(key) for key in ("train_seconds", "train_images_per_second")}
-    return row | {"peak_memory_bytes": record.peak_memory_bytes, "git": record.git, "message": record.message}

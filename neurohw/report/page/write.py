@@ -15,11 +15,11 @@ from neurohw.errors import InputError
 from neurohw.report import drawing
 from neurohw.report.accuracy import curves_figure, figures
 from neurohw.report.accuracy.expected import EXPECTED_COLUMNS, EXPECTED_NOTE
-from neurohw.report.accuracy.tables import records_frame
 from neurohw.report.accuracy.terminal import accuracy_table
 from neurohw.report.energy.figures import NAMES as ENERGY_FIGURES
 from neurohw.report.energy.figures import Drawn, energy_figures
 from neurohw.report.energy.frame import ENERGY_DIGITS, energy_frame
+from neurohw.report.frame import records_frame
 from neurohw.report.page.content import Content, content
 from neurohw.report.points import epochs_done
 from neurohw.report.sensitivity.figures import sensitivity_figure
