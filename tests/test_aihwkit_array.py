@@ -193,7 +193,7 @@ def test_read_and_weight_noise_have_the_asked_spread() -> None:
 
 @pytest.mark.parametrize(
     ("device", "remedy", "devices"),
-    [("constant_step", "none", 1.0), ("constant_step", "several-cells", 0.5), ("soft_bounds", "reference-cell", 2.0),
+    [("constant_step", "none", 1.0), ("constant_step", "several-cells", 0.25), ("soft_bounds", "reference-cell", 2.0),
      ("pcm", "one-sided", 2.0), ("pcm", "mixed-precision", 2.0), ("constant_step", "tiki-taka-v2", 1.0)],
 )  # fmt: skip
 def test_noise_of_cells_is_drawn_per_device_as_in_our_engine(device: str, remedy: str, devices: float) -> None:

@@ -38,12 +38,14 @@ _VERIFY_ROUNDS = 30
 class AihwkitArray(SynapseArray):
     """One aihwkit tile as a crossbar.
 
-    Initial weights are copied exactly, clipped to each cell's bounds (aihwkit's assumption of a perfect set-up; write
-    noise starts with the first pulse). Inputs of `read` within the DAC's bound are converted as they are; a vector with
-    a larger one is scaled down to the bound digitally, and its output up again. Inputs of `read_transposed` are always
-    scaled so that each vector's largest meets the bound, since errors may be tiny. A weight moves by at most
-    `pulses.length` steps per sample and term; under the transfer remedies (tiki-taka and its kin) a product reaches
-    the visible weight through later transfers, and under mixed precision with the next call of `update`.
+    Initial weights are copied exactly, clipped to each cell's bounds, and seen with the write noise of a device model
+    (of aihwkit's presets from the first pulse on). Weights of a model that are conductances less a reference are read
+    with the reference's noise as well, which aihwkit has not. Inputs of `read` within the DAC's bound are converted as
+    they are; a vector with a larger one is scaled down to the bound digitally, and its output up again. Inputs of
+    `read_transposed` are always scaled so that each vector's largest meets the bound, since errors may be tiny. A
+    weight moves by at most `pulses.length` steps per sample and term; under the transfer remedies (tiki-taka and its
+    kin) a product reaches the visible weight through later transfers, and under mixed precision with the next call of
+    `update`.
 
     Args:
         weights: [n_post, n_pre] initial weights.
@@ -94,8 +96,9 @@ class AihwkitArray(SynapseArray):
             construction_seed,
             overrides,
             dict(spec.remedy_overrides or {}),
+            spec.batch_seconds or 1.0,
         )
-        parameters = build_device(find_device(device), overrides)
+        parameters = build_device(find_device(device), overrides, spec.batch_seconds or 1.0)
         self._largest_cell = float(getattr(parameters, "w_max", 1.0))
         self._scale = output_scale(spec.weight_range, self._largest_cell)
         self._time = PassingTime(config.device, parameters, spec.batch_seconds)
@@ -106,6 +109,7 @@ class AihwkitArray(SynapseArray):
         )
         asked = self._copy(weights)
         self.clipped = float((self._tile.get_weights() - asked).abs().gt(1e-6 * self._largest_cell).double().mean())
+        self._draw_write_noise()
 
     @classmethod
     def build(cls, weights: Tensor, spec: ArraySpec, seed: int) -> AihwkitArray:
@@ -172,6 +176,7 @@ class AihwkitArray(SynapseArray):
         require_finite("programming", weights)
         if self.compound.transfers:
             self._copy(weights)
+            self._draw_write_noise()
             return _UNCOUNTED
         target = weights.to(torch.float32) / self._scale
         tolerance = max(self._granularity, 0.01 * self._largest_cell) if self._granularity else 0.0
@@ -203,10 +208,13 @@ class AihwkitArray(SynapseArray):
     def conductances(self) -> dict[str, Tensor]:
         """Return the devices' conductances now, siemens, where one device of a model makes a weight."""
         device = self._population
-        if device is None or self.compound.devices != 1 or self.compound.summed:
+        if device is None or self.compound.unseen or self.compound.devices - bool(self.compound.reference) != 1:
             return {}
         weights = self.snapshot() / self._scale
-        return {"cell": (weights - device.zero).clamp_(min=0.0).mul_(device.siemens)}
+        cells = {"cell": (weights - device.zero).clamp_(min=0.0).mul_(device.siemens)}
+        if self.compound.reference is None:
+            return cells
+        return cells | {"reference": torch.full_like(weights, -device.zero * device.siemens)}  # stands at weight 0
 
     def hidden_parameters(self) -> dict[str, Tensor]:
         """Return aihwkit's hidden parameters by name (bounds, steps, hidden weights), each [n_post, n_pre]."""
@@ -240,6 +248,12 @@ class AihwkitArray(SynapseArray):
         cells = weights.detach().to(torch.float32) / self._scale
         self._tile.set_weights(cells if self._reference is None else cells + self._reference)
         return cells
+
+    def _draw_write_noise(self) -> None:
+        """Let a model's devices be seen with the noise of their first write, which aihwkit draws in a decay by 1."""
+        device = self._population
+        if device is not None and device.response.write_noise and self._reference is None:
+            self._tile.decay_weights(0.0)
 
     def _pulse_dense(self, delta: Tensor) -> None:
         """Pulse W_tile += delta as rank-one updates with one active line each, along the shorter side."""

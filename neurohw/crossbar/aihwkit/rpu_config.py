@@ -12,10 +12,11 @@ from neurohw.crossbar.aihwkit.presets import DevicePreset, device_preset
 from neurohw.crossbar.aihwkit.translation import to_aihwkit
 from neurohw.crossbar.anatomy import Anatomy, Trains
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, converter_step
-from neurohw.crossbar.remedies import PLAIN, Remedy
+from neurohw.crossbar.remedies import CELLS, PLAIN, Remedy
 from neurohw.devices.model import DeviceModel
 from neurohw.errors import InputError
 
+_CELLS: int = CELLS["several-cells"].parameters["devices"]
 _DRIFT_FIELDS = {"drift_nu": "nu", "drift_t0": "t_0", "drift_nu_dtod": "nu_dtod"}
 
 
@@ -48,6 +49,8 @@ class Compound:
         summed: products go to a digital sum, whose whole steps are pulsed.
         transfers: updates go to a hidden fast array and reach the visible weight through transfers.
         paired: two devices that only potentiate make a weight.
+        referred: weights are what devices differ from a device of their own, in aihwkit itself.
+        reference: what is subtracted from devices besides, see `neurohw.crossbar.reference`; None: nothing.
     """
 
     build: Callable[[Cell], Any]
@@ -57,6 +60,18 @@ class Compound:
     summed: bool = False
     transfers: bool = False
     paired: bool = False
+    referred: bool = False
+    reference: str | None = None
+
+    def for_device(self, source: DevicePreset | DeviceModel) -> Compound:
+        """Return what it is of such devices: one whose weights are conductances is less a device of its own.
+
+        aihwkit's weights are signed by themselves and have no such device: its noise is added to that of the weight.
+        """
+        if not isinstance(source, DeviceModel) or source.signed or self.paired or self.referred:
+            return self
+        devices = self.devices + (2 if self.transfers else 1)
+        return dataclasses.replace(self, noise_power=self.noise_power + 1, devices=devices, reference="array")
 
     @property
     def unseen(self) -> bool:
@@ -74,14 +89,14 @@ class Compound:
             driving = dataclasses.replace(trains.driving, pair=self.paired)
             trains = dataclasses.replace(trains, driving=driving, gain=self.rate_gain)
         written = None if self.unseen else trains
-        on_line = 1 if self.transfers else self.devices
-        return Anatomy(self.devices, on_line, None, path, written, transfers=self.transfers)
+        on_line = self.devices // 2 if self.transfers else self.devices
+        return Anatomy(self.devices, on_line, self.reference, path, written, transfers=self.transfers)
 
 
 def _several_cells(cell: Cell) -> Any:
     api = aihwkit_api()
     policy = api.enums.VectorUnitCellUpdatePolicy.SINGLE_RANDOM
-    return api.compounds.VectorUnitCell(unit_cell_devices=[cell.device(), cell.device()], update_policy=policy)
+    return api.compounds.VectorUnitCell(unit_cell_devices=[cell.device() for _ in range(_CELLS)], update_policy=policy)
 
 
 def _reference_cell(cell: Cell) -> Any:
@@ -144,8 +159,8 @@ def _summed_pair(cell: Cell) -> Any:
 
 COMPOUNDS = {  # by the remedy's name
     "none": Compound(lambda cell: cell.device(), devices=1),
-    "several-cells": Compound(_several_cells, 2.0, noise_power=0.5),  # averaged; each update goes to one at random
-    "reference-cell": Compound(_reference_cell, noise_power=2.0),
+    "several-cells": Compound(_several_cells, _CELLS, 1 / _CELLS, devices=_CELLS),  # averaged; an update goes to one
+    "reference-cell": Compound(_reference_cell, noise_power=2.0, referred=True),
     "one-sided": Compound(_one_sided, noise_power=2.0, paired=True),  # reset when both saturate, rewritten open-loop
     "tiki-taka": Compound(_tiki_taka, transfers=True),
     "tiki-taka-v2": Compound(_tiki_taka_v2, transfers=True),
@@ -176,7 +191,7 @@ def find_compound(remedy: Remedy, source: DevicePreset | DeviceModel) -> tuple[R
         if given := getattr(chosen, key):
             raise InputError(f"{key}: got {dict(given)}, which backend \"aihwkit\" does not read; allowed: "
                              "`remedy_overrides`, fields of aihwkit's compound")  # fmt: skip
-    return chosen, COMPOUNDS[chosen.name]
+    return chosen, COMPOUNDS[chosen.name].for_device(source)
 
 
 def find_device(device: str | DeviceModel) -> DevicePreset | DeviceModel:
@@ -184,7 +199,9 @@ def find_device(device: str | DeviceModel) -> DevicePreset | DeviceModel:
     return device_preset(device) if isinstance(device, str) else device
 
 
-def build_device(source: DevicePreset | DeviceModel, fields: Mapping[str, Any]) -> Any:
+def build_device(
+    source: DevicePreset | DeviceModel, fields: Mapping[str, Any], batch_seconds: float | None = None
+) -> Any:
     """Return aihwkit's device of a preset or of a model with some fields replaced.
 
     Write noise is not added when weights are set from outside: the exact copy stays exact.
@@ -192,11 +209,12 @@ def build_device(source: DevicePreset | DeviceModel, fields: Mapping[str, Any]) 
     Args:
         source: the device.
         fields: aihwkit's field names (`dw_min`, `w_max`, ...), or `drift_nu`, `drift_t0`, `drift_nu_dtod`.
+        batch_seconds: of a mini-batch, in which aihwkit counts what a model gives in seconds; None: as they are.
 
     Raises:
         InputError: a field that the device does not have.
     """
-    device = to_aihwkit(source) if isinstance(source, DeviceModel) else source.load()()
+    device = to_aihwkit(source, batch_seconds) if isinstance(source, DeviceModel) else source.load()()
     if hasattr(device, "apply_write_noise_on_set"):
         device.apply_write_noise_on_set = False
     for name, value in fields.items():
@@ -246,6 +264,7 @@ def build_rpu_config(
     construction_seed: int,
     device_overrides: Mapping[str, Any],
     remedy_overrides: Mapping[str, Any],
+    batch_seconds: float | None = None,
 ) -> Any:
     """Return the rpu_config of a device under a remedy.
 
@@ -257,16 +276,18 @@ def build_rpu_config(
         construction_seed: fixes the device-to-device draws; 0 would mean "from the clock", so 1 is taken instead.
         device_overrides: fields of the device, see `build_device`.
         remedy_overrides: fields of aihwkit's compound (`fast_lr`, `transfer_every`, `refresh_every`, ...).
+        batch_seconds: see `build_device`.
 
     Raises:
         InputError: an unknown name or field, or a device that the remedy cannot use.
     """
-    api, source, compound = aihwkit_api(), find_device(device), COMPOUNDS[remedy.name]
+    api, source = aihwkit_api(), find_device(device)
+    compound = COMPOUNDS[remedy.name].for_device(source)
     _refuse_what_cannot_work(source, remedy, build_device(source, device_overrides))
     cell = Cell(
         source.name,
-        device=lambda: build_device(source, device_overrides),
-        read=lambda: io_parameters(forward),
+        device=lambda: build_device(source, device_overrides, batch_seconds),
+        read=lambda: io_parameters(forward.with_devices(compound.noise_power) if compound.transfers else forward),
         pulses=lambda **fields: update_parameters(pulses, **fields),
     )
     built = compound.build(cell)

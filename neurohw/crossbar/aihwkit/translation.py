@@ -1,12 +1,14 @@
 """A device model as aihwkit's device: the same numbers under other names.
 
-aihwkit counts time in mini-batches: its lifetime and diffusion are those of a device at one batch a second.
+What aihwkit has no counterpart of is refused by name (`lost_in_aihwkit`), as is every number of a device's file that
+this module does not know.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +17,8 @@ from neurohw.crossbar.aihwkit.tile_state import new_tile
 from neurohw.devices.laws import LAWS
 from neurohw.devices.model import DeviceModel
 from neurohw.devices.response import PulseResponse
+from neurohw.devices.retention import Retention
+from neurohw.devices.tables import given
 from neurohw.errors import InputError
 
 COUNTERPARTS = {  # aihwkit's class of a law
@@ -48,18 +52,23 @@ _POWER = {
     "gamma_asymmetry_dtod": "pow_up_down_dtod",
 }
 RETENTION = {"lifetime": "s", "lifetime_dtod": "1", "diffusion": "1/sqrt(s)", "diffusion_dtod": "1"}
-_NOT_TRANSLATED = {"additive_noise"}  # aihwkit's `mult_noise` is its opposite
+_NOT_TRANSLATED = {"additive_noise"}  # aihwkit's `mult_noise` is its opposite, of the laws that are linear in w
+_ADDITIVE = {"linear", "soft-bounds", "soft-bounds-reference"}
+_SHARED_DRIFT = ("drift_nu", "drift_nu_dtod", "drift_t0")
+_LIMITS = ("drift_nu_least", "drift_nu_most", "drift_nu_dtod_least", "drift_nu_dtod_most")  # as `Retention.middle` has
+_IDLE = ("relaxation_time", "read_noise_1f_power", "read_noise_1f_most", "read_time")  # nothing by themselves
 
 
 class NoCounterpart(InputError):
     """A device's law is none of aihwkit's."""
 
 
-def to_aihwkit(model: DeviceModel, ignore: bool = False) -> Any:
+def to_aihwkit(model: DeviceModel, batch_seconds: float | None = None, ignore: bool = False) -> Any:
     """Return aihwkit's dataclass of a device.
 
     Args:
         model: the device.
+        batch_seconds: of a mini-batch, in which aihwkit counts decay and diffusion; None: their numbers as they are.
         ignore: leave out what aihwkit cannot do (`lost_in_aihwkit`) instead of refusing the device.
 
     Raises:
@@ -69,8 +78,13 @@ def to_aihwkit(model: DeviceModel, ignore: bool = False) -> Any:
     """
     lost = lost_in_aihwkit(model)
     if lost and not ignore:
+        aged = any(key.startswith("retention.") for key in lost) and not model.signed
+        why = (
+            " (its weights are conductances less a reference that ages by itself; aihwkit's are signed)" if aged else ""
+        )
         raise InputError(
-            f"device {model.name}: aihwkit has no counterpart of {', '.join(lost)}; use the analog backend"
+            f"device {model.name}: aihwkit has no counterpart of {', '.join(lost)}{why}; use the analog backend, or "
+            "set them to 0 to compare the engines"
         )
     law = model.response()
     if law.name not in COUNTERPARTS:
@@ -79,7 +93,7 @@ def to_aihwkit(model: DeviceModel, ignore: bool = False) -> Any:
     device = getattr(aihwkit_api().configs, COUNTERPARTS[law.name])()
     for name in law.parameters():
         _set_pulse(device, law, name)
-    _set_retention(device, model)
+    _set_retention(device, model, batch_seconds)
     for name, value in model.aihwkit.items():
         set_field(device, name, value, f"device {model.name}: [aihwkit]")
     return device
@@ -89,26 +103,44 @@ def lost_in_aihwkit(model: DeviceModel) -> list[str]:
     """Return the dotted keys of what changes results but has no counterpart in aihwkit's devices.
 
     aihwkit's weights are signed by themselves. Those of other devices are conductances less a reference, which ages
-    too: of a drift that all devices have in common the same is left, but not of spreads, walks and a rest of their own.
+    too, since it was written at another time than the cell: of a decay to a common rest the same is left, but not of
+    drift, walks and a rest of their own. Its noise is added to the weight's, see `Compound.for_device`.
     """
-    retention, faults = model.retention_parameters(), model.fault_rates()
-    of_conductance = ("drift_nu_state", "drift_nu_log", "drift_nu_dtod_log")
-    of_other_laws = ("loss_per_decade", "loss_per_decade_dtod", "loss_per_decade_state", "lifetime_state")
-    noises = ("lifetime_dtod_ln", "relaxation", "read_noise_1f")
-    lost = [key for key in (*of_conductance, *of_other_laws, *noises) if getattr(retention, key)]
-    lost += ["stretch"] if retention.stretch != 1 else []
+    return [*_lost_retention(model), *_lost_in_tables(model), *_lost_pulse(model.response())]
+
+
+def _lost_retention(model: DeviceModel) -> list[str]:
+    retention, neutral = model.retention_parameters(), Retention()
     mean, spread = retention.middle
-    lost += ["drift_nu_dtod"] if spread and not (model.signed and mean) else []
+    known = {*RETENTION, *_SHARED_DRIFT, *_LIMITS, *_IDLE, "rest"}
+    lost = [f.name for f in dataclasses.fields(retention)
+            if f.name not in known and getattr(retention, f.name) != getattr(neutral, f.name)]  # fmt: skip
     if not model.signed:
+        lost += ["drift_nu"] if mean else []
         lost += ["diffusion"] if retention.diffusion else []
         lost += ["rest"] if retention.lifetime and retention.rest else []
-    found = [f"retention.{key}" for key in lost]
-    found += [f"faults.{f.name}" for f in dataclasses.fields(faults)
-              if getattr(faults, f.name) and f.name != "endurance_dtod"]  # fmt: skip
-    found += ["conductance.levels"] if model.levels else []
-    found += ["read.noise_scale"] if model.read_noise_scale else []
-    law = model.response()
-    return [*found, "pulse.write_noise"] if law.write_noise and law.name == "constant" else found
+    lost += ["drift_nu_dtod"] if spread and not (model.signed and mean) else []
+    return [f"retention.{key}" for key in lost]
+
+
+def _lost_in_tables(model: DeviceModel) -> list[str]:
+    faults = model.fault_rates()
+    lost = [f"faults.{f.name}" for f in dataclasses.fields(faults)
+            if getattr(faults, f.name) and f.name != "endurance_dtod"]  # fmt: skip
+    for name, known in (("range", {"g_min", "g_max"}), ("read", {"voltage", "pulse_time", "noise"})):
+        table = "conductance" if name == "range" else name
+        lost += [f"{table}.{key}" for key, quantity in given(getattr(model, name))
+                 if key not in known and quantity.value]  # fmt: skip
+    return lost
+
+
+def _lost_pulse(law: PulseResponse) -> list[str]:
+    """Return the parameters that aihwkit's class of a law lacks."""
+    if law.name not in COUNTERPARTS:
+        return []
+    lost = ["write_noise"] if law.write_noise and law.name == "constant" else []
+    lost += ["additive_noise"] if getattr(law, "additive_noise", False) and law.name not in _ADDITIVE else []
+    return [f"pulse.{key}" for key in lost]
 
 
 def aihwkit_takes_it(model: DeviceModel) -> None:
@@ -134,15 +166,21 @@ def field_names(law: str) -> Mapping[str, str]:
 def _set_pulse(device: Any, law: PulseResponse, name: str) -> None:
     value = getattr(law, name)
     if name == "additive_noise":
-        device.mult_noise = not value
+        if law.name in _ADDITIVE:
+            device.mult_noise = not value
     elif name in field_names(law.name):
-        setattr(device, field_names(law.name)[name], list(value) if isinstance(value, tuple) else value)
+        value = list(value) if isinstance(value, tuple) else value
+        set_field(device, field_names(law.name)[name], value, f"aihwkit's {COUNTERPARTS[law.name]}")
 
 
-def _set_retention(device: Any, model: DeviceModel) -> None:
+def _set_retention(device: Any, model: DeviceModel, batch_seconds: float | None) -> None:
+    """Set ageing: decay by 1 - 1 / lifetime a batch is exp(-dt / tau), a walk has sigma sqrt(dt) a batch."""
     retention = model.retention_parameters()
     for name in RETENTION:
         setattr(device, name, getattr(retention, name))
+    if batch_seconds is not None:
+        device.diffusion *= math.sqrt(batch_seconds)
+        device.lifetime = -1 / math.expm1(-batch_seconds / device.lifetime) if device.lifetime else 0.0
     device.reset = retention.rest
     mean, spread = retention.middle
     if mean:
