@@ -126,10 +126,19 @@ TRANSLATED = {
     *("retention.lifetime", "retention.lifetime_dtod"),
     # nothing by themselves, of effects that are refused
     *("retention.relaxation_time", "retention.read_noise_1f_power", "retention.read_noise_1f_most"),
-    *("retention.read_time", "retention.drift_t0", "retention.diffusion_dtod", "retention.rest"),
+    *("retention.read_time", "retention.drift_t0", "retention.diffusion_dtod"),
     *("retention.drift_nu_most", "retention.drift_nu_dtod_most", "faults.endurance_dtod"),
 }
-ONLY_ACCOUNTED = ("write.", "area.", "read.voltage", "read.pulse_time", "pulse.")  # the laws: test_equal_to_aihwkit
+OF_A_DECAY = {f"retention.{key}" for key in ("lifetime_dtod", "lifetime_dtod_ln", "lifetime_state", "stretch", "rest")}
+WARMTH = ("retention.temperature", "retention.reference_temperature", "retention.activation_energy")  # in the others
+ONLY_ACCOUNTED = (
+    *WARMTH,
+    "write.",
+    "area.",
+    "read.voltage",
+    "read.pulse_time",
+    "pulse.",
+)  # the laws: test_equal_to_aihwkit
 
 
 @pytest.mark.parametrize("key", [k for k in override_names("linear") if not k.startswith(ONLY_ACCOUNTED)])
@@ -142,7 +151,8 @@ def test_a_number_of_a_device_is_translated_or_refused_by_its_name(key: str) -> 
         "faults.endurance": 1e6,
         "conductance.g_min": 1e-9,
     }.get(key, 0.01)
-    device = fitted(**{key: value}, **({"retention.lifetime": 0.0} if key == "retention.rest" else {}))
+    decay = {"retention.lifetime": 200.0 if key in OF_A_DECAY else 0.0, "retention.lifetime_dtod": 0.0}
+    device = fitted(**{**decay, key: value})
     assert (lost_in_aihwkit(device) == []) == (key in TRANSLATED), unit
     if key not in TRANSLATED:
         with pytest.raises(InputError, match=f"{key.removesuffix('_least')}.*analog backend"):
