@@ -173,7 +173,7 @@ def test_a_workbook_with_a_sheet_for_each_device(tmp_path: Path) -> None:
             pd.DataFrame(columns).to_excel(book, sheet_name=f"cell {'AB'[d]}", index=False)
         pd.DataFrame({"note": ["measured on a Monday"]}).to_excel(book, sheet_name="notes", index=False)
     trains = import_pulses(path).trains
-    assert trains.devices == ("a", "b")
+    assert trains.devices == ("A", "B")
     assert trains.conductance[:, 0] == pytest.approx(G, rel=1e-9)
 
 
@@ -250,6 +250,50 @@ def test_missing_cells_are_pulses_that_were_not_read(nothing: str, tmp_path: Pat
     assert trains.up.sum((1, 2)).tolist() == [20, 19]
 
 
+def test_a_log_of_writes_and_reads_in_turn(tmp_path: Path) -> None:
+    """What flows during a pulse is no read; a pulse before the next one was not read; one read comes first."""
+    rows = [(0.1, 0.1 * G[0, 0])]
+    for k in range(1, 40):
+        rows.append((2.0 if UP[k] else -1.5, 1e-3))
+        rows += [(0.1, 0.1 * G[0, k])] * (k != 12)
+    path = tmp_path / "log.csv"
+    pd.DataFrame(rows, columns=["V (V)", "I (A)"]).to_csv(path, index=False)
+    with pytest.raises(InputError, match=r"give the voltage it was read at.* --column V \(V\)=read-voltage"):
+        import_pulses(path)
+    imported = import_pulses(path, ImportOptions(read_voltage=0.1))
+    trains = imported.trains
+    assert np.flatnonzero(~trains.valid[0, 0]).tolist() == [12]
+    assert trains.conductance[trains.valid] == pytest.approx(np.delete(G[0], 12), rel=1e-12)
+    assert (trains.up[0, 0] == UP).all()
+    assert imported.conditions.known() == {"potentiation_voltage": 2.0, "depression_voltage": -1.5, "read_voltage": 0.1}
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_row_for_each_device(counted: bool, tmp_path: Path) -> None:
+    frame = pd.DataFrame(1e6 * G, index=["D1", "D2"], columns=range(1, 41))
+    frame.to_csv(tmp_path / "rows.csv", header=counted)
+    with pytest.raises(InputError, match="rows of 40 values: if a row is a train, --layout rows"):
+        import_pulses(tmp_path / "rows.csv")
+    trains = import_pulses(tmp_path / "rows.csv", ImportOptions(layout="rows", unit="uS", polarity=UP_DOWN)).trains
+    assert trains.conductance[:, 0] == pytest.approx(G, rel=1e-12)
+    assert trains.devices == ("1", "2")
+
+
+def test_headers_that_are_comments_or_have_a_row_of_units(tmp_path: Path) -> None:
+    """numpy.savetxt comments its header out; Origin has names, then units."""
+    lines = [f"{k + 1} {1e9 * G[0, k]:.9g}" for k in range(20)]
+    commented = written(tmp_path / "ltp.txt", "# 3 Nov 2025\n# pulse G_nS\n" + "\n".join(lines))
+    named = written(tmp_path / "pot.csv", "Pulse,R\n#,kOhm\n" + "".join(f"{k},{1e-3 / G[0, k]}\n" for k in range(20)))
+    for path in (commented, named):
+        assert import_pulses(path).trains.conductance[0, 0] == pytest.approx(G[0, :20], rel=1e-8)
+
+
+def test_turns_of_the_values_are_offered_where_nothing_says_what_potentiates(tmp_path: Path) -> None:
+    path = table(tmp_path / "plain.csv", G_uS=1e6 * G[0])
+    with pytest.raises(InputError, match=r"--polarity up: all of them; .*rise and fall about as in up20,down20\)"):
+        import_pulses(path)
+
+
 def test_potentiation_only_and_unequal_counts(tmp_path: Path) -> None:
     only = table(tmp_path / "ltp.csv", pulse=np.arange(20), G_uS=1e6 * G[0, :20])
     assert import_pulses(only).trains.up.all()  # by the file's name
@@ -296,7 +340,7 @@ def test_normalised_values_need_a_range_and_weights_are_told_from_shares(tmp_pat
     for unit in (None, "normalised"):
         got = import_pulses(path, ImportOptions(unit=unit, g_min=1e-6, g_max=9e-6)).trains.conductance[0, 0]
         assert got == pytest.approx(expected, rel=1e-12)
-    with pytest.raises(InputError, match=r"no unit, and values from 0 to 1; allowed: .*normalised .*--g-min"):
+    with pytest.raises(InputError, match="Normalized Conductance: normalised values need a range: --g-min and --g-max"):
         import_pulses(path)
     table(path, polarity=up_words(), w=2 * share - 1)
     assert import_pulses(path, options).trains.conductance[0, 0] == pytest.approx(expected, rel=1e-12)
@@ -305,7 +349,11 @@ def test_normalised_values_need_a_range_and_weights_are_told_from_shares(tmp_pat
 @pytest.mark.parametrize(
     ("columns", "options", "message"),
     [
-        ({"G": 1e6 * G[0]}, {}, r"column G: no unit, and values from .*--unit S, --unit mS, --unit uS, --unit nS"),
+        (
+            {"G": 1e6 * G[0]},
+            {},
+            r"column G: no unit, .*--unit uS, nS \(conductances up to 16\.98 uS, 16\.98 nS",
+        ),
         ({"I_nA": 1e6 * G[0]}, {}, "column I_nA: a current; give the voltage it was read at, --read-voltage V"),
         ({"a": G[0], "b": G[1]}, {}, "columns a, b: devices or cycles\\? --each device: .*; --each cycle"),
         ({"colour": ["red"] * 40, "up_pulse": G[0]}, {"unit": "S"}, "no column of conductance, resistance or current"),

@@ -13,7 +13,8 @@ from neurohw.errors import InputError
 from neurohw.fitting.importing.directions import check_directions
 from neurohw.fitting.importing.layouts import of_crosssim, pulse_strips
 from neurohw.fitting.importing.options import ImportOptions, Notes
-from neurohw.fitting.importing.pulses import joined, listed_backwards, signs_decide, trains_of
+from neurohw.fitting.importing.polarities import signs_decide
+from neurohw.fitting.importing.pulses import joined, listed_backwards, trains_of
 from neurohw.fitting.importing.sheets import Sheet, read_sheets
 from neurohw.fitting.importing.stack import WriteConditions, conditions, stacked
 from neurohw.fitting.importing.values import conductances, read_voltage
@@ -81,7 +82,7 @@ def all_sheets(paths: Paths, options: ImportOptions, notes: Notes) -> tuple[list
     if twice := next((path for path in files if files.count(path) > 1), None):
         raise InputError(f"{twice}: given twice; allowed: each file once")
     sheets = [sheet for path in files for sheet in read_sheets(path, notes)]
-    columns = list(dict.fromkeys(column for sheet in sheets for column in sheet.columns))
+    columns = list(dict.fromkeys(column for sheet in sheets for column in sheet.cells))
     if unknown := next((name for name in options.columns if name not in columns), None):
         raise InputError(f"--column {unknown}={options.columns[unknown]}: no such column; got: {', '.join(columns)}")
     return sheets, ", ".join(path.name for path in files)

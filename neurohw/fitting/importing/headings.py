@@ -17,11 +17,9 @@ from neurohw.units import parse_unit
 SYNONYMS = {
     "device": ("device", "dev", "cell", "sample", "device id", "cell id", "sample id", "dut", "id"),
     "cycle": ("cycle", "cyc", "loop", "run", "ramp", "repeat", "repetition", "sweep", "iteration"),
-    "pulse": ("pulse", "pulses", "pulse index", "pulse count", "n", "index", "count", "pulse nr", "pulse num", "step",
-              "p"),
+    "pulse": ("pulse", "pulses", "puls", "pulse index", "pulse count", "n", "index", "count", "step", "p"),
     "polarity": ("polarity", "direction", "sign", "type", "pulse type", "operation", "op", "mode"),
-    "conductance": ("conductance", "g", "cond", "g meas", "g read", "weight", "normalized conductance",
-                    "normalised conductance", "w"),
+    "conductance": ("conductance", "g", "cond", "g meas", "g read", "weight", "weights", "w"),
     "resistance": ("resistance", "r", "res", "r meas", "r read"),
     "current": ("current", "i", "read current", "i read", "iread", "imeas", "i meas", "drain current", "i d", "ids",
                 "i ds"),
@@ -38,6 +36,7 @@ SYNONYMS = {
 VALUES = ("conductance", "resistance", "current")
 _ALONE = ("device", "cycle", "pulse", "polarity", "level")  # more words make them the name of something
 _FILLERS = {"number", "no", "nr", "num", "name", "value", "values", "measured", "meas"}
+_NORMALISED = {"normalised", "normalized", "norm"}
 _UP = {"up", "set", "ltp", "pot", "potentiation", "potentiating", "increasing", "increase"}
 _DOWN = {"down", "reset", "ltd", "dep", "depression", "depressing", "decreasing", "decrease"}
 POLARITIES = {"+1": True, "1": True, "up": True, "potentiation": True,
@@ -51,8 +50,10 @@ _BRACKET = re.compile(r"[\[(]\s*([^\])]+?)\s*[\])]")
 _SPELLED = {"ohms": "Ohm", "sec": "s", "secs": "s", "seconds": "s", "hours": "h", "hr": "h", "hrs": "h", "days": "day",
             "minutes": "min", "mins": "min", "siemens": "S", "a.u.": "", "au": "", "a. u.": "", "-": ""}  # fmt: skip
 _CELSIUS = ("c", "°c", "degc", "deg c", "celsius", "oc")
-_DEVICE = re.compile(r"\b(?:device|dev|cell|sample|dut|d)\s+(\w+)")
-_CYCLE = re.compile(r"\b(?:cycle|cyc|run|ramp|rmp|loop|sweep|repeat|repetition|c)\s+(\d+)")
+_WORD = re.compile(r"[^\W\d_]+|\d+")
+_POLARITY = re.compile(rf"(?<![^\W\d_])({'|'.join(sorted(_UP | _DOWN))})(?![^\W\d_])", re.IGNORECASE)
+_DEVICE = re.compile(r"\b(?:device|dev|cell|sample|dut|d)\s+(\w+)", re.IGNORECASE)
+_CYCLE = re.compile(r"\b(?:cycle|cyc|run|ramp|rmp|loop|sweep|repeat|repetition|c)\s+(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,13 @@ def headings(sheet: Sheet, options: ImportOptions) -> list[Heading]:
         InputError: a role is given to a column that is not there; a unit does not fit what the column is.
     """
     if not sheet.headed:
-        return [Heading(column, options.columns.get(column, ""), "", None, column) for column in sheet.columns]
-    return [_heading(column, sheet, options) for column in sheet.columns]
+        return [Heading(column, options.columns.get(column, ""), "", None, column) for column in sheet.cells]
+    return [_heading(column, sheet, options) for column in sheet.cells]
 
 
 def words_of(text: str) -> list[str]:
     """Return the words of a name in lower case, numbers apart from letters."""
-    return re.findall(r"[^\W\d_]+|\d+", text.lower())
+    return [word.lower() for word in _WORD.findall(text)]
 
 
 def polarity_of(words: list[str]) -> bool | None:
@@ -96,14 +97,14 @@ def polarity_of(words: list[str]) -> bool | None:
     return up if up != down else None
 
 
-def without_polarity(words: list[str]) -> list[str]:
-    """Return the words that do not name a polarity."""
-    return [word for word in words if word not in _UP | _DOWN]
+def without_polarity(text: str) -> str:
+    """Return a name without the words that name a polarity."""
+    return _POLARITY.sub("", text).strip(" _-.,")
 
 
 def device_and_cycle(label: str) -> tuple[str, str]:
     """Return the device and the cycle that a label names, "" for what it does not."""
-    text = " ".join(words_of(label))
+    text = " ".join(_WORD.findall(label))
     device, cycle = _DEVICE.search(text), _CYCLE.search(text)
     return (device[1] if device else ""), (cycle[1] if cycle else "")
 
@@ -112,11 +113,11 @@ def _heading(column: str, sheet: Sheet, options: ImportOptions) -> Heading:
     name, unit = _split(column)
     words = words_of(name)
     up = polarity_of(words)
-    words = without_polarity(words) if up is not None else words
+    words = [word for word in words if word not in _UP | _DOWN] if up is not None else words
     given = options.columns.get(column)
     role, label = (given, "") if given else _role(words, column, unit, sheet)
     if up is not None and role == "" and not words:
-        role = "polarity" if _holds_polarities(sheet.cells(column)) else ""
+        role = "polarity" if _holds_polarities(sheet.cells[column]) else ""
     if role == "time" and (unit == "C" or (unit and unit not in NORMALISED and parse_unit(unit)[1] == "K")):
         role = "temperature"  # T (K)
     if role in _ALLOWED and unit and unit not in NORMALISED and unit != "C":
@@ -124,14 +125,18 @@ def _heading(column: str, sheet: Sheet, options: ImportOptions) -> Heading:
         if dimension not in _ALLOWED[role]:
             raise InputError(f"{sheet.where}: column {column}: a {role} in {unit!r}; "
                              f"allowed: a unit of {' or '.join(_ALLOWED[role])}")  # fmt: skip
-    return Heading(column, role, "" if unit == "1" and role != "conductance" else unit, up, label)
+    if role == "conductance" and unit in ("", "1"):
+        unit = "normalised" if _NORMALISED.intersection(words) else ""
+    return Heading(column, role, "" if unit == "1" else unit, up, label)
 
 
 def _role(words: list[str], column: str, unit: str, sheet: Sheet) -> tuple[str, str]:
     """Return a column's role and what is left of its name."""
     if column.strip() == "Id" and sheet.export:
         return "current", ""
-    plain = [word for word in words if word not in _FILLERS]
+    if column.strip() == "#":
+        return "pulse", ""
+    plain = [word for word in words if word not in _FILLERS | _NORMALISED]
     text = f" {' '.join(plain)} "
     matches = [(len(synonym), role, synonym) for role, synonyms in SYNONYMS.items() for synonym in synonyms
                if text.startswith(f" {synonym} ") or text.endswith(f" {synonym} ")]  # fmt: skip

@@ -19,7 +19,7 @@ from neurohw.fitting.importing.headings import (
     words_of,
 )
 from neurohw.fitting.importing.options import LAYOUTS, ImportOptions, Notes
-from neurohw.fitting.importing.sheets import Sheet, is_number
+from neurohw.fitting.importing.sheets import Sheet, is_number, transposed
 
 _RAMP = re.compile(r"rmp\s?\d+", re.IGNORECASE)  # CrossSim's set.csv and reset.csv
 CROSSSIM, AIHWKIT = "CrossSim", "aihwkit"
@@ -52,6 +52,7 @@ def pulse_strips(sheets: Sequence[Sheet], options: ImportOptions, notes: Notes) 
         InputError: there are none, or what they are is not clear; the message says which options make it so.
     """
     strips = []
+    sheets = [transposed(sheet) for sheet in sheets] if options.layout == "rows" else sheets
     for sheet in sheets:
         columns = headings(sheet, options)
         columns = columns if sheet.headed else _headerless(sheet, columns, options, notes)
@@ -126,7 +127,7 @@ def _values(sheet: Sheet, columns: list[Heading], notes: Notes) -> list[Heading]
 
 
 def _numeric(sheet: Sheet, heading: Heading) -> bool:
-    full = [cell for cell in sheet.cells(heading.column) if cell]
+    full = [cell for cell in sheet.cells[heading.column] if cell]
     return 2 * sum(map(is_number, full)) > len(full)
 
 
@@ -134,13 +135,13 @@ def _headerless(sheet: Sheet, columns: list[Heading], options: ImportOptions, no
     """Return the columns of a table without headers: a first one that counts is the pulse."""
     if any(h.role for h in columns):
         return columns
-    first = [cell for cell in sheet.cells(columns[0].column) if is_number(cell)]
+    first = [cell for cell in sheet.cells[columns[0].column] if is_number(cell)]
     numbers = [float(cell) for cell in first]
     if len(columns) > 1 and all(b - a == numbers[1] - numbers[0] >= 1 for a, b in pairwise(numbers)):
         notes.guess(f"{sheet.where}: no header; column 1 counts pulses")
         return [replace(columns[0], role="pulse"), *columns[1:]]
     if len(columns) == 2 and options.layout in (None, "up-down"):
-        second = [float(cell) for cell in sheet.cells(columns[1].column) if is_number(cell)]
+        second = [float(cell) for cell in sheet.cells[columns[1].column] if is_number(cell)]
         if options.layout or (_rises(numbers) and not _rises(second)):
             notes.guess(f"{sheet.where}: no header; column 1 rises: after potentiating pulses, column 2 falls: after "
                         f"depressing ones, as in {AIHWKIT}'s gong_et_al.csv")  # fmt: skip
@@ -178,7 +179,7 @@ def _named(strips: list[Strip], sheets: Sequence[Sheet], options: ImportOptions,
         for strip in mine:
             if len(peers) > 1 and not (strip.device or strip.cycle):
                 kind = options.each or _kind(sheet, mine)
-                label = " ".join(without_polarity(words_of(_label(strip.value)))) or strip.value.column
+                label = without_polarity(_label(strip.value)) or strip.value.column
                 strip = replace(strip, device=label) if kind == "device" else replace(strip, cycle=label)
             own = "" if "device" in strip.beside else strip.device or device or "1"
             turn = "" if "cycle" in strip.beside else strip.cycle or cycle or "1"
@@ -196,6 +197,9 @@ def of_crosssim(strips: Sequence[Strip], notes: Notes) -> bool:
 
 
 def _kind(sheet: Sheet, strips: list[Strip]) -> str:
+    if len(strips) > 2 * len(sheet.lines):
+        raise InputError(f"{sheet.where}: {len(sheet.lines)} rows of {len(strips)} values: if a row is a train, "
+                         "--layout rows")  # fmt: skip
     raise InputError(f"{sheet.where}: columns {_names([s.value for s in strips])}: devices or cycles? "
                      "--each device: a device each, their differences are from device to device; --each cycle: "
                      "trains of one device, their differences are from cycle to cycle")  # fmt: skip
@@ -203,7 +207,7 @@ def _kind(sheet: Sheet, strips: list[Strip]) -> str:
 
 def _of_sheet(sheet: Sheet, sheets: Sequence[Sheet], options: ImportOptions, notes: Notes) -> tuple[str, str]:
     """Return the device and the cycle that a sheet's or file's name stands for, among several."""
-    rest = {id(s): " ".join(without_polarity(words_of(s.name))) for s in sheets}
+    rest = {id(s): without_polarity(s.name) for s in sheets}
     mine = rest[id(sheet)]
     if len(set(rest.values())) == 1:
         return "", ""

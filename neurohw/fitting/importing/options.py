@@ -12,6 +12,7 @@ from neurohw.units import parse_unit
 LAYOUTS = {
     "long": "one column of values, further columns say which device, cycle, pulse and polarity",
     "wide": "a column of values for each device, or for each cycle",
+    "rows": "a row of values for each device, or for each cycle, named in its first cell",
     "up-down": "a column of values after potentiating pulses and one after depressing pulses",
 }
 NORMALISED = {"normalised": "shares of the range, 0 at g_min and 1 at g_max",

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
 from neurohw.errors import InputError
-from neurohw.fitting.importing.headings import POLARITIES
 from neurohw.fitting.importing.layouts import Strip
 from neurohw.fitting.importing.options import ImportOptions, Notes
-from neurohw.fitting.importing.sheets import is_number
-from neurohw.fitting.importing.values import MISSING, in_unit, numbers
+from neurohw.fitting.importing.polarities import polarities
+from neurohw.fitting.importing.values import in_unit, numbers
 
 MOST_PULSES = 10**7  # of a train; a column that counts further counts no pulses
 _CONTINUES = 1.5  # largest steps that a ramp may begin from where the last one ended
@@ -52,18 +50,20 @@ def trains_of(
     groups: dict[tuple[str, str], list[int]] = {}
     for row, key in enumerate(zip(*names, strict=True)):
         groups.setdefault(key, []).append(row)
-    pulse = _pulse_numbers(strip)
+    pulse = _pulse_numbers(strip, options)
     if backwards:
         groups = {key: rows[::-1] for key, rows in groups.items()}
         pulse = -pulse if pulse is not None else None
     applied = _applied(strip, notes)
     trains = []
     for (device, cycle), group in groups.items():
-        for turn, run in enumerate(_runs(strip, np.array(group), pulse, notes)):
+        pulsed, conductance = _reads_apart(strip, np.array(group), applied[0], conductance, options, notes)
+        for turn, run in enumerate(_runs(strip, pulsed, pulse, notes)):
             rows = _read_ends(run, conductance)
             if not len(rows):
+                notes.guess(f"{strip.sheet.where}: device {device}, cycle {cycle}: nothing was read, left out")
                 continue
-            up = _polarities(strip, rows, applied[0], options, notes)
+            up = polarities(strip, rows, applied[0], conductance, options, notes)
             steps = np.diff(pulse[rows]).astype(int) if pulse is not None else np.full(len(rows) - 1, options.every)
             _note_gaps(f"{strip.sheet.where}: device {device}, cycle {cycle}", steps, conductance[rows], notes)
             name = cycle if turn == 0 else f"{cycle}.{turn + 1}"
@@ -125,11 +125,6 @@ def listed_backwards(strips: Sequence[Strip], values: Sequence[np.ndarray], note
     return bool(backwards)
 
 
-def signs_decide(strip: Strip, options: ImportOptions) -> bool:
-    """Return whether nothing but the sign of voltages says which pulses potentiate."""
-    return strip.up is None and "polarity" not in strip.beside and options.polarity is None
-
-
 def _rise(values: np.ndarray) -> float:
     """Return how much further the second half of a ramp lies than the first, in deviations of its steps."""
     full = values[np.isfinite(values)]
@@ -143,21 +138,24 @@ def _rise(values: np.ndarray) -> float:
 
 def _names(strip: Strip, role: str, default: str) -> list[str]:
     if role in strip.beside:
-        return [cell.strip() for cell in strip.sheet.cells(strip.beside[role].column)]
-    return [default] * len(strip.sheet.rows)
+        return [cell.strip() for cell in strip.sheet.cells[strip.beside[role].column]]
+    return [default] * len(strip.sheet.lines)
 
 
-def _pulse_numbers(strip: Strip) -> np.ndarray | None:
+def _pulse_numbers(strip: Strip, options: ImportOptions) -> np.ndarray | None:
     """Return the pulses that a column counts; None where none does, or it counts in shares of the train."""
     heading = strip.beside.get("pulse")
     if heading is None or "normal" in heading.column.lower():
         return None
+    if options.every != 1:
+        raise InputError(f"{strip.sheet.where}: column {heading.column} counts pulses, and --every {options.every} is "
+                         f"given; allowed: one of them (--column '{heading.column}=ignore')")  # fmt: skip
     return numbers(strip.sheet, heading.column, whole=True)
 
 
 def _applied(strip: Strip, notes: Notes) -> tuple[np.ndarray, np.ndarray]:
     """Return the voltage and the width of each pulse, nan where not known."""
-    nothing = np.full(len(strip.sheet.rows), np.nan)
+    nothing = np.full(len(strip.sheet.lines), np.nan)
     voltage = strip.beside.get("write-voltage") or strip.beside.get("voltage")
     width = strip.beside.get("width")
     volts = in_unit(strip.sheet, voltage, "V", "V", notes) if voltage else nothing
@@ -170,20 +168,44 @@ def _runs(strip: Strip, rows: np.ndarray, pulse: np.ndarray | None, notes: Notes
         return [rows]
     sheet, heading = strip.sheet, strip.beside["pulse"]
     cuts: list[int] = []
-    for before, row in pairwise(rows):
-        if pulse[row] > pulse[before]:
-            continue
+    for k in np.flatnonzero(np.diff(pulse[rows]) <= 0):
+        before, row = rows[k], rows[k + 1]
         if "cycle" in strip.beside or pulse[row] > pulse[rows[cuts[-1] if cuts else 0]]:
             device, cycle = _names(strip, "device", strip.device)[row], _names(strip, "cycle", strip.cycle)[row]
             raise InputError(
                 f"{sheet.where}: row {sheet.lines[row]}, column {heading.column}: got {pulse[row]:g} after "
                 f"{pulse[before]:g} (device {device}, cycle {cycle}); allowed: pulses that count up in each train"
             )
-        cuts.append(int(np.searchsorted(rows, row)))
+        cuts.append(int(k) + 1)
     if cuts:
         notes.guess(f"{sheet.where}: column {heading.column} begins again at row {sheet.lines[rows[cuts[0]]]}"
                     f"{f' and {len(cuts) - 1} more' if len(cuts) > 1 else ''}: a new cycle there")  # fmt: skip
     return np.split(rows, cuts)
+
+
+def _reads_apart(
+    strip: Strip, rows: np.ndarray, volts: np.ndarray, conductance: np.ndarray, options: ImportOptions, notes: Notes
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of pulses, with what was read after them, of a log in which pulses and reads are rows in turn.
+
+    Reads are the rows at the read voltage, where others are at other voltages; what flows during a pulse is no read.
+    """
+    at = options.read_voltage
+    reads = np.zeros(len(rows), bool) if at is None else np.isclose(volts[rows], at, rtol=0.01)
+    if not reads.any() or reads.all():
+        return rows, conductance
+    notes.guess(f"{strip.sheet.where}: rows at {at:g} V are reads of the pulses before them")
+    after = np.full(len(conductance), np.nan)
+    pulse = -1
+    for row, read in zip(rows, reads, strict=True):
+        if not read or pulse < 0:
+            pulse = row
+        if read:
+            after[pulse] = conductance[row]
+    volts[rows[reads]] = np.nan
+    kept = ~reads
+    kept[0] = True  # a read before the first pulse
+    return rows[kept], np.where(np.isin(np.arange(len(after)), rows), after, conductance)
 
 
 def _read_ends(rows: np.ndarray, conductance: np.ndarray) -> np.ndarray:
@@ -199,56 +221,6 @@ def _note_gaps(where: str, steps: np.ndarray, conductance: np.ndarray, notes: No
         notes.guess(f"{where}: {int((steps - 1).sum())} pulses are counted and have no row: applied and not read")
     if empty := int(np.isnan(conductance).sum()):
         notes.guess(f"{where}: {empty} empty cells: pulses applied and not read")
-
-
-def _polarities(strip: Strip, rows: np.ndarray, volts: np.ndarray, options: ImportOptions, notes: Notes) -> np.ndarray:
-    """Return which pulses of a train potentiate: as a column, a name, an option or the sign of a voltage says."""
-    if strip.up is not None:
-        return np.full(len(rows), strip.up)
-    if "polarity" in strip.beside:
-        return _written(strip, rows)
-    pattern = options.pattern()
-    if pattern:
-        sides = np.concatenate([np.full(count or len(rows), up) for up, count in pattern])
-        return np.resize(sides, len(rows))
-    if np.isfinite(volts[rows]).any():
-        return _by_sign(strip, rows, volts[rows], options, notes)
-    raise InputError(f"{strip.sheet.where}: nothing says which pulses potentiate (a column polarity, a signed voltage, "
-                     "set and reset in the names of columns, sheets or files); allowed: --polarity up: all of them; "
-                     "down: none; up50,down50: the first 50, and so on")  # fmt: skip
-
-
-def _written(strip: Strip, rows: np.ndarray) -> np.ndarray:
-    column = strip.beside["polarity"].column
-    cells = strip.sheet.cells(column)
-    known = []
-    for row in rows:
-        cell = cells[row].strip().lower()
-        text = cell.split(".")[0] if is_number(cell) and float(cell) == int(float(cell)) else cell
-        if text not in POLARITIES and not (row == rows[0] and (cell in MISSING or text == "0")):
-            raise InputError(f"{strip.sheet.where}: row {strip.sheet.lines[row]}, column {column}: got "
-                             f"{cells[row]!r}; allowed: {', '.join(POLARITIES)}")  # fmt: skip
-        known.append(POLARITIES.get(text))
-    known[0] = known[0] if known[0] is not None else known[min(1, len(known) - 1)]
-    return np.array(known, bool)
-
-
-def _by_sign(strip: Strip, rows: np.ndarray, volts: np.ndarray, options: ImportOptions, notes: Notes) -> np.ndarray:
-    column = (strip.beside.get("write-voltage") or strip.beside["voltage"]).column
-    signs = np.sign(volts)
-    if np.nan_to_num(signs[0]) == 0 and len(signs) > 1:  # read before the first pulse
-        signs[0] = signs[1]
-    wrong = np.flatnonzero(~(np.abs(signs) == 1))
-    if len(wrong):
-        row = rows[wrong[0]]
-        raise InputError(f"{strip.sheet.where}: row {strip.sheet.lines[row]}, column {column}: got "
-                         f"{strip.sheet.cells(column)[row]!r}; allowed: the voltage of a pulse, positive or negative "
-                         "(a read without a pulse only at the beginning)")  # fmt: skip
-    positive = options.positive_potentiates
-    if positive is None:
-        positive = True
-        notes.guess(f"{strip.sheet.where}: pulses of positive {column} potentiate (--polarity negative: the others)")
-    return np.asarray((signs > 0) == positive)
 
 
 def _continues(first: Train, then: Train) -> bool:

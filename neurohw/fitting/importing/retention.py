@@ -76,7 +76,7 @@ def _strips(sheet: Sheet, several: bool, options: ImportOptions, notes: Notes) -
     named = []
     for strip in strips:
         own = strip.device or (strip.value.label if len(strips) > 1 else "")
-        named.append(replace(strip, device=own or (sheet.name if several else "1")))
+        named.append(replace(strip, device=own or (_NAMED.sub("", sheet.name).strip(" _-,") if several else "") or "1"))
     return named
 
 
@@ -102,7 +102,7 @@ def _curves(
 
 def _name(strip: Strip, row: int) -> str:
     """Return what a curve is called: its device, and its level and cycle where columns have them."""
-    parts = {role: strip.sheet.cells(h.column)[row].strip() for role in _CURVE if (h := strip.beside.get(role))}
+    parts = {role: strip.sheet.cells[h.column][row].strip() for role in _CURVE if (h := strip.beside.get(role))}
     device = parts.pop("device", strip.device)
     return ", ".join([device, *(f"{role} {value}" for role, value in parts.items())])
 
@@ -113,9 +113,9 @@ def _temperatures(strip: Strip, notes: Notes) -> Sequence[float | None]:
     if heading is None:
         found = _NAMED.search(strip.value.column) or _NAMED.search(strip.sheet.name)
         if found is None:
-            return [None] * len(strip.sheet.rows)
+            return [None] * len(strip.sheet.lines)
         notes.guess(f"{strip.sheet.where}: column {strip.value.column}: measured at {found[0]}")
-        return [float(found[1]) + (ZERO_CELSIUS if found[2] == "C" else 0.0)] * len(strip.sheet.rows)
+        return [float(found[1]) + (ZERO_CELSIUS if found[2] == "C" else 0.0)] * len(strip.sheet.lines)
     values = numbers(strip.sheet, heading.column)
     unit = heading.unit or ("C" if values.max() <= _CELSIUS_UP_TO else "K")
     if not heading.unit:
@@ -130,7 +130,7 @@ def _check(
     sheet = strip.sheet
     for before, row in zip([rows[0], *rows], rows, strict=False):
         where = f"{sheet.where}: row {sheet.lines[row]}, column "
-        cell = sheet.cells(time.column)[row]
+        cell = sheet.cells[time.column][row]
         if not seconds[row] > 0:
             raise InputError(
                 f"{where}{time.column}: got {cell!r}; allowed: a finite number above 0, the time after the write; "
@@ -138,11 +138,11 @@ def _check(
             )
         if row != before and seconds[row] <= seconds[before]:
             raise InputError(
-                f"{where}{time.column}: got {cell} after {sheet.cells(time.column)[before]} (device {name}); allowed: "
+                f"{where}{time.column}: got {cell} after {sheet.cells[time.column][before]} (device {name}); allowed: "
                 "times that increase for each device, level, cycle and temperature"
             )
         if conductance[row] <= 0:
             raise InputError(
-                f"{where}{strip.value.column}: got {sheet.cells(strip.value.column)[row]!r}; "
+                f"{where}{strip.value.column}: got {sheet.cells[strip.value.column][row]!r}; "
                 "allowed: a conductance above 0"
             )

@@ -9,8 +9,8 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -25,6 +25,8 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf)", re
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _SEPARATORS = {"\t": "tab", ";": "semicolon", ",": "comma"}
 _COMMENTS = ("#", "%", "//")
+_PREAMBLE = 1000  # rows within which numbers begin
+_NO_UNIT = ("", "#", "-", "1")
 _SPREADSHEETS = (".xlsx", ".xlsm")
 
 
@@ -35,28 +37,18 @@ class Sheet:
     Args:
         where: for messages, the file and, of a workbook, the sheet.
         name: of the file without its suffix, or of the sheet.
-        columns: headers, each as it is written; made up ("column 2") where there are none.
-        rows: the rows below the header that hold something, with their numbers.
+        cells: the cells of each column by its header as it is written, or by its number where there is none.
+        lines: the numbers of the rows.
         headed: there are headers.
         export: the program whose export it is, where it is recognised.
     """
 
     where: str
     name: str
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    cells: dict[str, list[str]]
+    lines: list[int]
     headed: bool = True
     export: str = ""
-
-    def cells(self, column: str) -> list[str]:
-        """Return the cells of a column, "" where a row is shorter."""
-        index = self.columns.index(column)
-        return [cells[index] if index < len(cells) else "" for _, cells in self.rows]
-
-    @property
-    def lines(self) -> list[int]:
-        """The rows' numbers."""
-        return [number for number, _ in self.rows]
 
 
 def read_sheets(path: Path, notes: Notes) -> list[Sheet]:
@@ -81,6 +73,16 @@ def read_sheets(path: Path, notes: Notes) -> list[Sheet]:
     return [_sheet(str(path), path.stem, _text_rows(text, path, notes))]
 
 
+def transposed(sheet: Sheet) -> Sheet:
+    """Return a sheet with a column for each row: its name is the first cell; a row without one counts pulses."""
+    columns = [[header, *cells] if sheet.headed else cells for header, cells in sheet.cells.items()]
+    names = [cell or "pulse" for cell in columns[0]]
+    _refuse_twice(sheet.where, "rows", names)
+    return Sheet(
+        f"{sheet.where}, transposed", sheet.name, _by_name(names, columns[1:]), list(range(2, len(columns) + 1))
+    )
+
+
 def is_number(cell: str) -> bool:
     """Return whether a cell is a number."""
     return bool(_NUMBER.fullmatch(cell.strip()))
@@ -100,16 +102,15 @@ def _decoded(content: bytes, path: Path) -> str:
 def _text_rows(text: str, path: Path, notes: Notes) -> list[Row]:
     """Return the cells of a text, whatever separates them."""
     lines = text.splitlines()
-    full = [line for line in lines if line.strip() and not line.lstrip().startswith(_COMMENTS)]
-    separator = _separator(full)
+    separator = _separator([x for x in lines[:_PREAMBLE] if x.strip() and not x.lstrip().startswith(_COMMENTS)])
     if separator is None:
-        return [(i, tuple(line.split())) for i, line in enumerate(lines, 1) if not line.startswith(_COMMENTS)]
+        return [(i, tuple(line.split())) for i, line in enumerate(lines, 1)]
     rows: list[Row] = []
     reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
     try:
         for cells in reader:
             stripped = tuple(cell.strip() for cell in cells)
-            if any(stripped) and not stripped[0].startswith(_COMMENTS):
+            if any(stripped):
                 rows.append((reader.line_num, stripped))
     except csv.Error as error:
         raise InputError(f"{path}: row {reader.line_num}: not a CSV file ({error})") from None
@@ -128,8 +129,7 @@ def _separator(lines: list[str]) -> str | None:
 
 def _without_decimal_commas(rows: list[Row], path: Path, notes: Notes) -> list[Row]:
     """Return the rows with points in numbers that have decimal commas."""
-    commas = any(_DECIMAL_COMMA.fullmatch(cell) for _, cells in rows for cell in cells)
-    if not commas:
+    if not any("," in cell and _DECIMAL_COMMA.fullmatch(cell) for _, cells in rows for cell in cells):
         return rows
     notes.guess(f"{path}: decimal commas")
     return [(i, tuple(c.replace(",", ".") if _DECIMAL_COMMA.fullmatch(c) else c for c in cells)) for i, cells in rows]
@@ -153,11 +153,7 @@ def _workbook(path: Path, content: bytes) -> list[Sheet]:
             sheets.append(_sheet(f"{path}, sheet {page.title}", page.title, full))
     if not sheets:
         raise InputError(f"{path}: no sheet holds numbers (formulas count only with the values that were saved)")
-    return [s if len(sheets) > 1 else _renamed(s, path.stem) for s in sheets]
-
-
-def _renamed(sheet: Sheet, name: str) -> Sheet:
-    return Sheet(sheet.where, name, sheet.columns, sheet.rows, sheet.headed, sheet.export)
+    return sheets if len(sheets) > 1 else [replace(sheets[0], name=path.stem)]
 
 
 def _cell_text(value: object) -> str:
@@ -167,36 +163,60 @@ def _cell_text(value: object) -> str:
 def _sheet(where: str, name: str, rows: Iterable[Row], export: str = "") -> Sheet:
     """Return a table: what stands above the first row of numbers is its header, with a row of units if it has one."""
     full = [(i, _trimmed(cells)) for i, cells in rows if any(cells)]
-    first = _first_of_numbers([cells for _, cells in full])
+    first = _first_of_numbers([cells for _, cells in full[:_PREAMBLE]])
     if first is None:
-        raise InputError(f"{where}: not a CSV file or workbook of measurements; "
-                         "allowed: rows of numbers below a header, as in pulse,polarity,conductance_S")  # fmt: skip
-    width = max(len(cells) for _, cells in full[first:])
-    above = [cells for _, cells in full[:first]]
-    names: tuple[str, ...] = ()
-    if above and _all_units(above[-1]) and len(above) > 1:
-        names = tuple(f"{n} ({u})" if u else n for n, u in _zipped(above[-2], above[-1]))
-    elif above:
-        names = above[-1]
+        shown = f"; row {full[1][0]} has {', '.join(map(repr, full[1][1][:5]))}" if len(full) > 1 else ""
+        raise InputError(f"{where}: not a CSV file or workbook of measurements, no row of numbers{shown}; "
+                         "allowed: numbers below a header, as in pulse,polarity,conductance_S")  # fmt: skip
+    below = [(i, cells) for i, cells in full[first:] if not cells[0].startswith(_COMMENTS)]
+    width = max(len(cells) for _, cells in below)
+    names = _header([cells for _, cells in full[:first]], width)
     if names and width == 2 * len(names):  # one,two / 1,5,2,5
         raise InputError(f"{where}: {len(names)} names above {width} columns; if commas are decimal, "
                          "save it with semicolons between the columns")  # fmt: skip
-    columns = tuple((names[k] if k < len(names) else "") or f"column {k + 1}" for k in range(max(width, len(names))))
-    if twice := next((name for name in columns if columns.count(name) > 1), None):
-        raise InputError(f"{where}: two columns are named {twice}; allowed: a name for each")
-    return Sheet(where, name, columns, tuple(full[first:]), bool(names), export)
+    columns = [(names[k] if k < len(names) else "") or str(k + 1) for k in range(max(width, len(names)))]
+    _refuse_twice(where, "columns", columns)
+    return Sheet(
+        where, name, _by_name(columns, [cells for _, cells in below]), [i for i, _ in below], bool(names), export
+    )
+
+
+def _by_name(names: list[str], rows: Sequence[Sequence[str]]) -> dict[str, list[str]]:
+    """Return the cells of rows by column, "" where a row is shorter."""
+    width = len(names)
+    padded = (row if len(row) == width else [*row, *[""] * (width - len(row))] for row in rows)
+    return {name: list(cells) for name, cells in zip(names, zip(*padded, strict=True), strict=True)}
+
+
+def _refuse_twice(where: str, kind: str, names: list[str]) -> None:
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"{where}: two {kind} are named {twice}; allowed: a name for each")
+
+
+def _header(above: list[tuple[str, ...]], width: int) -> tuple[str, ...]:
+    """Return the names of columns out of the rows above the numbers, () if there are none.
+
+    A row of units below the names goes with them; a comment ("# pulse G") counts where nothing else is a header.
+    """
+    plain = [c for c in above if not c[0].startswith(_COMMENTS) or (c[0] == "#" and len(c) == width)]
+    if not plain:
+        uncommented = [_trimmed(tuple(" ".join(cells).lstrip("#%/ ").split())) if len(cells) != width
+                       else (cells[0].lstrip("#%/ ") or "#", *cells[1:]) for cells in above]  # fmt: skip
+        plain = [cells for cells in uncommented if len(cells) == width][-1:]
+    if len(plain) > 1 and _all_units(plain[-1]):
+        return tuple(f"{n} ({u})" if u else n for n, u in _zipped(plain[-2], plain[-1]))
+    return plain[-1] if plain else ()
 
 
 def _first_of_numbers(rows: list[tuple[str, ...]]) -> int | None:
     """Return the first row that holds numbers in most of the columns that are of numbers; None: there is none."""
-    columns = [
-        k
-        for k in range(max(map(len, rows), default=0))
-        if 2 * sum(is_number(c[k]) for c in rows if k < len(c)) > sum(bool(c[k]) for c in rows if k < len(c))
-    ]
+    width = max(map(len, rows), default=0)
+    numbers = [sum(is_number(cells[k]) for cells in rows if k < len(cells)) for k in range(width)]
+    full = [sum(bool(cells[k]) for cells in rows if k < len(cells)) for k in range(width)]
+    columns = [k for k in range(width) if 2 * numbers[k] > full[k] and 2 * numbers[k] > max(numbers)]
     for i, cells in enumerate(rows):
-        numbers = sum(is_number(cells[k]) for k in columns if k < len(cells))
-        if columns and 2 * numbers > len(columns):
+        here = sum(is_number(cells[k]) for k in columns if k < len(cells))
+        if columns and 2 * here > len(columns) and not cells[0].startswith(_COMMENTS):
             named = i == 0 and len(rows) > 1 and any(k < len(cells) and cells[k] and not is_number(cells[k])
                                                      for k in columns)  # fmt: skip
             return 1 if named else i  # pulse,1,2,3: devices may have numbers for names
@@ -210,13 +230,13 @@ def _trimmed(cells: tuple[str, ...]) -> tuple[str, ...]:
     return cells[:count]
 
 
-def _zipped(first: tuple[str, ...], second: tuple[str, ...]) -> Iterable[tuple[str, str]]:
-    return zip_longest(first, (unit.strip("()[] ") for unit in second), fillvalue="")
+def _zipped(names: tuple[str, ...], units: tuple[str, ...]) -> Iterable[tuple[str, str]]:
+    return zip_longest(names, ("" if unit in _NO_UNIT else unit.strip("()[] ") for unit in units), fillvalue="")
 
 
 def _all_units(cells: tuple[str, ...]) -> bool:
     """Return whether every cell that holds something is a unit."""
     try:
-        return bool([parse_unit(cell.strip("()[] ")) for cell in cells if cell])
+        return bool([parse_unit(cell.strip("()[] ")) for cell in cells if cell not in _NO_UNIT])
     except InputError:
         return False

@@ -11,13 +11,16 @@ from neurohw.errors import InputError
 from neurohw.fitting.importing.headings import Heading
 from neurohw.fitting.importing.layouts import Strip
 from neurohw.fitting.importing.options import NORMALISED, ImportOptions, Notes
-from neurohw.fitting.importing.sheets import Sheet
+from neurohw.fitting.importing.sheets import Sheet, is_number
 from neurohw.units import parse_unit, readable, to_si
 
 MISSING = {"", "nan", "na", "n/a", "#n/a", "-", "--", "null", "none"}
 OVERFLOW = 9.9e37  # what Keysight's and Keithley's instruments write for no reading (9.9e37, 9.91e37)
 BELOW_ZERO = 0.05  # of the largest conductance, what noise may leave a reading of nothing at
 _SURE = Span(LEAST_SIEMENS, 1e-3)  # conductances in SI that are taken for such where no unit is named
+_LIKELY, _CURRENTS = Span(LEAST_SIEMENS, 1e-2), Span(1e-13, 1e-2)  # what is offered where no unit is named
+_LEAST_SHARE = 0.2  # the largest of normalised values
+_WITHIN = 1.6  # what noise leaves normalised values within
 _USUAL = {"conductance": "S", "resistance": "Ohm", "current": "A"}
 _UNITS = {"conductance": ("S", "mS", "uS", "nS"), "resistance": ("Ohm", "kOhm", "MOhm"),
           "current": ("A", "mA", "uA", "nA")}  # fmt: skip
@@ -35,9 +38,11 @@ def numbers(
     Raises:
         InputError: naming the file, the row and the column, the value received and what is allowed.
     """
-    cells = sheet.cells(column)
-    values = np.array([_number(cell) for cell in cells])
-    empty = np.array([cell.lower() in MISSING for cell in cells]) | (np.abs(values) >= OVERFLOW)
+    cells = sheet.cells[column]
+    values = _parsed(cells)
+    empty = np.isfinite(values) & (np.abs(values) >= OVERFLOW)
+    nothing = np.flatnonzero(np.isnan(values))
+    empty[nothing] = [cells[row].lower() in MISSING for row in nothing]
     wrong = ~np.isfinite(values) | (values <= above) | (whole & (values != np.round(values)))
     wrong &= ~empty if missing else True
     if wrong.any():
@@ -87,11 +92,13 @@ def read_voltage(strips: Sequence[Strip], options: ImportOptions, notes: Notes) 
     return float(known[0]) if len(known) == 1 else None
 
 
-def _number(cell: str) -> float:
+def _parsed(cells: list[str]) -> np.ndarray:
+    """Return cells as numbers, nan where one is none."""
     try:
-        return float(cell)
+        values = np.array(cells, float)
     except ValueError:
-        return np.nan
+        values = np.array([float(cell) if is_number(cell) else np.nan for cell in cells])
+    return values
 
 
 def _in_si(values: np.ndarray, unit: str, dimension: str) -> np.ndarray:
@@ -125,12 +132,12 @@ def _open_unit(strips: Sequence[tuple[Strip, np.ndarray]], options: ImportOption
     if role and _plausible(role, full, options.read_voltage):
         notes.guess(f"{where}: a {role} without a unit, up to {high:g}: in {_USUAL[role]}")
         return _USUAL[role]
-    raise InputError(f"{where}: no unit, and values from {low:g} to {high:g}; {_question(role, high)}")
+    raise InputError(f"{where}: no unit, and values from {low:g} to {high:g}; {_question(role, low, high)}")
 
 
 def _scale(low: float, high: float) -> str:
     """Return whether values are shares of a range (0 to 1) or weights (-1 to 1), "" where that is open."""
-    if high > 1.6 or low < -1.6 or (-0.5 < low < -0.25):
+    if high > _WITHIN or low < -_WITHIN or (-0.5 < low < -0.25):
         return ""
     return "weights" if low <= -0.5 else "normalised"
 
@@ -145,14 +152,22 @@ def _plausible(role: str, values: np.ndarray, read_voltage: float | None) -> boo
     return _SURE.least <= largest / (abs(read_voltage or 1.0) if role == "current" else 1.0) <= _SURE.most
 
 
-def _question(role: str, high: float) -> str:
-    """Return what a unit could be, and what each would mean."""
-    kinds = [role] if role else list(_UNITS)
-    texts = [f"{', '.join(f'--unit {u}' for u in _UNITS[k])} (a {k}, up to {high:g} of it"
-             f"{'; with --read-voltage' if k == 'current' else ''})" for k in kinds]  # fmt: skip
-    if role in ("", "conductance"):
-        texts += [f"--unit {name} ({text}; with --g-min and --g-max)" for name, text in NORMALISED.items()]
-    return f"allowed: {'; '.join(texts)}"
+def _question(role: str, low: float, high: float) -> str:
+    """Return which units the values could be in, and what each would mean."""
+    largest, texts = max(abs(low), abs(high)), []
+    for kind in [role] if role else list(_UNITS):
+        meant = {unit: to_si(largest, unit, _USUAL[kind]) for unit in _UNITS[kind]}
+        span = _CURRENTS if kind == "current" else _LIKELY
+        likely = {unit: si for unit, si in meant.items()
+                  if si and span.least <= (1 / si if kind == "resistance" else si) <= span.most}  # fmt: skip
+        if likely:
+            also = " with --read-voltage V" if kind == "current" else ""
+            sizes = ", ".join(readable(si, _USUAL[kind]) for si in likely.values())
+            texts.append(f"--unit {', '.join(likely)}{also} ({kind}s up to {sizes})")
+    if role in ("", "conductance") and _LEAST_SHARE <= largest <= _WITHIN:
+        scales = " or ".join(f"{name} ({text})" for name, text in NORMALISED.items())
+        texts.append(f"--unit {scales} with --g-min and --g-max")
+    return f"allowed: {'; '.join(texts) or 'values that a cell can have'}"
 
 
 def _siemens(strip: Strip, raw: np.ndarray, unit: str, options: ImportOptions, notes: Notes) -> np.ndarray:
@@ -198,7 +213,7 @@ def _check(strip: Strip, raw: np.ndarray, g: np.ndarray, largest: float) -> None
     wrong = g < -BELOW_ZERO * largest
     if wrong.any():
         row = int(wrong.argmax())
-        cell = strip.sheet.cells(column)[row]
+        cell = strip.sheet.cells[column][row]
         meant = "" if raw[row] == g[row] else f", which is {readable(float(g[row]), 'S')}"
         raise InputError(f"{where}: row {strip.sheet.lines[row]}, column {column}: got {cell!r}{meant}; "
                          "allowed: a finite number of at least 0, less noise about it")  # fmt: skip
