@@ -42,7 +42,14 @@ ALLOWED: dict[str, set[str]] = {
     "deepstdp": {"data", "crossbar.base", "devices", "energy", "circuits.brian"},
     "transistors": {"circuits"},
     "fitting": {"devices"},
-    "metering": {"crossbar.base", "crossbar.anatomy", "crossbar.periphery", "circuits.target", "networks.operations"},
+    "metering": {
+        "crossbar.base",
+        "crossbar.anatomy",
+        "crossbar.periphery",
+        "crossbar.standing",
+        "circuits.target",
+        "networks.operations",
+    },
     "energy": {"metering.ledger", "metering.polarities", "metering.digital_work"},
     "variants": set(),
     "config": {

@@ -16,7 +16,8 @@ from neurohw.loading import load_experiment
 from neurohw.report.page.write import write_report
 from neurohw.runs.record import read_record
 from neurohw.runs.run import run
-from neurohw.runs.warnings import drift_of_single_devices, near_chance_warnings
+from neurohw.runs.symptoms import near_chance
+from neurohw.runs.warnings import single_devices_drift
 from tests.test_report import seeds
 
 EQUAL_CELLS = {"w_max_dtod": 0.0, "w_min_dtod": 0.0}
@@ -88,10 +89,15 @@ def test_single_devices_that_drift_are_told_what_may_help(changes: dict[str, Any
     """Not pairs, not weights that are signed by themselves, which drift to 0."""
     drifting = {"hardware.device": "taox_hfox", "hardware.device_parameters": {"retention.drift_nu": 0.05}}
     experiment = load_experiment("quickstart", {**SHORT, **drifting, **changes})
-    found = near_chance_warnings({"direct_accuracy": 0.11}, 0.1, drift_of_single_devices(experiment))
-    assert found[0] == "direct accuracy 11.0 % is near chance (10.0 %)"
-    assert [text.startswith("retention.drift_nu = 0.05: each write restarts") for text in found[1:]] == [True] * told
-    assert near_chance_warnings({"direct_accuracy": 0.5}, 0.1, drift_of_single_devices(experiment)) == []
+    text = single_devices_drift(experiment)
+    assert ("each write restarts the drift of a cell (retention.drift_nu = 0.05)" in text) == told
+    assert bool(text) == told
+
+
+def test_a_metric_near_chance_is_told_with_its_level() -> None:
+    (symptom,) = near_chance({"direct_accuracy": 0.11}, 0.1)
+    assert symptom.message == "direct accuracy 11.0 % is near chance (10.0 %)"
+    assert near_chance({"direct_accuracy": 0.5}, 0.1) == []
 
 
 def test_near_chance_is_a_tenth_of_the_way() -> None:

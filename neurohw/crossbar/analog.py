@@ -23,6 +23,7 @@ from neurohw.crossbar.reading import Reader
 from neurohw.crossbar.reference import ReferenceBank, References, chosen_reference
 from neurohw.crossbar.remedies import CELLS, WRITINGS, Remedy
 from neurohw.crossbar.spec import ArraySpec
+from neurohw.crossbar.standing import Standing
 from neurohw.crossbar.unit_cells import Parts, UnitCell, build_cells
 from neurohw.crossbar.wires import wires_of
 from neurohw.devices.laws import SoftBounds
@@ -249,6 +250,15 @@ class AnalogArray(SynapseArray):
         banks = self.cells.banks.items()
         return {name: bank.pulses.clone() for name, bank in banks if not isinstance(bank, ReferenceBank)}
 
+    def standing(self) -> Standing:
+        """Return how the cells stand, and what both sides' converters clipped."""
+        return Standing(self.cells.at_bound(), self.cells.pulsed(), self._forward.clipping(), self._backward.clipping())
+
+    def ageing_weights(self) -> Tensor | None:
+        """Return the weights as they have aged, output scale included; None where time moves no cell."""
+        aged = self.cells.aged()
+        return None if aged is None else aged * self._scale
+
     def conductances(self) -> dict[str, Tensor]:
         """Return every device's conductance now, siemens, [n_post, n_pre] per crossbar of devices."""
         return self.cells.conductances()
@@ -276,6 +286,7 @@ class AnalogArray(SynapseArray):
             length=self._pulses.length,
             serial=driving.serial or self._pulses.kind == "deterministic",
             increment_words=0 if self._remainder is None else 2,
+            rounded=self._pulses.kind == "deterministic" and self.remedy.writing == "pulses",
         )
         return Anatomy(
             self.cells.devices,

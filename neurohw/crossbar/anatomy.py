@@ -46,6 +46,7 @@ class Trains:
             sides at once.
         increment_words: of digital memory that a digitally computed change reads and writes per cell where it is
             verified, for what is not written yet.
+        rounded: a term of an update is rounded to whole steps, and what is left over is lost.
     """
 
     driving: Driving
@@ -54,6 +55,7 @@ class Trains:
     length: int = 31
     serial: bool = False
     increment_words: int = 0
+    rounded: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from neurohw.crossbar.anatomy import Anatomy, Tiles
+from neurohw.crossbar.standing import Standing
 from neurohw.errors import Diverged
 
 StateDict = dict[str, Tensor]
@@ -213,6 +214,14 @@ class SynapseArray(abc.ABC):
     def writes(self) -> dict[str, Tensor]:
         """Return the pulses that each device has got, [n_post, n_pre] by name; empty where they are not counted."""
         return {}
+
+    def standing(self) -> Standing | None:
+        """Return how its cells stand, and what its converters clipped; None where it does not look."""
+        return None
+
+    def ageing_weights(self) -> Tensor | None:
+        """Return the weights now, [n_post, n_pre], where time alone has moved cells by now; None where it has not."""
+        return None
 
     def sources(self) -> tuple[list[Tensor], list[torch.Generator]] | None:
         """Return what reads take from, brought up to date, and the generators that they draw from.

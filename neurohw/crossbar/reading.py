@@ -10,8 +10,10 @@ from torch import Tensor
 
 from neurohw.crossbar.base import StateDict
 from neurohw.crossbar.periphery import ReadPath, converter_step
+from neurohw.crossbar.standing import Clipping
 
 _LEAST = 1e-30  # scale of a vector of zeros
+_LOOKED_AT = 61  # one conversion in so many is looked at for clipped outputs: a prime, to keep step with no schedule
 
 
 class _Cells(NamedTuple):
@@ -69,6 +71,8 @@ class Reader:
         self._offset = path.column_offset * torch.randn(n_out, generator=generator, device=device)
         self._perfect, self._bounded = path.is_perfect, path.input_bound != math.inf
         self._plain = not (path.column_gain or path.column_offset or path.nonlinearity)
+        self._conversions, self._outputs = 0, 0  # all of them; outputs of those looked at
+        self._beyond = torch.zeros((), dtype=torch.int64, device=device)  # of these outputs, beyond the bound
 
     @property
     def errors(self) -> tuple[Tensor, Tensor]:
@@ -144,8 +148,22 @@ class Reader:
         if path.adc_bits is not None:
             out.round_()
         if path.output_bound != math.inf:
+            if self._conversions % _LOOKED_AT == 0:
+                self._look(out, path.output_bound / step)
+            self._conversions += 1
             out.clamp_(-path.output_bound / step, path.output_bound / step)
         return out.mul_(factor * step)
+
+    def _look(self, out: Tensor, bound: float) -> None:
+        """Count the outputs beyond the bound; not where a GPU records reads, which it would count at every replay."""
+        if out.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+            return
+        self._outputs += out.numel()
+        self._beyond += torch.count_nonzero(out.abs() > bound)
+
+    def clipping(self) -> Clipping:
+        """Return what was clipped, of the outputs that were looked at."""
+        return Clipping(self._outputs, int(self._beyond))
 
     def _distorted(self, out: Tensor, step: float) -> Tensor:
         """Return outputs (in steps of the ADC) after compression, gain, offset and output noise."""
@@ -184,10 +202,14 @@ class Reader:
         return torch.randn(shape, generator=self._generator, device=self._generator.device)
 
     def state_dict(self) -> StateDict:
-        """Return the column errors."""
-        return {"gain": self._gain.clone(), "offset": self._offset.clone()}
+        """Return the column errors, and what was clipped."""
+        clipping = torch.tensor([self._conversions, self._outputs, int(self._beyond)])
+        return {"gain": self._gain.clone(), "offset": self._offset.clone(), "clipping": clipping}
 
     def load_state_dict(self, state: StateDict) -> None:
-        """Restore the column errors."""
+        """Restore the column errors, and what was clipped (the first checkpoints had none of it)."""
         self._gain.copy_(state["gain"])
         self._offset.copy_(state["offset"])
+        if "clipping" in state:
+            self._conversions, self._outputs, beyond = state["clipping"].tolist()
+            self._beyond.fill_(beyond)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from neurohw.crossbar.anatomy import Anatomy, Tiles
 from neurohw.crossbar.base import OuterProducts, Product, StateDict, SynapseArray, Writes
+from neurohw.crossbar.standing import Standing
 from neurohw.errors import InputError
 from neurohw.seeding import derived_seed
 
@@ -101,6 +102,30 @@ class TiledArray(SynapseArray):
         """Return the pulses of the devices of block (i, j) under the prefix "tile.i.j."."""
         return self._by_tile(lambda array: array.writes())
 
+    def standing(self) -> Standing | None:
+        """Return how all blocks stand, put together."""
+        parts = [array.standing() for _, _, array in self._blocks()]
+        known = [part for part in parts if part is not None]
+        if len(known) < len(parts):
+            return None
+        return Standing(
+            self._together([part.at_bound for part in known]),
+            self._together([part.pulsed for part in known]),
+            reduce(add, (part.forward for part in known)),
+            reduce(add, (part.backward for part in known)),
+        )
+
+    def ageing_weights(self) -> Tensor | None:
+        """Return the weights of all blocks, put together; None where time moves no cell of some."""
+        parts = [array.ageing_weights() for _, _, array in self._blocks()]
+        known = [part for part in parts if part is not None]
+        return self._together(known) if len(known) == len(parts) else None
+
+    def _together(self, blocks: list[Tensor]) -> Tensor:
+        """Return a matrix of its blocks, in their order."""
+        across = len(self._columns)
+        return torch.cat([torch.cat(blocks[i : i + across], dim=1) for i in range(0, len(blocks), across)])
+
     def _by_tile(self, look: Callable[[SynapseArray], dict[str, Tensor]]) -> dict[str, Tensor]:
         return {
             f"tile.{i}.{j}.{name}": tensor
@@ -152,7 +177,7 @@ class TiledArray(SynapseArray):
 
     def snapshot(self) -> Tensor:
         """Return W, put together."""
-        return torch.cat([torch.cat([array.snapshot() for array in row], dim=1) for row in self.grid])
+        return self._together([array.snapshot() for _, _, array in self._blocks()])
 
     def state_dict(self) -> StateDict:
         """Return the state of block (i, j) under the prefix "tile.i.j."."""

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from operator import add
 from pkgutil import resolve_name
 
 import torch
@@ -21,6 +22,8 @@ from neurohw.crossbar.reference import Reference, ReferenceBank, ReferenceLines,
 from neurohw.crossbar.remedies import CELLS, WRITINGS, Remedy
 from neurohw.crossbar.verify import ROUNDS, Step, approach
 from neurohw.errors import InputError
+
+_AT_BOUND = 0.02  # of a weight's range
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,23 @@ class UnitCell(abc.ABC):
             return (target - self.weights()).reshape(-1).index_select(0, cells)
 
         return approach(left, self.step, pulse, cells, rounds)
+
+    def at_bound(self) -> Tensor:
+        """Return which weights are at a bound, [n_post, n_pre]; see `Standing`."""
+        up, down = self.room(True), self.room(False)
+        near = (up + down).mul_(_AT_BOUND).clamp_(min=self.granularity / 2)
+        return (up < near) ^ (down < near)
+
+    def pulsed(self) -> Tensor:
+        """Return which weights have a device that got a pulse, of those that a read drives, [n_post, n_pre]."""
+        banks = (self.banks[name] for name in self.shares)
+        return reduce(torch.logical_or, (bank.pulses > 0 for bank in banks if not isinstance(bank, ReferenceBank)))
+
+    def aged(self) -> Tensor | None:
+        """Return the weights as they have aged by now, wires and 1/f noise apart; None where time moves no device."""
+        if not any(self.banks[name].aging.changes_weights for name in self.shares):
+            return None
+        return reduce(add, (self.banks[name].seen * share for name, share in self.shares.items()))
 
     def elapse(self, seconds: float) -> None:
         """Let time pass over every device."""

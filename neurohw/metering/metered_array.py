@@ -13,12 +13,14 @@ from torch import Tensor
 from neurohw.clock import Clock
 from neurohw.crossbar.anatomy import Anatomy, Tiles
 from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes
+from neurohw.crossbar.standing import Standing
 from neurohw.metering.array_meter import ArrayMeter, ArraySettings
+from neurohw.metering.array_watch import ArrayWatch
 from neurohw.metering.ledger import EnergyLedger
 
 
 class MeteredArray(SynapseArray):
-    """Forwards every call to an array and tells a meter; changes no number and draws nothing.
+    """Forwards every call to an array and tells a meter and a watch; changes no number and draws nothing.
 
     Args:
         array: what is metered; attributes that are not of `SynapseArray` are its own.
@@ -35,6 +37,7 @@ class MeteredArray(SynapseArray):
     ) -> None:
         self.array = array
         self.meter = ArrayMeter(array, ledger, clock, name, settings or ArraySettings())
+        self.watch = ArrayWatch(array)
         self.shape, self.exact, self.dtype, self.device = array.shape, array.exact, array.dtype, array.device
         self.exact_writes, self.clipped = array.exact_writes, array.clipped
         self.keeps_layout, self.by_columns = array.keeps_layout, array.by_columns
@@ -75,6 +78,14 @@ class MeteredArray(SynapseArray):
         """Return the pulses that the array's devices have got."""
         return self.array.writes()
 
+    def standing(self) -> Standing | None:
+        """Return how the array's cells stand."""
+        return self.array.standing()
+
+    def ageing_weights(self) -> Tensor | None:
+        """Return the array's weights, where time moves them."""
+        return self.array.ageing_weights()
+
     def read(self, pre: Tensor, times: int = 1) -> Tensor:
         """Read and count: [B, n_pre] -> [B, n_post]."""
         self.meter.reads(pre, times)
@@ -100,12 +111,14 @@ class MeteredArray(SynapseArray):
             return shrunk + self.update(replace(products, decay=None), rate)
         writes = self.array.update(products, rate)
         self.meter.updated(products, rate, writes)
+        self.watch.updated(products, rate)
         return writes
 
     def increment(self, delta: Tensor) -> Writes:
         """Write and count: delta [n_post, n_pre]."""
         writes = self.array.increment(delta)
         self.meter.incremented(delta, writes)
+        self.watch.incremented(delta)
         return writes
 
     def program(self, weights: Tensor) -> Writes:
@@ -118,6 +131,7 @@ class MeteredArray(SynapseArray):
         """Let time pass."""
         self.array.elapse(seconds)
         self.meter.aged(seconds)
+        self.watch.aged()
 
     def snapshot(self) -> Tensor:
         """Return the array's weights."""

@@ -73,6 +73,7 @@ class Driver:
             self._tell()
         if record.ledger and (account := self.job.account(record)):
             record.energy = account
+            record.add(self.job.accounted_symptoms(record))
             record.write_json(folder.path)
         return record
 
@@ -213,6 +214,7 @@ class Driver:
 
     def _record(self, status: Status, message: str | None = None) -> RunRecord:
         progress, job = self.progress, self.job
+        symptoms = job.symptoms(progress.metrics)
         ledger = {
             "counts": job.ledger.counts(),
             "facts": job.facts(self._epochs_counted()),
@@ -228,7 +230,8 @@ class Driver:
             git=self.git,
             status=status,
             message=message and message[:MESSAGE],
-            warnings=job.warnings + progress.warnings + job.remarks(progress.metrics),
+            warnings=job.warnings + progress.warnings + [symptom.message for symptom in symptoms],
+            symptoms=symptoms,
             metrics=progress.metrics,
             chance=job.chance,
             timing={

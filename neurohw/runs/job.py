@@ -12,7 +12,7 @@ from neurohw.energy.recorded import Account
 from neurohw.kinds import KINDS
 from neurohw.metering.ledger import EnergyLedger
 from neurohw.runs.record import RunRecord
-from neurohw.runs.warnings import near_chance_warnings
+from neurohw.runs.symptoms import Symptom, near_chance
 from neurohw.seeding import Streams
 from neurohw.training.phases import Epoch
 
@@ -115,9 +115,13 @@ class Job(abc.ABC, Generic[E]):
             Diverged: something is no finite number.
         """
 
-    def remarks(self, metrics: dict[str, Any]) -> list[str]:
-        """Return what is to be said of the metrics: by default, which of them are near chance."""
-        return near_chance_warnings(metrics, self.chance)
+    def symptoms(self, metrics: dict[str, Any]) -> list[Symptom]:
+        """Return what keeps the run from learning: by default, which metrics are near chance."""
+        return near_chance(metrics, self.chance)
+
+    def accounted_symptoms(self, record: RunRecord) -> list[Symptom]:
+        """Return what only the account of the run's record tells, `energy`."""
+        return []
 
     def facts(self, epochs: float) -> dict[str, Any]:
         """Return what an account needs besides the counts, after so many epochs."""

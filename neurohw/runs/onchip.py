@@ -14,8 +14,11 @@ from neurohw.circuits.target import DecisionEvents, Homeostasis
 from neurohw.clock import Clock
 from neurohw.config import OnChipExperiment
 from neurohw.data import data_checksums
-from neurohw.energy.recorded import Account
+from neurohw.energy.recorded import Account, ChipAccount
 from neurohw.energy.table import EnergyTable
+from neurohw.metering.array_watch import ArrayWatch
+from neurohw.metering.metered_array import MeteredArray
+from neurohw.runs import symptoms
 from neurohw.runs.accountable import check_accountable, check_work
 from neurohw.runs.accounts import energy_of
 from neurohw.runs.after_training import evaluate_ages
@@ -26,8 +29,9 @@ from neurohw.runs.fault_maps import read_fault_maps
 from neurohw.runs.job import Job, Progress
 from neurohw.runs.meters import metered
 from neurohw.runs.record import RunRecord
+from neurohw.runs.symptoms import Symptom
 from neurohw.runs.task import build_task
-from neurohw.runs.warnings import clipped_weights, drift_of_single_devices, near_chance_warnings, rounded_products
+from neurohw.runs.warnings import ages, rounded_products, single_devices_drift, without_a_cause
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
 from neurohw.training.phases import Epoch
@@ -69,7 +73,7 @@ class OnChip(Job[OnChipExperiment]):
         self._metered = metered(experiment, network, build_circuit(experiment, streams, self.task.n_classes))
         self.network, self.circuit = self._metered.network, self._metered.circuit
         self.ledger = self._metered.ledger
-        self.warnings = clipped_weights(self.network) + rounded_products(self.experiment, self.network)
+        self.warnings = rounded_products(self.experiment, self.network)
         self.phases, self.plan = build_plan(experiment, self.task, self.network)
         self.homeostasis, self.events = self.circuit.initial(), DecisionEvents(0, 0)
 
@@ -105,9 +109,32 @@ class OnChip(Job[OnChipExperiment]):
         """Check weights, biases and thresholds."""
         require_numbers(self.network, self.homeostasis)
 
-    def remarks(self, metrics: dict[str, Any]) -> list[str]:
-        """Return which accuracies are near chance, and that drift outran learning, if it may have."""
-        return near_chance_warnings(metrics, self.chance, drift_of_single_devices(self.experiment))
+    def symptoms(self, metrics: dict[str, Any]) -> list[Symptom]:
+        """Return which accuracies are near chance, and what was counted that may be why."""
+        causes = [symptom for i, watch in enumerate(self._watches()) for symptom in self._of_array(f"W{i + 1}", watch)]
+        named = ", ".join(f"{cause.kind} ({cause.where})" for cause in causes)
+        advice = f"; what may be why: {named}" if causes else without_a_cause(self.experiment)
+        return symptoms.near_chance(metrics, self.chance, advice) + causes
+
+    def _watches(self) -> list[ArrayWatch]:
+        arrays = [layer.array for layer in self.network.layers]
+        return [array.watch for array in arrays if isinstance(array, MeteredArray)]
+
+    def _of_array(self, where: str, watch: ArrayWatch) -> Iterator[Symptom]:
+        yield from symptoms.of_initial_weights(where, watch.clipped)
+        if signs := watch.signs():
+            yield from symptoms.of_array(where, signs)
+            seconds, single = self.experiment.hardware.step_seconds, single_devices_drift(self.experiment)
+            yield from symptoms.of_drift(where, signs, seconds, single)
+
+    def accounted_symptoms(self, record: RunRecord) -> list[Symptom]:
+        """Return whether devices that age are given another time per batch than the chip takes for one."""
+        account, batches = record.energy, record.ledger["facts"]["images"]["batches"]
+        if not isinstance(account, ChipAccount) or not account.training_latency or not batches:
+            return []
+        on_chip = account.training_latency.nominal / batches
+        given = self.experiment.hardware.step_seconds
+        return [*symptoms.of_step_time(given, on_chip)] if ages(self.experiment) else []
 
     def facts(self, epochs: float) -> dict[str, Any]:
         """Return the facts of arrays and circuits."""
@@ -128,6 +155,7 @@ class OnChip(Job[OnChipExperiment]):
             "clock_seconds": self.network.clock.seconds,
             "network": self.network.state_dict(),
             "rules": [phase.rule.state_dict() for phase in self.phases],
+            "watches": [watch.state_dict() for watch in self._watches()],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -137,6 +165,8 @@ class OnChip(Job[OnChipExperiment]):
         self.network.clock.seconds = saved.clock_seconds
         for phase, memory in zip(self.phases, saved.rules, strict=True):
             phase.rule.load_state_dict(memory)
+        for watch, seen in zip(self._watches(), saved.watches, strict=False):  # the first checkpoints had none
+            watch.load_state_dict(seen)
         self.homeostasis = Homeostasis(saved.threshold, saved.activity)
         self.events = DecisionEvents(*saved.events)
 
@@ -163,3 +193,4 @@ class _State(BaseModel):
     clock_seconds: Amount
     network: dict[str, Tensor]
     rules: list[dict[str, Tensor]]
+    watches: list[dict[str, Tensor]] = []

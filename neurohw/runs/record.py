@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import operator
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -40,6 +42,7 @@ from neurohw.runs.shapes import (
     as_plain,
     checked_curve,
 )
+from neurohw.runs.symptoms import Symptom
 from neurohw.shown import as_html
 from neurohw.validation import first_fault
 from neurohw.values import Text, Whole
@@ -55,9 +58,9 @@ class RunRecord(BaseModel):
     """What `record.json` holds; `curve` is `metrics.csv`, a row per epoch.
 
     Accuracies are fractions in 0..1; `chance` is that of answering the most frequent class (records from before it
-    stood there are of ten equal classes). `warnings` is what the run has to say against itself. `ledger` has `counts`
-    (component, phase, event), `facts` (what an account needs besides), and `ledger_curve` (counts of training after
-    each epoch); it is empty where events were not counted.
+    stood there are of ten equal classes). `warnings` is what the run has to say against itself, `symptoms` what of it
+    keeps networks from learning. `ledger` has `counts` (component, phase, event), `facts` (what an account needs
+    besides), and `ledger_curve` (counts of training after each epoch); it is empty where events were not counted.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -73,6 +76,7 @@ class RunRecord(BaseModel):
     status: Status
     message: Text | None = None
     warnings: list[Text] = []
+    symptoms: Annotated[list[Symptom], Field(exclude_if=operator.not_)] = []  # younger than the first records
     metrics: Annotated[dict[str, Any], Shaped(Metrics)]
     chance: Share = 0.1
     timing: Annotated[dict[str, float], Shaped(Timing)]
@@ -106,6 +110,12 @@ class RunRecord(BaseModel):
     def has_result(self) -> bool:
         """Whether it is a result: the run neither failed nor diverged."""
         return self.status in ("finished", "stopped")
+
+    def add(self, symptoms: Iterable[Symptom]) -> None:
+        """Add what is known of a run that is over, to its warnings, too."""
+        for symptom in symptoms:
+            self.symptoms.append(symptom)
+            self.warnings.append(symptom.message)
 
     def write(self, folder: Path) -> None:
         """Write `record.json` and `metrics.csv` into the folder, in place of a former pair."""

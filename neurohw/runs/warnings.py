@@ -1,33 +1,17 @@
-"""What a run warns of itself: weights its devices cannot hold, accuracies that guessing reaches, a change midway."""
+"""What a run says of its own configuration: reads that are rounded, devices that drift, a change midway."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 from neurohw.config import OnChipExperiment
+from neurohw.config.hardware import has_devices
 from neurohw.crossbar.remedies import CELLS, WRITINGS
-from neurohw.kinds import standing_metrics
-from neurohw.metrics import Metric
 from neurohw.networks.base import Network
 from neurohw.runs.build import device_model
 
-_LEAST_CLIPPED = 0.01  # share of a layer's weights
-_OUTRUN = (
-    "retention.drift_nu = {:g}: each write restarts the drift of a cell and not that of its reference, which learning "
-    "on single devices does not outrun; pairs (differential, one-sided) and agad lose less, and so does a smaller "
-    "hardware.step_seconds"
+_RESTARTED = (
+    "; each write restarts the drift of a cell (retention.drift_nu = {:g}) and not that of its reference, which single "
+    "devices do not outrun: pairs (hardware.cell differential, one-sided) and hardware.writing agad lose less"
 )
-
-
-def clipped_weights(network: Network) -> list[str]:
-    """Return a warning for each layer of whose initial weights 1 % or more lay beyond what their cells hold."""
-    return [
-        f"W{i + 1}: {100 * layer.array.clipped:.1f} % of the initial weights lie beyond what their devices can hold "
-        "and were clipped; a larger hardware.weight_range or a smaller network.init_gain keeps them"
-        for i, layer in enumerate(network.layers)
-        if layer.array.clipped >= _LEAST_CLIPPED
-    ]
 
 
 def rounded_products(experiment: OnChipExperiment, network: Network) -> list[str]:
@@ -53,21 +37,30 @@ def other_versions(before: dict[str, str], now: dict[str, str], epochs: int) -> 
     ]
 
 
-def near_chance_warnings(metrics: dict[str, Any], chance: float, drift: float = 0.0) -> list[str]:
-    """Return a warning for each metric, aged ones included, that is less than a tenth of the way above guessing.
+def single_devices_drift(experiment: OnChipExperiment) -> str:
+    """Return what drift does to devices that learn one by one, less a reference; nothing where there are none."""
+    drift = drift_of_single_devices(experiment)
+    return _RESTARTED.format(drift) if drift else ""
 
-    Args:
-        metrics: of an evaluation.
-        chance: accuracy of guessing, 0 to 1.
-        drift: nu of devices that learn one by one, less a reference; 0: none of these, or no drift.
-    """
-    warnings = [
-        f"{metric.name.replace('_', ' ')} {_short(metric, value)}{age} is near chance "
-        f"({_short(metric, metric.guessed(chance))})"
-        for metric, value, age in _with_ages(metrics)
-        if metric.near_chance(value, chance)
-    ]
-    return [*warnings, _OUTRUN.format(drift)] if warnings and drift else warnings
+
+def ages(experiment: OnChipExperiment) -> bool:
+    """Return whether time alone would move the weights of the experiment's devices."""
+    device = device_model(experiment.hardware)
+    if device is None or not has_devices(experiment.hardware.backend):
+        return False
+    retention = device.retention_parameters()
+    return retention.law is not None or bool(retention.lifetime or retention.diffusion or retention.relaxation)
+
+
+def without_a_cause(experiment: OnChipExperiment) -> str:
+    """Return what to try where a network does not learn and nothing that was counted says why."""
+    devices = has_devices(experiment.hardware.backend)
+    tries = ["a training.learning_rate ten times larger, or ten times smaller"]
+    if devices and experiment.network.rule == "ep" and experiment.ep.contrast != "difference":
+        tries.append('ep.contrast = "difference" (steps up and down of most devices are unlike)')
+    if devices and experiment.hardware.writing == "pulses":
+        tries.append('hardware.writing = "mixed-precision" or "tiki-taka-v2"')
+    return f"; nothing that was counted says why: try {', '.join(tries)}"
 
 
 def drift_of_single_devices(experiment: OnChipExperiment) -> float:
@@ -78,14 +71,3 @@ def drift_of_single_devices(experiment: OnChipExperiment) -> float:
     by_itself = section.reference == "none" or (device.signed and section.reference is None)
     paired = CELLS[section.cell].paired or device.sided == 1
     return 0.0 if by_itself or paired else device.retention_parameters().middle[0]
-
-
-def _with_ages(metrics: dict[str, Any]) -> Iterator[tuple[Metric, float, str]]:
-    ages = {f" at an age of {float(age):g} s": aged for age, aged in metrics.get("by_age_seconds", {}).items()}
-    for age, values in ({"": metrics} | ages).items():
-        yield from ((metric, values[metric.name], age) for metric in standing_metrics() if metric.name in values)
-
-
-def _short(metric: Metric, value: float | None) -> str:
-    assert value is not None
-    return f"{100 * value:.1f} %" if metric.share else metric.text(value)

@@ -1,0 +1,172 @@
+"""What keeps a run from learning: planted causes are named, each by itself, and what is counted has closed forms."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from neurohw.crossbar.base import OuterProducts, Product, SynapseArray
+from neurohw.crossbar.build import build_array
+from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.devices.library import load_device
+from neurohw.loading import load_experiment
+from neurohw.metering.array_watch import ArrayWatch, Signs
+from neurohw.runs.record import read_record
+from neurohw.runs.run import run
+from neurohw.runs.symptoms import of_step_time
+
+EQUAL = {"w_max_dtod": 0.0, "w_min_dtod": 0.0}
+SHORT: dict[str, Any] = {
+    "hardware.backend": "analog", "hardware.device": "constant_step", "hardware.device_parameters": EQUAL,
+    "data.train_limit": 400, "data.test_limit": 200, "training.epochs": 5,
+}  # fmt: skip
+EP = {"network.rule": "ep"}
+AGES = {"hardware.device_parameters": EQUAL | {"retention.lifetime": 1e6}, "hardware.periphery": "32nm"}
+PLANTED: dict[str, tuple[dict[str, Any], set[str], str]] = {  # keys, kinds that are named, key of the message
+    "nothing": ({}, set(), ""),
+    "nothing, EP": (EP, set(), ""),
+    "a time base that no device minds": ({"hardware.periphery": "32nm", "hardware.step_seconds": 0.0}, set(), ""),
+    "no learning": ({"network.init_gain": 0.0, "training.learning_rate": [0.0]}, {"near chance"},
+                    "a training.learning_rate ten times larger"),
+    "wide weights": ({"network.init_gain": 6.0}, {"clipped"}, "a larger hardware.weight_range"),
+    "unlike steps": (EP | {"hardware.device_parameters": EQUAL | {"asymmetry": 0.4}}, {"stuck", "near chance"},
+                     "a larger hardware.weight_range"),
+    "small changes": ({"training.learning_rate": [1e-3]}, {"lost"}, "a larger training.learning_rate"),
+    "rounded changes": ({"training.learning_rate": [0.1], "hardware.pulse_kind": "deterministic"}, {"lost"},
+                        'hardware.pulse_kind = "stochastic"'),
+    "a low bound": ({"hardware.output_bound": 0.2}, {"ADC"}, "a larger hardware.output_bound"),
+    "leaks": ({"hardware.device_parameters": EQUAL | {"retention.lifetime": 50.0}}, {"drift", "near chance"},
+              "a smaller hardware.step_seconds"),
+    "slow batches": (AGES, {"step time"}, "a smaller one"),
+    "instant batches": (AGES | {"hardware.step_seconds": 0.0}, {"step time"}, "a larger one"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cause", PLANTED)
+def test_a_planted_cause_is_named_and_no_other(cause: str, tmp_path: Path) -> None:
+    """And what it does to the accuracy, where it does."""
+    keys, kinds, advice = PLANTED[cause]
+    record = run(load_experiment("quickstart", SHORT | keys), 0, tmp_path)
+    assert {symptom.kind for symptom in record.symptoms} == kinds
+    assert [symptom.message for symptom in record.symptoms] == record.warnings
+    assert advice in " ".join(record.warnings)
+    assert read_record(tmp_path).symptoms == record.symptoms
+    assert ("symptoms" in (tmp_path / "record.json").read_text()) == bool(kinds)
+    if "near chance" in kinds and len(kinds) > 1:
+        (other,) = kinds - {"near chance"}
+        assert record.warnings[0].endswith(f"; what may be why: {other} (W1)")
+
+
+def test_a_run_that_goes_on_has_the_symptoms_of_one_in_one_piece(tmp_path: Path) -> None:
+    keys = {**SHORT, "training.learning_rate": [1e-3], "hardware.output_bound": 0.2}
+    experiment = load_experiment("quickstart", keys)
+    whole = run(experiment, 0, tmp_path / "whole").symptoms
+    run(experiment, 0, tmp_path / "parts", stop_after=2)
+    assert run(experiment, 0, tmp_path / "parts", resume=True).symptoms == whole
+    assert [symptom.kind for symptom in whole] == ["lost", "ADC"]
+
+
+def _array(weights: torch.Tensor, parameters: dict[str, Any], **settings: Any) -> SynapseArray:
+    still = {"step_dtod": 0.0, "step_ctoc": 0.0, "asymmetry_dtod": 0.0, **EQUAL}
+    return build_array("analog", weights, device=load_device("constant_step").with_parameters(still | parameters),
+                       **settings)  # fmt: skip
+
+
+def _signs(watch: ArrayWatch) -> Signs:
+    signs = watch.signs()
+    assert signs is not None
+    return signs
+
+
+@pytest.mark.parametrize("tile", [None, (40, 30)])
+def test_changes_that_no_pulse_gives(tile: tuple[int, int] | None) -> None:
+    """Every product asks for n = 0.02 steps: its train of one slot gives a pulse with that probability."""
+    step, samples, n = 0.001, 100, 0.02
+    array = _array(torch.zeros(100, 80), {}, tile=tile)
+    products = OuterProducts((Product(torch.ones(samples, 100), torch.ones(samples, 80)),), 1.0)
+    watch = ArrayWatch(array)
+    array.update(products, n * step)
+    watch.updated(products, n * step)
+    signs = _signs(watch)
+    assert signs.lost == pytest.approx((1 - n) ** samples, rel=0.15)  # near exp(-2); lines share their pulses
+    assert not signs.rounded
+
+
+def test_changes_that_rounding_takes() -> None:
+    """Of two terms, one asks for 0.4 and 2.4 steps of two weights, the other for 0.3 and 0: 0.7 of 3.1 steps."""
+    array = _array(torch.zeros(1, 2), {}, pulses=PulseScheme(kind="deterministic"))
+    one, other = (torch.tensor([values]) for values in ([0.4, 2.4], [0.3, 0.0]))
+    products = OuterProducts((Product(torch.ones(1, 1), one), Product(torch.ones(1, 1), other, -1)), 1.0)
+    watch = ArrayWatch(array)
+    watch.updated(products, 0.001)
+    signs = _signs(watch)
+    assert signs.rounded
+    assert signs.lost == pytest.approx(0.7 / 3.1)
+
+
+def test_digital_sums_lose_nothing_until_the_end() -> None:
+    """Half a step a time: after one update nothing is written, after two all of it."""
+    array = _array(torch.zeros(3, 4), {}, remedy="mixed-precision")
+    products = OuterProducts((Product(torch.ones(1, 3), torch.ones(1, 4)),), 1.0)
+    watch = ArrayWatch(array)
+    for lost in (1.0, 0.0):
+        array.update(products, 0.00051)
+        watch.updated(products, 0.00051)
+        assert _signs(watch).lost == lost
+
+
+@pytest.mark.parametrize("remedy", ["none", "differential"])
+def test_weights_that_come_to_a_bound(remedy: str) -> None:
+    """Of 40 weights, ten start at the upper bound, and four more are driven to the lower one."""
+    weights = torch.zeros(4, 10)
+    weights[0] = 5.0
+    array = _array(weights, {}, remedy=remedy)
+    watch = ArrayWatch(array)
+    delta = torch.zeros(4, 10)
+    delta[2, :4] = -5.0
+    array.increment(delta)
+    watch.incremented(delta)
+    assert _signs(watch).stuck == pytest.approx(4 / 40)
+
+
+def test_broken_cells_are_not_stuck_at_a_bound() -> None:
+    watch = ArrayWatch(_array(torch.zeros(40, 40), {"faults.stuck_high": 0.3}))
+    assert _signs(watch).stuck == 0
+    assert int(watch._array.standing().at_bound.sum()) == 0  # type: ignore[union-attr]
+
+
+def test_drift_over_what_learning_asks_for() -> None:
+    """A leak of time constant tau takes 1 - exp(-dt / tau) of each weight a batch."""
+    weights = torch.full((6, 5), 0.2)
+    array = _array(weights, {"retention.lifetime": 10.0})
+    products = OuterProducts((Product(torch.ones(1, 6), torch.ones(1, 5)),), 1.0)
+    watch = ArrayWatch(array)
+    watch.updated(products, 0.03)  # of which nothing is written here
+    array.elapse(2.0)
+    watch.aged()
+    assert _signs(watch).drift == pytest.approx(0.2 * -math.expm1(-0.2) / 0.03, rel=1e-5)
+
+
+@pytest.mark.parametrize(("passes", "outputs", "beyond"), [(False, 8, 2), (True, 16, 6)])
+def test_outputs_beyond_the_converters_bound(passes: bool, outputs: int, beyond: int) -> None:
+    """A bound of 0.3: of 0.4, 0.2, 0.08, 0.4 and four zeros two lie beyond; read sign by sign, so do four of +-0.36."""
+    path = ReadPath(None, None, read_noise=0.0, input_bound=math.inf, output_bound=0.3, signed_passes=passes)
+    array = _array(torch.tensor([[0.4], [0.2], [0.08], [0.4]]).expand(4, 2), {}, read_path=path)
+    array.read(torch.tensor([[1.0, 0.0], [0.9, -0.9]]))
+    standing = array.standing()
+    assert standing is not None
+    assert (standing.forward.outputs, standing.forward.beyond) == (outputs, beyond)
+    assert standing.backward.outputs == 0
+
+
+@pytest.mark.parametrize(("given", "amount"), [(1.0, 100.0), (0.101, 10.1), (0.099, None), (0.01, None),
+                                               (0.0011, None), (0.0009, 0.09)])  # fmt: skip
+def test_a_time_base_is_far_from_ten_times_on(given: float, amount: float | None) -> None:
+    """A batch takes 10 ms on the chip."""
+    symptoms = [*of_step_time(given, 0.01)]
+    assert [symptom.amount for symptom in symptoms] == ([] if amount is None else [pytest.approx(amount)])
+    assert all("10 ms" in symptom.message for symptom in symptoms)
