@@ -39,6 +39,7 @@ _HOME = {
     "TiledArray": "crossbar.tiled",
     "build_array": "crossbar.build",
     "import_pulses": "fitting.importing",
+    "import_retention": "fitting.importing",
     "load_device": "devices.library",
     "load_experiment": "loading",
     "load_runs": "report.frame",

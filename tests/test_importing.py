@@ -453,12 +453,13 @@ def test_crosssims_set_and_reset_tables(tmp_path: Path) -> None:
 
 
 def test_neurosims_script_lists_depression_backwards(tmp_path: Path) -> None:
+    """The last row of a depression is where it starts from, and after no pulse: a train of its own."""
     lines = {name: ";\n".join(f"{k}\t{g:.9E}" for k, g in enumerate(values))
              for name, values in (("LTP", G[0, :20]), ("LTD", G[0, :19:-1]))}  # fmt: skip
     text = "clc;\nclear;\n" + "".join(f"exp_{name}_raw=[{rows}];\n\n" for name, rows in lines.items()) + "xf = 1;\n"
     imported = import_pulses(written(tmp_path / "nonlinear_fit.m", text))
-    assert imported.trains.conductance[0, 0] == pytest.approx(G[0], rel=1e-8)
-    assert (imported.trains.up[0, 0] == UP).all()
+    assert imported.trains.conductance[0] == pytest.approx(G[0].reshape(2, 20), rel=1e-8)
+    assert imported.trains.up[0].tolist() == [[True] * 20, [False] * 20]
     assert any("listed from the last pulse to the first" in guess for guess in imported.guesses)
 
 
@@ -547,3 +548,6 @@ def test_import_pulses_is_a_public_name(tmp_path: Path) -> None:
     for given in (path, str(path), [path]):
         assert nh.import_pulses(given).trains.valid.sum() == 29
     assert nh.ImportOptions(unit="uS").unit == "uS"
+    imported = nh.import_pulses(path)
+    assert repr(imported.trains) == "PulseTrains(devices=1, cycles=1, pulses=29, read=29, source='good.csv')"
+    assert repr(imported.trains) in imported._repr_html_().replace("&#39;", "'")

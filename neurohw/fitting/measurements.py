@@ -29,6 +29,11 @@ class PulseTrains:
     devices: tuple[str, ...]
     source: str
 
+    def __repr__(self) -> str:
+        devices, cycles, pulses = self.conductance.shape
+        return (f"PulseTrains(devices={devices}, cycles={cycles}, pulses={pulses}, read={int(self.valid.sum())}, "
+                f"source={self.source!r})")  # fmt: skip
+
 
 @dataclass(frozen=True)
 class RetentionCurves:
@@ -46,3 +51,6 @@ class RetentionCurves:
     devices: tuple[str, ...]
     source: str
     kelvin: tuple[float | None, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"RetentionCurves(curves={len(self.devices)}, source={self.source!r})"

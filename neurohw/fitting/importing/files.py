@@ -19,6 +19,7 @@ from neurohw.fitting.importing.sheets import Sheet, read_sheets
 from neurohw.fitting.importing.stack import WriteConditions, conditions, stacked
 from neurohw.fitting.importing.values import conductances, read_voltage
 from neurohw.fitting.measurements import PulseTrains
+from neurohw.shown import as_html
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -40,6 +41,11 @@ class Imported:
     conditions: WriteConditions
     guesses: tuple[str, ...]
     cautions: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        known = [("write condition", f"{name} {value:g}") for name, value in self.conditions.known().items()]
+        notes = [("guess", text) for text in self.guesses] + [("caution", text) for text in self.cautions]
+        return as_html(repr(self.trains), ("", ""), [*known, *notes])
 
 
 def import_pulses(paths: Paths, options: ImportOptions | None = None) -> Imported:

@@ -26,6 +26,7 @@ class Train:
         conductance: [pulses] after each pulse, S; nan where it was not read.
         up: [pulses], the pulse potentiates.
         volts, seconds: [pulses], its amplitude and width, nan where not known.
+        begun: whether the first conductance is after a pulse; False: it is of the state that the train starts from.
         ramp: of a ramp that potentiates (True) or depresses (False), which may continue another; None otherwise.
     """
 
@@ -35,6 +36,7 @@ class Train:
     up: np.ndarray
     volts: np.ndarray
     seconds: np.ndarray
+    begun: bool = True
     ramp: bool | None = None
 
 
@@ -50,7 +52,7 @@ def trains_of(
     groups: dict[tuple[str, str], list[int]] = {}
     for row, key in enumerate(zip(*names, strict=True)):
         groups.setdefault(key, []).append(row)
-    pulse = _pulse_numbers(strip, options)
+    pulse = _pulse_numbers(strip, options, notes)
     if backwards:
         groups = {key: rows[::-1] for key, rows in groups.items()}
         pulse = -pulse if pulse is not None else None
@@ -72,7 +74,8 @@ def trains_of(
                 raise InputError(f"{strip.sheet.where}: device {device}: a count of {at[-1]:,} pulses; "
                                  f"allowed: at most {MOST_PULSES:,}")  # fmt: skip
             volts, seconds = (x[rows] for x in applied)
-            trains.append(_filled(Train(device, name, conductance[rows], up, volts, seconds, strip.up), at))
+            begun = not backwards and not (pulse is not None and pulse[rows[0]] == 0) and volts[0] != 0
+            trains.append(_filled(Train(device, name, conductance[rows], up, volts, seconds, begun, strip.up), at))
     return trains
 
 
@@ -105,13 +108,14 @@ def joined(trains: Sequence[Train], notes: Notes) -> list[Train]:
                              "one that potentiates and one that depresses")  # fmt: skip
         up, down = sorted(parts, key=lambda part: not part.ramp)
         for first, then in ((up, down), (down, up)):
-            if _continues(first, then):
+            if then.begun and _continues(first, then):
                 order = "depression after potentiation" if first is up else "potentiation after depression"
                 notes.guess(f"{order}: one train where the second ramp begins at the end of the first")
                 together.append(_concatenated(first, then))
                 break
         else:
-            notes.guess(f"device {device}, cycle {cycle}: no ramp begins where the other ends: two trains")
+            notes.guess("ramps that do not begin at the end of another, or with the state that they start from, are "
+                        "trains of their own")  # fmt: skip
             together += [replace(up, cycle=f"{cycle} up"), replace(down, cycle=f"{cycle} down")]
     return together
 
@@ -142,10 +146,12 @@ def _names(strip: Strip, role: str, default: str) -> list[str]:
     return [default] * len(strip.sheet.lines)
 
 
-def _pulse_numbers(strip: Strip, options: ImportOptions) -> np.ndarray | None:
+def _pulse_numbers(strip: Strip, options: ImportOptions, notes: Notes) -> np.ndarray | None:
     """Return the pulses that a column counts; None where none does, or it counts in shares of the train."""
     heading = strip.beside.get("pulse")
     if heading is None or "normal" in heading.column.lower():
+        rows = "a row for each pulse" if options.every == 1 else f"a row for every {options.every} pulses (--every)"
+        notes.guess(f"{strip.sheet.where}: no column counts pulses: {rows}")
         return None
     if options.every != 1:
         raise InputError(f"{strip.sheet.where}: column {heading.column} counts pulses, and --every {options.every} is "
