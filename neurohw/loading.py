@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from neurohw.archive import ARCHIVE, configuration
-from neurohw.config import Experiment, merged
+from neurohw.config import Experiment, OnChipExperiment, merged
 from neurohw.errors import InputError
 from neurohw.kinds import kind_of
+from neurohw.recommended import Applied, asked_by_device
 from neurohw.shipping import DEEPEST, find_file, parsed_toml, read_toml, shipped_files
 from neurohw.validation import explained
 
@@ -35,6 +37,8 @@ def load_experiment(
 ) -> Any:
     """Return the experiment of a file or a shipped name, a model of its kind, `overrides` laid on top.
 
+    Where all of them are silent, its device is asked, unless `hardware.recommended` is false (`neurohw.recommended`).
+
     Args:
         path_or_name: of the experiment; `FILE:HASH` is a configuration that a report's `records.jsonl.xz` (or the
             folder of one) holds.
@@ -44,18 +48,42 @@ def load_experiment(
     Raises:
         InputError: naming the file, the key, the value received and what is allowed.
     """
+    return load_with_advice(path_or_name, overrides, overridden_by)[0]
+
+
+def load_with_advice(
+    path_or_name: str | Path, overrides: Mapping[str, Any] | None = None, overridden_by: str = "overrides"
+) -> tuple[Any, tuple[Applied, ...]]:
+    """Return what `load_experiment` does, and what its device gave to it."""
     laid_over = _Overrides(tuple(overrides or {}), overridden_by)
     over = nested(overrides or {})
     if recorded := re.fullmatch(r"(.+):([0-9a-f]{12})", str(path_or_name)):
         file = Path(recorded[1])
         config = configuration(file / ARCHIVE if file.is_dir() else file, recorded[2])
-        return validated(merged(config, over), str(path_or_name), laid_over)
+        return validated(merged(config, over), str(path_or_name), laid_over), ()
     path = experiment_path(path_or_name)
     tables = read_toml(path)
     conditions = tables.pop("when", [])
     tables = merged(_conditioned(tables, over, conditions, path, laid_over), over)
     tables.setdefault("name", path.resolve().parent.name if path.name == "experiment.toml" else path.stem)
-    return validated(tables, str(path), laid_over)
+    return _advised(validated(tables, str(path), laid_over), tables, laid_over)
+
+
+def _advised(experiment: Any, tables: dict[str, Any], overrides: _Overrides) -> tuple[Any, tuple[Applied, ...]]:
+    """Return the experiment with what its device asks for where the tables are silent, and what that was.
+
+    A device that cannot be read is the run's matter, which says so.
+    """
+    if not isinstance(experiment, OnChipExperiment):
+        return experiment, ()
+    applied: tuple[Applied, ...] = ()
+    with suppress(InputError):
+        applied = asked_by_device(experiment, tables)
+    for each in applied:
+        tables = merged(tables, nested(each.values))
+    origin = " and ".join(each.origin for each in applied)
+    asked = merged(tables, {"hardware": {"recommended": True}})  # which is done, and stands in no configuration
+    return validated(asked, origin, overrides), applied
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,10 @@ def published(given: dict[str, Any]) -> dict[str, Any]:
         },
         "hardware": {"backend": backend},
         "ep": {"beta_sign": "positive" if paper else "random"},
-        "training": _training(ep, mode, paper, training.get("epochs")),
+        "training": {
+            "learning_rate": ((0.02,) if ep else (1.0,)) * depth,  # EP's has no 2 / n_outputs in it
+            **_training(ep, mode, paper, training.get("epochs")),
+        },
         "evaluation": {"classifier": _classifier(ep, depth == 1, paper)},
     }
 

@@ -513,7 +513,7 @@ def test_show_has_every_number_with_its_source(command) -> None:
 
 
 def test_show_prints_the_advice(command) -> None:
-    assert "bp.learning_rate = [2.0]" in command("device", "show", "reram_es")[1]
+    assert "experiment = close_the_gap" in command("device", "show", "reram_es")[1]
 
 
 @pytest.mark.parametrize("arguments", [("show", "memristor"), ("check", "memristor.toml")])

@@ -61,9 +61,10 @@ ALLOWED: dict[str, set[str]] = {
         "deepstdp.stdp_parameters",
     },
     "kinds": {"config", "runs"},  # a job is imported when something is run
-    "loading": {"config", "kinds"},
+    "recommended": {"config", "devices", "crossbar.remedies"},
+    "loading": {"config", "kinds", "recommended"},
     "runs": {"loading", "config", "kinds", "energy", "metering", "training", "deepstdp"} | PARTS,
-    "studies": {"runs", "loading", "config", "kinds", "training"},
+    "studies": {"runs", "loading", "config", "kinds", "training", "recommended", "devices", "crossbar.remedies"},
     "report": {
         "runs.collection",
         "runs.record",

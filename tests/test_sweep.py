@@ -81,7 +81,9 @@ def test_sweeps_skip_what_is_finished(jobs: int, tmp_path: Path) -> None:
 
 
 def test_one_failed_point_does_not_end_the_others(tmp_path: Path) -> None:
-    path = written(tmp_path, TEXT.replace('device = "ecram"', 'device = "pcm"'))  # which needs a pair
+    path = written(
+        tmp_path, TEXT.replace('device = "ecram"', 'device = "pcm", recommended = false')
+    )  # which needs a pair
     outcomes = [outcome for _, outcome in run_points(list(load_sweep(path).points(tmp_path)), 1, Silent())]
     assert sum(isinstance(o, RunRecord) for o in outcomes) == 4
     assert all("needs a pair" in str(o) for o in outcomes if isinstance(o, NeurohwError))

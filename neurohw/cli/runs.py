@@ -50,17 +50,19 @@ def run(
 ) -> None:
     """Run one experiment and write its record, metrics and checkpoint."""
     from neurohw.kinds import shown_metrics
-    from neurohw.loading import load_experiment, parse_override
+    from neurohw.loading import load_with_advice, parse_override
     from neurohw.runs.files import writable_folder
     from neurohw.runs.progress import TensorBoard, reporter
     from neurohw.runs.run import run as run_experiment
 
-    loaded = load_experiment(experiment, dict(parse_override(text) for text in assign or []), "--set")
+    loaded, applied = load_with_advice(experiment, dict(parse_override(text) for text in assign or []), "--set")
     progress = reporter(console.stdout, quiet)
     if tensorboard:
         progress = TensorBoard(
             progress, writable_folder((out or Path("runs")) / "tensorboard" / f"{loaded.name}-{seed}")
         )
+    for each in applied if not quiet else ():
+        console.stdout.print(str(each), highlight=False, soft_wrap=True)
     try:
         record = run_experiment(
             loaded,

@@ -73,6 +73,8 @@ class HardwareSection(Section):
     )
     kelvin: Annotated[Positive | None, Axis("Temperature", "K"), Field(exclude_if=lambda it: it is None)] = None
     periphery: str | None = None
+    # what a device recommends stands in the configuration as applied; whether it was asked is no part of it
+    recommended: Annotated[StrictBool, Field(exclude=True)] = True
 
     @model_validator(mode="before")
     @classmethod
@@ -114,6 +116,12 @@ def unread_hardware(hardware: HardwareSection) -> list[str]:
     changed = {key: value for key, value in given if key not in _ALWAYS and value not in (usual.get(key), {})}
     found = (unread(hardware.backend, f"hardware.{key}", _SETS.get(key, key), changed[key]) for key in changed)
     return [complaint for complaint in found if complaint is not None]
+
+
+def is_read(backend: str, key: str) -> bool:
+    """Return whether a back-end reads a key of `hardware`, given dotted; keys of other sections are not its matter."""
+    section, _, name = key.partition(".")
+    return section != "hardware" or name in _ALWAYS or _SETS.get(name, name) in find_backend(backend).reads
 
 
 def hardware_complaints(hardware: HardwareSection, energy: EnergySection) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from math import sqrt
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StrictBool
@@ -38,3 +39,8 @@ class EPSection(Section):
     contrast: Literal["two-phase", "difference"] = "two-phase"
     pulse_order: Literal["free-first", "nudged-first"] = "free-first"
     hold_input: StrictBool = True
+
+
+def xavier_bound(n_post: int, n_pre: int, gain: float) -> float:
+    """Return the largest initial weight, b = gain sqrt(6 / (n_pre + n_post)) (Glorot & Bengio 2010)."""
+    return gain * sqrt(6 / (n_pre + n_post))

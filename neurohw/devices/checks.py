@@ -9,6 +9,7 @@ import torch
 
 from neurohw.devices.model import DeviceModel, device_from_tables
 from neurohw.devices.plausibility import PLAUSIBLE, complaints
+from neurohw.devices.recommended import check_names
 from neurohw.errors import InputError
 
 CELLS = 2000
@@ -30,6 +31,11 @@ def numbers_are_plausible(model: DeviceModel) -> None:
     spans = PLAUSIBLE | {key: span for key, span in of_the_law.items() if span}
     wrong = complaints(model.numbers(), spans)
     _need(not wrong, "; ".join(wrong))
+
+
+def what_is_recommended_can_be_set(model: DeviceModel) -> None:
+    """[recommended] names settings that experiments have."""
+    check_names(model.recommended)
 
 
 def weights_and_conductances_are_one_map(model: DeviceModel) -> None:
@@ -106,6 +112,7 @@ def noise_is_finite(model: DeviceModel) -> None:
 CHECKS: tuple[Check, ...] = (
     it_survives_its_own_file,
     numbers_are_plausible,
+    what_is_recommended_can_be_set,
     weights_and_conductances_are_one_map,
     a_population_is_finite,
     a_step_is_smaller_than_the_range,

@@ -7,7 +7,6 @@ import itertools
 import os
 from collections.abc import Mapping
 from itertools import pairwise
-from math import sqrt
 from typing import Any
 
 import torch
@@ -18,6 +17,7 @@ from neurohw.circuits.library import load_circuit
 from neurohw.circuits.target import TargetCircuit, TargetRule
 from neurohw.clock import Clock
 from neurohw.config import HardwareSection, OnChipExperiment, ScheduleSection
+from neurohw.config.network import xavier_bound
 from neurohw.config.rules import network_settings
 from neurohw.crossbar.aihwkit.programmed import find_noise_model
 from neurohw.crossbar.backends import find_backend
@@ -204,8 +204,8 @@ def hardware_contents(section: HardwareSection) -> dict[str, str]:
 
 
 def xavier_uniform(n_post: int, n_pre: int, gain: float, generator: torch.Generator) -> Tensor:
-    """Return weights [n_post, n_pre] from U(-b, b), b = gain sqrt(6 / (n_pre + n_post)) (Glorot & Bengio 2010)."""
-    bound = gain * sqrt(6 / (n_pre + n_post))
+    """Return weights [n_post, n_pre] from U(-b, b), see `xavier_bound`."""
+    bound = xavier_bound(n_post, n_pre, gain)
     weights = torch.empty(n_post, n_pre, device=generator.device)
     return weights.uniform_(-bound, bound, generator=generator)
 

@@ -126,7 +126,7 @@ def _serve(pipe: Connection, threads: int) -> None:
     """Run the points that come through the pipe and send back what became of them."""
     with suppress(EOFError, OSError, KeyboardInterrupt):
         signal.signal(signal.SIGTERM, _terminated)
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        threading.Thread(target=end_with_parent, daemon=True).start()
         torch.set_num_threads(threads)
         while True:
             pipe.send(_outcome(pipe.recv(), Silent()))
@@ -136,7 +136,7 @@ def _terminated(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Wait for the end of the process that started this one, then end as if it had been terminated."""
     parent = multiprocessing.parent_process()
     assert parent is not None

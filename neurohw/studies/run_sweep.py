@@ -29,12 +29,14 @@ def run_sweep(
         folder: each point gets one of its own below it.
         jobs: local processes; they share the cores.
         report: told about epochs where everything runs in this process.
-        tell: gets a line about each point that ends.
+        tell: gets a line about what devices gave to silent experiments, and about each point that ends.
 
     Raises:
         InputError: a point is no valid experiment; nothing was run.
     """
     points = list(sweep.points(writable_folder(folder)))
+    for line in dict.fromkeys(str(each) for point in points for each in point.advice) if tell else ():
+        tell(line)
     records, failures = [], []
     with contextlib.closing(run_points(points, jobs, report or Silent())) as outcomes:
         for done, (point, outcome) in enumerate(outcomes, 1):

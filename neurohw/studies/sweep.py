@@ -6,14 +6,15 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from neurohw.config import Experiment, config_hash
-from neurohw.loading import load_experiment
+from neurohw.loading import load_experiment, load_with_advice
+from neurohw.recommended import Applied
 from neurohw.runs.folder import default_folder
 from neurohw.runs.job import job_class
 from neurohw.seeding import LARGEST_SEED
@@ -54,13 +55,14 @@ class SweepFile(BaseModel):
 
 @dataclass(frozen=True)
 class Point:
-    """One run of a sweep: what, with which seed, where, until when, and its place on the axes as text."""
+    """One run: what, with which seed, where, until when, its place on the axes as text, what its device gave to it."""
 
     experiment: Experiment
     seed: int
     folder: Path
     stop_after: int | None
     place: str = ""
+    advice: tuple[Applied, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -104,19 +106,20 @@ class Sweep:
         """
         base = self.base()
         combinations = list(self.combinations())
-        experiments = [load_experiment(base, overrides, str(self.path)) for overrides in combinations]
+        loaded = [load_with_advice(base, overrides, str(self.path)) for overrides in combinations]
+        experiments = [experiment for experiment, _ in loaded]
         jobs = [job_class(experiment) for experiment in experiments]
         for job, experiment in zip(jobs, experiments, strict=True):
             job.check(experiment, "cpu")
         digests = [config_hash(e, job.checksums(e)) for job, e in zip(jobs, experiments, strict=True)]
         places = [_as_text({key: overrides[key] for key in self.file.axes}) for overrides in combinations]
-        once = dict(zip(digests, zip(experiments, places, strict=True), strict=True))  # points that are the same run
+        once = dict(zip(digests, zip(loaded, places, strict=True), strict=True))  # points that are the same run
         longest = max(experiment.runs for experiment in experiments)
         for seed in self.file.seeds or range(longest):
-            for digest, (experiment, place) in once.items():
+            for digest, ((experiment, advice), place) in once.items():
                 if self.file.seeds is not None or seed < experiment.runs:
                     folder = out / default_folder(experiment, digest, seed).name
-                    yield Point(experiment, seed, folder, self.file.stop_after, place)
+                    yield Point(experiment, seed, folder, self.file.stop_after, place, advice)
 
     def base(self) -> Path | str:
         """Return the experiment every point starts from: a path beside the sweep file, or a shipped name."""

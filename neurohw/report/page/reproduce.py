@@ -51,7 +51,12 @@ def _experiment(point: Point) -> Experiment | None:
 def _overrides(path: Path, wanted: Experiment) -> dict[str, Any] | None:
     """Return the fewest keys to set on a file to get the wanted configuration; None if setting keys cannot do it."""
     goal = _comparable(wanted)
-    overrides: dict[str, Any] = {}
+    with_advice = _fewest(path, goal, {})
+    return with_advice if with_advice is not None else _fewest(path, goal, {"hardware.recommended": False})
+
+
+def _fewest(path: Path, goal: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what has to be set besides `overrides`, less what of both is not needed."""
     for _ in range(4):  # setting a key may switch a condition of the file on, which changes others
         given = _loaded(path, overrides)
         if given is None or given == goal:

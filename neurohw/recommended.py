@@ -1,0 +1,95 @@
+"""What an experiment leaves open is taken from its device: what the device's file recommends, then what suits any."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from neurohw.config import OnChipExperiment, TrainingSection
+from neurohw.config.hardware import has_devices, is_read
+from neurohw.config.network import xavier_bound
+from neurohw.crossbar.remedies import Remedy
+from neurohw.devices.library import device_path, load_device
+from neurohw.devices.model import DeviceModel
+from neurohw.devices.recommended import REMEDY, asymmetry, recommended
+
+_REMEDY = {f"hardware.{name}": name for name in REMEDY}
+_RATE, _RANGE = "training.learning_rate", "hardware.weight_range"
+_ROOM = 1.5  # weight range over the largest initial weight, of a device that nobody tuned
+_SYMMETRIC = 0.01  # difference of a cell's steps up and down over their sum, up to which they are called equal
+
+
+@dataclass(frozen=True)
+class Applied:
+    """Values that a device gave to an experiment.
+
+    Args:
+        origin: the device's file, or what else they are from.
+        values: dotted key -> value.
+    """
+
+    origin: str
+    values: dict[str, Any]
+
+    def __str__(self) -> str:
+        """Return the line that says so."""
+        values = ", ".join(f"{key} = {json.dumps(value)}" for key, value in self.values.items())
+        return f"{self.origin}: {values} (hardware.recommended = false leaves it out)"
+
+
+def asked_by_device(experiment: OnChipExperiment, tables: Mapping[str, Any]) -> tuple[Applied, ...]:
+    """Return what an experiment's device asks for where the experiment is silent.
+
+    Args:
+        experiment: complete configuration; `hardware.recommended` false: nothing is asked for.
+        tables: what of it was given.
+
+    Raises:
+        InputError: no such device.
+    """
+    hardware = experiment.hardware
+    if not hardware.recommended or hardware.device is None or not has_devices(hardware.backend):
+        return ()
+    device = load_device(hardware.device)
+    given = {f"{section}.{key}" for section, table in tables.items() if isinstance(table, dict) for key in table}
+    applied = []
+    for origin, values in (
+        (f"recommended in {device_path(hardware.device)}", _tuned(device, experiment, given)),
+        (f"{device.name}, as for any device (`neurohw tune` finds better)", dict(_untuned(device, experiment))),
+    ):
+        if silent := {key: value for key, value in values.items() if key not in given}:
+            applied.append(Applied(origin, silent))
+            given |= _REMEDY | silent.keys() if _REMEDY & silent.keys() else silent.keys()
+    return tuple(applied)
+
+
+def _tuned(device: DeviceModel, experiment: OnChipExperiment, given: set[str]) -> dict[str, Any]:
+    """Return what the device's file recommends; nothing where weights are written otherwise than it was found with."""
+    values = recommended(device, experiment.network.rule)
+    remedy = Remedy.from_keys({name: values[key] for key, name in _REMEDY.items() if key in values})
+    other_remedy = bool(_REMEDY.keys() & given) and experiment.hardware.remedy != remedy
+    unreadable = any(not is_read(experiment.hardware.backend, key) for key in values)
+    if other_remedy or unreadable or experiment.training.optimizer != TrainingSection().optimizer:
+        return {}
+    if isinstance(rates := values.get(_RATE), list) and len(rates) == 1:
+        values[_RATE] = rates * (len(experiment.network.layers) - 1)
+    return values
+
+
+def _untuned(device: DeviceModel, experiment: OnChipExperiment) -> Iterator[tuple[str, Any]]:
+    """Yield what suits any device: a range with room for the initial weights, pairs of cells that only potentiate.
+
+    Where a cell's steps up and down differ, EP's contrast is written as one difference: its two phases as they come
+    move every weight to the point where steps are equal, and nothing is learnt (experiments/erasure).
+    """
+    largest = max(xavier_bound(n_post, n_pre, experiment.network.init_gain)
+                  for n_pre, n_post in pairwise(experiment.network.layers))  # fmt: skip
+    if largest and is_read(experiment.hardware.backend, _RANGE):
+        yield _RANGE, float(f"{_ROOM * largest:.2g}")
+    if experiment.network.rule == "ep" and asymmetry(device) > _SYMMETRIC:
+        yield "ep.contrast", "difference"
+    if device.sided == 1 and experiment.hardware.remedy == Remedy():
+        yield "hardware.remedy", "one-sided"

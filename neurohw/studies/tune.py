@@ -1,0 +1,171 @@
+"""Tuning: what an experiment should set for a device, found by a search and confirmed with seeds of its own."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from neurohw import __version__
+from neurohw.config import OnChipExperiment, config_hash
+from neurohw.devices.recommended import SETTINGS, with_recommendation
+from neurohw.errors import NeurohwError
+from neurohw.runs.files import locked, writable_folder
+from neurohw.runs.job import job_class
+from neurohw.runs.progress import Silent
+from neurohw.studies.executors import run_points
+from neurohw.studies.search import Search, require_optuna
+from neurohw.studies.search_space import REMEDIES
+from neurohw.studies.sweep import Point
+from neurohw.studies.tuning import Tuning
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+FINALISTS = 2  # remedies whose best trial is run again
+SEEDS = (1, 2, 3)  # of finalists and of ideal arrays; trials have seed 0
+_ENOUGH = 0.01  # what a simpler remedy may lose against the best one
+
+
+@dataclass(frozen=True)
+class Score:
+    """Accuracy on the validation split.
+
+    Args:
+        what: the remedy, or "ideal".
+        values: that were set, by dotted keys.
+        accuracies: one per seed.
+    """
+
+    what: str
+    values: dict[str, Any]
+    accuracies: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Over the seeds."""
+        return statistics.mean(self.accuracies)
+
+    @property
+    def spread(self) -> float:
+        """Sample standard deviation over the seeds."""
+        return statistics.stdev(self.accuracies)
+
+    def __str__(self) -> str:
+        """Return it in percent."""
+        return f"{100 * self.mean:.1f} ± {100 * self.spread:.1f} %"
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What was found.
+
+    Args:
+        best: of the finalists, the simplest one that is at most a point below the highest.
+        finalists: all of them, highest first.
+        ideal: ideal arrays on the same split, with the same seeds.
+        evidence: what the device's file says of it.
+    """
+
+    best: Score
+    finalists: tuple[Score, ...]
+    ideal: Score
+    evidence: dict[str, Any]
+
+    def written_into(self, text: str, rule: str) -> str:
+        """Return a device's file with what was found."""
+        return with_recommendation(text, rule, self.best.values, self.evidence)
+
+
+def tune(tuning: Tuning, tell: Callable[[str], None]) -> Tuned:
+    """Run ideal arrays, search, run the best trial of each remedy with other seeds, and return what was found.
+
+    Args:
+        tuning: what is tuned.
+        tell: gets a line whenever something is done.
+
+    Raises:
+        InputError: something does not fit, or Optuna is not installed.
+        NeurohwError: nothing learnt in the time there was.
+    """
+    require_optuna()
+    ends = time.time() + 60 * tuning.minutes
+    with locked(writable_folder(tuning.folder)), _share_of_cores(tuning.jobs):
+        ideal = _scores(tuning, [("ideal", {}, tuning.ideal())])[0]
+        tell(f"{tuning.rule}: ideal arrays reach {ideal} on the validation split")
+        trials = Search(tuning, ends, FINALISTS * len(SEEDS), ideal.mean).go(tell)
+        chosen = _best_of_each_remedy(trials)
+        if not chosen:
+            failed = next((t.user_attrs["failed"] for t in trials if "failed" in t.user_attrs), "")
+            raise NeurohwError(f"tune: none of {len(trials)} trials learnt in {tuning.minutes:g} minutes; "
+                               f"more --minutes may help. {failed}".rstrip())  # fmt: skip
+        tell(f"{tuning.rule}: {', '.join(what for what, _ in chosen)} again, seeds {', '.join(map(str, SEEDS))}")
+        held = {key: value for key, value in tuning.fixed.items() if key in SETTINGS.values()}
+        scores = _scores(tuning, [(what, {**held, **values}, tuning.given(values)) for what, values in chosen])
+    best = simplest(scores)
+    finalists = tuple(sorted(scores, key=lambda score: -score.mean))
+    return Tuned(best, finalists, ideal, _evidence(tuning, best, ideal, len(trials)))
+
+
+def simplest(scores: Sequence[Score]) -> Score:
+    """Return the first of `REMEDIES` whose score is at most a point below the highest."""
+    enough = max(score.mean for score in scores) - _ENOUGH
+    order = list(REMEDIES)
+    return min((s for s in scores if s.mean >= enough), key=lambda s: order.index(s.what) if s.what in order else 0)
+
+
+def _best_of_each_remedy(trials: Sequence[FrozenTrial]) -> list[tuple[str, dict[str, Any]]]:
+    """Return remedy and values of the best trials, which come first, one of each remedy."""
+    best: dict[str, dict[str, Any]] = {}
+    for trial in trials:
+        if trial.state.name == "COMPLETE" and trial.value:
+            best.setdefault(trial.params.get("remedy", "as given"), trial.user_attrs["values"])
+    return list(best.items())[:FINALISTS]
+
+
+def _scores(tuning: Tuning, runs: Sequence[tuple[str, dict[str, Any], OnChipExperiment]]) -> list[Score]:
+    """Run each experiment with every seed; those of an earlier call are only read."""
+    metric, accuracies = tuning.metric, {}
+    points = [_point(experiment, seed, tuning.folder) for _, _, experiment in runs for seed in SEEDS]
+    for point, outcome in run_points(points, tuning.jobs, Silent()):
+        if isinstance(outcome, Exception):
+            raise outcome
+        accuracies[point.folder] = float(outcome.metrics[metric])
+    return [
+        Score(what, values, tuple(accuracies[_point(experiment, seed, tuning.folder).folder] for seed in SEEDS))
+        for what, values, experiment in runs
+    ]
+
+
+def _point(experiment: OnChipExperiment, seed: int, folder: Path) -> Point:
+    digest = config_hash(experiment, job_class(experiment).checksums(experiment))
+    return Point(experiment, seed, folder / f"{experiment.name}-{digest}-{seed}", None)
+
+
+def _evidence(tuning: Tuning, best: Score, ideal: Score, trials: int) -> dict[str, Any]:
+    data = tuning.ideal().data
+    return {
+        "accuracy": round(best.mean, 4), "spread": round(best.spread, 4),
+        "ideal": round(ideal.mean, 4), "ideal_spread": round(ideal.spread, 4), "seeds": len(SEEDS), "trials": trials,
+        "experiment": Path(tuning.experiment).name.removesuffix(".toml"), "dataset": data.dataset,
+        "layers": list(tuning.ideal().network.layers),
+        "split": f"{data.validation_fraction:.0%} of the training images, for validation", "neurohw": __version__,
+    }  # fmt: skip
+
+
+@contextmanager
+def _share_of_cores(jobs: int) -> Iterator[None]:
+    """Let this process take its share of the cores as threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, min(before, (os.cpu_count() or 1) // jobs)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
