@@ -658,7 +658,7 @@ def test_spiking_decisions_by_hand() -> None:
 
 def batch_of(settings: dict[str, Any], images: int = 3) -> tuple[Counts, Metered]:
     """Train one batch on metered parts, let a batch's time pass, and infer one image."""
-    experiment = load_experiment("quickstart", settings)
+    experiment = load_experiment("quickstart", {"hardware.recommended": False, **settings})
     streams = Streams(0)
     parts = metered(experiment, build_network(experiment, streams, Clock()), build_circuit(experiment, streams, 10))
     x = torch.rand(images, experiment.network.layers[0], generator=torch.Generator().manual_seed(0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import time
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 FINALISTS = 2  # remedies whose best trial is run again
 SEEDS = (1, 2, 3)  # of finalists and of ideal arrays; trials have seed 0
-_ENOUGH = 0.01  # what a simpler remedy may lose against the best one
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Tuned:
     """What was found.
 
     Args:
-        best: of the finalists, the simplest one that is at most a point below the highest.
+        best: see `simplest`.
         finalists: all of them, highest first.
         ideal: ideal arrays on the same split, with the same seeds.
         evidence: what the device's file says of it.
@@ -115,8 +115,12 @@ def tune(tuning: Tuning, tell: Callable[[str], None]) -> Tuned:
 
 
 def simplest(scores: Sequence[Score]) -> Score:
-    """Return the first of `REMEDIES` whose score is at most a point below the highest."""
-    enough = max(score.mean for score in scores) - _ENOUGH
+    """Return the first of `REMEDIES` within a standard error of the highest score.
+
+    This is the one-standard-error rule of Breiman et al., Classification and Regression Trees (1984), 3.4.3.
+    """
+    highest = max(scores, key=lambda score: score.mean)
+    enough = highest.mean - highest.spread / math.sqrt(len(highest.accuracies))
     order = list(REMEDIES)
     return min((s for s in scores if s.mean >= enough), key=lambda s: order.index(s.what) if s.what in order else 0)
 
