@@ -63,8 +63,8 @@ def test_every_remedy_fits_the_experiment(device: str, rule: str, tmp_path: Path
     here = tuning(tmp_path, device, rule=rule)
     space = here.space()
     study = optuna.create_study()
-    for parameters in space.first_trials():
-        study.enqueue_trial(parameters)
+    for name in space.remedies:
+        study.enqueue_trial({"remedy": name})
         experiment = here.given(space.suggest(study.ask()))
         job_class(experiment)(experiment, Streams(0)).build()
         assert experiment.data.evaluate_on == "validation"
