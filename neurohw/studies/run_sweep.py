@@ -35,8 +35,9 @@ def run_sweep(
         InputError: a point is no valid experiment; nothing was run.
     """
     points = list(sweep.points(writable_folder(folder)))
-    for line in dict.fromkeys(str(each) for point in points for each in point.advice) if tell else ():
-        tell(line)
+    if tell:
+        for line in dict.fromkeys(str(each) for point in points for each in point.advice):
+            tell(line)
     records, failures = [], []
     with contextlib.closing(run_points(points, jobs, report or Silent())) as outcomes:
         for done, (point, outcome) in enumerate(outcomes, 1):
