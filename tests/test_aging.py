@@ -17,8 +17,8 @@ from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.devices.laws import ConstantStep
 from neurohw.devices.retention import Retention
 from neurohw.errors import InputError
-from neurohw.fitting.drift import fit_drift
 from neurohw.fitting.measurements import RetentionCurves
+from neurohw.fitting.retention import fit_retention
 
 CERTAIN: dict[str, Any] = {
     "step_dtod": 0.0, "step_ctoc": 0.0, "asymmetry_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0,
@@ -104,7 +104,7 @@ def test_exponents_can_depend_on_the_state() -> None:
         found.append(array.conductances()["cell"][0].double().numpy())
     names = tuple(str(i) for i in range(len(start)))
     curves = RetentionCurves((seconds,) * len(start), tuple(np.stack(found, 1)), names, "simulated")
-    fit = fit_drift(curves, 0.5, 2.5).estimates
+    fit = fit_retention(curves, 0.5, 2.5).estimates
     assert fit["drift_nu"].value == pytest.approx(0.1, rel=1e-3)
     assert fit["drift_nu_state"].value == pytest.approx(-0.08, rel=1e-3)
 

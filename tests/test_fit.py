@@ -24,13 +24,13 @@ from neurohw.devices.characterise import staircase
 from neurohw.devices.library import load_device
 from neurohw.errors import InputError
 from neurohw.fitting.device_file import fitted_device
-from neurohw.fitting.drift import fit_drift
 from neurohw.fitting.fitted_law import Start
 from neurohw.fitting.kalman import _clipped
 from neurohw.fitting.law_parameters import FITTED, TABLE
 from neurohw.fitting.measurements import PulseTrains, RetentionCurves
 from neurohw.fitting.population import random_effects
 from neurohw.fitting.residuals import residual_data
+from neurohw.fitting.retention import fit_retention
 from neurohw.fitting.trains import Fit, fit
 
 G_MIN, G_MAX = 10e-6, 50e-6
@@ -253,7 +253,7 @@ def curves(nu: float, dtod: float, state: float, noise: float) -> RetentionCurve
 
 
 def test_drift_is_found_under_three_percent_noise() -> None:
-    found = fit_drift(curves(0.06, 0.02, 0.0, 0.03), G_MIN, G_MAX)
+    found = fit_retention(curves(0.06, 0.02, 0.0, 0.03), G_MIN, G_MAX)
     assert found.estimates["drift_nu"].value == pytest.approx(0.06, rel=0.1)
     assert found.estimates["drift_nu_dtod"].value == pytest.approx(0.02, rel=0.1)
     assert found.noise == pytest.approx(0.03 * (G_MAX - G_MIN), rel=0.1)
@@ -261,7 +261,7 @@ def test_drift_is_found_under_three_percent_noise() -> None:
 
 
 def test_drift_that_depends_on_the_state_is_found() -> None:
-    found = fit_drift(curves(0.06, 0.005, -0.04, 0.003), G_MIN, G_MAX).estimates
+    found = fit_retention(curves(0.06, 0.005, -0.04, 0.003), G_MIN, G_MAX).estimates
     assert found["drift_nu"].value == pytest.approx(0.06, rel=0.1)
     assert found["drift_nu_state"].value == pytest.approx(-0.04, rel=0.1)
     assert found["drift_nu_dtod"].value == pytest.approx(0.005, rel=0.2)

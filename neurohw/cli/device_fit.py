@@ -13,7 +13,7 @@ from neurohw.errors import InputError
 from neurohw.output import new_console
 
 if TYPE_CHECKING:
-    from neurohw.fitting.drift import DriftFit
+    from neurohw.fitting.retention import RetentionFit
     from neurohw.fitting.trains import Fit
 
 
@@ -41,15 +41,17 @@ def device_fit(
 ) -> None:
     """Fit a device to measured pulse trains: its file, a JSON with every interval, a figure of the residuals."""
     from neurohw.fitting.device_file import annotated, fit_report, fitted_device
-    from neurohw.fitting.drift import fit_drift
     from neurohw.fitting.importing import import_pulses, import_retention
     from neurohw.fitting.law_parameters import fitted_laws
     from neurohw.fitting.residuals import residual_data
     from neurohw.fitting.residuals_figure import residuals_figure
+    from neurohw.fitting.retention import fit_retention
+    from neurohw.fitting.retention_figure import retention_figure, retention_panels
     from neurohw.fitting.trains import fit
     from neurohw.names import checked_name
     from neurohw.report.drawing import save, style
     from neurohw.runs.files import writable_folder, write_text
+    from neurohw.seeding import Streams
 
     if law is not None:
         fitted_laws(law)
@@ -70,20 +72,25 @@ def device_fit(
     writable_folder(out.parent)
     fitted = fit(trains, law)
     bounds = (float(fitted.estimates[key].value) for key in ("g_min", "g_max"))  # type: ignore[arg-type]
-    drift = fit_drift(curves, *bounds) if curves else None
-    model = fitted_device(fitted, drift, called)
+    aged = fit_retention(curves, *bounds) if curves else None
+    model = fitted_device(fitted, aged, called)
     with style():
         figure = residuals_figure(residual_data(fitted), f"{model.name}: {fitted.law}, fit of {trains.source}")
         save(figure, out.with_suffix(".residuals.png"))
-    write_text(out.with_suffix(".fit.json"), fit_report(fitted, drift))
-    write_text(out, annotated(model, fitted, drift))
-    _print_fit(fitted, drift)
-    for path in (out, out.with_suffix(".fit.json"), out.with_suffix(".residuals.png")):
+        if aged:
+            panels = retention_panels(aged, model, Streams(0).generator("retention"))
+            save(retention_figure(panels, aged, model.name), out.with_suffix(".retention.png"))
+    write_text(out.with_suffix(".fit.json"), fit_report(fitted, aged))
+    write_text(out, annotated(model, fitted, aged))
+    _print_fit(fitted, aged)
+    endings = (".toml", ".fit.json", ".residuals.png", *((".retention.png",) if aged else ()))
+    for path in map(out.with_suffix, endings):
         new_console().print(f"wrote {path}", highlight=False, soft_wrap=True)
 
 
-def _print_fit(fitted: Fit, drift: DriftFit | None) -> None:
+def _print_fit(fitted: Fit, aged: RetentionFit | None) -> None:
     from neurohw.fitting.device_file import interval
+    from neurohw.fitting.retention_report import sentences
 
     if fitted.candidates:
         laws = Table("law", "noise relative to", "log-likelihood", "numbers", "ΔBIC", "ΔAIC")
@@ -94,9 +101,11 @@ def _print_fit(fitted: Fit, drift: DriftFit | None) -> None:
         new_console(markup=True).print(laws)
     new_console(markup=True).print(f"law: {fitted.law}; weights -1 and 1 are the mean bounds", highlight=False)
     table = Table("parameter", "value", "95 % interval", "")
-    for key, estimate in {**fitted.estimates, **(drift.estimates if drift else {})}.items():
+    for key, estimate in {**fitted.estimates, **(aged.estimates if aged else {})}.items():
         values = estimate.value if isinstance(estimate.value, tuple) else (estimate.value,)
         unit = "" if estimate.unit == "1" else f" {estimate.unit}"
         doubt = "" if estimate.identifiable else "[yellow]not identifiable[/yellow]"
         table.add_row(key, ", ".join(f"{v:.4g}" for v in values) + unit, interval(estimate), doubt)
     new_console(markup=True).print(table)
+    for sentence in sentences(aged) if aged else ():
+        new_console().print(sentence, highlight=False, soft_wrap=True)

@@ -91,16 +91,21 @@ def draw_drift(ax: Axes, data: Characteristics) -> None:
         ax.fill_between(drift.seconds, (mean - std) * scale, (mean + std) * scale, color=colour, alpha=0.2, lw=0)
         ax.plot(drift.seconds, mean * scale, color=colour, lw=1.8, label=f"from {_said(start)}")
     retention = data.device.retention_parameters()
+    time_axis(ax)
+    ax.set_ylim(0, 1.1 * drift.start.max() * scale)
+    laws = [f"{law.name}, {law.summary()}" for law in laws_of(retention)]
+    ax.set_title("Retention: " + ("\n".join(laws) or "no change in this model"))
+    ax.set_ylabel(f"Conductance, {unit}")
+    ax.grid(True)
+
+
+def time_axis(ax: Axes) -> None:
+    """Make the horizontal axis one of the time since the write, logarithmic."""
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(LogLocator(numticks=6))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: readable(seconds, "s", 3)))
-    ax.set_ylim(0, 1.1 * drift.start.max() * scale)
-    laws = [f"{law.name}, {law.summary()}" for law in laws_of(retention)]
-    ax.set_title("Retention: " + ("\n".join(laws) or "no change in this model"))
     ax.set_xlabel("Time since the write")
-    ax.set_ylabel(f"Conductance, {unit}")
-    ax.grid(True)
 
 
 def draw_read_noise(ax: Axes, data: Characteristics) -> None:

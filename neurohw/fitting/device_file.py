@@ -10,7 +10,8 @@ import tomlkit
 from tomlkit.items import InlineTable, Table
 
 from neurohw.devices.model import DeviceModel, device_from_tables
-from neurohw.fitting.drift import DriftFit
+from neurohw.fitting.retention import RetentionFit
+from neurohw.fitting.retention_report import retention_report
 from neurohw.fitting.trains import Estimate, Fit
 
 _HEAD = """# By neurohw device fit. Weights: -1 and 1 are the mean bounds, g_min and g_max; steps are in weights.
@@ -19,7 +20,7 @@ _HEAD = """# By neurohw device fit. Weights: -1 and 1 are the mean bounds, g_min
 _RANGE = ("g_min", "g_max")
 
 
-def fitted_device(fit: Fit, drift: DriftFit | None, name: str) -> DeviceModel:
+def fitted_device(fit: Fit, retention: RetentionFit | None, name: str) -> DeviceModel:
     """Return the device: mean bounds at w = -1 and 1, every number's source "fit of FILE"."""
     source = f"fit of {fit.trains.source}"
 
@@ -45,15 +46,15 @@ def fitted_device(fit: Fit, drift: DriftFit | None, name: str) -> DeviceModel:
         "pulse": pulse,
         "read": {"noise": number(fit.estimates["read_noise"])},
     }
-    if drift:
-        origin = f"fit of {drift.curves.source}"
-        tables["retention"] = {key: number(e, origin) for key, e in drift.estimates.items()}
+    if retention:
+        origin = f"fit of {retention.curves.source}"
+        tables["retention"] = {key: number(e, origin) for key, e in retention.estimates.items()}
     return device_from_tables(tables, source)
 
 
-def annotated(device: DeviceModel, fit: Fit, drift: DriftFit | None) -> str:
+def annotated(device: DeviceModel, fit: Fit, retention: RetentionFit | None) -> str:
     """Return the device's file with a comment behind each number: its 95 % interval, and whether it is identified."""
-    estimates = {**fit.estimates, **(drift.estimates if drift else {})}
+    estimates = {**fit.estimates, **(retention.estimates if retention else {})}
     estimates["noise"] = estimates.pop("read_noise")
     file = device.document()
     for table in file.values():
@@ -64,7 +65,7 @@ def annotated(device: DeviceModel, fit: Fit, drift: DriftFit | None) -> str:
     return _HEAD + tomlkit.dumps(file)
 
 
-def fit_report(fit: Fit, drift: DriftFit | None) -> str:
+def fit_report(fit: Fit, retention: RetentionFit | None) -> str:
     """Return everything the fit found as JSON."""
     report: dict[str, Any] = {
         "schema": "neurohw.fit/1",
@@ -77,12 +78,8 @@ def fit_report(fit: Fit, drift: DriftFit | None) -> str:
         "parameters": {name: dataclasses.asdict(estimate) for name, estimate in fit.estimates.items()},
         "candidates": [dataclasses.asdict(candidate) for candidate in fit.candidates],
     }
-    if drift:
-        report["retention"] = {
-            "source": drift.curves.source,
-            "parameters": {name: dataclasses.asdict(estimate) for name, estimate in drift.estimates.items()},
-            "noise_S": drift.noise,
-        }
+    if retention:
+        report["retention"] = retention_report(retention)
     return json.dumps(report, indent=2) + "\n"
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 
 LEAST_PULSES = 10  # of each polarity that was applied, per device
 LEAST_TIMES = 2  # per curve
+_OF_A_DEVICE = re.compile(r", (?:level|cycle) ")  # what follows it in the name of a curve
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ class RetentionCurves:
     devices: tuple[str, ...]
     source: str
     kelvin: tuple[float | None, ...] = ()
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The device of each curve: its name without the level and the cycle that follow."""
+        return tuple(_OF_A_DEVICE.split(name)[0] for name in self.devices)
 
     def __repr__(self) -> str:
         return f"RetentionCurves(curves={len(self.devices)}, source={self.source!r})"

@@ -32,6 +32,7 @@ from neurohw.fitting.newton import (
 
 _SMALLEST = 1e-4  # of tau, in units of the effect's scale
 _FINE = 0.3  # change of the log-likelihood below which a polished fit ends
+_STILL = 1e-9  # relative change of a variance at which it is found
 _EFFECTIVE = 3.0  # degrees of freedom below which a spread is not told from zero
 
 
@@ -133,7 +134,9 @@ def random_effects(estimate: np.ndarray, error: np.ndarray) -> tuple[float, floa
         if n > 1:  # expectation-maximisation, for a variance that n - 1 devices vote on
             shrunk = variance * weight
             moments = (shrunk * (estimate - mean)) ** 2 + variance * (1 - shrunk)
-            variance = float(moments.sum() / (n - 1)) if variance > 0 else 0.0
+            before, variance = variance, float(moments.sum() / (n - 1)) if variance > 0 else 0.0
+            if abs(variance - before) <= _STILL * before:
+                break
     weight = 1 / (variance + error**2 + 1e-300)
     standard = float(np.sqrt(2 / (weight**2).sum()))
     freedom = 2 * variance**2 / standard**2 * (n - 1) / n

@@ -57,7 +57,6 @@ def pulse_strips(sheets: Sequence[Sheet], options: ImportOptions, notes: Notes) 
         columns = headings(sheet, options)
         columns = columns if sheet.headed else _headerless(sheet, columns, options, notes)
         _refuse_retention(sheet, columns)
-        _warn_of_mixture(sheet, columns, notes)
         strips += _strips(sheet, columns, options, notes)
     return _named(strips, sheets, options, notes)
 
@@ -168,13 +167,6 @@ def _refuse_retention(sheet: Sheet, columns: list[Heading]) -> None:
             f"{sheet.where}: a column of times ({time}) and none of pulses, polarity or voltage: retention is "
             "imported with --retention; name a column that counts pulses with --column NAME=pulse"
         )
-
-
-def _warn_of_mixture(sheet: Sheet, columns: list[Heading], notes: Notes) -> None:
-    for heading in columns:
-        if heading.role in ("temperature", "level") and len(found := set(sheet.cells[heading.column])) > 1:
-            notes.caution(f"{sheet.where}: column {heading.column} has {len(found)} values: pulses at all of them are "
-                          "taken for those of one device model")  # fmt: skip
 
 
 def _named(strips: list[Strip], sheets: Sequence[Sheet], options: ImportOptions, notes: Notes) -> list[Strip]:

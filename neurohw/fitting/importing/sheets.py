@@ -104,7 +104,7 @@ def _text_rows(text: str, path: Path, notes: Notes) -> list[Row]:
     lines = text.splitlines()
     separator = _separator([x for x in lines[:_PREAMBLE] if x.strip() and not x.lstrip().startswith(_COMMENTS)])
     if separator is None:
-        return _without_decimal_commas([(i, tuple(line.split())) for i, line in enumerate(lines, 1)], path, notes)
+        return [(i, tuple(line.split())) for i, line in enumerate(lines, 1)]
     rows: list[Row] = []
     reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
     try:
@@ -120,13 +120,7 @@ def _text_rows(text: str, path: Path, notes: Notes) -> list[Row]:
 
 
 def _separator(lines: list[str]) -> str | None:
-    """Return what separates the cells: the first of tab, semicolon and comma that most lines have; None: blanks.
-
-    Where it seems to be the comma, it is the blank if that leaves numbers with decimal commas: "1 2,5".
-    """
-    tokens = [line.split() for line in lines[1:]]
-    if tokens and all(len(t) > 1 and all(is_number(cell.replace(",", ".")) for cell in t) for t in tokens):
-        return None if "\t" not in "".join(lines[1:]) else "\t"
+    """Return what separates the cells: the first of tab, semicolon and comma that most lines have; None: blanks."""
     for separator in _SEPARATORS:
         if lines and sum(separator in line for line in lines) > 0.5 * len(lines):
             return separator
