@@ -30,7 +30,7 @@ def check_directions(trains: PulseTrains, by_sign: bool, notes: Notes) -> None:
             f"{trains.source}: pulses of positive voltage lower the conductances: if negative ones "
             "potentiate, --polarity negative; if the values are resistances, --unit Ohm or kOhm"
         )
-    notes.caution("potentiating pulses lower the conductances, and depressing ones raise them: are polarities "
+    notes.caution("", "potentiating pulses lower the conductances, and depressing ones raise them: are polarities "
                   "exchanged, or are the values resistances (--unit Ohm or kOhm)?")  # fmt: skip
 
 

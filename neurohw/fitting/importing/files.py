@@ -73,7 +73,7 @@ def import_pulses(paths: Paths, options: ImportOptions | None = None) -> Importe
     check_directions(stack, any(signs_decide(strip, options) for strip in strips), notes)
     names = {device: tuple(t.cycle for t in trains if t.device == device) for device in stack.devices}
     applied = conditions(trains, read_voltage(strips, options, notes), notes)
-    return Imported(stack, tuple(names.values()), applied, tuple(notes.guesses), tuple(notes.cautions))
+    return Imported(stack, tuple(names.values()), applied, notes.guesses, notes.cautions)
 
 
 def all_sheets(paths: Paths, options: ImportOptions, notes: Notes) -> tuple[list[Sheet], str]:

@@ -111,41 +111,50 @@ def device_and_cycle(label: str) -> tuple[str, str]:
 
 def _heading(column: str, sheet: Sheet, options: ImportOptions) -> Heading:
     name, unit = _split(column)
-    words = words_of(name)
-    up = polarity_of(words)
-    words = [word for word in words if word not in _UP | _DOWN] if up is not None else words
+    words = _WORD.findall(name)
+    up = polarity_of(words_of(name))
+    words = [word for word in words if word.lower() not in _UP | _DOWN] if up is not None else words
     given = options.columns.get(column)
     role, label = (given, "") if given else _role(words, column, unit, sheet)
     if up is not None and role == "" and not words:
         role = "polarity" if _holds_polarities(sheet.cells[column]) else ""
-    if role == "time" and (unit == "C" or (unit and unit not in NORMALISED and parse_unit(unit)[1] == "K")):
+    if role == "time" and _dimension(unit) == "K":
         role = "temperature"  # T (K)
-    if role in _ALLOWED and unit and unit not in NORMALISED and unit != "C":
-        dimension = parse_unit(unit)[1]
-        if dimension not in _ALLOWED[role]:
-            raise InputError(f"{sheet.where}: column {column}: a {role} in {unit!r}; "
-                             f"allowed: a unit of {' or '.join(_ALLOWED[role])}")  # fmt: skip
+    if role in _ALLOWED and unit not in NORMALISED and _dimension(unit) not in ("", *_ALLOWED[role]):
+        raise InputError(f"{sheet.where}: column {column}: a {role} in {unit!r}; "
+                         f"allowed: a unit of {' or '.join(_ALLOWED[role])}")  # fmt: skip
     if role == "conductance" and unit in ("", "1"):
-        unit = "normalised" if _NORMALISED.intersection(words) else ""
+        unit = "normalised" if _NORMALISED.intersection(words_of(name)) else ""
     return Heading(column, role, "" if unit == "1" else unit, up, label)
 
 
 def _role(words: list[str], column: str, unit: str, sheet: Sheet) -> tuple[str, str]:
-    """Return a column's role and what is left of its name."""
+    """Return a column's role and what is left of its name: the longest synonym at its begin or end decides."""
     if column.strip() == "Id" and sheet.export:
         return "current", ""
     if column.strip() == "#":
         return "pulse", ""
-    plain = [word for word in words if word not in _FILLERS | _NORMALISED]
-    text = f" {' '.join(plain)} "
-    matches = [(len(synonym), role, synonym) for role, synonyms in SYNONYMS.items() for synonym in synonyms
-               if text.startswith(f" {synonym} ") or text.endswith(f" {synonym} ")]  # fmt: skip
-    for _, role, synonym in sorted(matches, reverse=True):
-        rest = text.replace(f" {synonym} ", " ", 1).strip()
+    plain = [word for word in words if word.lower() not in _FILLERS | _NORMALISED]
+    lower = [word.lower() for word in plain]
+    matches = []
+    for role, synonyms in SYNONYMS.items():
+        for synonym in map(str.split, synonyms):
+            n = len(synonym)
+            if lower[:n] == synonym:
+                matches.append((len("".join(synonym)), role, plain[n:]))
+            elif lower[-n:] == synonym:
+                matches.append((len("".join(synonym)), role, plain[:-n]))
+    for _, role, rest in sorted(matches, reverse=True):
         if not rest or role not in _ALONE:
-            return role, rest
-    dimension = "" if not unit or unit in NORMALISED or unit == "C" else parse_unit(unit)[1]
-    return _DIMENSION_ROLES.get(dimension, ""), " ".join(words)
+            return role, " ".join(rest)
+    return _DIMENSION_ROLES.get(_dimension(unit), ""), " ".join(words)
+
+
+def _dimension(unit: str) -> str:
+    """Return the dimension of a header's unit, "" where it has none."""
+    if unit in ("", *NORMALISED):
+        return ""
+    return "K" if unit == "C" else parse_unit(unit)[1]
 
 
 def _holds_polarities(cells: list[str]) -> bool:
@@ -159,8 +168,8 @@ def _split(column: str) -> tuple[str, str]:
         if unit is not None:
             return column.replace(bracket[0], " "), unit
     for separator in ("/", "_", " in ", ",", " "):
-        name, found, tail = column.rpartition(separator)
-        unit = _unit(tail) if found and len(tail) > 0 else None
+        name, separated, tail = column.rpartition(separator)
+        unit = _unit(tail) if separated and len(tail) > 0 else None
         if unit and name.strip() and _convincing(name, tail.strip(), unit):
             return name, unit
     return column, ""
@@ -170,7 +179,7 @@ def _convincing(name: str, tail: str, unit: str) -> bool:
     """Return whether the last word of a header without brackets is a unit: "cell A" and "dev 1" have none."""
     if unit == "C" or parse_unit(unit)[1] not in {d for ds in _ALLOWED.values() for d in ds} or tail.isdigit():
         return unit == "C" and words_of(name)[-1:] == ["temperature"]
-    return len(unit) > 1 or any(" ".join(words_of(name)) in synonyms for synonyms in SYNONYMS.values())
+    return len(unit) > 1 or any(" ".join(words_of(name)) in SYNONYMS[role] for role in _ALLOWED)
 
 
 def _unit(text: str) -> str | None:

@@ -57,6 +57,7 @@ def pulse_strips(sheets: Sequence[Sheet], options: ImportOptions, notes: Notes) 
         columns = headings(sheet, options)
         columns = columns if sheet.headed else _headerless(sheet, columns, options, notes)
         _refuse_retention(sheet, columns)
+        _warn_of_mixture(sheet, columns, notes)
         strips += _strips(sheet, columns, options, notes)
     return _named(strips, sheets, options, notes)
 
@@ -64,7 +65,10 @@ def pulse_strips(sheets: Sequence[Sheet], options: ImportOptions, notes: Notes) 
 def value_strips(sheet: Sheet, columns: list[Heading], options: ImportOptions, notes: Notes) -> list[Strip]:
     """Return the columns of values of a sheet, each by itself."""
     values = _values(sheet, columns, notes)
-    beside = {h.role: h for h in columns if h.role and h not in values}
+    beside = {h.role: h for h in reversed(columns) if h.role and h not in values}
+    spare = [h for h in columns if h.role not in ("", "ignore") and h not in values and beside[h.role] is not h]
+    if any(h.up is None for h in spare):
+        notes.guess(sheet.where, f"not used: {_names(spare)}, as other columns say the same")
     return [Strip(sheet, h, beside, *device_and_cycle(_label(h)), h.up) for h in values]
 
 
@@ -80,12 +84,12 @@ def _strips(sheet: Sheet, columns: list[Heading], options: ImportOptions, notes:
     if layout == "up-down" and not all(marked):
         strips = _first_up(sheet, strips)
     if layout != "long" and not options.layout:
-        notes.guess(f"{sheet.where}: layout {layout}: {LAYOUTS[layout]} ({_names([s.value for s in strips])})")
+        notes.guess(sheet.where, f"layout {layout}: {LAYOUTS[layout]} ({_names([s.value for s in strips])})")
     if layout == "up-down":
         strips = [replace(s, beside=_of_polarity(columns, s)) for s in strips]
     of_sheet = polarity_of(words_of(sheet.name))
-    said = {"polarity", "voltage", "write-voltage"}
-    return [s if s.up is not None or said.intersection(s.beside) else replace(s, up=of_sheet) for s in strips]
+    of_rows = {"polarity", "voltage", "write-voltage"}
+    return [s if s.up is not None or of_rows.intersection(s.beside) else replace(s, up=of_sheet) for s in strips]
 
 
 def _first_up(sheet: Sheet, strips: list[Strip]) -> list[Strip]:
@@ -107,7 +111,7 @@ def _values(sheet: Sheet, columns: list[Heading], notes: Notes) -> list[Heading]
     single = {h.role for h in known if not h.label and h.up is None}
     if len(known) > 1 and len(single) == len(known):
         chosen = min(known, key=lambda h: VALUES.index(h.role))
-        notes.guess(f"{sheet.where}: values from column {chosen.column}; not used: "
+        notes.guess(sheet.where, f"values from column {chosen.column}; not used: "
                     f"{_names([h for h in known if h != chosen])}")  # fmt: skip
         known = [chosen]
     unknown = [h for h in columns if not h.role and _numeric(sheet, h)]
@@ -122,7 +126,7 @@ def _values(sheet: Sheet, columns: list[Heading], notes: Notes) -> list[Heading]
                          "name one with --column NAME=conductance (or resistance, current)")  # fmt: skip
     aside = [h for h in columns if not h.role and h not in known]
     if aside:
-        notes.guess(f"{sheet.where}: not used: {_names(aside)}")
+        notes.guess(sheet.where, f"not used: {_names(aside)}")
     return known
 
 
@@ -138,12 +142,12 @@ def _headerless(sheet: Sheet, columns: list[Heading], options: ImportOptions, no
     first = [cell for cell in sheet.cells[columns[0].column] if is_number(cell)]
     numbers = [float(cell) for cell in first]
     if len(columns) > 1 and all(b - a == numbers[1] - numbers[0] >= 1 for a, b in pairwise(numbers)):
-        notes.guess(f"{sheet.where}: no header; column 1 counts pulses")
+        notes.guess(sheet.where, "no header; column 1 counts pulses")
         return [replace(columns[0], role="pulse"), *columns[1:]]
     if len(columns) == 2 and options.layout in (None, "up-down"):
         second = [float(cell) for cell in sheet.cells[columns[1].column] if is_number(cell)]
         if options.layout or (_rises(numbers) and not _rises(second)):
-            notes.guess(f"{sheet.where}: no header; column 1 rises: after potentiating pulses, column 2 falls: after "
+            notes.guess(sheet.where, f"no header; column 1 rises: after potentiating pulses, column 2 falls: after "
                         f"depressing ones, as in {AIHWKIT}'s gong_et_al.csv")  # fmt: skip
             return [replace(h, up=up) for h, up in zip(columns, (True, False), strict=True)]
     if len(columns) > 1 and not options.layout:
@@ -169,6 +173,13 @@ def _refuse_retention(sheet: Sheet, columns: list[Heading]) -> None:
         )
 
 
+def _warn_of_mixture(sheet: Sheet, columns: list[Heading], notes: Notes) -> None:
+    for heading in columns:
+        if heading.role in ("temperature", "level") and len(values := set(sheet.cells[heading.column])) > 1:
+            notes.caution(sheet.where, f"column {heading.column} has {len(values)} values: pulses at all of them are "
+                          "taken for those of one device model")  # fmt: skip
+
+
 def _named(strips: list[Strip], sheets: Sequence[Sheet], options: ImportOptions, notes: Notes) -> list[Strip]:
     """Return the strips with devices and cycles: from columns, headers, names of sheets and files, options."""
     named = []
@@ -191,7 +202,7 @@ def of_crosssim(strips: Sequence[Strip], notes: Notes) -> bool:
     """Return whether the columns are ramps of CrossSim's set.csv and reset.csv, where a zero is an empty cell."""
     theirs = all(_RAMP.fullmatch(strip.value.column) for strip in strips)
     if theirs:
-        notes.guess(f"columns {strips[0].value.column}, ...: ramps of one device, as in {CROSSSIM}'s set.csv and "
+        notes.guess("", f"columns {strips[0].value.column}, ...: ramps of one device, as in {CROSSSIM}'s set.csv and "
                     "reset.csv; zeros are empty cells")  # fmt: skip
     return theirs
 
@@ -218,7 +229,7 @@ def _of_sheet(sheet: Sheet, sheets: Sequence[Sheet], options: ImportOptions, not
         return mine, ""
     kind = options.each or "device"
     if not options.each:
-        notes.guess(f"{sheet.where}: a device of its own, {mine or sheet.name} (--each cycle: a cycle of one device)")
+        notes.guess(sheet.where, "a device of its own, by its name (--each cycle: a cycle of one device)")
     return (mine or sheet.name, "") if kind == "device" else ("", mine or sheet.name)
 
 

@@ -98,19 +98,39 @@ class ImportOptions:
         return pattern
 
 
-@dataclass
 class Notes:
-    """What an import guessed, and what it warns of, each once."""
+    """What an import guessed, and what it warns of: each once, with the places where it holds."""
 
-    guesses: list[str] = field(default_factory=list)
-    cautions: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self._places: dict[tuple[bool, str], list[str]] = {}
+        self._counts: dict[str, int] = {}
 
-    def guess(self, text: str) -> None:
-        """Note a guess."""
-        if text not in self.guesses:
-            self.guesses.append(text)
+    def guess(self, where: str, text: str, n: int = 0) -> None:
+        """Note a guess; "{n}" in the text stands for the sum of all n."""
+        places = self._places.setdefault((True, text), [])
+        if where not in places:
+            places.append(where)
+        self._counts[text] = self._counts.get(text, 0) + n
 
-    def caution(self, text: str) -> None:
-        """Note what the user must know of the data."""
-        if text not in self.cautions:
-            self.cautions.append(text)
+    def caution(self, where: str, text: str) -> None:
+        """Note what speaks against a fit."""
+        self._places.setdefault((False, text), []).append(where)
+
+    @property
+    def guesses(self) -> tuple[str, ...]:
+        """What was guessed, in the order of the guesses."""
+        return self._texts(True)
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What was warned of."""
+        return self._texts(False)
+
+    def _texts(self, guessed: bool) -> tuple[str, ...]:
+        texts = []
+        for (kind, text), places in self._places.items():
+            if kind == guessed:
+                more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+                full = text.replace("{n}", str(self._counts.get(text, 0)))
+                texts.append(f"{places[0]}{more}: {full}" if places[0] else full)
+        return tuple(texts)

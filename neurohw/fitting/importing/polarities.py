@@ -34,11 +34,11 @@ def polarities(
     Raises:
         InputError: a cell that names no polarity, a read where a pulse should be, or nothing says it.
     """
-    if strip.up is not None:
-        return np.full(len(rows), strip.up)
-    if "polarity" in strip.beside:
-        return _written(strip, rows)
     pattern = options.pattern()
+    if strip.up is not None or "polarity" in strip.beside:
+        if pattern:
+            notes.guess(strip.sheet.where, f"--polarity {options.polarity} is not used: a column or a name says it")
+        return np.full(len(rows), strip.up) if strip.up is not None else _written(strip, rows)
     if pattern:
         sides = np.concatenate([np.full(count or len(rows), up) for up, count in pattern])
         return np.resize(sides, len(rows))
@@ -86,7 +86,7 @@ def _by_sign(strip: Strip, rows: np.ndarray, volts: np.ndarray, options: ImportO
     positive = options.positive_potentiates
     if positive is None:
         positive = True
-        notes.guess(f"{strip.sheet.where}: pulses of positive {column} potentiate (--polarity negative: the others)")
+        notes.guess(strip.sheet.where, f"pulses of positive {column} potentiate (--polarity negative: the others)")
     return np.asarray((signs > 0) == positive)
 
 

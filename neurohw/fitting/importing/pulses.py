@@ -63,7 +63,7 @@ def trains_of(
         for turn, run in enumerate(_runs(strip, pulsed, pulse, notes)):
             rows = _read_ends(run, conductance)
             if not len(rows):
-                notes.guess(f"{strip.sheet.where}: device {device}, cycle {cycle}: nothing was read, left out")
+                notes.guess(strip.sheet.where, f"device {device}, cycle {cycle}: nothing was read, left out")
                 continue
             up = polarities(strip, rows, applied[0], conductance, options, notes)
             steps = np.diff(pulse[rows]).astype(int) if pulse is not None else np.full(len(rows) - 1, options.every)
@@ -110,11 +110,11 @@ def joined(trains: Sequence[Train], notes: Notes) -> list[Train]:
         for first, then in ((up, down), (down, up)):
             if then.begun and _continues(first, then):
                 order = "depression after potentiation" if first is up else "potentiation after depression"
-                notes.guess(f"{order}: one train where the second ramp begins at the end of the first")
+                notes.guess("", f"{order}: one train where the second ramp begins at the end of the first")
                 together.append(_concatenated(first, then))
                 break
         else:
-            notes.guess("ramps that do not begin at the end of another, or with the state that they start from, are "
+            notes.guess("", "ramps that do not begin at the end of another, or with the state that they start from: "
                         "trains of their own")  # fmt: skip
             together += [replace(up, cycle=f"{cycle} up"), replace(down, cycle=f"{cycle} down")]
     return together
@@ -125,7 +125,9 @@ def listed_backwards(strips: Sequence[Strip], values: Sequence[np.ndarray], note
     rises = {up: [_rise(v) for s, v in zip(strips, values, strict=True) if s.up is up] for up in (True, False)}
     backwards = all(rises.values()) and min(map(np.median, rises.values())) > 0
     if backwards:
-        notes.guess("depression that rises from row to row: listed from the last pulse to the first, as NeuroSim does")
+        notes.guess(
+            "", "depression that rises from row to row: listed from the last pulse to the first, as NeuroSim does"
+        )
     return bool(backwards)
 
 
@@ -151,7 +153,7 @@ def _pulse_numbers(strip: Strip, options: ImportOptions, notes: Notes) -> np.nda
     heading = strip.beside.get("pulse")
     if heading is None or "normal" in heading.column.lower():
         rows = "a row for each pulse" if options.every == 1 else f"a row for every {options.every} pulses (--every)"
-        notes.guess(f"{strip.sheet.where}: no column counts pulses: {rows}")
+        notes.guess(strip.sheet.where, f"no column counts pulses: {rows}")
         return None
     if options.every != 1:
         raise InputError(f"{strip.sheet.where}: column {heading.column} counts pulses, and --every {options.every} is "
@@ -184,7 +186,7 @@ def _runs(strip: Strip, rows: np.ndarray, pulse: np.ndarray | None, notes: Notes
             )
         cuts.append(int(k) + 1)
     if cuts:
-        notes.guess(f"{sheet.where}: column {heading.column} begins again at row {sheet.lines[rows[cuts[0]]]}"
+        notes.guess(sheet.where, f"column {heading.column} begins again at row {sheet.lines[rows[cuts[0]]]}"
                     f"{f' and {len(cuts) - 1} more' if len(cuts) > 1 else ''}: a new cycle there")  # fmt: skip
     return np.split(rows, cuts)
 
@@ -200,7 +202,7 @@ def _reads_apart(
     reads = np.zeros(len(rows), bool) if at is None else np.isclose(volts[rows], at, rtol=0.01)
     if not reads.any() or reads.all():
         return rows, conductance
-    notes.guess(f"{strip.sheet.where}: rows at {at:g} V are reads of the pulses before them")
+    notes.guess(strip.sheet.where, f"rows at {at:g} V are reads of the pulses before them")
     after = np.full(len(conductance), np.nan)
     pulse = -1
     for row, read in zip(rows, reads, strict=True):
@@ -222,11 +224,11 @@ def _read_ends(rows: np.ndarray, conductance: np.ndarray) -> np.ndarray:
 
 def _note_gaps(where: str, steps: np.ndarray, conductance: np.ndarray, notes: Notes) -> None:
     if len(steps) and (steps > 1).all() and np.ptp(steps) == 0:
-        notes.guess(f"every {steps[0]} pulses a read: those between are applied and not read")
+        notes.guess(where, f"every {steps[0]} pulses a read: those between are applied and not read")
     elif (steps > 1).any():
-        notes.guess(f"{where}: {int((steps - 1).sum())} pulses are counted and have no row: applied and not read")
+        notes.guess(where, "{n} pulses are counted and have no row: applied and not read", int((steps - 1).sum()))
     if empty := int(np.isnan(conductance).sum()):
-        notes.guess(f"{where}: {empty} empty cells: pulses applied and not read")
+        notes.guess(where, "{n} empty cells: pulses applied and not read", empty)
 
 
 def _continues(first: Train, then: Train) -> bool:

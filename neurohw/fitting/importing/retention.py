@@ -60,14 +60,14 @@ def import_retention(paths: Paths, options: ImportOptions | None = None) -> Impo
             at = f" at {temperature:g} K" if temperature is not None else ""
             raise InputError(f"{source}: device {name}{at}: {len(times)} times; allowed: at least {LEAST_TIMES}")
     known = kelvin if any(temperature is not None for temperature in kelvin) else ()
-    return ImportedRetention(RetentionCurves(seconds, conductance, names, source, known), tuple(notes.guesses))
+    return ImportedRetention(RetentionCurves(seconds, conductance, names, source, known), notes.guesses)
 
 
 def _strips(sheet: Sheet, several: bool, options: ImportOptions, notes: Notes) -> list[Strip]:
     """Return the columns of values with a column of times and the name of a device."""
     columns = headings(sheet, options)
     if not sheet.headed and not any(h.role for h in columns):
-        notes.guess(f"{sheet.where}: no header; column 1 holds times")
+        notes.guess(sheet.where, "no header; column 1 holds times")
         columns = [replace(columns[0], role="time"), *columns[1:]]
     if not any(h.role == "time" for h in columns):
         raise InputError(f"{sheet.where}: no column of times; got: {', '.join(h.column for h in columns)}; "
@@ -86,7 +86,7 @@ def _curves(
     """Return name, temperature, times and conductances of the curves of a column."""
     time = strip.beside["time"]
     if not time.unit:
-        notes.guess(f"{strip.sheet.where}: column {time.column} is in s")
+        notes.guess(strip.sheet.where, f"column {time.column} is in s")
     seconds = in_unit(strip.sheet, replace(time, unit=time.unit or "s"), "s", "s", notes) + options.time_offset
     kelvin = _temperatures(strip, notes)
     groups: dict[tuple[str, float | None], list[int]] = {}
@@ -111,15 +111,15 @@ def _temperatures(strip: Strip, notes: Notes) -> Sequence[float | None]:
     """Return the temperature of each row, K: of its column, or named by the header, the sheet or the file."""
     heading = strip.beside.get("temperature")
     if heading is None:
-        found = _NAMED.search(strip.value.column) or _NAMED.search(strip.sheet.name)
-        if found is None:
+        named = _NAMED.search(strip.value.column) or _NAMED.search(strip.sheet.name)
+        if named is None:
             return [None] * len(strip.sheet.lines)
-        notes.guess(f"{strip.sheet.where}: column {strip.value.column}: measured at {found[0]}")
-        return [float(found[1]) + (ZERO_CELSIUS if found[2] == "C" else 0.0)] * len(strip.sheet.lines)
+        notes.guess(strip.sheet.where, f"column {strip.value.column}: measured at {named[0]}")
+        return [float(named[1]) + (ZERO_CELSIUS if named[2] == "C" else 0.0)] * len(strip.sheet.lines)
     values = numbers(strip.sheet, heading.column)
     unit = heading.unit or ("C" if values.max() <= _CELSIUS_UP_TO else "K")
     if not heading.unit:
-        notes.guess(f"{strip.sheet.where}: column {heading.column} is in {'degrees Celsius' if unit == 'C' else 'K'}")
+        notes.guess(strip.sheet.where, f"column {heading.column} is in {'degrees Celsius' if unit == 'C' else 'K'}")
     return [float(value) + (ZERO_CELSIUS if unit == "C" else 0.0) for value in values]
 
 

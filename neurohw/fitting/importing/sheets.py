@@ -68,7 +68,7 @@ def read_sheets(path: Path, notes: Notes) -> list[Sheet]:
     text = _decoded(content, path)
     sheets = easyexpert_sheets(text, path) or neurosim_sheets(text, path)
     if sheets:
-        notes.guess(f"{path}: an export of {sheets[0][0]}")
+        notes.guess(str(path), f"an export of {sheets[0][0]}")
         return [_sheet(str(path), name, rows, export) for export, name, rows in sheets]
     return [_sheet(str(path), path.stem, _text_rows(text, path, notes))]
 
@@ -104,7 +104,7 @@ def _text_rows(text: str, path: Path, notes: Notes) -> list[Row]:
     lines = text.splitlines()
     separator = _separator([x for x in lines[:_PREAMBLE] if x.strip() and not x.lstrip().startswith(_COMMENTS)])
     if separator is None:
-        return [(i, tuple(line.split())) for i, line in enumerate(lines, 1)]
+        return _without_decimal_commas([(i, tuple(line.split())) for i, line in enumerate(lines, 1)], path, notes)
     rows: list[Row] = []
     reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
     try:
@@ -115,12 +115,18 @@ def _text_rows(text: str, path: Path, notes: Notes) -> list[Row]:
     except csv.Error as error:
         raise InputError(f"{path}: row {reader.line_num}: not a CSV file ({error})") from None
     if separator != ",":
-        notes.guess(f"{path}: separated by {_SEPARATORS[separator]}s")
+        notes.guess(str(path), f"separated by {_SEPARATORS[separator]}s")
     return _without_decimal_commas(rows, path, notes) if separator != "," else rows
 
 
 def _separator(lines: list[str]) -> str | None:
-    """Return what separates the cells: the first of tab, semicolon and comma that most lines have; None: blanks."""
+    """Return what separates the cells: the first of tab, semicolon and comma that most lines have; None: blanks.
+
+    Where it seems to be the comma, it is the blank if that leaves numbers with decimal commas: "1 2,5".
+    """
+    tokens = [line.split() for line in lines[1:]]
+    if tokens and all(len(t) > 1 and all(is_number(cell.replace(",", ".")) for cell in t) for t in tokens):
+        return None if "\t" not in "".join(lines[1:]) else "\t"
     for separator in _SEPARATORS:
         if lines and sum(separator in line for line in lines) > 0.5 * len(lines):
             return separator
@@ -131,7 +137,7 @@ def _without_decimal_commas(rows: list[Row], path: Path, notes: Notes) -> list[R
     """Return the rows with points in numbers that have decimal commas."""
     if not any("," in cell and _DECIMAL_COMMA.fullmatch(cell) for _, cells in rows for cell in cells):
         return rows
-    notes.guess(f"{path}: decimal commas")
+    notes.guess(str(path), "decimal commas")
     return [(i, tuple(c.replace(",", ".") if _DECIMAL_COMMA.fullmatch(c) else c for c in cells)) for i, cells in rows]
 
 

@@ -81,8 +81,8 @@ def _common(values: np.ndarray, name: str, unit: str, notes: Notes) -> float | N
         return None
     low, high = float(known.min()), float(known.max())
     if high - low > _EQUAL * max(abs(low), abs(high)):
-        notes.caution(f"{name} from {readable(low, unit)} to {readable(high, unit)}: a law of identical pulses does "
-                      "not describe such trains")  # fmt: skip
+        sizes = f"{readable(low, unit)} to {readable(high, unit)}"
+        notes.caution("", f"{name} from {sizes}: a law of identical pulses does not describe such trains")
         return None
     return float(np.median(known))
 

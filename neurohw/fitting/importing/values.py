@@ -59,7 +59,7 @@ def in_unit(
 ) -> np.ndarray:
     """Return a column of numbers that may be empty in SI; without a unit they are in the usual one, which is noted."""
     if not heading.unit:
-        notes.guess(f"{sheet.where}: column {heading.column} is in {usual}")
+        notes.guess(sheet.where, f"column {heading.column} is in {usual}")
     return _in_si(numbers(sheet, heading.column, missing=True, above=above), heading.unit or usual, dimension)
 
 
@@ -78,7 +78,7 @@ def conductances(strips: Sequence[Strip], options: ImportOptions, notes: Notes) 
     negative = sum(int((g < 0).sum()) for g in converted)
     if negative:
         lowest = min(float(np.nanmin(g)) for g in converted if g.size)
-        notes.guess(f"{negative} readings below zero, down to {readable(lowest, 'S')}: noise about zero, kept")
+        notes.guess("", f"{negative} readings below zero, down to {readable(lowest, 'S')}: noise about zero, kept")
     return converted
 
 
@@ -112,7 +112,7 @@ def _units(strips: Sequence[Strip], raw: Sequence[np.ndarray], options: ImportOp
     unit = _open_unit(open_ones, options, notes) if open_ones else ""
     for strip in strips:
         if strip.value.unit and options.unit and strip.value.unit != options.unit:
-            notes.guess(f"{strip.sheet.where}: column {strip.value.column} says {strip.value.unit}; "
+            notes.guess(strip.sheet.where, f"column {strip.value.column} says {strip.value.unit}; "
                         f"--unit {options.unit} is not used for it")  # fmt: skip
     return [s.value.unit or unit for s in strips]
 
@@ -127,10 +127,10 @@ def _open_unit(strips: Sequence[tuple[Strip, np.ndarray]], options: ImportOption
     where = f"{strip.sheet.where}: column {strip.value.column}"
     scale = _scale(low, high) if options.g_min is not None else ""
     if scale and role in ("", "conductance"):
-        notes.guess(f"{where}: {low:g} to {high:g}: {scale}, {NORMALISED[scale]}")
+        notes.guess(where, f"{low:g} to {high:g}: {scale}, {NORMALISED[scale]}")
         return scale
     if role and _plausible(role, full, options.read_voltage):
-        notes.guess(f"{where}: a {role} without a unit, up to {high:g}: in {_USUAL[role]}")
+        notes.guess(where, f"a {role} without a unit, up to {high:g}: in {_USUAL[role]}")
         return _USUAL[role]
     raise InputError(f"{where}: no unit, and values from {low:g} to {high:g}; {_question(role, low, high)}")
 
@@ -197,7 +197,7 @@ def _from_currents(strip: Strip, amperes: np.ndarray, where: str, options: Impor
         hint = f"; if {also[0]} is it, --column {also[0]}=read-voltage" if also else ""
         raise InputError(f"{where}: a current; give the voltage it was read at, --read-voltage V{hint}")
     if np.nanmedian(amperes * volts) < 0:
-        notes.guess(f"{where}: currents of the other sign than the read voltage: their magnitude counts")
+        notes.guess(where, "currents of the other sign than the read voltage: their magnitude counts")
         amperes = -amperes
     return np.asarray(amperes / np.where(volts == 0, np.nan, volts))
 
