@@ -38,6 +38,7 @@ _HOME = {
     "TargetCircuit": "circuits.target",
     "TiledArray": "crossbar.tiled",
     "build_array": "crossbar.build",
+    "fit_device": "fitting.fit_device",
     "import_pulses": "fitting.importing",
     "import_retention": "fitting.importing",
     "load_device": "devices.library",

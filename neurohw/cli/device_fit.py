@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from neurohw.cli import condition_options as given
 from neurohw.cli import import_options as shared
 from neurohw.errors import InputError
 from neurohw.output import new_console
 
 if TYPE_CHECKING:
     from neurohw.fitting.retention import RetentionFit
-    from neurohw.fitting.trains import Fit
+    from neurohw.fitting.trains import Fit, Progress
+    from neurohw.fitting.verdict import Verdict
+
+AS_MEASURED = "as measured"
+WHAT_READS_CANNOT_TELL = (
+    "read_noise holds what a write adds that is not kept (write_noise), too: one read after each pulse cannot tell the "
+    "two apart. step_ctoc is noise that stays in the cell."
+)
 
 
 def device_fit(
@@ -38,16 +50,32 @@ def device_fit(
     every: shared.Every = 1,
     column: shared.Columns = None,
     time_offset: shared.TimeOffset = 0.0,
+    write_voltage: given.WriteVoltage = None,
+    depression_voltage: given.DepressionVoltage = None,
+    pulse_width: given.PulseWidth = None,
+    write_energy: given.WriteEnergy = None,
+    depression_energy: given.DepressionEnergy = None,
+    endurance: given.Endurance = None,
+    read_time: given.ReadTime = None,
+    cell_area: given.CellArea = None,
+    cell: given.Cell = AS_MEASURED,
+    technology: given.Technology = AS_MEASURED,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Exit with 0 even if the device does not describe the data.")
+    ] = False,
 ) -> None:
-    """Fit a device to measured pulse trains: its file, a JSON with every interval, a figure of the residuals."""
+    """Fit a device to measured pulse trains, and say whether it behaves like them.
+
+    Writes its file, a JSON with every interval, and figures: measured and simulated trains, pairs of parameters,
+    residuals. Exit status 1: the device does not describe the data.
+    """
+    from neurohw.fitting.conditions import Conditions
     from neurohw.fitting.device_file import annotated, fit_report, fitted_device
+    from neurohw.fitting.fit_device import fit_device
     from neurohw.fitting.importing import import_pulses, import_retention
     from neurohw.fitting.law_parameters import fitted_laws
-    from neurohw.fitting.residuals import residual_data
-    from neurohw.fitting.residuals_figure import residuals_figure
     from neurohw.fitting.retention import fit_retention
     from neurohw.fitting.retention_figure import retention_figure, retention_panels
-    from neurohw.fitting.trains import fit
     from neurohw.names import checked_name
     from neurohw.report.drawing import save, style
     from neurohw.runs.files import writable_folder, write_text
@@ -58,54 +86,86 @@ def device_fit(
     if out.suffix != ".toml":
         raise InputError(f"--out: got {str(out)!r}; allowed: a file that ends in .toml")
     called = checked_name(name, "--name") if name else checked_name(out.stem, "--out (or else give a --name)")
+    conditions = Conditions(
+        write_voltage, depression_voltage, pulse_width, write_energy, depression_energy, endurance,
+        None if read_voltage is None else f"{read_voltage:g} V", read_time, cell_area, cell, technology,
+    )  # fmt: skip
+    conditions.tables()
     options = shared.import_options(
         layout=layout, unit=unit, read_voltage=read_voltage, g_range=(g_min, g_max), polarity=polarity, each=each,
         every=every, columns=column, time_offset=time_offset,
     )  # fmt: skip
     imported = import_pulses(files, options)
     shared.print_notes(imported.guesses, imported.cautions)
-    trains, curves = imported.trains, None
+    curves = None
     if retention:
         kept = import_retention(retention, options)
         shared.print_notes(kept.guesses)
         curves = kept.curves
     writable_folder(out.parent)
-    fitted = fit(trains, law)
-    bounds = (float(fitted.estimates[key].value) for key in ("g_min", "g_max"))  # type: ignore[arg-type]
-    aged = fit_retention(curves, *bounds) if curves else None
-    model = fitted_device(fitted, aged, called)
+    with _bar() as progress:
+        found = fit_device(imported.trains, law, called, conditions, progress=progress)
+    aged = fit_retention(curves, found.device.g_min, found.device.g_max) if curves else None
+    model = fitted_device(found.fit, aged, called, conditions)
+    written = [out, out.with_suffix(".fit.json")]
     with style():
-        figure = residuals_figure(residual_data(fitted), f"{model.name}: {fitted.law}, fit of {trains.source}")
-        save(figure, out.with_suffix(".residuals.png"))
+        for kind, figure in found.figures().items():
+            written.append(out.with_suffix(f".{kind}.png"))
+            save(figure, written[-1])
         if aged:
+            written.append(out.with_suffix(".retention.png"))
             panels = retention_panels(aged, model, Streams(0).generator("retention"))
-            save(retention_figure(panels, aged, model.name), out.with_suffix(".retention.png"))
-    write_text(out.with_suffix(".fit.json"), fit_report(fitted, aged))
-    write_text(out, annotated(model, fitted, aged))
-    _print_fit(fitted, aged)
-    endings = (".toml", ".fit.json", ".residuals.png", *((".retention.png",) if aged else ()))
-    for path in map(out.with_suffix, endings):
+            save(retention_figure(panels, aged, model.name), written[-1])
+    write_text(written[1], fit_report(found.fit, aged, found.verdict))
+    write_text(out, annotated(model, found.fit, aged, found.verdict))
+    _print_fit(found.fit, aged)
+    for path in written:
         new_console().print(f"wrote {path}", highlight=False, soft_wrap=True)
+    _print_verdict(found.verdict)
+    if not (found.verdict.describes or accept):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    """Show how far the fit is, on a terminal."""
+    from rich import progress as rich_progress
+
+    columns = (rich_progress.TextColumn("{task.description}"), rich_progress.BarColumn())
+    console = Console(stderr=True)
+    with rich_progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("fit", total=1.0)
+        yield lambda step, share: bar.update(task, description=f"fit: {step}", completed=share)
+
+
+def _print_verdict(verdict: Verdict) -> None:
+    colour = "green" if verdict.level == "good" else "yellow" if verdict.describes else "red"
+    new_console().print(verdict.figures(), highlight=False, soft_wrap=True)
+    line = escape(str(verdict).removeprefix(verdict.level))
+    new_console(markup=True).print(f"[{colour}]{verdict.level}[/{colour}]{line}", highlight=False, soft_wrap=True)
 
 
 def _print_fit(fitted: Fit, aged: RetentionFit | None) -> None:
-    from neurohw.fitting.device_file import interval
+    from neurohw.fitting.device_file import doubts, interval
     from neurohw.fitting.retention_report import sentences
 
     if fitted.candidates:
-        laws = Table("law", "noise relative to", "log-likelihood", "numbers", "ΔBIC", "ΔAIC")
+        laws = Table("law", "noise relative to", "log-likelihood", "numbers", "ΔBIC", "ΔAIC", "")
         first = fitted.candidates[0]
         for c in fitted.candidates:
             row = (f"{c.log_likelihood:.1f}", str(c.parameters), f"{c.bic - first.bic:.1f}", f"{c.aic - first.aic:.1f}")
-            laws.add_row(c.law, "step at w = 0" if c.additive_noise else "step", *row)
+            noise = "step at w = 0" if c.additive_noise else "step"
+            laws.add_row(c.law, noise, *row, f"[yellow]{c.remark}[/yellow]" if c.remark else "")
         new_console(markup=True).print(laws)
     new_console(markup=True).print(f"law: {fitted.law}; weights -1 and 1 are the mean bounds", highlight=False)
     table = Table("parameter", "value", "95 % interval", "")
     for key, estimate in {**fitted.estimates, **(aged.estimates if aged else {})}.items():
         values = estimate.value if isinstance(estimate.value, tuple) else (estimate.value,)
         unit = "" if estimate.unit == "1" else f" {estimate.unit}"
-        doubt = "" if estimate.identifiable else "[yellow]not identifiable[/yellow]"
-        table.add_row(key, ", ".join(f"{v:.4g}" for v in values) + unit, interval(estimate), doubt)
+        doubt = "; ".join(doubts(estimate)).replace("NOT IDENTIFIABLE", "not identifiable")
+        value = ", ".join(f"{v:.4g}" for v in values) + unit
+        table.add_row(key, value, interval(estimate), f"[yellow]{escape(doubt)}[/yellow]" if doubt else "")
     new_console(markup=True).print(table)
     for sentence in sentences(aged) if aged else ():
         new_console().print(sentence, highlight=False, soft_wrap=True)
+    new_console().print(WHAT_READS_CANNOT_TELL, highlight=False, soft_wrap=True)

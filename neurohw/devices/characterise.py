@@ -151,7 +151,7 @@ def staircase(
             w = visible = first
         seen[cycle, 0] = visible
         for i, sign in enumerate(polarity, 1):
-            w = _pulsed(response, w, cells, sign > 0, generator)
+            w = pulsed(response, w, cells, sign > 0, generator)
             visible = w
             if response.write_noise > 0:
                 visible = w + response.write_noise * response.step * _gauss(w, generator)
@@ -234,13 +234,16 @@ def characterise(
         device: the model.
         generator: of every draw.
         devices, cycles: of the staircase.
-        pulses: per direction; unless given, 1.5 times as many as mean steps fit between the bounds, 20 to 1000.
+        pulses: per direction; unless given, as many as the device was measured with, or else 1.5 times as many as
+            mean steps fit between the bounds, 20 to 1000.
     """
-    law = device.response()
-    if pulses is None:
-        pulses = int(np.clip(1.5 * device.states, 20, 1000))
-    down = pulses if device.sided == 2 else 0
-    stairs = staircase(law, devices, pulses, down, cycles, generator, reset=down == 0)
+    law, measured = device.response(), device.measured
+    if pulses is None and measured.pulses_up:
+        up, down = measured.pulses_up, measured.pulses_down or 0
+    else:
+        up = down = pulses or int(np.clip(1.5 * device.states, 20, 1000))
+    down = down if device.sided == 2 else 0
+    stairs = staircase(law, devices, up, down, cycles, generator, reset=down == 0)
     g_min, g_max = device.g_min, device.g_max
     start = g_min + (g_max - g_min) * np.array([0.25, 0.5, 0.75, 1.0])
     retention = device.retention_parameters()
@@ -258,7 +261,8 @@ def _times(retention: Retention) -> np.ndarray:
     return np.geomspace(first, max(1e7 * retention.drift_t0, 1e2 * retention.lifetime), 71)
 
 
-def _pulsed(law: PulseResponse, w: Tensor, cells: Cells, up: bool, generator: torch.Generator) -> Tensor:
+def pulsed(law: PulseResponse, w: Tensor, cells: Cells, up: bool, generator: torch.Generator) -> Tensor:
+    """Return the weights after one pulse each, w <- clip(w +- (dw + noise xi))."""
     steps = law.steps(w.clone(), cells, up)
     change = steps + law.noise(w.clone(), steps.clone(), cells, up) * _gauss(w, generator)
     return (w + change if up else w - change).clamp(cells["w_min"], cells["w_max"])

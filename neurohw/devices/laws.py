@@ -34,23 +34,29 @@ class ConstantStep(PulseResponse):
 
 
 @dataclass(frozen=True)
-class _Affine(PulseResponse):
-    """dw = s + c w with a slope c per cell and direction.
+class _EitherNoise(PulseResponse):
+    """A law whose cycle-to-cycle noise is relative to the step, or the same at every weight.
 
     Args:
         additive_noise: the cycle-to-cycle spread is relative to s instead of to dw.
     """
 
     additive_noise: bool = False
+
+    def noise(self, w: Tensor, steps: Tensor, cells: Cells, up: bool) -> Tensor | float:
+        """Return sigma s or sigma dw."""
+        return (_scale(cells, up) if self.additive_noise else steps) * self.step_ctoc
+
+
+@dataclass(frozen=True)
+class _Affine(_EitherNoise):
+    """dw = s + c w with a slope c per cell and direction."""
+
     keeps: ClassVar[tuple[str, ...]] = ("up", "down", "w_max", "w_min", "slope_up", "slope_down")
 
     def steps(self, w: Tensor, cells: Cells, up: bool) -> Tensor:
         """Return s + c w."""
         return _scale(cells, up).addcmul(cells["slope_up" if up else "slope_down"], w)
-
-    def noise(self, w: Tensor, steps: Tensor, cells: Cells, up: bool) -> Tensor | float:
-        """Return sigma s or sigma dw."""
-        return (_scale(cells, up) if self.additive_noise else steps) * self.step_ctoc
 
 
 @dataclass(frozen=True)
@@ -168,7 +174,7 @@ class ExponentialStep(PulseResponse):
 
 
 @dataclass(frozen=True)
-class PowerStep(PulseResponse):
+class PowerStep(_EitherNoise):
     """dw+ = s+ v^gamma+, dw- = s- (1 - v)^gamma-, v = (w_max - w) / (w_max - w_min) (Fusi & Abbott 2007, nn1859).
 
     Args:
@@ -202,7 +208,7 @@ class PowerStep(PulseResponse):
 
 
 @dataclass(frozen=True)
-class PiecewiseStep(PulseResponse):
+class PiecewiseStep(_EitherNoise):
     """dw = s f(v), f interpolated linearly in a measured table, v = (w - w_min) / (w_max - w_min).
 
     Args:

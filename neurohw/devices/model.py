@@ -26,6 +26,7 @@ from neurohw.devices.tables import (
     Area,
     Conductance,
     FaultTable,
+    Measured,
     Pulse,
     Read,
     RetentionTable,
@@ -62,6 +63,7 @@ class DeviceModel(Table):
         reference: the publication that the device is from.
         range: the table [conductance].
         pulse, retention, faults, read, write, area: the tables of these names, see their classes.
+        measured: what it was fitted to; figures draw as many pulses.
         recommended: advice for training with it, in plain values.
         aihwkit: fields of aihwkit's dataclass that have no counterpart here (`reset_dtod`, ...), for that engine only.
     """
@@ -78,6 +80,7 @@ class DeviceModel(Table):
     read: Read = Read()
     write: Write = Write()
     area: Area = Area()
+    measured: Measured = Measured()
     recommended: dict[str, Any] = Field(default_factory=dict)
     aihwkit: dict[str, Any] = Field(default_factory=dict)
 
@@ -239,7 +242,7 @@ class DeviceModel(Table):
 
     def document(self) -> TOMLDocument:
         """Return the device's file: one line a number; `load_device` reads it back to the same device."""
-        return document(self.tables(), plain=("recommended", "aihwkit"))
+        return document(self.tables(), plain=("measured", "recommended", "aihwkit"))
 
     def to_toml(self) -> str:
         """Return the text of `document`."""

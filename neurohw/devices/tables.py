@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, StrictBool, model_validator
+from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from neurohw.devices.laws import LAWS, find_law
 from neurohw.devices.response import Parameter, PulseResponse
@@ -29,6 +29,8 @@ from neurohw.quantity import (
     Volts,
 )
 from neurohw.validation import Wrong, did_you_mean
+
+Count = Annotated[int, Field(strict=True, ge=0)]
 
 
 class Conductance(Table):
@@ -207,6 +209,15 @@ class Area(Table):
     """[area]: of one cell, its access transistors included."""
 
     cell: SquareMetres | None = None
+
+
+class Measured(Table):
+    """[measured]: what a device was fitted to: pulses of a train in each direction, devices, cycles."""
+
+    pulses_up: Count | None = None
+    pulses_down: Count | None = None
+    devices: Count | None = None
+    cycles: Count | None = None
 
 
 TEMPERATURES = ("activation_energy", "reference_temperature", "temperature")  # keys of [retention] of no cell

@@ -6,22 +6,38 @@ import dataclasses
 import json
 from typing import Any
 
+import numpy as np
 import tomlkit
 from tomlkit.items import InlineTable, Table
 
 from neurohw.devices.model import DeviceModel, device_from_tables
+from neurohw.fitting.conditions import Conditions, merged
+from neurohw.fitting.estimates import Estimate
 from neurohw.fitting.retention import RetentionFit
 from neurohw.fitting.retention_report import retention_report
-from neurohw.fitting.trains import Estimate, Fit
+from neurohw.fitting.trains import Fit
+from neurohw.fitting.verdict import Verdict
 
 _HEAD = """# By neurohw device fit. Weights: -1 and 1 are the mean bounds, g_min and g_max; steps are in weights.
 # Behind each number: its 95 % interval. What is NOT IDENTIFIABLE was not determined by these measurements.
 """
+_MIRRORED = "measured with depressing pulses only: a conductance g stands for g_max + g_min - g"
 _RANGE = ("g_min", "g_max")
+_UNKNOWN = Conditions()
 
 
-def fitted_device(fit: Fit, retention: RetentionFit | None, name: str) -> DeviceModel:
-    """Return the device: mean bounds at w = -1 and 1, every number's source "fit of FILE"."""
+def fitted_device(
+    fit: Fit, retention: RetentionFit | None, name: str, conditions: Conditions = _UNKNOWN
+) -> DeviceModel:
+    """Return the device: mean bounds at w = -1 and 1, every number's source "fit of FILE".
+
+    Args:
+        fit: of its pulses; retention: of its retention; name: of the device.
+        conditions: how its cells were written and read.
+
+    Raises:
+        InputError: a condition that is no number with a unit.
+    """
     source = f"fit of {fit.trains.source}"
 
     def number(estimate: Estimate, source: str = source) -> dict[str, Any]:
@@ -33,26 +49,42 @@ def fitted_device(fit: Fit, retention: RetentionFit | None, name: str) -> Device
 
     bounds = {key: number(fit.estimates[key]) for key in _RANGE}
     bounds["g_min"]["value"] = max(bounds["g_min"]["value"], 0.0)
-    pulse: dict[str, Any] = {"law": fit.law, "sided": 2, "w_max": chosen(1.0), "w_min": chosen(-1.0)}
+    pulse: dict[str, Any] = {
+        "law": fit.law,
+        "sided": 1 if fit.population.law.one_sided else 2,
+        "w_max": chosen(1.0),
+        "w_min": chosen(-1.0),
+    }
     pulse |= {key: number(e) for key, e in fit.estimates.items() if key not in (*_RANGE, "read_noise")}
     pulse |= {key: chosen(value) for key, value in fit.flags.items()}
     tables: dict[str, Any] = {
         "name": name,
-        "description": f"fitted to {len(fit.trains.devices)} measured device(s) by neurohw device fit",
-        "technology": "as measured",
-        "cell": "as measured",
+        "description": f"fitted to {len(fit.trains.devices)} measured device(s) by neurohw device fit"
+        + (f"; {_MIRRORED}" if fit.mirrored else ""),
+        "technology": conditions.technology,
+        "cell": conditions.cell,
         "reference": source,
         "conductance": bounds,
         "pulse": pulse,
         "read": {"noise": number(fit.estimates["read_noise"])},
+        "measured": _measured(fit),
     }
     if retention:
         origin = f"fit of {retention.curves.source}"
         tables["retention"] = {key: number(e, origin) for key, e in retention.estimates.items()}
-    return device_from_tables(tables, source)
+    return device_from_tables(merged(tables, conditions.tables()), source)
 
 
-def annotated(device: DeviceModel, fit: Fit, retention: RetentionFit | None) -> str:
+def _measured(fit: Fit) -> dict[str, int]:
+    """Return how much was measured: the pulses of the longest train, the devices, their cycles."""
+    up, valid = fit.trains.up, fit.trains.valid
+    length = up.shape[2] - valid[:, :, ::-1].argmax(2)
+    given = np.arange(up.shape[2]) < length[:, :, None]
+    ups, downs = (int((given & (up == side)).sum(2).max()) for side in (True, False))
+    return {"pulses_up": ups, "pulses_down": downs, "devices": len(up), "cycles": up.shape[1]}
+
+
+def annotated(device: DeviceModel, fit: Fit, retention: RetentionFit | None, verdict: Verdict) -> str:
     """Return the device's file with a comment behind each number: its 95 % interval, and whether it is identified."""
     estimates = {**fit.estimates, **(retention.estimates if retention else {})}
     estimates["noise"] = estimates.pop("read_noise")
@@ -61,17 +93,19 @@ def annotated(device: DeviceModel, fit: Fit, retention: RetentionFit | None) -> 
         for key, number in table.items() if isinstance(table, Table) else ():
             if key in estimates and isinstance(number, InlineTable):
                 estimate = estimates[key]
-                number.comment(interval(estimate) + ("" if estimate.identifiable else "; NOT IDENTIFIABLE"))
-    return _HEAD + tomlkit.dumps(file)
+                number.comment(interval(estimate) + "".join(f"; {doubt}" for doubt in doubts(estimate)))
+    return f"{_HEAD}# Verdict: {verdict}; {verdict.figures()}.\n{tomlkit.dumps(file)}"
 
 
-def fit_report(fit: Fit, retention: RetentionFit | None) -> str:
+def fit_report(fit: Fit, retention: RetentionFit | None, verdict: Verdict) -> str:
     """Return everything the fit found as JSON."""
     report: dict[str, Any] = {
         "schema": "neurohw.fit/1",
         "source": fit.trains.source,
         "devices": len(fit.trains.devices),
         "measurements": int(fit.trains.valid.sum()),
+        "verdict": dataclasses.asdict(verdict),
+        "converged": fit.population.converged,
         "law": fit.law,
         "flags": fit.flags,
         "convention": "w = (g - (g_max + g_min) / 2) / ((g_max - g_min) / 2); intervals are 95 %",
@@ -81,6 +115,11 @@ def fit_report(fit: Fit, retention: RetentionFit | None) -> str:
     if retention:
         report["retention"] = retention_report(retention)
     return json.dumps(report, indent=2) + "\n"
+
+
+def doubts(estimate: Estimate) -> list[str]:
+    """Return what is to be known of an estimate beside its interval."""
+    return ([] if estimate.identifiable else ["NOT IDENTIFIABLE"]) + ([estimate.note] if estimate.note else [])
 
 
 def interval(estimate: Estimate) -> str:

@@ -8,6 +8,7 @@ difference of the up and down steps, the bounds, and what the law adds. Weights 
 from __future__ import annotations
 
 import abc
+import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -31,6 +32,32 @@ class Start:
     slope_down: float
     w_max: float = 1.0
     w_min: float = -1.0
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Where cells' bounds may lie, and which way pulses go.
+
+    Args:
+        low, high: least and most of w_min and of w_max, in the unit of the trains; equal where the data end before a
+            bound shows: all cells' bounds are then where the data end.
+        one_sided: all pulses potentiate: what belongs to depressing ones is as for potentiating ones.
+    """
+
+    low: tuple[float, float]
+    high: tuple[float, float]
+    one_sided: bool = False
+
+    def scaled(self, centre: float, half: float) -> Reach:
+        """Return the same limits of (g - centre) / half."""
+        low, high = (tuple((g - centre) / half for g in span) for span in (self.low, self.high))
+        return Reach((low[0], low[1]), (high[0], high[1]), self.one_sided)
+
+    @property
+    def ends(self) -> dict[str, float]:
+        """The bounds that are where the data end."""
+        spans = {"w_max": self.high, "w_min": self.low}
+        return {name: least for name, (least, most) in spans.items() if least == most}
 
 
 @dataclass(frozen=True)
@@ -62,9 +89,43 @@ class FittedLaw(abc.ABC):
     effects: ClassVar[tuple[str, ...]] = ("gain", "skew", "w_max", "w_min")
     shared: ClassVar[tuple[str, ...]] = ()
     hard: ClassVar[bool] = True
+    vanishing: ClassVar[bool] = False  # steps fall to zero at a cell's own bounds
+    limits: ClassVar[dict[str, tuple[float, float]]] = {}  # of parameters, so that no step turns its sign
 
     def __init__(self, additive_noise: bool = False) -> None:
         self.additive_noise = additive_noise
+        self.reach: Reach | None = None
+
+    def within(self, reach: Reach | None) -> FittedLaw:
+        """Return this law with its cells' bounds in given limits, in scaled weights."""
+        law = copy.copy(self)
+        law.reach = reach
+        return law
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether all pulses potentiate."""
+        return self.reach is not None and self.reach.one_sided
+
+    def idle(self, name: str) -> bool:
+        """Return whether the trains say nothing of an effect or a shared number, so that it is not fitted."""
+        ended = self.reach is not None and name in self.reach.ends
+        return ended or (self.one_sided and ("skew" in name or "down" in name))
+
+    def completed(self, values: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+        """Return effects or shared numbers, those that are not fitted as they follow from the others.
+
+        Args:
+            values: [..., names].
+        """
+        values = values.copy()
+        for i, name in enumerate(names):
+            if self.reach is not None and name in self.reach.ends:
+                values[..., i] = self.reach.ends[name]
+            elif self.idle(name):
+                mirrored = name.replace("down", "up")
+                values[..., i] = values[..., names.index(mirrored)] if mirrored != name else 0.0
+        return values
 
     def start(self, start: Start) -> tuple[np.ndarray, np.ndarray]:
         """Return first guesses of the means of the effects and of the shared numbers."""
@@ -82,6 +143,7 @@ class FittedLaw(abc.ABC):
             effects: [trials, devices, effects].
             shared: [trials, shared].
         """
+        effects, shared = self._active(effects, self.effects), self._active(shared, self.shared)
         gain, skew, w_max, w_min = effects[..., :4, None].unbind(-2)
         cells = {
             "up": (gain + skew).abs(),
@@ -89,8 +151,17 @@ class FittedLaw(abc.ABC):
             "w_max": w_max.clamp(min=_NEAR),
             "w_min": w_min.clamp(max=-_NEAR),
         }
+        if self.reach is not None:
+            cells["w_max"] = cells["w_max"].clamp(*self.reach.high)
+            cells["w_min"] = cells["w_min"].clamp(*self.reach.low)
         law = self._law(effects[..., 4:, None], shared[:, :, None, None], cells)
         return Response(law, cells, self.hard or self.additive_noise)
+
+    def _active(self, values: Tensor, names: tuple[str, ...]) -> Tensor:
+        """Return effects or shared numbers [..., names], those that are not fitted completed."""
+        if not any(self.idle(name) for name in names):
+            return values
+        return torch.from_numpy(self.completed(values.numpy(), names))
 
     def parameters(self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:
         """Return the law's parameters of samples of the population.
@@ -110,11 +181,12 @@ class FittedLaw(abc.ABC):
             "w_max_dtod": std[:, 2] / abs(w_max),
             "w_min_dtod": std[:, 3] / abs(w_min),
         }
-        return common | self._own_parameters(mean[:, 4:], std[:, 4:], shared)
+        own = self._own_parameters(mean[:, 4:], std[:, 4:], shared)
+        return common | {name: np.clip(own[name], *self.limits.get(name, (None, None))) for name in own}
 
     def flags(self, parameters: dict[str, Any]) -> dict[str, bool]:
         """Return the law's flags that the fit decides or presumes."""
-        return {}
+        return {"additive_noise": True} if self.additive_noise else {}
 
     def _start_own(self, start: Start) -> list[float]:
         return []

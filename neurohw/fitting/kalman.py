@@ -37,12 +37,14 @@ class Observed:
     Args:
         w: [pulses, devices, cycles], after each pulse; up, valid: the same shape.
         sides: per pulse True or False where all trains potentiate or depress, None where they differ.
+        unread: per pulse whether some train was not read after it.
     """
 
     w: Tensor
     up: Tensor
     valid: Tensor
     sides: tuple[bool | None, ...]
+    unread: tuple[bool, ...]
 
     @property
     def count(self) -> int:
@@ -80,7 +82,8 @@ def observed(w: np.ndarray, up: np.ndarray, valid: np.ndarray) -> Observed:
     """Return trains [devices, cycles, pulses] ready for the filter."""
     sides = tuple(bool(up[..., t].all()) if up[..., t].all() == up[..., t].any() else None for t in range(w.shape[-1]))
     tensors = [torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 0))) for x in (w, up, valid)]
-    return Observed(tensors[0], tensors[1], tensors[2], sides)
+    unread = tuple(not bool(valid[..., t].all()) for t in range(w.shape[-1]))
+    return Observed(tensors[0], tensors[1], tensors[2], sides, unread)
 
 
 def innovations(response: Response, ctoc: Tensor, noise: Tensor, data: Observed) -> tuple[Tensor, Tensor, list[Tensor]]:
@@ -101,7 +104,11 @@ def innovations(response: Response, ctoc: Tensor, noise: Tensor, data: Observed)
         m, p = _predicted(response, ctoc, m, p, data.up[t], data.sides[t])
         e, s = data.w[t] - m, p + noise
         gain = p / s
-        m, p = torch.addcmul(m, gain, e), noise * gain
+        if data.unread[t]:  # where nothing was read, the prediction stands
+            seen = data.valid[t]
+            m, p = torch.where(seen, torch.addcmul(m, gain, e), m), torch.where(seen, noise * gain, p)
+        else:
+            m, p = torch.addcmul(m, gain, e), noise * gain
         errors.append(e)
         variances.append(s)
     return torch.stack(errors), torch.stack(variances), before

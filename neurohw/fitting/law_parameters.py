@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,7 +16,9 @@ from neurohw.errors import InputError
 from neurohw.fitting.fitted_law import FittedLaw, Samples, Start
 
 TABLE = 5  # values of a fitted piecewise table; its middle is 1
-_STEEP = 50.0  # exponents beyond are not identified, and exp would overflow
+_LEAST = 0.02  # of a table: a cell that does not move at all would stick there for ever
+_LARGEST = 20.0
+_BENDS = (-4.0, 10.0)  # of the exponential law
 
 
 class FittedConstant(FittedLaw):
@@ -33,12 +35,13 @@ class FittedLinear(FittedLaw):
 
     name = "linear"
     effects = (*FittedLaw.effects, "gamma_up", "gamma_down")
+    limits: ClassVar = {"gamma_up": (-0.98, 1.0), "gamma_down": (-0.98, 1.0)}
 
     def _start_own(self, start: Start) -> list[float]:
         return [float(np.clip(s, -0.9, 0.95)) for s in (-start.slope_up / start.up, start.slope_down / start.down)]
 
     def _law(self, own: Tensor, shared: Tensor, cells: Cells) -> PulseResponse:
-        gamma_up, gamma_down = own.unbind(-2)
+        gamma_up, gamma_down = own.clamp(*self.limits["gamma_up"]).unbind(-2)
         cells["slope_up"], cells["slope_down"] = -gamma_up * cells["up"], gamma_down * cells["down"]
         return laws.LinearStep(step_ctoc=1.0, additive_noise=self.additive_noise)
 
@@ -59,6 +62,7 @@ class FittedSoftBounds(FittedLaw):
 
     name = "soft-bounds"
     hard = False
+    vanishing = True
 
     def _law(self, own: Tensor, shared: Tensor, cells: Cells) -> PulseResponse:
         cells["slope_up"] = -cells["up"] / cells["w_max"]
@@ -84,12 +88,14 @@ class FittedExponential(FittedLaw):
 
     name = "exponential"
     shared = ("loss_up", "gamma_up", "loss_down", "gamma_down")
+    limits: ClassVar = {"gamma_up": _BENDS, "gamma_down": _BENDS}
 
     def _start_shared(self, start: Start) -> list[float]:
         return [0.5, 2.0, 0.5, 2.0]
 
     def _law(self, own: Tensor, shared: Tensor, cells: Cells) -> PulseResponse:
-        loss_up, gamma_up, loss_down, gamma_down = shared.unbind(1)
+        gamma_up, gamma_down = (shared[:, i].clamp(*_BENDS) for i in (1, 3))
+        loss_up, loss_down = (_less(shared[:, i], gamma) for i, gamma in ((0, gamma_up), (2, gamma_down)))
         factors: dict[str, Any] = {  # tensors [trials, 1, 1] where a device has floats
             "A_up": loss_up * torch.exp(-gamma_up),
             "A_down": loss_down * torch.exp(-gamma_down),
@@ -99,8 +105,12 @@ class FittedExponential(FittedLaw):
         return laws.ExponentialStep(step_ctoc=1.0, a=1.0, b=0.0, **factors)
 
     def _own_parameters(self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:
-        loss_up, gamma_up, loss_down, gamma_down = shared.T
-        up, down = (np.exp(-np.clip(gamma, -_STEEP, _STEEP)) for gamma in (gamma_up, gamma_down))
+        gamma_up, gamma_down = (np.clip(shared[:, i], *_BENDS) for i in (1, 3))
+        loss_up, loss_down = (
+            _less(torch.from_numpy(shared[:, i]), torch.from_numpy(gamma)).numpy()
+            for i, gamma in ((0, gamma_up), (2, gamma_down))
+        )
+        up, down = np.exp(-gamma_up), np.exp(-gamma_down)
         factors = {"A_up": loss_up * up, "A_down": loss_down * down}
         ones = np.ones_like(gamma_up)
         return factors | {"gamma_up": gamma_up, "gamma_down": gamma_down, "a": ones, "b": 0 * ones}
@@ -110,6 +120,7 @@ class FittedPower(FittedLaw):
     """dw+ = s+ v^gamma+, dw- = s- (1 - v)^gamma-."""
 
     name = "power"
+    vanishing = True
     effects = (*FittedLaw.effects, "exponent", "exponent_skew")
 
     def start(self, start: Start) -> tuple[np.ndarray, np.ndarray]:
@@ -125,11 +136,11 @@ class FittedPower(FittedLaw):
     def _law(self, own: Tensor, shared: Tensor, cells: Cells) -> PulseResponse:
         exponent, skew = own.unbind(-2)
         cells["gamma_up"], cells["gamma_down"] = (exponent + skew).abs(), (exponent - skew).abs()
-        return laws.PowerStep(step_ctoc=1.0)
+        return laws.PowerStep(step_ctoc=1.0, additive_noise=self.additive_noise)
 
     def _own_parameters(self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:
         up, down = mean[:, 0] + mean[:, 1], mean[:, 0] - mean[:, 1]
-        gamma = np.maximum(up, down)
+        gamma = np.maximum(np.maximum(up, down), 1e-3)
         return {
             "gamma": gamma,
             "gamma_dtod": std[:, 0] / gamma,
@@ -143,6 +154,7 @@ class FittedPiecewise(FittedLaw):
 
     name = "piecewise"
     shared = tuple(f"{side}{i}" for side in ("up", "down") for i in range(TABLE) if i != TABLE // 2)
+    limits: ClassVar = {"table_up": (_LEAST, _LARGEST), "table_down": (_LEAST, _LARGEST)}
 
     def _start_shared(self, start: Start) -> list[float]:
         w = np.delete(np.linspace(-1, 1, TABLE), TABLE // 2)
@@ -150,8 +162,9 @@ class FittedPiecewise(FittedLaw):
         return [float(value) for slope in slopes for value in np.clip(1 + slope * w, 0.1, 2)]
 
     def _law(self, own: Tensor, shared: Tensor, cells: Cells) -> PulseResponse:
-        up, down = shared.squeeze(-1).squeeze(-1).chunk(2, dim=-1)
-        return _BatchedTable(step_ctoc=1.0, tables=(_with_middle(up), _with_middle(down)))
+        up, down = shared.squeeze(-1).squeeze(-1).clamp(*self.limits["table_up"]).chunk(2, dim=-1)
+        tables = (_with_middle(up), _with_middle(down))
+        return _BatchedTable(step_ctoc=1.0, additive_noise=self.additive_noise, tables=tables)
 
     def _own_parameters(self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:
         sides = zip(("up", "down"), np.split(shared, 2, axis=1), strict=True)
@@ -159,7 +172,7 @@ class FittedPiecewise(FittedLaw):
 
 
 @dataclass(frozen=True)
-class _BatchedTable(PulseResponse):
+class _BatchedTable(laws.PiecewiseStep):
     """`laws.PiecewiseStep` with a table [trials, TABLE] per direction instead of one."""
 
     tables: tuple[Tensor, Tensor] = (torch.ones(1, 1), torch.ones(1, 1))
@@ -181,8 +194,8 @@ FITTED: dict[str, tuple[FittedLaw, ...]] = {
     "soft-bounds": (FittedSoftBounds(), FittedSoftBounds(additive_noise=True)),
     "soft-bounds-reference": (FittedSoftBoundsReference(), FittedSoftBoundsReference(additive_noise=True)),
     "exponential": (FittedExponential(),),
-    "power": (FittedPower(),),
-    "piecewise": (FittedPiecewise(),),
+    "power": (FittedPower(), FittedPower(additive_noise=True)),
+    "piecewise": (FittedPiecewise(), FittedPiecewise(additive_noise=True)),
 }
 
 
@@ -195,6 +208,11 @@ def fitted_laws(name: str) -> tuple[FittedLaw, ...]:
     if find_law(name).name not in FITTED:
         raise InputError(f"law {name!r}: there is no fit of it; allowed: {', '.join(FITTED)}")
     return FITTED[name]
+
+
+def _less(loss: Tensor, gamma: Tensor) -> Tensor:
+    """Return the loss at a bound, limited such that a pulse still moves a cell at the other one."""
+    return loss.minimum((0.98 * torch.exp(2 * gamma)).clamp(max=1.0))
 
 
 def _with_middle(free: Tensor) -> Tensor:

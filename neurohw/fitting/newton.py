@@ -16,7 +16,7 @@ ROUGH = 2.0  # change of the log-likelihood below which a first fit ends
 WEAK = 3.0  # standard deviation of the prior of mu around the first guess, in units of the scale
 _EM = 100  # turns of expectation-maximisation
 _TRUST = 0.5  # largest Newton step, in units of the scale
-_CTOC_LIMITS = (-5.0, 2.5)  # of log(step_ctoc)
+CTOC_LIMITS = (-5.0, 2.5)  # of log(step_ctoc)
 _JUMPS = (-0.16, -0.08, -0.04, -0.02, 0.02, 0.04, 0.08, 0.16)  # of a bound, where a device is caught
 _LEAP, _LEAP_STEPS = 0.12, 4  # of both bounds, and the device's own steps that follow
 _CALM = 0.5  # step_ctoc that the first steps presume at most
@@ -36,12 +36,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is fitted: the law, the trains, the effects' scales, the prior's centre, the least variances, the limits."""
+    """What is fitted: law, trains, scales of the effects, centre and widths of their prior, least variances, limits."""
 
     law: FittedLaw
     data: Observed
     scales: np.ndarray
     start: np.ndarray
+    widths: np.ndarray
     floor: np.ndarray
     limits: tuple[float, float]
 
@@ -52,7 +53,7 @@ class Problem:
     def limited(self, shared: np.ndarray) -> np.ndarray:
         """Return the shared numbers with the logarithms of both noises inside their limits."""
         limited = shared.copy()
-        limited[-2] = np.clip(limited[-2], *_CTOC_LIMITS)
+        limited[-2] = np.clip(limited[-2], *CTOC_LIMITS)
         limited[-1] = np.clip(limited[-1], *self.limits)
         return limited
 
@@ -213,7 +214,7 @@ def _stepped(
     w, tt = own @ t, t.transpose(0, 2, 1)
     offset = point.effects - point.mean
     pull = info.effects * point.variance + offset
-    prior = 1 / (WEAK * scales) ** 2
+    prior = 1 / problem.widths**2
     mean_side = _times(tt, _times(own, offset) - info.effects).sum(0) - prior * (point.mean - problem.start)
     slope = info.shared.sum(0) + level
     shared_side = -slope + _times(info.cross.transpose(0, 2, 1), _times(t, pull)).sum(0)
@@ -234,7 +235,7 @@ def _stepped(
 def _pressed(problem: Problem, shared: np.ndarray, push: np.ndarray) -> np.ndarray:
     """Return which shared numbers are at a limit and pushed further."""
     pressed = np.zeros(len(shared), bool)
-    for j, (low, high) in ((-2, _CTOC_LIMITS), (-1, problem.limits)):
+    for j, (low, high) in ((-2, CTOC_LIMITS), (-1, problem.limits)):
         pressed[j] = (shared[j] <= low and push[j] < 0) or (shared[j] >= high and push[j] > 0)
     return pressed
 

@@ -32,6 +32,7 @@ from neurohw.fitting.newton import (
 
 _SMALLEST = 1e-4  # of tau, in units of the effect's scale
 _FINE = 0.3  # change of the log-likelihood below which a polished fit ends
+_NEAR_DATA = 0.3  # standard deviation of the prior of hard bounds around where they seem to be, in scaled weights
 _STILL = 1e-9  # relative change of a variance at which it is found
 _EFFECTIVE = 3.0  # degrees of freedom below which a spread is not told from zero
 
@@ -63,9 +64,11 @@ class Population:
 
     @property
     def parameters(self) -> int:
-        """How many numbers describe the population."""
-        spreads = len(self.mean) if len(self.effects) > 1 else 0
-        return len(self.mean) + spreads + len(self.shared)
+        """How many numbers describe the population; bounds that are where the data end count, too."""
+        effects = sum(not self.law.idle(name) for name in self.law.effects)
+        shared = 2 + sum(not self.law.idle(name) for name in self.law.shared)
+        ends = 0 if self.law.reach is None else len(self.law.reach.ends)
+        return effects * (2 if len(self.effects) > 1 else 1) + shared + ends
 
     def samples(self, count: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return draws of (mean, std, shared) from their uncertainty, each [count, ...]."""
@@ -106,17 +109,20 @@ def fit_population(
     scales = law.scales(mean)
     floor = (_SMALLEST * scales) ** 2
     variance = np.maximum(spread**2, floor) if devices > 1 else floor
-    problem = Problem(law, data, scales, mean.copy(), floor, limits)
+    widths = WEAK * scales
+    if not law.vanishing:
+        widths[2:4] = _NEAR_DATA
+    problem = Problem(law, data, scales, mean.copy(), widths, floor, limits)
     point = Point(effects, mean, variance, problem.limited(shared))
     level = np.zeros(len(shared))
     if not polish:
         point, info, converged = climbed(problem, annealed(problem, point), level, iterations // 2, ROUGH)
-        return _finished(law, info, point, scales, converged)
+        return _finished(problem, info, point, converged)
     point, _, _ = climbed(problem, freed(problem, point), level, iterations, _FINE)
     point = freed(problem, point)
     level = dispersion_slope(problem, point)
     point, info, converged = climbed(problem, point, level, iterations, _FINE)
-    return _finished(law, info, point, scales, converged)
+    return _finished(problem, info, point, converged)
 
 
 def random_effects(estimate: np.ndarray, error: np.ndarray) -> tuple[float, float, float, tuple[float, float]]:
@@ -150,25 +156,30 @@ def _spread_interval(variance: float, standard: float, freedom: float) -> tuple[
     return (variance * freedom / low) ** 0.5, (variance * freedom / high) ** 0.5
 
 
-def _finished(law: FittedLaw, info: Information, point: Point, scales: np.ndarray, converged: bool) -> Population:
+def _finished(problem: Problem, info: Information, point: Point, converged: bool) -> Population:
+    law, scales = problem.law, problem.scales
     devices, n = point.effects.shape
     t = np.linalg.inv(np.eye(n) + point.variance[:, None] * info.effects2)
     w = info.effects2 @ t
-    prior = np.diag(1 / (10 * WEAK * scales) ** 2)
+    prior = np.diag(1 / (10 * problem.widths) ** 2)
     covariance = np.linalg.inv(reduced(info, w, t.transpose(0, 2, 1), point.variance, prior, 0.0))
     votes = (np.diagonal(w, axis1=1, axis2=2) ** 2).sum(0)
     variance_error = np.sqrt(2 / np.maximum(votes, 1e-300))
     share = (devices - 1) / devices if devices > 1 else 1.0
     marginal = -objective(info, point, np.zeros(len(point.shared))) - 0.5 * log_determinant(info, point)
+    std = np.sqrt(point.variance / share) if devices > 1 else np.zeros(n)
+    idle = np.array([law.idle(name) for name in law.effects])
+    nothing = np.array([law.idle(name) for name in (*law.effects, *law.shared)] + [False, False])
+    covariance[nothing], covariance[:, nothing] = 0.0, 0.0
     return Population(
         law,
-        point.effects,
-        point.mean,
-        np.sqrt(point.variance / share) if devices > 1 else np.zeros(n),
-        point.shared,
+        law.completed(point.effects, law.effects),
+        law.completed(point.mean, law.effects),
+        np.where(idle, 0.0, std),
+        np.concatenate([law.completed(point.shared[:-2], law.shared), point.shared[-2:]]),
         marginal,
         covariance,
         point.variance**2 * votes * share,
-        np.minimum(variance_error, (3 * scales) ** 2),
+        np.where(idle, 0.0, np.minimum(variance_error, (3 * scales) ** 2)),
         converged,
     )

@@ -18,10 +18,10 @@ from scipy import stats
 
 from neurohw.devices.retention_laws import BOLTZMANN_EV
 from neurohw.errors import InputError
+from neurohw.fitting.estimates import Estimate
 from neurohw.fitting.measurements import RetentionCurves
 from neurohw.fitting.retention_mixed import Candidate, Fitted, fit_law
 from neurohw.fitting.retention_model import Ageing, Curves
-from neurohw.fitting.trains import Estimate
 
 _APART = 0.3  # of the range, between the first and the last decile of starts, from which rates may depend on them
 _FEW = 5  # curves below which they may not

@@ -11,14 +11,13 @@ from neurohw.fitting.fitted_law import FittedLaw, Start
 from neurohw.fitting.kalman import Observed, observed
 from neurohw.fitting.measurements import PulseTrains
 from neurohw.fitting.population import Population, fit_population
+from neurohw.fitting.seen import reads
 
 _SPREAD = 0.2  # first guess of relative spreads
 _INTERIOR = 0.75  # weights where bounds do not yet cut steps off
 _ENOUGH = 50  # pulses for a regression
 _DITHER = 0.2  # steps
 _TAIL = 1.6  # deviations of the noise that the 98 % quantile of a saturated cell has above its bound
-_BEYOND = 0.3  # how far beyond what was seen a bound is presumed that no cell ran into
-_NEAR_EXTREME = 0.85  # quantile of a device's weights
 _NARROW = 0.2  # least first guess of a bound
 
 
@@ -74,29 +73,43 @@ def noise_limits(mean: np.ndarray) -> tuple[float, float]:
 def guess(data: Observed) -> tuple[Start, float, float]:
     """Return steps and slopes, step_ctoc and measurement noise, by moments.
 
-    The regression on w takes the measurement before as its instrument, which the noise of w does not touch.
+    The regression on w takes the measurement before as its instrument, which the noise of w does not touch. Where only
+    some pulses were read, changes are those of a pulse between two reads, on average.
     """
-    w = data.w.numpy()
-    fine = (data.valid[2:] & data.valid[1:-1]).numpy()
-    rise = w[2:] - w[1:-1]
+    read = reads(data)
+    w, pulses = read.w, np.maximum(read.pulses[2:], 1)
+    fine = read.valid[1:-1] & (read.pulses[2:] > 0)
+    rise = (w[2:] - w[1:-1]) / pulses
     interior = fine & (np.abs(w[:-2]) < _INTERIOR)
-    guesses = {}
-    remaining = np.full_like(rise, np.nan)
-    steps = np.full_like(rise, np.nan)
+    guesses: dict[str, float] = {}
+    remaining, steps = np.full_like(rise, np.nan), np.full_like(rise, np.nan)
     for side, up in (("up", True), ("down", False)):
-        side_only = (data.up[2:] == up).numpy()
+        side_only = read.up[2:] == up
         use = interior & side_only if (interior & side_only).sum() >= _ENOUGH else fine & side_only
+        if not use.any():
+            continue
         x, z, y = w[1:-1][use], w[:-2][use], rise[use] if up else -rise[use]
-        slope = float(np.cov(y, z)[0, 1] / np.cov(x, z)[0, 1]) if np.std(z) > 0 else 0.0
+        related = np.cov(x, z)[0, 1] if len(x) > 1 else 0.0
+        slope = float(np.cov(y, z)[0, 1] / related) if related else 0.0
         at_zero = float(y.mean() - slope * x.mean())
         guesses[side], guesses[f"slope_{side}"] = max(at_zero, 0.1 * abs(float(y.mean())) + 1e-6), slope
         steps[use] = np.abs(at_zero + slope * x)
-        remaining[use] = y - at_zero - slope * x
-    signed = np.where(data.up[2:].numpy(), remaining, -remaining)
-    noise = max(-float(np.nanmean(signed[1:] * signed[:-1])), 0.0) ** 0.5
-    left = max(float(np.nanvar(remaining)) - 2 * noise**2, 0.1 * float(np.nanvar(remaining)))
-    ctoc = np.clip((left / float(np.nanmean(steps**2))) ** 0.5, 0.02, 5.0)
+        remaining[use] = (y - at_zero - slope * x) * pulses[use]
+    signed = np.where(read.up[2:], remaining, -remaining)
+    noise = max(-_mean(signed[1:] * signed[:-1]), 0.0) ** 0.5
+    varied = float(np.nanvar(remaining))
+    left = max(varied - 2 * noise**2, 0.1 * varied)
+    ctoc = np.clip((left / max(_mean(steps**2 * pulses), 1e-300)) ** 0.5, 0.02, 5.0)
+    for side, other in (("up", "down"), ("down", "up")):
+        guesses.setdefault(side, guesses.get(other, 1e-6))
+        guesses.setdefault(f"slope_{side}", -guesses.get(f"slope_{other}", 0.0))
     return Start(**guesses), float(ctoc), max(noise, 1e-4)
+
+
+def _mean(values: np.ndarray) -> float:
+    """Return the mean of what is known, 0 where nothing is."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else 0.0
 
 
 def _seen_bounds(data: Observed, noise: float) -> np.ndarray:
@@ -104,20 +117,4 @@ def _seen_bounds(data: Observed, noise: float) -> np.ndarray:
     w, valid = data.w.numpy(), data.valid.numpy()
     seen = [np.quantile(w[:, d][valid[:, d]], [0.98, 0.02]) for d in range(w.shape[1])]
     bounds = np.array(seen) + _TAIL * noise * np.array([-1, 1])
-    for side, sign in ((0, 1.0), (1, -1.0)):
-        if not _saturates(data, sign):
-            bounds[:, side] += sign * _BEYOND
     return np.stack([np.maximum(bounds[:, 0], _NARROW), np.minimum(bounds[:, 1], -_NARROW)], axis=1)
-
-
-def _saturates(data: Observed, sign: float) -> bool:
-    """Return whether pulses up (sign 1) or down (-1) move cells that are near their extreme less than half as far.
-
-    Cells are sorted by the measurement before the last, whose noise is not in the change that is looked at.
-    """
-    w = sign * data.w.numpy()
-    use = (data.valid[2:] & data.valid[1:-1] & (data.up[2:] == (sign > 0))).numpy()
-    changes = w[2:] - w[1:-1]
-    limits = np.quantile(w, _NEAR_EXTREME, axis=(0, 2))[None, :, None]
-    near, far = use & (w[:-2] > limits), use & (w[:-2] <= limits)
-    return bool(near.any() and far.any() and changes[near].mean() < 0.5 * changes[far].mean())

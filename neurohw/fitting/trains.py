@@ -12,8 +12,8 @@ What pulse trains cannot tell, whatever the estimator:
 
 - a spread between n devices better than to 1 / sqrt(2 n): 13 % for 30; nor a mean better than spread / sqrt(n);
 - asymmetry_dtod much below step_ctoc / sqrt(2 pulses of a device in one direction);
-- hard bounds (constant, linear, exponential, piecewise) that no train runs into; the intervals then have no end to
-  speak of, and the parameter is reported as not identifiable;
+- hard bounds (constant, linear, exponential, power, piecewise) that no train runs into: they are then where the data
+  end, which is said; the bound of soft-bounds may lie beyond the data, if they tell where;
 - measurement noise from `write_noise`, which is as white where each pulse is followed by one read: it counts as read
   noise; and step_ctoc once the measurement noise is many steps (the filter then sees averages of steps only);
 - the split of A and gamma of the exponential law where little is lost at the bounds; a and b at all: a = 1, b = 0;
@@ -26,46 +26,29 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from neurohw.fitting.estimates import BOUND_KNOWN, Estimate, Scaled, estimated
 from neurohw.fitting.fitted_law import FittedLaw, Samples
 from neurohw.fitting.kalman import residuals
 from neurohw.fitting.law_parameters import FITTED, fitted_laws
 from neurohw.fitting.measurements import PulseTrains
 from neurohw.fitting.population import Population, fit_population
+from neurohw.fitting.seen import reach, upwards
 from neurohw.fitting.start import dither_trains, first_fit, first_scale, noise_limits, scale_trains
 
-SAMPLES = 2000
 RANKED = (12, 4)  # devices and cycles that laws are compared on: enough to tell them apart, in seconds
-_STEEP = 50.0  # logarithms beyond are not identified, and exp would overflow
 _SAME = ("soft-bounds-reference",)  # fitted as another law, so only on demand
 ROUNDS = 4  # of scaling to the mean bounds
 _SCALED = 5e-3  # how near to -1 and 1 the mean bounds come
-_BOUND_KNOWN = 0.25  # width of a bound's interval that counts as identified, of the range
-_SIGNED = 0.1  # half an interval that counts as identified around zero
+_UNTOLD = "bounds beyond the data"
 
-
-@dataclass(frozen=True)
-class Estimate:
-    """A parameter with its 95 % interval.
-
-    Args:
-        value: a number, or a table of them; low, high: likewise.
-        unit: as in a device file.
-        identifiable: whether the interval is narrower than the value, or than 0.2; for g_min and g_max, than a quarter
-            of the range.
-    """
-
-    value: float | tuple[float, ...]
-    low: float | tuple[float, ...]
-    high: float | tuple[float, ...]
-    unit: str
-    identifiable: bool
+Progress = Callable[[str, float], None]  # what is done now, and which share of all is done
 
 
 @dataclass(frozen=True)
@@ -77,6 +60,7 @@ class Candidate:
         log_likelihood: of the measurements, in units of half the range; parameters: how many; bic, aic: the less, the
             better.
         converged: whether the optimiser ended by itself.
+        supported: whether the trains tell where its bounds are, or bounds are where the trains end.
     """
 
     law: str
@@ -86,6 +70,13 @@ class Candidate:
     bic: float
     aic: float
     converged: bool
+    supported: bool
+
+    @property
+    def remark(self) -> str:
+        """What is wrong with it, in words; nothing where all is well."""
+        wrong = [(self.converged, "not converged"), (self.supported, _UNTOLD)]
+        return ", ".join(words for right, words in wrong if not right)
 
 
 @dataclass(frozen=True)
@@ -96,10 +87,11 @@ class Fit:
         law: the chosen law's name; flags: its switches.
         estimates: its parameters, and g_min, g_max (S), read_noise (over g_max - g_min).
         candidates: the laws that were compared, the best first; none where there was no choice.
-        trains: what was fitted.
+        trains: what was fitted; mirrored: all pulses depressed, and conductances g stand for most + least - g.
         weights: [devices, cycles, pulses - 1], before the pulse, as estimated from all measurements until then.
         standardised: likewise, one-pulse prediction errors in predicted standard deviations.
         population: the fit in scaled weights; centre, half: w = (g - centre) / half, S.
+        samples: draws of the parameters from their uncertainty.
     """
 
     law: str
@@ -107,35 +99,31 @@ class Fit:
     estimates: dict[str, Estimate]
     candidates: tuple[Candidate, ...]
     trains: PulseTrains
+    mirrored: bool
     weights: np.ndarray
     standardised: np.ndarray
     population: Population
     centre: float
     half: float
+    samples: Samples
 
 
-@dataclass(frozen=True)
-class _Scaled:
-    """A population and the scale it was fitted in."""
-
-    population: Population
-    centre: float
-    half: float
-
-
-def fit(trains: PulseTrains, law: str | None = None, seed: int = 0) -> Fit:
+def fit(trains: PulseTrains, law: str | None = None, seed: int = 0, progress: Progress | None = None) -> Fit:
     """Return the device that the trains come from.
 
     Args:
-        trains: as measured.
+        trains: as measured; of one polarity only, they make a device that only potentiates.
         law: its name; chosen by BIC unless given.
         seed: of the sampling that intervals are made with.
+        progress: is told what is done.
 
     Raises:
         InputError: there is no such law, or no fit of it.
     """
+    upward, mirrored = upwards(trains)
     with _one_thread():
-        return _fitted(trains, law, np.random.default_rng(seed))
+        fitted = _Fitting(upward, np.random.default_rng(seed), progress or (lambda _, __: None)).fitted(law)
+    return dataclasses.replace(fitted, mirrored=mirrored)
 
 
 @contextmanager
@@ -149,28 +137,81 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _fitted(trains: PulseTrains, law: str | None, generator: np.random.Generator) -> Fit:
-    centre, half = first_scale(trains)
-    dithered, dither = dither_trains(trains, centre, half, generator)
-    names = [law] if law else [name for name in FITTED if name not in _SAME]
-    variants = fitted_laws(names[0])
-    alone = len(names) == 1 and len(variants) == 1
-    candidates = () if alone else _ranked(names, dithered, centre, half)
-    best = variants[0] if alone else _variant(candidates[0])
-    used, dither = (dithered, dither) if best.hard else (trains, 0.0)
-    first = _Scaled(first_fit(best, scale_trains(used, centre, half)), centre, half)
-    return _reported(_rescaled(first, used), candidates, used, dither, generator)
+class _Fitting:
+    """The trains, the scale that they are fitted in first, and the trains with noise added for hard bounds."""
+
+    def __init__(self, trains: PulseTrains, generator: np.random.Generator, progress: Progress) -> None:
+        self.trains, self.generator, self.progress = trains, generator, progress
+        self.centre, self.half = first_scale(trains)
+        self.dithered, self.dither = dither_trains(trains, self.centre, self.half, generator)
+        self.data = scale_trains(trains, self.centre, self.half)
+
+    def fitted(self, law: str | None) -> Fit:
+        """Return the fit of a law, the best one unless it is given."""
+        names = [law] if law else [name for name in FITTED if name not in _SAME]
+        variants = fitted_laws(names[0])
+        alone = len(names) == 1 and len(variants) == 1
+        candidates = () if alone else self.ranked(names)
+        best = variants[0] if alone else _variant(candidates[0])
+        self.progress(f"{best.name}, all trains", 0.5)
+        used, dither = (self.dithered, self.dither) if best.hard else (self.trains, 0.0)
+        first = first_fit(self.limited(best), scale_trains(used, self.centre, self.half))
+        scaled = self.rescaled(Scaled(first, self.centre, self.half, dither), used)
+        return self.reported(scaled, candidates, used)
+
+    def limited(self, law: FittedLaw) -> FittedLaw:
+        """Return a law with its bounds held near the data."""
+        return law.within(reach(law, self.trains, self.data).scaled(self.centre, self.half))
+
+    def ranked(self, names: list[str]) -> tuple[Candidate, ...]:
+        """Return the laws compared on a part of the trains, the best first; of the best one, its variants, too."""
+        data = scale_trains(_part(self.dithered), self.centre, self.half)
+        candidates: list[Candidate] = []
+        for i, name in enumerate(names):
+            self.progress(name, 0.5 * i / (len(names) + 1))
+            candidates.append(_candidate(first_fit(self.limited(FITTED[name][0]), data), data.count))
+        winner = min(candidates, key=_merit).law
+        self.progress(f"{winner}, additive noise", 0.5 * len(names) / (len(names) + 1))
+        candidates += [_candidate(first_fit(self.limited(variant), data), data.count) for variant in FITTED[winner][1:]]
+        return tuple(sorted(candidates, key=_merit))
+
+    def rescaled(self, first: Scaled, trains: PulseTrains) -> Scaled:
+        """Return the fit in the scale in which its own mean bounds are -1 and 1."""
+        scaled = first
+        for turn in range(ROUNDS):
+            p = scaled.population
+            high, low = p.mean[2], p.mean[3]
+            shift, stretch = (high + low) / 2, (high - low) / 2
+            if turn and abs(shift) < _SCALED and abs(stretch - 1) < _SCALED:
+                break
+            centre, half = scaled.centre + scaled.half * shift, scaled.half * stretch
+            effects, std, shared = p.effects.copy(), p.std.copy(), p.shared.copy()
+            effects[:, 2:4] -= shift
+            effects[:, :4], std[:4] = effects[:, :4] / stretch, std[:4] / stretch
+            shared[-1] -= math.log(stretch)
+            data = scale_trains(trains, centre, half)
+            law = p.law.within(reach(p.law, self.trains, data).scaled(centre, half))
+            limits = noise_limits(p.mean / stretch)
+            p = fit_population(law, effects, shared, std, data, limits, polish=True)
+            scaled = Scaled(p, centre, half, scaled.dither)
+            self.progress(f"{law.name}, all trains", 0.5 + 0.5 * (turn + 1) / (ROUNDS + 1))
+        return scaled
+
+    def reported(self, best: Scaled, candidates: tuple[Candidate, ...], trains: PulseTrains) -> Fit:
+        """Return the fit in the terms of a device file."""
+        p, data = best.population, scale_trains(trains, best.centre, best.half)
+        seen = self.trains.conductance[self.trains.valid]
+        estimates, samples = estimated(best, (float(seen.min()), float(seen.max())), self.generator)
+        plain = {name: estimate.value for name, estimate in estimates.items()}
+        before, standardised = residuals(p.law, p.effects, p.shared, data)
+        flags = p.law.flags(plain)
+        places = (before, standardised, p, best.centre, best.half)
+        return Fit(p.law.name, flags, estimates, candidates, trains, False, *places, samples)
 
 
-def _ranked(names: list[str], trains: PulseTrains, centre: float, half: float) -> tuple[Candidate, ...]:
-    """Return the laws compared on a part of the trains, the best first; of the best one, its variants, too."""
-    data = scale_trains(_part(trains), centre, half)
-    candidates: list[Candidate] = []
-    for name in names:
-        candidates.append(_candidate(first_fit(FITTED[name][0], data), data.count))
-    winner = min(candidates, key=lambda candidate: candidate.bic).law
-    candidates += [_candidate(first_fit(variant, data), data.count) for variant in FITTED[winner][1:]]
-    return tuple(sorted(candidates, key=lambda candidate: candidate.bic))
+def _merit(candidate: Candidate) -> tuple[bool, float]:
+    """Return what laws are sorted by: those whose bounds the trains do not tell come last."""
+    return not candidate.supported, candidate.bic
 
 
 def _variant(candidate: Candidate) -> FittedLaw:
@@ -187,67 +228,11 @@ def _part(trains: PulseTrains) -> PulseTrains:
 
 def _candidate(p: Population, count: int) -> Candidate:
     bic, aic = (k * p.parameters - 2 * p.log_likelihood for k in (math.log(count), 2))
-    return Candidate(p.law.name, p.law.additive_noise, p.log_likelihood, p.parameters, bic, aic, p.converged)
+    described = (p.log_likelihood, p.parameters, bic, aic, p.converged)
+    return Candidate(p.law.name, p.law.additive_noise, *described, _supported(p))
 
 
-def _rescaled(first: _Scaled, trains: PulseTrains) -> _Scaled:
-    """Return the fit in the scale in which its own mean bounds are -1 and 1."""
-    scaled = first
-    for turn in range(ROUNDS):
-        p = scaled.population
-        high, low = p.mean[2], p.mean[3]
-        shift, stretch = (high + low) / 2, (high - low) / 2
-        if turn and abs(shift) < _SCALED and abs(stretch - 1) < _SCALED:
-            break
-        centre, half = scaled.centre + scaled.half * shift, scaled.half * stretch
-        effects, std, shared = p.effects.copy(), p.std.copy(), p.shared.copy()
-        effects[:, 2:4] -= shift
-        effects[:, :4], std[:4] = effects[:, :4] / stretch, std[:4] / stretch
-        shared[-1] -= math.log(stretch)
-        data = scale_trains(trains, centre, half)
-        limits = noise_limits(p.mean / stretch)
-        scaled = _Scaled(fit_population(p.law, effects, shared, std, data, limits, polish=True), centre, half)
-    return scaled
-
-
-def _reported(
-    best: _Scaled, candidates: tuple[Candidate, ...], trains: PulseTrains, dither: float, generator: np.random.Generator
-) -> Fit:
-    p, data = best.population, scale_trains(trains, best.centre, best.half)
-    values = _quantities(best, p.mean[None], p.std[None], p.shared[None], dither)
-    draws = _quantities(best, *p.samples(SAMPLES, generator), dither)
-    units = {"g_min": "S", "g_max": "S"}
-    alone = len(trains.devices) == 1
-    span = _BOUND_KNOWN * float(values["g_max"][0] - values["g_min"][0])
-    estimates = {}
-    for name, value in values.items():
-        unit = units.get(name, "1")
-        width = span if unit == "S" else max(float(np.min(abs(value[0]))), 2 * _SIGNED)
-        known = not (alone and name.endswith("_dtod"))
-        estimates[name] = _estimate(value[0], draws[name], unit, width if known else 0.0)
-    plain = {name: estimate.value for name, estimate in estimates.items()}
-    before, standardised = residuals(p.law, p.effects, p.shared, data)
-    flags = p.law.flags(plain)
-    return Fit(p.law.name, flags, estimates, candidates, trains, before, standardised, p, best.centre, best.half)
-
-
-def _quantities(scaled: _Scaled, mean: np.ndarray, std: np.ndarray, shared: np.ndarray, dither: float) -> Samples:
-    """Return the parameters of samples of the population."""
-    values = scaled.population.law.parameters(mean, std, shared[:, :-2])
-    ctoc, noise = np.exp(np.clip(shared[:, -2:].T, -_STEEP, _STEEP))
-    values["step_ctoc"] = ctoc
-    values["g_max"] = scaled.centre + scaled.half * mean[:, 2]
-    values["g_min"] = scaled.centre + scaled.half * mean[:, 3]
-    noise = np.maximum((noise * scaled.half) ** 2 - dither**2, 0.0) ** 0.5
-    values["read_noise"] = noise / (values["g_max"] - values["g_min"])
-    return values
-
-
-def _estimate(value: np.ndarray, draws: np.ndarray, unit: str, width: float) -> Estimate:
-    """Return a parameter; it is identifiable if its interval is less wide than `width`."""
-    low, high = np.quantile(draws, [0.025, 0.975], axis=0)
-    known = bool((high - low < width).all())
-    if value.ndim:
-        at, start, end = (tuple(float(x) for x in xs) for xs in (value, low, high))
-        return Estimate(at, start, end, unit, known)
-    return Estimate(float(value), float(low), float(high), unit, known)
+def _supported(p: Population) -> bool:
+    """Return whether each bound is fixed where the data end, or its interval is narrow against the range."""
+    width = 3.92 * np.sqrt(np.diag(p.covariance)[2:4])
+    return not p.law.vanishing or bool((width < BOUND_KNOWN * (p.mean[2] - p.mean[3])).all())

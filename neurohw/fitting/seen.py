@@ -1,0 +1,100 @@
+"""What the trains show without any law: where the data end, whether cells saturate there, and what was read when."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurohw.errors import InputError
+from neurohw.fitting.fitted_law import FittedLaw, Reach
+from neurohw.fitting.kalman import Observed
+from neurohw.fitting.measurements import PulseTrains
+
+_NEAR_EXTREME = 0.85  # quantile of a device's weights
+_HARD, _SOFT = 0.25, 2.0  # how far beyond the data bounds can lie, of the range of the data
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Measurements without the pulses that were not read, [reads, devices, cycles] each.
+
+    Args:
+        w: the measurements; valid: whether there are so many; up: of the pulses since the last one.
+        pulses: since the last one; 0 where pulses of both polarities came between.
+    """
+
+    w: np.ndarray
+    valid: np.ndarray
+    up: np.ndarray
+    pulses: np.ndarray
+
+
+def reads(data: Observed) -> Reads:
+    """Return what was read."""
+    w, up, valid = data.w.numpy(), data.up.numpy(), data.valid.numpy()
+    order = np.argsort(~valid, axis=0, kind="stable")
+    potentiating = np.take_along_axis(np.cumsum(up, 0), order, 0)
+    between, ups = (np.diff(x, axis=0, prepend=x[:1]) for x in (order, potentiating))
+    seen = np.take_along_axis(valid, order, 0)
+    pulses = np.where(seen & ((ups == 0) | (ups == between)), between, 0)
+    return Reads(np.take_along_axis(w, order, 0), seen, np.take_along_axis(up, order, 0), pulses)
+
+
+def upwards(trains: PulseTrains) -> tuple[PulseTrains, bool]:
+    """Return the trains, begun at their first read; mirrored, g -> most + least - g, where all pulses depress.
+
+    Raises:
+        InputError: a train without a read, or no train with two.
+    """
+    g, up, valid = trains.conductance, trains.up, trains.valid
+    if not valid.any(2).all() or valid.sum(2).max() < 2:
+        raise InputError(f"{trains.source}: a train without a read; allowed: at least one read in each, two in one")
+    last = g.shape[2] - 1
+    index = np.arange(last + 1) + valid.argmax(2)[:, :, None]
+    g, up, valid = (np.take_along_axis(x, np.minimum(index, last), 2) for x in (g, up, valid))
+    valid = valid & (index <= last)
+    mirrored = not up[:, :, 1:][valid[:, :, 1:]].any()
+    if mirrored:
+        g, up = g[valid].max() + g[valid].min() - g, ~up
+    return dataclasses.replace(trains, conductance=g, up=up, valid=valid), mirrored
+
+
+def one_sided(trains: PulseTrains) -> bool:
+    """Return whether no pulse between two reads depresses."""
+    later = trains.valid[:, :, ::-1].cumsum(2)[:, :, ::-1] > 0
+    return bool(trains.up[:, :, 1:][later[:, :, 1:]].all())
+
+
+def reach(law: FittedLaw, trains: PulseTrains, data: Observed) -> Reach:
+    """Return where the bounds of a law's cells can lie, S: where the data end, unless cells saturate there.
+
+    Beyond the data nothing was seen. The bounds at which a law's steps vanish show in how steps fall before: they may
+    lie beyond, as far as twice the range; whether the trains tell where is looked at afterwards.
+    """
+    seen = trains.conductance[trains.valid]
+    least, most = float(seen.min()), float(seen.max())
+    span = most - least
+    sides, lowest = one_sided(trains), min(least, 0.0)
+    if law.vanishing:
+        low = (least, least) if sides else (max(least - _SOFT * span, lowest), most)
+        return Reach(low, (least, most + _SOFT * span), sides)
+    low = (max(least - _HARD * span, lowest), most) if not sides and saturates(data, -1.0) else (least, least)
+    high = (least, most + _HARD * span) if saturates(data, 1.0) else (most, most)
+    return Reach(low, high, sides)
+
+
+def saturates(data: Observed, sign: float) -> bool:
+    """Return whether pulses up (sign 1) or down (-1) move cells that are near their extreme less than half as far.
+
+    Cells are sorted by the measurement before the last, whose noise is not in the change that is looked at.
+    """
+    read = reads(data)
+    w = sign * read.w
+    use = read.valid[1:-1] & (read.pulses[2:] > 0) & (read.up[2:] == (sign > 0))
+    changes = (w[2:] - w[1:-1]) / np.maximum(read.pulses[2:], 1)
+    shown = np.where(read.valid, w, np.nan)
+    limits = np.nanquantile(shown, _NEAR_EXTREME, axis=(0, 2))[None, :, None]
+    near, far = use & (w[:-2] > limits), use & (w[:-2] <= limits)
+    return bool(near.any() and far.any() and changes[near].mean() < 0.5 * changes[far].mean())
