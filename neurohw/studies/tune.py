@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import statistics
 import time
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
 FINALISTS = 2  # remedies whose best trial is run again
 SEEDS = (1, 2, 3)  # of finalists and of ideal arrays; trials have seed 0
+_POINT = 0.01  # that a simpler remedy may lose
 
 
 @dataclass(frozen=True)
@@ -109,18 +109,14 @@ def tune(tuning: Tuning, tell: Callable[[str], None]) -> Tuned:
         tell(f"{tuning.rule}: {', '.join(what for what, _ in chosen)} again, seeds {', '.join(map(str, SEEDS))}")
         held = {key: value for key, value in tuning.fixed.items() if key in SETTINGS.values()}
         scores = _scores(tuning, [(what, {**held, **values}, tuning.given(values)) for what, values in chosen])
-    best = simplest(scores)
+    best = simplest(scores, ideal.mean)
     finalists = tuple(sorted(scores, key=lambda score: -score.mean))
     return Tuned(best, finalists, ideal, _evidence(tuning, best, ideal, len(trials)))
 
 
-def simplest(scores: Sequence[Score]) -> Score:
-    """Return the first of `REMEDIES` within a standard error of the highest score.
-
-    This is the one-standard-error rule of Breiman et al., Classification and Regression Trees (1984), 3.4.3.
-    """
-    highest = max(scores, key=lambda score: score.mean)
-    enough = highest.mean - highest.spread / math.sqrt(len(highest.accuracies))
+def simplest(scores: Sequence[Score], ideal: float) -> Score:
+    """Return the first of `REMEDIES` that is as good as ideal arrays, or less than a point below the highest score."""
+    enough = min(max(score.mean for score in scores) - _POINT, ideal)
     order = list(REMEDIES)
     return min((s for s in scores if s.mean >= enough), key=lambda s: order.index(s.what) if s.what in order else 0)
 
