@@ -75,6 +75,15 @@ def test_a_rule_takes_its_own_table_over_what_stands_above_it(device: Path) -> N
     assert (experiment.training.learning_rate, experiment.hardware.remedy.name) == ((3.0,), "differential")
 
 
+def test_nothing_of_another_remedy_is_left_where_a_rule_has_its_own(device: Path) -> None:
+    halves = 'remedy = "several-cells"\nremedy_parameters = { devices = 3 }'
+    assert halves in device.read_text()
+    device.write_text(device.read_text().replace(halves, 'cell = "reference-cell"\nwriting = "mixed-precision"'))
+    experiment, (applied,) = on(device)
+    assert experiment.hardware.remedy.name == "reference-cell + mixed-precision"
+    assert "hardware.remedy" not in applied.values
+
+
 def test_what_the_experiment_says_is_kept(device: Path, tmp_path: Path) -> None:
     experiment, (applied,) = on(device, hardware__weight_range=0.9)
     assert (experiment.hardware.weight_range, experiment.hardware.pulse_length) == (0.9, 17)

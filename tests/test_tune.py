@@ -135,12 +135,14 @@ def test_a_killed_search_goes_on_where_it_was(tmp_path: Path) -> None:
         Search(here, ends=4e9, reserve=0, ideal=0.8).go(tell)
 
     assert ended(start(killed)) == 9
-    (tmp_path / search.TRIALS / "99").mkdir(parents=True)  # of the trial that was under way
+    under_way = search._study(here, 0).ask()
+    (tmp_path / search.TRIALS / str(under_way.number)).mkdir(parents=True)
     lines: list[str] = []
     trials = Search(here, ends=4e9, reserve=0, ideal=0.8).go(lines.append)
     assert len(lines) == 2
     assert len(trials) == 4
     assert not list((tmp_path / search.TRIALS).glob("*"))
+    assert search._study(here, 0).trials[under_way.number].state.name == "FAIL"
     assert len({str(trial.params) for trial in trials}) == 4
 
 
