@@ -60,9 +60,11 @@ def asked_by_device(experiment: OnChipExperiment, tables: Mapping[str, Any]) -> 
         (f"recommended in {device_path(hardware.device)}", _tuned(device, experiment, given)),
         (f"{device.name}, as for any device (`neurohw tune` finds better)", dict(_untuned(device, experiment))),
     ):
+        if _REMEDY.keys() & given:  # by one of its names is by all of them
+            given |= _REMEDY.keys()
         if silent := {key: value for key, value in values.items() if key not in given}:
             applied.append(Applied(origin, silent))
-            given |= _REMEDY | silent.keys() if _REMEDY & silent.keys() else silent.keys()
+            given |= silent.keys()
     return tuple(applied)
 
 
@@ -72,7 +74,7 @@ def _tuned(device: DeviceModel, experiment: OnChipExperiment, given: set[str]) -
     remedy = Remedy.from_keys({name: values[key] for key, name in _REMEDY.items() if key in values})
     other_remedy = bool(_REMEDY.keys() & given) and experiment.hardware.remedy != remedy
     unreadable = any(not is_read(experiment.hardware.backend, key) for key in values)
-    if other_remedy or unreadable or experiment.training.optimizer != TrainingSection().optimizer:
+    if other_remedy or unreadable or not _is_pulsed(experiment):
         return {}
     if isinstance(rates := values.get(_RATE), list) and len(rates) == 1:
         values[_RATE] = rates * (len(experiment.network.layers) - 1)
@@ -89,7 +91,12 @@ def _untuned(device: DeviceModel, experiment: OnChipExperiment) -> Iterator[tupl
                   for n_pre, n_post in pairwise(experiment.network.layers))  # fmt: skip
     if largest and is_read(experiment.hardware.backend, _RANGE):
         yield _RANGE, float(f"{_ROOM * largest:.2g}")
-    if experiment.network.rule == "ep" and asymmetry(device) > _SYMMETRIC:
+    if experiment.network.rule == "ep" and _is_pulsed(experiment) and asymmetry(device) > _SYMMETRIC:
         yield "ep.contrast", "difference"
     if device.sided == 1 and experiment.hardware.remedy == Remedy():
         yield "hardware.remedy", "one-sided"
+
+
+def _is_pulsed(experiment: OnChipExperiment) -> bool:
+    """Return whether products are pulsed as they come, and not written by a digital optimiser."""
+    return experiment.training.optimizer == TrainingSection().optimizer

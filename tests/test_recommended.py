@@ -127,10 +127,17 @@ def test_another_remedy_another_optimiser_or_another_engine_takes_none_of_it(dev
         experiment, (usual,) = load_with_advice("quickstart", given)
         assert "any device" in usual.origin
         assert experiment.training.learning_rate == (0.02,)
-        assert (experiment.hardware.weight_range, experiment.ep.contrast) == (0.14, "difference")
+        contrast = "two-phase" if "training.optimizer" in other else "difference"  # increments have no phases
+        assert (experiment.hardware.weight_range, experiment.ep.contrast) == (0.14, contrast)
     same, (applied,) = on(device, hardware__remedy="several-cells", hardware__remedy_parameters={"devices": 3})
     assert same.training.learning_rate == (0.05,)
     assert str(device) in applied.origin
+
+
+def test_a_remedy_that_is_named_by_a_half_is_named(device: Path) -> None:
+    experiment, applied = on("pcm", hardware__cell="single", hardware__writing="mixed-precision")
+    assert experiment.hardware.remedy.name == "mixed-precision"
+    assert not any(key.startswith("hardware.remedy") for each in applied for key in each.values)
 
 
 def test_one_rate_is_for_every_layer(device: Path) -> None:
