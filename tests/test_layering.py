@@ -42,6 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "deepstdp": {"data", "crossbar.base", "devices", "energy", "circuits.brian"},
     "transistors": {"circuits"},
     "fitting": {"devices"},
+    "exporting": {"devices", "crossbar.aihwkit.translation"},
     "metering": {
         "crossbar.base",
         "crossbar.anatomy",

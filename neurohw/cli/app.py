@@ -18,6 +18,7 @@ from neurohw.cli.bench import bench
 from neurohw.cli.circuit import circuit_app
 from neurohw.cli.data import data_app
 from neurohw.cli.device import device_app
+from neurohw.cli.device_export import device_export
 from neurohw.cli.device_fit import device_fit
 from neurohw.cli.device_import import device_import
 from neurohw.cli.energy import energy
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 device_app.command("import")(device_import)
 device_app.command("fit")(device_fit)
+device_app.command("export")(device_export)
 app.add_typer(data_app, name="data")
 app.add_typer(device_app, name="device")
 app.add_typer(circuit_app, name="circuit")

@@ -1,0 +1,1 @@
+"""A device written for other simulators: ngspice, Verilog-A, aihwkit, NeuroSim, CrossSim."""
