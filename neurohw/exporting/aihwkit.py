@@ -37,7 +37,7 @@ def script(model: DeviceModel) -> dict[str, str]:
         "read_noise": model.read_noise,
         "pulses": PULSES,
     }
-    return {f"{model.name}_aihwkit.py": rendered("aihwkit.py.j2", model, **values)}
+    return {f"{model.name}_aihwkit.py": rendered("rpu_config.py.j2", model, **values)}
 
 
 def changed_fields(parameters: Any) -> dict[str, Any]:
