@@ -69,6 +69,7 @@ ALLOWED: dict[str, set[str]] = {
     "report": {
         "runs.collection",
         "runs.record",
+        "runs.symptoms",
         "runs.files",
         "studies.expected",
         "studies.published",

@@ -113,7 +113,8 @@ def test_equal_accuracy_is_the_lowest_best_mean_of_what_clusters() -> None:
     assert (twice.epoch, twice.passes) == (8, 8 * (1 + 3 * 2))
     assert stdp.counted.values == pytest.approx((4 * 0.0005, 4 * 0.0015))
     assert stdp.formula.values == pytest.approx((8 * 0.0005, 8 * 0.0015))
-    assert (by_name["random labels"].epoch, by_name["random labels"].counted.n) == (None, 0)
+    random = by_name["random labels (at chance)"]
+    assert (random.epoch, random.counted.n) == (None, 0)
     assert (by_name["true classes"].epoch, by_name["true classes"].counted.n) == (2, 0)
 
 
@@ -127,7 +128,7 @@ def test_equal_accuracy_stands_in_the_report(tmp_path: Path) -> None:
     text = (write_report(COMPARED, tmp_path / "report").parent / "report.md").read_text()
     heading, note = text.index("### Reaching equal accuracy\n"), text.index("Compared at 30.00 %")
     assert heading < text.index("| STDP | 50.00 ± 0.00 | 6 | 4 | 16 | 4 ± 2.83 | 8 ± 5.66 | 2 |") < note
-    assert "| random labels | 15.00 ± 0.00 | 2 | not reached | – | – | – | 2 |" in text
+    assert "| random labels (at chance) | 15.00 ± 0.00 | 2 | not reached | – | – | – | 2 |" in text
     assert "(evaluated every 2 epochs)" in text
 
 

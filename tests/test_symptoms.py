@@ -22,7 +22,7 @@ from neurohw.runs.symptoms import of_step_time
 EQUAL = {"w_max_dtod": 0.0, "w_min_dtod": 0.0}
 SHORT: dict[str, Any] = {
     "hardware.backend": "analog", "hardware.device": "constant_step", "hardware.device_parameters": EQUAL,
-    "data.train_limit": 400, "data.test_limit": 200, "training.epochs": 5,
+    "hardware.recommended": False, "data.train_limit": 400, "data.test_limit": 200, "training.epochs": 5,
 }  # fmt: skip
 EP = {"network.rule": "ep"}
 AGES = {"hardware.device_parameters": EQUAL | {"retention.lifetime": 1e6}, "hardware.periphery": "32nm"}

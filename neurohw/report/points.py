@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from neurohw.kinds import KINDS, ONCHIP
+from neurohw.report.chance import guesses
 from neurohw.report.naming import (
     Flat,
     Name,
@@ -18,6 +20,8 @@ from neurohw.report.naming import (
     on_hardware,
 )
 from neurohw.runs.record import RunRecord
+
+AT_CHANCE = "(at chance)"
 
 
 @dataclass(frozen=True)
@@ -36,17 +40,18 @@ class Point:
 
     @property
     def label(self) -> str:
-        """The name, with a mark on runs that were stopped early."""
+        """The name, with a mark on runs that were stopped early, and on those at chance."""
         return self.name.label + self._mark
 
     @property
     def variant(self) -> str:
-        """The hardware's name, with a mark on runs that were stopped early."""
+        """The hardware's name, with the same marks."""
         return self.name.variant + self._mark
 
     @property
     def _mark(self) -> str:
-        return f" (stopped {self.epochs}/{self.scheduled})" if self.stopped else ""
+        stopped = f" (stopped {self.epochs}/{self.scheduled})" if self.stopped else ""
+        return stopped + (f" {AT_CHANCE}" if self.at_chance else "")
 
     @property
     def config_hash(self) -> str:
@@ -72,6 +77,11 @@ class Point:
     def stopped(self) -> bool:
         """Whether its runs ended before their schedule did."""
         return self.records[0].status == "stopped"
+
+    @cached_property
+    def at_chance(self) -> bool:
+        """Whether its networks guess: in no comparison are they cheap or robust."""
+        return guesses(self.records)
 
     @property
     def epochs(self) -> int:

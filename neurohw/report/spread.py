@@ -7,6 +7,7 @@ from math import isfinite, nan, sqrt
 from statistics import fmean, stdev
 
 from neurohw.metrics import Metric
+from neurohw.report.chance import near_chance
 from neurohw.report.points import Point
 
 
@@ -44,7 +45,7 @@ def spread_of(point: Point, metric: str) -> Spread:
 
 def at_chance(point: Point, spread: Spread, metric: Metric) -> bool:
     """Return whether a metric is near what guessing gives: a network that tells nothing has nothing to lose."""
-    return bool(spread.n) and metric.near_chance(spread.mean, point.records[0].chance)
+    return near_chance(metric, spread.values, point.records[0].chance)
 
 
 def metric_by_seed(point: Point, metric: str) -> dict[int, float]:

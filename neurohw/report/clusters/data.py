@@ -41,7 +41,7 @@ class EqualAccuracy:
 
     Args:
         dataset: its name.
-        level: the lowest of the best means of those that cluster.
+        level: the lowest of the best means of those that cluster, and learn.
         rows: one per point.
     """
 
@@ -73,7 +73,9 @@ def _means(point: Point, metric: str) -> dict[int, Spread]:
 
 
 def _compared(points: Sequence[Point]) -> EqualAccuracy:
-    level = min(max(s.mean for s in _means(point, PROBE.name).values()) for point in points if _clusters(point))
+    clustering = [point for point in points if _clusters(point)]
+    learning = [point for point in clustering if not point.at_chance] or clustering
+    level = min(max(s.mean for s in _means(point, PROBE.name).values()) for point in learning)
     return EqualAccuracy(
         str(points[0].config["data.dataset"]), level, tuple(_reached(point, level) for point in points)
     )

@@ -96,7 +96,7 @@ class PointEnergy:
     @property
     def at_chance(self) -> bool:
         """Whether it is no better than guessing."""
-        return self.metric is not None and at_chance(self.point, self.accuracy, self.metric)
+        return self.point.at_chance or (self.metric is not None and at_chance(self.point, self.accuracy, self.metric))
 
     @property
     def relaxes(self) -> bool:

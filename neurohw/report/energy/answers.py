@@ -14,7 +14,7 @@ from neurohw.report.energy.sections import Energies
 
 
 def answers(data: Energies) -> tuple[str, ...]:
-    """Return the sentences; points whose energy lacks something are no best ones."""
+    """Return the sentences; points whose energy lacks something, or that are at chance, are no best ones."""
     return (*_left_out(data), *_images(data), *_accuracies(data), *_rules(data), *_doubts(data))
 
 
@@ -29,6 +29,8 @@ def _images(data: Energies) -> Iterator[str]:
     counted = [(e.per_training_image, e) for e in data.accounts if e.per_training_image and not e.uncounted]
     known = [(cost, e) for cost, e in counted if not e.at_chance]
     if not known:
+        if counted:
+            yield f"No chip here learns, so no energies are compared: {_points(len(counted))} at chance left out."
         return
     (low, cheapest), (high, dearest) = (end(known, key=lambda pair: pair[0].nominal) for end in (min, max))
     sentence = f"A training image costs {bounds_text(low, 'J')} on {cheapest.point.label}"
@@ -40,7 +42,7 @@ def _images(data: Energies) -> Iterator[str]:
         ends = nominal_text(min(there, key=_nominal), "J"), nominal_text(max(there, key=_nominal), "J")
         sentence += f"; on a digital accelerator ({kind_name(CHEAPEST)}) {' to '.join(dict.fromkeys(ends))}"
     if idle := len(counted) - len(known):
-        sentence += f"; {idle} point{'s' if idle > 1 else ''} at chance left out"
+        sentence += f"; {_points(idle)} at chance left out"
     yield f"{sentence}."
 
 
@@ -49,7 +51,8 @@ def _accuracies(data: Energies) -> Iterator[str]:
     chips = [learning for learning in data.learnings if not learning.digital and learning.point.anchor not in missing]
     wanted = levels(chips)
     if not wanted:
-        best = max(drawable(data.accounts), key=lambda e: e.accuracy.mean, default=None)
+        learnt = [e for e in drawable(data.accounts) if not e.at_chance]
+        best = max(learnt, key=lambda e: e.accuracy.mean, default=None)
         if best is not None and data.learnings:
             ended = f"{100 * best.accuracy.mean:.1f} % ({best.point.label})"
             yield f"No chip reaches a round accuracy with every seed; the best ends at {ended}."
@@ -71,18 +74,20 @@ def _least(learnings: list[Learning], level: float) -> str:
 
 
 def _rules(data: Energies) -> Iterator[str]:
-    pairs = [(bp.per_training_image, ep.per_training_image) for bp, ep in rule_pairs(data.accounts)
-             if not (bp.uncounted or ep.uncounted)]  # fmt: skip
+    counted = [pair for pair in rule_pairs(data.accounts) if not any(e.uncounted for e in pair)]
+    learnt = [pair for pair in counted if not any(e.at_chance for e in pair)]
+    pairs = [(bp.per_training_image, ep.per_training_image) for bp, ep in learnt]
     ratios = [ep.nominal / bp.nominal for bp, ep in pairs if bp and ep and bp.nominal]
     sentences = []
     if ratios:
-        alike = f"({_pairs(ratios)} on like devices and settings, each rule with its own learning rates)"
+        alike = f"({_pairs(len(ratios))} on like devices and settings, each rule with its own learning rates)"
         sentences.append(f"EP takes {_between(ratios)} times the energy of BP per training image {alike}")
     complete = [pair for pair in data.equals if not (pair.bp.account.uncounted or pair.ep.account.uncounted)]
     if at_equal := [pair.ep.energy.nominal / pair.bp.energy.nominal for pair in complete if pair.bp.energy.nominal]:
-        sentences.append(f"{_between(at_equal)} times until both have the same accuracy ({_pairs(at_equal)})")
+        sentences.append(f"{_between(at_equal)} times until both have the same accuracy ({_pairs(len(at_equal))})")
     if sentences:
-        yield f"{', and '.join(sentences)}."
+        idle = len(counted) - len(learnt)
+        yield f"{', and '.join(sentences)}{f'; {_pairs(idle)} with one at chance left out' if idle else ''}."
 
 
 def _doubts(data: Energies) -> Iterator[str]:
@@ -97,8 +102,12 @@ def _doubts(data: Energies) -> Iterator[str]:
     yield f"{sentence}."
 
 
-def _pairs(ratios: list[float]) -> str:
-    return f"{len(ratios)} pair{'s' if len(ratios) > 1 else ''}"
+def _points(number: int) -> str:
+    return f"{number} point{'s' if number > 1 else ''}"
+
+
+def _pairs(number: int) -> str:
+    return f"{number} pair{'s' if number > 1 else ''}"
 
 
 def _between(values: list[float]) -> str:

@@ -29,11 +29,11 @@ def drawable(data: Iterable[PointEnergy]) -> list[PointEnergy]:
 
 def rule_pairs(data: Sequence[PointEnergy]) -> list[tuple[PointEnergy, PointEnergy]]:
     """Return (BP, EP) of what is called the same but for the rule."""
-    by_rule: dict[str, dict[tuple[str, str], PointEnergy]] = {"BP": {}, "EP": {}}
+    by_rule: dict[str, dict[tuple[str, str, int], PointEnergy]] = {"BP": {}, "EP": {}}
     for e in data:
         rule, _, rest = e.point.name.group.partition(" · ")
         if rule in by_rule:
-            by_rule[rule][rest, e.point.variant] = e
+            by_rule[rule][rest, e.point.name.variant, e.point.epochs if e.point.stopped else 0] = e
     return [(bp, by_rule["EP"][key]) for key, bp in by_rule["BP"].items() if key in by_rule["EP"]]
 
 

@@ -77,7 +77,8 @@ def digital_table(data: Sequence[PointDigital], accounts: Sequence[PointEnergy])
             cost = digital.cost(kind)
             there = cost.per_training_image if cost else None
             node = f" ({cost.node:g} nm)" if cost and several else ""
-            ratio = digits(chip.nominal / there.nominal) if chip and there and there.nominal else NOTHING
+            learns = e is not None and not e.at_chance
+            ratio = digits(chip.nominal / there.nominal) if chip and there and there.nominal and learns else NOTHING
             cells += [nominal_text(there, "J") + node, ratio]
         rows.append((digital.point, tuple(cells)))
     return table_of(columns, rows)

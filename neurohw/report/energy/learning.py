@@ -52,6 +52,11 @@ class Learning:
         """The point's, and what its joules are of where they are not of the hardware it names."""
         return f"{self.point.label}{', digital int8' if self.digital else ''}"
 
+    def is_learnt(self, accuracy: float) -> bool:
+        """Return whether an accuracy is above what guessing gives."""
+        metric, records = accuracy_of(self.point, self.point.records)[0], self.point.records
+        return metric is None or not metric.near_chance(accuracy, records[0].chance)
+
     def mean(self) -> list[tuple[int, Spread, Range]]:
         """Return epoch, accuracy and energy over the seeds, of the epochs that all of them evaluated."""
         by_epoch: dict[int, list[Step]] = {}
@@ -116,14 +121,14 @@ def reached(learning: Learning, wanted: float) -> Reached | None:
 
 
 def levels(data: Iterable[Learning]) -> list[float]:
-    """Return the accuracies of a table: the highest round ones that some chip reaches with every seed."""
+    """Return the accuracies of a table: the highest round ones that some chip reaches with every seed, see there."""
     chips = [learning for learning in data if not learning.digital]
     return [wanted for wanted in ROUND if any(always_reaches(chip, wanted) for chip in chips)][-LEVELS:]
 
 
 def always_reaches(learning: Learning, wanted: float) -> bool:
-    """Return whether every seed of the point reaches an accuracy."""
-    return all(_first_steps(learning, wanted))
+    """Return whether every seed of the point reaches an accuracy, more than guessing does, and does not end at that."""
+    return not learning.point.at_chance and learning.is_learnt(wanted) and all(_first_steps(learning, wanted))
 
 
 def _first_steps(learning: Learning, wanted: float) -> list[Step | None]:

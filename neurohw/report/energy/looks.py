@@ -52,4 +52,4 @@ def device_of(point: Point) -> str:
 
 def settings_of(point: Point) -> str:
     """Return what is set about the device, as in "adc_bits=4"."""
-    return point.variant.removeprefix(device_of(point)).removeprefix(", ")
+    return point.variant.removeprefix(device_of(point)).removeprefix(", ").strip()

@@ -19,6 +19,7 @@ from neurohw.report.energy.compare import drawable, pareto_front
 from neurohw.report.energy.digital import CHEAPEST, DEAREST, PointDigital, kind_name
 from neurohw.report.energy.looks import MARKERS, Looks, settings_of
 
+_FAINT = 0.3  # of points at chance
 MOST_WRITTEN = 14  # settings beside markers; of more points, those on the front only
 
 
@@ -49,11 +50,12 @@ def draw_pareto(ax: Axes, data: Sequence[PointEnergy], ideals: Sequence[PointDig
     for e in data:
         if e.training is None:
             continue
-        colour, y, deviation = looks.colour(e.point), 100 * e.accuracy.mean, _deviation(e.accuracy.std)
+        y, deviation = 100 * e.accuracy.mean, _deviation(e.accuracy.std)
+        colour = to_rgba(looks.colour(e.point), _FAINT if e.at_chance else 1.0)
         ax.errorbar(
             e.training.nominal, y, xerr=whisker(e.training), yerr=deviation,
             fmt=looks.marker(e.point), color=colour, mfc=PAPER if e.uncounted else colour, ms=7, capsize=2.5,
-            elinewidth=0.9, ecolor=to_rgba(colour, 0.55),
+            elinewidth=0.9, ecolor=to_rgba(colour, 0.55 * colour[3]),
         )  # fmt: skip
         text = settings_of(e.point) if e in written else ""
         marks.append(Marked(e.training.nominal, y, (e.training.low, e.training.high), deviation, text))
@@ -108,6 +110,10 @@ def _of_rest(data: Sequence[PointEnergy], ideals: Sequence[PointDigital], front:
     if any(e.uncounted for e in data):
         yield Line2D(
             [], [], marker="o", color=INK, mfc=PAPER, linestyle="", label="hollow: not all counted,\nenergy too low"
+        )
+    if any(e.at_chance for e in data):
+        yield Line2D(
+            [], [], marker="o", color=to_rgba(INK, _FAINT), linestyle="", label="faint: no better than guessing"
         )
     if front:
         yield Line2D([], [], color=INK, linestyle=":", label="no other chip has more\naccuracy for less energy")

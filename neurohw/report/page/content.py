@@ -25,6 +25,7 @@ from neurohw.report.naming import differing_keys, flatten, name_alone, on_hardwa
 from neurohw.report.page.breakdowns import by_age, by_fraction, by_time_steps, costs
 from neurohw.report.page.reproduce import command
 from neurohw.report.page.section import Section
+from neurohw.report.page.symptoms import symptoms_of, symptoms_section
 from neurohw.report.points import Point, epochs_done, epochs_scheduled, group_records, repeated_seeds
 from neurohw.report.sensitivity.data import Sensitivity, sensitivity_data
 from neurohw.report.sensitivity.tables import lost_table
@@ -83,6 +84,7 @@ class Content:
     compared: str
     measured: str
     facts: tuple[str, ...]
+    symptoms: Section | None
     warnings: tuple[str, ...]
     accuracies: tuple[Accuracies, ...]
     curves: pd.DataFrame
@@ -118,6 +120,7 @@ def content(records: Sequence[RunRecord], title: str | None = None, left_out: Se
         compared,
         quantities.pop() if len(quantities) == 1 else "Value",
         _facts(records, points),
+        symptoms_section(points),
         (*_warnings(records, points), *(f"A record could not be read and is left out: {text}" for text in left_out)),
         accuracies,
         curve_data(points),
@@ -197,11 +200,14 @@ def _warnings(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[st
 
 
 def _of_the_runs(points: Sequence[Point]) -> list[str]:
-    """Return what the runs warn of, a line per point and warning; of the seeds that say it with other numbers, one."""
+    """Return what the runs warn of besides symptoms, a line per point and warning; of seeds with other numbers, one."""
     by_warning: dict[tuple[str, str], tuple[str, list[int]]] = {}
     for point in points:
         for record in point.records:
+            symptoms = [symptom.message for symptom in symptoms_of(record)]
             for text in record.warnings:
+                if text in symptoms:
+                    continue
                 key = point.label, re.sub(r"[0-9.]+", "", text)
                 by_warning.setdefault(key, (text, []))[1].append(record.seed)
     return [

@@ -29,7 +29,7 @@ class Line:
         tried: the values, ascending, in SI, with what is lost against the baseline there (NaN without one).
         spreads: accuracy at each value.
         baseline: None where no point has the parameter off and no value of it is the mildest.
-        at_chance: whether the baseline is no better than guessing.
+        at_chance: whether the baseline is no better than guessing, by this metric or by its own answers.
         lost: where one point is lost against the baseline: towards larger values, smaller ones, or one of each; none
             where the baseline is at chance and has none to lose, or the metric is not in percent.
     """
@@ -152,7 +152,9 @@ def _line(panel: Sensitivity, candidate: Candidate, label: str) -> Line:
     points, spreads = zip(*candidate.tried.values(), strict=True)
     baseline = _placed(panel, candidate.baseline, values) or _mildest(panel, values, points, spreads)
     tried = tuple(_tried(value, spread, baseline, panel.metric) for value, spread in zip(values, spreads, strict=True))
-    idle = baseline is not None and at_chance(baseline.point, baseline.spread, panel.metric)
+    idle = baseline is not None and (
+        baseline.point.at_chance or at_chance(baseline.point, baseline.spread, panel.metric)
+    )
     line = Line(label, _kind(points[0].config), points, tried, spreads, baseline, idle, ())
     if idle or not panel.metric.share:
         return line
