@@ -137,7 +137,7 @@ def test_a_long_table_with_devices_cycles_voltages_and_widths(tmp_path: Path) ->
     assert trains.conductance[1, 1] == pytest.approx(G[1], rel=1e-12)
     assert (trains.up[:, 0] == UP).all()
     known = imported.conditions.known()
-    assert known == pytest.approx({"potentiation_voltage": 1.5, "depression_voltage": -1.2, "pulse_time": 1e-7})
+    assert known == pytest.approx({"write_voltage": 1.5, "depression_voltage": -1.2, "pulse_width": 1e-7})
     assert any("positive V_pulse (V) potentiate" in guess for guess in imported.guesses)
 
 
@@ -255,7 +255,7 @@ def test_a_log_of_writes_and_reads_in_turn(tmp_path: Path) -> None:
     assert np.flatnonzero(~trains.valid[0, 0]).tolist() == [12]
     assert trains.conductance[trains.valid] == pytest.approx(np.delete(G[0], 12), rel=1e-12)
     assert (trains.up[0, 0] == UP).all()
-    assert imported.conditions.known() == {"potentiation_voltage": 2.0, "depression_voltage": -1.5, "read_voltage": 0.1}
+    assert imported.conditions.known() == {"write_voltage": 2.0, "depression_voltage": -1.5, "read_voltage": 0.1}
 
 
 @pytest.mark.parametrize("counted", [True, False])

@@ -132,8 +132,17 @@ def test_retention_in_a_wide_table_of_temperatures(tmp_path: Path) -> None:
         import_retention(path)
     curves = import_retention(path, ImportOptions(time_offset=1.0)).curves
     assert curves.kelvin == pytest.approx((298.15, 358.15))
+    assert curves.cells == ("1", "1")
     assert curves.conductance[1] == pytest.approx(np.array([5.0, 4.5, 4.0]) * 1e-6)
     assert curves.seconds[0].tolist() == [1, 11, 101]
+
+
+def test_retention_in_a_wide_table_of_levels(tmp_path: Path) -> None:
+    path = table(tmp_path / "wide.csv", **{"t (s)": [1, 100], "Level 1 (uS)": [5.0, 4.9], "Level 2 (uS)": [9.0, 8.0]})
+    curves = import_retention(path).curves
+    assert curves.devices == ("1, level 1", "1, level 2")
+    assert curves.cells == ("1", "1")
+    assert curves.conductance[1] == pytest.approx([9e-6, 8e-6])
 
 
 # Commands, and Python

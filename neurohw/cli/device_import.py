@@ -64,11 +64,11 @@ def _pulses(imported: Imported) -> list[str]:
     trains = imported.trains
     read = trains.conductance[trains.valid]
     up = int((trains.up & trains.valid).sum())
-    lines = [f"{len(trains.devices)} devices, {sum(map(len, imported.cycles))} trains; "
+    lines = [f"{_counted(len(trains.devices), 'device')}, {_counted(sum(map(len, imported.cycles)), 'train')}; "
              f"{int(trains.valid.sum()):,} conductances ({up:,} after potentiating pulses) from "
              f"{readable(float(read.min()), 'S')} to {readable(float(read.max()), 'S')}"]  # fmt: skip
-    units = {"pulse_time": "s"}
-    known = [f"{key} {readable(value, units.get(key, 'V'))}" for key, value in imported.conditions.known().items()]
+    known = [f"{key.replace('_', ' ')} {readable(value, 's' if key == 'pulse_width' else 'V')}"
+             for key, value in imported.conditions.known().items()]  # fmt: skip
     return lines + ([f"write conditions: {', '.join(known)}"] if known else [])
 
 
@@ -76,4 +76,8 @@ def _retention(curves: RetentionCurves) -> list[str]:
     times = [t for seconds in curves.seconds for t in (seconds[0], seconds[-1])]
     kelvin = sorted({k for k in curves.kelvin if k is not None})
     at = f"; {', '.join(f'{k:g}' for k in kelvin)} K" if kelvin else ""
-    return [f"{len(curves.seconds)} curves from {min(times):g} s to {max(times):g} s{at}"]
+    return [f"{_counted(len(curves.seconds), 'curve')} from {min(times):g} s to {max(times):g} s{at}"]
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' if number != 1 else ''}"

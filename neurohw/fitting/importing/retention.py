@@ -20,6 +20,7 @@ from neurohw.fitting.measurements import LEAST_TIMES, RetentionCurves
 ZERO_CELSIUS = 273.15  # K
 _CELSIUS_UP_TO = 200.0  # a temperature without a unit is in degrees Celsius up to here
 _NAMED = re.compile(r"(?<![\d.])(-?\d+(?:\.\d+)?)\s*(?:deg\s*|°)?(C|K)(?![a-z])")
+_LEVEL = re.compile(r"(?:level|state)\s*(\w+)", re.IGNORECASE)
 _CURVE = ("device", "level", "cycle")
 
 
@@ -75,9 +76,16 @@ def _strips(sheet: Sheet, several: bool, options: ImportOptions, notes: Notes) -
     strips = value_strips(sheet, columns, options, notes)
     named = []
     for strip in strips:
-        own = strip.device or (strip.value.label if len(strips) > 1 else "")
-        named.append(replace(strip, device=own or (_NAMED.sub("", sheet.name).strip(" _-,") if several else "") or "1"))
+        label = _own_name(strip.value.label) if len(strips) > 1 else ""
+        level = _LEVEL.fullmatch(label)
+        device = strip.device or ("" if level else label) or (_own_name(sheet.name) if several else "") or "1"
+        named.append(replace(strip, device=f"{device}, level {level[1]}" if level else device))
     return named
+
+
+def _own_name(text: str) -> str:
+    """Return a name without a temperature in it."""
+    return _NAMED.sub("", text).strip(" _-,")
 
 
 def _curves(

@@ -21,14 +21,14 @@ class WriteConditions:
     """How pulses were applied and read, None where a file does not say it or it was not the same for all.
 
     Args:
-        potentiation_voltage, depression_voltage: V, with their signs.
-        pulse_time: s.
+        write_voltage: of potentiating pulses, V, with its sign; depression_voltage: of depressing ones.
+        pulse_width: s.
         read_voltage: V.
     """
 
-    potentiation_voltage: float | None = None
+    write_voltage: float | None = None
     depression_voltage: float | None = None
-    pulse_time: float | None = None
+    pulse_width: float | None = None
     read_voltage: float | None = None
 
     def known(self) -> dict[str, float]:
