@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import neurohw as nh
 from neurohw.cli.app import app
 from neurohw.errors import InputError, NeurohwError
+from neurohw.fitting.conditions import Conditions
 from neurohw.fitting.importing import ImportOptions, import_pulses, import_retention
 from neurohw.fitting.measurements import PulseTrains
 from tests.measured_files import GOOD, UP, UP_DOWN, G, table, written
@@ -148,23 +149,44 @@ def test_retention_in_a_wide_table_of_levels(tmp_path: Path) -> None:
 # Commands, and Python
 
 
-def test_fit_takes_the_same_files_and_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fit itself stands in tests/test_fit.py: what it gets is looked at here."""
-    path = table(tmp_path / "wide.csv", dev1=1e6 * G[0], dev2=1e6 * G[1])
-    given = []
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> list[tuple[PulseTrains, Conditions]]:
+    """What the fit gets of the command `device fit`, which ends there."""
+    got = []
 
-    def caught(trains: PulseTrains, law: str | None) -> None:
-        given.append(trains)
+    def caught(trains: PulseTrains, law: str | None, name: str, conditions: Conditions, progress: object) -> None:
+        got.append((trains, conditions))
         raise NeurohwError("caught")
 
-    monkeypatch.setattr("neurohw.fitting.trains.fit", caught)
+    monkeypatch.setattr("neurohw.fitting.fit_device.fit_device", caught)
+    return got
+
+
+def test_fit_takes_the_same_files_and_options(tmp_path: Path, given: list[tuple[PulseTrains, Conditions]]) -> None:
+    """The fit itself stands in tests/test_fit.py."""
+    path = table(tmp_path / "wide.csv", dev1=1e6 * G[0], dev2=1e6 * G[1])
     arguments = ["device", "fit", str(path), "--out", str(tmp_path / "x.toml")]
     assert "no unit" in str(CliRunner().invoke(app, arguments).exception)
     done = CliRunner().invoke(app, [*arguments, "--unit", "uS", "--polarity", UP_DOWN])
     assert str(done.exception) == "caught"
     assert "guess: " in done.output
     assert "layout wide" in done.output
-    assert given[0].conductance[:, 0] == pytest.approx(G, rel=1e-12)
+    assert given[0][0].conductance[:, 0] == pytest.approx(G, rel=1e-12)
+
+
+def test_write_conditions_of_a_file_reach_the_fit_unless_the_command_says_others(
+    tmp_path: Path, given: list[tuple[PulseTrains, Conditions]]
+) -> None:
+    path = table(tmp_path / "v.csv", **{"V_write": np.where(UP, 1.5, -1.2), "width (ns)": 100, "I (A)": 0.1 * G[0]})
+    arguments = ["device", "fit", str(path), "--out", str(tmp_path / "x.toml"), "--read-voltage", "0.1"]
+    assert str(CliRunner().invoke(app, [*arguments, "--pulse-width", "50 ns"]).exception) == "caught"
+    tables = given[0][1].tables()
+    stated = {"unit": "V", "source": "stated in v.csv"}
+    assert tables["write"]["potentiation_voltage"] == {"value": 1.5, **stated}
+    assert tables["write"]["depression_voltage"] == {"value": -1.2, **stated}
+    by_command = {"value": 50.0, "unit": "ns", "source": "given on the command line"}
+    assert tables["write"]["pulse_time"] == by_command
+    assert tables["read"]["voltage"] == {"value": 0.1, "unit": "V", "source": "given on the command line"}
 
 
 def test_import_pulses_is_a_public_name(tmp_path: Path) -> None:

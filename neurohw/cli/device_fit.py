@@ -97,6 +97,7 @@ def device_fit(
     )  # fmt: skip
     imported = import_pulses(files, options)
     shared.print_notes(imported.guesses, imported.cautions)
+    conditions = conditions.completed(imported.conditions.known(), f"stated in {imported.trains.source}")
     curves = None
     if retention:
         kept = import_retention(retention, options)

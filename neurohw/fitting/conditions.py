@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from neurohw.errors import InputError
@@ -38,7 +38,7 @@ class Conditions:
         read_voltage, read_time: of a read.
         cell_area: of a cell, with its transistors.
         cell: as in a device's file, "1R", "1T1R", "three-terminal"; technology: in words.
-        source: who says so.
+        source: who says so; sources: who else, by the names of numbers.
     """
 
     write_voltage: str | None = None
@@ -53,6 +53,17 @@ class Conditions:
     cell: str = "as measured"
     technology: str = "as measured"
     source: str = COMMAND_LINE
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def completed(self, known: Mapping[str, float], source: str) -> Conditions:
+        """Return the conditions with what others know where nothing is given.
+
+        Args:
+            known: numbers in SI, by the names of fields.
+            source: who knows them.
+        """
+        more = {name: f"{value:g} {_KEYS[name][1]}" for name, value in known.items() if getattr(self, name) is None}
+        return replace(self, **more, sources={**self.sources, **dict.fromkeys(more, source)})
 
     def tables(self) -> dict[str, dict[str, Any]]:
         """Return the numbers as tables of a device's file, [write], [read] and [area].
@@ -61,11 +72,12 @@ class Conditions:
             InputError: a text that is no number with a unit of its dimension.
         """
         tables: dict[str, dict[str, Any]] = {}
-        for field, (key, dimension) in _KEYS.items():
-            given = getattr(self, field) or getattr(self, _SAME.get(field, field))
-            if given is not None:
-                table, name = key.split(".")
-                tables.setdefault(table, {})[name] = {**number(given, dimension, field), "source": self.source}
+        for name, (key, dimension) in _KEYS.items():
+            stated = name if getattr(self, name) is not None else _SAME.get(name, name)
+            if (given := getattr(self, stated)) is not None:
+                source = self.sources.get(stated, self.source)
+                table, number_name = key.split(".")
+                tables.setdefault(table, {})[number_name] = {**number(given, dimension, stated), "source": source}
         return tables
 
 
