@@ -13,7 +13,10 @@ from typer.testing import CliRunner
 
 from neurohw.cli.app import app
 from neurohw.errors import InputError
+from neurohw.fitting.fitted_law import Start
 from neurohw.fitting.importing import ImportOptions, import_pulses, import_retention
+from neurohw.fitting.kalman import losses, observed
+from neurohw.fitting.law_parameters import FITTED
 from tests.measured_files import GOOD, UP, UP_DOWN, G, table, up_words, written
 
 # The table that imports write, and device fit has read from the first
@@ -221,6 +224,23 @@ def test_pulses_between_reads_are_applied_and_not_read(tmp_path: Path) -> None:
     assert first.guesses[0].endswith("every 5 pulses a read: those between are applied and not read")
     for key in ("conductance", "up", "valid"):
         assert (getattr(second.trains, key) == getattr(trains, key)).all()
+
+
+def test_what_stands_for_an_unread_pulse_does_not_matter_to_the_fit(tmp_path: Path) -> None:
+    """The likelihood depends on what was read, and on pulses that were not; not on the value that is repeated there."""
+    path = table(tmp_path / "counted.csv", pulse=np.arange(5, 205, 5), polarity=up_words(), G_uS=1e6 * G[0])
+    trains = import_pulses(path).trains
+    law = FITTED["soft-bounds"][0]
+    mean, shared = law.start(Start(0.02, 0.02, -0.02, 0.02, 1.1, -1.1))
+    shared = np.concatenate([shared, np.log([0.1, 0.05])])
+
+    def loss(conductance: np.ndarray, valid: np.ndarray) -> float:
+        data = observed((conductance - 11e-6) / 6e-6, trains.up, valid)
+        return float(losses(law, mean[None, None], shared, data)[0, 0])
+
+    other = np.where(trains.valid, trains.conductance, 3e-6)
+    assert loss(other, trains.valid) == loss(trains.conductance, trains.valid)
+    assert abs(loss(trains.conductance, np.ones_like(trains.valid)) - loss(trains.conductance, trains.valid)) > 1
 
 
 @pytest.mark.parametrize("nothing", ["", "nan", "NA", "--", "9.91E+37"])

@@ -23,7 +23,7 @@ Files = Annotated[
 Layout = Annotated[
     str | None,
     typer.Option("--layout", rich_help_panel=_PANEL, help="long: one column of values; wide: one for each device or "
-                 "cycle; up-down: one for potentiation, one for depression.")]  # fmt: skip
+                 "cycle; rows: a row for each; up-down: one for potentiation, one for depression.")]  # fmt: skip
 Unit = Annotated[
     str | None,
     typer.Option("--unit", rich_help_panel=_PANEL, help="Of values whose column names none: uS, kOhm, nA, ...; "
