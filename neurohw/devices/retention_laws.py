@@ -186,9 +186,8 @@ class StretchedDecay(RetentionLaw):
         return (seconds / rates).clamp(max=_FOREVER).pow(self.retention.stretch).neg().exp()
 
     def summary(self) -> str:
-        """Return tau, and beta where it is not 1."""
-        stretch = f", β = {self.retention.stretch:.3g}" if self.retention.stretch != 1.0 else ""
-        return f"τ = {self.retention.lifetime:.3g} s{stretch}"
+        """Return tau and beta."""
+        return f"τ = {self.retention.lifetime:.3g} s, β = {self.retention.stretch:.3g}"
 
 
 class ExponentialDecay(StretchedDecay):
@@ -204,6 +203,10 @@ class ExponentialDecay(StretchedDecay):
     def applies(cls, retention: Retention) -> bool:
         """Return whether there is a decay, and it has no memory."""
         return retention.lifetime > 0 and not StretchedDecay.applies(retention)
+
+    def summary(self) -> str:
+        """Return tau."""
+        return f"τ = {self.retention.lifetime:.3g} s"
 
 
 RETENTION_LAWS: dict[str, type[RetentionLaw]] = {

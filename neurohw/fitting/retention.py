@@ -26,6 +26,7 @@ from neurohw.fitting.retention_model import Ageing, Curves
 _APART = 0.3  # of the range, between the first and the last decile of starts, from which rates may depend on them
 _FEW = 5  # curves below which they may not
 _KNOWN = 0.02  # half an interval that counts as identified around zero
+_ROUNDING = 1e-3  # of BIC
 _BARELY, _STRONGLY = 2.0, 10.0  # of BIC
 _ORDER = ("power", "exponential", "logarithmic", "stretched")  # the simplest first
 
@@ -136,15 +137,15 @@ def _best_of_law(law: str, data: Curves, span: tuple[float, float], apart: bool)
     terms = ("rate", *energy, *(("stretch",) if law == "stretched" else ()))
     best = fit_law(Ageing(law, terms, False), data, span)
     if best.model.decays:
-        best = min(best, fit_law(replace(best.model, terms=(*terms, "rest")), data, span), key=_bic)
+        best = _better(best, fit_law(replace(best.model, terms=(*terms, "rest")), data, span))
     if apart:
         more = replace(best.model, terms=(*best.model.terms, "state"))
-        best = min(best, fit_law(more, data, span, np.append(best.point.theta, 0.0)), key=_bic)
-    return min(best, fit_law(replace(best.model, relative=True), data, span, best.point.theta), key=_bic)
+        best = _better(best, fit_law(more, data, span, np.append(best.point.theta, 0.0)))
+    return _better(best, fit_law(replace(best.model, relative=True), data, span, best.point.theta))
 
 
-def _bic(fit: Fitted) -> float:
-    return fit.candidate.bic
+def _better(simple: Fitted, other: Fitted) -> Fitted:
+    return other if other.candidate.bic < simple.candidate.bic - _ROUNDING else simple
 
 
 def _estimates(fit: Fitted, data: Curves, g_min: float, g_max: float, reference: float | None) -> dict[str, Estimate]:
