@@ -190,7 +190,7 @@ def test_openvaf_compiles_the_module_and_its_equations_make_the_engines_train(na
 @pytest.mark.parametrize("name", CASES)
 def test_aihwkit_runs_the_script_as_the_engine_does(name: str, tmp_path: Path) -> None:
     model = device(name)
-    script = runpy.run_path(str(written("aihwkit", model, tmp_path) / f"{model.name}_aihwkit.py"))
+    script = runpy.run_path(str(written("aihwkit", model, tmp_path) / f"{model.name.replace('-', '_')}_aihwkit.py"))
     polarities = bench_polarities(model)[: None if model.sided == 2 else PULSES]
     assert distance(model, np.array(list(script["train"](polarities)))) < FEW
     config = script["rpu_config"]()
@@ -319,6 +319,18 @@ def test_every_shipped_device_goes_out_or_is_refused_by_the_key(name: str, targe
     assert left_out <= given
     if target in ("ngspice", "verilog-a"):
         assert {key for key in given if key.endswith(("_dtod", "_ctoc")) or key.startswith("retention.")} <= left_out
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_texts_of_a_device_stay_in_the_comments(target: str, tmp_path: Path) -> None:
+    hostile = 'a """ \\N{x} {{ 1 }} µ\n.include /etc/passwd\nimport os'
+    tables = {**load_device("ag_asi").tables(), "name": "a-1", "description": hostile, "reference": hostile}
+    files = find_target(target).files(DeviceModel.model_validate(tables))
+    for name, text in files.items():
+        assert not any(line.lstrip().startswith((".include /", "import os")) for line in text.splitlines())
+        assert text.isascii()
+        if name.endswith(".py"):
+            compile(text, name, "exec")
 
 
 def test_a_law_without_an_expression_is_refused_by_its_name() -> None:

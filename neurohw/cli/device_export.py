@@ -54,4 +54,4 @@ def device_export(
             highlight=False,
             soft_wrap=True,
         )
-    new_console().print(f"use: {target.use.format(name=model.name)}", highlight=False, soft_wrap=True)
+    new_console().print(f"use: {target.used(model)}", highlight=False, soft_wrap=True)

@@ -7,14 +7,14 @@ from typing import Any
 
 from neurohw.crossbar.aihwkit.translation import to_aihwkit
 from neurohw.devices.model import DeviceModel
-from neurohw.exporting.texts import rendered
+from neurohw.exporting.texts import identifier, rendered
 from neurohw.exporting.trains import PULSES
 
 _SETTLING = 10  # pulses over states: e^-10 of the way to a soft bound is left
 
 
 def script(model: DeviceModel) -> dict[str, str]:
-    """Return NAME_aihwkit.py.
+    """Return NAME_aihwkit.py, see `script_name`.
 
     Raises:
         InputError: the device has what aihwkit cannot do; each such number is named.
@@ -37,7 +37,12 @@ def script(model: DeviceModel) -> dict[str, str]:
         "read_noise": model.read_noise,
         "pulses": PULSES,
     }
-    return {f"{model.name}_aihwkit.py": rendered("rpu_config.py.j2", model, **values)}
+    return {script_name(model): rendered("rpu_config.py.j2", model, **values)}
+
+
+def script_name(model: DeviceModel) -> str:
+    """Return the script's name, as Python imports it: NAME_aihwkit.py with underscores."""
+    return identifier(model).removeprefix("cell_") + "_aihwkit.py"
 
 
 def changed_fields(parameters: Any) -> dict[str, Any]:

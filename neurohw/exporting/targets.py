@@ -8,6 +8,7 @@ from pkgutil import resolve_name
 
 from neurohw.devices.model import DeviceModel
 from neurohw.errors import InputError
+from neurohw.exporting.texts import identifier
 from neurohw.exporting.trains import expected_csv
 from neurohw.validation import did_you_mean
 
@@ -24,7 +25,7 @@ class Target:
         writes: "module:function" from a device to texts by the names of their files.
         carries: beginnings of the dotted keys of a device's numbers that its files express; of spreads whole keys, or
             their table ("pulse."). Volts and widths, which it knows nothing of, are not missed.
-        use: how its files are used, with {name} for the device's.
+        use: how its files are used, with {name} for the device's, and {module} for that as Python imports it.
     """
 
     name: str
@@ -40,6 +41,10 @@ class Target:
         """
         texts: dict[str, str] = resolve_name(self.writes)(model)
         return {**texts, f"{model.name}_expected.csv": expected_csv(model)}
+
+    def used(self, model: DeviceModel) -> str:
+        """Return how the files of a device are used."""
+        return self.use.format(name=model.name, module=identifier(model).removeprefix("cell_"))
 
     def left_out(self, model: DeviceModel) -> list[str]:
         """Return the numbers of a device that its files do not express, zeros and what only accounts read apart."""
@@ -62,7 +67,8 @@ TARGETS: dict[str, Target] = {
         Target("ngspice", _HERE + "ngspice:subcircuit", (*_CURVE, *_PULSES), "ngspice -b {name}_bench.cir"),
         Target("verilog-a", _HERE + "verilog_a:module", (*_CURVE, *_PULSES), "openvaf {name}.va"),
         Target("aihwkit", _HERE + "aihwkit:script",
-               ("conductance.g_m", "pulse.", "retention.", "read.noise", *_PULSES), "python {name}_aihwkit.py"),
+               ("conductance.g_m", "pulse.", "retention.", "read.noise", *_PULSES),
+               "from {module}_aihwkit import rpu_config"),
         Target("neurosim", _HERE + "neurosim:parameters",
                (*_CURVE, *_PULSES, "pulse.w_max_dtod", "pulse.w_min_dtod", "pulse.step_ctoc", "read.noise"),
                "copy {name}_RealDevice.txt or {name}_MeasuredDevice.txt into the constructor of that name in Cell.cpp"),
