@@ -29,7 +29,8 @@ from neurohw.fitting.kalman import _clipped
 from neurohw.fitting.law_parameters import FITTED, TABLE
 from neurohw.fitting.measurements import PulseTrains, RetentionCurves
 from neurohw.fitting.population import random_effects
-from neurohw.fitting.residuals import residual_data
+from neurohw.fitting.residuals import Residuals, residual_data
+from neurohw.fitting.residuals_figure import residuals_figure
 from neurohw.fitting.retention import fit_retention
 from neurohw.fitting.trains import Fit, fit
 
@@ -307,6 +308,13 @@ def test_every_law_makes_a_valid_device() -> None:
         device = fitted_device(found, None, "small")
         assert device.response().name == found.law
         assert device.response().w_max == 1
+
+
+def test_residuals_of_too_few_pulses_for_a_mean_change_are_drawn() -> None:
+    empty = np.full((2, 4), np.nan)
+    figure = residuals_figure(Residuals(np.linspace(1e-6, 2e-6, 4), empty, empty, empty, empty, np.zeros(9),
+                                        np.zeros(3), 0.1), "few")  # fmt: skip
+    assert figure.axes[0].get_ylabel() == "Change, S"
 
 
 def test_an_unknown_law_and_a_missing_file_are_the_users_errors(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def residuals_figure(data: Residuals, title: str) -> Figure:
 
 def draw_changes(ax: Axes, data: Residuals) -> None:
     """Draw the mean change of a pulse against the conductance, measured and fitted."""
-    scale, unit = siemens_unit(np.nanmax(abs(data.measured)))
+    scale, unit = siemens_unit(np.nanmax(abs(data.measured), initial=0.0))
     range_scale, range_unit = siemens_unit(data.conductance.max())
     for side, colour, name in ((0, UP, "up"), (1, DOWN, "down")):
         g = data.conductance * range_scale
