@@ -104,7 +104,7 @@ def fit_report(fit: Fit, retention: RetentionFit | None, verdict: Verdict) -> st
         "source": fit.trains.source,
         "devices": len(fit.trains.devices),
         "measurements": int(fit.trains.valid.sum()),
-        "verdict": dataclasses.asdict(verdict),
+        "verdict": verdict.as_json(),
         "converged": fit.population.converged,
         "law": fit.law,
         "flags": fit.flags,

@@ -19,6 +19,7 @@ TABLE = 5  # values of a fitted piecewise table; its middle is 1
 _LEAST = 0.02  # of a table: a cell that does not move at all would stick there for ever
 _LARGEST = 20.0
 _BENDS = (-4.0, 10.0)  # of the exponential law
+_LOSS = 2.0  # at a bound, of the step at the other one: from 1 on, cells stop before their bound
 
 
 class FittedConstant(FittedLaw):
@@ -212,7 +213,7 @@ def fitted_laws(name: str) -> tuple[FittedLaw, ...]:
 
 def _less(loss: Tensor, gamma: Tensor) -> Tensor:
     """Return the loss at a bound, limited such that a pulse still moves a cell at the other one."""
-    return loss.minimum((0.98 * torch.exp(2 * gamma)).clamp(max=1.0))
+    return loss.minimum((0.98 * torch.exp(2 * gamma)).clamp(max=_LOSS))
 
 
 def _with_middle(free: Tensor) -> Tensor:

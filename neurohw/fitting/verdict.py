@@ -7,9 +7,11 @@ of their changes: a law of small steps has the mean and the spread of cells that
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from neurohw.devices.checks import CHECKS
 from neurohw.devices.model import DeviceModel
@@ -52,6 +54,11 @@ class Verdict:
     def __str__(self) -> str:
         """Return the verdict as one line."""
         return ": ".join([self.level, *(["; ".join(self.reasons)] if self.reasons else [])])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields, null where nothing is known."""
+        fields = dataclasses.asdict(self)
+        return {key: None if isinstance(x, float) and not math.isfinite(x) else x for key, x in fields.items()}
 
     def figures(self) -> str:
         """Return the errors, each beside its noise floor, as one line."""
