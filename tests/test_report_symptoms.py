@@ -16,7 +16,7 @@ from neurohw.report.energy.compare import rule_pairs
 from neurohw.report.energy.learning import always_reaches, levels
 from neurohw.report.energy.sections import Energies, energies_of
 from neurohw.report.page.content import content
-from neurohw.report.page.symptoms import symptoms_section
+from neurohw.report.page.symptoms import TITLE, symptoms_section
 from neurohw.report.page.write import write_report
 from neurohw.report.points import group_records
 from neurohw.report.sensitivity.data import sensitivity_data
@@ -95,6 +95,7 @@ def test_what_guessing_reaches_is_no_accuracy_to_reach() -> None:
 
 def test_a_dead_network_is_marked_wherever_it_stands(tmp_path: Path) -> None:
     records = [_record("bp", LEARNS, 1e-6, **DEVICE), _record("ep", GUESSES, 1e-6, **DEVICE)]
+    assert "(int8, on chip) 10 nJ;" in answers(_energies(*records))[0]  # of a hundredth of a uJ an image, BP's
     page = write_report(records, tmp_path).read_text()
     assert '<th scope="row">EP · taox_hfox (at chance)</th>' in page
     assert '<th scope="row">EP · taox_hfox</th>' not in page
@@ -123,15 +124,15 @@ def test_signs_come_first_in_a_report_and_once(tmp_path: Path) -> None:
         ("EP · ideal", "0, 1", "stuck", "W1", "0.3 of the weights stick; turn a key"),
     ]  # fmt: skip
     page = write_report(records, tmp_path).read_text()
-    assert page.index("What did not learn, and why") < page.index("threads changed") < page.index("Accuracy, %")
+    assert page.index(TITLE) < page.index("threads changed") < page.index("Accuracy, %")
     assert page.count("turn a key") == 1
     text = (tmp_path / "report.md").read_text()
-    assert text.index("## What did not learn, and why") < text.index("threads changed")
+    assert text.index(f"## {TITLE}") < text.index("threads changed")
 
 
 def test_a_report_of_networks_that_learn_has_no_signs(tmp_path: Path) -> None:
     page = write_report(seeds([0.9, 0.8]), tmp_path).read_text()
-    assert "What did not learn" not in page
+    assert TITLE not in page
     assert "at chance" not in page.partition("<dl>")[0]
 
 
@@ -183,7 +184,7 @@ def test_a_run_that_dies_is_reported_with_its_cause(tmp_path: Path) -> None:
     }  # fmt: skip
     record = run(load_experiment("quickstart", keys), 0, tmp_path / "run")
     page = write_report([record], tmp_path / "report").read_text()
-    first = page[page.index("What did not learn, and why") : page.index("</table>")]
+    first = page[page.index(TITLE) : page.index("</table>")]
     assert "what may be why: stuck (W1)" in first
     assert "of the weights ended at a bound" in first
     assert "ep.contrast" in first

@@ -130,7 +130,7 @@ def of_step_time(given: float, on_chip: float) -> Iterator[Symptom]:
         on_chip: nominal time of training over its batches, s, as accounted.
     """
     if on_chip > 0 and not on_chip / _FAR <= given <= on_chip * _FAR:
-        ratio = f"{given / on_chip:.3g} times" if given else "none of"
+        ratio = f"{_times(given / on_chip)} times" if given else "none of"
         yield Symptom(
             kind="step time",
             where="hardware.step_seconds",
@@ -162,6 +162,10 @@ def _with_ages(metrics: dict[str, Any]) -> Iterator[tuple[Metric, float, str]]:
 def _short(metric: Metric, value: float | None) -> str:
     assert value is not None
     return _percent(value) if metric.share else metric.text(value)
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2g}"
 
 
 def _percent(share: float) -> str:

@@ -36,7 +36,8 @@ def _images(data: Energies) -> Iterator[str]:
     sentence = f"A training image costs {bounds_text(low, 'J')} on {cheapest.point.label}"
     if cheapest is not dearest:
         sentence += f", the cheapest chip here, and {bounds_text(high, 'J')} on {dearest.point.label}, the dearest"
-    costs = [cost for digital in data.digitals if (cost := digital.cost(CHEAPEST))]
+    learnt = [digital for digital in data.digitals if not digital.point.at_chance]
+    costs = [cost for digital in learnt if (cost := digital.cost(CHEAPEST))]
     there = [cost.per_training_image for cost in costs if cost.per_training_image]
     if there:
         ends = nominal_text(min(there, key=_nominal), "J"), nominal_text(max(there, key=_nominal), "J")

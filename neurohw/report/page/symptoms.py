@@ -10,6 +10,7 @@ from neurohw.report.points import Point
 from neurohw.runs.record import RunRecord
 from neurohw.runs.symptoms import Symptom, near_chance
 
+TITLE = "What did not learn, and what hinders learning"
 _COLUMNS = ("Point", "Seeds", "Sign", "Where", "What was counted, and what to change")
 _NOTE = (
     "Counted in the runs: numbers are of the seed that shows it most. "
@@ -26,7 +27,7 @@ def symptoms_of(record: RunRecord) -> list[Symptom]:
 def symptoms_section(points: Sequence[Point]) -> Section | None:
     """Return the table of all points that show something; None where none does."""
     rows = [(point, cells) for point in points for cells in _cells(point)]
-    return Section("What did not learn, and why", table_of(_COLUMNS, rows), _NOTE) if rows else None
+    return Section(TITLE, table_of(_COLUMNS, rows), _NOTE) if rows else None
 
 
 def _cells(point: Point) -> list[tuple[str, ...]]:
@@ -39,5 +40,12 @@ def _cells(point: Point) -> list[tuple[str, ...]]:
     for (kind, where), signs in by_sign.items():
         seeds = ", ".join(str(seed) for seed, _ in signs)
         _, most = max(signs, key=lambda sign: sign[1].amount if kind != "near chance" else -sign[1].amount)
-        cells.append((seeds, kind, where.replace("_", " "), most.message.removeprefix(f"{where}: ")))
+        cells.append(
+            (
+                seeds,
+                kind,
+                where if kind == "step time" else where.replace("_", " "),
+                most.message.removeprefix(f"{where}: "),
+            )
+        )
     return cells
