@@ -23,6 +23,7 @@ DEVICES = 300  # simulated, per level
 DRAWN = 25  # measured curves, per level
 _LEVELS = 4  # that starts without gaps are divided into
 _GAP = 0.1  # of the range of starts, that parts two levels
+_ONE = 0.3  # range of starts over the largest, below which they are one level
 _POINTS = 80  # of a simulated curve
 
 
@@ -90,7 +91,7 @@ def _level(
 def levels_of(start: np.ndarray) -> np.ndarray:
     """Return the number of each curve's level, [curves]: parted at gaps between starts, or into four without gaps."""
     ordered, span = np.sort(start), float(np.ptp(start))
-    if span < _GAP * ordered[-1]:
+    if span < _ONE * ordered[-1]:
         return np.zeros(len(start), int)
     cuts = ordered[1:][np.diff(ordered) > _GAP * span]
     if not 0 < len(cuts) < 2 * _LEVELS:

@@ -19,7 +19,7 @@ def sentences(fit: RetentionFit) -> list[str]:
     said = [
         f"retention: {fit.law} law, {RETENTION_LAWS[fit.law].equation} ({RETENTION_LAWS[fit.law].source})",
         f"retention: R² = {chosen.r_squared:.4f} of the change in time; measurement noise "
-        + (noise if fit.noise else "not told apart from the spread between devices"),
+        + (noise if fit.noise else "not told apart from the spread between devices, so that R² says nothing"),
     ]
     if chosen.r_squared < _LITTLE:
         said.append("retention: the law describes little of the change: noise, or no law of these")
