@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 JOURNAL, TRIALS = "trials.log", "trials"
 _BEFORE_PRUNING = 3  # a trial is given up after a third of its epochs at the earliest
 _KEPT = 67.0  # percent
-_STARTUP = 5  # trials before the sampler takes sides
+_STARTUP = 8  # trials before the sampler takes sides
 _PROCESSES = multiprocessing.get_context("spawn")
 
 
