@@ -89,3 +89,16 @@ def find_target(name: str) -> Target:
         raise InputError(f"--to: unknown simulator {name!r}{did_you_mean(name, TARGETS)}; allowed: "
                          f"{', '.join(TARGETS)}")  # fmt: skip
     return TARGETS[name]
+
+
+def export_device(model: DeviceModel, to: str) -> Mapping[str, str]:
+    """Return the files of a device for a simulator, texts by name; see `Target.files`.
+
+    Args:
+        model: the device.
+        to: a name of TARGETS.
+
+    Raises:
+        InputError: there is no such simulator, or the device has what it cannot express.
+    """
+    return find_target(to).files(model)
