@@ -97,15 +97,15 @@ def test_changes_that_no_pulse_gives(tile: tuple[int, int] | None) -> None:
 
 
 def test_changes_that_rounding_takes() -> None:
-    """Of two terms, one asks for 0.4 and 2.4 steps of two weights, the other for 0.3 and 0: 0.7 of 3.1 steps."""
+    """Of two terms, one asks for 0.4 and 0.7 steps of two weights, the other for 0.3 and 0: 0.7 of 1.4 steps."""
     array = _array(torch.zeros(1, 2), {}, pulses=PulseScheme(kind="deterministic"))
-    one, other = (torch.tensor([values]) for values in ([0.4, 2.4], [0.3, 0.0]))
+    one, other = (torch.tensor([values]) for values in ([0.4, 0.7], [0.3, 0.0]))
     products = OuterProducts((Product(torch.ones(1, 1), one), Product(torch.ones(1, 1), other, -1)), 1.0)
     watch = ArrayWatch(array)
     watch.updated(products, 0.001)
     signs = _signs(watch)
     assert signs.rounded
-    assert signs.lost == pytest.approx(0.7 / 3.1)
+    assert signs.lost == pytest.approx(0.7 / 1.4)
 
 
 def test_digital_sums_lose_nothing_until_the_end() -> None:
@@ -153,9 +153,9 @@ def test_drift_over_what_learning_asks_for() -> None:
 
 @pytest.mark.parametrize(("passes", "outputs", "beyond"), [(False, 8, 2), (True, 16, 6)])
 def test_outputs_beyond_the_converters_bound(passes: bool, outputs: int, beyond: int) -> None:
-    """A bound of 0.3: of 0.4, 0.2, 0.08, 0.4 and four zeros two lie beyond; read sign by sign, so do four of +-0.36."""
+    """A bound of 0.3: of 0.4, 0.2, 0.08, -0.4 and zeros two lie beyond; read sign by sign, so do four of 0.36."""
     path = ReadPath(None, None, read_noise=0.0, input_bound=math.inf, output_bound=0.3, signed_passes=passes)
-    array = _array(torch.tensor([[0.4], [0.2], [0.08], [0.4]]).expand(4, 2), {}, read_path=path)
+    array = _array(torch.tensor([[0.4], [0.2], [0.08], [-0.4]]).expand(4, 2), {}, read_path=path)
     array.read(torch.tensor([[1.0, 0.0], [0.9, -0.9]]))
     standing = array.standing()
     assert standing is not None
