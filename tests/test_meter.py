@@ -388,7 +388,7 @@ def test_cells_that_are_written_one_by_one_have_two_lines_of_their_own() -> None
 
 @pytest.mark.parametrize(
     ("device", "remedy", "devices", "on_line"),
-    [("ecram", "none", 1, 1), ("ecram", "mixed-precision", 1, 1), ("ecram", "several-cells", 2, 2),
+    [("ecram", "none", 1, 1), ("ecram", "mixed-precision", 1, 1), ("ecram", "several-cells", 4, 4),
      ("ecram", "tiki-taka", 2, 1), ("ecram", "agad", 2, 1), ("pcm", "mixed-precision", 2, 2),
      ("pcm", "one-sided", 2, 2)],
 )  # fmt: skip

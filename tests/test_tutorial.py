@@ -35,6 +35,8 @@ def test_the_tutorial_goes_from_a_measurement_to_a_report(tmp_path: Path) -> Non
     assert (analog.direct_accuracy > 0.3).all()  # chance is 0.1
     assert (analog.joules_per_training_image > 0).all()
     assert {"index.html", "report.md", "data.csv"} <= {path.name for path in (tmp_path / "report").iterdir()}
+    page = (tmp_path / "report" / "report.md").read_text()
+    assert "| BP · my\\_device |" in page  # by its name, wherever its file is
     assert len(pd.read_csv(tmp_path / "report" / "data.csv")) == 12
     assert {"my_device.sub", "my_device_bench.cir", "my_device_aihwkit.py"} <= {
         path.name for path in tmp_path.iterdir()

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from neurohw.devices.draw import DOWN, INK, UP, legend, siemens_unit
+from neurohw.devices.draw import DOWN, INK, UP, siemens_unit
 from neurohw.fitting.overlay import Group, Overlay
 from neurohw.fitting.verdict import Verdict
 
@@ -75,4 +75,4 @@ def _finish(ax: Axes, group: Group, title: str, unit: str) -> None:
     ax.set_xlabel("Pulse")
     ax.set_ylabel(f"Conductance, {unit}")
     ax.grid(True)
-    legend(ax)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8.5, frameon=False)

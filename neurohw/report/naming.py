@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from neurohw import units
@@ -138,13 +139,17 @@ def ideal_arrays(config: Flat) -> bool:
 
 
 def hardware(config: Flat) -> str:
-    """Return the hardware's name: "ideal", "ideal → pcm" (programmed after training), or device and remedy."""
+    """Return the hardware's name: "ideal", "ideal → pcm" (programmed after training), or device and remedy.
+
+    A device's file is called by its name, without folder and ending.
+    """
     if ideal_arrays(config):
         off_chip = config.get("hardware.off_chip")
         return f"ideal → {off_chip}" if off_chip else "ideal"
-    device = config.get("hardware.device") or config["hardware.backend"]
+    device = str(config.get("hardware.device") or config["hardware.backend"])
     named = (config.get(key) for key in REMEDY)
-    return " + ".join([str(device), *(name for name in named if name not in (None, "none"))])
+    called = Path(device).stem if device.endswith(".toml") else device
+    return " + ".join([called, *(name for name in named if name not in (None, "none"))])
 
 
 def ideal_circuit(config: Flat) -> bool:
