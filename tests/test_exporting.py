@@ -248,6 +248,18 @@ def test_neurosims_cells_follow_the_engine(name: str, tmp_path: Path) -> None:
         assert np.abs(labelled - rising).max() == pytest.approx(share * (high - low), abs=0.004 * (high - low))
 
 
+def test_one_number_for_both_directions_is_said_and_is_the_mean_square(tmp_path: Path) -> None:
+    """Soft bounds from -0.4 to 0.9: by hand, in the middle, over the range that pulses reach."""
+    model = device("soft-bounds")
+    folder = written("neurosim", model, tmp_path)
+    text = (folder / f"{model.name}_train.txt").read_text(encoding="ascii")
+    low, high = (float(re.search(rf"{name}Conductance = ([\d.e+-]+)", text)[1]) for name in ("min", "max"))  # type: ignore[index]
+    up, down = 0.5 * 0.02 * (1 - 0.25 / 0.9), 0.5 * 0.02 * 0.8 * (1 + 0.25 / 0.4)
+    wanted = math.sqrt((up**2 + down**2) / 2) * model.siemens / (high - low)
+    assert float(re.search(r"c2cVari = ([\d.e-]+)", text)[1]) == pytest.approx(wanted, rel=1e-4)  # type: ignore[index]
+    assert "one number of levels for both directions" in text
+
+
 def neurosim_k(label: float) -> float:
     """Return P / A of NeuroSim's getParamA, by bisection of the largest distance from the line."""
     low, high, x = 1e-6, 60.0, np.linspace(0, 1, 20_001)

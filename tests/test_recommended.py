@@ -159,12 +159,25 @@ def test_untuned_devices_write_a_difference_where_they_are_asymmetric(name: str,
     text = device_path(name).read_text()
     path = tmp_path / "untuned.toml"
     path.write_text(text[: text.index("[recommended")] if "[recommended" in text else text)
-    experiment, (usual,) = on(path)
+    experiment, (usual, *_) = on(path)
     assert experiment.ep.contrast == contrast
     assert experiment.hardware.weight_range == 0.14  # 1.5 * 0.5 * sqrt(6 / 164)
     assert (experiment.hardware.cell == "one-sided") == (name == "pcm")
     assert "neurohw tune" in str(usual)
     assert on(path, hardware__recommended=False)[0].ep.contrast == "two-phase"
+
+
+def test_a_batch_of_seconds_is_said_before_it_ages_a_device() -> None:
+    """The default of 1 s a batch let a drifting device learn nothing, and said so afterwards only."""
+    untuned = "capacitor"
+    experiment, advice = on(untuned)
+    assert str(advice[-1]).startswith("capacitor ages, and no chip takes so long for a batch (1e-05 s is usual): ")
+    assert "hardware.step_seconds = 1.0" in str(advice[-1])
+    silent = load_with_advice("quickstart", {"hardware.device": untuned, "hardware.recommended": False})[0]
+    assert experiment.hardware.step_seconds == silent.hardware.step_seconds == 1.0
+    for values in ({"hardware__step_seconds": 1e-5}, {"hardware__step_seconds": 2.0}, {"hardware__recommended": False}):
+        assert not [line for line in on(untuned, **values)[1] if "step_seconds" in str(line)]
+    assert not [line for line in on("constant_step")[1] if "step_seconds" in str(line)]
 
 
 def test_asymmetry_of_soft_bounds_is_that_of_their_closed_form() -> None:

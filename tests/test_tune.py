@@ -12,7 +12,7 @@ import torch
 
 from neurohw.config import config_hash
 from neurohw.devices.library import device_path, load_device
-from neurohw.errors import InputError
+from neurohw.errors import InputError, NeurohwError
 from neurohw.loading import load_with_advice
 from neurohw.studies import search
 from neurohw.studies.search import Objective, Search
@@ -144,6 +144,13 @@ def test_a_killed_search_goes_on_where_it_was(tmp_path: Path) -> None:
     assert not list((tmp_path / search.TRIALS).glob("*"))
     assert search._study(here, 0).trials[under_way.number].state.name == "FAIL"
     assert len({str(trial.params) for trial in trials}) == 4
+
+
+def test_nothing_is_recommended_at_chance(tmp_path: Path) -> None:
+    """Cells that forget within a batch learn nothing, whatever is set; the file gets no advice."""
+    forgetting = {**TINY, "hardware.device_parameters": {"retention.lifetime": 0.1}, "hardware.step_seconds": 1.0}
+    with pytest.raises(NeurohwError, match=r"near chance \(1\d\.\d%\): nothing is recommended; more --minutes"):
+        tune(tuning(tmp_path, trials=1, fixed=forgetting), lambda line: None)
 
 
 def test_no_trial_begins_when_the_time_is_up(tmp_path: Path) -> None:

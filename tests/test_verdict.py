@@ -30,6 +30,8 @@ from neurohw.fitting.overlay import overlay
 from neurohw.fitting.seen import reads, upwards
 from neurohw.fitting.trains import fit
 from neurohw.fitting.verdict import CARE, GOOD, WRONG, judged
+from neurohw.loading import load_experiment
+from neurohw.runs.run import run
 
 LOW, HIGH = 10e-6, 50e-6
 SPREADS: dict[str, Any] = {"step_dtod": 0.1, "w_max_dtod": 0.05, "w_min_dtod": 0.05, "step_ctoc": 0.3}
@@ -142,6 +144,8 @@ def test_one_polarity_makes_a_device_that_only_potentiates(up: bool) -> None:
     assert found.device.response().asymmetry == 0
     assert found.estimates["asymmetry"].note == "no depressing pulse was measured"
     assert found.device.response().step == pytest.approx(0.15, rel=0.15)
+    assert "pulse.asymmetry" in found.device.assumed()  # nobody measured it
+    assert "pulse.step" not in found.device.assumed()
     assert found.verdict.describes, str(found.verdict)
     assert found.fit.mirrored is not up
     assert ("mirrored" in found.device.description or "stands for" in found.device.description) is not up
@@ -187,6 +191,7 @@ def test_conditions_are_numbers_with_units() -> None:
     tables = Conditions(write_voltage="1.6 V", pulse_width="100ns", cell_area="0.25 um2", endurance="1e8").tables()
     assert tables["write"]["potentiation_voltage"] == {"value": 1.6, "unit": "V", "source": "given on the command line"}
     assert tables["write"]["depression_voltage"]["value"] == 1.6
+    assert tables["write"]["depression_voltage"]["source"] == "assumed: as potentiation_voltage"
     assert tables["write"]["pulse_time"] == {"value": 100.0, "unit": "ns", "source": "given on the command line"}
     assert tables["write"]["endurance"]["value"] == 1e8
     assert tables["area"]["cell"]["unit"] == "um2"
@@ -214,6 +219,13 @@ def test_the_command_says_the_verdict_and_its_status(tmp_path: Path) -> None:
     assert device.write.potentiation_voltage is not None
     assert (device.measured.pulses_up, device.measured.pulses_down, device.measured.devices) == (20, 20, 3)
     assert json.loads((tmp_path / "mine.fit.json").read_text())["verdict"]["level"] == WRONG
+    assert device.measured.verdict is not None
+    assert device.measured.verdict.startswith("does not describe this data: ")
+    shown = " ".join(CliRunner().invoke(app, ["device", "show", str(out)]).output.split())
+    assert "verdict of its fit: does not describe this data: " in shown
+    few = {"data.train_limit": 60, "data.test_limit": 30, "training.epochs": 1, "hardware.device": str(out)}
+    record = run(load_experiment("quickstart", few), 0, tmp_path / "run")
+    assert [text for text in record.warnings if text.startswith("mine does not describe this data: ")]
     assert "on its limit" in next(line for line in out.read_text().splitlines() if line.startswith("step_ctoc"))
     for kind in ("trains", "pairs", "residuals"):
         assert (tmp_path / f"mine.{kind}.png").stat().st_size > 10_000

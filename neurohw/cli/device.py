@@ -142,6 +142,7 @@ def _print_derived(model: DeviceModel) -> None:
         + ("signed by themselves" if model.signed else "conductances less a reference"),
         **_retention(model),
         **_decay(model),
+        **({"verdict of its fit": model.measured.verdict} if model.measured.verdict else {}),
         "assumed": f"{len(assumed)} of {sum(1 for _ in model.numbers())} numbers"
         + (f": {', '.join(assumed)}" if assumed else ""),
     }

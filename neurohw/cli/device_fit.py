@@ -70,7 +70,7 @@ def device_fit(
     residuals. Exit status 1: the device does not describe the data.
     """
     from neurohw.fitting.conditions import Conditions
-    from neurohw.fitting.device_file import annotated, fit_report, fitted_device
+    from neurohw.fitting.device_file import annotated, fit_report, fitted_device, with_verdict
     from neurohw.fitting.fit_device import fit_device
     from neurohw.fitting.importing import import_pulses, import_retention
     from neurohw.fitting.law_parameters import fitted_laws
@@ -107,7 +107,7 @@ def device_fit(
     with _bar() as progress:
         found = fit_device(imported.trains, law, called, conditions, progress=progress)
     aged = fit_retention(curves, found.device.g_min, found.device.g_max) if curves else None
-    model = fitted_device(found.fit, aged, called, conditions)
+    model = with_verdict(fitted_device(found.fit, aged, called, conditions), found.verdict)
     written = [out, out.with_suffix(".fit.json")]
     with style():
         for kind, figure in found.figures().items():

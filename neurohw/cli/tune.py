@@ -37,15 +37,15 @@ def tune(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the search.")] = 0,
     folder: Annotated[
-        Path | None, typer.Option("--folder", help="Where trials are kept; runs/tune-DEVICE unless given.")
+        Path | None, typer.Option("--folder", help="Where trials are kept; tuning/DEVICE unless given.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Copy of the device's file to write to.")
     ] = None,
 ) -> None:
-    """Find weight range, learning rate, pulse length, contrast and remedy for a device, on a validation split.
+    r"""Find weight range, learning rate, pulse length, contrast and remedy for a device, on a validation split.
 
-    What is found goes to [recommended] of the device's file, with its evidence; `run` and `sweep` then use it where an
+    What is found goes to \[recommended] of the device's file, with its evidence; `run` and `sweep` then use it where an
     experiment is silent. A device of the library is left alone: --out FILE writes a copy, else the table is printed.
     The same command goes on with the trials it has. The test set is never looked at.
     """
@@ -64,7 +64,7 @@ def tune(
     target = out or (None if device in device_names() else path)
     text = read_text(path)
     for each in rules:
-        settings = Tuning(device, each, folder or Path("runs") / f"tune-{model.name}", experiment, fixed,
+        settings = Tuning(device, each, folder or Path("tuning") / model.name, experiment, fixed,
                           minutes / len(rules), trials, jobs, seed)  # fmt: skip
         with _lines() as tell:
             found = tuned(settings, tell)

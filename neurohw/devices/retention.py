@@ -137,6 +137,11 @@ class Retention:
         return dataclasses.replace(self, **scaled, lifetime=self.lifetime / factor)
 
     @property
+    def ages(self) -> bool:
+        """Whether time alone moves a cell."""
+        return self.law is not None or bool(self.lifetime or self.diffusion or self.relaxation)
+
+    @property
     def drifts(self) -> bool:
         """Whether any exponent can differ from zero."""
         numbers = (self.drift_nu, self.drift_nu_state, self.drift_nu_log, self.drift_nu_least)

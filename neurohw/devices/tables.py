@@ -26,6 +26,7 @@ from neurohw.quantity import (
     Signed,
     SquareMetres,
     Table,
+    Text,
     Volts,
 )
 from neurohw.validation import Wrong, did_you_mean
@@ -211,13 +212,17 @@ class Area(Table):
     cell: SquareMetres | None = None
 
 
+NO_DESCRIPTION = "does not describe this data"  # how the verdict on a fit of no use begins
+
+
 class Measured(Table):
-    """[measured]: what a device was fitted to: pulses of a train in each direction, devices, cycles."""
+    """[measured]: what a device was fitted to: pulses of a train in each direction, devices, cycles; and how well."""
 
     pulses_up: Count | None = None
     pulses_down: Count | None = None
     devices: Count | None = None
     cycles: Count | None = None
+    verdict: Text | None = None
 
 
 TEMPERATURES = ("activation_energy", "reference_temperature", "temperature")  # keys of [retention] of no cell

@@ -49,7 +49,8 @@ class Conditions:
         beside = f", nor has {table.origin} a {key}" if key in _FROM_TABLE else ""
         needed = self.missing.get(key, f"{key} as a table {{value, unit, source}}")
         raise InputError(f"{self.origin}: {needed}: missing ({why}){beside}; "
-                         "a number nobody published has source = \"assumed\"")  # fmt: skip
+                         "a number nobody published has source = \"assumed\"; "
+                         "`neurohw device fit` takes --pulse-width and --write-voltage, or --write-energy")  # fmt: skip
 
 
 @dataclass(frozen=True)

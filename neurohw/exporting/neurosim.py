@@ -6,6 +6,7 @@ x = p / P, k = P / A (Chen, Peng & Yu 2018, 10.1109/TCAD.2018.2789723). Measured
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +64,8 @@ def parameters(model: DeviceModel) -> dict[str, str]:
     siemens, known = model.siemens, dict(model.numbers())
     middle = law.mean_cell()
     w = (middle["w_max"] + middle["w_min"]) / 2
-    noise = torch.as_tensor(law.noise(w, law.steps(w, middle, True), middle, True))
+    noises = [torch.as_tensor(law.noise(w, law.steps(w, middle, side), middle, side)) for side in (True, False)]
+    noise = math.sqrt(sum(float(each) ** 2 for each in noises) / 2)  # NeuroSim has one for both directions
     values = {
         "up": up,
         "down": down,
@@ -73,7 +75,7 @@ def parameters(model: DeviceModel) -> dict[str, str]:
         "read_known": "read.voltage" in known,
         "width_known": "write.pulse_time" in known,
         "sigma_device": max(spread),
-        "sigma_cycle": abs(float(noise)) * siemens / (model.g_max - model.g_min),
+        "sigma_cycle": noise * siemens / float(up.conductances.max() - up.conductances.min()),
         "sigma_max": law.w_max * law.w_max_dtod * siemens,
         "sigma_min": -law.w_min * law.w_min_dtod * siemens,
         "sigma_read": model.read_noise * siemens / ((model.g_max + model.g_min) / 2),

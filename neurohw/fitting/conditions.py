@@ -76,6 +76,8 @@ class Conditions:
             stated = name if getattr(self, name) is not None else _SAME.get(name, name)
             if (given := getattr(self, stated)) is not None:
                 source = self.sources.get(stated, self.source)
+                if stated != name:
+                    source = f"assumed: as {_KEYS[stated][0].rpartition('.')[2]}"
                 table, number_name = key.split(".")
                 tables.setdefault(table, {})[number_name] = {**number(given, dimension, stated), "source": source}
         return tables

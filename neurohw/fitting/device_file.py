@@ -42,7 +42,8 @@ def fitted_device(
 
     def number(estimate: Estimate, source: str = source) -> dict[str, Any]:
         value = list(estimate.value) if isinstance(estimate.value, tuple) else estimate.value
-        return {"value": _rounded(value), "unit": estimate.unit, "source": source}
+        origin = f"assumed: {estimate.note}" if estimate.unseen else source
+        return {"value": _rounded(value), "unit": estimate.unit, "source": origin}
 
     def chosen(value: float | bool) -> dict[str, Any]:
         return {"value": value, "unit": "1", "source": source}
@@ -73,6 +74,11 @@ def fitted_device(
         origin = f"fit of {retention.curves.source}"
         tables["retention"] = {key: number(e, origin) for key, e in retention.estimates.items()}
     return device_from_tables(merged(tables, conditions.tables()), source)
+
+
+def with_verdict(device: DeviceModel, verdict: Verdict) -> DeviceModel:
+    """Return the device with what was said of it, which stands in its file."""
+    return device.model_copy(update={"measured": device.measured.model_copy(update={"verdict": str(verdict)})})
 
 
 def _measured(fit: Fit) -> dict[str, int]:

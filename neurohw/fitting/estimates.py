@@ -17,6 +17,9 @@ BOUND_KNOWN = 0.25  # width of a bound's interval that counts as identified, of 
 _SIGNED = 0.1  # half an interval that counts as identified around zero
 _AT = 1e-3  # of a limit's size, how near to it counts as on it
 _BEYOND = 0.05  # of the range of the data, how far a bound may lie beyond them without being said to
+_ALONE, _NO_DEPRESSION = "one device: no spread between devices", "no depressing pulse was measured"
+_NO_END = "no saturation was seen"
+_UNSEEN = (_ALONE, _NO_DEPRESSION, _NO_END, f"where the data end: {_NO_END}")
 _WITH_BOUND = {"g_max": "w_max", "w_max_dtod": "w_max", "g_min": "w_min", "w_min_dtod": "w_min"}
 
 
@@ -38,6 +41,11 @@ class Estimate:
     unit: str
     identifiable: bool
     note: str = ""
+
+    @property
+    def unseen(self) -> bool:
+        """Whether nothing that was measured says anything of it."""
+        return self.note.startswith(_UNSEEN)
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ def estimated(
         unit = "S" if name in ("g_min", "g_max") else "1"
         width = span if unit == "S" else max(float(np.min(abs(value[0]))), 2 * _SIGNED)
         alone = len(p.effects) == 1 and name.endswith("_dtod")
-        note = "one device: no spread between devices" if alone else _note(scaled, name, value[0], data_range)
+        note = _ALONE if alone else _note(scaled, name, value[0], data_range)
         unseen = alone or (bool(note) and not note.startswith("beyond"))
         estimates[name] = _estimate(value[0], draws[name], unit, 0.0 if unseen else width, note)
     return estimates, draws
@@ -92,9 +100,9 @@ def estimated(
 def _note(scaled: Scaled, name: str, value: np.ndarray, data_range: tuple[float, float]) -> str:
     law = scaled.population.law
     if law.reach is not None and _WITH_BOUND.get(name) in law.reach.ends:
-        return "where the data end: no saturation was seen" if name.startswith("g_") else "no saturation was seen"
+        return f"where the data end: {_NO_END}" if name.startswith("g_") else _NO_END
     if law.one_sided and ("down" in name or "asymmetry" in name):
-        return "no depressing pulse was measured"
+        return _NO_DEPRESSION
     least, most = {**law.limits, "step_ctoc": tuple(np.exp(CTOC_LIMITS))}.get(name, (-np.inf, np.inf))
     for limit in (least, most):
         if np.isfinite(limit) and (abs(value - limit) <= _AT * max(abs(limit), 1.0)).any():

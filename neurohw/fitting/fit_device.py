@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from neurohw.devices.model import DeviceModel
 from neurohw.fitting.conditions import Conditions
-from neurohw.fitting.device_file import fitted_device
+from neurohw.fitting.device_file import fitted_device, with_verdict
 from neurohw.fitting.estimates import Estimate
 from neurohw.fitting.measurements import PulseTrains
 from neurohw.fitting.overlay import Overlay, overlay
@@ -83,4 +83,5 @@ def fit_device(
     fitted = fit(trains, law, seed, progress)
     device = fitted_device(fitted, None, name, conditions)
     compared = overlay(fitted, device, seed)
-    return FittedDevice(device, judged(fitted, device, compared), fitted, compared)
+    verdict = judged(fitted, device, compared)
+    return FittedDevice(with_verdict(device, verdict), verdict, fitted, compared)

@@ -15,12 +15,13 @@ from typing import Any
 
 from neurohw.devices.checks import CHECKS
 from neurohw.devices.model import DeviceModel
+from neurohw.devices.tables import NO_DESCRIPTION
 from neurohw.errors import InputError
 from neurohw.fitting.overlay import Overlay
 from neurohw.fitting.trains import Fit
 from neurohw.units import readable
 
-GOOD, CARE, WRONG = "good", "usable with care", "does not describe this data"
+GOOD, CARE, WRONG = "good", "usable with care", NO_DESCRIPTION
 _FLOORS = 2.0  # how many noise floors a good mean or spread may be off by
 _MOST = 0.1  # of the range, what a mean may be off by at most
 _SPREAD, _MOST_SPREAD = 0.25, 1.0  # of the measured spread, what a spread may be off by: good, at all

@@ -31,7 +31,7 @@ from neurohw.runs.meters import metered
 from neurohw.runs.record import RunRecord
 from neurohw.runs.symptoms import Symptom
 from neurohw.runs.task import build_task
-from neurohw.runs.warnings import ages, rounded_products, single_devices_drift, without_a_cause
+from neurohw.runs.warnings import ages, misfits, rounded_products, single_devices_drift, without_a_cause
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
 from neurohw.training.phases import Epoch
@@ -73,7 +73,7 @@ class OnChip(Job[OnChipExperiment]):
         self._metered = metered(experiment, network, build_circuit(experiment, streams, self.task.n_classes))
         self.network, self.circuit = self._metered.network, self._metered.circuit
         self.ledger = self._metered.ledger
-        self.warnings = rounded_products(self.experiment, self.network)
+        self.warnings = misfits(self.experiment) + rounded_products(self.experiment, self.network)
         self.phases, self.plan = build_plan(experiment, self.task, self.network)
         self.homeostasis, self.events = self.circuit.initial(), DecisionEvents(0, 0)
 

@@ -100,7 +100,7 @@ def of_array(where: str, signs: Signs) -> Iterator[Symptom]:
                 amount=clipping.share,
                 message=f"{side}: {_percent(clipping.share)} of the outputs of reads lay beyond the converter's bound "
                 "and were clipped; a larger hardware.output_bound reaches them, or a larger hardware.weight_range, "
-                "which makes them smaller",
+                "which makes outputs smaller; clipped noise only a smaller hardware.read_noise reduces",
             )
 
 

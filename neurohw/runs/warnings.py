@@ -5,9 +5,11 @@ from __future__ import annotations
 from neurohw.config import OnChipExperiment
 from neurohw.config.hardware import has_devices
 from neurohw.crossbar.remedies import CELLS, WRITINGS
+from neurohw.devices.tables import NO_DESCRIPTION
 from neurohw.networks.base import Network
 from neurohw.runs.build import device_model
 
+_FEW_BITS = 5
 _RESTARTED = (
     "; each write restarts the drift of a cell (retention.drift_nu = {:g}) and not that of its reference, which single "
     "devices do not outrun: pairs (hardware.cell differential, one-sided) and hardware.writing agad lose less"
@@ -43,19 +45,33 @@ def single_devices_drift(experiment: OnChipExperiment) -> str:
     return _RESTARTED.format(drift) if drift else ""
 
 
+def misfits(experiment: OnChipExperiment) -> list[str]:
+    """Return a warning where the device was fitted to measurements that it does not describe."""
+    device = device_model(experiment.hardware)
+    verdict = device.measured.verdict if device else None
+    if device is None or verdict is None or not verdict.startswith(NO_DESCRIPTION):
+        return []
+    return [f"{device.name} {verdict}: what it was fitted to behaves otherwise, and so may its network"]
+
+
 def ages(experiment: OnChipExperiment) -> bool:
     """Return whether time alone would move the weights of the experiment's devices."""
     device = device_model(experiment.hardware)
     if device is None or not has_devices(experiment.hardware.backend):
         return False
-    retention = device.retention_parameters()
-    return retention.law is not None or bool(retention.lifetime or retention.diffusion or retention.relaxation)
+    return device.retention_parameters().ages
 
 
 def without_a_cause(experiment: OnChipExperiment) -> str:
     """Return what to try where a network does not learn and nothing that was counted says why."""
     devices = has_devices(experiment.hardware.backend)
     tries = ["a training.learning_rate ten times larger, or ten times smaller"]
+    if devices:
+        tries.append("a smaller hardware.weight_range (read noise and converter steps grow with it)")
+        if experiment.hardware.adc_bits and experiment.hardware.adc_bits < _FEW_BITS:
+            tries.append(
+                f"more hardware.adc_bits (now {experiment.hardware.adc_bits}), a smaller hardware.output_bound"
+            )
     if devices and experiment.network.rule == "ep" and experiment.ep.contrast != "difference":
         tries.append('ep.contrast = "difference" (steps up and down of most devices are unlike)')
     if devices and experiment.hardware.writing == "pulses":

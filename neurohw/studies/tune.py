@@ -17,6 +17,7 @@ from neurohw import __version__
 from neurohw.config import OnChipExperiment, config_hash
 from neurohw.devices.recommended import SETTINGS, with_recommendation
 from neurohw.errors import NeurohwError
+from neurohw.kinds import METRICS
 from neurohw.runs.files import locked, writable_folder
 from neurohw.runs.job import job_class
 from neurohw.runs.progress import Silent
@@ -42,11 +43,13 @@ class Score:
         what: the remedy, or "ideal".
         values: that were set, by dotted keys.
         accuracies: one per seed.
+        chance: what guessing gives.
     """
 
     what: str
     values: dict[str, Any]
     accuracies: tuple[float, ...]
+    chance: float = 0.0
 
     @property
     def mean(self) -> float:
@@ -110,6 +113,10 @@ def tune(tuning: Tuning, tell: Callable[[str], None]) -> Tuned:
         held = {key: value for key, value in tuning.fixed.items() if key in SETTINGS.values()}
         scores = _scores(tuning, [(what, {**held, **values}, tuning.given(values)) for what, values in chosen])
     best = simplest(scores, ideal.mean)
+    if METRICS[tuning.metric].near_chance(best.mean, best.chance):
+        raise NeurohwError(f"tune: the best of {len(trials)} trials, {best.what} with {best}, is near chance "
+                           f"({best.chance:.1%}): nothing is recommended; more --minutes search further, and a device "
+                           "that ages learns in short batches (--set hardware.step_seconds=1e-5)")  # fmt: skip
     finalists = tuple(sorted(scores, key=lambda score: -score.mean))
     return Tuned(best, finalists, ideal, _evidence(tuning, best, ideal, len(trials)))
 
@@ -132,14 +139,14 @@ def _best_of_each_remedy(trials: Sequence[FrozenTrial]) -> list[tuple[str, dict[
 
 def _scores(tuning: Tuning, runs: Sequence[tuple[str, dict[str, Any], OnChipExperiment]]) -> list[Score]:
     """Run each experiment with every seed; those of an earlier call are only read."""
-    metric, accuracies = tuning.metric, {}
+    metric, accuracies, chance = tuning.metric, {}, 0.0
     points = [_point(experiment, seed, tuning.folder) for _, _, experiment in runs for seed in SEEDS]
     for point, outcome in run_points(points, tuning.jobs, Silent()):
         if isinstance(outcome, Exception):
             raise outcome
-        accuracies[point.folder] = float(outcome.metrics[metric])
+        accuracies[point.folder], chance = float(outcome.metrics[metric]), outcome.chance
     return [
-        Score(what, values, tuple(accuracies[_point(experiment, seed, tuning.folder).folder] for seed in SEEDS))
+        Score(what, values, tuple(accuracies[_point(experiment, seed, tuning.folder).folder] for seed in SEEDS), chance)
         for what, values, experiment in runs
     ]
 
