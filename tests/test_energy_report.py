@@ -51,6 +51,7 @@ TABLE = EnergyTable.load("32nm")
 def small(rule: str, hardware: dict[str, Any]) -> OnChipExperiment:
     return OnChipExperiment.model_validate({
         "name": "small", "network": {"rule": rule, "layers": [64, 20]}, "hardware": hardware,
+        "ep": {"contrast": "difference"} if rule == "ep" else {},
         "training": {"epochs": 2, "learning_rate": [0.02 if rule == "ep" else 1.0]},
         "data": {"dataset": "digits", "train_limit": 64, "test_limit": 32},
     })  # fmt: skip
