@@ -81,7 +81,7 @@ def _advised(experiment: Any, tables: dict[str, Any], overrides: _Overrides) -> 
         applied = asked_by_device(experiment, tables)
     for each in applied:
         tables = merged(tables, nested(each.values))
-    origin = " and ".join(each.origin for each in applied)
+    origin = " and ".join(each.origin for each in applied if each.values)
     asked = merged(tables, {"hardware": {"recommended": True}})  # which is done, and stands in no configuration
     return validated(asked, origin, overrides), applied
 

@@ -19,7 +19,6 @@ from neurohw.devices.recommended import REMEDY, asymmetry, recommended
 _REMEDY = {f"hardware.{name}": name for name in REMEDY}
 _RATE, _RANGE = "training.learning_rate", "hardware.weight_range"
 _ROOM = 1.5  # weight range over the largest initial weight, of a device that nobody tuned
-_LONG = 0.1  # seconds of a batch that no chip takes
 _SYMMETRIC = 0.01  # difference of a cell's steps up and down over their sum, up to which they are called equal
 
 
@@ -28,7 +27,7 @@ class Applied:
     """Values that a device gave to an experiment.
 
     Args:
-        origin: the device's file, or what else they are from.
+        origin: the device's file, or what else they are from; a sentence where nothing is given, only said.
         values: dotted key -> value.
     """
 
@@ -37,6 +36,8 @@ class Applied:
 
     def __str__(self) -> str:
         """Return the line that says so."""
+        if not self.values:
+            return self.origin
         values = ", ".join(f"{key} = {json.dumps(value)}" for key, value in self.values.items())
         return f"{self.origin}: {values} (hardware.recommended = false leaves it out)"
 
@@ -60,13 +61,15 @@ def asked_by_device(experiment: OnChipExperiment, tables: Mapping[str, Any]) -> 
     for origin, values in (
         (f"recommended in {device_path(hardware.device)}", _tuned(device, experiment, given)),
         (f"{device.name}, as for any device (`neurohw tune` finds better)", dict(_untuned(device, experiment))),
-        (f"{device.name} ages, and no chip takes so long for a batch (1e-05 s is usual)", _said(device, experiment)),
     ):
         if _REMEDY.keys() & given:  # by one of its names is by all of them
             given |= _REMEDY.keys()
         if silent := {key: value for key, value in values.items() if key not in given}:
             applied.append(Applied(origin, silent))
             given |= silent.keys()
+    if device.retention_parameters().ages and "hardware.step_seconds" not in given:
+        applied.append(Applied(f"{device.name} ages {hardware.step_seconds:g} s in each batch, which takes a chip some "
+                               "1e-05 s: hardware.step_seconds says how long", {}))  # fmt: skip
     return tuple(applied)
 
 
@@ -97,12 +100,6 @@ def _untuned(device: DeviceModel, experiment: OnChipExperiment) -> Iterator[tupl
         yield "ep.contrast", "difference"
     if device.sided == 1 and experiment.hardware.remedy == Remedy():
         yield "hardware.remedy", "one-sided"
-
-
-def _said(device: DeviceModel, experiment: OnChipExperiment) -> dict[str, Any]:
-    """Return how long a batch takes where cells age meanwhile, so that it is said before anything is trained."""
-    seconds = experiment.hardware.step_seconds
-    return {"hardware.step_seconds": seconds} if device.retention_parameters().ages and seconds >= _LONG else {}
 
 
 def _is_pulsed(experiment: OnChipExperiment) -> bool:
