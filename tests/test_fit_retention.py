@@ -19,6 +19,7 @@ from neurohw.cli.app import app
 from neurohw.devices.library import load_device
 from neurohw.devices.model import DeviceModel
 from neurohw.errors import InputError
+from neurohw.fitting.device_file import finite_only
 from neurohw.fitting.measurements import RetentionCurves
 from neurohw.fitting.retention import RetentionFit, fit_retention, listed
 from neurohw.fitting.retention_figure import levels_of, retention_panels
@@ -280,6 +281,18 @@ def test_the_command_writes_the_law_its_evidence_and_an_overlay(tmp_path: Path) 
     assert report["devices"] == 4
     assert report["candidates"][0]["law"] == "stretched"
     assert 10_000 < out.with_suffix(".retention.png").stat().st_size < 1_000_000
+
+
+def test_what_does_not_change_makes_a_plausible_file_and_valid_json(tmp_path: Path) -> None:
+    """No decay at all has any lifetime: none beyond what is plausible is written, and no Infinity."""
+    rng = np.random.default_rng(0)
+    seconds = tuple(np.logspace(0, 4, 6) for _ in range(8))
+    curves = RetentionCurves(seconds, tuple(2e-5 * (1 + 1e-3 * rng.standard_normal(6)) for _ in seconds),
+                             tuple("abcdefgh"), "flat.csv", (300.0, 360.0) * 4)  # fmt: skip
+    found = fit_retention(curves, 1e-6, 5e-5)
+    lifetime = found.estimates.get("lifetime")
+    assert lifetime is None or float(lifetime.value) <= 1.0001e12  # type: ignore[arg-type]
+    assert "Infinity" not in json.dumps(finite_only(retention_report(found)), allow_nan=False)
 
 
 def test_the_report_is_plain() -> None:

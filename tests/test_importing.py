@@ -196,6 +196,26 @@ def test_set_and_reset_in_files_of_their_own(tmp_path: Path) -> None:
     assert any("one train where the second ramp begins" in guess for guess in imported.guesses)
 
 
+def test_set_and_reset_files_with_signed_voltages_are_one_train(tmp_path: Path) -> None:
+    """The sign says what the names of files say elsewhere; a read before the first pulse is no pulse between them."""
+    parts = (("set", slice(20), 1.2), ("reset", slice(20, 40), -1.1))
+    paths = [
+        table(tmp_path / f"{name}.csv", V=np.full(20, volts), G_uS=1e6 * G[0, part]) for name, part, volts in parts
+    ]
+    imported = import_pulses(paths)
+    assert imported.trains.conductance[0, 0] == pytest.approx(G[0], rel=1e-12)
+    assert (imported.trains.up[0, 0] == UP).all()
+    logs = []
+    for name, part, volts in parts:
+        log = [0.1, *np.column_stack([np.full(20, volts), np.full(20, 0.1)]).ravel()]
+        before = G[0, part.start - 1] if part.start else 5e-6
+        amperes = 0.1 * np.concatenate([[before], np.column_stack([np.zeros(20), G[0, part]]).ravel()])
+        logs.append(table(tmp_path / f"log_{name}.csv", V=log, I_A=amperes))
+    read = import_pulses(logs, ImportOptions(read_voltage=0.1))
+    assert sum(int(valid.sum()) for valid in read.trains.valid) == 42  # 20 and 20 pulses, and two states before them
+    assert read.trains.up.shape[2] <= 41  # and no pulse that nobody gave
+
+
 def test_ramps_that_do_not_continue_each_other_stay_apart(tmp_path: Path) -> None:
     path = table(tmp_path / "ramps.csv", LTP_uS=1e6 * G[0, :20], LTD_uS=1e6 * G[0, 20:] + 60)
     imported = import_pulses(path)

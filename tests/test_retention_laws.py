@@ -27,7 +27,7 @@ from neurohw.devices.laws import ConstantStep
 from neurohw.devices.library import load_device
 from neurohw.devices.model import DeviceModel
 from neurohw.devices.retention import Retention
-from neurohw.devices.retention_laws import RETENTION_LAWS, laws_of
+from neurohw.devices.retention_laws import RETENTION_LAWS, arrhenius, laws_of
 from neurohw.errors import InputError
 from neurohw.runs.build import device_model
 
@@ -298,3 +298,9 @@ def test_show_and_the_figure_speak_of_the_law(tmp_path: Path) -> None:
     assert ax.get_title() == "Retention: stretched, τ = 4.85 s, β = 0.4"
     mean = ax.lines[-1].get_ydata()
     assert np.ptp(mean) > 0.2 * np.max(mean)  # it is drawn over the times in which it happens
+
+
+@pytest.mark.parametrize(("energy", "kelvin", "reference"), [(1.5, 400.0, 20.0), (1.0, 10.0, 300.0)])
+def test_a_temperature_that_no_number_can_follow_is_refused(energy: float, kelvin: float, reference: float) -> None:
+    with pytest.raises(InputError, match=rf"hardware\.kelvin: got {kelvin:g} K, which ages cells exp\(.*1e-30 to 1e30"):
+        arrhenius(energy, kelvin, reference)

@@ -19,6 +19,7 @@ from neurohw.cli.app import app
 from neurohw.devices import laws
 from neurohw.devices.characterise import characterise, staircase
 from neurohw.devices.library import load_device
+from neurohw.devices.model import device_from_tables
 from neurohw.devices.replay import Pulses, replayed
 from neurohw.errors import InputError
 from neurohw.fitting.conditions import Conditions
@@ -29,7 +30,7 @@ from neurohw.fitting.measurements import PulseTrains
 from neurohw.fitting.overlay import overlay
 from neurohw.fitting.seen import reads, upwards
 from neurohw.fitting.trains import fit
-from neurohw.fitting.verdict import CARE, GOOD, WRONG, judged
+from neurohw.fitting.verdict import CARE, GOOD, WRONG, judged, with_checks
 from neurohw.loading import load_experiment
 from neurohw.runs.run import run
 
@@ -185,6 +186,43 @@ def test_trains_begin_at_their_first_read() -> None:
     assert not mirrored
     with pytest.raises(InputError, match="a train without a read"):
         upwards(PulseTrains(g, np.ones_like(valid), np.zeros_like(valid), ("a",), "x"))
+
+
+def test_noise_that_the_fit_adds_is_not_held_against_the_device() -> None:
+    """Hard bounds are fitted with white noise on top: the trains that the verdict compares are the measured ones."""
+    stairs = staircase(laws.ConstantStep(step=0.1, step_ctoc=0.05), 6, 15, 15, 2, torch.Generator().manual_seed(0))
+    share = (stairs.weights[:, :, 1:] + 1) / 2
+    ups = np.broadcast_to(stairs.polarity > 0, share.shape).copy()
+    measured = PulseTrains(LOW + (HIGH - LOW) * share, ups, np.ones_like(ups), tuple("abcdef"), "clean.csv")
+    found = fit_device(measured, "constant")
+    assert (found.fit.trains.conductance == measured.conductance).all()
+    assert found.compared.changes < found.compared.chance + 0.1  # 0.25 with the noise, 0.3 where steps vary less
+    assert found.verdict.describes, str(found.verdict)
+
+
+def test_a_mirrored_cell_has_the_voltage_that_its_pulses_had() -> None:
+    given = Conditions(depression_voltage="-1.5 V", depression_energy="2 pJ", pulse_width="100 ns",
+                       sources={"depression_voltage": "stated in a.csv"})  # fmt: skip
+    write = given.mirrored().tables()["write"]
+    assert write["potentiation_voltage"] == {"value": 1.5, "unit": "V", "source": "stated in a.csv"}
+    assert write["potentiation_energy"]["value"] == 2
+    assert Conditions(write_voltage="1.2 V").mirrored().tables()["write"]["potentiation_voltage"]["value"] == 1.2
+    measured = trains(laws.SoftBounds(step=0.15, w_max=1.0, w_min=-1.0, **SPREADS), 30, 0, start=-1.0)
+    mirror = measured.conductance.max() + measured.conductance.min() - measured.conductance
+    falling = dataclasses.replace(measured, conductance=mirror, up=~measured.up)
+    found = fit_device(falling, "soft-bounds", conditions=given)
+    assert found.device.write.potentiation_voltage is not None
+    assert found.device.write.potentiation_voltage.si("V") == 1.5
+
+
+def test_checks_of_the_device_that_is_written_count() -> None:
+    found = good()
+    assert with_checks(found.verdict, found.device) == found.verdict
+    tables = found.device.tables()
+    tables["retention"] = {"lifetime": {"value": 1e15, "unit": "s", "source": "made up"}}
+    verdict = with_checks(found.verdict, device_from_tables(tables, "made up"))
+    assert verdict.level == WRONG
+    assert "retention.lifetime" in verdict.reasons[0]
 
 
 def test_conditions_are_numbers_with_units() -> None:

@@ -76,6 +76,7 @@ def device_fit(
     from neurohw.fitting.law_parameters import fitted_laws
     from neurohw.fitting.retention import fit_retention
     from neurohw.fitting.retention_figure import retention_figure, retention_panels
+    from neurohw.fitting.verdict import with_checks
     from neurohw.names import checked_name
     from neurohw.report.drawing import save, style
     from neurohw.runs.files import writable_folder, write_text
@@ -107,7 +108,9 @@ def device_fit(
     with _bar() as progress:
         found = fit_device(imported.trains, law, called, conditions, progress=progress)
     aged = fit_retention(curves, found.device.g_min, found.device.g_max) if curves else None
-    model = with_verdict(fitted_device(found.fit, aged, called, conditions), found.verdict)
+    plain = fitted_device(found.fit, aged, called, conditions)
+    verdict = with_checks(found.verdict, plain)
+    model = with_verdict(plain, verdict)
     written = [out, out.with_suffix(".fit.json")]
     with style():
         for kind, figure in found.figures().items():
@@ -117,13 +120,13 @@ def device_fit(
             written.append(out.with_suffix(".retention.png"))
             panels = retention_panels(aged, model, Streams(0).generator("retention"))
             save(retention_figure(panels, aged, model.name), written[-1])
-    write_text(written[1], fit_report(found.fit, aged, found.verdict))
-    write_text(out, annotated(model, found.fit, aged, found.verdict))
+    write_text(written[1], fit_report(found.fit, aged, verdict))
+    write_text(out, annotated(model, found.fit, aged, verdict))
     _print_fit(found.fit, aged)
     for path in written:
         new_console().print(f"wrote {path}", highlight=False, soft_wrap=True)
-    _print_verdict(found.verdict)
-    if not (found.verdict.describes or accept):
+    _print_verdict(verdict)
+    if not (verdict.describes or accept):
         raise typer.Exit(1)
 
 

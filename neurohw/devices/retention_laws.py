@@ -16,12 +16,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from neurohw.errors import InputError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
     from neurohw.devices.retention import Retention
 
 BOLTZMANN_EV = 8.617333262e-5  # eV/K (CODATA 2018)
+_STEEPEST = math.log(1e30)
 _FOREVER = 1e30  # of t / t0 and t / tau: beyond, single precision ends
 _LEAST_LIFETIME = 1e-9  # of the mean one, that a spread leaves
 
@@ -224,5 +227,13 @@ def arrhenius(activation_energy: float, kelvin: float, reference: float) -> floa
 
     Args:
         activation_energy: E, eV; kelvin: T; reference: T_ref, K.
+
+    Raises:
+        InputError: beyond 1e30 times, or below 1e-30, where times of cells are no numbers any more.
     """
-    return math.exp(-activation_energy / BOLTZMANN_EV * (1 / kelvin - 1 / reference))
+    exponent = -activation_energy / BOLTZMANN_EV * (1 / kelvin - 1 / reference)
+    if abs(exponent) > _STEEPEST:
+        speed = f"ages cells exp({exponent:.3g}) times as fast as {reference:g} K"
+        raise InputError(f"retention.temperature, or hardware.kelvin: got {kelvin:g} K, which {speed}; allowed: 1e-30 "
+                         "to 1e30 times")  # fmt: skip
+    return math.exp(exponent)

@@ -65,6 +65,15 @@ class Conditions:
         more = {name: f"{value:g} {_KEYS[name][1]}" for name, value in known.items() if getattr(self, name) is None}
         return replace(self, **more, sources={**self.sources, **dict.fromkeys(more, source)})
 
+    def mirrored(self) -> Conditions:
+        """Return them for a cell whose depressing pulses are called potentiating: what these took, without its sign."""
+        given = {name: text.lstrip("- ") for name, down in (("write_voltage", "depression_voltage"),
+                                                             ("write_energy", "depression_energy"))
+                 if (text := getattr(self, down)) is not None}  # fmt: skip
+        sources = {name: self.sources[down] for down, name in _SAME.items() if name in given and down in self.sources}
+        return replace(self, **given, depression_voltage=None, depression_energy=None,
+                       sources={**self.sources, **sources})  # fmt: skip
+
     def tables(self) -> dict[str, dict[str, Any]]:
         """Return the numbers as tables of a device's file, [write], [read] and [area].
 

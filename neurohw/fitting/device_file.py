@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ def fitted_device(
         InputError: a condition that is no number with a unit.
     """
     source = f"fit of {fit.trains.source}"
+    conditions = conditions.mirrored() if fit.mirrored else conditions
 
     def number(estimate: Estimate, source: str = source) -> dict[str, Any]:
         value = list(estimate.value) if isinstance(estimate.value, tuple) else estimate.value
@@ -110,7 +112,7 @@ def fit_report(fit: Fit, retention: RetentionFit | None, verdict: Verdict) -> st
         "source": fit.trains.source,
         "devices": len(fit.trains.devices),
         "measurements": int(fit.trains.valid.sum()),
-        "verdict": verdict.as_json(),
+        "verdict": dataclasses.asdict(verdict),
         "converged": fit.population.converged,
         "law": fit.law,
         "flags": fit.flags,
@@ -120,7 +122,16 @@ def fit_report(fit: Fit, retention: RetentionFit | None, verdict: Verdict) -> st
     }
     if retention:
         report["retention"] = retention_report(retention)
-    return json.dumps(report, indent=2) + "\n"
+    return json.dumps(finite_only(report), indent=2, allow_nan=False) + "\n"
+
+
+def finite_only(value: Any) -> Any:
+    """Return plain data with null for numbers that are not finite, which JSON lacks."""
+    if isinstance(value, dict):
+        return {key: finite_only(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite_only(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def doubts(estimate: Estimate) -> list[str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neurohw.errors import InputError
+
 LEAST_PULSES = 10  # of each polarity that was applied, per device
 LEAST_TIMES = 2  # per curve
 _OF_A_DEVICE = re.compile(r", (?:level|cycle) ")  # what follows it in the name of a curve
@@ -58,6 +60,17 @@ class RetentionCurves:
     def cells(self) -> tuple[str, ...]:
         """The device of each curve: its name without the level and the cycle that follow."""
         return tuple(_OF_A_DEVICE.split(name)[0] for name in self.devices)
+
+    def check_temperatures(self) -> None:
+        """Require a temperature of every curve, or of none.
+
+        Raises:
+            InputError: some have one and others none.
+        """
+        known = sum(kelvin is not None for kelvin in self.kelvin)
+        if 0 < known < len(self.seconds):
+            raise InputError(f"{self.source}: {known} of {len(self.seconds)} curves have a temperature; "
+                             "allowed: all or none")  # fmt: skip
 
     def __repr__(self) -> str:
         return f"RetentionCurves(curves={len(self.devices)}, source={self.source!r})"

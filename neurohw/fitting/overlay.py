@@ -19,6 +19,7 @@ from neurohw.fitting.trains import Fit
 
 _TRAINS = 3000  # simulated, about
 _REPEATS = (8, 60)
+_NOISE = ("g_min", "g_max", "read_noise")
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,9 @@ def overlay(fit: Fit, device: DeviceModel, seed: int = 0) -> Overlay:
     """
     g, up, valid = fit.trains.conductance, fit.trains.up, fit.trains.valid
     generator = torch.Generator().manual_seed(seed)
-    pulses = Pulses(_starts(fit), up)
     repeats = int(np.clip(_TRAINS // (g.shape[0] * g.shape[1]), *_REPEATS))
-    simulated = np.stack([replayed(device, pulses, generator) for _ in range(repeats)])
+    pulses = Pulses(np.tile(_starts(fit), (repeats, 1)), np.tile(up, (repeats, 1, 1)))
+    simulated = replayed(device, pulses, generator).reshape(repeats, *g.shape)
     measured, simulated = np.where(valid, g, np.nan), np.where(valid, simulated, np.nan)
     groups = [_group(measured, simulated, chosen, up) for chosen in _same_pulses(up, valid)]
     groups.sort(key=lambda group: -group.trains)
@@ -100,7 +101,8 @@ def _starts(fit: Fit) -> np.ndarray:
     The first read has noise: trains that begin with the same pulse are drawn to their common mean by as much of their
     variance as the noise explains.
     """
-    effects, noise = fit.population.effects, float(np.exp(fit.population.shared[-1]))
+    effects, known = fit.population.effects, {key: float(fit.estimates[key].value) for key in _NOISE}  # type: ignore[arg-type]
+    noise = known["read_noise"] * (known["g_max"] - known["g_min"]) / fit.half
     high, low = effects[:, 2:3], effects[:, 3:4]
     first = (fit.trains.conductance[:, :, 0] - fit.centre) / fit.half
     share = (first - low) / (high - low)

@@ -17,7 +17,6 @@ import numpy as np
 from scipy import stats
 
 from neurohw.devices.retention_laws import BOLTZMANN_EV
-from neurohw.errors import InputError
 from neurohw.fitting.estimates import Estimate
 from neurohw.fitting.measurements import RetentionCurves
 from neurohw.fitting.retention_mixed import Candidate, Fitted, fit_law
@@ -27,6 +26,7 @@ _APART = 0.3  # of the range, between the first and the last decile of starts, f
 _FEW = 5  # curves below which they may not
 _KNOWN = 0.02  # half an interval that counts as identified around zero
 _ROUNDING = 1e-3  # of BIC
+_STEEP = 700.0  # logarithms beyond would overflow
 _BARELY, _STRONGLY = 2.0, 10.0  # of BIC
 _ORDER = ("power", "exponential", "logarithmic", "stretched")  # the simplest first
 
@@ -101,10 +101,8 @@ def _undecided(laws: list[str], course: bool) -> str | None:
 
 def _reference(curves: RetentionCurves) -> float | None:
     """Return the lowest of several temperatures; None where there is one at most."""
+    curves.check_temperatures()
     known = [kelvin for kelvin in curves.kelvin if kelvin is not None]
-    if known and len(known) < len(curves.seconds):
-        raise InputError(f"{curves.source}: {len(known)} of {len(curves.seconds)} curves have a temperature; "
-                         "allowed: all or none")  # fmt: skip
     return min(known) if len(set(known)) > 1 else None
 
 
@@ -175,7 +173,7 @@ def _key(model: Ageing, term: str, middle: float, half: float) -> tuple[str, str
     """Return the key of [retention] that a parameter is, its unit, and the way from one to the other."""
     main = "lifetime" if model.decays else {"power": "drift_nu", "logarithmic": "loss_per_decade"}[model.law]
     if term == "rate" and model.decays:
-        return main, "s", lambda log: float(np.exp(log))
+        return main, "s", lambda log: float(np.exp(np.clip(log, -_STEEP, _STEEP)))
     plain = {"rate": main, "state": f"{main}_state", "stretch": "stretch", "energy": "activation_energy"}
     if term in plain:
         return plain[term], "eV" if term == "energy" else "1", float

@@ -17,6 +17,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from neurohw.devices.plausibility import PLAUSIBLE
 from neurohw.devices.retention import Retention
 from neurohw.devices.retention_laws import RETENTION_LAWS, RetentionLaw, StretchedDecay
 
@@ -85,8 +86,12 @@ class Ageing:
         return float(theta[self.terms.index(term)]) if term in self.terms else absent
 
     def limits(self, data: Curves) -> tuple[np.ndarray, np.ndarray]:
-        """Return the least and the most of each parameter: lifetimes from a thousandth of the times to far beyond."""
-        first, last = np.log(data.seconds.min()) - 7, np.log(data.seconds.max()) + 25
+        """Return the least and the most of each parameter: lifetimes from a thousandth of the times to far beyond.
+
+        No lifetime is longer than one that is plausible: what shows no decay at all would have any.
+        """
+        first, longest = np.log(data.seconds.min()) - 7, np.log(data.seconds.max())
+        last = min(longest + 25, max(longest, np.log(PLAUSIBLE["retention.lifetime"].most)))
         spans = {"rate": (first, last) if self.decays else (0.0, 2.0), "state": (-30.0, 30.0), "energy": (0.0, 5.0),
                  "stretch": (0.05, 1.0), "rest": (0.0, 2.0)}  # fmt: skip
         low, high = zip(*(spans[term] for term in self.terms), strict=True)

@@ -198,7 +198,7 @@ class _Fitting:
         return scaled
 
     def reported(self, best: Scaled, candidates: tuple[Candidate, ...], trains: PulseTrains) -> Fit:
-        """Return the fit in the terms of a device file."""
+        """Return the fit in the terms of a device file; trains: as fitted, with noise added where bounds are hard."""
         p, data = best.population, scale_trains(trains, best.centre, best.half)
         seen = self.trains.conductance[self.trains.valid]
         estimates, samples = estimated(best, (float(seen.min()), float(seen.max())), self.generator)
@@ -206,7 +206,7 @@ class _Fitting:
         before, standardised = residuals(p.law, p.effects, p.shared, data)
         flags = p.law.flags(plain)
         places = (before, standardised, p, best.centre, best.half)
-        return Fit(p.law.name, flags, estimates, candidates, trains, False, *places, samples)
+        return Fit(p.law.name, flags, estimates, candidates, self.trains, False, *places, samples)
 
 
 def _merit(candidate: Candidate) -> tuple[bool, float]:

@@ -11,7 +11,6 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from neurohw.devices.checks import CHECKS
 from neurohw.devices.model import DeviceModel
@@ -56,11 +55,6 @@ class Verdict:
         """Return the verdict as one line."""
         return ": ".join([self.level, *(["; ".join(self.reasons)] if self.reasons else [])])
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the fields, null where nothing is known."""
-        fields = dataclasses.asdict(self)
-        return {key: None if isinstance(x, float) and not math.isfinite(x) else x for key, x in fields.items()}
-
     def figures(self) -> str:
         """Return the errors, each beside its noise floor, as one line."""
         pairs = (("mean", self.rms_mean_S, self.noise_floor_S), ("spread", self.rms_spread_S, self.spread_floor_S))
@@ -99,6 +93,12 @@ def judged(fit: Fit, device: DeviceModel, compared: Overlay) -> Verdict:
     care += _doubts(fit)
     level = WRONG if wrong else CARE if care else GOOD
     return Verdict(level, tuple(wrong + care), mean, spread, floor, spread_floor)
+
+
+def with_checks(verdict: Verdict, device: DeviceModel) -> Verdict:
+    """Return a verdict with what the conformance suite says against the device that is written, retention included."""
+    said = [text for check in failed_checks(device) if (text := f"check failed: {check}") not in verdict.reasons]
+    return dataclasses.replace(verdict, level=WRONG, reasons=(*said, *verdict.reasons)) if said else verdict
 
 
 def failed_checks(device: DeviceModel) -> list[str]:

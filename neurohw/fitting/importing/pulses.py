@@ -74,8 +74,10 @@ def trains_of(
                 raise InputError(f"{strip.sheet.where}: device {device}: a count of {at[-1]:,} pulses; "
                                  f"allowed: at most {MOST_PULSES:,}")  # fmt: skip
             volts, seconds = (x[rows] for x in applied)
+            side = up[1:] if len(up) > 1 else up  # what stands before the first read may be no pulse
+            ramp = bool(side[0]) if (side == side[0]).all() else None
             begun = not backwards and not (pulse is not None and pulse[rows[0]] == 0) and volts[0] != 0
-            trains.append(_filled(Train(device, name, conductance[rows], up, volts, seconds, begun, strip.up), at))
+            trains.append(_filled(Train(device, name, conductance[rows], up, volts, seconds, begun, ramp), at))
     return trains
 
 
@@ -211,9 +213,13 @@ def _reads_apart(
         if read:
             after[pulse] = conductance[row]
     volts[rows[reads]] = np.nan
+    if reads[0]:
+        volts[rows[0]] = 0.0  # no pulse was before it
     kept = ~reads
     kept[0] = True  # a read before the first pulse
-    return rows[kept], np.where(np.isin(np.arange(len(after)), rows), after, conductance)
+    apart = conductance.copy()
+    apart[rows] = after[rows]
+    return rows[kept], apart
 
 
 def _read_ends(rows: np.ndarray, conductance: np.ndarray) -> np.ndarray:

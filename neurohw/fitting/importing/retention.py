@@ -61,7 +61,9 @@ def import_retention(paths: Paths, options: ImportOptions | None = None) -> Impo
             at = f" at {temperature:g} K" if temperature is not None else ""
             raise InputError(f"{source}: device {name}{at}: {len(times)} times; allowed: at least {LEAST_TIMES}")
     known = kelvin if any(temperature is not None for temperature in kelvin) else ()
-    return ImportedRetention(RetentionCurves(seconds, conductance, names, source, known), notes.guesses)
+    imported = RetentionCurves(seconds, conductance, names, source, known)
+    imported.check_temperatures()
+    return ImportedRetention(imported, notes.guesses)
 
 
 def _strips(sheet: Sheet, several: bool, options: ImportOptions, notes: Notes) -> list[Strip]:
