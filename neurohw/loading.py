@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,9 +75,7 @@ def _advised(experiment: Any, tables: dict[str, Any], overrides: _Overrides) -> 
     """
     if not isinstance(experiment, OnChipExperiment):
         return experiment, ()
-    applied: tuple[Applied, ...] = ()
-    with suppress(InputError):
-        applied = asked_by_device(experiment, tables)
+    applied = asked_by_device(experiment, tables)
     for each in applied:
         tables = merged(tables, nested(each.values))
     origin = " and ".join(each.origin for each in applied if each.values)

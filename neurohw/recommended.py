@@ -15,6 +15,7 @@ from neurohw.crossbar.remedies import Remedy
 from neurohw.devices.library import device_path, load_device
 from neurohw.devices.model import DeviceModel
 from neurohw.devices.recommended import REMEDY, asymmetry, recommended
+from neurohw.errors import InputError
 
 _REMEDY = {f"hardware.{name}": name for name in REMEDY}
 _RATE, _RANGE = "training.learning_rate", "hardware.weight_range"
@@ -50,12 +51,15 @@ def asked_by_device(experiment: OnChipExperiment, tables: Mapping[str, Any]) -> 
         tables: what of it was given.
 
     Raises:
-        InputError: no such device.
+        InputError: the device's file recommends what there is not.
     """
     hardware = experiment.hardware
     if not hardware.recommended or hardware.device is None or not has_devices(hardware.backend):
         return ()
-    device = load_device(hardware.device)
+    try:
+        device = load_device(hardware.device)
+    except InputError:  # the run says so
+        return ()
     given = {f"{section}.{key}" for section, table in tables.items() if isinstance(table, dict) for key in table}
     applied = []
     for origin, values in (
@@ -76,13 +80,19 @@ def asked_by_device(experiment: OnChipExperiment, tables: Mapping[str, Any]) -> 
 def _tuned(device: DeviceModel, experiment: OnChipExperiment, given: set[str]) -> dict[str, Any]:
     """Return what the device's file recommends; nothing where weights are written otherwise than it was found with."""
     values = recommended(device, experiment.network.rule)
-    remedy = Remedy.from_keys({name: values[key] for key, name in _REMEDY.items() if key in values})
+    try:
+        remedy = Remedy.from_keys({name: values[key] for key, name in _REMEDY.items() if key in values})
+    except InputError as error:
+        raise InputError(f"recommended in {device.name}: {error}") from None
     other_remedy = bool(_REMEDY.keys() & given) and experiment.hardware.remedy != remedy
     unreadable = any(not is_read(experiment.hardware.backend, key) for key in values)
     if other_remedy or unreadable or not _is_pulsed(experiment):
         return {}
-    if isinstance(rates := values.get(_RATE), list) and len(rates) == 1:
-        values[_RATE] = rates * (len(experiment.network.layers) - 1)
+    rates, layers = values.get(_RATE), len(experiment.network.layers) - 1
+    if isinstance(rates, list) and len(rates) not in (1, layers):
+        return {}  # found with a network of another depth
+    if isinstance(rates, list) and len(rates) == 1:
+        values[_RATE] = rates * layers
     return values
 
 

@@ -167,6 +167,21 @@ def test_untuned_devices_write_a_difference_where_they_are_asymmetric(name: str,
     assert on(path, hardware__recommended=False)[0].ep.contrast == "two-phase"
 
 
+def test_rates_of_another_depth_leave_the_advice_out(device: Path) -> None:
+    text = device.read_text()
+    device.write_text(text + "learning_rate = [0.1, 0.2]\n")
+    experiment, advice = on(device, "bp")
+    assert not any("recommended in" in str(line) for line in advice)
+    assert len(experiment.training.learning_rate) == 1
+
+
+def test_a_remedy_that_there_is_not_is_named(device: Path) -> None:
+    """It left all advice out in silence."""
+    device.write_text(device.read_text().replace('remedy = "several-cells"', 'remedy = "severel-cells"'))
+    with pytest.raises(InputError, match=r"recommended in reram_es: .*'severel-cells'"):
+        on(device)
+
+
 def test_a_batch_of_seconds_is_said_before_it_ages_a_device() -> None:
     """The default of 1 s a batch let a drifting device learn nothing, and said so afterwards only."""
     untuned = "capacitor"

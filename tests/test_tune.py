@@ -17,7 +17,7 @@ from neurohw.loading import load_with_advice
 from neurohw.studies import search
 from neurohw.studies.search import Objective, Search
 from neurohw.studies.search_space import REMEDIES, Space
-from neurohw.studies.tune import Score, simplest, tune
+from neurohw.studies.tune import Score, _scores, simplest, tune
 from neurohw.studies.tuning import Tuning
 from tests.processes import ended, start
 
@@ -151,6 +151,33 @@ def test_nothing_is_recommended_at_chance(tmp_path: Path) -> None:
     forgetting = {**TINY, "hardware.device_parameters": {"retention.lifetime": 0.1}, "hardware.step_seconds": 1.0}
     with pytest.raises(NeurohwError, match=r"near chance \(1\d\.\d%\): nothing is recommended; more --minutes"):
         tune(tuning(tmp_path, trials=1, fixed=forgetting), lambda line: None)
+
+
+def test_a_finalist_that_diverges_scores_nothing(tmp_path: Path) -> None:
+    """It ended the whole search, and again whenever that went on."""
+    here = tuning(tmp_path)
+    wild = here.given({"training.optimizer": "adam", "training.learning_rate": [1e38]})
+    (score,) = _scores(here, [("none", {}, wild)])
+    assert score.accuracies == (0.0, 0.0, 0.0)
+
+
+def test_what_a_tune_was_given_stands_beside_what_it_found(tmp_path: Path) -> None:
+    """A device that ages learns in short batches only: its advice says which, and the evidence what else was set."""
+    found = tune(tuning(tmp_path, trials=1, fixed={**TINY, "hardware.step_seconds": 1e-5}), lambda line: None)
+    assert found.best.values["hardware.step_seconds"] == 1e-5
+    assert found.evidence["set"] == TINY
+    assert found.evidence["experiment"] == "quickstart"
+    text = found.written_into(device_path("ecram").read_text(encoding="utf-8"), "bp")
+    advice = tomllib.loads(text)["recommended"]["bp"]
+    assert advice["step_seconds"] == 1e-5
+    assert advice["evidence"]["set"]["network.layers"] == [64, 30]
+
+
+def test_an_experiment_that_makes_arrays_itself_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('[hardware]\nbackend = "analog"\ndevice = "ecram"\ncell = "differential"\n')
+    with pytest.raises(InputError, match=r"mine\.toml: sets how arrays are made, .* allowed: such keys by --set"):
+        tuning(tmp_path, experiment=str(file)).ideal()
 
 
 def test_no_trial_begins_when_the_time_is_up(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ REMEDY = ("remedy", "remedy_parameters", "cell", "cell_parameters", "writing", "
 SETTINGS = {  # short name: key of an experiment
     "weight_range": "hardware.weight_range",
     "pulse_length": "hardware.pulse_length",
+    "step_seconds": "hardware.step_seconds",
     **{name: f"hardware.{name}" for name in REMEDY},
     "contrast": "ep.contrast",
     "learning_rate": "training.learning_rate",

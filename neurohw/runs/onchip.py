@@ -48,6 +48,7 @@ class OnChip(Job[OnChipExperiment]):
         self.task = build_task(experiment, streams)
         self.chance = self.task.chance
         self._fault_maps = read_fault_maps(experiment)
+        self._single, self._ages = single_devices_drift(experiment), ages(experiment)
 
     @classmethod
     def check(cls, experiment: OnChipExperiment, device: str) -> None:
@@ -124,8 +125,7 @@ class OnChip(Job[OnChipExperiment]):
         yield from symptoms.of_initial_weights(where, watch.clipped)
         if signs := watch.signs():
             yield from symptoms.of_array(where, signs)
-            seconds, single = self.experiment.hardware.step_seconds, single_devices_drift(self.experiment)
-            yield from symptoms.of_drift(where, signs, seconds, single)
+            yield from symptoms.of_drift(where, signs, self.experiment.hardware.step_seconds, self._single)
 
     def accounted_symptoms(self, record: RunRecord) -> list[Symptom]:
         """Return whether devices that age are given another time per batch than the chip takes for one."""
@@ -134,7 +134,7 @@ class OnChip(Job[OnChipExperiment]):
             return []
         on_chip = account.training_latency.nominal / batches
         given = self.experiment.hardware.step_seconds
-        return [*symptoms.of_step_time(given, on_chip)] if ages(self.experiment) else []
+        return [*symptoms.of_step_time(given, on_chip)] if self._ages else []
 
     def facts(self, epochs: float) -> dict[str, Any]:
         """Return the facts of arrays and circuits."""

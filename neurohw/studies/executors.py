@@ -42,10 +42,15 @@ def run_points(points: Sequence[Point], jobs: int, report: Reporter) -> Generato
     return _run_in_processes(points, jobs)
 
 
+def threads_of(jobs: int) -> int:
+    """Return the threads that each of so many processes gets: its share of the cores."""
+    return max(1, (os.cpu_count() or 1) // jobs)
+
+
 def _run_in_processes(points: Sequence[Point], jobs: int) -> Generator[Outcome]:
     """Give each process a point after the other; one that is killed is replaced, and its point comes last again."""
     waiting, attempts = deque(points), Counter[str]()
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = threads_of(jobs)
     workers: list[_Worker] = []
     try:
         while waiting or workers:

@@ -174,13 +174,15 @@ def _study(tuning: Tuning, worker: int) -> Study:
 
 
 def _begin(study: Study, space: Space) -> None:
-    """Put the first trials in the queue, once; trials that a killed tune left are over."""
+    """Put the first trials that were not begun in the queue; trials that a killed tune left are over."""
     from optuna.trial import TrialState
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
-    if not study.trials:
-        for parameters in space.first_trials():
+    alive = [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.FAIL]
+    begun = [trial.system_attrs.get("fixed_params") for trial in alive]
+    for parameters in space.first_trials():
+        if parameters not in begun:
             study.enqueue_trial(parameters)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,13 +14,15 @@ import torch
 
 from neurohw import __version__
 from neurohw.config import OnChipExperiment, config_hash
+from neurohw.config.hardware import has_devices
 from neurohw.devices.recommended import SETTINGS, with_recommendation
-from neurohw.errors import NeurohwError
+from neurohw.errors import Diverged, NeurohwError
 from neurohw.kinds import METRICS
 from neurohw.runs.files import locked, writable_folder
+from neurohw.runs.folder import default_folder
 from neurohw.runs.job import job_class
 from neurohw.runs.progress import Silent
-from neurohw.studies.executors import run_points
+from neurohw.studies.executors import run_points, threads_of
 from neurohw.studies.search import Search, require_optuna
 from neurohw.studies.search_space import REMEDIES
 from neurohw.studies.sweep import Point
@@ -138,10 +139,13 @@ def _best_of_each_remedy(trials: Sequence[FrozenTrial]) -> list[tuple[str, dict[
 
 
 def _scores(tuning: Tuning, runs: Sequence[tuple[str, dict[str, Any], OnChipExperiment]]) -> list[Score]:
-    """Run each experiment with every seed; those of an earlier call are only read."""
+    """Run each experiment with every seed; those of an earlier call are only read. A device that diverges scores 0."""
     metric, accuracies, chance = tuning.metric, {}, 0.0
     points = [_point(experiment, seed, tuning.folder) for _, _, experiment in runs for seed in SEEDS]
     for point, outcome in run_points(points, tuning.jobs, Silent()):
+        if isinstance(outcome, Diverged) and has_devices(point.experiment.hardware.backend):  # type: ignore[attr-defined]
+            accuracies[point.folder] = 0.0
+            continue
         if isinstance(outcome, Exception):
             raise outcome
         accuracies[point.folder], chance = float(outcome.metrics[metric]), outcome.chance
@@ -153,16 +157,18 @@ def _scores(tuning: Tuning, runs: Sequence[tuple[str, dict[str, Any], OnChipExpe
 
 def _point(experiment: OnChipExperiment, seed: int, folder: Path) -> Point:
     digest = config_hash(experiment, job_class(experiment).checksums(experiment))
-    return Point(experiment, seed, folder / f"{experiment.name}-{digest}-{seed}", None)
+    return Point(experiment, seed, folder / default_folder(experiment, digest, seed).name, None)
 
 
 def _evidence(tuning: Tuning, best: Score, ideal: Score, trials: int) -> dict[str, Any]:
-    data = tuning.ideal().data
+    experiment = tuning.ideal()
+    data = experiment.data
+    others = {key: value for key, value in tuning.fixed.items() if key not in SETTINGS.values()}
     return {
         "accuracy": round(best.mean, 4), "spread": round(best.spread, 4),
         "ideal": round(ideal.mean, 4), "ideal_spread": round(ideal.spread, 4), "seeds": len(SEEDS), "trials": trials,
-        "experiment": Path(tuning.experiment).name.removesuffix(".toml"), "dataset": data.dataset,
-        "layers": list(tuning.ideal().network.layers),
+        "experiment": experiment.name, "dataset": data.dataset, "layers": list(experiment.network.layers),
+        **({"set": others} if others else {}),
         "split": f"{data.validation_fraction:.0%} of the training images, for validation", "neurohw": __version__,
     }  # fmt: skip
 
@@ -171,7 +177,7 @@ def _evidence(tuning: Tuning, best: Score, ideal: Score, trials: int) -> dict[st
 def _share_of_cores(jobs: int) -> Iterator[None]:
     """Let this process take its share of the cores as threads."""
     before = torch.get_num_threads()
-    torch.set_num_threads(max(1, min(before, (os.cpu_count() or 1) // jobs)))
+    torch.set_num_threads(min(before, threads_of(jobs)))
     try:
         yield
     finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from neurohw.config import OnChipExperiment, config_hash
+from neurohw.config.hardware import unread_hardware
 from neurohw.devices.library import load_device
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
@@ -49,8 +50,12 @@ class Tuning:
         Raises:
             InputError: something does not fit.
         """
-        if not isinstance(base := load_experiment(self.experiment), OnChipExperiment):
+        base = load_experiment(self.experiment, {"hardware.recommended": False})
+        if not isinstance(base, OnChipExperiment):
             raise InputError(f"{self.experiment}: got an experiment of kind {base.kind!r}; allowed: 'onchip'")
+        if unread_hardware(base.hardware.model_copy(update={"backend": "ideal", "device": None})):
+            raise InputError(f"{self.experiment}: sets how arrays are made, which tune varies and ideal ones lack; "
+                             "allowed: such keys by --set")  # fmt: skip
         usual = {"hardware.device": self.device, "hardware.recommended": False, "data.validation_fraction": VALIDATION}
         always = {"network.rule": self.rule, "data.evaluate_on": "validation", "evaluation.every": 1}
         loaded: OnChipExperiment = load_experiment(self.experiment, {**usual, **self.fixed, **values, **always}, "tune")
