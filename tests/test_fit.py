@@ -183,6 +183,18 @@ def test_a_wrong_law_leaves_residuals_that_are_not_flat() -> None:
     assert np.nanmean(wrong.mean**2) > 5 * np.nanmean(right.mean**2)
 
 
+def test_changes_are_shown_where_the_cells_pass_fast_and_not_where_no_cell_can_be() -> None:
+    """Soft bounds, sixty pulses: most are near a bound, and yet the steep half of the curve has points."""
+    law = laws.SoftBounds(step=0.12, step_ctoc=0.2, w_max_dtod=0.1, w_min_dtod=0.02)
+    left = residual_data(fit(measured(law, 0.003, 6, 4, 60), "soft-bounds"))
+    steep = left.conductance[0] < np.median([G_MIN, G_MAX])
+    assert steep.sum() >= 3
+    assert np.isfinite(left.measured[0, steep]).all()
+    assert left.measured[0, steep] == pytest.approx(left.fitted[0, steep], rel=0.2)
+    assert np.nanmin(left.fitted[0]) >= 0
+    assert np.nanmax(left.fitted[1]) <= 0
+
+
 def test_bounds_that_no_train_reaches_are_said_to_be_unknown() -> None:
     law = laws.ConstantStep(step=0.004, **COMMON)
     stairs = staircase(law, 8, 60, 60, 3, torch.Generator().manual_seed(1), start=0.0, reset=True)
@@ -312,8 +324,9 @@ def test_every_law_makes_a_valid_device() -> None:
 
 def test_residuals_of_too_few_pulses_for_a_mean_change_are_drawn() -> None:
     empty = np.full((2, 4), np.nan)
-    figure = residuals_figure(Residuals(np.linspace(1e-6, 2e-6, 4), empty, empty, empty, empty, np.zeros(9),
-                                        np.zeros(3), 0.1), "few")  # fmt: skip
+    conductance = np.tile(np.linspace(1e-6, 2e-6, 4), (2, 1))
+    few = Residuals(conductance, empty, empty, empty, empty, np.zeros(9), np.zeros(3), 0.1)
+    figure = residuals_figure(few, "few")
     assert figure.axes[0].get_ylabel() == "Change, S"
 
 

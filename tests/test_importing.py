@@ -384,6 +384,8 @@ def test_normalised_values_need_a_range_and_weights_are_told_from_shares(tmp_pat
             {},
             r"column G: no unit, .*--unit uS, nS \(conductances up to 16\.98 uS, 16\.98 nS",
         ),
+        ({"G (mho)": 1e6 * G[0]}, {}, r"column G \(mho\): 'mho' is no unit of conductance, .*--unit uS, nS"),
+        ({"G_uS": -1e6 * G[0]}, {}, "column G_uS: all values are negative; allowed: conductances of at least 0"),
         ({"I_nA": 1e6 * G[0]}, {}, "column I_nA: a current; give the voltage it was read at, --read-voltage V"),
         ({"a": G[0], "b": G[1]}, {}, "columns a, b: devices or cycles\\? --each device: .*; --each cycle"),
         ({"colour": ["red"] * 40, "up_pulse": G[0]}, {"unit": "S"}, "no column of conductance, resistance or current"),

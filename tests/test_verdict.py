@@ -268,3 +268,23 @@ def test_the_command_says_the_verdict_and_its_status(tmp_path: Path) -> None:
     for kind in ("trains", "pairs", "residuals"):
         assert (tmp_path / f"mine.{kind}.png").stat().st_size > 10_000
     assert CliRunner().invoke(app, [*arguments, "--accept"]).exit_code == 0
+
+
+def binary(chance: float, pulses: int) -> PulseTrains:
+    """Cells of two states: each pulse switches them with a chance, most of them long before the train ends."""
+    rng = np.random.default_rng(3)
+    set_at, reset_at = (rng.geometric(chance, (6, 4, 1)) for _ in range(2))
+    places = np.arange(1, pulses + 1)
+    share = np.concatenate([places >= set_at, places < reset_at], axis=2).astype(float)
+    ups = np.broadcast_to(np.arange(2 * pulses) < pulses, share.shape).copy()
+    siemens = LOW + (HIGH - LOW) * share + 0.02 * (HIGH - LOW) * rng.standard_normal(share.shape)
+    return PulseTrains(siemens, ups, np.ones_like(ups), tuple("abcdef"), "binary.csv")
+
+
+@pytest.mark.parametrize("chance", [0.2, 0.4])
+def test_cells_that_jump_between_two_states_are_not_described(chance: float) -> None:
+    """Most pulses change nothing, so that neither means nor single changes need tell: no read lies between."""
+    found = fit_device(binary(chance, 25))
+    assert found.verdict.level == WRONG, str(found.verdict)
+    assert "jump between two states" in str(found.verdict)
+    assert "jump between" not in str(good().verdict)

@@ -19,6 +19,7 @@ from neurohw.fitting.trains import Fit
 
 _TRAINS = 3000  # simulated, about
 _REPEATS = (8, 60)
+_ENDS = (0.02, 0.98)  # quantiles of the reads, that their range ends at
 _NOISE = ("g_min", "g_max", "read_noise")
 
 
@@ -57,12 +58,17 @@ class Overlay:
         changes: Kolmogorov's distance between the measured and the simulated changes from read to read, 0 to 1.
         chance: what it would be below in 95 % of measurements of devices like the fitted one.
         span: S, the range of the measured mean trains.
+        between, simulated_between: shares of the reads in the middle half of the measured range.
+        reads: how many were measured.
     """
 
     groups: tuple[Group, ...]
     changes: float
     chance: float
     span: float
+    between: float
+    simulated_between: float
+    reads: int
 
     def rms(self, field: str, other: str | None = None) -> float:
         """Return the root mean square over all groups' reads of a field, less another; nan where nothing is known."""
@@ -92,7 +98,9 @@ def overlay(fit: Fit, device: DeviceModel, seed: int = 0) -> Overlay:
     real, made = _changes(measured, up), _changes(simulated, np.broadcast_to(up, simulated.shape))
     distance = float(stats.ks_2samp(real, made).statistic) if len(real) and len(made) else 0.0
     chance = 1.36 * (1 / max(len(real), 1) + 1 / max(len(made), 1)) ** 0.5
-    return Overlay(tuple(groups), distance, chance, float(np.nanmax(means) - np.nanmin(means)))
+    span = float(np.nanmax(means) - np.nanmin(means))
+    between = [_between(g, np.nanquantile(measured, _ENDS)) for g in (measured, simulated)]
+    return Overlay(tuple(groups), distance, chance, span, between[0], between[1], int(valid.sum()))
 
 
 def _starts(fit: Fit) -> np.ndarray:
@@ -168,6 +176,13 @@ def _std(values: np.ndarray, axis: int) -> np.ndarray:
     known = np.isfinite(values).sum(axis)
     middle = np.expand_dims(_mean(values, axis), axis)
     return np.where(known > 1, np.sqrt(np.nansum((values - middle) ** 2, axis) / np.maximum(known - 1, 1)), np.nan)
+
+
+def _between(g: np.ndarray, ends: np.ndarray) -> float:
+    """Return the share of the reads in the middle half between two ends."""
+    low, high = ends
+    reads, margin = g[np.isfinite(g)], (high - low) / 4
+    return float(((reads > low + margin) & (reads < high - margin)).mean())
 
 
 def _changes(g: np.ndarray, up: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ def draw_changes(ax: Axes, data: Residuals) -> None:
     scale, unit = siemens_unit(np.nanmax(abs(data.measured), initial=0.0))
     range_scale, range_unit = siemens_unit(data.conductance.max())
     for side, colour, name in ((0, UP, "up"), (1, DOWN, "down")):
-        g = data.conductance * range_scale
+        g = data.conductance[side] * range_scale
         ax.plot(g, data.measured[side] * scale, "o", color=colour, ms=4, label=f"{name}, mean of all devices")
         ax.plot(g, data.fitted[side] * scale, color=colour, lw=1.8, label=f"{name}, fitted mean cell")
     ax.axhline(0, color=INK, lw=0.8)
@@ -43,7 +43,7 @@ def draw_errors(ax: Axes, data: Residuals) -> None:
     """Draw mean and standard deviation of the standardised errors against the conductance."""
     scale, unit = siemens_unit(data.conductance.max())
     for side, colour, name in ((0, UP, "up"), (1, DOWN, "down")):
-        g = data.conductance * scale
+        g = data.conductance[side] * scale
         ax.plot(g, data.mean[side], "o-", color=colour, ms=3.5, lw=1.2, label=f"{name}, mean")
         ax.plot(g, data.std[side], "s--", color=colour, ms=3.5, lw=1.2, label=f"{name}, standard deviation")
     for level in (0, 1):

@@ -2,7 +2,8 @@
 
 The mean train is right if it is off by no more than twice the noise floor of the measurement; whatever the floor, it
 describes nothing that is off by more than a tenth of the range. What single pulses do is compared by the distribution
-of their changes: a law of small steps has the mean and the spread of cells that jump once, but not their jumps.
+of their changes: a law of small steps has the mean and the spread of cells that jump once, but not their jumps. Where
+most pulses find cells at their bounds jumps are few, but cells that jump are never read between their two states.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ _FLOORS = 2.0  # how many noise floors a good mean or spread may be off by
 _MOST = 0.1  # of the range, what a mean may be off by at most
 _SPREAD, _MOST_SPREAD = 0.25, 1.0  # of the measured spread, what a spread may be off by: good, at all
 _CHANGES, _MOST_CHANGES = 0.1, 0.25  # distance of the distributions of changes, beyond chance: good, at all
+_JUMP = 1 / 3  # of the reads between two states that a gradual cell would give, below which cells jump
+_SURE = 4.0  # standard deviations that reads are missed by
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,11 @@ def judged(fit: Fit, device: DeviceModel, compared: Overlay) -> Verdict:
         (wrong if beyond > _MOST_CHANGES else care).append(
             f"single pulses do something else (Kolmogorov's distance of changes {compared.changes:.2f})"
         )
+    if _jumps(compared):
+        wrong.append(
+            f"cells jump between two states: {compared.between:.1%} of the reads lie in the middle half of the range, "
+            f"{compared.simulated_between:.1%} of the simulated ones"
+        )
     wrong += [f"check failed: {text}" for text in failed_checks(device)]
     care += _doubts(fit)
     level = WRONG if wrong else CARE if care else GOOD
@@ -110,6 +118,12 @@ def failed_checks(device: DeviceModel) -> list[str]:
         except InputError as error:
             failed.append(f"{check.__name__.replace('_', ' ')}: {error}")
     return failed
+
+
+def _jumps(compared: Overlay) -> bool:
+    """Return whether far fewer reads lie between the ends of the range than the fitted device would give."""
+    found, expected = (compared.reads * share for share in (compared.between, compared.simulated_between))
+    return found < _JUMP * expected and expected - found > _SURE * math.sqrt(expected)
 
 
 def _doubts(fit: Fit) -> list[str]:

@@ -157,6 +157,12 @@ def _dimension(unit: str) -> str:
     return "K" if unit == "C" else parse_unit(unit)[1]
 
 
+def unknown_unit(column: str) -> str:
+    """Return what a header has in brackets, which `headings` found to be no unit; "" without brackets."""
+    bracket = _BRACKET.search(column)
+    return bracket[1].strip() if bracket else ""
+
+
 def _holds_polarities(cells: list[str]) -> bool:
     return all(cell.strip().lower() in POLARITIES for cell in cells if cell.strip())
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from neurohw.devices.plausibility import LEAST_SIEMENS, MOST_SIEMENS, Span, likely_unit
 from neurohw.errors import InputError
-from neurohw.fitting.importing.headings import Heading
+from neurohw.fitting.importing.headings import Heading, unknown_unit
 from neurohw.fitting.importing.layouts import Strip
 from neurohw.fitting.importing.options import NORMALISED, ImportOptions, Notes
 from neurohw.fitting.importing.sheets import Sheet, is_number
@@ -132,7 +132,9 @@ def _open_unit(strips: Sequence[tuple[Strip, np.ndarray]], options: ImportOption
     if role and _plausible(role, full, options.read_voltage):
         notes.guess(where, f"a {role} without a unit, up to {high:g}: in {_USUAL[role]}")
         return _USUAL[role]
-    raise InputError(f"{where}: no unit, and values from {low:g} to {high:g}; {_question(role, low, high)}")
+    unknown = unknown_unit(strip.value.column)
+    said = f"{unknown!r} is no unit of conductance, resistance or current" if unknown else "no unit"
+    raise InputError(f"{where}: {said}, and values from {low:g} to {high:g}; {_question(role, low, high)}")
 
 
 def _scale(low: float, high: float) -> str:
@@ -205,6 +207,9 @@ def _from_currents(strip: Strip, amperes: np.ndarray, where: str, options: Impor
 def _check(strip: Strip, raw: np.ndarray, g: np.ndarray, largest: float) -> None:
     """Raise where conductances are not those of a cell."""
     column, where = strip.value.column, strip.sheet.where
+    if (g[np.isfinite(g)] < 0).all():
+        raise InputError(f"{where}: column {column}: all values are negative; allowed: conductances of at least 0 "
+                         "(read at a negative voltage, currents are of its sign: --read-voltage with it)")  # fmt: skip
     if not LEAST_SIEMENS <= largest <= MOST_SIEMENS:
         unit = likely_unit(largest, "S", Span(LEAST_SIEMENS, MOST_SIEMENS)) if strip.value.role == "conductance" else ""
         hint = f"; in {unit}? then name the column conductance_{unit}" if unit and unit != "S" else ""
