@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from neurohw.errors import InputError
 
 LARGEST_SEED = 2**63 - 1
+
+Source = (
+    torch.Generator | tuple[torch.Generator, ...]
+)  # of draws: a chip's, or those of several chips that are one batch
 
 
 def derived_seed(seed: int, name: str) -> int:
     """Return the 63-bit seed of stream `name` under the run's `seed` (SHA-256, so streams are independent)."""
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def drawn(draw: Callable[[torch.Generator], Tensor], source: Source) -> Tensor:
+    """Return draw(generator), [...]; of several chips what each draws from its own, one behind the other, [S, ...]."""
+    return draw(source) if isinstance(source, torch.Generator) else torch.stack([draw(own) for own in source])
+
+
+class Sources(Protocol):
+    """Generators by name: `Streams` of one chip, or `StackedStreams` of several."""
+
+    device: torch.device
+
+    def generator(self, name: str) -> Source:
+        """Return the source of stream `name`."""
 
 
 class Streams:
@@ -59,3 +80,18 @@ class Streams:
         """Restore the streams of `state_dict`, so that the next draw is the one that would have come."""
         for name, generator_state in state.items():
             self.generator(name).set_state(generator_state)
+
+
+class StackedStreams:
+    """The streams of several chips: each draws what it would draw alone.
+
+    Args:
+        chips: the streams of each.
+    """
+
+    def __init__(self, chips: Sequence[Streams]) -> None:
+        self.chips, self.device = tuple(chips), chips[0].device
+
+    def generator(self, name: str) -> tuple[torch.Generator, ...]:
+        """Return the generators of stream `name`, chip by chip."""
+        return tuple(streams.generator(name) for streams in self.chips)

@@ -6,7 +6,7 @@ This small circuit at the output is all that changes between supervised and unsu
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from neurohw.circuits.winners import label_blocks, winners
 from neurohw.errors import InputError
-from neurohw.seeding import Streams
+from neurohw.seeding import Source, Sources
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Homeostasis:
     """State of the homeostatic thresholds.
 
     Args:
-        threshold: H, [n_out], subtracted from the competition.
+        threshold: H, [n_out] (of several chips [S, n_out]), subtracted from the competition.
         activity: A, [n_out], the exponential moving average of the decisions (Eq. 11); unused by the batch average.
     """
 
@@ -38,14 +38,14 @@ class DecisionEvents:
         decisions: samples decided.
         homeostasis_updates: updates of the thresholds.
         winners: outputs that won, over all samples; 0 where the label decided.
-        tied: samples with a tie at the k-th place.
+        tied: samples with a tie at the k-th place; of several chips, which have all else alike, each one's, [S].
         unresolved: samples whose winners stood closer than the circuit resolves.
     """
 
     decisions: int
     homeostasis_updates: int
     winners: int = 0
-    tied: int = 0
+    tied: int | Tensor = 0
     unresolved: int = 0
 
     def __add__(self, other: DecisionEvents) -> DecisionEvents:
@@ -55,7 +55,11 @@ class DecisionEvents:
     def shares(self) -> dict[str, float]:
         """Return winners per sample and the shares of tied and of unresolved samples; empty without decisions."""
         counts = {"winners_per_image": self.winners, "tied_share": self.tied, "unresolved_share": self.unresolved}
-        return {key: count / self.decisions for key, count in counts.items()} if self.homeostasis_updates else {}
+        return {key: float(count / self.decisions) for key, count in counts.items()} if self.homeostasis_updates else {}
+
+    def of_chip(self, i: int) -> DecisionEvents:
+        """Return what happened in one of several chips."""
+        return self if isinstance(self.tied, int) else replace(self, tied=int(self.tied[i]))
 
 
 @dataclass(frozen=True)
@@ -166,8 +170,8 @@ class TargetRule:
             newest: weight of the newest example; None: eta.
         """
         if self.average == "batch":
-            return decided.mean(0), homeostasis.activity
-        eta, batch = self.eta if newest is None else newest, len(decided)
+            return decided.mean(-2), homeostasis.activity
+        eta, batch = self.eta if newest is None else newest, decided.shape[-2]
         ages = torch.arange(batch - 1, -1, -1, device=decided.device, dtype=decided.dtype)
         average = (1 - eta) ** batch * homeostasis.activity + (eta * (1 - eta) ** ages) @ decided
         return average, average
@@ -225,8 +229,8 @@ class KWTATarget(TargetCircuit):
         homeostasis = self._rested(homeostasis, seconds)
         if labels is not None:  # the multiplexer passes the label instead of the circuit's own decision
             blocks = label_blocks(labels, self.n_out, self.rule.n_classes)
-            target = _masked(self._levels(blocks, blocks.shape[1]), active)
-            return Decision(target, homeostasis, DecisionEvents(len(labels), 0))
+            target = _masked(self._levels(blocks, blocks.shape[-1]), active)
+            return Decision(target, homeostasis, DecisionEvents(labels.shape[-1], 0))
         chosen = self._choose(competition, homeostasis)
         levels = self._levels(chosen.won, self.rule.k) if chosen.levels is None else chosen.levels
         target = _masked(levels, active)
@@ -260,8 +264,8 @@ class KWTATarget(TargetCircuit):
 
     def _hot(self, won: Tensor, low: float, high: float) -> Tensor:
         """Return `high` for those who won, flags or indices, `low` for the others, [B, n_out]."""
-        values = self._zeros.new_full((len(won), self.n_out), low)
-        return values.masked_fill_(won, high) if won.dtype == torch.bool else values.scatter_(1, won, high)
+        values = self._zeros.new_full((*won.shape[:-1], self.n_out), low)
+        return values.masked_fill_(won, high) if won.dtype == torch.bool else values.scatter_(-1, won, high)
 
 
 def _masked(target: Tensor, active: Tensor | None) -> Tensor:
@@ -274,7 +278,7 @@ class IdealTarget(KWTATarget):
     Args:
         rule: what is asked for.
         ties: "lowest" or "random".
-        generator: decides random ties.
+        generator: decides random ties, those of each chip from its own.
         dtype, device: of the thresholds.
     """
 
@@ -282,18 +286,20 @@ class IdealTarget(KWTATarget):
         self,
         rule: TargetRule,
         ties: str = "lowest",
-        generator: torch.Generator | None = None,
+        generator: Source | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
-        super().__init__(rule, generator, dtype, device)
-        self.ties = ties
+        super().__init__(rule, None, dtype, device)
+        self.ties, self._source = ties, generator
 
     @classmethod
-    def built(cls, rule: TargetRule, parameters: None, ties: str, streams: Streams) -> IdealTarget:
+    def built(cls, rule: TargetRule, parameters: None, ties: str, streams: Sources) -> IdealTarget:
         """Return a run's circuit."""
         return cls(rule, ties, streams.generator("ties"), device=streams.device)
 
     def _choose(self, competition: Tensor, homeostasis: Homeostasis) -> Chosen:
-        chosen, tied = winners(competition - homeostasis.threshold, self.rule.k, self.ties, self._generator)
-        return Chosen(chosen, DecisionEvents(len(chosen), 1, chosen.numel(), tied))
+        field = competition - homeostasis.threshold.unsqueeze(-2)
+        chosen, tied = winners(field, self.rule.k, self.ties, self._source)
+        batch, k = chosen.shape[-2:]
+        return Chosen(chosen, DecisionEvents(batch, 1, batch * k, tied))

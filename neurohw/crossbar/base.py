@@ -1,6 +1,7 @@
 """The one interface of every crossbar, and the products that learning asks it to write.
 
-Axes, fixed here for the whole project: a weight matrix W is [n_post, n_pre]; batches come first.
+Axes, fixed here for the whole project: a weight matrix W is [n_post, n_pre]; batches come first. Where an array is that
+of several chips at once, chips come before all, [S, n_post, n_pre] and [S, B, n].
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class OuterProducts:
     @property
     def batch(self) -> int:
         """Number of samples in each term."""
-        return self.terms[0].post.shape[0]
+        return self.terms[0].post.shape[-2]
 
     def in_turn(self) -> tuple[Tensor, Tensor]:
         """Return post (signs included) and pre as they are written, [T B, n_post] and [T B, n_pre]."""
@@ -78,7 +79,7 @@ class OuterProducts:
 
     def post_sum(self) -> Tensor:
         """Return the wanted change of the biases per unit learning rate, decay apart, [n_post]."""
-        return self.scale * reduce(add, ((term.sign * term.line) * term.post.sum(0) for term in self.terms))
+        return self.scale * reduce(add, ((term.sign * term.line) * term.post.sum(-2) for term in self.terms))
 
     def shrinkage(self) -> Tensor | None:
         """Return by what share each output's weights shrink per unit learning rate, [n_post]; None: by nothing."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -25,7 +27,7 @@ class IdealArray(SynapseArray):
     most 2^-8 sum_i |w_i x_i| + 2^-9 |y|. Weights are kept, and written, in float32, so that small changes add up.
 
     Args:
-        weights: [n_post, n_pre] initial weights; copied.
+        weights: [n_post, n_pre] initial weights, of several chips [S, n_post, n_pre]; copied.
         products: the type in which reads multiply; None: that of the weights.
         bounds: of weights, to which every write clips, as devices do; None: none.
     """
@@ -36,8 +38,9 @@ class IdealArray(SynapseArray):
     def __init__(
         self, weights: Tensor, products: torch.dtype | None = None, bounds: tuple[float, float] | None = None
     ) -> None:
-        self._columns = weights.detach().t().clone(memory_format=torch.contiguous_format)  # W^T, [n_pre, n_post]
-        self.shape = (weights.shape[0], weights.shape[1])
+        self._columns = weights.detach().mT.clone(memory_format=torch.contiguous_format)  # W^T, [n_pre, n_post]
+        self.shape = (weights.shape[-2], weights.shape[-1])
+        self._parts: Sequence[IdealArray] = ()  # of a stack: the chips' own arrays, which lie in its memory
         self.dtype = weights.dtype
         self.device = weights.device
         self.product_dtype = products or weights.dtype
@@ -56,21 +59,32 @@ class IdealArray(SynapseArray):
             raise InputError(f"precision: got {spec.precision!r} for weights of {weights.dtype}; allowed: float32")
         return cls(weights, product_dtype(spec.precision, weights.device), spec.bounds)
 
+    @classmethod
+    def stacked(cls, arrays: Sequence[IdealArray]) -> IdealArray:
+        """Return the arrays of several chips as one; each goes on as a part of it, in the same memory."""
+        first = arrays[0]
+        stack = cls(torch.stack([array.snapshot() for array in arrays]), first.product_dtype, first._bounds)
+        for array, own in zip(arrays, stack._columns.unbind(), strict=True):
+            array._columns = own
+            array._changed()
+        stack._parts = tuple(arrays)
+        return stack
+
     def read(self, pre: Tensor, times: int = 1) -> Tensor:
         """Return pre W^T, [B, n_post]."""
         columns, pre = self._as_read(), pre.to(self.product_dtype)
         if pre.is_contiguous():
             return (pre @ columns).to(self.dtype)
         if self._rows is None:
-            self._rows = columns.t().contiguous()
-        return _by_blocks(self._rows, pre.t()).t().to(self.dtype)
+            self._rows = columns.mT.contiguous()
+        return _by_blocks(self._rows, pre.mT).mT.to(self.dtype)
 
     def read_transposed(self, post: Tensor, times: int = 1) -> Tensor:
         """Return post W, [B, n_pre]."""
         columns, post = self._as_read(), post.to(self.product_dtype)
         if post.is_contiguous():
-            return (post @ columns.t()).to(self.dtype)
-        return _by_blocks(columns, post.t()).t().to(self.dtype)
+            return (post @ columns.mT).to(self.dtype)
+        return _by_blocks(columns, post.mT).mT.to(self.dtype)
 
     def _as_read(self) -> Tensor:
         """Return W^T as reads multiply it."""
@@ -86,6 +100,8 @@ class IdealArray(SynapseArray):
     def _changed(self) -> None:
         """Note that copies of W are about to be old."""
         self._rows, self._stale = None, True
+        for part in self._parts:
+            part._changed()
 
     def read_rows(self, rows: Tensor) -> Tensor:
         """Return rows [R] of W, [R, n_pre]: no product is formed, and nothing rounded."""
@@ -100,22 +116,23 @@ class IdealArray(SynapseArray):
             post, pre = terms[0].post, terms[0].pre
             alpha = terms[0].sign * products.scale * rate
         else:
-            post = torch.cat([term.post if term.sign > 0 else -term.post for term in terms])
-            pre = torch.cat([term.pre for term in terms])
+            post = torch.cat([term.post if term.sign > 0 else -term.post for term in terms], -2)
+            pre = torch.cat([term.pre for term in terms], -2)
             alpha = products.scale * rate
-        self._columns.addmm_(pre.t(), post, alpha=alpha)
+        add_product = self._columns.addmm_ if self._columns.dim() == 2 else self._columns.baddbmm_
+        add_product(pre.mT, post, alpha=alpha)
         return self._clipped()
 
     def increment(self, delta: Tensor) -> Writes:
         """W += delta."""
         self._changed()
-        self._columns += delta.t()
+        self._columns += delta.mT
         return self._clipped()
 
     def program(self, weights: Tensor) -> Writes:
         """W = weights."""
         self._changed()
-        self._columns.copy_(weights.t())
+        self._columns.copy_(weights.mT)
         return self._clipped()
 
     def _clipped(self) -> Writes:
@@ -129,7 +146,7 @@ class IdealArray(SynapseArray):
 
     def snapshot(self) -> Tensor:
         """Return a copy of W."""
-        return self._columns.t().clone(memory_format=torch.contiguous_format)
+        return self._columns.mT.clone(memory_format=torch.contiguous_format)
 
     def sources(self) -> tuple[list[Tensor], list[torch.Generator]]:
         """Return the matrix that reads take from, which writes change in place; nothing is drawn."""
@@ -147,7 +164,7 @@ class IdealArray(SynapseArray):
 def _by_blocks(matrix: Tensor, states: Tensor) -> Tensor:
     """Return matrix @ states, [n, m] @ [m, B], to the bit, by blocks where that is faster: on a CPU, of a large W."""
     blocks = matrix.numel() // (_BLOCK * torch.get_num_threads())
-    if blocks < _FEW_BLOCKS or matrix.device.type != "cpu" or matrix.dtype != torch.float32:
+    if matrix.dim() > 2 or blocks < _FEW_BLOCKS or matrix.device.type != "cpu" or matrix.dtype != torch.float32:
         return matrix @ states
     product = matrix.new_empty(len(matrix), states.shape[1])
     for rows, part in zip(matrix.chunk(blocks), product.chunk(blocks), strict=True):

@@ -90,16 +90,16 @@ class Side:
 
     def present(self, inputs: Tensor, times: int, phase: str) -> None:
         """Count vectors [B, lines], each presented `times` times."""
-        if not len(inputs):
+        if not inputs.shape[-2]:
             return
         drive = None
         if self._replays is not None and (mode := stream_mode()) != "plain":
             if mode == "warming":  # of a recording: its result is thrown away, and hardware never read it
                 return
-            self._replays.vectors.add_(len(inputs) * times)
+            self._replays.vectors.add_(inputs.shape[-2] * times)
             drive = self._replays.drive
         else:
-            self.vectors[phase] = self.vectors.get(phase, 0.0) + len(inputs) * times
+            self.vectors[phase] = self.vectors.get(phase, 0.0) + inputs.shape[-2] * times
         if self._weighs:
             drive = self._drive(phase) if drive is None else drive
             for part in self._parts:

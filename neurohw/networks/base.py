@@ -19,7 +19,7 @@ from neurohw.networks.layer import Layer
 from neurohw.networks.operations import Operations
 from neurohw.networks.rules import Settings
 from neurohw.networks.stage import Pooling
-from neurohw.seeding import Streams, derived_seed
+from neurohw.seeding import Source, Streams, derived_seed
 
 Contrast = list[tuple[Layer, OuterProducts]]
 MakeArray = Callable[[int, int], SynapseArray]
@@ -48,10 +48,13 @@ class State:
 class Network(abc.ABC):
     """Layers of synapses between layers of neurons, input first.
 
+    Several chips of one kind are one network where their arrays and sources are stacked: what is [B, n] for one is
+    [S, B, n] for S of them, and nothing passes from one to another.
+
     Args:
         layers: synapses, input to output.
         dropout: probability per neuron layer, the input included: len(layers) + 1 values; empty for none.
-        generator: draws the dropout masks.
+        generator: draws the dropout masks, those of each chip from its own.
         clock: told which phase the chip is in.
         pools: what pools the outputs of each layer's neurons, or None; empty for none.
     """
@@ -60,7 +63,7 @@ class Network(abc.ABC):
         self,
         layers: Sequence[Layer],
         dropout: Sequence[float] = (),
-        generator: torch.Generator | None = None,
+        generator: Source | None = None,
         clock: Clock | None = None,
         pools: Sequence[Pooling | None] = (),
     ) -> None:

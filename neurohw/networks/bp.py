@@ -16,7 +16,7 @@ from neurohw.networks.layer import Layer
 from neurohw.networks.operations import FeedForward
 from neurohw.networks.rules import Settings
 from neurohw.networks.stage import Passed, Pooling, Stage
-from neurohw.seeding import Streams
+from neurohw.seeding import Source, Sources
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class BPNetwork(ConfiguredNetwork):
         loss_reduction: str = "mean",
         cross_entropy_on: str = "outputs",
         dropout: Sequence[float] = (),
-        generator: torch.Generator | None = None,
+        generator: Source | None = None,
         clock: Clock | None = None,
         pools: Sequence[Pooling | None] = (),
     ) -> None:
@@ -66,7 +66,7 @@ class BPNetwork(ConfiguredNetwork):
         cls,
         layers: Sequence[Layer],
         settings: Settings,
-        streams: Streams,
+        streams: Sources,
         clock: Clock,
         pools: Sequence[Pooling | None] = (),
     ) -> BPNetwork:
@@ -91,7 +91,7 @@ class BPNetwork(ConfiguredNetwork):
 
     def respond(self, x: Tensor, train: bool = False) -> BPState:
         """Run the forward pass."""
-        masks = self.masks(x.shape[0], train)
+        masks = self.masks(x.shape[-2], train)
         with self.clock.during("forward" if train else self.clock.phase):
             return self._forward(x, masks)
 
@@ -121,14 +121,14 @@ class BPNetwork(ConfiguredNetwork):
 
     def _output_error(self, state: BPState, target: Tensor) -> tuple[Tensor, float]:
         # the error in units of the output, which is what a crossbar's converters see; its scale stays digital
-        batch, n_out = target.shape
+        batch, n_out = target.shape[-2:]
         slope = self.stages[-1].neuron.slope
         drive = state.passed[-1].drive
         if self.loss == "mse":
             error = slope(drive).mul_(target - state.output)  # masked outputs: y = d = 0
             return error, 2 / batch if self.loss_reduction == "sum" else 2 / (batch * n_out)
-        total = target.sum(1, keepdim=True)  # 1 for a one-hot target; fewer where winners were masked
+        total = target.sum(-1, keepdim=True)  # 1 for a one-hot target; fewer where winners were masked
         if self.cross_entropy_on == "logits":
-            return masked(target - total * torch.softmax(masked(drive, state.active), dim=1), state.active), 1 / batch
-        error = target - total * torch.softmax(state.output, dim=1)
+            return masked(target - total * torch.softmax(masked(drive, state.active), dim=-1), state.active), 1 / batch
+        error = target - total * torch.softmax(state.output, dim=-1)
         return masked(error * slope(drive), state.active), 1 / batch

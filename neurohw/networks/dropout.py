@@ -5,15 +5,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from neurohw.seeding import Source, drawn
+
 _LOWEST = -(2**63)
 
 
-def keep_mask(batch: int, n: int, dropout: float, generator: torch.Generator, dtype: torch.dtype) -> Tensor:
+def keep_mask(batch: int, n: int, dropout: float, source: Source, dtype: torch.dtype) -> Tensor:
     """Return a 0/1 mask [batch, n] whose entries are 1 with probability 1 - dropout (resolved to 2^-16).
 
-    Each 64-bit draw serves four entries, which takes a small part of the time of `bernoulli_`.
+    Each 64-bit draw serves four entries, which takes a small part of the time of `bernoulli_`. Several chips have a
+    mask each, [S, batch, n].
     """
-    words = torch.empty(-(-batch * n // 4), dtype=torch.int64, device=generator.device)
-    words.random_(_LOWEST, None, generator=generator)
     threshold = round(dropout * 2**16) - 2**15
-    return words.view(torch.int16)[: batch * n].ge_(threshold).view(batch, n).to(dtype)
+    words = drawn(lambda own: _words(-(-batch * n // 4), own), source)
+    kept = words.view(torch.int16)[..., : batch * n].ge_(threshold)
+    return kept.view(*words.shape[:-1], batch, n).to(dtype)
+
+
+def _words(number: int, generator: torch.Generator) -> Tensor:
+    words = torch.empty(number, dtype=torch.int64, device=generator.device)
+    return words.random_(_LOWEST, None, generator=generator)

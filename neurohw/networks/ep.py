@@ -7,7 +7,7 @@ discretised as the published code of Liu et al. 2024 does it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -21,7 +21,7 @@ from neurohw.networks.layer import Layer
 from neurohw.networks.operations import Relaxation
 from neurohw.networks.relax import ForceNudge, Nudge, SoftmaxNudge, held_relaxation, relax, softmax_error
 from neurohw.networks.rules import Settings
-from neurohw.seeding import Streams
+from neurohw.seeding import Source, Sources, drawn
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class EPNetwork(ConfiguredNetwork):
         dynamics: see Dynamics.
         dropout, generator, clock: see Network; masks are plain 0/1, in both phases, never rescaled; that of a softmax
             read-out multiplies its logits.
-        signs: draws the random sign of beta.
+        signs: draws the random sign of beta, that of each chip from its own.
     """
 
     def __init__(
@@ -83,9 +83,9 @@ class EPNetwork(ConfiguredNetwork):
         loss: str = "mse",
         dynamics: Dynamics = Dynamics(),
         dropout: Sequence[float] = (),
-        generator: torch.Generator | None = None,
+        generator: Source | None = None,
         clock: Clock | None = None,
-        signs: torch.Generator | None = None,
+        signs: Source | None = None,
     ) -> None:
         super().__init__(layers, dropout, generator, clock)
         self.neuron = neuron
@@ -102,7 +102,7 @@ class EPNetwork(ConfiguredNetwork):
         self._closed_form = len(self.dynamical) == 1 and neuron.name == "hardsigm" and constant_drive and not overshoots
 
     @classmethod
-    def built(cls, layers: Sequence[Layer], settings: Settings, streams: Streams, clock: Clock) -> EPNetwork:
+    def built(cls, layers: Sequence[Layer], settings: Settings, streams: Sources, clock: Clock) -> EPNetwork:
         """Return the network of given layers."""
         return cls(
             layers,
@@ -131,7 +131,7 @@ class EPNetwork(ConfiguredNetwork):
 
     def respond(self, x: Tensor, train: bool = False) -> EPState:
         """Run the free phase: T steps from zero states, the input clamped."""
-        masks = self.masks(x.shape[0], train)
+        masks = self.masks(x.shape[-2], train)
         x = masked(x, masks[0])
         steps = self.dynamics.free_steps
         with self.clock.during("free" if train else self.clock.phase):
@@ -139,14 +139,14 @@ class EPNetwork(ConfiguredNetwork):
             if self._closed_form and held is not None:
                 states = [held_relaxation(None, held, steps, self.dynamics.dt, mask=masks[1])]
             else:
-                start = [x.new_zeros(x.shape[0], layer.n_post) for layer in self.dynamical]
+                start = [x.new_zeros(*x.shape[:-1], layer.n_post) for layer in self.dynamical]
                 states = self._relax(start, x, held, masks, steps)
             output = states[-1]
             if self.readout is not None:
                 output = masked(self.readout.read(self.neuron.rho(states[-1])), masks[-1])
         competition = output
         if self.readout is not None:
-            output = torch.softmax(output, dim=1)
+            output = torch.softmax(output, dim=-1)
         return EPState(output, competition, masks, x, tuple(states), held)
 
     def contrast(self, state: State, target: Tensor) -> Contrast:
@@ -160,9 +160,9 @@ class EPNetwork(ConfiguredNetwork):
                 contrast = self._differences(state, plus, minus, 2 * dyn.beta)
                 ends = (plus, minus)
             else:
-                beta = dyn.beta * self._sign()
-                nudged = self._nudged(state, target, beta)
-                contrast = self._differences(state, nudged, list(state.states), beta)
+                sign = self._sign()
+                nudged = self._nudged(state, target, dyn.beta * sign)
+                contrast = self._differences(state, nudged, list(state.states), dyn.beta, sign)
                 ends = (nudged,)
             if self.readout is not None:
                 contrast.append((self.readout, self._readout_products(ends, target, state.active)))
@@ -183,14 +183,14 @@ class EPNetwork(ConfiguredNetwork):
         held: Tensor | None,
         masks: tuple[Tensor | None, ...],
         steps: int,
-        beta: float = 0.0,
+        beta: float | Tensor = 0.0,
         target: Tensor | None = None,
     ) -> list[Tensor]:
         """Return the states after so many steps, nudged if there is a target; a GPU replays them as one graph."""
         given = {f"state {i}": s for i, s in enumerate(states)} | {"x": x}
         given |= {f"mask {i}": mask for i, mask in enumerate(masks[1:]) if mask is not None}
         given |= {} if held is None else {"held": held}
-        given |= {} if target is None else {"target": target, "beta": x.new_full((), beta)}
+        given |= {} if target is None else {"target": target, "beta": _tensor(beta, x)}
 
         def steps_taken(given: Mapping[str, Tensor]) -> list[Tensor]:
             states = [given[f"state {i}"] for i in range(len(self.dynamical))]
@@ -207,7 +207,7 @@ class EPNetwork(ConfiguredNetwork):
             return ForceNudge(beta, target)
         return SoftmaxNudge(beta, target, self.readout, given.get(f"mask {len(self.dynamical)}"))
 
-    def _nudged(self, state: EPState, target: Tensor, beta: float) -> list[Tensor]:
+    def _nudged(self, state: EPState, target: Tensor, beta: float | Tensor) -> list[Tensor]:
         """K steps from the free state with the output (or, through the read-out, the last hidden layer) nudged."""
         dyn = self.dynamics
         if self.readout is None and self._closed_form and state.held is not None:
@@ -215,19 +215,26 @@ class EPNetwork(ConfiguredNetwork):
             return [held_relaxation(free, state.held, dyn.nudged_steps, dyn.dt, mask, beta, target)]
         return self._relax(list(state.states), state.x, state.held, state.masks, dyn.nudged_steps, beta, target)
 
-    def _sign(self) -> int:
+    def _sign(self) -> int | Tensor:
+        """Return the sign of beta; of several chips each one's, [S, 1, 1]."""
         if self.dynamics.beta_sign == "positive":
             return 1
-        return 1 if int(torch.randint(2, (1,), generator=self.signs, device=self.signs.device)) else -1
+        signs = 2 * drawn(lambda own: torch.randint(2, (1, 1), generator=own, device=own.device), self.signs) - 1
+        return int(signs) if signs.dim() == 2 else signs.double()
 
-    def _differences(self, state: EPState, plus: list[Tensor], minus: list[Tensor], span: float) -> Contrast:
-        """(rho(post) rho(pre)^T at `plus` - at `minus`) / (span B), per dynamical layer."""
-        scale = 1 / (span * state.x.shape[0])
+    def _differences(
+        self, state: EPState, plus: list[Tensor], minus: list[Tensor], span: float, sign: int | Tensor = 1
+    ) -> Contrast:
+        """(rho(post) rho(pre)^T at `plus` - at `minus`) / (sign span B), per dynamical layer."""
+        scale = 1 / (span * state.x.shape[-2])
         high, low = self.neuron.rates(plus), self.neuron.rates(minus)
-        return [
-            (layer, OuterProducts(self._terms(layer, state.x, high, low, i), scale))
-            for i, layer in enumerate(self.dynamical)
-        ]
+        contrast = []
+        for i, layer in enumerate(self.dynamical):
+            terms = self._terms(layer, state.x, high, low, i)
+            if isinstance(sign, Tensor):  # each chip's own, which no common scale holds
+                terms = tuple(replace(term, post=term.post * sign.to(term.post.dtype)) for term in terms)
+            contrast.append((layer, OuterProducts(terms, scale if isinstance(sign, Tensor) else scale * sign)))
+        return contrast
 
     def _terms(self, layer: Layer, x: Tensor, high: list[Tensor], low: list[Tensor], i: int) -> tuple[Product, ...]:
         b1, b0 = high[i], low[i]
@@ -248,4 +255,8 @@ class EPNetwork(ConfiguredNetwork):
         for states in ends:
             hidden = self.neuron.rho(states[-1])
             terms.append(Product(softmax_error(self.readout.read(hidden), target, mask), hidden))
-        return OuterProducts(tuple(terms), 1 / (len(ends) * target.shape[0]))
+        return OuterProducts(tuple(terms), 1 / (len(ends) * target.shape[-2]))
+
+
+def _tensor(beta: float | Tensor, like: Tensor) -> Tensor:
+    return beta.to(like.dtype) if isinstance(beta, Tensor) else like.new_full((), beta)

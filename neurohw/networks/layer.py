@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -64,6 +65,18 @@ class Layer:
         if not self.line:
             self.bias = torch.zeros(array.shape[0], dtype=array.dtype, device=array.device)
 
+    @classmethod
+    def stacked(cls, layers: Sequence[Layer], array: SynapseArray) -> Layer:
+        """Return the layers of several chips as one, over their stacked arrays; biases lie in one memory, too."""
+        first = layers[0]
+        stack = copy.copy(first)
+        stack.array = array
+        if first.bias is not None:
+            stack.bias = torch.stack([layer.bias for layer in layers if layer.bias is not None])
+            for layer, own in zip(layers, stack.bias.unbind(), strict=True):
+                layer.bias = own
+        return stack
+
     def over(self, array: SynapseArray) -> Layer:
         """Return the same layer, its biases copied, with another array."""
         other = copy.copy(self)
@@ -75,12 +88,12 @@ class Layer:
         lines = self.wiring.pre(pre)
         if self.bias is None:
             return self.wiring.post_neurons(self.array.read(_with_line(lines), times))
-        return self.wiring.post_neurons(self.array.read(lines, times).add_(self.bias))
+        return self.wiring.post_neurons(self.array.read(lines, times).add_(self.bias.unsqueeze(-2)))
 
     def read_back(self, post: Tensor, times: int = 1) -> Tensor:
         """Return W^T post through the same cells, [B, n_post] -> [B, n_pre]."""
         pre = self.array.read_transposed(self.wiring.post(post), times)
-        return self.wiring.pre_sum(pre[:, :-1] if self.line else pre)
+        return self.wiring.pre_sum(pre[..., :-1] if self.line else pre)
 
     def written(self, products: OuterProducts) -> OuterProducts:
         """Return the products as the array sees them, line by line; a bias line takes part."""
@@ -122,4 +135,4 @@ class Layer:
 
 
 def _with_line(pre: Tensor, line: float = 1.0) -> Tensor:
-    return torch.cat([pre, torch.full_like(pre[:, :1], line)], dim=1)
+    return torch.cat([pre, torch.full_like(pre[..., :1], line)], dim=-1)

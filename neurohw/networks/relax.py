@@ -58,8 +58,8 @@ def softmax_error(logits: Tensor, target: Tensor, mask: Tensor | None) -> Tensor
         mask: dropout mask m of the outputs, [B, n], or None.
     """
     if mask is None:
-        return target - torch.softmax(logits, dim=1)
-    return (target - target.sum(1, keepdim=True) * torch.softmax(logits * mask, dim=1)).mul_(mask)
+        return target - torch.softmax(logits, dim=-1)
+    return (target - target.sum(-1, keepdim=True) * torch.softmax(logits * mask, dim=-1)).mul_(mask)
 
 
 def relax(
@@ -90,7 +90,7 @@ def relax(
     """
     bounded = neuron.bounds is not None
     current = list(states)
-    small = len(x) <= _SMALL_BATCH and x.device.type == "cpu"
+    small = x.shape[-2] <= _SMALL_BATCH and x.device.type == "cpu"
     if len(current) > 1 and small and all(layer.array.keeps_layout for layer in layers):
         current = [_neuron_after_neuron(s) for s in current]
         masks = [None if mask is None else _neuron_after_neuron(mask) for mask in masks]
@@ -115,7 +115,7 @@ def relax(
 
 def _neuron_after_neuron(values: Tensor) -> Tensor:
     """Return the same [B, n] in column-major memory: small products with it are a third faster on CPUs."""
-    return values.t().contiguous().t()
+    return values.mT.contiguous().mT
 
 
 def held_relaxation(
@@ -124,7 +124,7 @@ def held_relaxation(
     steps: int,
     dt: float,
     mask: Tensor | None,
-    beta: float = 0.0,
+    beta: float | Tensor = 0.0,
     target: Tensor | None = None,
 ) -> Tensor:
     """Return where one layer of hardsigm units under a constant drive stands after `steps`, in closed form.
@@ -137,14 +137,26 @@ def held_relaxation(
         drive: W x + b, [B, n].
         steps, dt: number and size of the Euler steps.
         mask: dropout mask or None.
-        beta, target: nudging strength and d, [B, n].
+        beta, target: nudging strength (of several chips each one's, [S, 1, 1]) and d, [B, n].
     """
     decay = (1 - dt * (1 + beta)) ** steps
     towards = (1 - decay) / (1 + beta)
-    moved = drive * towards
+    moved = drive * _factor(towards, drive)
     if target is not None:
-        moved.add_(target, alpha=beta * towards)
+        _add(moved, target, beta * towards)
     if start is not None:
-        moved.add_(start, alpha=decay)
+        _add(moved, start, decay)
     moved.clamp_(0.0, 1.0)
     return moved if mask is None else moved.mul_(mask)
+
+
+def _add(moved: Tensor, what: Tensor, factor: float | Tensor) -> None:
+    factor = _factor(factor, moved)
+    if isinstance(factor, Tensor):
+        moved.addcmul_(what, factor)
+    else:
+        moved.add_(what, alpha=factor)
+
+
+def _factor(value: float | Tensor, like: Tensor) -> float | Tensor:
+    return value.to(like.dtype) if isinstance(value, Tensor) else value

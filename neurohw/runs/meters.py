@@ -46,13 +46,13 @@ class MeteredNetwork(Network):
 
     def respond(self, x: Tensor, train: bool = False) -> State:
         """Return the network's answer, and count it."""
-        self.meter.answered(self.meter.operations.phase if train else self.clock.phase, len(x))
+        self.meter.answered(self.meter.operations.phase if train else self.clock.phase, x.shape[-2])
         return self.network.respond(x, train)
 
     def contrast(self, state: State, target: Tensor) -> Contrast:
         """Return the network's contrast, and count it and the digital side of writing it."""
         contrast = self.network.contrast(state, target)
-        self.meter.learnt(len(target), [products for _, products in contrast])
+        self.meter.learnt(target.shape[-2], [products for _, products in contrast])
         self._learns = True
         return contrast
 
@@ -119,7 +119,7 @@ def metered(experiment: OnChipExperiment, network: Network, circuit: TargetCircu
             outputs=layer.array.shape[0],
             cells=layer.array.shape[0] * layer.array.shape[1],
             vectors=layer.wiring.vectors,
-            biases=0 if layer.bias is None else len(layer.bias),
+            biases=0 if layer.bias is None else layer.bias.shape[-1],
         )
         for layer in network.layers
     )

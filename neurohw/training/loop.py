@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import torch
 from torch import Tensor
 
 from neurohw.circuits.target import Decision, Homeostasis, TargetCircuit
 from neurohw.errors import Diverged
 from neurohw.networks.base import Network
+from neurohw.seeding import Source
 from neurohw.training.phases import Epoch
 
 
@@ -19,11 +19,14 @@ def train_epoch(
     homeostasis: Homeostasis,
     epoch: Epoch,
     as_input: Callable[[Tensor], Tensor],
-    order: torch.Generator,
+    order: Source,
     step_seconds: float = 0.0,
     done: int = 0,
 ) -> Iterator[tuple[int, Decision]]:
     """Train one epoch, or what is left of it; yield the images and the decision after each batch, all parts at rest.
+
+    Of several chips that are stacked, each gets a batch of its own at once: images, labels, states and thresholds are
+    those of all, [S, B, ...].
 
     Args:
         network: BP or EP.
@@ -55,4 +58,4 @@ def train_epoch(
                 except Diverged as error:
                     raise Diverged(f"W{network.layers.index(layer) + 1}: {error}") from None
         network.elapse(step_seconds)
-        yield len(images), decision
+        yield images.shape[-2], decision

@@ -9,6 +9,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
+from neurohw.seeding import Source, drawn
 from neurohw.training.rules import UpdateRule
 from neurohw.training.schedules import Schedule
 
@@ -21,9 +22,9 @@ class Samples:
     labels: Tensor | None
 
     def at(self, indices: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return the images and the labels at `indices` [B]."""
-        labels = None if self.labels is None else self.labels.index_select(0, indices)
-        return self.images.index_select(0, indices), labels
+        """Return the images [B, n_in] and the labels [B] at `indices` [B], of several chips [S, B]."""
+        labels = None if self.labels is None else self.labels[indices]
+        return self.images.index_select(0, indices.reshape(-1)).unflatten(0, indices.shape), labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +47,15 @@ class Phase:
         passes, rest = divmod(batches, self.batches)
         return passes * len(self.samples.images) + rest * self.batch_size
 
-    def shuffled(self, generator: torch.Generator) -> Iterator[Tensor]:
-        """Yield the indices [B] of each batch, pass after pass; a pass draws its order when it begins."""
+    def shuffled(self, source: Source) -> Iterator[Tensor]:
+        """Yield the indices [B] of each batch, pass after pass; a pass draws its order when it begins.
+
+        Several chips have an order each, [S, B].
+        """
+        size = len(self.samples.images)
         while True:
-            order = torch.randperm(len(self.samples.images), generator=generator, device=generator.device)
-            yield from order.split(self.batch_size)
+            order = drawn(lambda own: torch.randperm(size, generator=own, device=own.device), source)
+            yield from order.split(self.batch_size, dim=-1)
 
 
 @dataclass(frozen=True)
@@ -89,9 +94,9 @@ class Epoch:
         """Whether something is learnt without labels in it."""
         return any(leg.phase.samples.labels is None for leg in self.legs)
 
-    def batches(self, generator: torch.Generator, done: int = 0) -> Iterator[tuple[Phase, Tensor]]:
-        """Yield the phase and the indices [B] of each batch, less the first `done`."""
-        orders = {leg.phase: leg.phase.shuffled(generator) for leg in self.legs}
+    def batches(self, source: Source, done: int = 0) -> Iterator[tuple[Phase, Tensor]]:
+        """Yield the phase and the indices [B] (of several chips [S, B]) of each batch, less the first `done`."""
+        orders = {leg.phase: leg.phase.shuffled(source) for leg in self.legs}
         whole = ((leg.phase, indices) for leg in self.legs for indices in islice(orders[leg.phase], leg.batches))
         return islice(whole, done, None)
 
