@@ -21,7 +21,8 @@ class Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def _as_value(value: Any) -> Value:
+def as_value(value: Any) -> Value:
+    """Return a number, a flag or a tuple of numbers; a ValueError where it is none."""
     if isinstance(value, list | tuple) and value:
         return tuple(float(_as_number(item)) for item in value)
     return value if isinstance(value, bool) else _as_number(value)
@@ -55,7 +56,7 @@ class Quantity(Table):
         source: a publication, a manual, "fitted to ..."; begins with "assumed" where nothing is published.
     """
 
-    value: Annotated[Any, BeforeValidator(_as_value)]
+    value: Annotated[Any, BeforeValidator(as_value)]
     low: Annotated[Any, BeforeValidator(_as_bound)] = None
     high: Annotated[Any, BeforeValidator(_as_bound)] = None
     unit: Annotated[Text, AfterValidator(_known_unit)]

@@ -36,6 +36,15 @@ def shipped_files(kind: str, pattern: str) -> dict[str, Path]:
     return dict(sorted((path.parent.name if alike else path.stem, path) for path in paths))
 
 
+def stamped(path: Path) -> tuple[Path, int, int]:
+    """Return a file with when it was last changed and its size: while these stay, so does its content."""
+    try:
+        status = path.stat()
+    except OSError:  # who reads it says so
+        return path, 0, 0
+    return path, status.st_mtime_ns, status.st_size
+
+
 def find_file(what: str, name_or_path: str | Path, files: Mapping[str, Path], inside: str = "") -> Path:
     """Return the file of a shipped name, or the path itself.
 

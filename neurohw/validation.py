@@ -77,9 +77,38 @@ def explained(error: Any, model: type[BaseModel] | None = None, place: Place = P
     if kind == "missing":
         return "; ".join([f"{key}: missing", *belongs])
     if kind == "extra_forbidden":
-        return f"{key}: {unknown_key(location[-1], keys_at(model, error['loc'][:-1]))}"
+        return f"{key}: {_unknown(model, [str(part) for part in error['loc']])}"
     words = belongs if belongs and kind in ("model_type", "model_attributes_type", "dict_type") else [in_words(error)]
     return "; ".join([f"{key or 'all of it'}: got {shown(error['input'])}", *words])
+
+
+def unknown_at(model: type[BaseModel], place: Sequence[str]) -> str | None:
+    """Return `key: unknown key ...` where a place is not in a model; None where it is, or in a table of any keys."""
+    for depth in range(len(place)):
+        keys = keys_at(model, place[:depth])
+        if keys and place[depth] not in keys:
+            return f"{'.'.join(place[: depth + 1])}: {_unknown(model, place[: depth + 1])}"
+    return None
+
+
+def _unknown(model: type[BaseModel] | None, place: Sequence[str]) -> str:
+    """Return that there is no such key, with the nearest one beside it, or the same one in other tables."""
+    keys = keys_at(model, place[:-1])
+    elsewhere = [key for key in dotted_keys(model) if key.rpartition(".")[2] == place[-1]] if model else []
+    if elsewhere and not did_you_mean(place[-1], keys):
+        return f"unknown key (did you mean {' or '.join(elsewhere)}?)" + f"; allowed: {', '.join(keys)}" * bool(keys)
+    return unknown_key(place[-1], keys)
+
+
+def dotted_keys(model: type[BaseModel], table: str = "") -> Iterator[str]:
+    """Yield the dotted keys of a model and of the models in it."""
+    for name in _names(model):
+        field = model.model_fields.get(name)
+        inner = next(_models(field.annotation), None) if field and get_origin(field.annotation) is not dict else None
+        if inner is None:
+            yield f"{table}{name}"
+        else:
+            yield from dotted_keys(inner, f"{table}{name}.")
 
 
 def first_fault(error: ValidationError) -> str:
@@ -113,7 +142,13 @@ def keys_at(model: type[BaseModel] | None, location: Sequence[str | int]) -> lis
         if get_origin(kind) is dict:
             next(parts, None)
         model = next(_models(kind), None)
-    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+    return _names(model) if model else []
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    """Return the keys of a table, and those that stand for several of them (`also`)."""
+    own = [field.alias or name for name, field in model.model_fields.items()]
+    return own + [name for name in getattr(model, "also", ()) if name not in own]
 
 
 def _models(kind: Any) -> Iterator[type[BaseModel]]:

@@ -45,7 +45,9 @@ def test_a_device_file_and_its_overrides_reach_the_cells() -> None:
 
 
 def test_an_unknown_parameter_is_named() -> None:
-    with pytest.raises(InputError, match=r"hardware\.device: device ecram: stepp: unknown key \(did you mean step\?\)"):
+    with pytest.raises(
+        InputError, match=r"^hardware\.device_parameters: device ecram: stepp: unknown key \(did you mean"
+    ):
         device_model(experiment(device_parameters={"stepp": 1.0}).hardware)
 
 

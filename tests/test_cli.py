@@ -95,6 +95,11 @@ def test_sweep_then_report(neurohw, tmp_path: Path) -> None:
         (["run", "quickstart", "--set", "training.epochs"], "key=value"),
         (["run", "quickstart", "--device", "tpu"], "allowed: cpu, cuda"),
         (["run", "quickstart", "--set", "target.k=101"], "target.k: got 101"),
+        (["run", "quickstart", "--set", "hardware.device=nowhere"], "--set: hardware.device: device 'nowhere'"),
+        (
+            ["run", "quickstart", "--set", "hardware.device=ecram", "--set", "hardware.device_parameters.stepp=1"],
+            "--set: hardware.device_parameters: device ecram: stepp",
+        ),
         (["run", "quickstart", "--seed", "-1"], "--seed"),
         (["sweep", "no_such_thing"], "no sweep of that name"),
         (["report", "empty"], "no record.json"),

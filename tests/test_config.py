@@ -199,6 +199,16 @@ def test_a_key_of_a_variant_can_be_set_alone() -> None:
         ({"training.learning_rat": 1}, "--set: training.learning_rat: unknown key"),
         ({"training.learning_rate": ["x"]}, "--set: training.learning_rate.0: got 'x'"),
         ({"target.k": 3000}, "--set: target.k: got 3000; allowed: 1 to 2"),  # what does not fit with other keys
+        ({"foo": "default"}, "--set: foo: unknown key; allowed: name"),
+        ({"hardware.devic": "default"}, "--set: hardware.devic: unknown key (did you mean device?)"),
+        (
+            {"learning_rate": 1},
+            "--set: learning_rate: unknown key (did you mean training.learning_rate or training.pre",
+        ),
+        (
+            {"hardware.device_parameters.step_ctoc": "x"},
+            "--set: hardware.device_parameters.step_ctoc: got 'x'; allowed: a",
+        ),
         ({"network.layers": [64, 1]}, "{file} with --set of network.layers: target.k: got 2; allowed: 1 to 1"),
     ],
 )
@@ -310,3 +320,73 @@ def test_a_cell_and_a_writing_without_parameters_are_no_setting_that_aihwkit_doe
 def test_a_condition_on_a_writing_is_met_by_a_remedy_of_that_name_and_with_other_cells() -> None:
     for hardware in ({"remedy": "tiki-taka-v2"}, {"writing": "tiki-taka-v2", "cell": "differential"}):
         assert load_experiment("quickstart", {**_ON, "hardware": hardware}).training.learning_rate == (64.0,)
+
+
+DEVICE = """
+[hardware]
+device = "ecram"
+read_noise = 0.5
+device_parameters = { step_ctoc = 0.1, "conductance.levels" = 16 }
+[training]
+learning_rate = [7.0]
+[[when]]
+match = { "network.rule" = "ep" }
+set = { "training.learning_rate" = [9.0] }
+[[when]]
+match = { "hardware.read_noise" = 0.06 }
+set = { "target.k" = 3 }
+"""
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"hardware.device_parameters.conductance.levels": 4},
+        {"hardware.device_parameters": {"conductance.levels": 4}},
+        {"hardware.device_parameters": {"conductance": {"levels": 4}}},
+        {"hardware": {"device_parameters.conductance": {"levels": 4}}},
+    ],
+)
+def test_a_parameter_of_a_device_is_a_key_however_it_is_spelt(overrides: dict[str, Any], tmp_path: Path) -> None:
+    """Its name has a dot: what is nested and what is dotted are one key, and the later of both holds."""
+    file = written(tmp_path, DEVICE)
+    experiment = load_experiment(file, overrides)
+    assert experiment.hardware.device_parameters == {"step_ctoc": 0.1, "conductance.levels": 4.0}
+    again = load_experiment(file, {"hardware.device_parameters.conductance.levels": 5} | overrides)
+    assert again.hardware.device_parameters["conductance.levels"] == 4.0
+
+
+def test_a_key_is_set_back_to_its_default(tmp_path: Path) -> None:
+    """Also against what the file's conditions set, and a whole table of numbers."""
+    silent = {"hardware.recommended": False}
+    file = written(tmp_path, DEVICE)
+    assert load_experiment(file, silent | {"hardware.read_noise": "default"}).hardware.read_noise == 0.06
+    parameters = load_experiment(file, silent | {"hardware.device_parameters": "default"}).hardware.device_parameters
+    assert parameters == {}
+    one = load_experiment(file, silent | {"hardware.device_parameters.step_ctoc": "default"})
+    assert one.hardware.device_parameters == {"conductance.levels": 16.0}
+    ep = {"network.rule": "ep"}
+    assert load_experiment(file, silent | ep).training.learning_rate == (9.0,)
+    back = load_experiment(file, silent | ep | {"training.learning_rate": "default"})
+    assert back.training.learning_rate == (0.02,)  # EP's own
+
+
+def test_conditions_see_the_default_that_a_key_is_set_back_to(tmp_path: Path) -> None:
+    file = written(tmp_path, DEVICE)
+    assert load_experiment(file).target.k == 1
+    assert load_experiment(file, {"hardware.read_noise": "default"}).target.k == 3
+
+
+def test_a_key_set_back_is_asked_of_the_device_again(tmp_path: Path) -> None:
+    file = written(tmp_path, '[hardware]\ndevice = "ecram"\nweight_range = 9.0\n')
+    assert load_experiment(file).hardware.weight_range == 9.0
+    back = load_experiment(file, {"hardware.weight_range": "default"}).hardware.weight_range
+    assert back == load_experiment(written(tmp_path, '[hardware]\ndevice = "ecram"\n')).hardware.weight_range
+
+
+def test_a_file_that_was_changed_is_read_again(tmp_path: Path) -> None:
+    file = written(tmp_path, "runs = 4\n")
+    assert load_experiment(file).runs == 4
+    assert load_experiment(written(tmp_path, "runs = 55\n")).runs == 55
+    assert load_experiment(file, {"runs": 2}).runs == 2
+    assert load_experiment(file).runs == 55

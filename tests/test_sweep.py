@@ -252,3 +252,10 @@ def test_shipped_sweeps_are_valid() -> None:
         for overrides in sweep.combinations():
             found.append(load_experiment(sweep.base(), overrides))
     assert len(found) > 20
+
+
+def test_a_parameter_of_a_device_is_an_axis(tmp_path: Path) -> None:
+    axis = '"hardware.device_parameters.conductance.levels" = [4, 16, 64]'
+    path = written(tmp_path, f'experiment = "quickstart"\nset = {{ "hardware.device" = "ecram" }}\n[axes]\n{axis}\n')
+    levels = [p.experiment.hardware.device_parameters["conductance.levels"] for p in load_sweep(path).points(tmp_path)]
+    assert levels == [4, 16, 64] * 3

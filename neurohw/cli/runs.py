@@ -36,7 +36,7 @@ def run(
     experiment: Annotated[str, typer.Argument(help="A TOML file, a name in experiments/, or REPORT:HASH.")],
     assign: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a dotted key, as in training.epochs=5."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a dotted key: training.epochs=5; KEY=default."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of every random stream.")] = 0,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
@@ -50,12 +50,13 @@ def run(
 ) -> None:
     """Run one experiment and write its record, metrics and checkpoint."""
     from neurohw.kinds import shown_metrics
-    from neurohw.loading import load_with_advice, parse_override
+    from neurohw.loading import Overrides, load_with_advice, parse_override
     from neurohw.runs.files import writable_folder
     from neurohw.runs.progress import TensorBoard, reporter
     from neurohw.runs.run import run as run_experiment
 
-    loaded, applied = load_with_advice(experiment, dict(parse_override(text) for text in assign or []), "--set")
+    overrides = dict(parse_override(text) for text in assign or [])
+    loaded, applied = load_with_advice(experiment, overrides, "--set")
     progress = reporter(console.stdout, quiet)
     if tensorboard:
         progress = TensorBoard(
@@ -73,6 +74,8 @@ def run(
             resume=resume,
             report=progress,
         )
+    except InputError as error:
+        raise Overrides(tuple(overrides), "--set").blame(error, loaded, experiment) from None
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             "interrupted; the same command with --resume goes on from the last checkpoint"

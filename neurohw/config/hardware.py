@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -20,7 +20,10 @@ from neurohw.config.section import Axis, Bits, Count, NonNegative, Positive, Pro
 from neurohw.crossbar.backends import BACKENDS, find_backend, unread
 from neurohw.crossbar.remedies import KEYS, Remedy
 from neurohw.errors import InputError
+from neurohw.quantity import as_value
 from neurohw.validation import Wrong
+
+_DeviceNumber = Annotated[StrictBool | float | tuple[float, ...], BeforeValidator(as_value)]
 
 
 def _known(backend: str) -> str:
@@ -32,9 +35,11 @@ def _known(backend: str) -> str:
 class HardwareSection(Section):
     """On what it runs: back-end, device, cell, writing, pulses, converters and read errors, tiles, wires, time."""
 
+    also: ClassVar[tuple[str, ...]] = ("remedy", "remedy_parameters")
+
     backend: Annotated[str, AfterValidator(_known)] = "ideal"
     device: str | None = None
-    device_parameters: dict[str, StrictBool | float | tuple[float, ...]] = {}
+    device_parameters: Annotated[dict[str, _DeviceNumber], BeforeValidator(dotted)] = {}
     cell: str = "single"
     cell_parameters: dict[str, StrictBool | int | float] = {}
     writing: str = "pulses"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -36,8 +36,12 @@ class Axis:
 
 
 class Section(BaseModel):
-    """A table of an experiment file: frozen, unknown keys refused."""
+    """A table of an experiment file: frozen, unknown keys refused.
 
+    `also` names keys that stand for several others.
+    """
+
+    also: ClassVar[tuple[str, ...]] = ()
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 

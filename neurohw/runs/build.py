@@ -153,9 +153,12 @@ def device_model(section: HardwareSection) -> DeviceModel | None:
         overrides |= {f"faults.stuck_{side}": section.stuck_fraction / 2 for side in ("low", "high")}
     try:
         device = load_device(section.device)
-        device = device.with_parameters(overrides) if overrides else device
     except InputError as error:
         raise InputError(f"hardware.device: {error}") from None
+    try:
+        device = device.with_parameters(overrides) if overrides else device
+    except InputError as error:
+        raise InputError(f"hardware.device_parameters: {error}") from None
     return device if section.kelvin is None else _at_temperature(device, section.kelvin)
 
 

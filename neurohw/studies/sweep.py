@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from neurohw.config import Experiment, config_hash
-from neurohw.loading import load_experiment, load_with_advice
+from neurohw.loading import experiment_path, load_experiment, load_with_advice
 from neurohw.recommended import Applied
 from neurohw.runs.folder import default_folder
 from neurohw.runs.job import job_class
@@ -104,7 +104,7 @@ class Sweep:
         Raises:
             InputError: a point is no valid experiment.
         """
-        base = self.base()
+        base = experiment_path(self.base())
         combinations = list(self.combinations())
         loaded = [load_with_advice(base, overrides, str(self.path)) for overrides in combinations]
         experiments = [experiment for experiment, _ in loaded]
