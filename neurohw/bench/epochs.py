@@ -11,6 +11,8 @@ from neurohw.clock import Clock
 from neurohw.config import OnChipExperiment
 from neurohw.networks.layer import Layer
 from neurohw.runs.build import build_circuit, build_network, build_plan
+from neurohw.runs.onchip import OnChip
+from neurohw.runs.products import float32_products
 from neurohw.runs.task import build_task
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
@@ -31,6 +33,7 @@ class Batches:
         phases, _ = build_plan(experiment, task, network)
         self.layers: Sequence[Layer] = network.layers
         self.levels, self.count = task.levels, count
+        self._multiplications = OnChip.multiplications(experiment) if device == "cpu" else 0
         self._phase = phases[min(1, len(phases) - 1)]  # of a semi-supervised run the one after its pre-training
         self._network, self._circuit = network, build_circuit(experiment, streams, task.n_classes)
         self._as_input, self._order = task.as_input(), streams.generator("batches")
@@ -46,5 +49,7 @@ class Batches:
         n = (self.count if count is None else count) * whole.batch_size
         part = replace(whole, samples=Samples(whole.samples.images[:n], None))
         epoch = one_pass(part, 0, 1, 1, closes_round=True, evaluated=False)
-        for _ in train_epoch(self._network, self._circuit, self._circuit.initial(), epoch, self._as_input, self._order):
-            pass
+        parts = (self._network, self._circuit, self._circuit.initial(), epoch, self._as_input, self._order)
+        with float32_products(self._multiplications):
+            for _ in train_epoch(*parts):
+                pass

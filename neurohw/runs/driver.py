@@ -16,6 +16,7 @@ from neurohw.runs.folder import RunFolder
 from neurohw.runs.interrupts import HeldSignals
 from neurohw.runs.job import Job
 from neurohw.runs.memory import peak_memory_bytes, reset_peak_memory
+from neurohw.runs.products import multiplying_library
 from neurohw.runs.progress import Reporter
 from neurohw.runs.record import RunRecord, Status, git_revision, versions, write_curve
 from neurohw.runs.warnings import other_versions
@@ -47,7 +48,8 @@ class Driver:
         self.progress = Progress()
         self.epoch: Epoch | None = None  # in progress, or the last one that was trained here
         self.signals = HeldSignals()
-        self.versions = versions() | {"device": str(self.streams.device), "threads": str(torch.get_num_threads())}
+        computed = {"device": str(self.streams.device), "threads": str(torch.get_num_threads())}
+        self.versions = versions() | computed | {"float32 products": multiplying_library()}
         self.git = git_revision()  # now, before the code changes on disk
 
     def go(self, folder: RunFolder, resume: bool, stop_after: int | None) -> RunRecord:

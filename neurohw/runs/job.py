@@ -58,6 +58,11 @@ class Job(abc.ABC, Generic[E]):
     def checksums(cls, experiment: E) -> dict[str, str]:
         """Return name -> checksum of every file that the experiment names, its data included."""
 
+    @classmethod
+    def multiplications(cls, experiment: E) -> int:
+        """Return those of the largest matrix product of a batch; 0: products do not decide how long it takes."""
+        return 0
+
     def contents(self) -> dict[str, str]:
         """Return the checksums as read for this run: part of the configuration's hash."""
         return self.checksums(self.experiment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple
+from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -60,6 +61,12 @@ class OnChip(Job[OnChipExperiment]):
     def checksums(cls, experiment: OnChipExperiment) -> dict[str, str]:
         """Return the checksums of data, device, circuit, table and fault maps."""
         return file_contents(experiment, data_checksums(experiment.data.dataset))
+
+    @classmethod
+    def multiplications(cls, experiment: OnChipExperiment) -> int:
+        """Return those of a batch's read of the largest layer."""
+        sizes = experiment.network.layers
+        return experiment.training.batch_size * max(n_pre * n_post for n_pre, n_post in pairwise(sizes))
 
     def contents(self) -> dict[str, str]:
         """Return the checksums of what this run has read."""

@@ -10,6 +10,7 @@ from neurohw.runs.driver import Driver
 from neurohw.runs.files import locked, writable_folder
 from neurohw.runs.folder import RunFolder, default_folder, finished
 from neurohw.runs.job import job_class
+from neurohw.runs.products import float32_products
 from neurohw.runs.progress import Reporter, Silent
 from neurohw.runs.record import RunRecord
 from neurohw.seeding import Streams
@@ -51,11 +52,12 @@ def run(
     folder = Path(out) if out is not None else default_folder(experiment, digest, seed)
     if resume and (done := finished(folder, digest, seed, stop_after)):
         return _known(done)
-    driver = Driver(job, digest, report or Silent(), checkpoint_seconds)
-    with locked(writable_folder(folder)):
-        if resume and (done := finished(folder, digest, seed, stop_after)):  # by who held the lock before
-            return _known(done)
-        return driver.go(RunFolder.opened(folder, digest, seed, resume), resume, stop_after)
+    with float32_products(kind.multiplications(experiment) if device == "cpu" else 0):
+        driver = Driver(job, digest, report or Silent(), checkpoint_seconds)
+        with locked(writable_folder(folder)):
+            if resume and (done := finished(folder, digest, seed, stop_after)):  # by who held the lock before
+                return _known(done)
+            return driver.go(RunFolder.opened(folder, digest, seed, resume), resume, stop_after)
 
 
 def _known(record: RunRecord) -> RunRecord:

@@ -8,6 +8,7 @@ from typing import Any
 
 from neurohw.config import Experiment
 from neurohw.runs.job import Job, job_class
+from neurohw.runs.products import float32_products
 from neurohw.seeding import Streams
 from neurohw.training.phases import Epoch
 
@@ -23,7 +24,12 @@ def estimate_seconds(experiment: Experiment, stop_after: int | None = None) -> f
         experiment: what would run.
         stop_after: epochs of the main phase that would run, all unless given.
     """
-    job = job_class(experiment)(experiment, Streams(0))
+    kind = job_class(experiment)
+    with float32_products(kind.multiplications(experiment)):
+        return _estimated(kind(experiment, Streams(0)), stop_after)
+
+
+def _estimated(job: Job[Any], stop_after: int | None) -> float:
     job.build()
     rounds = min(stop_after or job.plan[-1].round, job.plan[-1].round)
     epochs = [epoch for epoch in job.plan if epoch.round <= rounds]

@@ -1,0 +1,82 @@
+"""Which library multiplies during a run: the numbers are those of float32, and torch is left as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from neurohw.loading import load_experiment
+from neurohw.runs import products
+from neurohw.runs.products import float32_products, multiplying_library, onednn_is_faster
+from neurohw.runs.run import run
+
+LARGE = 2**23
+ON_DIGITS = {"network.layers": [64, 8192], "training.batch_size": 16, "data.train_limit": 64, "data.test_limit": 64}
+faster_only = pytest.mark.skipif(not onednn_is_faster(), reason="oneDNN is no faster than BLAS on this processor")
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("batch", [1, 16, 512])
+def test_products_are_those_of_float32(batch: int, transposed: bool) -> None:
+    """Sums of 784 products are off by a few units of 2^-24; factors rounded to bfloat16 would be off by 2^-9."""
+    a, b = torch.rand(batch, 784), torch.randn(784, 2000)
+    wanted = a.double() @ b.double()
+    with float32_products(LARGE):
+        product = (b.t() @ a.t()).t() if transposed else a @ b
+        added = torch.ones(batch, 2000).addmm_(a, b, alpha=0.5)
+    assert float((product - wanted).abs().max() / wanted.abs().max()) < 2e-6
+    assert float((added - (1 + wanted / 2)).abs().max() / wanted.abs().max()) < 2e-6
+
+
+@faster_only
+def test_large_products_only_and_torch_is_left_as_it_was() -> None:
+    assert multiplying_library() == "BLAS"
+    with float32_products(LARGE - 1):
+        assert multiplying_library() == "BLAS"
+    with float32_products(LARGE):
+        assert multiplying_library() == "oneDNN"
+    with pytest.raises(KeyboardInterrupt), float32_products(LARGE):
+        raise KeyboardInterrupt
+    assert multiplying_library() == "BLAS"
+
+
+def test_what_the_user_has_chosen_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "onednn_is_faster", lambda: True)
+    products._choose("ieee")
+    try:
+        with float32_products(LARGE):
+            assert products._chosen() == "ieee"
+        assert products._chosen() == "ieee"
+    finally:
+        products._choose("none")
+
+
+def test_a_product_that_rounds_its_factors_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on processors with AMX, where torch's setting is taken at its word."""
+
+    def rounding(self: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        return torch.mm(self.bfloat16().to(self.dtype), other.bfloat16().to(other.dtype))
+
+    assert products._exact()
+    monkeypatch.setattr(torch.Tensor, "__matmul__", lambda a, b: torch.mm(a, b) if a.dtype == torch.float64
+                        else rounding(a, b))  # fmt: skip
+    assert not products._exact()
+
+
+def test_the_record_says_which(tmp_path: Path) -> None:
+    small = run(load_experiment("quickstart", {"training.epochs": 1, "data.train_limit": 64}), out=tmp_path / "small")
+    assert small.versions["float32 products"] == "BLAS"
+    large = run(load_experiment("quickstart", {**ON_DIGITS, "training.epochs": 1}), out=tmp_path / "large")
+    assert large.versions["float32 products"] == ("oneDNN" if onednn_is_faster() else "BLAS")
+
+
+@faster_only
+def test_a_run_learns_the_same_by_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = load_experiment("quickstart", {**ON_DIGITS, "training.epochs": 1})
+    by_onednn = run(experiment, out=tmp_path / "onednn")
+    monkeypatch.setattr(products, "onednn_is_faster", lambda: False)
+    by_blas = run(experiment, out=tmp_path / "blas")
+    assert by_onednn.versions != by_blas.versions
+    assert by_onednn.metrics["direct_accuracy"] == pytest.approx(by_blas.metrics["direct_accuracy"], abs=0.02)
