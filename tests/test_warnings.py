@@ -136,5 +136,5 @@ def test_warnings_come_first_in_a_report_once_a_point(tmp_path: Path) -> None:
     page = write_report(records, tmp_path).read_text()
     said = "EP · ideal (at chance) (seeds 0, 1): W1: 13.5 % of the initial weights were clipped"
     assert page.count(said) == 1
-    assert page.index("What did not learn") < page.index(said) < page.index("<h2>Ideal against")
+    assert page.index("What did not learn") < page.index(said) < page.index(">Ideal against hardware-constrained</h2>")
     assert said in (tmp_path / "report.md").read_text()

@@ -63,12 +63,12 @@ class Point:
         """A name that is unique in a report and fit for a link."""
         return f"{self.config_hash}-stopped-{self.epochs}" if self.stopped else self.config_hash
 
-    @property
+    @cached_property
     def ideal(self) -> bool:
         """Whether it was trained on arrays at full precision, with a target circuit that has no errors."""
         return on_hardware(self.config) and self.full_precision
 
-    @property
+    @cached_property
     def full_precision(self) -> bool:
         """Whether nothing that learns has errors, be it arrays or not."""
         return ideal_arrays(self.config) and ideal_circuit(self.config)

@@ -87,11 +87,13 @@ def in_order() -> list[Metric]:
 def accuracy_data(points: Sequence[Point]) -> list[Accuracies]:
     """Return every metric found, per point."""
     tables = []
+    precise = [point for point in points if point.full_precision]
+    references = {point.anchor: reference_of(point, precise) for point in points}
     for metric in in_order():
         seen = {point.anchor: metric_by_seed(point, metric.name) for point in points}
         there = [point for point in points if seen[point.anchor]]
         metric = metric.fitted(value for values in seen.values() for value in values.values())
-        rows = [_accuracy(point, seen, points, metric.scale) for point in there]
+        rows = [_accuracy(point, seen, references[point.anchor], metric.scale) for point in there]
         if rows:
             tables.append(Accuracies(metric, tuple(rows)))
     return tables
@@ -154,10 +156,9 @@ def images_presented(timing: dict[str, float]) -> int:
     return round(timing.get("train_images_per_second", 0.0) * timing.get("train_seconds", 0.0))
 
 
-def _accuracy(point: Point, seen: dict[str, dict[int, float]], points: Sequence[Point], scale: float) -> Accuracy:
+def _accuracy(point: Point, seen: dict[str, dict[int, float]], reference: Point | None, scale: float) -> Accuracy:
     values = seen[point.anchor]
     spread = Spread(tuple(values.values()))
-    reference = reference_of(point, points)
     gap = None
     if reference is not None and seen[reference.anchor]:
         ideal = Spread(tuple(seen[reference.anchor].values()))
@@ -167,8 +168,10 @@ def _accuracy(point: Point, seen: dict[str, dict[int, float]], points: Sequence[
 
 
 def _same_task(point: Point, other: Point) -> bool:
+    named = ("kind", "network.rule", "training.mode", "network.layers", "clustering.method")
+    if any(point.config.get(key) != other.config.get(key) for key in named):
+        return False
     keys = {key for key in point.config | other.config if key.startswith("data.")}
-    keys |= {"kind", "network.rule", "training.mode", "network.layers", "clustering.method"}
     return all(point.config.get(key) == other.config.get(key) for key in keys)
 
 

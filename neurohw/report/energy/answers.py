@@ -18,6 +18,11 @@ def answers(data: Energies) -> tuple[str, ...]:
     return (*_left_out(data), *_images(data), *_accuracies(data), *_rules(data), *_doubts(data))
 
 
+def per_image(data: Energies) -> str:
+    """Return what a training image costs on the cheapest chip that learns, and on the dearest; "" of no chip."""
+    return next(_images(data), "")
+
+
 def _left_out(data: Energies) -> Iterator[str]:
     """Say so where not all that learns is on the chip."""
     if any("clustering.method" in e.point.config for e in data.accounts):

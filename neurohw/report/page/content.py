@@ -19,9 +19,10 @@ from neurohw.report.accuracy.tables import (
 )
 from neurohw.report.clusters.data import equal_accuracy
 from neurohw.report.clusters.tables import equal_accuracy_note, equal_accuracy_table
-from neurohw.report.energy.answers import answers
+from neurohw.report.energy.answers import answers, per_image
 from neurohw.report.energy.sections import Energies, energies_of, energy_sections, remarks
 from neurohw.report.naming import differing_keys, flatten, name_alone, on_hardware, plain
+from neurohw.report.page.answer import Answer, answer_of
 from neurohw.report.page.breakdowns import by_age, by_fraction, by_time_steps, costs
 from neurohw.report.page.reproduce import command
 from neurohw.report.page.section import Section
@@ -42,6 +43,7 @@ _SETTING = (
 )
 
 
+MOST_COMMANDS = 100  # points with the shortest command that runs them again; of more, commands name the records
 COMPARED = "Ideal against hardware-constrained"
 
 
@@ -83,7 +85,9 @@ class Content:
     title: str
     compared: str
     measured: str
+    answer: Answer
     facts: tuple[str, ...]
+    code: str
     symptoms: Section | None
     warnings: tuple[str, ...]
     accuracies: tuple[Accuracies, ...]
@@ -119,7 +123,9 @@ def content(records: Sequence[RunRecord], title: str | None = None, left_out: Se
         title or f"{compared}: {', '.join(sorted({record.name for record in records}))}",
         compared,
         quantities.pop() if len(quantities) == 1 else "Value",
+        answer_of(points, accuracies, sensitivities, per_image(energies)),
         _facts(records, points),
+        _code(records),
         symptoms_section(points),
         (*_warnings(records, points), *(f"A record could not be read and is left out: {text}" for text in left_out)),
         accuracies,
@@ -161,16 +167,21 @@ def _unfinished(record: RunRecord) -> Unfinished:
 
 
 def _facts(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[str, ...]:
-    """Return the lines under the title: how many runs, of what, by which code."""
+    """Return the lines under the title: how many runs, of what."""
     counts = [(s, sum(r.status == s for r in records)) for s in get_args(Status)]
     runs = f"{len(records)} runs ({', '.join(f'{n} {s}' for s, n in counts if n)}) in {len(points)} points"
     runs += f"; seeds {_listed({r.seed for r in records})}"
     common = dict(_common(points))
     setting = ", ".join(f"{key} = {common[key]}" for key in _SETTING if common.get(key, "none") != "none")
+    return (runs, f"All runs: {setting}") if setting else (runs,)
+
+
+def _code(records: Sequence[RunRecord]) -> str:
+    """Return by which code: versions and commits."""
     packages = list(dict.fromkeys(package for r in records for package in r.versions))
     code = [f"{package} {_listed({r.versions.get(package, '?') for r in records})}" for package in packages]
     code.append(f"commit {_listed({r.git or 'unknown' for r in records})}")
-    return tuple(fact for fact in (runs, f"All runs: {setting}" if setting else "", f"Code: {', '.join(code)}") if fact)
+    return f"Code: {', '.join(code)}"
 
 
 def _listed(values: set[int] | set[str]) -> str:
@@ -263,7 +274,7 @@ def _details(points: Sequence[Point], accuracies: Sequence[Accuracies]) -> tuple
     return tuple(
         Detail(
             point,
-            command(point),
+            command(point, by_records=len(points) > MOST_COMMANDS),
             f"{gaps[point.anchor].label}, {gaps[point.anchor].config_hash}" if point.anchor in gaps else None,
             tuple((key, plain(point.config.get(key))) for key in keys),
             tuple((str(r.seed), r.git or "unknown", measured(r.metrics)) for r in point.records),

@@ -16,9 +16,14 @@ from neurohw.report.points import Point
 from neurohw.shipping import shipped
 
 
-def command(point: Point) -> str | None:
-    """Return a shell line that runs every seed of the point again; None where its configuration cannot be read."""
-    arguments = _arguments(point)
+def command(point: Point, by_records: bool = False) -> str | None:
+    """Return a shell line that runs every seed of the point again; None where its configuration cannot be read.
+
+    Args:
+        point: which.
+        by_records: whether to name the report's records without looking for a shipped experiment, which takes longer.
+    """
+    arguments = _arguments(point, by_records)
     if arguments is None:
         return None
     if point.stopped:
@@ -29,12 +34,12 @@ def command(point: Point) -> str | None:
     return f"for seed in {' '.join(map(str, point.seeds))}; do {line} --seed $seed; done"
 
 
-def _arguments(point: Point) -> list[str] | None:
+def _arguments(point: Point, by_records: bool) -> list[str] | None:
     wanted = _experiment(point)
     if wanted is None:
         return None
     path = shipped("experiments") / wanted.name / "experiment.toml"
-    overrides = _overrides(path, wanted) if path.is_file() else None
+    overrides = _overrides(path, wanted) if path.is_file() and not by_records else None
     if overrides is None:
         return [f"{ARCHIVE}:{point.config_hash}"]
     return [wanted.name, *(part for key, value in overrides.items() for part in ("--set", f"{key}={_spelled(value)}"))]

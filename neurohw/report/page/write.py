@@ -21,6 +21,7 @@ from neurohw.report.energy.figures import Drawn, energy_figures
 from neurohw.report.energy.frame import ENERGY_DIGITS, energy_frame
 from neurohw.report.frame import records_frame
 from neurohw.report.page.content import Content, content
+from neurohw.report.page.html_table import html_table, plain_table
 from neurohw.report.points import epochs_done
 from neurohw.report.sensitivity.figures import sensitivity_figure
 from neurohw.report.sensitivity.tables import sensitivity_frame
@@ -75,8 +76,12 @@ def write_report(
     environment = _environment()
     inline = {name: Markup(inlined(svg)) for name, svg in drawn.items()}
     more = {"report": page, "of_energy": of_energy}
+    unfinished = [(u.label, str(u.seed), u.status, u.length, u.config_hash, u.message) for u in page.unfinished]
     write_text(folder / "report.md", environment.get_template("report.md.j2").render(figures=list(drawn), **more))
-    write_text(folder / PAGE, environment.get_template("report.html.j2").render(figures=inline, **more))
+    write_text(
+        folder / PAGE,
+        environment.get_template("report.html.j2").render(figures=inline, unfinished_rows=unfinished, **more),
+    )
     return folder / PAGE
 
 
@@ -153,5 +158,7 @@ def _environment() -> Environment:
         "expected_columns": EXPECTED_COLUMNS,
         "expected_note": EXPECTED_NOTE,
         "drawn_note": DRAWN,
+        "html_table": html_table,
+        "plain_table": plain_table,
     }
     return environment

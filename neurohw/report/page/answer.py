@@ -1,0 +1,213 @@
+"""What was asked, and the answer in three sentences: what hardware costs, what most of it is, which energy it takes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from neurohw.report.accuracy.data import Accuracies, Accuracy, Gap
+from neurohw.report.naming import REMEDY, ideal_arrays, on_hardware
+from neurohw.report.page.symptoms import symptoms_of
+from neurohw.report.points import Point
+from neurohw.report.sensitivity.data import Sensitivity
+from neurohw.report.sensitivity.tables import value_text
+
+MOST_NAMED = 4  # chips, or parameters, that a sentence lists; of more, the ends
+MOST_GROUPS = 3  # rules or tasks with a part of their own
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was asked, and the sentences that answer it."""
+
+    question: str
+    sentences: tuple[str, ...]
+
+
+def answer_of(
+    points: Sequence[Point],
+    accuracies: Sequence[Accuracies],
+    sensitivities: Sequence[Sensitivity],
+    energy: str,
+) -> Answer:
+    """Return question and answer.
+
+    Args:
+        points: all of the report.
+        accuracies: a table per metric; the sentences are about the one that has most gaps to ideal, or most points.
+        sensitivities: a panel per swept parameter.
+        energy: what the accounts say, in a sentence; "" of none.
+    """
+    main = max(accuracies, key=lambda a: (sum(row.gap is not None for row in a.rows), len(a.rows)), default=None)
+    rows = [] if main is None else [row for row in main.rows if not row.point.at_chance]
+    first = (_gaps(main, rows) if main else "") or _best(main, rows)
+    causes = [part for part in (_idle(points), _cause(main, rows, sensitivities)) if part]
+    sentences = (first, _sentence("; ".join(causes)), energy or _certainty(main, rows))
+    return Answer(_question(points, main, sensitivities), tuple(filter(None, sentences)))
+
+
+def _question(points: Sequence[Point], main: Accuracies | None, sensitivities: Sequence[Sensitivity]) -> str:
+    if main is not None and any(row.gap for row in main.rows):
+        devices = any(not ideal_arrays(p.config) or p.config.get("hardware.off_chip") for p in points)
+        rules = sorted({p.name.group.partition(" · ")[0] for p in points} - {""})
+        what = "the devices" if devices else "the circuits"
+        return f"What do {what} cost {_listed(rules) or 'learning'}, against the ideal?"
+    if sensitivities:
+        return "How far may each parameter go before one point of accuracy is lost?"
+    return f"How do these {len(points)} points compare?" if len(points) > 1 else "How well is it learnt?"
+
+
+def _gaps(main: Accuracies, rows: Sequence[Accuracy]) -> str:
+    """Return what chips cost, group by group, the cheapest chip first."""
+    by_group: dict[str, list[tuple[Gap, str]]] = {}
+    for row in rows:
+        if row.gap is not None:
+            by_group.setdefault(row.point.name.group, []).append((row.gap, row.point.variant))
+    if len(by_group) <= MOST_GROUPS:
+        parts = [_costs(gaps, f"costs {group}" if group else "costs") for group, gaps in by_group.items()]
+    else:
+        parts = [_costs([(row.gap, row.point.label) for row in rows if row.gap is not None], "costs")]
+    return _sentence("; ".join(parts), f"{main.metric.title}, against the ideal: ") if parts else ""
+
+
+def _costs(gaps: Sequence[tuple[Gap, str]], costs: str) -> str:
+    """Return what each costs; of many, the cheapest and the dearest."""
+    ranked = sorted(gaps, key=lambda pair: -pair[0].points)
+    (least, cheapest), (most, dearest) = ranked[0], ranked[-1]
+    if len(ranked) > MOST_NAMED:
+        return f"of {len(ranked)} chips {cheapest} {costs} least, {_cost(least)}, and {dearest} most, {_cost(most)}"
+    return _listed([f"{cheapest} {costs} {_cost(least)}", *(f"{name} {_cost(gap)}" for gap, name in ranked[1:])])
+
+
+def _cost(gap: Gap) -> str:
+    """Return a loss in points; a gain, or what lies within the standard error, is nothing."""
+    if gap.points >= 0 or (isfinite(gap.error) and -gap.points < gap.error):
+        return f"nothing ({gap.points:+.1f} points)".replace("-", "−")
+    return f"{-gap.points:.1f} points"
+
+
+def _best(main: Accuracies | None, rows: Sequence[Accuracy]) -> str:
+    """Return the best point and the worst, where nothing ideal is beside them."""
+    known = [row for row in rows if row.spread.n]
+    if main is None or not known:
+        return ""
+    ranked = sorted(known, key=lambda row: main.metric.loss(0.0, row.spread.mean))
+    best, worst = ranked[0], ranked[-1]
+    title = main.metric.title
+    if best is worst:
+        return f"{title}: {best.point.label} ends at {main.metric.text(best.spread.mean)}."
+    return (
+        f"{title}: of {len(known)} points {best.point.label} ends best, at {main.metric.text(best.spread.mean)}, "
+        f"{worst.point.label} worst, at {main.metric.text(worst.spread.mean)}."
+    )
+
+
+def _idle(points: Sequence[Point]) -> str:
+    """Return which points do not learn, and what was counted there most often."""
+    idle = [point for point in points if point.at_chance]
+    if not idle:
+        return ""
+    kinds = Counter(
+        kind for p in idle for kind in {s.kind for r in p.records for s in symptoms_of(r)} if kind != "near chance"
+    )
+    names = _listed([p.name.label for p in idle]) if len(idle) <= MOST_NAMED else f"{len(idle)} of {len(points)} points"
+    why = f", most often with this sign: {kinds.most_common(1)[0][0]}" if kinds else ""
+    return f"{names} {'does' if len(idle) == 1 else 'do'} not learn{why}"
+
+
+def _cause(main: Accuracies | None, rows: Sequence[Accuracy], sensitivities: Sequence[Sensitivity]) -> str:
+    """Return what most of the loss is: limits that were swept, what a remedy wins back, or chip against rule."""
+    found = (_limits(sensitivities), _remedy(rows), "" if main is None else _chip_or_rule(main, rows))
+    return next(filter(None, found), "")
+
+
+def _limits(sensitivities: Sequence[Sensitivity]) -> str:
+    """Return where one point is lost, of the parameters that lose it within what was tried on their first line."""
+    lines = [(panel, line) for panel in sensitivities for line in panel.lines if line.lost]
+    lossy = [(panel, [x.value for x in line.lost if x.value is not None]) for panel, line in lines]
+    if not lines:
+        return ""
+    strictest: dict[str, tuple[Sensitivity, float]] = {}
+    for panel, values in lossy:
+        for value in values:
+            known = strictest.get(panel.key)
+            worse = known is None or (value < known[1]) == (panel.worse == "larger")
+            strictest[panel.key] = (panel, value) if known is None or worse else known
+    held = len({panel.key for panel, _ in lines}) - len(strictest)
+    told = [f"{p.title.partition(': ')[0]} at {value_text(v, p.key)}" for p, v in strictest.values()]
+    more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
+    parts = [f"one point is lost by {_listed(told[:MOST_NAMED]) if not more else ', '.join(told[:MOST_NAMED])}{more}"]
+    if held:
+        parts.append(f"{held} of {held + len(strictest)} parameters lose it nowhere within what was tried")
+    return "; ".join(parts if told else parts[1:])
+
+
+def _remedy(rows: Sequence[Accuracy]) -> str:
+    """Return the remedy that wins back most, of chips that are in the report without and with it."""
+    bare = {_place(row.point): row for row in rows if not _treated(row.point)}
+    won = [
+        (row.gap.points - other.gap.points, row)
+        for row in rows
+        if _treated(row.point) and (other := bare.get(_place(row.point))) and row.gap and other.gap
+    ]
+    if not won:
+        return ""
+    points, row = max(won, key=lambda pair: pair[0])
+    device = row.point.config.get("hardware.device")
+    if points <= 0:
+        return f"no remedy tried wins anything back ({len(won)} compared)"
+    return (
+        f"{points:.1f} points are won back on {device} by {row.point.variant.partition(' + ')[2]} ({row.point.label})"
+    )
+
+
+def _place(point: Point) -> tuple[str, str, str]:
+    return point.name.group, str(point.config.get("hardware.device")), str(point.config.get("hardware.backend"))
+
+
+def _treated(point: Point) -> bool:
+    return any(point.config.get(key) not in (None, "none") for key in REMEDY)
+
+
+def _chip_or_rule(main: Accuracies, rows: Sequence[Accuracy]) -> str:
+    """Return how far apart chips of one rule end, and rules on one chip."""
+    if not main.metric.share or not any(on_hardware(row.point.config) for row in rows):
+        return ""
+    means = {(row.point.name.group, row.point.name.variant): 100 * row.spread.mean for row in rows if row.spread.n}
+    chips, rules = (_widest(means, i) for i in (0, 1))
+    if not chips:
+        return ""
+    between = f"up to {chips:.1f} points lie between chips that learn the same"
+    if not rules:
+        return between
+    matters = "the chip matters more than the rule" if chips > rules else "the rule matters more than the chip"
+    return f"{matters}: {between}, up to {rules:.1f} between what is learnt on one chip"
+
+
+def _widest(means: dict[tuple[str, str], float], shared: int) -> float:
+    """Return the largest difference among those that share one part of their name."""
+    groups: dict[str, list[float]] = {}
+    for parts, mean in means.items():
+        groups.setdefault(parts[shared], []).append(mean)
+    return max((max(group) - min(group) for group in groups.values()), default=0.0)
+
+
+def _certainty(main: Accuracies | None, rows: Iterable[Accuracy]) -> str:
+    """Return how well means are known, where no energy was counted."""
+    errors = [row.spread.error for row in rows if row.spread.n > 1]
+    if main is None or not errors or not main.metric.share:
+        return ""
+    return f"Means are known to ± {100 * max(errors):.1f} points or better (standard error over seeds)."
+
+
+def _sentence(text: str, before: str = "") -> str:
+    if not text:
+        return ""
+    whole = before + text
+    return f"{whole[0].upper()}{whole[1:]}."
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)

@@ -1,0 +1,114 @@
+"""The answer that a report begins with: what hardware costs, what most of it is, what it takes in energy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neurohw.report.page.content import content
+from neurohw.report.page.write import write_report
+from neurohw.runs.collection import find_records
+from neurohw.runs.record import RunRecord
+from neurohw.runs.symptoms import Symptom
+from tests import test_sensitivity
+from tests.test_report import DEVICE, REMEDY, record, seeds
+
+REPORTS = Path(__file__).parents[1] / "reports"
+ECRAM = DEVICE | {"hardware.device": "ecram"}
+EP = {"network.rule": "ep"}
+
+
+def said(records: list[RunRecord]) -> tuple[str, ...]:
+    return content(records).answer.sentences
+
+
+def test_costs_are_told_rule_by_rule_the_cheapest_chip_first() -> None:
+    records = seeds([0.9, 0.92]) + seeds([0.70, 0.72], DEVICE) + seeds([0.85, 0.87], ECRAM)
+    records += seeds([0.8, 0.82], EP) + seeds([0.795, 0.825], EP | ECRAM)
+    answer = content(records).answer
+    assert answer.question == "What do the devices cost BP and EP, against the ideal?"
+    assert answer.sentences[0] == (
+        "Direct association, against the ideal: ecram costs BP 5.0 points and reram_es 20.0 points; "
+        "ecram costs EP nothing (+0.0 points)."
+    )
+
+
+def test_a_loss_within_its_standard_error_is_nothing() -> None:
+    """0.5 points lost; s = 1.414 points on either side of two seeds: a standard error of 1.414."""
+    first = said(seeds([0.90, 0.92]) + seeds([0.895, 0.915], ECRAM))[0]
+    assert first.endswith("ecram costs BP nothing (−0.5 points).")
+
+
+def test_of_many_chips_the_ends_are_told() -> None:
+    records = seeds([0.9, 0.91])
+    for i in range(5):
+        records += seeds([0.8 - 0.05 * i, 0.81 - 0.05 * i], DEVICE | {"hardware.device_parameters": {"step": 0.1 + i}})
+    assert (
+        "of 5 chips reram_es, step=0.1 costs BP least, 10.0 points, and reram_es, step=4.1 most, 30.0 points"
+        in (said(records)[0])
+    )
+
+
+def test_the_chip_against_the_rule() -> None:
+    records = seeds([0.9]) + seeds([0.8], ECRAM) + seeds([0.88], EP) + seeds([0.85], EP | ECRAM)
+    assert said(records)[1] == (
+        "The chip matters more than the rule: up to 10.0 points lie between chips that learn the same, up to 5.0 "
+        "between what is learnt on one chip."
+    )
+
+
+def test_what_a_remedy_wins_back() -> None:
+    records = seeds([0.9]) + seeds([0.6], DEVICE) + seeds([0.85], REMEDY)
+    assert said(records)[1] == "25.0 points are won back on reram_es by tiki-taka-v2 (BP · reram_es + tiki-taka-v2)."
+    worse = seeds([0.9]) + seeds([0.6], DEVICE) + seeds([0.5], REMEDY)
+    assert said(worse)[1] == "No remedy tried wins anything back (1 compared)."
+
+
+def test_who_does_not_learn_is_told_with_the_sign_and_costs_nothing() -> None:
+    dead = seeds([0.1, 0.1], DEVICE)
+    for r in dead:
+        r.add([Symptom(kind="near chance", where="direct_accuracy", amount=0.1, message="near chance"),
+               Symptom(kind="stuck", where="W1", amount=0.4, message="W1: stuck")])  # fmt: skip
+    first, second, *_ = said(seeds([0.9, 0.9]) + seeds([0.8, 0.8], ECRAM) + dead)
+    assert "reram_es" not in first
+    assert second.startswith("BP · reram_es does not learn, most often with this sign: stuck; ")
+
+
+def test_where_a_swept_parameter_loses_a_point() -> None:
+    """Baseline 90 %; 90, 89.5 and 70 % at 1, 10 and 100 nA: one point is lost just past 10 nA."""
+    swept = test_sensitivity.swept("inputs.offset", {1e-9: 0.9, 1e-8: 0.895, 1e-7: 0.7})
+    answer = content(test_sensitivity.runs(0.9) + swept).answer
+    limits = answer.sentences[1]
+    assert "ne point is lost by Offset of the inputs (σ) at 10.6 nA" in limits
+    held = test_sensitivity.swept("inputs.offset", {1e-9: 0.9, 1e-8: 0.9, 1e-7: 0.9})
+    assert "1 of 1 parameters lose it nowhere" in said(test_sensitivity.runs(0.9) + held)[1]
+
+
+@pytest.mark.parametrize(
+    ("records", "question", "first"),
+    [
+        (seeds([0.9, 0.8]), "How well is it learnt?", "Direct association: BP · ideal ends at 85.00 %."),
+        (seeds([0.9], EP) + seeds([0.8]), "How do these 2 points compare?",
+         "Direct association: of 2 points EP · ideal ends best, at 90.00 %, BP · ideal worst, at 80.00 %."),
+        ([record(0, {}, status="failed", message="no")], "How well is it learnt?", ""),
+    ],
+    ids=["one point", "no reference", "nothing"],
+)  # fmt: skip
+def test_without_an_ideal_beside_it(records: list[RunRecord], question: str, first: str) -> None:
+    answer = content(records).answer
+    assert answer.question == question
+    assert (answer.sentences or ("",))[0] == first
+
+
+def test_the_answer_begins_page_and_markdown(tmp_path: Path) -> None:
+    """Numbers of the committed demo, as its tables have them."""
+    records: list[Any] = find_records([REPORTS / "demo"])
+    page = write_report(records, tmp_path).read_text()
+    text = (tmp_path / "report.md").read_text()
+    costs = "ecram costs BP 4.5 points, constant{}step 5.3 points and reram{}es + tiki-taka-v2 39.7 points"
+    assert page.index(costs.format("_", "_")) < page.index("What did not learn")
+    assert text.index(costs.format("\\_", "\\_")) < text.index("What did not learn")
+    assert "A training image costs 2.47 nJ (0.301 to 65.7) on BP · ecram" in content(records).answer.sentences[2]
+    assert "| BP · ecram | 79.80 ± 1.59 | −4.47 ± 1.27 |" in text
