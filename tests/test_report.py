@@ -18,6 +18,7 @@ from rich.console import Console
 from neurohw import shipping
 from neurohw.archive import ARCHIVE
 from neurohw.config import config_hash
+from neurohw.devices import library
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment, nested, parse_override, validated
 from neurohw.report import drawing
@@ -315,7 +316,7 @@ def obeyed(line: str, folder: Path) -> dict[str, Any]:
 @pytest.fixture
 def shipped_experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Ship an experiment `made-up` with conditions, and return its name."""
-    for module in (shipping, reproduce):
+    for module in (shipping, reproduce, library):
         monkeypatch.setattr(module, "shipped", lambda kind: tmp_path / kind)
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "experiments" / "made-up"
