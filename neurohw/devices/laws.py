@@ -7,131 +7,34 @@ arXiv 2104.02184), so that a device can be handed from one engine to the other.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from neurohw.devices.plausibility import SPREAD
+from neurohw.devices.affine_laws import (
+    ConstantStep,
+    EitherNoise,
+    LinearStep,
+    SoftBounds,
+    SoftBoundsReference,
+    scale_of,
+)
 from neurohw.devices.response import Cells, Gauss, PulseResponse, number
 from neurohw.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-
-def _scale(cells: Cells, up: bool) -> Tensor:
-    return cells["up" if up else "down"]
-
-
-@dataclass(frozen=True)
-class ConstantStep(PulseResponse):
-    """dw = s, wherever the weight is; hard bounds (Gokmen & Vlasov 2016, 10.3389/fnins.2016.00333)."""
-
-    name: ClassVar[str] = "constant"
-
-    def steps(self, w: Tensor, cells: Cells, up: bool) -> Tensor:
-        """Return s."""
-        return _scale(cells, up)
-
-
-@dataclass(frozen=True)
-class _EitherNoise(PulseResponse):
-    """A law whose cycle-to-cycle noise is relative to the step, or the same at every weight.
-
-    Args:
-        additive_noise: the cycle-to-cycle spread is relative to s instead of to dw.
-    """
-
-    additive_noise: bool = False
-
-    def noise(self, w: Tensor, steps: Tensor, cells: Cells, up: bool) -> Tensor | float:
-        """Return sigma s or sigma dw."""
-        return (_scale(cells, up) if self.additive_noise else steps) * self.step_ctoc
-
-
-@dataclass(frozen=True)
-class _Affine(_EitherNoise):
-    """dw = s + c w with a slope c per cell and direction."""
-
-    keeps: ClassVar[tuple[str, ...]] = ("up", "down", "w_max", "w_min", "slope_up", "slope_down")
-
-    def steps(self, w: Tensor, cells: Cells, up: bool) -> Tensor:
-        """Return s + c w."""
-        return _scale(cells, up).addcmul(cells["slope_up" if up else "slope_down"], w)
-
-
-@dataclass(frozen=True)
-class LinearStep(_Affine):
-    """dw+ = s+ (1 - gamma+ w / w_max), dw- = s- (1 - gamma- w / w_min); hard bounds.
-
-    Args:
-        gamma_up, gamma_down: what the step loses on its way from 0 to the bound, relative.
-        gamma_up_dtod, gamma_down_dtod: device-to-device spreads, absolute.
-        allow_increasing: a cell may have a negative gamma; otherwise its modulus is taken.
-        mean_bound_reference: gamma refers to the mean bound instead of to the cell's own.
-    """
-
-    gamma_up: float = number(0.0, required=True)
-    gamma_down: float = number(0.0, required=True)
-    gamma_up_dtod: float = 0.05
-    gamma_down_dtod: float = 0.05
-    allow_increasing: bool = False
-    mean_bound_reference: bool = True
-    name: ClassVar[str] = "linear"
-
-    def _draw_own(self, cells: Cells, gauss: Gauss) -> None:
-        gammas = {"up": (self.gamma_up, self.gamma_up_dtod), "down": (self.gamma_down, self.gamma_down_dtod)}
-        for side, bound in (("up", "w_max"), ("down", "w_min")):
-            mean, spread = gammas[side]
-            gamma = mean + spread * gauss()
-            gamma = gamma if self.allow_increasing else gamma.abs_()
-            reference = gamma.new_full(gamma.shape, getattr(self, bound)) if self.mean_bound_reference else cells[bound]
-            cells[f"slope_{side}"] = _divided(-gamma * cells[side], reference)
-
-
-@dataclass(frozen=True)
-class SoftBounds(_Affine):
-    """dw+ = s+ (1 - w / w_max), dw- = s- (1 - w / w_min): the step falls to zero at the cell's own bound."""
-
-    name: ClassVar[str] = "soft-bounds"
-
-    def _draw_own(self, cells: Cells, gauss: Gauss) -> None:
-        cells["slope_up"] = _divided(-cells["up"], cells["w_max"])
-        cells["slope_down"] = _divided(-cells["down"], cells["w_min"])
-
-
-@dataclass(frozen=True)
-class SoftBoundsReference(_Affine):
-    """Soft bounds of the device, less a fixed reference r: the weight is the difference (Gong et al., IEDM 2022).
-
-    Args:
-        slope_up_dtod, slope_down_dtod: further spreads of the slopes, which move the bounds.
-        reference, reference_dtod: mean of r, and its standard deviation.
-        subtract_symmetry_point: r contains each cell's own symmetry point, so that up and down are equal at w = r.
-    """
-
-    slope_up_dtod: float = 0.0
-    slope_down_dtod: float = 0.0
-    reference: float = 0.0
-    reference_dtod: float = number(0.0, plausible=SPREAD)
-    subtract_symmetry_point: bool = False
-    name: ClassVar[str] = "soft-bounds-reference"
-    keeps: ClassVar[tuple[str, ...]] = (*_Affine.keeps, "reference")
-
-    def _draw_own(self, cells: Cells, gauss: Gauss) -> None:
-        up, down = cells["up"], cells["down"]
-        cells["w_min"] = cells["w_min"] / (1 + self.slope_down_dtod * gauss()).abs_()
-        cells["w_max"] = cells["w_max"] / (1 + self.slope_up_dtod * gauss()).abs_()
-        cells["slope_up"] = _divided(-up, cells["w_max"])
-        cells["slope_down"] = _divided(-down, cells["w_min"])
-        reference = self.reference + self.reference_dtod * gauss()
-        if self.subtract_symmetry_point:
-            reference = reference + _divided(up - down, cells["slope_down"] - cells["slope_up"])
-        cells["reference"] = reference
-        cells["w_max"], cells["w_min"] = cells["w_max"] - reference, cells["w_min"] - reference
-
-    def steps(self, w: Tensor, cells: Cells, up: bool) -> Tensor:
-        """Return s + c (w + r)."""
-        return super().steps(w + cells["reference"], cells, up)
+__all__ = [
+    "LAWS",
+    "ConstantStep",
+    "ExponentialStep",
+    "LinearStep",
+    "PiecewiseStep",
+    "PowerStep",
+    "SoftBounds",
+    "SoftBoundsReference",
+    "find_law",
+]
 
 
 @dataclass(frozen=True)
@@ -159,12 +62,38 @@ class ExponentialStep(PulseResponse):
         down = (1 - max(self.asymmetry, 0.0)) * max(1 - self.A_down * math.exp(-self.gamma_down * self.b), 0.0)
         return self.step * down if down > 0 else self.step
 
+    def mirrored(self) -> Self:
+        """Return it with gamma- = gamma+ and A- = A+ exp(2 gamma+ z) at z of mid range."""
+        factor = math.exp(2 * self.gamma_up * self._z(0.5))
+        return replace(self, gamma_down=self.gamma_up, A_down=self.A_up * factor)
+
+    def bent(self, nonlinearity: float) -> Self:
+        """Return it with the A+ and A- that give it; the gammas stay, and with them how far steps can be bent."""
+        up = self._factor(nonlinearity, self.gamma_up, 0.25, 0.75)
+        return replace(self, A_up=up, A_down=self._factor(nonlinearity, -self.gamma_down, 0.75, 0.25))
+
+    def _factor(self, nonlinearity: float, rate: float, near: float, far: float) -> float:
+        """Return A from 1 - (1 - A e(far)) / (1 - A e(near)) = N, e = exp(rate z)."""
+        before, after = math.exp(rate * self._z(near)), math.exp(rate * self._z(far))
+        limit = 1 - after / before  # of an exponential alone, A = -inf
+        least, most = (limit, 1.0) if after >= before else (-math.inf, limit)
+        if nonlinearity == 0:
+            return 0.0
+        if not least < nonlinearity < most:
+            raise InputError(f"law exponential: nonlinearity: got {nonlinearity:g}; allowed with gamma {abs(rate):g} "
+                             f"and a {self.a:g}: 0, and between {least:.3g} and {most:.3g}")  # fmt: skip
+        return nonlinearity / (after - (1 - nonlinearity) * before)
+
+    def _z(self, place: float) -> float:
+        """Return z at a place between the bounds, 0 at w_min, 1 at w_max."""
+        return 2 * self.a * (self.w_min / (self.w_max - self.w_min) + place) + self.b
+
     def steps(self, w: Tensor, cells: Cells, up: bool) -> Tensor:
         """Return s max(0, 1 - A exp(+-gamma z))."""
         span = cells["w_max"] - cells["w_min"]
         z = (w / span).where(span > 0, 0.0) * (2 * self.a) + self.b  # a stuck cell has no span
         factor, rate = (self.A_up, self.gamma_up) if up else (self.A_down, -self.gamma_down)
-        return z.mul_(rate).exp_().mul_(-factor).add_(1).clamp_(min=0.0).mul_(_scale(cells, up))
+        return z.mul_(rate).exp_().mul_(-factor).add_(1).clamp_(min=0.0).mul_(scale_of(cells, up))
 
     def noise(self, w: Tensor, steps: Tensor, cells: Cells, up: bool) -> Tensor | float:
         """Return sigma (dw + offset + slope |w|)."""
@@ -174,7 +103,7 @@ class ExponentialStep(PulseResponse):
 
 
 @dataclass(frozen=True)
-class PowerStep(_EitherNoise):
+class PowerStep(EitherNoise):
     """dw+ = s+ v^gamma+, dw- = s- (1 - v)^gamma-, v = (w_max - w) / (w_max - w_min) (Fusi & Abbott 2007, nn1859).
 
     Args:
@@ -194,6 +123,16 @@ class PowerStep(_EitherNoise):
         """The step half-way between the bounds, as aihwkit takes it."""
         return float(self.step * 0.5**self.gamma)
 
+    def mirrored(self) -> Self:
+        """Return it with potentiation's exponent in both directions."""
+        return replace(self, gamma=abs((min(self.gamma_asymmetry, 0.0) + 1) * self.gamma), gamma_asymmetry=0.0)
+
+    def bent(self, nonlinearity: float) -> Self:
+        """Return it with gamma = -ln(1 - N) / ln 3 in both directions, N from 0 (equal steps) to below 1."""
+        if not 0 <= nonlinearity < 1:
+            raise InputError(f"law power: nonlinearity: got {nonlinearity:g}; allowed: 0 to below 1")
+        return replace(self, gamma=-math.log(1 - nonlinearity) / math.log(3), gamma_asymmetry=0.0)
+
     def _draw_own(self, cells: Cells, gauss: Gauss) -> None:
         gain = 1 + self.gamma_dtod * gauss()
         skew = self.gamma_asymmetry_dtod * gauss()
@@ -204,11 +143,11 @@ class PowerStep(_EitherNoise):
         """Return s v^gamma."""
         distance = cells["w_max"] - w if up else w - cells["w_min"]
         share = (distance / (cells["w_max"] - cells["w_min"]).clamp_(min=1e-12)).clamp_(min=0.0)
-        return share.pow_(cells["gamma_up" if up else "gamma_down"]).mul_(_scale(cells, up))
+        return share.pow_(cells["gamma_up" if up else "gamma_down"]).mul_(scale_of(cells, up))
 
 
 @dataclass(frozen=True)
-class PiecewiseStep(_EitherNoise):
+class PiecewiseStep(EitherNoise):
     """dw = s f(v), f interpolated linearly in a measured table, v = (w - w_min) / (w_max - w_min).
 
     Args:
@@ -232,17 +171,38 @@ class PiecewiseStep(_EitherNoise):
         """The potentiating step in the middle of the table, as aihwkit takes it."""
         return self.step * self.table_up[len(self.table_up) // 2]
 
+    def mirrored(self) -> Self:
+        """Return it with potentiation's table, read backwards, for depression."""
+        return replace(self, table_down=self.table_up[::-1])
+
+    def bent(self, nonlinearity: float) -> Self:
+        """Return it with what f differs from f(1/2) scaled by one factor in each direction; f stays at least 0."""
+        up = self._scaled_table(self.table_up, 0.25, 0.75, nonlinearity)
+        down = self._scaled_table(self.table_down, 0.75, 0.25, nonlinearity)
+        return replace(self, table_up=up, table_down=down)
+
+    @staticmethod
+    def _scaled_table(table: tuple[float, ...], near: float, far: float, nonlinearity: float) -> tuple[float, ...]:
+        middle, first, last = (_interpolated(table, place) for place in (0.5, near, far))
+        wanted, there = -nonlinearity * middle, (last - middle) - (1 - nonlinearity) * (first - middle)
+        factor = wanted / there if there else 1.0 if wanted == 0 else math.inf
+        scaled = tuple(middle + factor * (value - middle) if value != middle else middle for value in table)
+        if not (nonlinearity < 1 and math.isfinite(factor) and min(scaled) >= 0):
+            raise InputError(f"law piecewise: nonlinearity: got {nonlinearity:g}, but its table has "
+                             f"{1 - last / first if first else 1:.3g}, and cannot be scaled to it")  # fmt: skip
+        return scaled
+
     def steps(self, w: Tensor, cells: Cells, up: bool) -> Tensor:
         """Return s f(v)."""
         table = w.new_tensor(self.table_up if up else self.table_down)
         sections = len(table) - 1
         if sections == 0:
-            return _scale(cells, up) * table[0]
+            return scale_of(cells, up) * table[0]
         place = (w - cells["w_min"]) / (cells["w_max"] - cells["w_min"]).clamp_(min=1e-12) * sections
         place = place.clamp_(0.0, float(sections))
         left = place.floor().clamp_(max=sections - 1)
         share, index = place - left, left.long()
-        return table[index].lerp(table[index + 1], share).mul_(_scale(cells, up))
+        return table[index].lerp(table[index + 1], share).mul_(scale_of(cells, up))
 
 
 LAWS: dict[str, type[PulseResponse]] = {
@@ -271,6 +231,8 @@ def find_law(name: str) -> type[PulseResponse]:
         raise InputError(f"unknown law {name!r}; allowed: {', '.join(LAWS)}") from None
 
 
-def _divided(numerator: Tensor, denominator: Tensor) -> Tensor:
-    """Return numerator / denominator, 0 where the denominator is 0."""
-    return (numerator / denominator).where(denominator != 0, 0.0)
+def _interpolated(table: tuple[float, ...], place: float) -> float:
+    """Return what a table of equally spaced values has at a place from 0 to 1."""
+    left = min(int(place * (len(table) - 1)), max(len(table) - 2, 0))
+    right = min(left + 1, len(table) - 1)
+    return table[left] + (table[right] - table[left]) * (place * (len(table) - 1) - left)

@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 from tomlkit import TOMLDocument
 
 from neurohw.devices.faults import FaultRates
+from neurohw.devices.knobs import KNOBS, asked_for
 from neurohw.devices.laws import LAWS
 from neurohw.devices.response import PulseResponse
 from neurohw.devices.retention import Retention
@@ -215,8 +216,8 @@ class DeviceModel(Table):
         """Return this device with some numbers replaced, their source "override".
 
         Args:
-            values: in SI (seconds, siemens, plain numbers), by a dotted key ("retention.drift_nu") or the bare name of
-                a parameter of the law ("step_ctoc").
+            values: in SI (seconds, siemens, plain numbers), by a dotted key ("retention.drift_nu"), the bare name of
+                a parameter of the law ("step_ctoc"), or a knob (`neurohw.devices.knobs`), which are turned last.
 
         Raises:
             InputError: an unknown name, or a value that the device cannot have.
@@ -224,13 +225,23 @@ class DeviceModel(Table):
         tables = self.tables()
         allowed = override_names(self.pulse.law)
         for name, value in values.items():
+            if name in KNOBS:
+                continue
             key = f"pulse.{name}" if f"pulse.{name}" in allowed else name
             if key not in allowed:
-                known = [k.removeprefix("pulse.") for k in allowed]
+                known = [*(k.removeprefix("pulse.") for k in allowed), *KNOBS]
                 raise InputError(f"device {self.name}: {name}: {unknown_key(name, known)}")
             table, _, field = key.partition(".")
             tables.setdefault(table, {})[field] = {"value": value, "unit": allowed[key], "source": OVERRIDE}
-        return device_from_tables(tables, f"device {self.name}")
+        device = device_from_tables(tables, f"device {self.name}")
+        knobs = {name: values[name] for name in KNOBS if name in values}
+        if not knobs:
+            return device
+        try:
+            parameters = asked_for(device.response(), knobs, self.sided, values.keys())
+        except InputError as error:
+            raise InputError(f"device {self.name}: {error}") from None
+        return device.with_parameters(parameters)
 
     def tables(self) -> dict[str, Any]:
         """Return the device as the tables of its file."""

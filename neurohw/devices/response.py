@@ -13,7 +13,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from neurohw.devices.plausibility import SPREAD, Span
 from neurohw.errors import InputError
@@ -127,6 +127,46 @@ class PulseResponse(abc.ABC):
 
         spreads: dict[str, Any] = {f.name: 0.0 for f in dataclasses.fields(self) if f.name.endswith("_dtod")}
         return dataclasses.replace(self, **spreads).draw((1,), torch.Generator())
+
+    def exact_mean_cell(self) -> Cells:
+        """Return `mean_cell` in double precision."""
+        import torch
+
+        def gauss() -> Tensor:
+            return torch.zeros(1, dtype=torch.float64)
+
+        cells = self._draw_common(gauss)
+        self._draw_own(cells, gauss)
+        return cells
+
+    def step_at(self, place: float, up: bool) -> float:
+        """Return the mean cell's |dw| of one pulse at a place between its bounds, 0 at w_min, 1 at w_max."""
+        cell = self.exact_mean_cell()
+        return self.steps(cell["w_min"].lerp(cell["w_max"], place), cell, up).item()
+
+    def nonlinearity(self, up: bool) -> float:
+        """Return what a step loses on its way: 1 - s(3/4) / s(1/4), of the way from the bound that pulses come from."""
+        near, far = (0.25, 0.75) if up else (0.75, 0.25)
+        return 1 - self.step_at(far, up) / self.step_at(near, up)
+
+    def mirrored(self) -> Self:
+        """Return the law whose depression is shaped as its potentiation is, mirrored about mid range.
+
+        Laws whose two sides have shapes of their own say how; the sizes of steps are not its matter.
+        """
+        return self
+
+    def bent(self, nonlinearity: float) -> Self:
+        """Return the law with this `nonlinearity` in both directions; the sizes of steps are not its matter.
+
+        Raises:
+            InputError: it cannot have it.
+        """
+        own = self.nonlinearity(True), self.nonlinearity(False)
+        if any(abs(value - nonlinearity) > 5e-4 for value in own):
+            raise InputError(f"law {self.name}: nonlinearity: got {nonlinearity:g}, but no parameter of this law sets "
+                             f"it; allowed: {own[0]:.3g}, which it has, or a device of another law")  # fmt: skip
+        return self
 
     def _draw_common(self, gauss: Gauss) -> Cells:
         w_max = self.w_max * (1 + self.w_max_dtod * gauss())
