@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from neurohw.config import Experiment
 from neurohw.energy.recorded import Account
@@ -18,6 +18,16 @@ from neurohw.training.phases import Epoch
 
 E = TypeVar("E", bound=Experiment)
 Progress = Callable[[str, int, int], None]
+
+
+class Together(Protocol):
+    """Jobs of one experiment that stand between the same two batches, trained as one; or a single one."""
+
+    def train(self, epoch: int, done: int) -> Iterator[int]:
+        """Train an epoch of the plan, or what is left of it after `done` batches; yield the images of a batch."""
+
+    def settle(self) -> None:
+        """Let each job stand as if it had been trained alone, so that it can be saved and evaluated."""
 
 
 class Job(abc.ABC, Generic[E]):
@@ -52,6 +62,22 @@ class Job(abc.ABC, Generic[E]):
         Raises:
             InputError: names the key, the value and what is allowed.
         """
+
+    @classmethod
+    def at_once(cls, experiment: E) -> int:
+        """Return how many runs of it that differ in their seed are best trained together; 1: each by itself."""
+        return 1
+
+    @classmethod
+    def of_seeds(cls, experiment: E, streams: Sequence[Streams]) -> Sequence[Self]:
+        """Return the jobs of runs that differ in their seed."""
+        return [cls(experiment, own) for own in streams]
+
+    @classmethod
+    def together(cls, jobs: Sequence[Self]) -> Together:
+        """Return jobs as one that trains them: as many as `at_once` allows."""
+        (job,) = jobs
+        return _Alone(job)
 
     @classmethod
     @abc.abstractmethod
@@ -145,6 +171,20 @@ class Job(abc.ABC, Generic[E]):
         began = time.perf_counter()
         self.evaluate("estimate", final=False)
         return time.perf_counter() - began
+
+
+class _Alone:
+    """A single job."""
+
+    def __init__(self, job: Job[Any]) -> None:
+        self.job = job
+
+    def train(self, epoch: int, done: int) -> Iterator[int]:
+        """Train an epoch of the plan, or what is left of it; yield the images of each batch."""
+        return self.job.train(self.job.plan[epoch], done)
+
+    def settle(self) -> None:
+        """It stands as it is."""
 
 
 def job_class(experiment: Experiment) -> type[Job[Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple
 from itertools import pairwise
 from typing import Annotated, Any
@@ -27,11 +27,12 @@ from neurohw.runs.build import build_circuit, build_network, build_plan, check_b
 from neurohw.runs.divergence import require_numbers
 from neurohw.runs.evaluate import evaluate
 from neurohw.runs.fault_maps import read_fault_maps
-from neurohw.runs.job import Job, Progress
+from neurohw.runs.job import Job, Progress, Together
 from neurohw.runs.meters import metered
 from neurohw.runs.record import RunRecord
+from neurohw.runs.stack import Stack, chips_at_once
 from neurohw.runs.symptoms import Symptom
-from neurohw.runs.task import build_task
+from neurohw.runs.task import Task, build_task
 from neurohw.runs.warnings import ages, misfits, rounded_products, single_devices_drift, without_a_cause
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
@@ -44,9 +45,9 @@ _IMAGES_TIMED = 256
 class OnChip(Job[OnChipExperiment]):
     """BP or EP learns on simulated arrays; see Job."""
 
-    def __init__(self, experiment: OnChipExperiment, streams: Streams) -> None:
+    def __init__(self, experiment: OnChipExperiment, streams: Streams, task: Task | None = None) -> None:
         super().__init__(experiment, streams)
-        self.task = build_task(experiment, streams)
+        self.task = task or build_task(experiment, streams)
         self.chance = self.task.chance
         self._fault_maps = read_fault_maps(experiment)
         self._single, self._ages = single_devices_drift(experiment), ages(experiment)
@@ -56,6 +57,24 @@ class OnChip(Job[OnChipExperiment]):
         """Refuse a GPU for arrays that run on the CPU, and a chip that the named table cannot account."""
         check_backend(experiment.hardware.backend, device)
         check_accountable(experiment)
+
+    @classmethod
+    def at_once(cls, experiment: OnChipExperiment) -> int:
+        """Return how many small networks on ideal arrays are one batch."""
+        return chips_at_once(experiment)
+
+    @classmethod
+    def of_seeds(cls, experiment: OnChipExperiment, streams: Sequence[Streams]) -> Sequence[OnChip]:
+        """Return jobs that share their data, but where each chooses labelled images of its own."""
+        if experiment.training.mode == "semi-supervised":
+            return super().of_seeds(experiment, streams)
+        first = cls(experiment, streams[0])
+        return [first, *(cls(experiment, own, first.task) for own in streams[1:])]
+
+    @classmethod
+    def together(cls, jobs: Sequence[OnChip]) -> Together:
+        """Return several as a stack."""
+        return Stack(jobs) if len(jobs) > 1 else super().together(jobs)
 
     @classmethod
     def checksums(cls, experiment: OnChipExperiment) -> dict[str, str]:

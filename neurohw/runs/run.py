@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from neurohw.config import Experiment, config_hash
 from neurohw.errors import Diverged
@@ -10,6 +13,7 @@ from neurohw.runs.driver import Driver
 from neurohw.runs.files import locked, writable_folder
 from neurohw.runs.folder import RunFolder, default_folder, finished
 from neurohw.runs.job import job_class
+from neurohw.runs.lockstep import Lockstep
 from neurohw.runs.products import float32_products
 from neurohw.runs.progress import Reporter, Silent
 from neurohw.runs.record import RunRecord
@@ -45,22 +49,80 @@ def run(
         InputError: something asked for does not fit or is not there; nothing was run.
         Diverged: what is learnt is no number any more; the record says so.
     """
+    outcome = run_seeds(
+        experiment,
+        {seed: None if out is None else Path(out)},
+        device=device,
+        stop_after=stop_after,
+        resume=resume,
+        report=report,
+        checkpoint_seconds=checkpoint_seconds,
+    )[seed]
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def run_seeds(
+    experiment: Experiment,
+    folders: Mapping[int, Path | None],
+    *,
+    device: str = "cpu",
+    stop_after: int | None = None,
+    resume: bool = False,
+    report: Reporter | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> dict[int, RunRecord | Exception]:
+    """Run an experiment with several seeds, and return by seed each run's record, or what ended it.
+
+    Runs are trained together where `Job.at_once` allows more than one; each is what it would be alone: its numbers, its
+    folder, and what is said in its record if it ends early.
+
+    Args:
+        experiment: complete configuration.
+        folders: seed -> folder, as `out` of `run`.
+        device, stop_after, resume, report, checkpoint_seconds: see `run`.
+
+    Raises:
+        InputError: the experiment does not fit; nothing was run.
+    """
     kind = job_class(experiment)
     kind.check(experiment, device)
-    job = kind(experiment, Streams(seed, device))
-    digest = config_hash(experiment, job.contents())
-    folder = Path(out) if out is not None else default_folder(experiment, digest, seed)
-    if resume and (done := finished(folder, digest, seed, stop_after)):
-        return _known(done)
-    with float32_products(kind.multiplications(experiment) if device == "cpu" else 0):
-        driver = Driver(job, digest, report or Silent(), checkpoint_seconds)
-        with locked(writable_folder(folder)):
-            if resume and (done := finished(folder, digest, seed, stop_after)):  # by who held the lock before
-                return _known(done)
-            return driver.go(RunFolder.opened(folder, digest, seed, resume), resume, stop_after)
+    jobs = kind.of_seeds(experiment, [Streams(seed, device) for seed in folders])
+    digest = config_hash(experiment, jobs[0].contents())
+    outcomes: dict[int, RunRecord | Exception] = {}
+    products = float32_products(kind.multiplications(experiment) if device == "cpu" else 0)
+    with products, contextlib.ExitStack() as locks:
+        drivers = []
+        for job, (seed, out) in zip(jobs, folders.items(), strict=True):
+            folder = out if out is not None else default_folder(experiment, digest, seed)
+            try:
+                if resume and (done := finished(folder, digest, seed, stop_after)):
+                    outcomes[seed] = _known(done)
+                    continue
+                driver = Driver(job, digest)
+                locks.enter_context(locked(writable_folder(folder)))
+                if resume and (done := finished(folder, digest, seed, stop_after)):  # by who held the lock before
+                    outcomes[seed] = _known(done)
+                    continue
+                driver.open(RunFolder.opened(folder, digest, seed, resume), resume)
+                drivers.append(driver)
+            except Exception as error:
+                outcomes[seed] = error
+        for alike in _alike(drivers, kind.at_once(experiment)):
+            went = Lockstep(alike, report or Silent(), checkpoint_seconds).go(stop_after)
+            outcomes |= {driver.streams.seed: outcome for driver, outcome in zip(alike, went, strict=True)}
+    return outcomes
 
 
-def _known(record: RunRecord) -> RunRecord:
-    if record.status == "diverged":
-        raise Diverged(record.message or "the run has diverged")
-    return record
+def _known(record: RunRecord) -> RunRecord | Exception:
+    return Diverged(record.message or "the run has diverged") if record.status == "diverged" else record
+
+
+def _alike(drivers: Sequence[Driver], most: int) -> Iterator[Sequence[Driver]]:
+    """Yield the runs in groups of those that can go on together, at most so many."""
+    by_position: dict[Any, list[Driver]] = {}
+    for driver in drivers:
+        by_position.setdefault(driver.position, []).append(driver)
+    for alike in by_position.values():
+        yield from (alike[i : i + most] for i in range(0, len(alike), most))
