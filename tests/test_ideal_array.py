@@ -102,8 +102,8 @@ def test_precision_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None
         build_array("ideal", weights, precision="half")
     with pytest.raises(InputError, match=r"precision: got 'bfloat16' for weights of torch.float64; allowed: float32"):
         build_array("ideal", weights, dtype=torch.float64, precision="bfloat16")
-    with pytest.raises(InputError, match=r'precision: got \'bfloat16\', which backend "analog" does not read'):
-        build_array("analog", weights, device="ecram", precision="bfloat16")
+    with pytest.raises(InputError, match=r'precision: got \'bfloat16\', which backend "aihwkit" does not read'):
+        build_array("aihwkit", weights, device="ecram", precision="bfloat16")
 
 
 def test_the_written_change_is_the_dense_one() -> None:

@@ -17,6 +17,7 @@ from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.crossbar.precision import multiplies_bfloat16
 from neurohw.crossbar.remedies import PLAIN
 from neurohw.devices.laws import SoftBounds
 from neurohw.devices.library import load_device
@@ -27,6 +28,7 @@ _SHAPE = (2000, 784)
 _LEARNING_RATE = 0.01
 _CAPTURED = (100, 3000)  # batches after which activations and errors are taken
 _MNIST_DENSITY = 0.19  # share of pixels that are not 0
+_BFLOAT16 = multiplies_bfloat16(torch.device("cpu"))
 _NO_FLAGS = (False, False, False, False)
 
 
@@ -34,7 +36,7 @@ def analog(
     shape: tuple[int, int] = _SHAPE, rounds: int = ROUNDS, captured: tuple[int, ...] = _CAPTURED
 ) -> list[Figure]:
     """Return the figures of reads, of pulsed updates and of EP on analog arrays, each beside its goal."""
-    return [*reads(shape, rounds), *updates(shape, rounds, captured), *interleaved(rounds), relaxations(rounds)]
+    return [*reads(shape, rounds), *updates(shape, rounds, captured), *interleaved(rounds), *relaxations(rounds)]
 
 
 def reads(shape: tuple[int, int], rounds: int) -> list[Figure]:
@@ -52,6 +54,8 @@ def reads(shape: tuple[int, int], rounds: int) -> list[Figure]:
             "relative": partial(relative.read, inputs),
             "aihwkit": partial(tile.forward, inputs, *_NO_FLAGS, False),
         }
+        if _BFLOAT16:
+            calls["bfloat16"] = partial(AnalogArray(weights, _device(), precision="bfloat16").read, inputs)
         timed = in_rounds(calls, rounds)
         name = f"noisy read of {shape[1]} x {shape[0]}, batch {batch}"
         figures += [
@@ -59,6 +63,8 @@ def reads(shape: tuple[int, int], rounds: int) -> list[Figure]:
             timed.figure(f"{name}: ours over bare product", "ours", "bare", slower),
             timed.figure(f"{name}, weight-dependent noise: ours over bare product", "relative", "bare", "<= 3.3"),
         ]
+        if _BFLOAT16:
+            figures.append(timed.figure(f"{name}: in bfloat16 over float32", "bfloat16", "ours", "<= 0.8"))
     return figures
 
 
@@ -132,14 +138,21 @@ def captured_products(
     return captured
 
 
-def relaxations(rounds: int, batches: int = 3) -> Figure:
-    """Time EP 784-2000-2000 on analog arrays with read noise against the same steps on ideal arrays."""
+def relaxations(rounds: int, batches: int = 3) -> list[Figure]:
+    """Time EP 784-2000-2000 on analog arrays with read noise against the same on ideal arrays, and in bfloat16."""
     ideal = load_experiment("mnist_unsupervised_ep_2layer")
     hardware = {"hardware.backend": "analog", "hardware.device": "soft_bounds", "ep.contrast": "difference"}
     noisy = load_experiment("mnist_unsupervised_ep_2layer", hardware)
     calls = {"ideal": Batches(ideal, batches).train, "analog": Batches(noisy, batches).train}
-    timed = in_rounds(calls, rounds)
-    return timed.figure("EP 784-2000-2000, batch 32: analog over ideal arrays", "analog", "ideal", "<= 1.3", batches)
+    if _BFLOAT16:
+        rounded = load_experiment("mnist_unsupervised_ep_2layer", {**hardware, "hardware.precision": "bfloat16"})
+        calls["bfloat16"] = Batches(rounded, batches).train
+    timed, name = in_rounds(calls, rounds), "EP 784-2000-2000, batch 32"
+    figures = [timed.figure(f"{name}: analog over ideal arrays", "analog", "ideal", "<= 1.3", batches)]
+    if _BFLOAT16:
+        title = f"{name}, analog: in bfloat16 over float32"
+        figures.append(timed.figure(title, "bfloat16", "analog", "<= 0.8", batches))
+    return figures
 
 
 def _device() -> DevicePopulation:

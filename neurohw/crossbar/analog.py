@@ -19,6 +19,7 @@ from neurohw.crossbar.cells import CellBank
 from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.faults import device_maps
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
+from neurohw.crossbar.precision import converted_dtype
 from neurohw.crossbar.reading import Reader
 from neurohw.crossbar.reference import ReferenceBank, References, chosen_reference
 from neurohw.crossbar.remedies import CELLS, WRITINGS, Remedy
@@ -59,6 +60,9 @@ class AnalogArray(SynapseArray):
             programmed anew; updates are divided by it, so that a weight moves as it is asked to.
         fault_map: which devices are broken, see `device_maps`; those of no map as the device's rates say.
         reference: what is subtracted from a device, see `neurohw.crossbar.reference`; None: what suits the device.
+        precision: of the products of reads, "float32" or "bfloat16", in which weights are rounded to 8 significant bits
+            and y is off by 2^-9 sum_i |w_i x_i| and a quarter step of the ADC at most; "auto": bfloat16 where the
+            processor multiplies it faster and the converters allow it, see `converted_dtype`.
 
     Raises:
         InputError: an unknown name, or a device that the remedy cannot use.
@@ -124,6 +128,7 @@ class AnalogArray(SynapseArray):
         self._backward = Reader(transposed, self.shape[1], self._generator, scaled=True)
         self._graded = bool(self._relative or (device.read_noise and device.read_noise_scale))
         self._flickers = device.retention.read_noise_1f > 0
+        self.product_dtype = converted_dtype(spec.precision, (forward, transposed), self.device)
         self.exact = forward.is_perfect and transposed.is_perfect and not (self._flickers or self._graded)
         self._compensation = spec.compensation
         if spec.compensation not in COMPENSATIONS:
@@ -330,11 +335,12 @@ class AnalogArray(SynapseArray):
         """Return W^T [n_pre, n_post] and the variance of each cell's noise, as they are until something changes."""
         if self._matrix is None:
             self._columns = None
-            self._matrix = self._in_place("matrix", self.cells.weights().t())
+            self._matrix = self._in_place("matrix", self.cells.weights().to(self.product_dtype).t())
             variance = self._variance_of(self.cells)
             self._variance = None if variance is None else self._in_place("variance", variance)
             if self.cells.lines is not None:
-                self._turned = self._in_place("turned", self.cells.weights(transposed=True).t())
+                turned = self.cells.weights(transposed=True).to(self.product_dtype)
+                self._turned = self._in_place("turned", turned.t())
                 before, behind = (self._common_variance(self.cells, transposed) for transposed in (False, True))
                 self._common = self._in_place("common", before), self._in_place("common, transposed", behind)
         return self._matrix, self._variance

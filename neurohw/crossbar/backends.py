@@ -87,7 +87,7 @@ register(
     "neurohw.crossbar.analog:AnalogArray",
     READS | TRAINS | DEVICES
     | {"kind", "remedy_parameters", "cell_parameters", "writing_parameters", "reference", "increments", "compensation",
-       "wire_resistance", "fault_map", "stuck_fraction", "torch_device"},
+       "wire_resistance", "fault_map", "stuck_fraction", "torch_device", "precision"},
 )  # fmt: skip
 register(
     "aihwkit",

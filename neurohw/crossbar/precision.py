@@ -1,10 +1,16 @@
-"""In what precision the products of ideal reads are computed."""
+"""In what precision the products of reads are computed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 
+from neurohw.crossbar.periphery import ReadPath
+from neurohw.errors import InputError
+
 PRECISIONS = ("float32", "bfloat16", "auto")
+_INTEGERS = 9  # bits, sign included, of the converters whose codes bfloat16 has exactly: up to +-255
 _AMPERE = (8, 0)  # compute capability from which a GPU multiplies in bfloat16
 
 
@@ -17,6 +23,39 @@ def product_dtype(precision: str, device: torch.device) -> torch.dtype:
     """
     fast = precision == "bfloat16" or (precision == "auto" and multiplies_bfloat16(device))
     return torch.bfloat16 if fast else torch.float32
+
+
+def converted_dtype(precision: str, paths: Iterable[ReadPath], device: torch.device) -> torch.dtype:
+    """Return the type in which the codes of DACs are multiplied, on the way to ADCs: bfloat16 where it costs no step.
+
+    Codes of up to 9 bits are exact in it. In steps of the ADC an output is rounded to 8 significant bits before it is
+    converted: by at most 1/4 below 128; from there to 255 to whole steps, as the ADC does. More bits, noise of inputs
+    and errors of columns, which come between, would be rounded: "auto" is float32 then.
+
+    Args:
+        precision: one of `PRECISIONS`.
+        paths: of the reads.
+        device: that computes.
+
+    Raises:
+        InputError: bfloat16 is asked for, and would cost more.
+    """
+    if all(_nothing_between(path) and _converts_integers(path) for path in paths):
+        return product_dtype(precision, device)
+    if precision == "bfloat16":
+        raise InputError(
+            "precision: got 'bfloat16' for reads that it would make coarser; allowed: with dac_bits and adc_bits of at "
+            "most 9 and no input_noise, column_gain, column_offset or nonlinearity; otherwise float32 or auto"
+        )
+    return torch.float32
+
+
+def _nothing_between(path: ReadPath) -> bool:
+    return not (path.input_noise or path.column_gain or path.column_offset or path.nonlinearity)
+
+
+def _converts_integers(path: ReadPath) -> bool:
+    return all(bits is not None and bits <= _INTEGERS for bits in (path.dac_bits, path.adc_bits))
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:

@@ -92,7 +92,7 @@ class Reader:
 
         Args:
             inputs: [B, n_in].
-            matrix: [n_in, n_out], the weights as the cells hold them.
+            matrix: [n_in, n_out], the weights as the cells hold them; rounded to bfloat16, they are multiplied in it.
             variance: [n_in, n_out], of each cell's noise per read beyond the constant one; None: no such.
             factor: digital, on the output.
             devices: `UnitCell.noise_power`, of the constant noise of the devices that make a weight.
@@ -100,7 +100,9 @@ class Reader:
         """
         path = self.path
         cells = _Cells(matrix, variance, path.weight_noise * math.sqrt(devices), common)
-        if (self._perfect and variance is None) or not len(inputs):
+        if not len(inputs):
+            return inputs.new_zeros(0, matrix.shape[1])
+        if self._perfect and variance is None:
             out = inputs @ matrix if inputs.is_contiguous() else (matrix.t() @ inputs.t()).t()
             return out if factor == 1.0 else out.mul_(factor)
         scale = input_scale(inputs, path, self._scaled)
@@ -140,7 +142,9 @@ class Reader:
             codes = codes + self._gauss(codes.shape).mul_(path.input_noise / unit)
         step = 1.0 if path.adc_bits is None else 2 * path.output_bound * converter_step(path.adc_bits)
         noise, strength = self._noise(codes, cells, unit, step, path.read_noise if self._plain else 0.0)
-        if noise is None:
+        if cells.matrix.dtype == torch.bfloat16:
+            out = _rounded_once(codes, cells.matrix, unit / step, noise, strength)
+        elif noise is None:
             out = (codes @ cells.matrix).mul_(unit / step)
         else:
             out = noise.addmm_(codes, cells.matrix, alpha=unit / step, beta=strength)
@@ -213,3 +217,11 @@ class Reader:
         if "clipping" in state:
             self._conversions, self._outputs, beyond = state["clipping"].tolist()
             self._beyond.fill_(beyond)
+
+
+def _rounded_once(codes: Tensor, matrix: Tensor, scale: float, noise: Tensor | None, strength: float) -> Tensor:
+    """Return scale codes @ matrix + strength noise, summed in float32 and rounded once, to 8 significant bits."""
+    codes = codes.to(torch.bfloat16)
+    if noise is None:
+        return torch.addmm(matrix.new_zeros(1), codes, matrix, beta=0, alpha=scale).float()
+    return noise.to(torch.bfloat16).addmm_(codes, matrix, alpha=scale, beta=strength).float()

@@ -34,7 +34,7 @@ class ArraySpec:
         tile: (most rows on the post side, most columns on the pre side) of one crossbar; None: one crossbar holds all.
         increments, compensation, reference, fault_map: of `AnalogArray`.
         wire_resistance: of one segment of every line, ohm, or of each kind of line.
-        precision: of the products of ideal reads, see `product_dtype`.
+        precision: of the products of reads of ideal and analog arrays, see `product_dtype`.
         bounds: of the weights of an ideal array.
         batch_seconds, device_overrides, remedy_overrides: of `AihwkitArray`.
 

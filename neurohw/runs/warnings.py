@@ -18,9 +18,14 @@ _RESTARTED = (
 
 def rounded_products(experiment: OnChipExperiment, network: Network) -> list[str]:
     """Return a warning where reads of ideal arrays multiply in less precision than float32."""
-    if experiment.hardware.precision == "float32" or all(layer.array.exact for layer in network.layers):
+    hardware = experiment.hardware
+    if (
+        has_devices(hardware.backend)
+        or hardware.precision == "float32"
+        or all(layer.array.exact for layer in network.layers)
+    ):
         return []
-    return [f'hardware.precision = "{experiment.hardware.precision}": reads are products in bfloat16, of 8 significant '
+    return [f'hardware.precision = "{hardware.precision}": reads are products in bfloat16, of 8 significant '
             "bits, an approximation of ideal ones"]  # fmt: skip
 
 
