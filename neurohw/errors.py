@@ -26,6 +26,10 @@ class DataError(InputError):
     """A data file is missing, truncated, swapped or corrupt (exit status 2)."""
 
 
+class FolderInUse(InputError):
+    """Another process writes to the folder (exit status 2)."""
+
+
 class Diverged(NeurohwError):
     """Learning has left the numbers: a weight, or a change asked of one, is not finite (exit status 1)."""
 

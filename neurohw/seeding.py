@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from neurohw.errors import InputError
-
-LARGEST_SEED = 2**63 - 1
+from neurohw.values import LARGEST_SEED
 
 Source = (
     torch.Generator | tuple[torch.Generator, ...]

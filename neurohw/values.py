@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 LONGEST = 100_000  # characters of a text
+LARGEST_SEED = 2**63 - 1
 MOST = 1e60  # of any number in SI units: sums and squares of such are finite
 
 Text = Annotated[str, Field(strict=True, max_length=LONGEST)]

@@ -16,10 +16,10 @@ from neurohw.errors import Diverged, InputError
 from neurohw.loading import load_experiment
 from neurohw.report.page.content import content
 from neurohw.report.points import group_records
-from neurohw.runs.progress import Silent
 from neurohw.runs.record import read_record
 from neurohw.runs.run import run
-from neurohw.studies.executors import run_points
+from neurohw.studies.execution.loop import run_points
+from neurohw.studies.execution.serial import Serial
 from neurohw.studies.expected import agreements
 from neurohw.studies.sweep import Point
 
@@ -72,7 +72,7 @@ def test_a_sweep_goes_on_and_a_report_averages_results_only(tmp_path: Path) -> N
     diverging = load_experiment("quickstart", TINY | GROWING)
     points = [Point(e, seed, tmp_path / f"{i}-{seed}", None)
               for i, e in enumerate([diverging, *experiments]) for seed in (0, 1)]  # fmt: skip
-    outcomes = [outcome for _, outcome in run_points(points, 1, Silent())]
+    outcomes = [each.outcome for each in run_points(points, Serial())]
     assert [isinstance(outcome, Diverged) for outcome in outcomes] == [True, True, False, False, False, False]
     records = [read_record(point.folder) for point in points]
     assert len(group_records(records)) == 2

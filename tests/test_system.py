@@ -136,7 +136,7 @@ def test_a_sweep_whose_output_is_closed_ends(tmp_path: Path) -> None:
     status, said = command("sweep", str(tmp_path / "mine.toml"), "--out", str(tmp_path / "out"), output=closed())
     assert status == 1
     assert said[0].startswith("error: standard output: cannot be written (Broken pipe)")
-    assert len(list((tmp_path / "out").iterdir())) == 1  # the first point's: no other was begun
+    assert not list((tmp_path / "out").iterdir())  # what comes first could not be said: no point was begun
 
 
 @settings(max_examples=15, deadline=None, derandomize=True, phases=[Phase.generate],

@@ -29,6 +29,7 @@ from neurohw.errors import NeurohwError, OutputLost
 from neurohw.interrupted import leave
 from neurohw.isolation import isolate
 from neurohw.output import guarded
+from neurohw.runs.memory import is_shortage
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -70,7 +71,7 @@ def main() -> None:
     except Exception as error:
         if "--debug" in sys.argv:
             raise
-        if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
+        if is_shortage(error):
             _complain(f"error: the memory is not enough: {error or 'none is left'}\n"
                       "Smaller batches, layers or tiles, or fewer --jobs, need less.")  # fmt: skip
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -13,6 +13,10 @@ from rich.text import Text
 
 from neurohw.cli import console
 from neurohw.errors import InputError
+
+if TYPE_CHECKING:
+    from neurohw.studies.run_sweep import Execution, Swept
+    from neurohw.studies.sweep import Sweep
 
 Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to.", show_default=False)]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]
@@ -26,10 +30,13 @@ def demo(
     jobs: Jobs = CORES,
 ) -> None:
     """The main job in under three minutes: BP and EP learn 8x8 digits without labels, ideal against constrained."""
+    from neurohw.studies.run_sweep import Execution
     from neurohw.studies.sweep import load_sweep
 
-    records = _swept(load_sweep("quickstart"), out, jobs, quiet=False)
-    _print_report(records, out / "report", "Ideal against hardware-constrained: 8x8 digits, learnt without labels")
+    swept = _swept(load_sweep("quickstart"), out, Execution(jobs), quiet=False)
+    _print_report(
+        swept.records(), out / "report", "Ideal against hardware-constrained: 8x8 digits, learnt without labels"
+    )
 
 
 def run(
@@ -89,12 +96,27 @@ def run(
 def sweep(
     sweep_file: Annotated[str, typer.Argument(metavar="SWEEP", help="A TOML file, or a folder's name.")],
     jobs: Jobs = 1,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="Of each process; its share of the cores unless given.")
+    ] = None,
+    retries: Annotated[
+        int, typer.Option("--retries", min=0, help="Of a point that is killed, raises or takes too long.")
+    ] = 2,
+    point_timeout: Annotated[
+        float | None,
+        typer.Option("--point-timeout", metavar="SECONDS", help="Longest attempt at a point; unlimited unless given."),
+    ] = None,
     out: Out = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the points and the time they would take.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Run even more than 10,000 points.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run all points of a sweep; finished ones are skipped, so the same command goes on where it ended."""
+    """Run all points of a sweep; finished ones are skipped, so the same command goes on where it ended.
+
+    Points run in --jobs local processes. What fails is tried again, from its last checkpoint; what fails for good is
+    written to failed.json and log.txt in its folder, and the others go on.
+    """
+    from neurohw.studies.run_sweep import Execution
     from neurohw.studies.sweep import load_sweep
 
     loaded = load_sweep(sweep_file)
@@ -105,7 +127,7 @@ def sweep(
     if dry_run:
         _print_points(list(loaded.points(folder)), jobs)
         return
-    _swept(loaded, folder, jobs, quiet)
+    _swept(loaded, folder, Execution(jobs, threads, retries, point_timeout), quiet)
     console.stdout.print(f"records: {folder}   report: neurohw report {folder}", highlight=False, soft_wrap=True)
 
 
@@ -124,22 +146,18 @@ def report(
     _print_report(records, out or folders[0] / "report", title, left_out)
 
 
-def _swept(loaded: Any, folder: Path, jobs: int, quiet: bool) -> list[Any]:
-    from neurohw.runs.progress import reporter
+def _swept(loaded: Sweep, folder: Path, execution: Execution, quiet: bool) -> Swept:
+    from neurohw.cli.sweep_display import watcher
     from neurohw.studies.run_sweep import run_sweep
 
-    def tell(line: str) -> None:
-        if not quiet:
-            console.stdout.print(line, highlight=False, soft_wrap=True)
-
     try:
-        records, failed = run_sweep(loaded, folder, jobs, reporter(console.stdout, quiet), tell)
+        with watcher(console.stdout, quiet) as shown:
+            swept = run_sweep(loaded, folder, execution, shown)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted; the same command goes on with what is not finished") from None
-    _print_warnings([f"{r.name}-{r.config_hash}-{r.seed}: {text}" for r in records for text in r.warnings])
-    if failed:
-        raise failed
-    return records
+    _print_warnings(swept.warnings)
+    swept.raise_failure()
+    return swept
 
 
 def _print_warnings(warnings: list[str]) -> None:
@@ -152,6 +170,7 @@ def _print_warnings(warnings: list[str]) -> None:
 def _print_points(points: list[Any], jobs: int) -> None:
     from neurohw.runs.folder import finished
     from neurohw.studies.estimate import estimate_seconds
+    from neurohw.studies.standing import duration_text
 
     table = Table("run", "seed", "what", "done", "estimate")
     known: dict[str, float] = {}
@@ -163,10 +182,10 @@ def _print_points(points: list[Any], jobs: int) -> None:
         digest = point.folder.name.split("-")[-2]
         done = finished(point.folder, digest, point.seed, point.stop_after) is not None
         total += 0 if done else known[key]
-        table.add_row(key, str(point.seed), Text(point.place), "yes" if done else "no", _duration(known[key]))
+        table.add_row(key, str(point.seed), Text(point.place), "yes" if done else "no", duration_text(known[key]))
     console.stdout.print(table)
-    console.stdout.print(f"{len(points)} runs; about {_duration(total)} one after the other, "
-                 f"{_duration(total / jobs)} or more with --jobs {jobs}")  # fmt: skip
+    console.stdout.print(f"{len(points)} runs; about {duration_text(total)} one after the other, "
+                 f"{duration_text(total / jobs)} or more with --jobs {jobs}")  # fmt: skip
 
 
 def _print_report(records: list[Any], folder: Path, title: str | None, left_out: Sequence[str] = ()) -> None:
@@ -181,11 +200,6 @@ def _print_report(records: list[Any], folder: Path, title: str | None, left_out:
     if energies.accounts:
         print_energies(console.stdout, energies, tables=1)
     console.stdout.print(f"report: {page}", highlight=False, soft_wrap=True)
-
-
-def _duration(seconds: float) -> str:
-    minutes = seconds / 60
-    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
 
 def _checked_device(device: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from neurohw.errors import InputError, NeurohwError
+from neurohw.errors import FolderInUse, InputError, NeurohwError
 
 LOCK = ".lock"
 
@@ -107,7 +107,7 @@ def locked(folder: Path) -> Iterator[None]:
     without such locks is written to without one.
 
     Raises:
-        InputError: somebody else holds it.
+        FolderInUse: somebody else holds it.
     """
     path = folder / LOCK
     handle = _held(path)
@@ -131,7 +131,7 @@ def _held(path: Path) -> int:
         except BlockingIOError:
             owner = os.pread(handle, 200, 0).decode(errors="replace") or "another process"
             os.close(handle)
-            raise InputError(f"{path.parent}: is in use by {owner}; wait for its end, or name another folder "
+            raise FolderInUse(f"{path.parent}: is in use by {owner}; wait for its end, or name another folder "
                              "with --out") from None  # fmt: skip
         except OSError:
             return handle

@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 
 
+def is_shortage(error: BaseException) -> bool:
+    """Return whether an error says that there is no memory left, as numpy, torch and Python word it."""
+    return isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)
+
+
 def reset_peak_memory() -> None:
     """Let the kernel count this process's peak anew, so that a run of a sweep does not inherit the former one's."""
     with contextlib.suppress(OSError):

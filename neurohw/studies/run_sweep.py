@@ -1,57 +1,162 @@
-"""All points of a sweep, one after the other or in local processes: records, failures, and a line about each point."""
+"""All points of a sweep, wherever they run: records, failures, and a line about each point."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from neurohw.errors import Diverged, InputError, NeurohwError
-from neurohw.kinds import shown_metrics
-from neurohw.runs.files import writable_folder
+from neurohw.errors import InputError, NeurohwError
+from neurohw.runs.files import locked, writable_folder
 from neurohw.runs.progress import Reporter, Silent
-from neurohw.runs.record import RunRecord
-from neurohw.studies.executors import run_points
-from neurohw.studies.sweep import Sweep, SweepFile
+from neurohw.runs.record import RunRecord, read_record
+from neurohw.studies.execution.base import RETRIES, Executor
+from neurohw.studies.execution.child import Child
+from neurohw.studies.execution.loop import run_points
+from neurohw.studies.execution.processes import Processes, threads_of
+from neurohw.studies.standing import Standing
+from neurohw.studies.sweep import Point, Sweep, SweepFile
 from neurohw.validation import refused
 
 
+@dataclass(frozen=True)
+class Execution:
+    """Where and how points run.
+
+    Args:
+        jobs: local processes; 0: in this process.
+        threads: of each; its share of the cores unless given.
+        retries: of a point whose process is killed, that raises, or takes too long.
+        timeout: seconds that an attempt at a point may take.
+    """
+
+    jobs: int = 1
+    threads: int | None = None
+    retries: int = RETRIES
+    timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        least = {"jobs": 0, "threads": 1, "retries": 0}
+        for name, lowest in least.items():
+            value = getattr(self, name)
+            if value is not None and value < lowest:
+                raise InputError(f"{name}: got {value}; allowed: at least {lowest}")
+        if self.timeout is not None and not self.timeout > 0:
+            raise InputError(f"point_timeout: got {self.timeout}; allowed: more than 0 seconds")
+        if self.timeout is not None and not self.jobs:
+            raise InputError("point_timeout: needs processes that can be ended; allowed: with jobs of at least 1")
+
+
+class Watcher(Protocol):
+    """Shows how a sweep goes."""
+
+    def note(self, line: str) -> None:
+        """Show a line that is about no point."""
+
+    def changed(self, standing: Standing, line: str | None) -> None:
+        """Show the standing; `line` is about the point that ended, None where one goes on."""
+
+
+class Telling:
+    """See Watcher; every line goes to a function."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self.note = tell
+
+    def changed(self, standing: Standing, line: str | None) -> None:
+        """Tell the line."""
+        if line is not None:
+            self.note(line)
+
+
+@dataclass
+class Swept:
+    """What became of a sweep.
+
+    Args:
+        folders: of the points that have a record, in the order of their end.
+        warnings: of their records, each after its point's name.
+        failures: why the others have none.
+    """
+
+    folders: list[Path] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    failures: list[NeurohwError] = field(default_factory=list)
+
+    def records(self) -> list[RunRecord]:
+        """Read the records."""
+        return [read_record(folder) for folder in self.folders]
+
+    def raise_failure(self) -> None:
+        """Say how many points failed, and why the first did.
+
+        Raises:
+            NeurohwError: some failed.
+        """
+        if self.failures:
+            total = len(self.folders) + len(self.failures)
+            raise NeurohwError(f"{len(self.failures)} of {total} points failed; the first: {self.failures[0]}")
+
+
 def run_sweep(
-    sweep: Sweep, folder: Path, jobs: int = 1, report: Reporter | None = None, tell: Callable[[str], None] | None = None
-) -> tuple[list[RunRecord], NeurohwError | None]:
-    """Run all points and return their records, and what to raise where some failed; finished ones are only read.
+    sweep: Sweep, folder: Path, execution: Execution, watcher: Watcher, report: Reporter | None = None
+) -> Swept:
+    """Run all points and return what became of them; finished ones are only read.
 
     Args:
         sweep: what is run.
-        folder: each point gets one of its own below it.
-        jobs: local processes; they share the cores.
+        folder: each point gets one of its own below it; it is locked.
+        execution: where they run.
+        watcher: shown how it goes.
         report: told about epochs where everything runs in this process.
-        tell: gets a line about what devices gave to silent experiments, and about each point that ends.
 
     Raises:
-        InputError: a point is no valid experiment; nothing was run.
+        InputError: a point is no valid experiment, or somebody else sweeps in the folder; nothing was run.
     """
-    points = list(sweep.points(writable_folder(folder)))
-    if tell:
+    with locked(writable_folder(folder)):
+        points, executor = _prepared(sweep, folder, execution, watcher, report)
         for line in dict.fromkeys(str(each) for point in points for each in point.advice):
-            tell(line)
-    records, failures = [], []
-    with contextlib.closing(run_points(points, jobs, report or Silent())) as outcomes:
-        for done, (point, outcome) in enumerate(outcomes, 1):
-            if isinstance(outcome, Exception):
-                failures.append(outcome)
-                text = f"{'diverged' if isinstance(outcome, Diverged) else 'failed'}: {outcome}"
-            else:
-                records.append(outcome)
-                text = shown_metrics(outcome.metrics)
-            if tell:
-                tell(f"{done}/{len(points)} {point.folder.name}: {text}")
-    if not failures:
-        return records, None
-    return records, NeurohwError(f"{len(failures)} of {len(points)} points failed; the first: {failures[0]}")
+            watcher.note(line)
+        standing, swept = Standing(len(points), str(executor)), Swept()
+
+        def epoch(point: Point, row: dict[str, Any]) -> None:
+            standing.epoch(point, row)
+            watcher.changed(standing, None)
+
+        watcher.changed(standing, None)
+        with contextlib.closing(run_points(points, executor, execution.retries, epoch)) as settled:
+            for each in settled:
+                if isinstance(each.outcome, RunRecord):
+                    swept.folders.append(each.point.folder)
+                    swept.warnings += [f"{each.point.folder.name}: {text}" for text in each.outcome.warnings]
+                else:
+                    swept.failures.append(each.outcome)
+                watcher.changed(standing, standing.settled(each))
+    return swept
+
+
+def _prepared(
+    sweep: Sweep, folder: Path, execution: Execution, watcher: Watcher, report: Reporter | None
+) -> tuple[Sequence[Point], Executor]:
+    """Return the points, and what runs them; a process makes the points, so that this one need not load torch."""
+    if not execution.jobs:
+        from neurohw.studies.execution.serial import Serial
+
+        return list(sweep.points(folder)), Serial(report or Silent())
+    child = Child(execution.threads or threads_of(execution.jobs))
+    child.ask(all_points, sweep, folder)
+    points = child.answer()
+    return points, Processes(execution.jobs, execution.threads, execution.timeout, child)
+
+
+def all_points(sweep: Sweep, folder: Path) -> list[Point]:
+    """Return the points of a sweep; a function, so that another process can be asked for them."""
+    return list(sweep.points(folder))
 
 
 def sweep(
@@ -63,6 +168,9 @@ def sweep(
     stop_after: int | None = None,
     out: Path | str = "runs/sweep",
     jobs: int = 1,
+    threads: int | None = None,
+    retries: int = RETRIES,
+    point_timeout: float | None = None,
     tell: Callable[[str], None] | None = print,
 ) -> list[RunRecord]:
     """Run a grid of settings and return its records; called again, it goes on with what is missing.
@@ -74,7 +182,10 @@ def sweep(
         settings: dotted keys that hold for every point.
         stop_after: end each run after so many epochs, the schedule unchanged.
         out: folder of the runs; `load_runs(out)` has them as a table.
-        jobs: local processes; more than one needs `if __name__ == "__main__":` in a script, not in a notebook.
+        jobs: local processes; 1 without `threads` and `point_timeout` runs in this process.
+        threads: of each process; its share of the cores unless given.
+        retries: of a point whose process is killed, that raises, or takes too long.
+        point_timeout: seconds that an attempt at a point may take.
         tell: gets a line about each point that ends; None: nothing is said.
 
     Raises:
@@ -88,7 +199,8 @@ def sweep(
         raise refused(error, "sweep", SweepFile) from None
     if jobs < 1:
         raise InputError(f"jobs: got {jobs}; allowed: at least 1")
-    records, failed = run_sweep(Sweep(Path("sweep"), file), Path(out), jobs, tell=tell)
-    if failed:
-        raise failed
-    return records
+    here = jobs == 1 and threads is None and point_timeout is None
+    execution = Execution(0 if here else jobs, threads, retries, point_timeout)
+    swept = run_sweep(Sweep(Path("sweep"), file), Path(out), execution, Telling(tell or (lambda line: None)))
+    swept.raise_failure()
+    return swept.records()

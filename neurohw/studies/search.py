@@ -6,14 +6,11 @@ A trial that is among the worst third of the others after the same epoch is give
 from __future__ import annotations
 
 import importlib.util
-import multiprocessing
 import shutil
 import statistics
-import threading
 import time
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +19,7 @@ import torch
 from neurohw.errors import Diverged, InputError
 from neurohw.runs.progress import Silent
 from neurohw.runs.run import run
-from neurohw.studies.executors import end_with_parent
+from neurohw.studies.execution.child import Child
 from neurohw.studies.search_space import Space
 from neurohw.studies.tuning import Tuning
 
@@ -34,7 +31,6 @@ JOURNAL, TRIALS = "trials.log", "trials"
 _BEFORE_PRUNING = 3  # a trial is given up after a third of its epochs at the earliest
 _KEPT = 67.0  # percent
 _STARTUP = 8  # trials before the sampler takes sides
-_PROCESSES = multiprocessing.get_context("spawn")
 
 
 @dataclass(frozen=True)
@@ -63,18 +59,16 @@ class Search:
         study = _study(self.tuning, 0)
         _begin(study, self.tuning.space())
         threads = torch.get_num_threads()
-        helpers = [_PROCESSES.Process(target=_help, args=(self, number, threads), daemon=True)
-                   for number in range(1, self.tuning.jobs)]  # fmt: skip
-        for process in helpers:
-            process.start()
+        helpers = [Child(threads) for _ in range(1, self.tuning.jobs)]
         try:
+            for number, helper in enumerate(helpers, 1):
+                helper.ask(_help, self, number)
             self.work(study, tell)
-        except BaseException:
-            for process in helpers:
-                process.terminate()
-            raise
-        for process in helpers:
-            process.join()
+            for helper in helpers:
+                helper.answer()
+        finally:
+            for helper in helpers:
+                helper.close()
         return sorted(_finished(study), key=_accuracy, reverse=True)
 
     def work(self, study: Study, tell: Callable[[str], None]) -> None:
@@ -186,12 +180,9 @@ def _begin(study: Study, space: Space) -> None:
             study.enqueue_trial(parameters)
 
 
-def _help(search: Search, number: int, threads: int) -> None:
-    """Search beside the process that began it, and end with it."""
-    with suppress(KeyboardInterrupt):
-        threading.Thread(target=end_with_parent, daemon=True).start()
-        torch.set_num_threads(threads)
-        search.work(_study(search.tuning, number), lambda line: None)
+def _help(search: Search, number: int) -> None:
+    """Search beside the process that began it."""
+    search.work(_study(search.tuning, number), lambda line: None)
 
 
 def _finished(study: Study) -> list[FrozenTrial]:

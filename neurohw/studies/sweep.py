@@ -13,13 +13,13 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from neurohw.config import Experiment, config_hash
+from neurohw.kinds import KINDS
 from neurohw.loading import experiment_path, load_experiment, load_with_advice
 from neurohw.recommended import Applied
 from neurohw.runs.folder import default_folder
-from neurohw.runs.job import job_class
-from neurohw.seeding import LARGEST_SEED
 from neurohw.shipping import find_file, read_toml, shipped_files
 from neurohw.validation import refused
+from neurohw.values import LARGEST_SEED
 
 
 def _each_once(seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -63,6 +63,11 @@ class Point:
     stop_after: int | None
     place: str = ""
     advice: tuple[Applied, ...] = field(default=(), compare=False)
+
+    @property
+    def digest(self) -> str:
+        """Hash of configuration and files, as the folder's name has it."""
+        return self.folder.name.split("-")[-2]
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ class Sweep:
         combinations = list(self.combinations())
         loaded = [load_with_advice(base, overrides, str(self.path)) for overrides in combinations]
         experiments = [experiment for experiment, _ in loaded]
-        jobs = [job_class(experiment) for experiment in experiments]
+        jobs = [KINDS[experiment.kind].load_job() for experiment in experiments]  # not before: it loads torch
         for job, experiment in zip(jobs, experiments, strict=True):
             job.check(experiment, "cpu")
         digests = [config_hash(e, job.checksums(e)) for job, e in zip(jobs, experiments, strict=True)]

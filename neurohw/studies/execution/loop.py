@@ -1,0 +1,106 @@
+"""All points on an executor: finished ones are only read, failed attempts are repeated, and none stops the others."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from neurohw.errors import Diverged, FolderInUse, InputError, NeurohwError
+from neurohw.runs.folder import finished
+from neurohw.runs.record import RunRecord
+from neurohw.studies.execution.base import LOG, RETRIES, AttemptFailed, Ended, EpochDone, Executor, Settled
+from neurohw.studies.execution.failed import clear_failed, write_failed
+from neurohw.studies.sweep import Point
+
+Epoch = Callable[[Point, dict[str, Any]], None]
+
+
+def run_points(
+    points: Sequence[Point], executor: Executor, retries: int = RETRIES, epoch: Epoch | None = None
+) -> Generator[Settled]:
+    """Run the points and yield each, once, with its record, or with the error that ended its last attempt.
+
+    Args:
+        points: what to run; those that are finished are only read.
+        executor: where; it is closed in the end.
+        retries: of a point whose process was killed, that raised, or took too long; each goes on from the checkpoint
+            of the one before. Wrong input and divergence are no matter of luck, and are not repeated.
+        epoch: told of every epoch's line.
+    """
+    waiting: list[Point] = []
+    tried: defaultdict[Path, list[Ended]] = defaultdict(list)
+    running = 0
+    try:
+        for point in points:
+            if (known := _known(point)) is not None:
+                yield Settled(point, known, 0)
+            elif not waiting and executor.begin(point, ()):
+                running += 1
+            else:
+                waiting.append(point)
+        while waiting or running:
+            begun = _begin(waiting, tried, executor)
+            waiting = [point for point in waiting if point.folder not in begun]
+            running += len(begun)
+            for event in executor.wait():
+                if isinstance(event, EpochDone):
+                    if epoch is not None:
+                        epoch(event.point, event.row)
+                    continue
+                running -= 1
+                attempts = tried[event.point.folder]
+                attempts.append(event)
+                if _hopeful(event.outcome, executor) and len(attempts) <= retries:
+                    waiting.append(event.point)
+                else:
+                    yield _settled(tried.pop(event.point.folder))
+    finally:
+        executor.close()
+
+
+def _begin(waiting: Sequence[Point], tried: Mapping[Path, Sequence[Ended]], executor: Executor) -> set[Path]:
+    """Begin as many points as there are places for, the first ones first, and return their folders."""
+    begun = set()
+    for point in waiting:
+        avoid = {ended.place for ended in tried.get(point.folder, ())}
+        if executor.begin(point, avoid):
+            begun.add(point.folder)
+        elif not avoid:
+            break  # there is no place at all
+    return begun
+
+
+def _known(point: Point) -> RunRecord | NeurohwError | None:
+    """Return what a former sweep, or a run, has made of the point; None where it is to be run."""
+    try:
+        record = finished(point.folder, point.digest, point.seed, point.stop_after)
+    except InputError as error:  # a damaged record
+        return error
+    if record is not None and record.status == "diverged":
+        return Diverged(record.message or "the run has diverged")
+    return record
+
+
+def _hopeful(outcome: RunRecord | NeurohwError, executor: Executor) -> bool:
+    """Return whether another attempt may end otherwise."""
+    if isinstance(outcome, RunRecord | Diverged):
+        return False
+    return not (isinstance(outcome, InputError) and executor.alike)
+
+
+def _settled(attempts: Sequence[Ended]) -> Settled:
+    """Return what became of a point in the end, which its folder says, too."""
+    point, outcome = attempts[-1].point, attempts[-1].outcome
+    if isinstance(outcome, RunRecord | Diverged):  # whose record says so
+        clear_failed(point.folder)
+        return Settled(point, outcome, len(attempts))
+    if isinstance(outcome, AttemptFailed):
+        times = f"{len(attempts)} attempts, " if len(attempts) > 1 else ""
+        outcome = AttemptFailed(f"{outcome} ({times}log: {point.folder / LOG})", outcome.how)
+    if not isinstance(outcome, FolderInUse):
+        with suppress(NeurohwError, OSError):  # a full disk
+            write_failed(point, attempts)
+    return Settled(point, outcome, len(attempts))

@@ -1,0 +1,122 @@
+"""A process that runs points, seen from inside: it does what comes through its pipe, and says what came of it."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from types import FrameType
+from typing import Any
+
+from neurohw.isolation import isolate
+from neurohw.kinds import KINDS, shown_metrics
+from neurohw.runs.progress import Silent
+from neurohw.studies.execution.base import GRACE_SECONDS, LOG
+from neurohw.studies.sweep import Point
+
+
+def serve(pipe: str, threads: str) -> None:
+    """Do what comes through the pipe until its other end is closed.
+
+    Args:
+        pipe: its number.
+        threads: that may be used; 0: as many as the environment gives.
+    """
+    connection, tasks = Connection(int(pipe)), queue.SimpleQueue[Any]()
+    signal.signal(signal.SIGTERM, _terminated)
+    with suppress(KeyboardInterrupt, BrokenPipeError, ConnectionResetError):
+        isolate()
+        faulthandler.enable()
+        threading.Thread(target=_receive, args=(connection, tasks), daemon=True).start()
+        _limit_threads(int(threads))
+        while (task := tasks.get()) is not None:
+            if isinstance(task, Point):
+                connection.send(_attempted(task, connection))
+            else:
+                connection.send(_called(*task))
+    os._exit(0)  # the thread that receives may wait for ever
+
+
+def _receive(connection: Connection, tasks: queue.SimpleQueue[Any]) -> None:
+    """Pass on what comes; when the parent has gone, end as if terminated, at once where nothing is under way."""
+    with suppress(EOFError, OSError):
+        while True:
+            tasks.put(connection.recv())
+    tasks.put(None)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
+    os._exit(1)
+
+
+def _terminated(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _limit_threads(threads: int) -> None:
+    import torch  # here, so that signals are handled while it loads
+
+    if threads:
+        torch.set_num_threads(threads)
+
+
+def _called(function: Any, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+    try:
+        return True, function(*arguments)
+    except Exception as error:
+        return False, error
+
+
+def _attempted(point: Point, connection: Connection) -> Any:
+    from neurohw.studies.execution.attempt import attempt
+
+    KINDS[point.experiment.kind].load_job()  # a point's time is that of its run, not of what is loaded first
+    connection.send("begun")
+    with _logged(point):
+        return attempt(point, _Relay(point, connection))
+
+
+class _Relay(Silent):
+    """Sends the line of every epoch, and writes it to the log."""
+
+    def __init__(self, point: Point, connection: Connection) -> None:
+        self._point, self._connection, self._title = point, connection, ""
+
+    def begin(self, title: str, images: int) -> None:
+        self._title = title
+
+    def end(self, row: dict[str, Any]) -> None:
+        print(f"{time.strftime('%H:%M:%S')} {self._title}: {row['seconds']:.1f} s, {shown_metrics(row)}", flush=True)
+        with suppress(OSError):  # of a parent that has gone: the run ends as any that is terminated
+            self._connection.send(row)
+
+
+@contextmanager
+def _logged(point: Point) -> Iterator[None]:
+    """Have everything that the process prints, a crash's traceback too, in the point's log; not on a full disk."""
+    try:
+        point.folder.mkdir(parents=True, exist_ok=True)
+        log = os.open(point.folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    except OSError:
+        yield
+        return
+    kept = [os.dup(1), os.dup(2)]
+    os.dup2(log, 1), os.dup2(log, 2)
+    os.close(log)
+    try:
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} begun by process {os.getpid()} on {socket.gethostname()}",
+              flush=True)  # fmt: skip
+        yield
+    finally:
+        with suppress(OSError):
+            sys.stdout.flush(), sys.stderr.flush()
+        for number, handle in enumerate(kept, 1):
+            os.dup2(handle, number)
+            os.close(handle)
