@@ -258,7 +258,7 @@ def test_committed_records_are_what_their_sweeps_would_run_today(report: str, sw
     known = {config_hash(validated(c, report), {}) for c in _configurations(report).values()}
     path = shipped("experiments") / sweep if sweep.endswith(".toml") else sweep
     loaded = load_sweep(path)
-    today = {config_hash(load_experiment(loaded.base(), keys), {}) for keys in loaded.combinations()}
+    today = {config_hash(load_experiment(loaded.base(), each.overrides), {}) for each in loaded.combinations()}
     assert today
     assert today <= known
 

@@ -46,8 +46,8 @@ def test_points_are_the_product_of_axes_and_seeds(tmp_path: Path) -> None:
 
 
 def test_points_that_are_the_same_run_are_run_once(tmp_path: Path) -> None:
-    path = written(tmp_path, TEXT.replace('"target.k" = [1, 2]', '"target.k" = [1, 1]'))
-    assert len(list(load_sweep(path).points(tmp_path))) == 2 * 2
+    path = written(tmp_path, TEXT.replace("hardware = [", "hardware = [{}, "))  # ideal is the default
+    assert len(list(load_sweep(path).points(tmp_path))) == 2 * 2 * 2
 
 
 def test_size_counts_runs(tmp_path: Path) -> None:
@@ -111,8 +111,8 @@ def test_shipped_sweeps_are_valid() -> None:
         if path.name in ("experiment.toml", "expected.toml"):
             continue
         sweep = load_sweep(path)
-        for overrides in sweep.combinations():
-            found.append(load_experiment(sweep.base(), overrides))
+        for combination in sweep.combinations():
+            found.append(load_experiment(sweep.base(), combination.overrides))
     assert len(found) > 20
 
 

@@ -161,10 +161,13 @@ def all_points(sweep: Sweep, folder: Path) -> list[Point]:
 
 def sweep(
     experiment: str | Path,
-    axes: Mapping[str, Sequence[Any]],
+    axes: Mapping[str, Sequence[Any]] | None = None,
     seeds: Sequence[int] | None = None,
     *,
     settings: Mapping[str, Any] | None = None,
+    variants: Mapping[str, Mapping[str, Any]] | None = None,
+    design: Mapping[str, Any] | None = None,
+    constraints: Sequence[str] = (),
     stop_after: int | None = None,
     out: Path | str = "runs/sweep",
     jobs: int = 1,
@@ -173,13 +176,16 @@ def sweep(
     point_timeout: float | None = None,
     tell: Callable[[str], None] | None = print,
 ) -> list[RunRecord]:
-    """Run a grid of settings and return its records; called again, it goes on with what is missing.
+    """Run a sweep and return its records; called again, it goes on with what is missing.
 
     Args:
         experiment: a shipped experiment's name, or a file.
         axes: dotted key -> values, all combined; a table as a value is laid over that section.
         seeds: of every point; 0 to the experiment's `runs` - 1 unless given.
         settings: dotted keys that hold for every point.
+        variants: name -> dotted keys; each is run at every point.
+        design: what [design] holds in a sweep file (`neurohw.studies.design.Design`); combined with the axes.
+        constraints: comparisons of keys that every point must fulfil, as "hardware.adc_bits >= hardware.dac_bits".
         stop_after: end each run after so many epochs, the schedule unchanged.
         out: folder of the runs; `load_runs(out)` has them as a table.
         jobs: local processes; 1 without `threads` and `point_timeout` runs in this process.
@@ -192,7 +198,10 @@ def sweep(
         InputError: a point is no valid experiment; nothing was run.
         NeurohwError: points failed, after all others have run; their folders say how far they came.
     """
-    given = {"experiment": str(experiment), "set": dict(settings or {}), "axes": dict(axes), "stop_after": stop_after}
+    given: dict[str, Any] = {
+        "experiment": str(experiment), "set": dict(settings or {}), "axes": dict(axes or {}), "design": design,
+        "variants": dict(variants or {}), "constraints": tuple(constraints), "stop_after": stop_after,
+    }  # fmt: skip
     try:
         file = SweepFile.model_validate(given | ({} if seeds is None else {"seeds": tuple(seeds)}))
     except ValidationError as error:

@@ -1,24 +1,29 @@
-"""Sweeps: a grid of dotted keys and seeds over one experiment, as data."""
+"""Sweeps: variants, a grid and a design of dotted keys, and seeds, over one experiment, as data."""
 
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, KeysView, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from neurohw.config import Experiment, config_hash
+from neurohw.config.section import dotted
+from neurohw.errors import InputError
 from neurohw.kinds import KINDS
-from neurohw.loading import experiment_path, load_experiment, load_with_advice
+from neurohw.loading import Overrides, experiment_path, load_experiment, load_with_advice, nested
 from neurohw.recommended import Applied
 from neurohw.runs.folder import default_folder
 from neurohw.shipping import find_file, read_toml, shipped_files
-from neurohw.validation import refused
+from neurohw.studies.constraints import Constraint
+from neurohw.studies.design import Design
+from neurohw.validation import Wrong, refused
 from neurohw.values import LARGEST_SEED
 
 
@@ -30,17 +35,29 @@ def _each_once(seeds: tuple[int, ...]) -> tuple[int, ...]:
     return seeds
 
 
+def _each_value_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    texts = Counter(json.dumps(value, sort_keys=True, default=repr) for value in values)
+    if repeated := [text for text, times in texts.items() if times > 1]:
+        raise ValueError(f"got {', '.join(repeated)} more than once; allowed: each value once")
+    return values
+
+
 Seed = Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]
+Axis = Annotated[tuple[Any, ...], Field(min_length=1), AfterValidator(_each_value_once)]
+Comparison = Annotated[str, Field(strict=True), AfterValidator(lambda text: Constraint.of(text).text)]
 
 
 class SweepFile(BaseModel):
-    """What a sweep.toml holds.
+    """What a sweep.toml holds: every variant is run at every point of the grid, with every point of the design.
 
     Args:
         experiment: a shipped experiment's name, or a path relative to the sweep file.
         seeds: seeds of every point, each once; 0 to the experiment's `runs` - 1 unless given.
-        set: dotted keys that hold for every point.
+        set: dotted keys that hold for every point; a variant may set others.
+        variants: name -> dotted keys.
         axes: dotted key -> values; a table as a value is laid over that section.
+        design: ranges of keys, filled with points.
+        constraints: comparisons that every point must fulfil; others are left out.
         stop_after: end each run after so many epochs, the schedule unchanged.
     """
 
@@ -49,8 +66,27 @@ class SweepFile(BaseModel):
     experiment: str = "experiment.toml"
     seeds: Annotated[tuple[Seed, ...], AfterValidator(_each_once)] | None = None
     set: dict[str, Any] = {}
-    axes: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = {}
+    variants: dict[str, dict[str, Any]] = {}
+    axes: dict[str, Axis] = {}
+    design: Design | None = None
+    constraints: tuple[Comparison, ...] = ()
     stop_after: Annotated[int, Field(strict=True, ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _each_key_once(self) -> SweepFile:
+        """Refuse a key that two parts would set; of those that a point sets, which would hold?"""
+        places = {"set": self.set.keys(), "axes": self.axes.keys(), "design.keys": self.swept_by_design}
+        places |= {f"variants.{name}": keys.keys() for name, keys in self.variants.items()}
+        for (one, keys), (other, others) in itertools.combinations(places.items(), 2):
+            may = other.startswith("variants.") and one not in ("axes", "design.keys")
+            if not may and (both := sorted(keys & others)):
+                raise Wrong(f"{other}.{both[0]}", f"stands in [{one}] as well; allowed: in one of them")
+        return self
+
+    @property
+    def swept_by_design(self) -> KeysView[str]:
+        """The keys of the design."""
+        return (self.design.keys if self.design else {}).keys()
 
 
 @dataclass(frozen=True)
@@ -71,6 +107,27 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Combination:
+    """What one point sets.
+
+    Args:
+        overrides: every dotted key and its value.
+        swept: of them, those of axes and design.
+        variant: its name; none: there are no variants.
+    """
+
+    overrides: dict[str, Any]
+    swept: dict[str, Any]
+    variant: str = ""
+
+    def place(self, names: Mapping[str, str]) -> str:
+        """Return the variant, and the swept keys by their short names with their values, in one line."""
+        texts = (", ".join(f"{k} = {v}" for k, v in value.items()) if isinstance(value, Mapping) and value
+                 else f"{names[key]} = {value}" for key, value in self.swept.items())  # fmt: skip
+        return ", ".join([self.variant] * bool(self.variant) + list(texts))
+
+
+@dataclass(frozen=True)
 class Sweep:
     """A sweep file with its path.
 
@@ -88,20 +145,47 @@ class Sweep:
         path = self.path.resolve()  # "../sweep.toml" stands in a folder that has a name
         return path.parent.name if path.name == "sweep.toml" else path.stem
 
-    def combinations(self) -> Iterator[dict[str, Any]]:
-        """Yield the overrides of each point of the grid, the last axis running fastest."""
-        keys = list(self.file.axes)
-        for values in itertools.product(*self.file.axes.values()):
-            yield {**self.file.set, **dict(zip(keys, values, strict=True))}
+    def combinations(self) -> Iterator[Combination]:
+        """Yield the points that fulfil the constraints: variants slowest, the design fastest, the last axis before it.
+
+        Raises:
+            InputError: a constraint names what a point does not set, or no point fulfils all.
+        """
+        file, none = self.file, True
+        constraints = [Constraint.of(text) for text in file.constraints]
+        samples = file.design.samples() if file.design else [{}]
+        variants = file.variants or {"": {}}
+        for name, *values, sample in itertools.product(variants, *file.axes.values(), samples):
+            swept = dict(zip(file.axes, values, strict=True)) | sample
+            combination = Combination(file.set | variants[name] | swept, swept, name)
+            if constraints and not self._holds(constraints, combination):
+                continue
+            none = False
+            yield combination
+        if none:
+            raise InputError(f"{self.path}: constraints: no point fulfils {' and '.join(map(repr, file.constraints))}")
+
+    def _holds(self, constraints: Sequence[Constraint], combination: Combination) -> bool:
+        flat = dotted(nested(combination.overrides))
+        try:
+            return all(constraint.holds(flat) for constraint in constraints)
+        except InputError as error:
+            raise InputError(f"{self.path}: {error}") from None
 
     def size(self) -> int:
-        """Return the number of runs; where the file names no seeds, of the most `runs` that it or the base gives."""
-        if self.file.seeds is not None:
-            seeds = len(self.file.seeds)
+        """Return the number of runs before constraints leave some out.
+
+        Where the file names no seeds, there are as many as the most `runs` that it or the base gives.
+        """
+        file = self.file
+        if file.seeds is not None:
+            seeds = len(file.seeds)
         else:
-            given = [self.file.set.get("runs"), *self.file.axes.get("runs", ())]
+            given = [file.set.get("runs"), *file.axes.get("runs", ()), *(v.get("runs") for v in file.variants.values())]
             seeds = max([load_experiment(self.base()).runs, *(runs for runs in given if isinstance(runs, int))])
-        return seeds * math.prod(len(values) for values in self.file.axes.values())
+        design = file.design.points if file.design else 1
+        grid = math.prod(len(values) for values in file.axes.values())
+        return seeds * (len(file.variants) or 1) * grid * design
 
     def points(self, out: Path) -> Iterator[Point]:
         """Yield every run, its folder below `out`: all points for the first seed, then for the next.
@@ -109,19 +193,20 @@ class Sweep:
         Raises:
             InputError: a point is no valid experiment.
         """
-        base = experiment_path(self.base())
-        combinations = list(self.combinations())
-        loaded = [load_with_advice(base, overrides, str(self.path)) for overrides in combinations]
-        experiments = [experiment for experiment, _ in loaded]
-        jobs = [KINDS[experiment.kind].load_job() for experiment in experiments]  # not before: it loads torch
-        for job, experiment in zip(jobs, experiments, strict=True):
-            job.check(experiment, "cpu")
-        digests = [config_hash(e, job.checksums(e)) for job, e in zip(jobs, experiments, strict=True)]
-        places = [_as_text({key: overrides[key] for key in self.file.axes}) for overrides in combinations]
-        once = dict(zip(digests, zip(loaded, places, strict=True), strict=True))  # points that are the same run
-        longest = max(experiment.runs for experiment in experiments)
+        base, names = experiment_path(self.base()), _short_names([*self.file.axes, *self.file.swept_by_design])
+        once: dict[str, tuple[Any, tuple[Applied, ...], str]] = {}  # points that are the same run
+        for combination in self.combinations():
+            experiment, advice = load_with_advice(base, combination.overrides, str(self.path))
+            try:
+                digest = _checked_hash(experiment)
+            except InputError as error:
+                raise Overrides(tuple(combination.overrides), str(self.path)).blame(
+                    error, experiment, str(base)
+                ) from None
+            once[digest] = experiment, advice, combination.place(names)
+        longest = max(experiment.runs for experiment, _, _ in once.values())
         for seed in self.file.seeds or range(longest):
-            for digest, ((experiment, advice), place) in once.items():
+            for digest, (experiment, advice, place) in once.items():
                 if self.file.seeds is not None or seed < experiment.runs:
                     folder = out / default_folder(experiment, digest, seed).name
                     yield Point(experiment, seed, folder, self.file.stop_after, place, advice)
@@ -132,11 +217,17 @@ class Sweep:
         return beside if beside.exists() else self.file.experiment
 
 
-def _as_text(values: Mapping[str, Any]) -> str:
-    """Return dotted keys and their values in one line; a table's keys by their last part."""
-    texts = (", ".join(f"{k} = {v}" for k, v in value.items()) if isinstance(value, Mapping) else f"{key} = {value}"
-            for key, value in values.items())  # fmt: skip
-    return ", ".join(texts)
+def _checked_hash(experiment: Experiment) -> str:
+    job = KINDS[experiment.kind].load_job()  # not before: it loads torch
+    job.check(experiment, "cpu")
+    return config_hash(experiment, job.checksums(experiment))
+
+
+def _short_names(keys: Sequence[str]) -> dict[str, str]:
+    """Return each key's shortest tail that no other key ends with."""
+    tails = {key: [".".join(key.split(".")[-n:]) for n in range(1, key.count(".") + 2)] for key in keys}
+    return {key: next(tail for tail in own if sum(tail in other for other in tails.values()) == 1)
+            for key, own in tails.items()}  # fmt: skip
 
 
 def load_sweep(path_or_name: str | Path) -> Sweep:
