@@ -82,7 +82,7 @@ def numbers(folder: Path) -> dict[str, Any]:
     return kept | {"curve": [{k: v for k, v in row.items() if k != "seconds"} for row in record.curve]}
 
 
-def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline

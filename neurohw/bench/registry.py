@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, str] = {
     "netlist": "the behavioural law of the kWTA against ngspice: separation, decision time, winners",
     "spiking": "overlap of the spiking target's winners with the ideal one's, against time and rate",
     "stdp": "STDP clustering, ms a sample, against the same network in plain torch and in Brian2",
+    "sweeps": "what a second process brings to a sweep, and what a point costs beside its training",
     "meter": "what counting events for the energy account costs in time",
     "anchors": "nJ of a product on published chips, against our low and high",
     "deep-stdp": "the cost of clustering in Deep-STDP, in its authors' own estimate",

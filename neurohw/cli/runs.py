@@ -99,6 +99,10 @@ def sweep(
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="Of each process; its share of the cores unless given.")
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", metavar="tcp://HOST:PORT", help="Run on a Dask cluster instead of here."),
+    ] = None,
     retries: Annotated[
         int, typer.Option("--retries", min=0, help="Of a point that is killed, raises or takes too long.")
     ] = 2,
@@ -111,9 +115,10 @@ def sweep(
     yes: Annotated[bool, typer.Option("--yes", help="Run even more than 10,000 points.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run all points of a sweep; finished ones are skipped, so the same command goes on where it ended.
+    r"""Run all points of a sweep; finished ones are skipped, so the same command goes on where it ended.
 
-    Points run in --jobs local processes. What fails is tried again, from its last checkpoint; what fails for good is
+    Points run in --jobs local processes, or on a Dask cluster (--scheduler; pip install 'neurohw\[cluster]'), whose
+    records come back to this folder. What fails is tried again, from its last checkpoint; what fails for good is
     written to failed.json and log.txt in its folder, and the others go on.
     """
     from neurohw.studies.run_sweep import Execution
@@ -127,7 +132,7 @@ def sweep(
     if dry_run:
         _print_points(list(loaded.points(folder)), jobs)
         return
-    _swept(loaded, folder, Execution(jobs, threads, retries, point_timeout), quiet)
+    _swept(loaded, folder, Execution(jobs, threads, scheduler, retries, point_timeout), quiet)
     console.stdout.print(f"records: {folder}   report: neurohw report {folder}", highlight=False, soft_wrap=True)
 
 

@@ -40,7 +40,7 @@ class _Lines(Telling):
         """Print the line."""
         if not self._began:
             self._began = True
-            self.note(f"{standing.total} points, {standing.where}")
+            self.note(f"{standing.total} point{'s' * (standing.total != 1)}, {standing.where}")
         super().changed(standing, line)
         if time.monotonic() - self._said >= _SAID_EVERY and standing.done < standing.total:
             self._said = time.monotonic()

@@ -29,13 +29,15 @@ class Execution:
 
     Args:
         jobs: local processes; 0: in this process.
-        threads: of each; its share of the cores unless given.
+        threads: of each; its share of the cores unless given, one on a cluster.
+        scheduler: address of a Dask cluster's, which then runs them.
         retries: of a point whose process is killed, that raises, or takes too long.
         timeout: seconds that an attempt at a point may take.
     """
 
     jobs: int = 1
     threads: int | None = None
+    scheduler: str | None = None
     retries: int = RETRIES
     timeout: float | None = None
 
@@ -48,7 +50,7 @@ class Execution:
                 raise InputError(f"{name}: got {value}; allowed: at least {lowest}")
         if self.timeout is not None and not self.timeout > 0:
             raise InputError(f"point_timeout: got {self.timeout}; allowed: more than 0 seconds")
-        if self.timeout is not None and not self.jobs:
+        if self.timeout is not None and not (self.jobs or self.scheduler):
             raise InputError("point_timeout: needs processes that can be ended; allowed: with jobs of at least 1")
 
 
@@ -144,14 +146,29 @@ def _prepared(
     sweep: Sweep, folder: Path, execution: Execution, watcher: Watcher, report: Reporter | None
 ) -> tuple[Sequence[Point], Executor]:
     """Return the points, and what runs them; a process makes the points, so that this one need not load torch."""
-    if not execution.jobs:
+    if not execution.jobs and not execution.scheduler:
         from neurohw.studies.execution.serial import Serial
 
         return list(sweep.points(folder)), Serial(report or Silent())
+    if execution.scheduler:
+        from neurohw.studies.execution.cluster import Cluster
+
+        cluster = Cluster(execution.scheduler, execution.threads or 1, execution.timeout, watcher.note)
+        with contextlib.ExitStack() as unless_prepared:
+            unless_prepared.callback(cluster.close)
+            with contextlib.closing(Child(1)) as child:
+                points = _asked(child, sweep, folder)
+            unless_prepared.pop_all()
+        return points, cluster
     child = Child(execution.threads or threads_of(execution.jobs))
-    child.ask(all_points, sweep, folder)
-    points = child.answer()
+    points = _asked(child, sweep, folder)
     return points, Processes(execution.jobs, execution.threads, execution.timeout, child)
+
+
+def _asked(child: Child, sweep: Sweep, folder: Path) -> list[Point]:
+    child.ask(all_points, sweep, folder)
+    points: list[Point] = child.answer()
+    return points
 
 
 def all_points(sweep: Sweep, folder: Path) -> list[Point]:
@@ -172,6 +189,7 @@ def sweep(
     out: Path | str = "runs/sweep",
     jobs: int = 1,
     threads: int | None = None,
+    scheduler: str | None = None,
     retries: int = RETRIES,
     point_timeout: float | None = None,
     tell: Callable[[str], None] | None = print,
@@ -189,7 +207,8 @@ def sweep(
         stop_after: end each run after so many epochs, the schedule unchanged.
         out: folder of the runs; `load_runs(out)` has them as a table.
         jobs: local processes; 1 without `threads` and `point_timeout` runs in this process.
-        threads: of each process; its share of the cores unless given.
+        threads: of each process; its share of the cores unless given, one on a cluster.
+        scheduler: address of a Dask cluster's scheduler ("tcp://HOST:PORT"), which runs the points instead.
         retries: of a point whose process is killed, that raises, or takes too long.
         point_timeout: seconds that an attempt at a point may take.
         tell: gets a line about each point that ends; None: nothing is said.
@@ -208,8 +227,8 @@ def sweep(
         raise refused(error, "sweep", SweepFile) from None
     if jobs < 1:
         raise InputError(f"jobs: got {jobs}; allowed: at least 1")
-    here = jobs == 1 and threads is None and point_timeout is None
-    execution = Execution(0 if here else jobs, threads, retries, point_timeout)
+    here = jobs == 1 and threads is None and point_timeout is None and scheduler is None
+    execution = Execution(0 if here else jobs, threads, scheduler, retries, point_timeout)
     swept = run_sweep(Sweep(Path("sweep"), file), Path(out), execution, Telling(tell or (lambda line: None)))
     swept.raise_failure()
     return swept.records()
