@@ -63,6 +63,17 @@ ALLOWED: dict[str, set[str]] = {
     },
     "kinds": {"config", "runs"},  # a job is imported when something is run
     "recommended": {"config", "devices", "crossbar.remedies"},
+    "key_texts": set(),
+    "keys": {
+        "key_texts",
+        "config",
+        "kinds",
+        "devices",
+        "circuits.kinds",
+        "circuits.parameters",
+        "crossbar.remedies",
+        "networks.rules",
+    },
     "loading": {"config", "kinds", "recommended"},
     "runs": {"loading", "config", "kinds", "energy", "metering", "training", "deepstdp"} | PARTS,
     "studies": {"runs", "loading", "config", "kinds", "training", "recommended", "devices", "crossbar.remedies"},

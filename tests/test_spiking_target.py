@@ -13,7 +13,8 @@ from torch import Tensor
 
 from neurohw.bench.spiking import spiking
 from neurohw.circuits.neuron import neuron
-from neurohw.circuits.spiking_neurons import SpikingNeurons, SpikingParameters
+from neurohw.circuits.spiking_neurons import SpikingNeurons
+from neurohw.circuits.spiking_parameters import SpikingParameters
 from neurohw.circuits.spiking_target import SpikingEvents, SpikingTarget
 from neurohw.circuits.target import Homeostasis, IdealTarget, TargetRule
 from neurohw.crossbar.ideal import IdealArray

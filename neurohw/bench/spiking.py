@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from neurohw.circuits.neuron import neuron
-from neurohw.circuits.spiking_neurons import SpikingParameters
+from neurohw.circuits.spiking_parameters import SpikingParameters
 from neurohw.circuits.spiking_target import SpikingEvents, SpikingTarget
 from neurohw.circuits.target import Homeostasis, IdealTarget, TargetRule
 from neurohw.crossbar.ideal import IdealArray

@@ -198,7 +198,7 @@ class Power(Part):
     """[power]: what the circuit draws while it decides.
 
     Args:
-        supply: V.
+        supply: supply voltage, V.
         cell_current: static current of each competitor beside its input, A.
         winner_current: current of each winner's output stage, A.
     """
@@ -212,7 +212,7 @@ class TargetParameters(Parameters):
     """A target circuit in physical units (SI); with the defaults it is the ideal one.
 
     Args:
-        temperature: K.
+        temperature: of the circuit, K.
         inputs, decision, homeostasis, levels, power: see there.
     """
 

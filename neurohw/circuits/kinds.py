@@ -68,6 +68,6 @@ CIRCUITS: dict[str, CircuitKind] = {
         exact=True,
     ),
     "spiking": CircuitKind(
-        "neurohw.circuits.spiking_target:SpikingTarget", "neurohw.circuits.spiking_neurons:SpikingParameters"
+        "neurohw.circuits.spiking_target:SpikingTarget", "neurohw.circuits.spiking_parameters:SpikingParameters"
     ),
 }

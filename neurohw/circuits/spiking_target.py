@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurohw.circuits.spiking_neurons import Response, SpikingNeurons, SpikingParameters
+from neurohw.circuits.spiking_neurons import Response, SpikingNeurons
+from neurohw.circuits.spiking_parameters import SpikingParameters
 from neurohw.circuits.target import Chosen, DecisionEvents, Homeostasis, KWTATarget, TargetRule
 from neurohw.errors import InputError
 from neurohw.seeding import Streams

@@ -23,9 +23,18 @@ def _dataset(text: str) -> str:
 
 
 class ImagesSection(Section):
-    """What is learnt: data set (a name, or the path of a folder or zip), its size, and which part is evaluated."""
+    """What is learnt: data set (a name, or the path of a folder or zip), its size, and which part is evaluated.
 
-    dataset: Annotated[str, Field(strict=True), AfterValidator(_dataset)] = "digits"
+    Args:
+        dataset: a name, or the path of a folder or zip of class sub-folders (with a slash, or ending in .zip).
+        train_limit, test_limit: images at most; none: all.
+        evaluate_on: the test set, or a part of the training set that is not trained on.
+        validation_fraction: how large that part is, of the training set.
+    """
+
+    dataset: Annotated[
+        str, Field(strict=True, json_schema_extra={"enum": [*DATASETS, "a path"]}), AfterValidator(_dataset)
+    ] = "digits"
     train_limit: Count | None = None
     test_limit: Count | None = None
     evaluate_on: Literal["test", "validation"] = "test"
@@ -33,7 +42,12 @@ class ImagesSection(Section):
 
 
 class DataSection(ImagesSection):
-    """The same, of which some images are labelled."""
+    """The same, of which some images are labelled.
+
+    Args:
+        labels: how many images are labelled; semi-supervised learning needs it.
+        labelled_set: drawn by class in proportion, or equally many of each class.
+    """
 
     labels: Count | None = None
     labelled_set: Literal["stratified", "balanced"] = "stratified"

@@ -10,7 +10,16 @@ from neurohw.config.section import Count, Fraction, NonNegative, Positive, Proba
 
 
 class ClassifierSection(Section):
-    """The linear classifier on the frozen outputs."""
+    """The linear classifier on the frozen outputs.
+
+    Args:
+        epochs, batch_size: how it is trained.
+        learning_rate: of its training, one per label_fraction or one for all.
+        dropout: probability that an input of it is dropped.
+        activation: of its outputs.
+        decay: factor of the learning rate from epoch to epoch; none: linear.
+        end_factor: of the learning rate in the last epoch, where it falls linearly.
+    """
 
     epochs: Count = 50
     batch_size: Count = 256
@@ -22,7 +31,14 @@ class ClassifierSection(Section):
 
 
 class EvaluationSection(Section):
-    """How classes are read out, with which shares of the labels, how often, and at which ages."""
+    """How classes are read out, with which shares of the labels, how often, and at which ages.
+
+    Args:
+        association: how outputs are read: each stands for the class that it answers most, or a linear classifier.
+        label_fraction: shares of the labels that the read-out sees.
+        every: epochs from one evaluation to the next.
+        age_seconds: ages of the trained network at which it is evaluated again, s.
+    """
 
     association: Annotated[tuple[Literal["direct", "linear"], ...], Field(min_length=1)] = ("direct",)
     label_fraction: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (1.0,)

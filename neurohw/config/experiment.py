@@ -18,7 +18,13 @@ from neurohw.shown import as_html
 
 
 class Experiment(Section):
-    """What experiments have; the model of a kind names it (`kind: Literal["..."] = "..."`) and adds its sections."""
+    """What experiments have; the model of a kind names it (`kind: Literal["..."] = "..."`) and adds its sections.
+
+    Args:
+        name: of folders, reports and records; that of the file's folder unless given.
+        kind: what the experiment does.
+        runs: how many seeds a sweep has that names none.
+    """
 
     name: Name = "experiment"
     kind: str

@@ -18,7 +18,7 @@ from pydantic import (
 from neurohw.config.energy import EnergySection
 from neurohw.config.section import Axis, Bits, Count, NonNegative, Positive, Probability, Section, dotted
 from neurohw.crossbar.backends import BACKENDS, find_backend, unread
-from neurohw.crossbar.remedies import KEYS, Remedy
+from neurohw.crossbar.remedies import CELLS, KEYS, WRITINGS, Remedy
 from neurohw.errors import InputError
 from neurohw.quantity import as_value
 from neurohw.validation import Wrong
@@ -33,16 +33,57 @@ def _known(backend: str) -> str:
 
 
 class HardwareSection(Section):
-    """On what it runs: back-end, device, cell, writing, pulses, converters and read errors, tiles, wires, time."""
+    """On what it runs: back-end, device, cell, writing, pulses, converters and read errors, tiles, wires, time.
+
+    Args:
+        backend: exact matrix products, our crossbars, or aihwkit's; analog where a device is named.
+        device: name or file of a device; none on ideal arrays.
+        device_parameters: numbers of the device replaced, by key, in SI.
+        remedy: one name for a cell that is pulsed, or for a way to write single devices.
+        remedy_parameters: settings of the remedy; `zero_shift = true` makes reference cells of a way to write.
+        cell: how devices make a weight.
+        cell_parameters: settings of the cell.
+        writing: how weights are written.
+        writing_parameters: settings of the way to write.
+        reference: what is subtracted from a device's conductance; none: an array, or nothing from signed weights.
+        pulse_length: pulses in an update's train, at most.
+        pulse_kind: an update is coincidences of random trains, or counts of pulses.
+        increments: how digitally computed changes are written: as pulses, or read and corrected pulse by pulse.
+        weight_range: the largest weight, that of the device's upper bound; none: 1 to 1, or as the device asks for.
+        dac_bits, adc_bits: resolution of the converters, sign included; 0: not quantised.
+        output_bound: range of the ADC, in device units.
+        read_noise: fresh Gaussian noise per output and read, in device units.
+        weight_noise: fresh Gaussian noise per device and read, in device units.
+        relative_noise: fresh Gaussian noise per device and read, over its conductance.
+        input_noise: fresh Gaussian noise per input, in device units.
+        input_coding: how inputs are applied to lines.
+        input_scale: inputs beyond the DAC's range are scaled each vector by itself, or the batch by one factor.
+        signed_passes: positive and negative inputs are read in two passes.
+        column_gain: standard deviation of a fixed error of each output's gain.
+        column_offset: standard deviation of a fixed error of each output, in device units.
+        read_nonlinearity: compression a of outputs, y / (1 + a abs(y) / output_bound).
+        stuck_fraction: share of cells stuck at either bound.
+        fault_maps: files, by layer, of a code for every device: 0 works, 1 stuck low, 2 high, 3 in place, 4 dead.
+        wire_resistance: resistance of a line between two cells (IR drop).
+        tile: rows and columns of a crossbar with its own converters, larger layers are cut; none: one for a layer.
+        step_seconds: simulated time of a batch, s.
+        compensation: how drift is compensated: by one factor for an array, one per column, or not.
+        off_chip: noise model into which a network trained on ideal arrays is programmed.
+        drift_compensation: whether the drift of what was programmed so is compensated.
+        precision: of the products that are ideal reads.
+        kelvin: temperature of the cells, for devices with an activation energy; none: the device's.
+        periphery: name or file of an energy table: the record gets an account.
+        recommended: take what the experiment leaves open from the device; no part of the record.
+    """
 
     also: ClassVar[tuple[str, ...]] = ("remedy", "remedy_parameters")
 
-    backend: Annotated[str, AfterValidator(_known)] = "ideal"
+    backend: Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": [*BACKENDS]})] = "ideal"
     device: str | None = None
     device_parameters: Annotated[dict[str, _DeviceNumber], BeforeValidator(dotted)] = {}
-    cell: str = "single"
+    cell: Annotated[str, Field(json_schema_extra={"enum": [*CELLS]})] = "single"
     cell_parameters: dict[str, StrictBool | int | float] = {}
-    writing: str = "pulses"
+    writing: Annotated[str, Field(json_schema_extra={"enum": [*WRITINGS]})] = "pulses"
     writing_parameters: dict[str, StrictBool | int | float] = {}
     reference: Literal["array", "column", "offset", "none"] | None = None
     pulse_length: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 31

@@ -16,6 +16,14 @@ class NetworkSection(Section):
     """Which network: learning rule, neurons per layer (the input first), activation circuits, biases.
 
     The parameters of a rule's own are left out of the configuration where there are none.
+
+    Args:
+        rule: Backpropagation or Equilibrium Propagation, or a learning rule of your own.
+        parameters: what such a rule has of its own.
+        layers: neurons per layer, the inputs first.
+        neurons: activation of each layer but the inputs, hidden ones first; EP has one for all.
+        bias: is added digitally, or a line of the crossbar that is always on.
+        init_gain: gain g of the initial weights, uniform in +-g sqrt(6 / (n_pre + n_post)).
     """
 
     rule: Literal[tuple(LEARNING_RULES)] = "bp"  # type: ignore[valid-type]
@@ -28,7 +36,19 @@ class NetworkSection(Section):
 
 
 class EPSection(Section):
-    """Equilibrium Propagation: relaxation, nudging, and how the contrast is written."""
+    """Equilibrium Propagation: relaxation, nudging, and how the contrast is written.
+
+    Args:
+        dt: step of the relaxation, of its time constant.
+        free_steps: steps of the free phase (T of the published code).
+        nudged_steps: steps of the nudged phase (Kmax of the published code).
+        beta: strength of the nudging.
+        beta_sign: sign of the nudging, of each batch at random, or always positive.
+        estimate: of the gradient: from the free and a nudged phase, or from two phases nudged in opposite directions.
+        contrast: it is written as two outer products, of either phase, or as their difference.
+        pulse_order: which of the two products is written first.
+        hold_input: the inputs' product is read once and held, or read in every step.
+    """
 
     dt: Annotated[float, Field(strict=True, gt=0, le=1)] = 0.2
     free_steps: Count = 40

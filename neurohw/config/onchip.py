@@ -21,6 +21,9 @@ class OnChipExperiment(Experiment):
     """An experiment of kind "onchip": a network learns on the chip; what is not given takes its default.
 
     A default may be the variant's (`variants`).
+
+    Args:
+        variant: where the publication's code and its text disagree, all settings follow the one or the other.
     """
 
     kind: Literal["onchip"] = "onchip"

@@ -11,7 +11,22 @@ from neurohw.config.section import Count, Fraction, NonNegative, Probability, Se
 
 
 class TargetSection(Section):
-    """The target circuit: kWTA with homeostasis (Liu et al. 2024, Eqs. 1, 2, 9 to 13), and what it is made of."""
+    """The target circuit: kWTA with homeostasis (Liu et al. 2024, Eqs. 1, 2, 9 to 13), and what it is made of.
+
+    Args:
+        circuit: an exact one, one of analog parts, or of spiking neurons.
+        model: a circuit's name or file, which gives what it is made of.
+        parameters: numbers of the circuit, by dotted key, over those of its file.
+        k: how many outputs win.
+        gamma: strength of the homeostasis, which evens out how often outputs win; 0: none.
+        average: how outputs' activity is averaged: over the batch, or exponentially over batches.
+        eta: share of the newest batch in the moving average.
+        smoothing: share of the target that is spread over all outputs.
+        reset: when thresholds begin anew.
+        ties: which of equal outputs wins.
+        activity_target: how often an output shall win, by the published text (k / n) or its code.
+        average_of: what is averaged: the target as it is applied, or the winners.
+    """
 
     circuit: Literal[tuple(CIRCUITS)] = "ideal"  # type: ignore[valid-type]
     model: str | None = None

@@ -10,7 +10,14 @@ from neurohw.config.section import Count, Fraction, NonNegative, Probability, Se
 
 
 class ScheduleSection(Section):
-    """Factor of the learning rate per epoch; a linear one spans `over` epochs (the phase's, unless given)."""
+    """Factor of the learning rate per epoch; a linear one spans `over` epochs (the phase's, unless given).
+
+    Args:
+        kind: how the factor goes from epoch to epoch.
+        start, end: first and last factor of a linear one.
+        over: epochs from start to end; none: all of the phase.
+        decay: factor of an exponential one from epoch to epoch.
+    """
 
     kind: Literal["constant", "linear", "exponential"] = "constant"
     start: NonNegative = 1.0
@@ -20,7 +27,13 @@ class ScheduleSection(Section):
 
 
 class PretrainSection(Section):
-    """Supervised pre-training, and the labelled batches of the alternation."""
+    """Supervised pre-training, and the labelled batches of the alternation.
+
+    Args:
+        epochs: how many of pre-training, before the alternation.
+        batch_size: labelled images in an update.
+        learning_rate: one per layer of synapses.
+    """
 
     epochs: Annotated[int, Field(strict=True, ge=0)] = 100
     batch_size: Count = 32
@@ -29,7 +42,20 @@ class PretrainSection(Section):
 
 
 class TrainingSection(Section):
-    """How it learns: mode, length, batches, update rule, schedules, dropout and loss."""
+    """How it learns: mode, length, batches, update rule, schedules, dropout and loss.
+
+    Args:
+        mode: images are learnt with labels, without, or in turn.
+        epochs: how many of the main phase; rounds, where modes alternate.
+        batch_size: images in an update.
+        learning_rate: one per layer of synapses.
+        optimizer: outer products pulsed as they come, or changes computed digitally.
+        dropout: probability by layer of neurons, the inputs first; none: no dropout.
+        loss: what the error is derived from.
+        loss_reduction: how the loss is taken over the outputs.
+        cross_entropy_on: what the softmax is taken of.
+        alternate_every: batches without labels, then as many with; none: whole epochs in turn.
+    """
 
     mode: Literal["supervised", "unsupervised", "semi-supervised"] = "unsupervised"
     epochs: Count = 10

@@ -104,6 +104,20 @@ WRITINGS = _by_name(
         _HERE + "summed_cells:MixedPrecision", pairs=True,
     ),
 )  # fmt: skip
+MEANINGS = {  # of the parameters above
+    "devices": "how many make a weight",
+    "base": "ratio of two neighbours' significances; 1: all get the same pulses",
+    "carry_every": "writes between two carries to the coarser devices",
+    "error": "standard deviation of the reference from the symmetry point, in steps",
+    "refresh_every": "writes between two looks for full pairs",
+    "refresh_at": "share of the range from which a pair's larger device is near saturation",
+    "refresh_both": "share of the range that the smaller one must hold, too",
+    "fast_rate": "how full of pulses the fast array is written, of a typical product; of tiki-taka the gain itself",
+    "every": "samples (of tiki-taka: batches) between two transfers of a column",
+    "memory": "samples for which a product stays in the fast array",
+    "chop": "probability that a column's sign flips after a read",
+    "tail": "of the dynamic reference: share of the newest read, times chop",
+}
 KEYS = ("remedy", "remedy_parameters", "cell", "cell_parameters", "writing", "writing_parameters")
 _ZERO_SHIFT = "zero_shift"  # the parameter by which the one name of a way to write asks for reference cells
 

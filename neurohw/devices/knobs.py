@@ -16,10 +16,10 @@ from neurohw.devices.response import PulseResponse
 from neurohw.errors import InputError
 
 KNOBS = {
-    "symmetric": "true: depressing steps are the mirror image of potentiating ones about mid range, equal there.",
-    "nonlinearity": "What a step loses between a quarter and three quarters of its way from bound to bound, relative, "
-    "in both directions: 0 for equal steps, 2/3 for soft bounds, below 0 where steps grow; those at mid range stay.",
-    "up_down_ratio": "Potentiating over depressing step at mid range; the mean of both stays.",
+    "symmetric": "true: depressing steps are the mirror image of potentiating ones about mid range, equal there",
+    "nonlinearity": "what a step loses between a quarter and three quarters of its way from bound to bound, relative, "
+    "in both directions: 0 for equal steps, 2/3 for soft bounds, below 0 where steps grow; those at mid range stay",
+    "up_down_ratio": "potentiating over depressing step at mid range; the mean of both stays",
 }
 _PLACES = [i / 20 for i in range(1, 20)]
 

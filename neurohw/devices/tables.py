@@ -35,7 +35,12 @@ Count = Annotated[int, Field(strict=True, ge=0)]
 
 
 class Conductance(Table):
-    """[conductance]: the range of a cell, and how many conductances it can hold (none given: any)."""
+    """[conductance]: the range of a cell, and how many conductances it can hold (none given: any).
+
+    Args:
+        g_min, g_max: lowest and highest conductance.
+        levels: how many evenly spaced conductances a cell can hold; none: any.
+    """
 
     g_min: Siemens
     g_max: Siemens
@@ -117,6 +122,11 @@ class RetentionTable(Table):
 
     With an activation energy E the rates of the laws (nu, loss per decade, 1 / lifetime) are those at the reference
     temperature T_ref, and exp(-E / k_B (1 / T - 1 / T_ref)) times as large at `temperature` (T_ref unless given).
+
+    Args:
+        activation_energy: E, by which rates follow the temperature (Arrhenius).
+        reference_temperature: T_ref, at which the rates are as given.
+        temperature: at which the cells are.
     """
 
     drift_nu: Plain | None = None
@@ -184,6 +194,11 @@ class Read(Table):
     """[read]: voltage and duration of a read; noise: a cell's standard deviation per read over g_max - g_min.
 
     With `noise_scale` it grows with the conductance, as noise (1 - exp(-G / noise_scale)).
+
+    Args:
+        voltage, pulse_time: of a read; only accounts need them.
+        noise: standard deviation of a cell per read, over g_max - g_min.
+        noise_scale: conductance with which the noise grows; none: it is the same at every conductance.
     """
 
     voltage: Volts | None = None
@@ -196,6 +211,12 @@ class Write(Table):
     """[write]: the pulse that moves a cell by one step, what it costs, and how many a cell lives for.
 
     Accounts read it; simulated cells wear out only by [faults] endurance.
+
+    Args:
+        potentiation_voltage, depression_voltage: of a pulse, for accounts.
+        pulse_time: duration of a pulse, for accounts.
+        potentiation_energy, depression_energy: of a pulse on one cell, for accounts.
+        endurance: pulses that a cell lives for, for lifetimes.
     """
 
     potentiation_voltage: Volts | None = None
@@ -207,7 +228,11 @@ class Write(Table):
 
 
 class Area(Table):
-    """[area]: of one cell, its access transistors included."""
+    """[area]: of one cell, its access transistors included.
+
+    Args:
+        cell: area of a cell, for accounts.
+    """
 
     cell: SquareMetres | None = None
 
