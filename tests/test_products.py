@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from neurohw.crossbar.ideal import IdealArray
+from neurohw.crossbar.precision import chosen_precision, multiplying_library
 from neurohw.loading import load_experiment
 from neurohw.runs import products
-from neurohw.runs.products import float32_products, multiplying_library, onednn_is_faster
+from neurohw.runs.products import float32_products, onednn_is_faster
 from neurohw.runs.run import run
 
 LARGE = 2**23
@@ -47,8 +49,8 @@ def test_what_the_user_has_chosen_stays(monkeypatch: pytest.MonkeyPatch) -> None
     products._choose("ieee")
     try:
         with float32_products(LARGE):
-            assert products._chosen() == "ieee"
-        assert products._chosen() == "ieee"
+            assert chosen_precision() == "ieee"
+        assert chosen_precision() == "ieee"
     finally:
         products._choose("none")
 
@@ -80,3 +82,15 @@ def test_a_run_learns_the_same_by_either(tmp_path: Path, monkeypatch: pytest.Mon
     by_blas = run(experiment, out=tmp_path / "blas")
     assert by_onednn.versions != by_blas.versions
     assert by_onednn.metrics["direct_accuracy"] == pytest.approx(by_blas.metrics["direct_accuracy"], abs=0.02)
+
+
+@faster_only
+def test_reads_of_large_arrays_are_the_same_to_the_bit_whole_or_by_blocks() -> None:
+    """By BLAS they are taken block by block, which oneDNN would be slower by."""
+    weights = torch.randn(2000, 2000, generator=torch.Generator().manual_seed(0))
+    pre = torch.rand(2000, 32, generator=torch.Generator().manual_seed(1)).t()
+    array = IdealArray(weights)
+    with float32_products(LARGE):
+        read = array.read(pre)
+        assert torch.equal(read, (weights @ pre.t()).t())
+    assert torch.allclose(read, array.read(pre), rtol=0, atol=1e-3)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes
-from neurohw.crossbar.precision import product_dtype
+from neurohw.crossbar.precision import multiplying_library, product_dtype
 from neurohw.crossbar.spec import ArraySpec
 from neurohw.errors import InputError
 
@@ -162,9 +162,10 @@ class IdealArray(SynapseArray):
 
 
 def _by_blocks(matrix: Tensor, states: Tensor) -> Tensor:
-    """Return matrix @ states, [n, m] @ [m, B], to the bit, by blocks where that is faster: on a CPU, of a large W."""
+    """Return matrix @ states, [n, m] @ [m, B], to the bit, by blocks where that is faster: by BLAS, of a large W."""
     blocks = matrix.numel() // (_BLOCK * torch.get_num_threads())
-    if matrix.dim() > 2 or blocks < _FEW_BLOCKS or matrix.device.type != "cpu" or matrix.dtype != torch.float32:
+    whole = matrix.dim() > 2 or blocks < _FEW_BLOCKS or matrix.device.type != "cpu" or matrix.dtype != torch.float32
+    if whole or multiplying_library() == "oneDNN":
         return matrix @ states
     product = matrix.new_empty(len(matrix), states.shape[1])
     for rows, part in zip(matrix.chunk(blocks), product.chunk(blocks), strict=True):

@@ -1,8 +1,9 @@
-"""In what precision the products of reads are computed."""
+"""In what precision the products of reads are computed, and by which library."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 
@@ -64,3 +65,18 @@ def multiplies_bfloat16(device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device) >= _AMPERE
     # public only from torch 2.12 on, under torch.cpu.get_capabilities; these are there in all that we support
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def multiplying_library() -> str:
+    """Return what multiplies in float32 on the CPU now, "BLAS" or "oneDNN", see `neurohw.runs.products`."""
+    return "oneDNN" if chosen_precision() == "bf16" else "BLAS"
+
+
+def chosen_precision() -> str | None:
+    """Return torch's setting of float32 products, "none" where nobody has chosen; None where it has no such setting."""
+    return getattr(matmul_setting(), "fp32_precision", None)
+
+
+def matmul_setting() -> Any:
+    """Return where torch keeps it: from torch 2.9 on, and without types."""
+    return getattr(torch.backends.mkldnn, "matmul", None)

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
+from neurohw.crossbar.precision import multiplying_library
 from neurohw.errors import Diverged, NeurohwError, OutputLost
 from neurohw.metering.ledger import of_training
 from neurohw.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
 from neurohw.runs.folder import RunFolder
 from neurohw.runs.job import Job
 from neurohw.runs.memory import peak_memory_bytes, reset_peak_memory
-from neurohw.runs.products import multiplying_library
 from neurohw.runs.record import RunRecord, Status, git_revision, versions, write_curve
 from neurohw.runs.warnings import other_versions
 from neurohw.training.phases import Epoch

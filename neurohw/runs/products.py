@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
+
+from neurohw.crossbar.precision import chosen_precision, matmul_setting
 
 _WORTH = 2**23  # multiplications of a product: smaller ones gain little by oneDNN, and small ones lose by its overhead
 _TYPICAL = (32, 256, 256)  # of the product that is tried
@@ -28,7 +29,7 @@ def float32_products(multiplications: int) -> Iterator[None]:
     Args:
         multiplications: of the largest product of a batch.
     """
-    chosen = multiplications >= _WORTH and _chosen() == "none" and onednn_is_faster()
+    chosen = multiplications >= _WORTH and chosen_precision() == "none" and onednn_is_faster()
     if not chosen:
         yield
         return
@@ -39,15 +40,12 @@ def float32_products(multiplications: int) -> Iterator[None]:
         _choose("none")
 
 
-def multiplying_library() -> str:
-    """Return what multiplies in float32 now, for the record: "BLAS" or "oneDNN"."""
-    return "oneDNN" if _chosen() == "bf16" else "BLAS"
-
-
 @cache
 def onednn_is_faster() -> bool:
     """Return whether this is a processor on which oneDNN multiplies in float32, exactly, and faster than MKL."""
-    has_library = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available() and _chosen() is not None
+    has_library = (
+        torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available() and chosen_precision() is not None
+    )
     return has_library and _made_by_amd() and _has_avx512_only() and _exact()
 
 
@@ -75,14 +73,5 @@ def _exact() -> bool:
     return float(off) < _FLOAT32
 
 
-def _chosen() -> str | None:
-    """Return torch's setting, "none" where nobody has chosen; None where this torch has no such setting."""
-    return getattr(_setting(), "fp32_precision", None)
-
-
 def _choose(precision: str) -> None:
-    _setting().fp32_precision = precision
-
-
-def _setting() -> Any:
-    return getattr(torch.backends.mkldnn, "matmul", None)  # from torch 2.9 on; without types
+    matmul_setting().fp32_precision = precision
