@@ -202,7 +202,7 @@ def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_readme_names_every_command_and_every_experiment() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for command in ("demo", "run", "sweep", "report", "data", "doctor", "bench"):
+    for command in ("demo", "run", "sweep", "watch", "report", "data", "doctor", "bench"):
         assert f"`neurohw {command}" in text
     for path in shipped("experiments").glob("*/experiment.toml"):
         assert f"`{path.parent.name}`" in text, f"the README's table of experiments lacks {path.parent.name}"

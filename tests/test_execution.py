@@ -18,7 +18,7 @@ import torch
 
 from neurohw import kinds
 from neurohw.errors import Diverged, InputError, NeurohwError
-from neurohw.runs.files import locked
+from neurohw.runs.files import is_locked, locked
 from neurohw.runs.record import RunRecord, read_record
 from neurohw.runs.run import run
 from neurohw.studies.execution.base import AttemptFailed, Settled
@@ -26,7 +26,7 @@ from neurohw.studies.execution.loop import run_points
 from neurohw.studies.execution.processes import Processes, threads_of
 from neurohw.studies.execution.serial import Serial
 from neurohw.studies.run_sweep import Execution, Telling, run_sweep
-from neurohw.studies.standing import Standing, rate_text
+from neurohw.studies.standing import Count, rate_text, read_standing
 from neurohw.studies.sweep import Point, load_sweep
 from tests import stubs
 
@@ -266,15 +266,39 @@ def test_the_standing_counts_what_is_done_and_what_is_left(tmp_path: Path, monke
     points = points_of(tmp_path, epochs=4)
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    standing = Standing(4, "here")
+    count = Count(4, "here")
     now = 110.0
-    assert (standing.per_second, standing.seconds_left) == (0.0, None)
-    standing.epoch(points[0], {"epoch": 2, "level": 1.0})
-    assert standing.seconds_left == pytest.approx(70.0)  # half a point in 10 s, 3.5 are left
-    assert standing.under_way == {points[0].folder.name: f"{points[0].folder.name}: epoch 2 of 4, level 1 m"}
-    line = standing.settled(Settled(points[0], AttemptFailed("no luck"), 3))
+    assert (count.now().per_second, count.now().seconds_left) == (0.0, None)
+    count.epoch(points[0], {"epoch": 2, "level": 1.0})
+    assert count.now().seconds_left == pytest.approx(70.0)  # half a point in 10 s, 3.5 are left
+    assert count.now().under_way == [f"{points[0].folder.name}: epoch 2 of 4, level 1 m"]
+    line = count.settled(Settled(points[0], AttemptFailed("no luck"), 3))
     assert line == f"1/4 {points[0].folder.name}: failed: no luck"
-    standing.settled(Settled(points[1], Diverged("too far"), 0))
-    assert (standing.done, standing.known, standing.failed, standing.under_way) == (2, 1, 2, {})
+    count.settled(Settled(points[1], Diverged("too far"), 0))
+    standing = count.now()
+    assert (standing.done, standing.known, standing.failed, standing.under_way) == (2, 1, 2, [])
     assert standing.summary() == "2 of 4 points, 1 of them had been done before, 2 failed, 6 a min, 20 s left"
     assert [rate_text(rate) for rate in (2.5, 0.1, 0.001)] == ["2.5 a s", "6 a min", "3.6 a h"]
+    standing.write(tmp_path)
+    assert read_standing(tmp_path) == standing
+
+
+def test_a_sweep_is_watched_and_not_disturbed(neurohw: Any, tmp_path: Path) -> None:
+    path = swept(tmp_path, faults={1: ("raise", ALWAYS)})
+    assert neurohw("sweep", str(path), "--out", "out", "--retries", "0")[0] == 1
+    status, said, _ = neurohw("watch", "out")
+    assert status == 0
+    assert said.startswith("4 of 4 points, 1 failed\n")
+    assert "ValueError: as it was told" in said
+    with locked(tmp_path / "out"):
+        assert neurohw("watch", "out", "--once")[1] == said  # it goes on, and is let alone
+        assert is_locked(tmp_path / "out")
+    assert not is_locked(tmp_path / "out")
+    (tmp_path / "out" / "standing.json").write_text('{"total": -1}')
+    status, _, wrong = neurohw("watch", "out")
+    assert (status, "standing.json: total: got -1; allowed: greater than or equal to 0" in wrong) == (2, True)
+    status, _, wrong = neurohw("watch", "nowhere")
+    assert (status, "nowhere: no standing.json in it; allowed: the folder (--out) of a `neurohw sweep`" in wrong) == (
+        2,
+        True,
+    )

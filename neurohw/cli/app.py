@@ -26,6 +26,7 @@ from neurohw.cli.filters import filters
 from neurohw.cli.keys import keys
 from neurohw.cli.runs import demo, report, run, sweep
 from neurohw.cli.tune import tune
+from neurohw.cli.watch import watch
 from neurohw.errors import NeurohwError, OutputLost
 from neurohw.interrupted import leave
 from neurohw.isolation import isolate
@@ -47,7 +48,7 @@ device_app.command("export")(device_export)
 app.add_typer(data_app, name="data")
 app.add_typer(device_app, name="device")
 app.add_typer(circuit_app, name="circuit")
-for command in (energy, demo, run, sweep, report, keys, tune, filters, bench):
+for command in (energy, demo, run, sweep, watch, report, keys, tune, filters, bench):
     app.command()(command)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, Group
@@ -15,8 +15,7 @@ from rich.text import Text
 from neurohw.studies.run_sweep import Telling, Watcher
 from neurohw.studies.standing import Standing, duration_text
 
-_PER_SECOND = 4.0
-_LINES_UNDER_WAY = 8
+PER_SECOND = 4.0  # pictures
 _SAID_EVERY = 60.0  # seconds, where the output is no terminal
 
 
@@ -24,7 +23,7 @@ class _Quiet:
     def note(self, line: str) -> None:
         pass
 
-    def changed(self, standing: Standing, line: str | None) -> None:
+    def changed(self, now: Callable[[], Standing], line: str | None) -> None:
         pass
 
 
@@ -33,18 +32,17 @@ class _Lines(Telling):
 
     def __init__(self, console: Console) -> None:
         super().__init__(lambda line: console.print(line, highlight=False, soft_wrap=True))
-        self._said = time.monotonic()
-        self._began = False
+        self._said: float | None = None
 
-    def changed(self, standing: Standing, line: str | None) -> None:
+    def changed(self, now: Callable[[], Standing], line: str | None) -> None:
         """Print the line."""
-        if not self._began:
-            self._began = True
-            self.note(f"{standing.total} point{'s' * (standing.total != 1)}, {standing.where}")
-        super().changed(standing, line)
-        if time.monotonic() - self._said >= _SAID_EVERY and standing.done < standing.total:
+        if self._said is None:
+            self._said, begun = time.monotonic(), now()
+            self.note(f"{begun.total} point{'s' * (begun.total != 1)}, {begun.where}")
+        super().changed(now, line)
+        if time.monotonic() - self._said >= _SAID_EVERY:
             self._said = time.monotonic()
-            self.note(standing.summary())
+            self.note(now().summary())
 
 
 class _Live:
@@ -52,31 +50,30 @@ class _Live:
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        self._standing: Standing | None = None
+        self._now: Callable[[], Standing] | None = None
 
     def note(self, line: str) -> None:
         """Print the line above."""
         self._live.console.print(line, highlight=False, soft_wrap=True)
 
-    def changed(self, standing: Standing, line: str | None) -> None:
-        """Keep the standing; it is drawn a few times a second."""
-        self._standing = standing
+    def changed(self, now: Callable[[], Standing], line: str | None) -> None:
+        """Keep what tells the standing; it is drawn a few times a second."""
+        self._now = now
 
     def drawn(self) -> Group:
         """Return what is shown now."""
-        return Group() if self._standing is None else picture(self._standing)
+        return Group() if self._now is None else picture(self._now())
 
 
 def picture(standing: Standing) -> Group:
     """Return the display of a standing."""
-    head = Table.grid(padding=(0, 1))
     known = standing.done or standing.seconds_left is not None
     said = standing.summary().partition(", ")[2] if known else "the first epochs are under way"
-    bar = ProgressBar(standing.total, standing.done, width=30)
-    head.add_row(f"{standing.done}/{standing.total}", bar, said)
+    head = Table.grid(padding=(0, 1))
+    head.add_row(f"{standing.done}/{standing.total}", ProgressBar(standing.total, standing.done, width=30), said)
     lines = [Text(f"{standing.where}, {duration_text(standing.seconds)} so far", style="dim")]
-    lines += [_line(text, "") for text in list(standing.under_way.values())[:_LINES_UNDER_WAY]]
-    lines += [_line(text, "green") for text in standing.recent if text not in standing.failures]
+    lines += [_line(text, "") for text in standing.under_way]
+    lines += [_line(text, "green") for text in standing.recent]
     lines += [_line(text, "red") for text in standing.failures]
     return Group(head, *lines)
 
@@ -93,7 +90,7 @@ def watcher(console: Console, quiet: bool) -> Iterator[Watcher]:
     elif not console.is_terminal:
         yield _Lines(console)
     else:
-        with Live(console=console, refresh_per_second=_PER_SECOND) as live:
+        with Live(console=console, refresh_per_second=PER_SECOND) as live:
             shown = _Live(live)
             live.get_renderable = shown.drawn  # type: ignore[method-assign]
             yield shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +19,11 @@ from neurohw.studies.execution.base import RETRIES, Executor
 from neurohw.studies.execution.child import Child
 from neurohw.studies.execution.loop import run_points
 from neurohw.studies.execution.processes import Processes, threads_of
-from neurohw.studies.standing import Standing
+from neurohw.studies.standing import Count, Standing
 from neurohw.studies.sweep import Point, Sweep, SweepFile
 from neurohw.validation import refused
+
+_WRITTEN_EVERY = 2.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,8 @@ class Watcher(Protocol):
     def note(self, line: str) -> None:
         """Show a line that is about no point."""
 
-    def changed(self, standing: Standing, line: str | None) -> None:
-        """Show the standing; `line` is about the point that ended, None where one goes on."""
+    def changed(self, now: Callable[[], Standing], line: str | None) -> None:
+        """Show the standing, which `now` returns; `line` is about the point that ended, None where one goes on."""
 
 
 class Telling:
@@ -70,7 +73,7 @@ class Telling:
     def __init__(self, tell: Callable[[str], None]) -> None:
         self.note = tell
 
-    def changed(self, standing: Standing, line: str | None) -> None:
+    def changed(self, now: Callable[[], Standing], line: str | None) -> None:
         """Tell the line."""
         if line is not None:
             self.note(line)
@@ -124,13 +127,15 @@ def run_sweep(
         points, executor = _prepared(sweep, folder, execution, watcher, report)
         for line in dict.fromkeys(str(each) for point in points for each in point.advice):
             watcher.note(line)
-        standing, swept = Standing(len(points), str(executor)), Swept()
+        count, swept = Count(len(points), str(executor)), Swept()
+        written = _Written(folder, count)
 
         def epoch(point: Point, row: dict[str, Any]) -> None:
-            standing.epoch(point, row)
-            watcher.changed(standing, None)
+            count.epoch(point, row)
+            watcher.changed(count.now, None)
+            written.if_older(_WRITTEN_EVERY)
 
-        watcher.changed(standing, None)
+        watcher.changed(count.now, None)
         with contextlib.closing(run_points(points, executor, execution.retries, epoch)) as settled:
             for each in settled:
                 if isinstance(each.outcome, RunRecord):
@@ -138,8 +143,25 @@ def run_sweep(
                     swept.warnings += [f"{each.point.folder.name}: {text}" for text in each.outcome.warnings]
                 else:
                     swept.failures.append(each.outcome)
-                watcher.changed(standing, standing.settled(each))
+                watcher.changed(count.now, count.settled(each))
+                written.if_older(_WRITTEN_EVERY)
+        written.if_older(0.0)
     return swept
+
+
+class _Written:
+    """The standing in the sweep's folder, where others may look at it (`neurohw watch`)."""
+
+    def __init__(self, folder: Path, count: Count) -> None:
+        self._folder, self._count, self._at = folder, count, time.monotonic()
+        self.if_older(0.0)
+
+    def if_older(self, seconds: float) -> None:
+        """Write it anew where it is older than that; a full disk takes none."""
+        if not seconds or time.monotonic() - self._at >= seconds:
+            self._at = time.monotonic()
+            with contextlib.suppress(NeurohwError):
+                self._count.now().write(self._folder)
 
 
 def _prepared(

@@ -5,81 +5,56 @@ from __future__ import annotations
 import time
 from collections import deque
 from operator import attrgetter
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
-from neurohw.errors import Diverged
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from neurohw.errors import Diverged, InputError
 from neurohw.kinds import KINDS, shown_metrics
+from neurohw.reading import RECORDED, read_bytes
+from neurohw.runs.files import write_text
 from neurohw.runs.record import RunRecord
 from neurohw.studies.execution.base import Settled
 from neurohw.studies.sweep import Point
+from neurohw.validation import first_fault
+from neurohw.values import Amount, Text, Whole
 
-_RECENT = 5
+STANDING = "standing.json"  # in a sweep's folder
+_RECENT, _UNDER_WAY = 5, 8  # lines
 
 
-class Standing:
-    """The standing of a sweep, in numbers and in lines.
+class Standing(BaseModel):
+    """The standing of a sweep at a moment; what `standing.json` holds.
 
     Args:
-        total: its points.
+        total: points.
         where: they run, in words.
-
-    Attributes:
         done: points that are over, of which `known` had been before, and `failed` gave no record or diverged.
-        recent: lines about the last ones that ended.
-        failures: lines about the last ones that failed.
-        under_way: line about each point that has done an epoch and goes on, by its folder's name.
+        seconds: since the sweep began.
+        per_second: points a second, those under way counted by their epochs; 0 where nothing is known yet.
+        seconds_left: about how long the rest takes; None where nothing is known yet.
+        recent: lines about the last points that ended; failures: about the last that failed; under_way: about points
+            that have done an epoch.
     """
 
-    def __init__(self, total: int, where: str) -> None:
-        self.total, self.where = total, where
-        self.done = self.known = self.failed = 0
-        self.recent, self.failures = deque[str](maxlen=_RECENT), deque[str](maxlen=_RECENT)
-        self.under_way: dict[str, str] = {}
-        self._shares: dict[str, float] = {}
-        self._began = time.monotonic()
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def epoch(self, point: Point, row: dict[str, Any]) -> None:
-        """Take note of an epoch."""
-        name, epochs = point.folder.name, epochs_of(point)
-        self._shares[name] = min(1.0, row["epoch"] / epochs)
-        self.under_way[name] = f"{name}: epoch {row['epoch']} of {epochs}" + (
-            f", {shown}" if (shown := shown_metrics(row)) else ""
-        )
-
-    def settled(self, settled: Settled) -> str:
-        """Take note of a point that is over, and return the line about it."""
-        name, outcome = settled.point.folder.name, settled.outcome
-        self.done += 1
-        self.known += settled.attempts == 0
-        self.under_way.pop(name, None), self._shares.pop(name, None)
-        if isinstance(outcome, RunRecord):
-            line = f"{name}: {shown_metrics(outcome.metrics)}"
-        else:
-            self.failed += 1
-            line = f"{name}: {'diverged' if isinstance(outcome, Diverged) else 'failed'}: {outcome}"
-            self.failures.append(line)
-        self.recent.append(line)
-        return f"{self.done}/{self.total} {line}"
-
-    @property
-    def per_second(self) -> float:
-        """Points a second so far, those under way counted by their epochs; 0 where nothing is known yet."""
-        run = self.done - self.known + sum(self._shares.values())
-        return run / max(self.seconds, 1e-9)
-
-    @property
-    def seconds_left(self) -> float | None:
-        """About how long the rest takes; None where nothing is known yet."""
-        left = self.total - self.done - sum(self._shares.values())
-        return left / self.per_second if self.per_second else None
-
-    @property
-    def seconds(self) -> float:
-        """Since it began."""
-        return time.monotonic() - self._began
+    schema_version: Literal[1] = 1
+    total: Whole
+    where: Text
+    done: Whole
+    known: Whole
+    failed: Whole
+    seconds: Amount
+    per_second: Amount
+    seconds_left: Amount | None
+    recent: list[Text]
+    failures: list[Text]
+    under_way: list[Text]
 
     def summary(self) -> str:
-        """Return the standing in one line: points done, failures, rate, time left."""
+        """Return it in one line: points done, failures, rate, time left."""
         parts = [f"{self.done} of {self.total} points"]
         parts += [f"{self.known} of them had been done before"] if self.known else []
         parts += [f"{self.failed} failed"] if self.failed else []
@@ -87,6 +62,83 @@ class Standing:
             parts += [rate_text(self.per_second)]
             parts += [f"{duration_text(self.seconds_left)} left"] if self.seconds_left is not None else []
         return ", ".join(parts)
+
+    def write(self, folder: Path) -> None:
+        """Write `standing.json` into the sweep's folder."""
+        write_text(folder / STANDING, self.model_dump_json(indent=1) + "\n")
+
+
+def read_standing(folder: Path) -> Standing:
+    """Return the standing of a sweep that runs, or ran, in the folder.
+
+    Raises:
+        InputError: there is none, or it is not one of ours.
+    """
+    path = folder / STANDING
+    if not path.is_file():
+        raise InputError(f"{folder}: no {STANDING} in it; allowed: the folder (--out) of a `neurohw sweep`")
+    try:
+        return Standing.model_validate_json(read_bytes(path, RECORDED))
+    except ValidationError as error:
+        raise InputError(f"{path}: {first_fault(error)}; this is no standing that neurohw wrote") from None
+
+
+class Count:
+    """Takes note of what becomes of points.
+
+    Args:
+        total: points.
+        where: they run, in words.
+    """
+
+    def __init__(self, total: int, where: str) -> None:
+        self._total, self._where = total, where
+        self._done = self._known = self._failed = 0
+        self._recent, self._failures = deque[str](maxlen=_RECENT), deque[str](maxlen=_RECENT)
+        self._under_way: dict[str, tuple[float, str]] = {}  # share of the epochs, and a line, by the folder's name
+        self._began = time.monotonic()
+
+    def epoch(self, point: Point, row: dict[str, Any]) -> None:
+        """Take note of an epoch."""
+        name, epochs = point.folder.name, epochs_of(point)
+        shown = shown_metrics(row)
+        line = f"{name}: epoch {row['epoch']} of {epochs}" + (f", {shown}" if shown else "")
+        self._under_way[name] = min(1.0, row["epoch"] / epochs), line
+
+    def settled(self, settled: Settled) -> str:
+        """Take note of a point that is over, and return the line about it."""
+        name, outcome = settled.point.folder.name, settled.outcome
+        self._done += 1
+        self._known += settled.attempts == 0
+        self._under_way.pop(name, None)
+        if isinstance(outcome, RunRecord):
+            line = f"{name}: {shown_metrics(outcome.metrics)}"
+            self._recent.append(line)
+        else:
+            self._failed += 1
+            why = str(outcome).removeprefix(f"{name}: ")
+            line = f"{name}: {'diverged' if isinstance(outcome, Diverged) else 'failed'}: {why}"
+            self._failures.append(line)
+        return f"{self._done}/{self._total} {line}"
+
+    def now(self) -> Standing:
+        """Return the standing."""
+        seconds, under_way = time.monotonic() - self._began, [*self._under_way.values()]
+        half_done = sum(share for share, _ in under_way)
+        per_second = (self._done - self._known + half_done) / max(seconds, 1e-9)
+        return Standing(
+            total=self._total,
+            where=self._where,
+            done=self._done,
+            known=self._known,
+            failed=self._failed,
+            seconds=seconds,
+            per_second=per_second,
+            seconds_left=(self._total - self._done - half_done) / per_second if per_second else None,
+            recent=list(self._recent),
+            failures=list(self._failures),
+            under_way=[line for _, line in under_way[:_UNDER_WAY]],
+        )
 
 
 def epochs_of(point: Point) -> int:
@@ -97,10 +149,8 @@ def epochs_of(point: Point) -> int:
 
 def rate_text(per_second: float) -> str:
     """Return a rate in the unit that suits it."""
-    for seconds, unit in ((1, "s"), (60, "min"), (3600, "h")):
-        if per_second * seconds >= 1 or unit == "h":
-            return f"{per_second * seconds:.3g} a {unit}"
-    raise AssertionError
+    seconds, unit = next(((s, u) for s, u in ((1, "s"), (60, "min")) if per_second * s >= 1), (3600, "h"))
+    return f"{per_second * seconds:.3g} a {unit}"
 
 
 def duration_text(seconds: float) -> str:
