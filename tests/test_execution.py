@@ -157,6 +157,14 @@ def test_what_takes_too_long_goes_on_from_its_checkpoint(tmp_path: Path) -> None
     assert settled.outcome.metrics == alone(points[0], tmp_path).metrics
 
 
+def test_a_log_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path) -> None:
+    (point,) = points_of(tmp_path, count=1)
+    point.folder.mkdir(parents=True)
+    (point.folder / "log.txt").symlink_to("/dev/full")
+    (settled,) = run_points([point], Processes(1), retries=0)
+    assert isinstance(settled.outcome, RunRecord)
+
+
 def test_a_failed_point_is_tried_anew_by_the_same_command(tmp_path: Path) -> None:
     points = points_of(tmp_path, faults={1: ("raise", 1)})
     failed = by_seed(run_points(points, Serial(), retries=0))[1]

@@ -16,7 +16,7 @@ from neurohw.studies.execution.loop import run_points
 from neurohw.studies.execution.processes import Processes
 from neurohw.studies.sweep import Point, Sweep, SweepFile
 
-_POINTS = 4  # of a sweep whose training counts: half a second each and more
+_POINTS = 8  # of a sweep whose training counts: half a second each and more
 _SMALL = 20  # of one whose overhead counts
 _ROUNDS = 5
 _TINY = {"data.train_limit": 64, "data.test_limit": 30, "training.epochs": 1}

@@ -19,6 +19,7 @@ from neurohw.studies.execution.base import GRACE_SECONDS, AttemptFailed, Ended, 
 from neurohw.studies.sweep import Point
 
 _LEFT_TO_PARENT = {signal.SIGINT, signal.SIGHUP}  # which a terminal sends to all of its processes
+_KILLED = f"signal {signal.SIGKILL.value}"  # as the system ends who takes the last memory
 _START = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from {module} import serve; serve(*sys.argv[2:])"
 
 
@@ -118,8 +119,8 @@ class Child:
         death = self._death()
         if self._late:
             return AttemptFailed(f"{point.folder.name}: took longer than {self._limit:g} s (--point-timeout)", "late")
-        return AttemptFailed(f"{point.folder.name}: its process ended ({death}), for want of memory perhaps; "
-                             "fewer --jobs need less", "killed")  # fmt: skip
+        perhaps = ", for want of memory perhaps; fewer --jobs need less" if death == _KILLED else ""
+        return AttemptFailed(f"{point.folder.name}: its process ended ({death}){perhaps}", "killed")
 
     def _death(self) -> str:
         self.close()

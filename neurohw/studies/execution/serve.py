@@ -93,9 +93,15 @@ class _Relay(Silent):
         self._title = title
 
     def end(self, row: dict[str, Any]) -> None:
-        print(f"{time.strftime('%H:%M:%S')} {self._title}: {row['seconds']:.1f} s, {shown_metrics(row)}", flush=True)
+        _log(f"{time.strftime('%H:%M:%S')} {self._title}: {row['seconds']:.1f} s, {shown_metrics(row)}")
         with suppress(OSError):  # of a parent that has gone: the run ends as any that is terminated
             self._connection.send(row)
+
+
+def _log(line: str) -> None:
+    """Write a line to the log; a full disk takes none, and the run itself will say so."""
+    with suppress(OSError):
+        os.write(1, f"{line}\n".encode())
 
 
 @contextmanager
@@ -111,8 +117,7 @@ def _logged(point: Point) -> Iterator[None]:
     os.dup2(log, 1), os.dup2(log, 2)
     os.close(log)
     try:
-        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} begun by process {os.getpid()} on {socket.gethostname()}",
-              flush=True)  # fmt: skip
+        _log(f"{time.strftime('%Y-%m-%d %H:%M:%S')} begun by process {os.getpid()} on {socket.gethostname()}")
         yield
     finally:
         with suppress(OSError):
