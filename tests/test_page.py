@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -17,9 +18,11 @@ from neurohw.report.points import group_records
 from neurohw.runs.collection import find_records
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+WebDriverWait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
 
 REPORTS = Path(__file__).parents[1] / "reports"
-WIDEST = ["demo", "close_the_gap", "target_sensitivity/semi_supervised", "deep_stdp/tiny_imagenet"]
+WIDEST = ["demo", "close_the_gap", "target_sensitivity/semi_supervised", "deep_stdp/tiny_imagenet",
+          "close_the_gap/choice"]  # fmt: skip
 PHONE, DESK = (390, 844), (1400, 900)
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -59,6 +62,8 @@ def shown(browser: Any, path: Path, size: tuple[int, int] = DESK) -> None:
     device = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
     browser.get(path.as_uri())
+    drawn = "return document.documentElement.dataset.drawn || !document.querySelector('figure')"
+    WebDriverWait(browser, 60).until(lambda b: b.execute_script(drawn))
 
 
 def requested(browser: Any) -> set[str]:
@@ -186,8 +191,95 @@ def test_a_hash_leads_to_its_configuration_in_a_closed_fold(browser: Any, page: 
     link.click()
     target = browser.find_element("id", link.get_attribute("href").partition("#")[2])
     assert target.is_displayed()
-    assert browser.execute_script("return [...document.querySelectorAll('details[open]')].length") == 2
+    opened = "return [...document.querySelectorAll('details[open]:not(.figures-fold)')].length"
+    assert browser.execute_script(opened) == 2
     assert "neurohw run" in target.find_element("xpath", "..").text
+
+
+@in_browser
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_every_figure_is_drawn_as_wide_as_its_place(
+    browser: Any, page: Callable[[str], Path], size: tuple[int, int]
+) -> None:
+    shown(browser, page("demo"), size)
+    browser.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
+    figures = browser.execute_script(
+        "return [...document.querySelectorAll('figure.chart')].map((f) => {"
+        " const svg = f.querySelector('svg'), box = svg.getBoundingClientRect();"
+        " const texts = [...svg.querySelectorAll('text')].map((t) => t.getBoundingClientRect());"
+        " return [f.dataset.name, box.width, f.getBoundingClientRect().width,"
+        "  svg.querySelectorAll('.mark-symbol path, .mark-rect path, .mark-line path').length,"
+        "  Math.max(...texts.map((t) => t.right)) - box.right, box.left - Math.min(...texts.map((t) => t.left))] })"
+    )
+    names = ["accuracy", "pareto", "curves", "energy_curves", "energy-component", "energy-phase"]
+    assert [name for name, *_ in figures] == names
+    for name, width, room, marks, right, left in figures:
+        assert room - 4 <= width <= room + 1, name
+        assert marks > 8, name
+        assert right < 2, f"{name}: a text is cut off at the right"
+        assert left < 2, f"{name}: a text is cut off at the left"
+
+
+@in_browser
+def test_the_pointer_is_told_the_point_and_a_click_leads_to_it(browser: Any, page: Callable[[str], Path]) -> None:
+    shown(browser, page("demo"))
+    marks = "figure[data-name=accuracy] .mark-symbol a path, figure[data-name=accuracy] .mark-symbol path"
+    mark = next(
+        m for m in browser.find_elements("css selector", marks) if "EP · ecram" in m.get_attribute("aria-label")
+    )
+    webdriver.ActionChains(browser).move_to_element(mark).pause(0.2).perform()
+    told = browser.find_element("id", "vg-tooltip-element").text
+    assert "EP · ecram" in told
+    assert "66.93 ± 3.14 %" in told
+    assert "−14.93" in told
+    webdriver.ActionChains(browser).click(mark).pause(0.3).perform()
+    (ecram,) = (p for p in group_records(find_records([REPORTS / "demo"])) if p.label == "EP · ecram")
+    assert browser.current_url.endswith(f"#{ecram.anchor}")
+    assert browser.find_element("id", ecram.anchor).is_displayed()
+
+
+@in_browser
+def test_a_click_in_the_legend_chooses(browser: Any, page: Callable[[str], Path]) -> None:
+    shown(browser, page("demo"))
+    lines = (
+        "return [...document.querySelectorAll('figure[data-name=curves] .mark-line.role-mark path')]"
+        ".map((p) => Number(getComputedStyle(p).opacity))"
+    )
+    assert set(browser.execute_script(lines)) == {1}
+    labels = browser.find_elements("css selector", "figure[data-name=curves] .role-legend-label text")
+    webdriver.ActionChains(browser).click(next(t for t in labels if t.text == "ecram")).pause(0.3).perform()
+    opacities = browser.execute_script(lines)
+    assert (opacities.count(1), len(opacities)) == (2, 10)  # of BP and of EP
+
+
+@in_browser
+def test_a_menu_shows_another_metric(browser: Any, page: Callable[[str], Path]) -> None:
+    shown(browser, page("full_length"))
+    labels = (
+        "return [...document.querySelectorAll('figure[data-name=accuracy] .mark-symbol path')]"
+        ".map((p) => p.getAttribute('aria-label'))"
+    )
+    before = browser.execute_script(labels)
+    menu = browser.find_element("css selector", "figure[data-name=accuracy] select")
+    options = [option.text for option in menu.find_elements("css selector", "option")]
+    menu.send_keys(options[1])
+    WebDriverWait(browser, 10).until(lambda b: b.execute_script(labels) != before)
+
+
+@in_browser
+def test_a_figure_is_saved_with_plain_colours(browser: Any, page: Callable[[str], Path]) -> None:
+    shown(browser, page("demo"))
+    browser.execute_script(
+        "URL.createObjectURL = (blob) => { blob.text().then((text) => { window.kept = text; }); return 'data:,'; };"
+        "HTMLAnchorElement.prototype.click = function () { window.keptAs = this.download; };"
+        "document.querySelector('figure[data-name=pareto] .save').click()"
+    )
+    svg = WebDriverWait(browser, 10).until(lambda b: b.execute_script("return window.kept"))
+    assert browser.execute_script("return window.keptAs") == "pareto.svg"
+    root = ElementTree.fromstring(svg)
+    assert root.tag.endswith("svg")
+    assert "var(" not in svg
+    assert "Energy of training, J" in "".join(root.itertext())
 
 
 @in_browser

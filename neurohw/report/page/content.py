@@ -17,6 +17,7 @@ from neurohw.report.accuracy.tables import (
     comparison_table,
     measured,
 )
+from neurohw.report.charts.all_charts import Charts, charts_of
 from neurohw.report.clusters.data import equal_accuracy
 from neurohw.report.clusters.tables import equal_accuracy_note, equal_accuracy_table
 from neurohw.report.energy.answers import answers, per_image
@@ -105,6 +106,7 @@ class Content:
     common: tuple[tuple[str, str], ...]
     unfinished: tuple[Unfinished, ...]
     definitions: tuple[tuple[str, str], ...]
+    charts: Charts
     expected: tuple[tuple[str, ...], ...]
 
 
@@ -116,6 +118,7 @@ def content(records: Sequence[RunRecord], title: str | None = None, left_out: Se
     secondary = tuple(a for a in every if a.metric.secondary)
     sensitivities = tuple(sensitivity_data(points))
     published = tuple(published_beside(points))
+    curves = curve_data(points)
     energies = energies_of(points)
     compared = COMPARED if any(on_hardware(flatten(record.config)) for record in records) else "Results"
     quantities = {a.metric.quantity or a.metric.title for a in every} or {"Accuracy"}
@@ -129,7 +132,7 @@ def content(records: Sequence[RunRecord], title: str | None = None, left_out: Se
         symptoms_section(points),
         (*_warnings(records, points), *(f"A record could not be read and is left out: {text}" for text in left_out)),
         accuracies,
-        curve_data(points),
+        curves,
         published,
         sensitivities,
         _lost(sensitivities),
@@ -150,6 +153,7 @@ def content(records: Sequence[RunRecord], title: str | None = None, left_out: Se
         _common(points),
         unfinished_data(records),
         _definitions(every),
+        charts_of(points, accuracies, curves, published, sensitivities, energies),
         expected_rows(records),
     )
 

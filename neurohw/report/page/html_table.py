@@ -76,7 +76,7 @@ def text_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple
     for i, column in enumerate(columns):
         known = [row[i] for row in rows if row[i] not in ("", NOTHING, "reference")]
         numbers = sum(number_in(cell) is not None for cell in known)
-        text.append(i == 0 or column == _HASH or 2 * numbers < max(len(known), 1))
+        text.append(i == 0 or column == _HASH or 2 * numbers < len(known))
     return tuple(text)
 
 

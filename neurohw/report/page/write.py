@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +15,8 @@ from neurohw.report import drawing
 from neurohw.report.accuracy import curves_figure, figures
 from neurohw.report.accuracy.expected import EXPECTED_COLUMNS, EXPECTED_NOTE
 from neurohw.report.accuracy.terminal import accuracy_table
+from neurohw.report.charts.bundle import bundle
+from neurohw.report.charts.sensitivity import NOTE as SENSITIVITY_NOTE
 from neurohw.report.energy.figures import NAMES as ENERGY_FIGURES
 from neurohw.report.energy.figures import Drawn, energy_figures
 from neurohw.report.energy.frame import ENERGY_DIGITS, energy_frame
@@ -37,11 +38,11 @@ PAGE = "index.html"
 MOST_POINTS = 80  # in one figure
 MOST_PANELS = 16  # in the figure of sensitivities, and lines in one of its panels
 MOST_LINES = 12
+BESIDE = 2  # interactive figures that stand beside the answer on a phone, too
 _FIGURES = {"sensitivity", "accuracy", "curves", *ENERGY_FIGURES}
 _PICTURES = _FIGURES - {"curves"}  # also as PNG
 _TEXTS = {PAGE, "report.md", "data.csv", "curves.csv", "sensitivity.csv", "energy.csv"}
 _WRITES = _TEXTS | {f"{name}.svg" for name in _FIGURES} | {f"{name}.png" for name in _PICTURES}
-_THEMED = {drawing.INK: "currentColor", drawing.PAPER: "var(--paper)", drawing.GRID: "var(--grid)"}
 
 
 def write_report(
@@ -74,14 +75,20 @@ def write_report(
     drawn = _draw(page, of_energy, folder)
     _write_frames(records, page, folder)
     environment = _environment()
-    inline = {name: Markup(inlined(svg)) for name, svg in drawn.items()}
-    more = {"report": page, "of_energy": of_energy}
     unfinished = [(u.label, str(u.seed), u.status, u.length, u.config_hash, u.message) for u in page.unfinished]
-    write_text(folder / "report.md", environment.get_template("report.md.j2").render(figures=list(drawn), **more))
-    write_text(
-        folder / PAGE,
-        environment.get_template("report.html.j2").render(figures=inline, unfinished_rows=unfinished, **more),
+    markdown_text = environment.get_template("report.md.j2").render(
+        report=page, of_energy=of_energy, figures=list(drawn)
     )
+    write_text(folder / "report.md", markdown_text)
+    charts = page.charts
+    html = environment.get_template("report.html.j2").render(
+        report=page,
+        charts=charts,
+        beside=BESIDE,
+        libraries=Markup(bundle()) if charts else "",
+        unfinished_rows=unfinished,
+    )
+    write_text(folder / PAGE, html)
     return folder / PAGE
 
 
@@ -91,15 +98,6 @@ def _check_whose(folder: Path) -> None:
     if theirs and not (folder / ARCHIVE).is_file():
         raise InputError(f"--out {folder}: holds {', '.join(theirs)}, but no {ARCHIVE}, which each report has; name "
                          "another folder, or remove them")  # fmt: skip
-
-
-def inlined(svg: str) -> str:
-    """Return an SVG file's text for use inside a page: colours that follow its theme, no names that could clash."""
-    svg = svg[svg.index("<svg") :]
-    for colour, themed in _THEMED.items():
-        svg = svg.replace(colour, themed)
-    used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg))
-    return re.sub(r' id="([^"]*)"', lambda attribute: attribute[0] if attribute[1] in used else "", svg)
 
 
 def _draw(page: Content, of_energy: Sequence[Drawn], folder: Path) -> dict[str, str]:
@@ -158,6 +156,7 @@ def _environment() -> Environment:
         "expected_columns": EXPECTED_COLUMNS,
         "expected_note": EXPECTED_NOTE,
         "drawn_note": DRAWN,
+        "sensitivity_note": SENSITIVITY_NOTE,
         "html_table": html_table,
         "plain_table": plain_table,
     }
