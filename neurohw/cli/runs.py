@@ -140,15 +140,21 @@ def report(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that run, sweep or report wrote.")],
     out: Out = None,
     title: Annotated[str | None, typer.Option("--title", help="Heading of the page.")] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Print it to report.pdf, too, by Chromium or Chrome.")] = False,
 ) -> None:
     """Write a report (HTML, Markdown, CSV, figures) from records; runs nothing."""
+    from neurohw.report.page.pdf import find_browser, write_pdf
     from neurohw.runs.collection import find_records
 
+    if pdf:
+        find_browser()
     left_out: list[str] = []
     records = find_records(folders, left_out)
     for reason in left_out:
         console.stderr.print(f"left out: {reason}", style="red", markup=False, highlight=False, soft_wrap=True)
-    _print_report(records, out or folders[0] / "report", title, left_out)
+    page = _print_report(records, out or folders[0] / "report", title, left_out)
+    if pdf:
+        console.stdout.print(f"PDF: {write_pdf(page)}", highlight=False, soft_wrap=True)
 
 
 def _swept(loaded: Sweep, folder: Path, execution: Execution, quiet: bool) -> Swept:
@@ -193,7 +199,7 @@ def _print_points(points: list[Any], jobs: int) -> None:
                  f"{duration_text(total / jobs)} or more with --jobs {jobs}")  # fmt: skip
 
 
-def _print_report(records: list[Any], folder: Path, title: str | None, left_out: Sequence[str] = ()) -> None:
+def _print_report(records: list[Any], folder: Path, title: str | None, left_out: Sequence[str] = ()) -> Path:
     from neurohw.report.energy.sections import energies_of
     from neurohw.report.energy.terminal import print_energies
     from neurohw.report.page.write import accuracy_table, write_report
@@ -205,6 +211,7 @@ def _print_report(records: list[Any], folder: Path, title: str | None, left_out:
     if energies.accounts:
         print_energies(console.stdout, energies, tables=1)
     console.stdout.print(f"report: {page}", highlight=False, soft_wrap=True)
+    return page
 
 
 def _checked_device(device: str) -> str:

@@ -32,6 +32,7 @@ from neurohw.report.energy.figures import MOST_BARS, MOST_LINES, MOST_MARKERS
 from neurohw.report.energy.learning import Learning, best_settings
 from neurohw.report.energy.looks import device_of
 from neurohw.report.energy.sections import Energies
+from neurohw.report.energy.tables import marked
 from neurohw.report.points import Point
 from neurohw.report.spread import Spread
 from neurohw.report.table import percent
@@ -39,7 +40,10 @@ from neurohw.report.table import percent
 _DIGITAL = f"no chip: digital, {kind_name(CHEAPEST)}"
 _JOULES = alt.Axis(format="~s", labelFlush=True)
 _LOGARITHMIC = alt.Scale(type="log", nice=False, padding=10)
-_PARETO = "Nominal energy of all training, bar from low to high. Dotted: chips that no other beats in both."
+_PARETO = (
+    "Nominal energy of all training, bar from low to high. Dotted: chips that no other beats in both; faint: no better "
+    f"than guessing; {notes.MARK} in the numbers: not all was counted."
+)
 _LEARNING = (
     "Mean accuracy after each evaluated epoch, and the nominal energy of training by then. Colour: device; line: what "
     "is learnt. In ink: no chip, full precision at the energy of a digital accelerator."
@@ -65,12 +69,13 @@ def pareto_rows(accounts: Sequence[PointEnergy], ideals: Sequence[PointDigital])
     front = {id(e) for e in pareto_front(accounts)}
     many = _many([*(e.point for e in accounts), *(ideal.point for ideal in ideals)])
     rows = [
-        _marker(e.point, device_of(e.point), e.accuracy, e.training, many) | {"front": id(e) in front}
+        _marker(e.point, device_of(e.point), e.accuracy, e.training, many)
+        | {"front": id(e) in front, "faint": e.at_chance, "text": marked(e, bounds_text(e.training, "J"))}
         for e in drawable(accounts) if e.training is not None
     ]  # fmt: skip
     costs = [(ideal, ideal.cost(CHEAPEST)) for ideal in ideals if ideal.accuracy.n]
     return rows + [
-        _marker(ideal.point, _DIGITAL, ideal.accuracy, cost.training, many) | {"front": False}
+        _marker(ideal.point, _DIGITAL, ideal.accuracy, cost.training, many) | {"front": False, "faint": False}
         for ideal, cost in costs if cost and cost.training.nominal > 0
     ]  # fmt: skip
 
@@ -91,6 +96,7 @@ def pareto_chart(data: Energies) -> Chart:
     scale = alt.Scale(domain=groups, range=[SHAPES[i % len(SHAPES)] for i in range(len(groups))])
     marks = base.mark_point(filled=True, size=90).encode(
         x=x, opacity=faded(device), href="link:N",
+        fillOpacity=alt.when("datum.faint").then(alt.value(0.35)).otherwise(alt.value(1)),
         shape=alt.Shape("group:N", title=None, scale=scale, legend=alt.Legend(orient="top")),
         tooltip=[alt.Tooltip("label:N", title="Point"), alt.Tooltip("accuracy:N", title="Accuracy"),
                  alt.Tooltip("text:N", title="Energy of training")],

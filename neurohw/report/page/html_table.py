@@ -14,6 +14,7 @@ from neurohw.units import parse_unit
 
 _NUMBER = re.compile(r"[<>†±\s]*([+−-]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?)(?: ([A-Za-zµΩ%]+2?))?(?![\w.,]|-\d)")
 _LONG = 34  # characters, from which on a cell is wrapped
+_PROSE = 60  # characters, from which on a column is text even where it begins with numbers
 _HASH = "Hash"
 
 
@@ -71,12 +72,13 @@ def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]], note: str
 
 
 def text_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[bool, ...]:
-    """Return which columns are text: the first, hashes, and those of which less than half the cells are numbers."""
+    """Return which columns are text: the first, hashes, prose, and those with fewer numbers than other cells."""
     text = []
     for i, column in enumerate(columns):
         known = [row[i] for row in rows if row[i] not in ("", NOTHING, "reference")]
         numbers = sum(number_in(cell) is not None for cell in known)
-        text.append(i == 0 or column == _HASH or 2 * numbers < len(known))
+        prose = any(len(cell) > _PROSE for cell in known)
+        text.append(i == 0 or column == _HASH or prose or 2 * numbers < len(known))
     return tuple(text)
 
 

@@ -23,6 +23,7 @@ from neurohw.report.energy.frame import ENERGY_DIGITS, energy_frame
 from neurohw.report.frame import records_frame
 from neurohw.report.page.content import Content, content
 from neurohw.report.page.html_table import html_table, plain_table
+from neurohw.report.page.pdf import PDF
 from neurohw.report.points import epochs_done
 from neurohw.report.sensitivity.figures import sensitivity_figure
 from neurohw.report.sensitivity.tables import sensitivity_frame
@@ -41,7 +42,7 @@ MOST_LINES = 12
 BESIDE = 2  # interactive figures that stand beside the answer on a phone, too
 _FIGURES = {"sensitivity", "accuracy", "curves", *ENERGY_FIGURES}
 _PICTURES = _FIGURES - {"curves"}  # also as PNG
-_TEXTS = {PAGE, "report.md", "data.csv", "curves.csv", "sensitivity.csv", "energy.csv"}
+_TEXTS = {PAGE, PDF, "report.md", "data.csv", "curves.csv", "sensitivity.csv", "energy.csv"}
 _WRITES = _TEXTS | {f"{name}.svg" for name in _FIGURES} | {f"{name}.png" for name in _PICTURES}
 
 
@@ -71,6 +72,7 @@ def write_report(
     page = content(records, title, left_out)
     with drawing.style():
         of_energy = list(energy_figures(page.energies))
+    (folder / PDF).unlink(missing_ok=True)  # of an earlier page
     write_archive(records, folder)  # first: from here on the folder is a report's
     drawn = _draw(page, of_energy, folder)
     _write_frames(records, page, folder)
