@@ -51,6 +51,19 @@ def test_of_many_chips_the_ends_are_told() -> None:
     )
 
 
+def test_of_a_sweep_of_many_each_rule_has_its_ends() -> None:
+    records: list[RunRecord] = []
+    for rule, lost in (("bp", 0.0), ("ep", 0.1)):
+        for k in range(1, 5):
+            task = {"network.rule": rule, "target.k": k}
+            records += seeds([0.9, 0.91], task) + seeds([0.8 - lost - k / 100, 0.81 - lost - k / 100], task | ECRAM)
+    assert said(records)[0] == (
+        "Direct association, against the ideal: BP · k=1 · ecram costs BP 11.0 points, BP · k=2 · ecram 12.0 points, "
+        "BP · k=3 · ecram 13.0 points and BP · k=4 · ecram 14.0 points; EP · k=1 · ecram costs EP 21.0 points, "
+        "EP · k=2 · ecram 22.0 points, EP · k=3 · ecram 23.0 points and EP · k=4 · ecram 24.0 points."
+    )
+
+
 def test_the_chip_against_the_rule() -> None:
     records = seeds([0.9]) + seeds([0.8], ECRAM) + seeds([0.88], EP) + seeds([0.85], EP | ECRAM)
     assert said(records)[1] == (
@@ -62,6 +75,8 @@ def test_the_chip_against_the_rule() -> None:
 def test_what_a_remedy_wins_back() -> None:
     records = seeds([0.9]) + seeds([0.6], DEVICE) + seeds([0.85], REMEDY)
     assert said(records)[1] == "25.0 points are won back on reram_es by tiki-taka-v2 (BP · reram_es + tiki-taka-v2)."
+    tuned = seeds([0.7], DEVICE | {"hardware.weight_range": 0.3})
+    assert said([*records, *tuned])[1].startswith("15.0 points are won back")  # of the best without
     worse = seeds([0.9]) + seeds([0.6], DEVICE) + seeds([0.5], REMEDY)
     assert said(worse)[1] == "No remedy tried wins anything back (1 compared)."
 

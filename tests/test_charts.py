@@ -192,3 +192,15 @@ def test_the_libraries_are_made_once_and_a_damaged_cache_is_made_anew(
     bundle.cache_clear()
     assert bundle() == whole
     assert kept.read_text() == whole
+
+
+def test_an_axis_of_metrics_in_several_units_leaves_them_to_the_menu() -> None:
+    page = content(find_records([REPORTS / "deep_stdp" / "tiny_imagenet"]))
+    spec = next(chart.spec for chart in page.charts.first if chart.name == "accuracy")
+    options = next(p["bind"]["options"] for p in spec["params"] if "bind" in p)
+    assert options[0] == "Linear probe on the features, %"
+    assert "NMI with the classes" in options
+    assert '"title": "Accuracy, %"' not in json.dumps(spec)
+    one_unit = content(find_records([REPORTS / "full_length"]))
+    spec = next(chart.spec for chart in one_unit.charts.first if chart.name == "accuracy")
+    assert '"title": "Accuracy, %"' in json.dumps(spec)

@@ -6,8 +6,10 @@ import re
 import shlex
 from html.parser import HTMLParser
 from importlib import resources
+from itertools import product
 from math import isnan, nan, sqrt
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pandas as pd
@@ -412,6 +414,20 @@ def test_the_page_is_whole_and_stands_alone(written: Path) -> None:
     assert {address[1:] for address in page.addresses if address.startswith("#")} <= set(page.ids)
     assert "@import" not in path.read_text()
     assert path.stat().st_size < 1_300_000  # 0.9 MB of them draw the figures
+
+
+def test_a_page_of_two_thousand_records_is_made_in_time_and_is_small(tmp_path: Path) -> None:
+    grid = product(("bp", "ep"), ({}, DEVICE, REMEDY), range(1, 9), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7))
+    records = [
+        record(seed, 0.9 - k / 100 - beta / 10, {"network.rule": rule, "target.k": k, "ep.beta": beta, **keys},
+               curve=[{"epoch": epoch, "phase": "unsupervised", "direct_accuracy": 0.8} for epoch in range(1, 6)])
+        for rule, keys, k, beta in grid for seed in range(6)
+    ]  # fmt: skip
+    assert len(records) > 2000
+    started = process_time()
+    page = write_report(records, tmp_path)
+    assert process_time() - started < 20
+    assert page.stat().st_size < 15_000_000
 
 
 def test_the_page_shows_numbers_lengths_and_states(written: Path) -> None:

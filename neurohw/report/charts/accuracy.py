@@ -9,6 +9,7 @@ import altair as alt
 import pandas as pd
 
 from neurohw.kinds import METRICS
+from neurohw.metrics import Metric
 from neurohw.report.accuracy.data import Accuracies, Accuracy
 from neurohw.report.accuracy.published import Beside
 from neurohw.report.charts.chart import (
@@ -48,12 +49,13 @@ def accuracy_rows(accuracies: Sequence[Accuracies], most: int = MOST_ROWS) -> Ro
 
 def accuracy_chart(accuracies: Sequence[Accuracies], points: Sequence[Point]) -> Chart:
     """Return all points below each other, one metric at a time; a click on a point leads to its configuration."""
-    rows = accuracy_rows(accuracies)
+    names, axis = _named([data.metric for data in accuracies])
+    rows = [{**row, "metric": names[str(row["metric"])]} for row in accuracy_rows(accuracies)]
     seeds = [{**row, "value": value} for row in rows for value in row["seeds"]]
-    titles = [data.metric.title for data in accuracies]
+    titles = [*names.values()]
     metric = menu("metric", "metric", titles, "Show")
     y = alt.Y("brief:N", sort=alt.EncodingSortField("place", order="ascending"), title=None)
-    x = alt.X("mean:Q", title=accuracies[0].metric.label, scale=alt.Scale(zero=False, padding=8))
+    x = alt.X("mean:Q", title=axis, scale=alt.Scale(zero=False, padding=8))
     colour = alt.Color("variant:N", scale=colours(points), legend=None)
     tip = [alt.Tooltip("label:N", title="Point"), alt.Tooltip("text:N", title="Value"),
            alt.Tooltip("gap:N", title="Gap to ideal"), alt.Tooltip("n:Q", title="Seeds")]  # fmt: skip
@@ -92,17 +94,18 @@ def curve_rows(curves: pd.DataFrame, most: int = MOST_LINES) -> Rows:
 
 def curves_chart(curves: pd.DataFrame, points: Sequence[Point], published: Sequence[Beside]) -> Chart:
     """Return learning curves, one metric at a time, with published values where there are some."""
-    rows = curve_rows(curves)
-    titles = list(dict.fromkeys(str(row["metric"]) for row in rows))
+    metrics = [METRICS[str(name)].fitted(of["mean"]) for name, of in curves.groupby("metric", sort=False)]
+    names, axis = _named(metrics)
+    titles = [*names.values()]
+    rows = [{**row, "metric": names[str(row["metric"])]} for row in curve_rows(curves)]
     metric, variant = menu("metric", "metric", titles, "Show"), chosen("variant")
-    label = METRICS[str(curves["metric"].iloc[0])].label
     shown = {row["variant"] for row in rows}
     base = alt.Chart(values(rows)).encode(
         x=alt.X("epoch:Q", title="Epoch", axis=alt.Axis(format="d", values=_ticks(curves["epoch"].unique()))),
         color=alt.Color("variant:N", title=None, scale=colours(p for p in points if p.variant in shown)),
         detail="label:N",
     )
-    y = alt.Y("mean:Q", title=label, scale=alt.Scale(zero=False))
+    y = alt.Y("mean:Q", title=axis, scale=alt.Scale(zero=False))
     several = len({row["group"] for row in rows}) > 1
     dash = {"strokeDash": alt.StrokeDash("group:N", title=None, legend=alt.Legend(orient="top"))} if several else {}
     tip = [alt.Tooltip("label:N", title="Point"), alt.Tooltip("epoch:Q", title="Epoch"),
@@ -111,7 +114,8 @@ def curves_chart(curves: pd.DataFrame, points: Sequence[Point], published: Seque
     lines = base.mark_line().encode(y=y, opacity=faded(variant), **dash)
     dots = base.mark_point(filled=True, size=28).encode(y=y, opacity=faded(variant), tooltip=tip)
     layers: list[alt.Chart] = [bands, lines, dots.add_params(variant)]
-    if known := published_rows(published, shown):
+    if known := [{**row, "metric": names[str(row["metric"])]} for row in published_rows(published, shown)
+                 if row["metric"] in names]:  # fmt: skip
         rule = alt.Chart(values(known)).mark_rule(strokeDash=[2, 3])
         layers.append(rule.encode(y="mean:Q", color="variant:N", tooltip=["name:N", "mean:Q"]))
     if len(titles) > 1:
@@ -126,6 +130,14 @@ def published_rows(published: Sequence[Beside], variants: set[str]) -> Rows:
     known = [(METRICS[b.value.metric], b) for b in published if b.point.variant in variants]
     return [{"metric": metric.title, "name": b.value.name, "variant": b.point.variant,
              "mean": metric.scale * b.value.value} for metric, b in known]  # fmt: skip
+
+
+def _named(metrics: Sequence[Metric]) -> tuple[dict[str, str], str]:
+    """Return title -> what it is called in a menu, and the axis's title: where units differ, the menu has them."""
+    labels = {metric.label for metric in metrics}
+    if len(labels) == 1:
+        return {metric.title: metric.title for metric in metrics}, labels.pop()
+    return {m.title: ", ".join(filter(None, (m.title, m.shown_unit))) for m in metrics}, ""
 
 
 def _ticks(epochs: Iterable[int]) -> list[int]:

@@ -15,7 +15,8 @@ from neurohw.report.sensitivity.data import Sensitivity
 from neurohw.report.sensitivity.tables import value_text
 
 MOST_NAMED = 4  # chips, or parameters, that a sentence lists; of more, the ends
-MOST_GROUPS = 3  # rules or tasks with a part of their own
+MOST_GROUPS = 3  # tasks with a part of their own; of more, or of many chips, each rule has one
+MOST_CHIPS = 24
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,13 @@ def _question(points: Sequence[Point], main: Accuracies | None, sensitivities: S
 
 def _gaps(main: Accuracies, rows: Sequence[Accuracy]) -> str:
     """Return what chips cost, group by group, the cheapest chip first."""
+    known = [(row.gap, row.point) for row in rows if row.gap is not None]
+    few = len(known) <= MOST_CHIPS and len({point.name.group for _, point in known}) <= MOST_GROUPS
     by_group: dict[str, list[tuple[Gap, str]]] = {}
-    for row in rows:
-        if row.gap is not None:
-            by_group.setdefault(row.point.name.group, []).append((row.gap, row.point.variant))
-    if len(by_group) <= MOST_GROUPS:
-        parts = [_costs(gaps, f"costs {group}" if group else "costs") for group, gaps in by_group.items()]
-    else:
-        parts = [_costs([(row.gap, row.point.label) for row in rows if row.gap is not None], "costs")]
+    for gap, point in known:
+        group = point.name.group if few else point.name.group.partition(" · ")[0]
+        by_group.setdefault(group, []).append((gap, point.variant if few else point.label))
+    parts = [_costs(gaps, f"costs {group}" if group else "costs") for group, gaps in by_group.items()]
     return _sentence("; ".join(parts), f"{main.metric.title}, against the ideal: ") if parts else ""
 
 
@@ -146,11 +146,15 @@ def _limits(sensitivities: Sequence[Sensitivity]) -> str:
 
 def _remedy(rows: Sequence[Accuracy]) -> str:
     """Return the remedy that wins back most, of chips that are in the report without and with it."""
-    bare = {_place(row.point): row for row in rows if not _treated(row.point)}
+    bare: dict[tuple[str, str, str], float] = {}
+    for row in rows:
+        if row.gap and not _treated(row.point):
+            place = _place(row.point)
+            bare[place] = max(row.gap.points, bare.get(place, row.gap.points))
     won = [
-        (row.gap.points - other.gap.points, row)
+        (row.gap.points - bare[_place(row.point)], row)
         for row in rows
-        if _treated(row.point) and (other := bare.get(_place(row.point))) and row.gap and other.gap
+        if row.gap and _treated(row.point) and _place(row.point) in bare
     ]
     if not won:
         return ""
