@@ -12,6 +12,7 @@ from neurohw.crossbar.build import build_array
 from neurohw.crossbar.periphery import ReadPath, converter_step
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
+from neurohw.report.naming import flatten, name_points
 from neurohw.runs.run import run
 
 N_POST, N_PRE = 40, 300
@@ -108,3 +109,10 @@ def test_an_experiment_asks_for_it(tmp_path: object) -> None:
         run(load_experiment("quickstart", {**keys, "hardware.adc_bits": 12}), out=f"{tmp_path}/finer")
     with pytest.raises(InputError, match='which backend "aihwkit" does not read; read by: ideal, analog'):
         load_experiment("quickstart", {**keys, "hardware.backend": "aihwkit"})
+
+
+def test_reports_name_what_is_not_as_usual() -> None:
+    keys = {"hardware.device": "ecram"}
+    configs = [flatten(load_experiment("quickstart", {**keys, "hardware.precision": p}).canonical())
+               for p in ("float32", "bfloat16")]  # fmt: skip
+    assert [name.variant for name in name_points(configs)] == ["ecram", "ecram, precision=bfloat16"]

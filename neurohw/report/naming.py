@@ -23,6 +23,7 @@ SPARSE = ("target.parameters.", *(f"{key}_parameters." for key in _PARTS))  # ab
 _HARDWARE = ("hardware.backend", *_PARTS, "hardware.off_chip")
 _CIRCUIT = ("target.circuit", "target.model")
 _PREFERRED = ("network.rule", "training.mode", "data.", *_HARDWARE, *_CIRCUIT, "network.layers", "training.passes")
+_YOUNGER = ("hardware.precision",)  # than the first records: absent where it is as usual
 _METHOD = "clustering.method"  # of kinds that have no learning rule: names begin with it
 _METHODS = {"stdp": "STDP", "random": "random labels", "classes": "true classes"}
 _COUNTED = {"data.labels": "labels", "data.train_limit": "images", "data.test_limit": "test images"}
@@ -220,7 +221,7 @@ def _is_left_out(key: str, value: Any, config: Flat) -> bool:
     if value is None and key.startswith("hardware.") and ideal_arrays(config):
         return not config.get("hardware.off_chip")
     if value is None:
-        return key.startswith((*SPARSE, *_CIRCUIT))
+        return key.startswith((*SPARSE, *_CIRCUIT, *_YOUNGER))
     return key == "target.circuit" and CIRCUITS[value].exact
 
 
