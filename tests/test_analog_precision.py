@@ -9,7 +9,9 @@ from torch import Tensor
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.build import build_array
+from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.periphery import ReadPath, converter_step
+from neurohw.devices.laws import SoftBounds
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
 from neurohw.report.naming import flatten, name_points
@@ -58,6 +60,28 @@ def test_off_by_the_rounding_of_weights_and_a_quarter_step_at_most(
     assert bool(((out - exact).abs() <= allowed)[within].all())
     if batch > 1:  # else nothing was rounded, and the test sees nothing
         assert float((out - exact).abs()[within].max()) > 0.5 * step
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_large_codes_are_those_of_the_adc(transposed: bool) -> None:
+    """Of weights that bfloat16 has, an output below 128 steps is off by 1/4 step, a larger one by nothing."""
+    path = ReadPath(read_noise=0.0, output_bound=1.5 if transposed else 5.0)
+    draws = torch.Generator().manual_seed(4)
+    drawn = (torch.rand(N_POST, N_PRE, generator=draws) * 0.4 - 0.2).bfloat16().float()
+    bounds_alike = DevicePopulation(SoftBounds(w_max_dtod=0.0, w_min_dtod=0.0))  # so that no weight is clipped to one
+    reads = AnalogArray(drawn, bounds_alike, read_path=path, precision="bfloat16")
+    weights = reads.snapshot()
+    assert torch.equal(weights, weights.bfloat16().float())
+    weights = weights.double().t() if transposed else weights.double()
+    codes = torch.randint(-63, 64, (3000, weights.shape[1]), generator=draws)
+    codes[:, 0] = 63
+    step = 2 * path.output_bound * converter_step(path.adc_bits)
+    exact = codes.double() / 63 @ weights.t() / step
+    out = (reads.read_transposed if transposed else reads.read)((codes / 63).float()).double() / step
+    large, small = (exact.abs() > 129) & (exact.abs() < 254), exact.abs() < 127
+    assert int(large.sum()) > 100
+    assert float((out - exact).abs()[large].max()) < 0.501
+    assert 0.6 < float((out - exact).abs()[small].max()) < 0.751
 
 
 def test_noise_is_that_of_float32_and_what_is_lost_is_far_below_it() -> None:
