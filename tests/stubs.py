@@ -16,6 +16,7 @@ from neurohw.kinds import Kind
 from neurohw.metrics import Metric
 
 MARKS = "STUB_MARKS"  # the folder where every attempt leaves a file, if it is set
+DATA = "STUB_DATA"  # what a process takes for its data
 SITE = Path(__file__).parent / "stub_site"
 
 
@@ -63,7 +64,7 @@ def _job() -> Any:
     class StubJob(Job[StubExperiment]):
         @classmethod
         def checksums(cls, experiment: StubExperiment) -> dict[str, str]:
-            return {"stub": "none"}
+            return {"stub": os.environ.get(DATA, "none")}
 
         def build(self) -> None:
             stub = self.experiment.stub

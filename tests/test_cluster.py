@@ -20,6 +20,7 @@ from neurohw.errors import InputError
 from neurohw.runs.record import read_record
 from neurohw.studies.execution.cluster import connected
 from neurohw.studies.sweep import load_sweep
+from tests import stubs
 from tests.test_execution import ROOT, SWEEP, alone, numbers, swept, until
 from tests.test_execution import stub as stub
 
@@ -139,6 +140,16 @@ def test_a_worker_without_our_files_gets_them_and_failures_come_back_with_their_
     assert told[1]["attempts"][0]["where"].startswith("tcp://127.0.0.1:")
     (log,) = (tmp_path / "out").glob("stub-*-1/log.txt")
     assert log.read_text().count("the last words") == 2
+
+
+def test_a_record_of_other_data_is_not_taken(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.worker(**{stubs.DATA: "other"})
+    command = [*SWEEP, str(swept(tmp_path, count=1)), "--scheduler", cluster.address, "--retries", "0", "--out", "out"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=150)
+    assert ended.returncode == 1
+    assert "instead: its data, or files that the settings name, are not the same" in ended.stderr
+    (folder,) = (tmp_path / "out").glob("stub-*")
+    assert {path.name for path in folder.iterdir()} == {"failed.json", "log.txt"}
 
 
 def test_a_worker_of_another_version_is_refused(cluster: Cluster, tmp_path: Path) -> None:
