@@ -21,7 +21,7 @@ from neurohw.runs.record import read_record
 from neurohw.studies.execution.cluster import connected
 from neurohw.studies.sweep import load_sweep
 from tests import stubs
-from tests.test_execution import ROOT, SWEEP, alone, numbers, swept, until
+from tests.test_execution import ROOT, SWEEP, alone, numbers, peak_megabytes, swept, until
 from tests.test_execution import stub as stub
 
 pytest.importorskip("distributed")
@@ -90,6 +90,7 @@ def test_one_worker_killed_and_the_coordinator_too_a_sweep_ends_as_if_nothing_ha
     until(lambda: len(finished(out)) >= 2)
     os.killpg(victim.pid, signal.SIGKILL)
     until(lambda: len(finished(out)) >= 4)
+    assert peak_megabytes(coordinator.pid) < 300
     coordinator.kill()
     coordinator.wait()
     kept = {path: path.stat().st_mtime_ns for path in finished(out)}

@@ -100,6 +100,11 @@ def children(of: int) -> list[int]:
     return found
 
 
+def peak_megabytes(process: int) -> float:
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
 def running(process: int) -> bool:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -184,6 +189,15 @@ def test_finished_points_are_only_read_and_damaged_records_are_said(tmp_path: Pa
     assert [ended[seed].attempts for seed in range(4)] == [0, 0, 0, 0]
 
 
+def test_a_sweep_that_is_not_valid_leaves_no_process(tmp_path: Path) -> None:
+    sweep = load_sweep(swept(tmp_path, axes='"stub.length" = [1]'))
+    before = children(os.getpid())
+    with pytest.raises(InputError, match=r"stub\.length: unknown key"):
+        run_sweep(sweep, tmp_path / "out", Execution(2), Telling(print))
+    assert children(os.getpid()) == before
+    assert not is_locked(tmp_path / "out")
+
+
 def test_two_sweeps_of_one_folder_are_one_too_many(tmp_path: Path) -> None:
     sweep = load_sweep(swept(tmp_path))
     (tmp_path / "out").mkdir()
@@ -255,6 +269,7 @@ def test_killed_anywhere_and_started_again_a_sweep_ends_as_if_nothing_had_been(t
     until(lambda: len(list((tmp_path / "out").rglob("record.json"))) >= 2)
     os.kill(children(coordinator.pid)[0], signal.SIGKILL)
     until(lambda: len(list((tmp_path / "out").rglob("record.json"))) >= 4)
+    assert peak_megabytes(coordinator.pid) < 300  # its processes load torch, it does not
     coordinator.kill()
     coordinator.wait()
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("record.json")

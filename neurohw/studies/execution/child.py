@@ -54,12 +54,13 @@ class Child:
             self.pipe.send((function, arguments))
 
     def answer(self) -> Any:
-        """Wait for what the function gives, and return it, or raise what it raises."""
+        """Wait for what the function gives, and return it, or raise what it raises; the process has ended then."""
         try:
             fine, result = self.pipe.recv()
         except (EOFError, OSError):
             raise NeurohwError(f"{self.place} ended at its work ({self._death()})") from None
         if not fine:
+            self.close()
             raise result
         return result
 
