@@ -97,11 +97,16 @@ def sweep(
     sweep_file: Annotated[str, typer.Argument(metavar="SWEEP", help="A TOML file, or a folder's name.")],
     jobs: Jobs = 1,
     threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="Of each process; its share of the cores unless given.")
+        int | None,
+        typer.Option("--threads", min=1, help="Of each process; its share of the cores unless given, 1 on a cluster."),
     ] = None,
     scheduler: Annotated[
         str | None,
-        typer.Option("--scheduler", metavar="tcp://HOST:PORT", help="Run on a Dask cluster instead of here."),
+        typer.Option(
+            "--scheduler",
+            metavar="tcp://HOST:PORT",
+            help="Run on a Dask cluster, as many at a time as its workers take.",
+        ),
     ] = None,
     retries: Annotated[
         int, typer.Option("--retries", min=0, help="Of a point that is killed, raises or takes too long.")
