@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from neurohw.errors import Diverged, InputError
 from neurohw.kinds import KINDS, shown_metrics
 from neurohw.reading import RECORDED, read_bytes
-from neurohw.runs.files import write_text
+from neurohw.runs.files import remove_partial, write_text
 from neurohw.runs.record import RunRecord
 from neurohw.studies.execution.base import Settled
 from neurohw.studies.sweep import Point
@@ -64,7 +64,8 @@ class Standing(BaseModel):
         return ", ".join(parts)
 
     def write(self, folder: Path) -> None:
-        """Write `standing.json` into the sweep's folder."""
+        """Write `standing.json` into the sweep's folder, whose lock the caller holds."""
+        remove_partial(folder / STANDING)
         write_text(folder / STANDING, self.model_dump_json(indent=1) + "\n")
 
 

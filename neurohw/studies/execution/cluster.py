@@ -17,7 +17,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from neurohw.errors import InputError, NeurohwError
-from neurohw.runs.files import atomic_set, locked, writable_folder
+from neurohw.runs.files import atomic_set, locked, remove_partial, writable_folder
 from neurohw.runs.record import METRICS, RECORD, RunRecord, validated_record
 from neurohw.studies.execution.base import LOG, AttemptFailed, Ended, EpochDone, Event
 from neurohw.studies.execution.identity import identity
@@ -233,6 +233,8 @@ def _kept(begun: _Begun, returned: Returned) -> RunRecord | NeurohwError:
     point, folder = begun.point, begun.point.folder
     try:
         with locked(writable_folder(folder)):
+            for name in (RECORD, METRICS):
+                remove_partial(folder / name)  # which a coordinator that was killed may have left
             if returned.log:
                 with (folder / LOG).open("ab") as log:
                     log.write(f"on {begun.worker}: ".encode() + returned.log)
