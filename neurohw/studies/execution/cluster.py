@@ -188,7 +188,8 @@ def connected(address: str) -> Any:
         client = resolve_name("distributed:Client")
     except ImportError:
         raise InputError(f"--scheduler: Dask is not installed; {_INSTALL}") from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is said here
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is said here
     try:
         _greeted(address)
         return client(address, timeout=_CONNECT_SECONDS, set_as_default=False, name="neurohw")
