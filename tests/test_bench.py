@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from neurohw.bench import machine as machine_module
 from neurohw.bench import registry
+from neurohw.bench.chips import chips
 from neurohw.bench.comparison import compare, judged, read_committed
 from neurohw.bench.machine import Watch
 from neurohw.bench.rounds import Figure, Rounds, in_rounds
@@ -275,6 +276,12 @@ def test_a_speed_benchmark_answers_with_figures() -> None:
     figures = target(batch=2, n_out=20, k=2, rounds=2)
     assert [one.goal for one in figures] == ["<= 10"] * 4
     assert all(one.low <= one.ratio <= one.high for one in figures)
+
+
+def test_sixteen_seeds_of_a_small_network_take_less_than_the_time_of_sixteen() -> None:
+    (figure,) = chips(("BP digits 64-100",), rounds=3)
+    assert (figure.goal, figure.rounds) == ("<= 6", 3)
+    assert 1 < figure.ratio < 12
 
 
 def test_clustering_is_many_times_as_fast_as_plain_torch() -> None:

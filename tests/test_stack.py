@@ -121,7 +121,8 @@ def test_a_chip_and_its_stack_write_to_the_same_cells() -> None:
     ("settings", "several"),
     [
         ({}, True),
-        ({"network.layers": [64, 100_000]}, False),
+        ({"network.layers": [64, 4000]}, True),
+        ({"network.layers": [64, 5000]}, False),
         ({"training.optimizer": "adam"}, False),
         ({"target.circuit": "analog"}, False),
         ({"hardware.backend": "analog", "hardware.device": "ecram"}, False),

@@ -38,26 +38,27 @@ def winners(competition: Tensor, k: int, ties: str = "lowest", source: Source | 
         return Winners(torch.arange(n, device=competition.device).expand(competition.shape), _number(none))
     values, indices = torch.topk(competition, k + 1)
     tied = values[..., k - 1] == values[..., k]
-    count = tied.sum(-1)
-    if bool(count.any()):
+    count = _number(tied.sum(-1))
+    if count if isinstance(count, int) else count.any():
         rows = competition[tied]
         ranks = _ranks(rows, count, ties, source)
         indices[tied] = _decide_ties(rows, values[tied][:, k - 1], k, ranks)
-    return Winners(indices[..., :k], _number(count))
+    return Winners(indices[..., :k], count)
 
 
 def _number(count: Tensor) -> int | Tensor:
     return count if count.dim() else int(count)
 
 
-def _ranks(rows: Tensor, count: Tensor, ties: str, source: Source | None) -> Tensor:
+def _ranks(rows: Tensor, count: int | Tensor, ties: str, source: Source | None) -> Tensor:
     """Return which of those at the boundary wins before which, [T, n]; count: of rows, of several chips each one's."""
     if ties != "random":
         return torch.linspace(1.0, 0.0, rows.shape[1], device=rows.device, dtype=torch.float64).expand(rows.shape)
     own = source if isinstance(source, tuple) else (source,)
+    numbers = [count] if isinstance(count, int) else count.tolist()
     return torch.cat([
         torch.rand((number, rows.shape[1]), generator=generator, device=rows.device, dtype=torch.float64)
-        for generator, number in zip(own, count.reshape(-1).tolist(), strict=True)
+        for generator, number in zip(own, numbers, strict=True)
     ])  # fmt: skip
 
 

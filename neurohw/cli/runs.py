@@ -125,8 +125,10 @@ def sweep(
     Points run in --jobs local processes, or on a Dask cluster (--scheduler; pip install 'neurohw\[cluster]'), whose
     records come back to this folder. What fails is tried again, from its last checkpoint; what fails for good is
     written to failed.json and log.txt in its folder, and the others go on.
+
+    Seeds of one small network on ideal arrays are trained as one batch, each to the numbers that it would have alone.
     """
-    from neurohw.studies.run_sweep import Execution
+    from neurohw.studies.run_sweep import Execution, all_points
     from neurohw.studies.sweep import load_sweep
 
     loaded = load_sweep(sweep_file)
@@ -135,7 +137,7 @@ def sweep(
     if size > 10_000 and not yes:
         raise InputError(f"{loaded.path}: {size} points; more than 10,000 need --yes")
     if dry_run:
-        _print_points(list(loaded.points(folder)), jobs)
+        _print_points(all_points(loaded, folder, 0 if scheduler else jobs), jobs)
         return
     _swept(loaded, folder, Execution(jobs, threads, scheduler, retries, point_timeout), quiet)
     console.stdout.print(f"records: {folder}   report: neurohw report {folder}", highlight=False, soft_wrap=True)
@@ -183,25 +185,27 @@ def _print_warnings(warnings: list[str]) -> None:
         console.stdout.print(f"warning: {more} more; they stand in the records", style="yellow", highlight=False)
 
 
-def _print_points(points: list[Any], jobs: int) -> None:
+def _print_points(groups: list[Any], jobs: int) -> None:
     from neurohw.runs.folder import finished
     from neurohw.studies.estimate import estimate_seconds
-    from neurohw.studies.standing import duration_text
+    from neurohw.studies.standing import batches_text, duration_text
 
     table = Table("run", "seed", "what", "done", "estimate")
-    known: dict[str, float] = {}
-    total = 0.0
-    for point in points:
-        key = point.folder.name.rsplit("-", 1)[0]
-        if key not in known:
-            known[key] = estimate_seconds(point.experiment, point.stop_after)
-        digest = point.folder.name.split("-")[-2]
-        done = finished(point.folder, digest, point.seed, point.stop_after) is not None
-        total += 0 if done else known[key]
-        table.add_row(key, str(point.seed), Text(point.place), "yes" if done else "no", duration_text(known[key]))
+    known: dict[tuple[str, int], float] = {}
+    total, points = 0.0, sum(len(group.members) for group in groups)
+    for group in groups:
+        key = (group.digest, len(group.members))
+        if key not in known:  # of each run its share
+            known[key] = estimate_seconds(group.experiment, group.stop_after, len(group.members)) / len(group.members)
+        for point in group.members:
+            done = finished(point.folder, point.digest, point.seed, point.stop_after) is not None
+            total += 0 if done else known[key]
+            name = point.folder.name.rsplit("-", 1)[0]
+            table.add_row(name, str(point.seed), Text(point.place), "yes" if done else "no", duration_text(known[key]))
     console.stdout.print(table)
-    console.stdout.print(f"{len(points)} runs; about {duration_text(total)} one after the other, "
-                 f"{duration_text(total / jobs)} or more with --jobs {jobs}")  # fmt: skip
+    runs = ", ".join(filter(None, (f"{points} runs", batches_text(groups))))
+    console.stdout.print(f"{runs}; about {duration_text(total)} one after the other, "
+                 f"{duration_text(total / jobs)} or more with --jobs {jobs}", soft_wrap=True)  # fmt: skip
 
 
 def _print_report(records: list[Any], folder: Path, title: str | None, left_out: Sequence[str] = ()) -> Path:

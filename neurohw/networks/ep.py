@@ -219,8 +219,10 @@ class EPNetwork(ConfiguredNetwork):
         """Return the sign of beta; of several chips each one's, [S, 1, 1]."""
         if self.dynamics.beta_sign == "positive":
             return 1
-        signs = 2 * drawn(lambda own: torch.randint(2, (1, 1), generator=own, device=own.device), self.signs) - 1
-        return int(signs) if signs.dim() == 2 else signs.double()
+        heads = drawn(lambda own: torch.randint(2, (1, 1), generator=own, device=own.device), self.signs)
+        if heads.dim() == 2:
+            return 1 if int(heads) else -1
+        return 2 * heads.double() - 1
 
     def _differences(
         self, state: EPState, plus: list[Tensor], minus: list[Tensor], span: float, sign: int | Tensor = 1

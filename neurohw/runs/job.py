@@ -17,6 +17,7 @@ from neurohw.seeding import Streams
 from neurohw.training.phases import Epoch
 
 E = TypeVar("E", bound=Experiment)
+R = TypeVar("R")
 Progress = Callable[[str, int, int], None]
 
 
@@ -191,3 +192,9 @@ def job_class(experiment: Experiment) -> type[Job[Any]]:
     """Return the class of an experiment's jobs."""
     job: type[Job[Any]] = KINDS[experiment.kind].load_job()
     return job
+
+
+def evenly(runs: Sequence[R], most: int) -> Iterator[Sequence[R]]:
+    """Yield runs in as few groups of at most so many as there can be, of sizes that differ by one at most."""
+    groups = -(-len(runs) // most)
+    yield from (runs[len(runs) * i // groups : len(runs) * (i + 1) // groups] for i in range(groups))

@@ -17,6 +17,9 @@ from neurohw.runs.record import RunRecord
 from neurohw.training.phases import Epoch
 
 CHECKED_EVERY = 64  # batches between two looks whether all that is learnt is finite; one costs less than a batch
+_YOUNG = (
+    1.0  # seconds: so young checkpoints of several runs, whose epochs may take less than these, stand another epoch
+)
 
 
 class Lockstep:
@@ -60,9 +63,12 @@ class Lockstep:
         """Go through the plan, up to `stop` rounds of its main phase, and evaluate."""
         while self.going and (epoch := self.going[0].next_epoch(stop)) is not None:
             self._epoch(epoch)
-            self._save()
-            if not (epoch.closes_round and epoch.round == stop):
-                self._each(Driver.write_so_far)
+            last = epoch.closes_round and epoch.round == stop
+            if last or len(self.drivers) == 1 or self._is_older(min(_YOUNG, self.checkpoint_seconds)):
+                self._save()
+                if not last:
+                    self._each(Driver.write_so_far)
+            if not last:
                 self._tell()
         self._each(Driver.conclude)
 

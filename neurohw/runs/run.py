@@ -12,7 +12,7 @@ from neurohw.errors import Diverged
 from neurohw.runs.driver import Driver
 from neurohw.runs.files import locked, writable_folder
 from neurohw.runs.folder import RunFolder, default_folder, finished
-from neurohw.runs.job import job_class
+from neurohw.runs.job import evenly, job_class
 from neurohw.runs.lockstep import Lockstep
 from neurohw.runs.products import float32_products
 from neurohw.runs.progress import Reporter, Silent
@@ -125,4 +125,4 @@ def _alike(drivers: Sequence[Driver], most: int) -> Iterator[Sequence[Driver]]:
     for driver in drivers:
         by_position.setdefault(driver.position, []).append(driver)
     for alike in by_position.values():
-        yield from (alike[i : i + most] for i in range(0, len(alike), most))
+        yield from evenly(alike, most)

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from neurohw.runs.onchip import OnChip
 
 _MOST_CHIPS = 32
-_MOST_WEIGHTS = 2**20  # of all chips of a stack: more leave the cache, and win nothing
+_MOST_WEIGHTS = 3 * 2**18  # of all chips of a stack: more leave the cache, and win nothing
+_FEWEST = 3  # of so large networks that fewer of them are one stack the products take nearly all the time
 _NETWORKS: dict[str, type[BPNetwork] | type[EPNetwork]] = {
     "bp": BPNetwork,
     "ep": EPNetwork,
@@ -54,7 +55,8 @@ def chips_at_once(experiment: OnChipExperiment) -> int:
         and training.mode != "semi-supervised"
     )
     weights = sum(n_pre * n_post for n_pre, n_post in pairwise(experiment.network.layers))
-    return max(1, min(_MOST_CHIPS, _MOST_WEIGHTS // weights)) if fits else 1
+    chips = min(_MOST_CHIPS, _MOST_WEIGHTS // weights)
+    return chips if fits and chips >= _FEWEST else 1
 
 
 class Stack:

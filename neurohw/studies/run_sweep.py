@@ -19,7 +19,7 @@ from neurohw.studies.execution.base import RETRIES, Executor
 from neurohw.studies.execution.child import Child
 from neurohw.studies.execution.loop import run_points
 from neurohw.studies.execution.processes import Processes, threads_of
-from neurohw.studies.standing import Count, Standing
+from neurohw.studies.standing import Count, Standing, batches_text
 from neurohw.studies.sweep import Point, Sweep, SweepFile
 from neurohw.validation import refused
 
@@ -127,7 +127,8 @@ def run_sweep(
         points, executor = _prepared(sweep, folder, execution, watcher, report)
         for line in dict.fromkeys(str(each) for point in points for each in point.advice):
             watcher.note(line)
-        count, swept = Count(len(points), str(executor)), Swept()
+        where = "; ".join(filter(None, (str(executor), batches_text(points))))
+        count, swept = Count(sum(len(point.members) for point in points), where), Swept()
         written = _Written(folder, count)
 
         def epoch(point: Point, row: dict[str, Any]) -> None:
@@ -171,7 +172,7 @@ def _prepared(
     if not execution.jobs and not execution.scheduler:
         from neurohw.studies.execution.serial import Serial
 
-        return list(sweep.points(folder)), Serial(report or Silent())
+        return all_points(sweep, folder, 1), Serial(report or Silent())
     if execution.scheduler:
         from neurohw.studies.execution.cluster import Cluster
 
@@ -179,23 +180,34 @@ def _prepared(
         with contextlib.ExitStack() as unless_prepared:
             unless_prepared.callback(cluster.close)
             with contextlib.closing(Child(1)) as child:
-                points = _asked(child, sweep, folder)
+                points = _asked(child, sweep, folder, 0)
             unless_prepared.pop_all()
         return points, cluster
     child = Child(execution.threads or threads_of(execution.jobs))
-    points = _asked(child, sweep, folder)
+    points = _asked(child, sweep, folder, execution.jobs)
     return points, Processes(execution.jobs, execution.threads, execution.timeout, child)
 
 
-def _asked(child: Child, sweep: Sweep, folder: Path) -> list[Point]:
-    child.ask(all_points, sweep, folder)
+def _asked(child: Child, sweep: Sweep, folder: Path, jobs: int) -> list[Point]:
+    child.ask(all_points, sweep, folder, jobs)
     points: list[Point] = child.answer()
     return points
 
 
-def all_points(sweep: Sweep, folder: Path) -> list[Point]:
-    """Return the points of a sweep; a function, so that another process can be asked for them."""
-    return list(sweep.points(folder))
+def all_points(sweep: Sweep, folder: Path, jobs: int) -> list[Point]:
+    """Return the points of a sweep; a function, so that another process can be asked for them.
+
+    Args:
+        sweep, folder: see `run_sweep`.
+        jobs: processes for which they are grouped, see `in_groups`; 0: each stays by itself, as where none sees
+            another's folder.
+    """
+    points = list(sweep.points(folder))
+    if not jobs:
+        return points
+    from neurohw.studies.groups import in_groups  # here, since it loads torch
+
+    return in_groups(points, jobs)
 
 
 def sweep(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -101,10 +102,11 @@ class Count:
 
     def epoch(self, point: Point, row: dict[str, Any]) -> None:
         """Take note of an epoch."""
-        name, epochs = point.folder.name, epochs_of(point)
+        name, epochs, others = point.folder.name, epochs_of(point), len(point.companions)
         shown = shown_metrics(row)
-        line = f"{name}: epoch {row['epoch']} of {epochs}" + (f", {shown}" if shown else "")
-        self._under_way[name] = min(1.0, row["epoch"] / epochs), line
+        who = f"{name} and {others} other seeds, mean" if others else name
+        line = f"{who}: epoch {row['epoch']} of {epochs}" + (f", {shown}" if shown else "")
+        self._under_way[name] = (1 + others) * min(1.0, row["epoch"] / epochs), line
 
     def settled(self, settled: Settled) -> str:
         """Take note of a point that is over, and return the line about it."""
@@ -158,3 +160,12 @@ def duration_text(seconds: float) -> str:
     """Return a duration in the unit that suits it."""
     minutes = seconds / 60
     return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+
+
+def batches_text(points: Sequence[Point]) -> str:
+    """Return in words how many points are trained with others; "" where none is."""
+    groups = [len(point.members) for point in points if point.companions]
+    if not groups:
+        return ""
+    batches = "one batch" if len(groups) == 1 else f"{len(groups)} batches"
+    return f"{sum(groups)} of them as {batches} of networks, up to {max(groups)} seeds at once"

@@ -7,7 +7,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, KeysView, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -91,7 +91,10 @@ class SweepFile(BaseModel):
 
 @dataclass(frozen=True)
 class Point:
-    """One run: what, with which seed, where, until when, its place on the axes as text, what its device gave to it."""
+    """One run: what, with which seed, where, until when, its place on the axes as text, what its device gave to it.
+
+    Its companions differ from it in their seed only, and are run together with it.
+    """
 
     experiment: Experiment
     seed: int
@@ -99,11 +102,21 @@ class Point:
     stop_after: int | None
     place: str = ""
     advice: tuple[Applied, ...] = field(default=(), compare=False)
+    companions: tuple[Point, ...] = field(default=(), compare=False)
 
     @property
     def digest(self) -> str:
         """Hash of configuration and files, as the folder's name has it."""
         return self.folder.name.split("-")[-2]
+
+    def joined_by(self, others: Sequence[Point]) -> Point:
+        """Return the point with others as its companions."""
+        return replace(self, companions=tuple(others))
+
+    @property
+    def members(self) -> tuple[Point, ...]:
+        """The point and its companions, each by itself."""
+        return self.joined_by(()), *self.companions
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,9 @@ class Samples:
 
     def at(self, indices: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the images [B, n_in] and the labels [B] at `indices` [B], of several chips [S, B]."""
-        labels = None if self.labels is None else self.labels[indices]
-        return self.images.index_select(0, indices.reshape(-1)).unflatten(0, indices.shape), labels
+        labels = None if self.labels is None else self.labels.take(indices)
+        images = self.images.index_select(0, indices.reshape(-1))
+        return images.view(*indices.shape, *images.shape[1:]), labels
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 import traceback
 from contextlib import suppress
+from pathlib import Path
 
 from neurohw.errors import FolderInUse, NeurohwError, OutputLost
 from neurohw.runs.memory import is_shortage
 from neurohw.runs.progress import Reporter
 from neurohw.runs.record import RunRecord
-from neurohw.runs.run import run
+from neurohw.runs.run import run_seeds
 from neurohw.studies.execution.base import GRACE_SECONDS, LOG, AttemptFailed
 from neurohw.studies.sweep import Point
 
@@ -18,7 +19,7 @@ _PATIENCE = GRACE_SECONDS + 10  # seconds for a process of a sweep that was kill
 
 
 def attempt(point: Point, report: Reporter) -> RunRecord | NeurohwError:
-    """Run a point, or go on with it, and return its record or why there is none; the log has more of that."""
+    """Run a point and its companions, or go on, and return its record or why it has none; the log has more of that."""
     name = point.folder.name
     try:
         return _run_when_free(point, report)
@@ -40,9 +41,13 @@ def _run_when_free(point: Point, report: Reporter) -> RunRecord:
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            return run(
-                point.experiment, point.seed, point.folder, stop_after=point.stop_after, resume=True, report=report
-            )
+            folders: dict[int, Path | None] = {each.seed: each.folder for each in point.members}
+            outcomes = run_seeds(
+                point.experiment, folders, stop_after=point.stop_after, resume=True, report=report
+            )  # of companions, their folders say what became of them
+            if isinstance(outcome := outcomes[point.seed], Exception):
+                raise outcome
+            return outcome
         except FolderInUse:
             if time.monotonic() >= deadline:
                 raise

@@ -24,7 +24,8 @@ def run_points(
     """Run the points and yield each, once, with its record, or with the error that ended its last attempt.
 
     Args:
-        points: what to run; those that are finished are only read.
+        points: what to run; those that are finished are only read. Companions run with their point; those that have no
+            record after its last attempt run by themselves.
         executor: where; it is closed in the end.
         retries: of a point whose process was killed, that raised, or took too long; each goes on from the checkpoint
             of the one before. Wrong input and divergence are no matter of luck, and are not repeated.
@@ -34,10 +35,13 @@ def run_points(
     tried: defaultdict[Path, list[Ended]] = defaultdict(list)
     running = 0
     try:
-        for point in points:
-            if (known := _known(point)) is not None:
-                yield Settled(point, known, 0)
-            elif not waiting and executor.begin(point, ()):
+        for group in points:
+            standing = [(point, _known(point)) for point in group.members]
+            yield from (Settled(point, known, 0) for point, known in standing if known is not None)
+            if not (unknown := [point for point, known in standing if known is None]):
+                continue
+            point = unknown[0].joined_by(unknown[1:])
+            if not waiting and executor.begin(point, ()):
                 running += 1
             else:
                 waiting.append(point)
@@ -57,6 +61,12 @@ def run_points(
                     waiting.append(event.point)
                 else:
                     yield _settled(tried.pop(event.point.folder))
+                    for point in event.point.companions:
+                        if (known := _known(point)) is None:
+                            waiting.append(point)
+                        else:
+                            clear_failed(point.folder)
+                            yield Settled(point, known, len(attempts))
     finally:
         executor.close()
 

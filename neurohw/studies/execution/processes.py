@@ -32,7 +32,7 @@ class Processes:
     Args:
         jobs: how many.
         threads: of each; its share of the cores unless given.
-        timeout: seconds an attempt at a point may take.
+        timeout: seconds an attempt at a point may take; so much for each of its companions, too.
         idle: one that runs already, and has nothing to do.
     """
 
@@ -58,7 +58,7 @@ class Processes:
             self._children.append(idle)
         if idle is None:
             return False
-        idle.begin(point, self.timeout)
+        idle.begin(point, None if self.timeout is None else self.timeout * len(point.members))
         return True
 
     def wait(self) -> Sequence[Event]:
