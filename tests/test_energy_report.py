@@ -281,7 +281,7 @@ def test_a_report_shows_the_accounts_that_records_carry(records: list[RunRecord]
         assert "Assumed figures" in said
         assert "Against a digital accelerator at 32 nm" in said
         assert said.count("8 columns per ADC") >= 9  # below every table
-    assert page.count("<figure>") >= 4
+    assert page.count('<figure class="chart"') >= 4
     shown = {"energy.csv", "energy.svg", "pareto.png", "energy_curves.svg"}
     assert shown <= {path.name for path in tmp_path.iterdir()}
     write_report([record.model_copy(update={"energy": None}) for record in records], tmp_path)

@@ -19,8 +19,12 @@ def answers(data: Energies) -> tuple[str, ...]:
 
 
 def per_image(data: Energies) -> str:
-    """Return what a training image costs on the cheapest chip that learns, and on the dearest; "" of no chip."""
-    return next(_images(data), "")
+    """Return what a training image costs on the cheapest chip that learns, and on the dearest; "" of no chip.
+
+    Where not all that learns is on the chip, that is said before.
+    """
+    images = list(_images(data))
+    return " ".join([*_left_out(data), *images]) if images else ""
 
 
 def _left_out(data: Energies) -> Iterator[str]:
