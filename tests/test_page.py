@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from neurohw.archive import ARCHIVE
 from neurohw.report.energy.account import energy_data
 from neurohw.report.page.html_table import number_in
 from neurohw.report.page.write import write_report
@@ -49,7 +50,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
     def written(name: str) -> Path:
         if name not in made:
-            made[name] = write_report(find_records([REPORTS / name]), tmp_path_factory.mktemp("page"))
+            made[name] = write_report(find_records([REPORTS / name / ARCHIVE]), tmp_path_factory.mktemp("page"))
         return made[name]
 
     return written
@@ -119,7 +120,7 @@ def test_nothing_overflows_is_fetched_or_fails(
 def test_more_than_forty_records_take_less_than_four_screens(
     browser: Any, page: Callable[[str], Path], size: tuple[int, int]
 ) -> None:
-    assert len(find_records([REPORTS / "hardware_gap"])) > 40
+    assert len(find_records([REPORTS / "hardware_gap" / ARCHIVE])) > 40
     shown(browser, page("hardware_gap"), size)
     assert browser.execute_script("return document.documentElement.scrollHeight") < 4 * size[1]
 
