@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from neurohw.cli import console
 from neurohw.errors import InputError
@@ -116,7 +114,13 @@ def sweep(
         typer.Option("--point-timeout", metavar="SECONDS", help="Longest attempt at a point; unlimited unless given."),
     ] = None,
     out: Out = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the points and the time they would take.")] = False,
+    reuse: Annotated[
+        list[Path] | None,
+        typer.Option("--reuse", metavar="DIR", help="Copy runs that are finished there; may be given again."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the points, and the time and disk they would take.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Run even more than 10,000 points.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -128,6 +132,7 @@ def sweep(
 
     Seeds of one small network on ideal arrays are trained as one batch, each to the numbers that it would have alone.
     """
+    from neurohw.cli.dry_run import print_dry_run
     from neurohw.studies.run_sweep import Execution, all_points
     from neurohw.studies.sweep import load_sweep
 
@@ -137,9 +142,9 @@ def sweep(
     if size > 10_000 and not yes:
         raise InputError(f"{loaded.path}: {size} points; more than 10,000 need --yes")
     if dry_run:
-        _print_points(all_points(loaded, folder, 0 if scheduler else jobs), jobs)
+        print_dry_run(loaded, all_points(loaded, folder, 0 if scheduler else jobs), folder, jobs)
         return
-    _swept(loaded, folder, Execution(jobs, threads, scheduler, retries, point_timeout), quiet)
+    _swept(loaded, folder, Execution(jobs, threads, scheduler, retries, point_timeout), quiet, reuse or [])
     console.stdout.print(f"records: {folder}   report: neurohw report {folder}", highlight=False, soft_wrap=True)
 
 
@@ -164,13 +169,13 @@ def report(
         console.stdout.print(f"PDF: {write_pdf(page)}", highlight=False, soft_wrap=True)
 
 
-def _swept(loaded: Sweep, folder: Path, execution: Execution, quiet: bool) -> Swept:
+def _swept(loaded: Sweep, folder: Path, execution: Execution, quiet: bool, reuse: Sequence[Path] = ()) -> Swept:
     from neurohw.cli.sweep_display import watcher
     from neurohw.studies.run_sweep import run_sweep
 
     try:
         with watcher(console.stdout, quiet) as shown:
-            swept = run_sweep(loaded, folder, execution, shown)
+            swept = run_sweep(loaded, folder, execution, shown, reuse=reuse)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted; the same command goes on with what is not finished") from None
     _print_warnings(swept.warnings)
@@ -183,29 +188,6 @@ def _print_warnings(warnings: list[str]) -> None:
         console.stdout.print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     if (more := len(warnings) - MOST_WARNINGS) > 0:
         console.stdout.print(f"warning: {more} more; they stand in the records", style="yellow", highlight=False)
-
-
-def _print_points(groups: list[Any], jobs: int) -> None:
-    from neurohw.runs.folder import finished
-    from neurohw.studies.estimate import estimate_seconds
-    from neurohw.studies.standing import batches_text, duration_text
-
-    table = Table("run", "seed", "what", "done", "estimate")
-    known: dict[tuple[str, int], float] = {}
-    total, points = 0.0, sum(len(group.members) for group in groups)
-    for group in groups:
-        key = (group.digest, len(group.members))
-        if key not in known:  # of each run its share
-            known[key] = estimate_seconds(group.experiment, group.stop_after, len(group.members)) / len(group.members)
-        for point in group.members:
-            done = finished(point.folder, point.digest, point.seed, point.stop_after) is not None
-            total += 0 if done else known[key]
-            name = point.folder.name.rsplit("-", 1)[0]
-            table.add_row(name, str(point.seed), Text(point.place), "yes" if done else "no", duration_text(known[key]))
-    console.stdout.print(table)
-    runs = ", ".join(filter(None, (f"{points} runs", batches_text(groups))))
-    console.stdout.print(f"{runs}; about {duration_text(total)} one after the other, "
-                 f"{duration_text(total / jobs)} or more with --jobs {jobs}", soft_wrap=True)  # fmt: skip
 
 
 def _print_report(records: list[Any], folder: Path, title: str | None, left_out: Sequence[str] = ()) -> Path:

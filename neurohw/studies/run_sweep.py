@@ -19,6 +19,7 @@ from neurohw.studies.execution.base import RETRIES, Executor
 from neurohw.studies.execution.child import Child
 from neurohw.studies.execution.loop import run_points
 from neurohw.studies.execution.processes import Processes, threads_of
+from neurohw.studies.reuse import check_there, take_over
 from neurohw.studies.standing import Count, Standing, batches_text
 from neurohw.studies.sweep import Point, Sweep, SweepFile
 from neurohw.validation import refused
@@ -109,7 +110,12 @@ class Swept:
 
 
 def run_sweep(
-    sweep: Sweep, folder: Path, execution: Execution, watcher: Watcher, report: Reporter | None = None
+    sweep: Sweep,
+    folder: Path,
+    execution: Execution,
+    watcher: Watcher,
+    report: Reporter | None = None,
+    reuse: Sequence[Path] = (),
 ) -> Swept:
     """Run all points and return what became of them; finished ones are only read.
 
@@ -119,14 +125,22 @@ def run_sweep(
         execution: where they run.
         watcher: shown how it goes.
         report: told about epochs where everything runs in this process.
+        reuse: folders in which finished runs are looked for, and copied instead of run again.
 
     Raises:
         InputError: a point is no valid experiment, or somebody else sweeps in the folder; nothing was run.
     """
+    check_there(reuse)
     with locked(writable_folder(folder)):
         points, executor = _prepared(sweep, folder, execution, watcher, report)
         for line in dict.fromkeys(str(each) for point in points for each in point.advice):
             watcher.note(line)
+        try:
+            for taken, place in take_over([member for point in points for member in point.members], reuse):
+                watcher.note(f"{taken.folder.name}: taken over from {place}")
+        except BaseException:  # a full disk, an interrupt: its processes are there already
+            executor.close()
+            raise
         where = "; ".join(filter(None, (str(executor), batches_text(points))))
         count, swept = Count(sum(len(point.members) for point in points), where), Swept()
         written = _Written(folder, count)
@@ -226,6 +240,7 @@ def sweep(
     scheduler: str | None = None,
     retries: int = RETRIES,
     point_timeout: float | None = None,
+    reuse: Sequence[Path | str] = (),
     tell: Callable[[str], None] | None = print,
 ) -> list[RunRecord]:
     """Run a sweep and return its records; called again, it goes on with what is missing.
@@ -245,6 +260,7 @@ def sweep(
         scheduler: address of a Dask cluster's scheduler ("tcp://HOST:PORT"), which runs the points instead.
         retries: of a point whose process is killed, that raises, or takes too long.
         point_timeout: seconds that an attempt at a point may take.
+        reuse: folders in which finished runs are looked for, and copied instead of run again.
         tell: gets a line about each point that ends; None: nothing is said.
 
     Raises:
@@ -263,6 +279,7 @@ def sweep(
         raise InputError(f"jobs: got {jobs}; allowed: at least 1")
     here = jobs == 1 and threads is None and point_timeout is None and scheduler is None
     execution = Execution(0 if here else jobs, threads, scheduler, retries, point_timeout)
-    swept = run_sweep(Sweep(Path("sweep"), file), Path(out), execution, Telling(tell or (lambda line: None)))
+    telling, folders = Telling(tell or (lambda line: None)), [Path(folder) for folder in reuse]
+    swept = run_sweep(Sweep(Path("sweep"), file), Path(out), execution, telling, reuse=folders)
     swept.raise_failure()
     return swept.records()

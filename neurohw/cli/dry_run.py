@@ -1,0 +1,57 @@
+"""`neurohw sweep --dry-run`: each point's settings, what is done, and what the rest takes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from neurohw.cli import console
+
+if TYPE_CHECKING:
+    from neurohw.studies.sweep import Point, Sweep
+
+
+def print_dry_run(sweep: Sweep, points: Sequence[Point], folder: Path, jobs: int) -> None:
+    """Print a line a configuration, and how much time and disk is left to need."""
+    from neurohw.studies.forecast import forecast
+    from neurohw.studies.standing import batches_text, duration_text
+
+    rows = forecast(points)
+    table = Table()
+    for heading in ("run", "seeds", "what", "done", "each takes"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        name = row.point.folder.name.rpartition("-")[0]
+        takes = "-" if row.each is None else f"{'' if row.measured else '~ '}{duration_text(row.each.seconds)}"
+        table.add_row(name, _span(row.seeds), Text(row.point.place), f"{row.done} of {len(row.seeds)}", takes)
+    console.stdout.print(table)
+    seconds, size = sum(row.seconds for row in rows), sum(row.size for row in rows)
+    done = sum(row.done for row in rows)
+    runs = sum(len(point.members) for point in points)
+    left_out = sweep.size() - runs
+    shared_batches = f", {text}" if (text := batches_text(points)) else ""
+    others = f", {left_out} left out by constraints or the same as others" if left_out > 0 else ""
+    alone, shared = duration_text(seconds), duration_text(seconds / jobs)
+    console.stdout.print(f"{runs} runs, {done} done{others}{shared_batches}; about {alone} one after the other, "
+                         f"{shared} or more with --jobs {jobs}")  # fmt: skip
+    free = shutil.disk_usage(next(place for place in (folder, *folder.absolute().parents) if place.is_dir())).free
+    style = "red" if size > free else ""
+    console.stdout.print(f"disk: about {_size(size)}; {_size(free)} are free", style=style, highlight=False)
+    for line in dict.fromkeys(str(each) for point in points for each in point.advice):
+        console.stdout.print(line, highlight=False, soft_wrap=True)
+
+
+def _span(seeds: tuple[int, ...]) -> str:
+    """Return seeds as text: "0 to 4" where they follow each other."""
+    if len(seeds) > 2 and seeds == tuple(range(seeds[0], seeds[0] + len(seeds))):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
