@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -160,7 +161,8 @@ def test_a_constraint_is_a_comparison(text: str, values: dict[str, Any], holds: 
         ("high = 0.5", "high = -0.5", "design.keys.hardware.device_parameters.step_ctoc: got low = 0 and high = -0.5"),
         ("low = 0.25", "low = 0", "up_down_ratio.low: got 0 with log = true; allowed: numbers above 0"),
         ("low = 5", "low = 5.5", "adc_bits: got 5.5 to 9 with integer = true; allowed: whole numbers"),
-        ("high = 0.5", "high = inf", "step_ctoc.high.*: got inf; allowed: finite"),
+        ("high = 0.5", "high = inf", "step_ctoc.high: got inf; allowed: a finite number"),
+        ("low = 0.25", 'low = "a"', "up_down_ratio.low: got 'a'; allowed: a finite number"),
         ("points = 8", "points = 12", "design.points: got 12; allowed of a Sobol design: powers of 2, as 8 or 16"),
         ("points = 8", "points = 0", "design.points: got 0"),
         ('"sobol"', '"halton"', "design.kind: got 'halton'; allowed: 'sobol' or 'latin-hypercube'"),
@@ -213,3 +215,19 @@ def test_a_sweep_from_python_has_a_design(tmp_path: Path) -> None:
     assert len({r.config["hardware"]["read_noise"] for r in records}) == 2
     with pytest.raises(InputError, match=r"^sweep: design\.points: got 3; allowed of a Sobol design"):
         nh.sweep("quickstart", design={"kind": "sobol", "points": 3, "keys": {"ep.beta": {"low": 0.1, "high": 1}}})
+
+
+def test_the_sweep_of_the_readme_is_one(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"```toml\n(experiment = .*?)```", text, re.S)
+    assert found is not None
+    sweep = load_sweep(written(tmp_path, found[1]))
+    assert 0 < len(list(sweep.points(tmp_path))) < sweep.size() == 2 * 2 * 8 * 3
+
+
+def test_the_shipped_design_spreads_numbers_of_a_device(tmp_path: Path) -> None:
+    points = list(load_sweep("device_requirements").points(tmp_path))
+    assert len(points) == 64
+    laws = [point.experiment.hardware.device_parameters for point in points]
+    assert len({law["up_down_ratio"] for law in laws}) == 32
+    assert {law["step_dtod"] for law in laws} == {0.1}

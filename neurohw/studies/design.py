@@ -6,7 +6,7 @@ import math
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from neurohw.validation import Wrong
 from neurohw.values import LARGEST_SEED
@@ -15,13 +15,13 @@ _DIGITS = 6  # of a value; more would say nothing, and files and names have to h
 _MOST_KEYS = 21_201  # dimensions of Sobol's sequence in SciPy
 
 
-def _finite(value: int | float) -> int | float:
-    if not math.isfinite(value):
-        raise ValueError(f"got {value!r}; allowed: finite numbers")
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"got {value!r}; allowed: a finite number")
     return value
 
 
-Bound = Annotated[StrictInt | StrictFloat, AfterValidator(_finite)]
+Bound = Annotated[int | float, BeforeValidator(_number)]
 
 
 class KeyRange(BaseModel):
