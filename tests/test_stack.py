@@ -107,12 +107,13 @@ def test_what_one_chip_has_lost_spoils_no_other() -> None:
 def test_a_chip_and_its_stack_write_to_the_same_cells() -> None:
     chips = [IdealArray(torch.full((2, 3), float(i))) for i in range(3)]
     stack = IdealArray.stacked(chips)
-    x = torch.eye(3).t()  # not contiguous as a batch of neurons, so that rows are kept, too
-    chips[1].read(x.t().contiguous().t())
+    x = torch.ones(3, 2).t()  # neuron after neuron, for which an array keeps a copy of its rows
+    for chip in chips:
+        chip.read(x)
     stack.update(OuterProducts((Product(torch.ones(3, 1, 2), torch.ones(3, 1, 3)),), 1.0), 0.5)
     for i, chip in enumerate(chips):
         assert (chip.snapshot() == i + 0.5).all()
-        assert (chip.read(torch.ones(1, 3)) == 3 * (i + 0.5)).all()
+        assert (chip.read(x) == 3 * (i + 0.5)).all()
     chips[2].program(torch.zeros(2, 3))
     assert (stack.read(torch.ones(3, 1, 3))[2] == 0).all()
 
