@@ -70,8 +70,8 @@ def test_sweep_dry_run_lists_points_and_an_estimate_and_runs_nothing(neurohw, tm
     status, out, _ = neurohw("sweep", "quickstart", "--dry-run")
     assert status == 0
     assert out.count("quickstart-") == out.count("0 to 2") == 10
-    assert out.count("network.rule = ep, backend = analog, device = ecram") == 3
-    assert re.search(r"30 runs; about \d+ (s|min)", out)
+    assert out.count("rule = ep, backend = analog, device = ecram") == 1
+    assert re.search(r"30 runs, 0 done.*; about \d+ (s|min)", out, re.S)
     assert not list(tmp_path.rglob("record.json"))
 
 
