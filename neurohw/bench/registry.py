@@ -32,6 +32,7 @@ BENCHMARKS: dict[str, str] = {
     "anchors": "nJ of a product on published chips, against our low and high",
     "deep-stdp": "the cost of clustering in Deep-STDP, in its authors' own estimate",
     "fit": "whether the fit of a device tells the truth: twenty sets of pulse trains, ten of known truth",
+    "attribution": "whether the cause that costs most is named: twenty devices, each made bad in one way",
     "published": "accuracies of the committed records against the published ones",
 }  # answered by the function of that name in the module of that name
 

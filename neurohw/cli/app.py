@@ -14,6 +14,7 @@ import typer
 
 from neurohw import __version__
 from neurohw.cli import console
+from neurohw.cli.attribute import attribute
 from neurohw.cli.bench import bench
 from neurohw.cli.circuit import circuit_app
 from neurohw.cli.data import data_app
@@ -48,7 +49,7 @@ device_app.command("export")(device_export)
 app.add_typer(data_app, name="data")
 app.add_typer(device_app, name="device")
 app.add_typer(circuit_app, name="circuit")
-for command in (energy, demo, run, sweep, watch, report, keys, tune, filters, bench):
+for command in (energy, demo, run, sweep, watch, report, keys, tune, attribute, filters, bench):
     app.command()(command)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,7 +64,7 @@ def tune(
     for each in rules:
         settings = Tuning(device, each, folder or Path("tuning") / model.name, experiment, fixed,
                           minutes / len(rules), trials, jobs, seed)  # fmt: skip
-        with _lines() as tell:
+        with console.lines() as tell:
             found = tuned(settings, tell)
         _print_finalists(found, each)
         text = found.written_into(text, each)
@@ -78,16 +76,6 @@ def tune(
         console.stdout.print(
             "a device of the library is left alone; --out FILE writes a copy with this", highlight=False
         )
-
-
-@contextmanager
-def _lines() -> Iterator[Callable[[str], None]]:
-    """Yield what shows the standing: in one line on a terminal, as lines otherwise."""
-    if not console.stdout.is_terminal:
-        yield lambda line: console.stdout.print(line, highlight=False, soft_wrap=True)
-        return
-    with console.stdout.status("") as status:
-        yield status.update
 
 
 def _print_finalists(found: Tuned, rule: str) -> None:

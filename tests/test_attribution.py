@@ -1,0 +1,157 @@
+"""Attribution: costs add up to the gap, agree with Shapley's formula, and name the cause that was planted."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from neurohw.bench.attribution import planted, scored
+from neurohw.cli.app import app
+from neurohw.config.hardware import HardwareSection
+from neurohw.config.section import Axis
+from neurohw.devices.library import device_names
+from neurohw.errors import InputError
+from neurohw.loading import load_experiment
+from neurohw.runs.build import device_model
+from neurohw.studies import attribution, causes
+from neurohw.studies.attribution import Estimate
+from neurohw.studies.attribution_words import sentences
+from neurohw.studies.game import Game
+
+QUICK: dict[str, Any] = {
+    "hardware.device": "ecram", "hardware.recommended": False, "training.epochs": 1, "data.train_limit": 200,
+    "data.test_limit": 100, "hardware.dac_bits": 0, "hardware.adc_bits": 0,
+}  # fmt: skip
+
+
+def game(values: dict[frozenset[str], float], names: tuple[str, ...], seeds: int) -> Game:
+    """Return a game whose accuracies are known for every set of causes, the same for all seeds."""
+    every = tuple(causes.Cause(name, {}) for name in names)
+    experiment = load_experiment("quickstart", QUICK)
+    played = Game(experiment, every, "direct_accuracy", Path("nowhere"), 1, lambda line: None)
+    played.accuracy = {(subset, seed): value for subset, value in values.items() for seed in range(seeds)}
+    return played
+
+
+def subsets(names: tuple[str, ...]) -> list[frozenset[str]]:
+    return [frozenset(chosen) for n in range(len(names) + 1) for chosen in itertools.combinations(names, n)]
+
+
+def test_costs_are_shapleys_and_add_up() -> None:
+    """Against the formula with factorials, for a game with interactions of two and of three."""
+    names, rng = ("a", "b", "c", "d"), np.random.default_rng(0)
+    values = {subset: float(rng.random()) for subset in subsets(names)}
+    orders = 400
+    played = game(values, names, orders)
+    chains = [attribution._chain(names, order) for order in range(orders)]
+    shares = [attribution._share(played, cause, chains) for cause in played.causes]
+    for share in shares:
+        exact = 0.0
+        for subset in (s for s in subsets(names) if share.cause.name not in s):
+            weight = math.factorial(len(subset)) * math.factorial(3 - len(subset)) / math.factorial(4)
+            exact += weight * (values[subset] - values[subset | {share.cause.name}])
+        assert share.cost.mean == pytest.approx(exact, abs=share.cost.half + 0.02)
+        assert share.alone.mean == pytest.approx(values[frozenset()] - values[frozenset({share.cause.name})])
+        assert share.regained.mean == pytest.approx(
+            values[frozenset(names) - {share.cause.name}] - values[frozenset(names)]
+        )
+    total = sum(share.cost.mean for share in shares)
+    assert total == pytest.approx(values[frozenset()] - values[frozenset(names)], abs=1e-12)
+
+
+def test_in_every_round_of_orders_each_cause_comes_in_at_each_place_once() -> None:
+    names = ("a", "b", "c", "d", "e")
+    for start in (0, 5):
+        places = [
+            [next(iter(chain[i + 1] - chain[i])) for i in range(5)]
+            for chain in (attribution._chain(names, order) for order in range(start, start + 5))
+        ]
+        assert all(set(column) == set(names) for column in zip(*places, strict=True))
+    assert attribution._chain(names, 0) != attribution._chain(names, 5)
+
+
+def test_an_interval_is_students() -> None:
+    values = [0.1, 0.13, 0.08, 0.12]
+    found = Estimate.of(values)
+    assert found.half == pytest.approx(3.182446 * np.std(values, ddof=1) / 2, rel=1e-6)
+    assert math.isnan(Estimate.of([0.1]).half)
+    assert not Estimate.of([0.1]).clear
+
+
+@pytest.mark.parametrize("plant", [0, 16], ids=lambda i: planted()[i][0])
+def test_the_planted_cause_is_named(plant: int) -> None:
+    row = scored(*planted()[plant], limits={"data.train_limit": 400, "data.test_limit": 200})
+    assert row["right"], row
+
+
+def test_every_value_that_says_what_takes_it_away_is_a_cause() -> None:
+    off = {key: m.off for key, info in HardwareSection.model_fields.items() for m in info.metadata
+           if isinstance(m, Axis) and m.off is not None}  # fmt: skip
+    assert off.keys() == causes._NAMES.keys()
+    values = {f"hardware.{key}": 0.3 for key in off if not key.endswith(("bits", "seconds"))}
+    values |= {"hardware.dac_bits": 5, "hardware.adc_bits": 5, "hardware.device": "pcm_drift"}
+    found = causes.causes_of(load_experiment("quickstart", values))
+    assert set(causes._NAMES.values()) <= {cause.name for cause in found}
+
+
+@pytest.mark.parametrize("device", device_names())
+def test_a_device_without_its_causes_has_none_but_steps(device: str) -> None:
+    experiment = load_experiment("quickstart", {"hardware.device": device, "hardware.recommended": False})
+    found = causes.causes_of(experiment)
+    bare = causes.without(experiment, found)
+    left = [cause.name for cause in causes.causes_of(bare)]
+    assert left == [causes.STEPS] or left == [causes.LEVELS, causes.STEPS]
+    model, before = device_model(bare.hardware), device_model(experiment.hardware)
+    assert model is not None
+    assert before is not None
+    assert model.response().step == pytest.approx(before.response().step / 8)
+    assert bare.hardware.pulse_length == 8 * experiment.hardware.pulse_length
+    assert experiment == causes.without(experiment, [])
+
+
+def test_the_command_says_what_costs_and_goes_on_where_it_ended(tmp_path: Path) -> None:
+    out, runner = tmp_path / "runs", CliRunner()
+    given = [f"--set={key}={value}".replace("False", "false") for key, value in QUICK.items()]
+    command = ["attribute", "quickstart", *given, "--seeds", "2", "--out", str(out)]
+    first = runner.invoke(app, command, catch_exceptions=False)
+    assert "points less (95 % interval, 2 seeds)" in first.output
+    frame = pd.read_csv(out / "attribution.csv").set_index("cause")
+    gap, left = frame.cost["gap to ideal arrays"], frame.cost.iloc[-2]
+    assert frame.cost.iloc[:-2].sum() + left == pytest.approx(gap, abs=0.05)
+    assert "<svg" in (out / "attribution.svg").read_text()
+    written = {path: path.stat().st_mtime_ns for path in out.glob("*/record.json")}
+    assert runner.invoke(app, command, catch_exceptions=False).exit_code == 0
+    assert written == {path: path.stat().st_mtime_ns for path in out.glob("*/record.json")}
+
+
+def test_what_has_no_devices_and_too_many_runs_are_refused() -> None:
+    with pytest.raises(InputError, match=r"hardware\.backend: got 'ideal'; allowed: one with devices"):
+        causes.causes_of(load_experiment("quickstart"))
+    result = CliRunner().invoke(app, ["attribute", "quickstart", "--set", "hardware.device=ecram", "--seeds", "200"])
+    assert "allowed: fewer seeds, or --yes" in str(result.exception)
+    result = CliRunner().invoke(app, ["attribute", "deep_stdp_digits"])
+    assert "got an experiment of kind 'deep-stdp'" in str(result.exception)
+
+
+def test_sentences_name_causes_pairs_and_the_cheapest_change() -> None:
+    a, b = causes.Cause("read noise", {}), causes.Cause("asymmetry", {})
+    sure, none = Estimate(0.05, 0.01), Estimate(0.002, 0.01)
+    found = attribution.Attribution(
+        "direct_accuracy", Estimate(0.85, 0.01), Estimate(0.84, 0.01), Estimate(0.79, 0.01), Estimate(0.06, 0.01),
+        Estimate(0.01, 0.005), (attribution.Share(b, sure, sure, sure), attribution.Share(a, none, none, none)),
+        {("asymmetry", "read noise"): Estimate(0.02, 0.01)},
+        ((causes.Change("x", {}), none), (causes.Change("y", {}), Estimate(0.03, 0.01))),
+    )  # fmt: skip
+    text = " ".join(sentences(found, "EP on reram"))
+    assert "79.0 % against 85.0 % on ideal arrays, 6.0 ± 1.0 points less" in text
+    assert "Most of it is asymmetry, 5.0 ± 1.0 points; 1.0 ± 0.5 points are left" in text
+    assert "read noise, " not in text
+    assert "together cost 2.0 ± 1.0 points more" in text
+    assert "Cheapest that regains half of the largest: y, 3.0 ± 1.0 points." in text
