@@ -111,8 +111,8 @@ def test_a_device_without_its_causes_has_none_but_steps(device: str) -> None:
     model, before = device_model(bare.hardware), device_model(experiment.hardware)
     assert model is not None
     assert before is not None
-    assert model.response().step == pytest.approx(before.response().step / 8)
-    assert bare.hardware.pulse_length == 8 * experiment.hardware.pulse_length
+    assert model.response().step == pytest.approx(before.response().step / 4)
+    assert bare.hardware.pulse_length == 4 * experiment.hardware.pulse_length
     assert experiment == causes.without(experiment, [])
 
 

@@ -15,7 +15,7 @@ _NEARLY: dict[str, Any] = {
     "hardware.device": "constant_step", "hardware.recommended": False, "hardware.weight_range": 0.3,
     "hardware.dac_bits": 9, "hardware.adc_bits": 11, "hardware.read_noise": 0.01, "training.epochs": 4,
 }  # fmt: skip
-_SMALL: dict[str, Any] = {"step": 0.002, "step_dtod": 0.05, "step_ctoc": 0.1, "asymmetry": 0.01, "asymmetry_dtod": 0.0,
+_SMALL: dict[str, Any] = {"step": 0.01, "step_dtod": 0.05, "step_ctoc": 0.1, "asymmetry": 0.01, "asymmetry_dtod": 0.0,
                           "w_max_dtod": 0.05, "w_min_dtod": 0.05}  # fmt: skip
 _SEEDS = 2
 

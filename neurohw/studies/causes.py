@@ -18,7 +18,7 @@ from neurohw.runs.build import device_model
 
 Place = tuple[str, ...]  # of a value in the tables of a configuration
 _DEVICE = ("hardware", "device_parameters")
-_FINER = 8  # times as many steps
+_FINER = 4  # times as many steps
 _ANY_LEVELS = 2.0**20
 RETENTION, STEPS, CIRCUIT = "retention", "coarse steps", "target circuit"
 SPREAD, CYCLES, WRITES, ASYMMETRY = "device-to-device spread", "cycle-to-cycle noise", "write noise", "asymmetry"
@@ -54,7 +54,7 @@ class Change:
 def causes_of(experiment: OnChipExperiment) -> tuple[Cause, ...]:
     """Return what of an experiment's hardware is not ideal and can be taken away by itself.
 
-    Steps cannot be taken away, only made eight times finer (and as many more in a pulse train); bounds cannot at all.
+    Steps cannot be taken away, only made four times finer (and as many more in a pulse train); bounds cannot at all.
 
     Raises:
         InputError: it runs on no devices.
