@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from neurohw.config import OnChipExperiment, merged
 from neurohw.config.hardware import HardwareSection, has_devices
 from neurohw.config.section import Axis
 from neurohw.crossbar.remedies import KEYS, Remedy
+from neurohw.devices.knobs import KNOBS, turned
 from neurohw.devices.model import DeviceModel
 from neurohw.devices.recommended import recommended
+from neurohw.devices.response import PulseResponse
 from neurohw.errors import InputError
 from neurohw.loading import nested, validated
 from neurohw.runs.build import device_model
@@ -20,8 +23,13 @@ Place = tuple[str, ...]  # of a value in the tables of a configuration
 _DEVICE = ("hardware", "device_parameters")
 _FINER = 4  # times as many steps
 _ANY_LEVELS = 2.0**20
+_LINEAR = {"nonlinearity": 0.0}
+_SYMMETRIC = {"symmetric": True}
+_PLACES = (0.1, 0.3, 0.5, 0.7, 0.9)  # between the bounds
+_STRAIGHT = 0.01  # of a nonlinearity, or a difference of steps, that counts as none
 RETENTION, STEPS, CIRCUIT = "retention", "coarse steps", "target circuit"
-SPREAD, CYCLES, WRITES, ASYMMETRY = "device-to-device spread", "cycle-to-cycle noise", "write noise", "asymmetry"
+SPREAD, CYCLES, WRITES = "device-to-device spread", "cycle-to-cycle noise", "write noise"
+ASYMMETRY, NONLINEARITY = "asymmetry", "nonlinearity"
 LEVELS, CELL_READS, FAULTS = "few levels", "read noise of the cells", "faults of the device"
 _NAMES = {"dac_bits": "DAC resolution", "adc_bits": "ADC resolution", "read_noise": "read noise",
           "weight_noise": "weight noise", "relative_noise": "relative read noise", "input_noise": "input noise",
@@ -37,10 +45,14 @@ class Cause:
     Args:
         name: in words.
         off: place of a value in the configuration -> the value that takes it away.
+        knobs: of the device's law (`neurohw.devices.knobs`), likewise.
+        finer: how many times finer steps are, in pulse trains of as many times the length.
     """
 
     name: str
-    off: Mapping[Place, Any] = field(hash=False)
+    off: Mapping[Place, Any] = field(default_factory=dict, hash=False)
+    knobs: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    finer: int = 1
 
 
 @dataclass(frozen=True)
@@ -90,14 +102,30 @@ def _of_device(device: DeviceModel, hardware: HardwareSection) -> list[Cause]:
         (SPREAD, dict.fromkeys(spreads, 0.0)),
         (CYCLES, {"step_ctoc": 0.0} if given["step_ctoc"] else {}),
         (WRITES, {"write_noise": 0.0} if given["write_noise"] else {}),
-        (ASYMMETRY, {"asymmetry": 0.0} if given["asymmetry"] else {}),
         (LEVELS, {"conductance.levels": _ANY_LEVELS} if device.levels else {}),
         (CELL_READS, {"read.noise": 0.0} if device.read_noise else {}),
         (FAULTS, dict.fromkeys(faults, 0.0)),
     ]  # fmt: skip
     causes = [Cause(name, {(*_DEVICE, key): value for key, value in off.items()}) for name, off in found if off]
-    finer = {(*_DEVICE, "step"): law.step / _FINER, ("hardware", "pulse_length"): hardware.pulse_length * _FINER}
-    return [*causes, Cause(STEPS, finer)]
+    if device.sided == 2 and not _is_symmetric(law) and _turned(law, device.sided, _SYMMETRIC):
+        causes.append(Cause(ASYMMETRY, knobs=_SYMMETRIC))
+    if any(abs(law.nonlinearity(up)) > _STRAIGHT for up in (True, False)[: device.sided]):
+        causes += [Cause(NONLINEARITY, knobs=_LINEAR)] if _turned(law, device.sided, _LINEAR) else []
+    return [*causes, Cause(STEPS, finer=_FINER)]
+
+
+def _is_symmetric(law: PulseResponse) -> bool:
+    """Return whether steps down are those up, mirrored about mid range."""
+    pairs = [(law.step_at(place, up=True), law.step_at(1 - place, up=False)) for place in _PLACES]
+    return all(math.isclose(up, down, rel_tol=_STRAIGHT, abs_tol=1e-6 * law.step) for up, down in pairs)
+
+
+def _turned(law: PulseResponse, sided: int, knobs: Mapping[str, Any]) -> PulseResponse | None:
+    """Return the law with knobs turned; None: it cannot be."""
+    try:
+        return turned(law, knobs, sided)
+    except InputError:
+        return None
 
 
 def without(experiment: OnChipExperiment, causes: Iterable[Cause]) -> OnChipExperiment:
@@ -106,14 +134,33 @@ def without(experiment: OnChipExperiment, causes: Iterable[Cause]) -> OnChipExpe
     Raises:
         InputError: a value does not fit.
     """
-    tables = experiment.model_dump()
+    tables, causes = experiment.model_dump(), list(causes)
     for cause in causes:
         for path, value in cause.off.items():
             inner = tables
             for part in path[:-1]:
                 inner = inner[part]
             inner[path[-1]] = value
+    knobs = {name: value for cause in causes for name, value in cause.knobs.items()}
+    finer = math.prod(cause.finer for cause in causes)
+    if knobs or finer > 1:
+        tables = _with_law(tables, knobs, finer)
     return validated(tables, "attribution")  # type: ignore[no-any-return]
+
+
+def _with_law(tables: dict[str, Any], knobs: Mapping[str, Any], finer: int) -> dict[str, Any]:
+    """Return tables whose device has its law turned, with finer steps: its parameters stand as plain numbers."""
+    experiment: OnChipExperiment = validated(tables, "attribution")
+    device = device_model(experiment.hardware)
+    assert device is not None
+    before = device.response()
+    law = turned(before, knobs, device.sided) if knobs else before
+    law = replace(law, step=law.step / finer)
+    given = {key: value for key, value in tables["hardware"]["device_parameters"].items() if key not in KNOBS}
+    law_now = {f.name: getattr(law, f.name) for f in fields(law)}
+    turns = {key: value for key, value in law_now.items() if value != getattr(before, key) or key in given}
+    hardware = {"device_parameters": given | turns, "pulse_length": finer * experiment.hardware.pulse_length}
+    return {**tables, "hardware": tables["hardware"] | hardware}
 
 
 def on_ideal_arrays(experiment: OnChipExperiment) -> OnChipExperiment:
