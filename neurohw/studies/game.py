@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from neurohw.config import OnChipExperiment, config_hash
+from neurohw.config import OnChipExperiment
 from neurohw.errors import Diverged, NeurohwError
-from neurohw.runs.folder import default_folder
-from neurohw.runs.job import job_class
-from neurohw.runs.progress import Silent
 from neurohw.studies.causes import Cause, causes_of, without
-from neurohw.studies.executors import run_points
-from neurohw.studies.sweep import Point
+from neurohw.studies.execution.base import Executor
+from neurohw.studies.execution.loop import run_points
+from neurohw.studies.execution.processes import Processes
+from neurohw.studies.execution.serial import Serial
+from neurohw.studies.sweep import point_of
 
 Subset = frozenset[str]  # names of the causes that are left in
 
@@ -60,12 +60,13 @@ class Game:
 
     def _run(self, runs: Sequence[tuple[OnChipExperiment, int]], what: str) -> list[float]:
         """Run and return accuracies in order; one that diverges guesses."""
-        points = [_point(experiment, seed, self.folder) for experiment, seed in runs]
+        points = [point_of(experiment, seed, self.folder) for experiment, seed in runs]
         accuracies: dict[Path, float] = {}
         diverged: list[Path] = []
         chance = 0.0
         unique = list({point.folder: point for point in points}.values())
-        for done, (point, outcome) in enumerate(run_points(unique, self.jobs, Silent()), 1):
+        executor: Executor = Serial() if self.jobs == 1 else Processes(self.jobs)
+        for done, (point, outcome, _) in enumerate(run_points(unique, executor), 1):
             if isinstance(outcome, Diverged):
                 diverged.append(point.folder)
             elif isinstance(outcome, Exception):
@@ -81,8 +82,3 @@ class Game:
 
 def _by_seed(key: tuple[Subset, int]) -> tuple[int, int, list[str]]:
     return key[1], len(key[0]), sorted(key[0])
-
-
-def _point(experiment: OnChipExperiment, seed: int, folder: Path) -> Point:
-    digest = config_hash(experiment, job_class(experiment).checksums(experiment))
-    return Point(experiment, seed, folder / default_folder(experiment, digest, seed).name, None)

@@ -254,3 +254,8 @@ def load_sweep(path_or_name: str | Path) -> Sweep:
         return Sweep(path, SweepFile.model_validate(read_toml(path)))
     except ValidationError as error:
         raise refused(error, str(path), SweepFile) from None
+
+
+def point_of(experiment: Experiment, seed: int, folder: Path) -> Point:
+    """Return a run of its own, whole, in the folder of its name below `folder`."""
+    return Point(experiment, seed, folder / default_folder(experiment, _checked_hash(experiment), seed).name, None)

@@ -7,27 +7,24 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from neurohw import __version__
-from neurohw.config import OnChipExperiment, config_hash
+from neurohw.config import OnChipExperiment
 from neurohw.config.hardware import has_devices
 from neurohw.devices.recommended import SETTINGS, with_recommendation
 from neurohw.errors import Diverged, NeurohwError
 from neurohw.kinds import METRICS
 from neurohw.runs.files import locked, writable_folder
-from neurohw.runs.folder import default_folder
-from neurohw.runs.job import job_class
 from neurohw.studies.execution.base import Executor
 from neurohw.studies.execution.loop import run_points
 from neurohw.studies.execution.processes import Processes, threads_of
 from neurohw.studies.execution.serial import Serial
 from neurohw.studies.search import Search, require_optuna
 from neurohw.studies.search_space import REMEDIES
-from neurohw.studies.sweep import Point
+from neurohw.studies.sweep import point_of
 from neurohw.studies.tuning import Tuning
 
 if TYPE_CHECKING:
@@ -143,7 +140,7 @@ def _best_of_each_remedy(trials: Sequence[FrozenTrial]) -> list[tuple[str, dict[
 def _scores(tuning: Tuning, runs: Sequence[tuple[str, dict[str, Any], OnChipExperiment]]) -> list[Score]:
     """Run each experiment with every seed; those of an earlier call are only read. A device that diverges scores 0."""
     metric, accuracies, chance = tuning.metric, {}, 0.0
-    points = [_point(experiment, seed, tuning.folder) for _, _, experiment in runs for seed in SEEDS]
+    points = [point_of(experiment, seed, tuning.folder) for _, _, experiment in runs for seed in SEEDS]
     executor: Executor = Serial() if tuning.jobs == 1 else Processes(tuning.jobs)
     for point, outcome, _ in run_points(points, executor):
         if isinstance(outcome, Diverged) and has_devices(point.experiment.hardware.backend):  # type: ignore[attr-defined]
@@ -153,14 +150,11 @@ def _scores(tuning: Tuning, runs: Sequence[tuple[str, dict[str, Any], OnChipExpe
             raise outcome
         accuracies[point.folder], chance = float(outcome.metrics[metric]), outcome.chance
     return [
-        Score(what, values, tuple(accuracies[_point(experiment, seed, tuning.folder).folder] for seed in SEEDS), chance)
+        Score(
+            what, values, tuple(accuracies[point_of(experiment, seed, tuning.folder).folder] for seed in SEEDS), chance
+        )
         for what, values, experiment in runs
     ]
-
-
-def _point(experiment: OnChipExperiment, seed: int, folder: Path) -> Point:
-    digest = config_hash(experiment, job_class(experiment).checksums(experiment))
-    return Point(experiment, seed, folder / default_folder(experiment, digest, seed).name, None)
 
 
 def _evidence(tuning: Tuning, best: Score, ideal: Score, trials: int) -> dict[str, Any]:
