@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -231,6 +232,8 @@ def test_a_shipped_device_is_left_alone_and_a_file_is_written_in_place(
     assert (status, err) == (0, "")
     assert "[recommended.bp]" in out
     assert "--out FILE" in out
+    beside = float(re.search(r"\*\s*[│|]\s*[\d.]+ ± [\d.]+ %\s*[│|]\s*([+-][\d.]+)", out)[1])  # type: ignore[index]
+    assert ("points below ideal arrays" in out and "neurohw attribute quickstart" in out) == (beside < -3)
     assert device_path("ecram").read_text() == before
     own = tmp_path / "mine.toml"
     own.write_text(before)

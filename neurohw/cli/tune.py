@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from neurohw.studies.tune import Tuned
 
 _RULES = ("bp", "ep")
+_FAR = 0.03  # below ideal arrays, where the reason is worth a search
 
 
 def tune(
@@ -71,6 +72,14 @@ def tune(
         if target:
             write_text(target, text)
             console.stdout.print(f"wrote [recommended.{each}] to {target}", highlight=False, soft_wrap=True)
+        if (lost := found.ideal.mean - found.best.mean) > _FAR:
+            console.stdout.print(
+                f"{each}: {100 * lost:.1f} points below ideal arrays (whose settings are the experiment's, not tuned). "
+                f"Which non-ideality costs them: neurohw attribute {experiment} "
+                f"--set hardware.device={target or device} --set network.rule={each}",
+                highlight=False,
+                soft_wrap=True,
+            )
     if not target:
         console.stdout.print(text[text.index("[recommended") :], highlight=False, soft_wrap=True)
         console.stdout.print(
