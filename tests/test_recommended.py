@@ -219,7 +219,7 @@ def test_what_is_recommended_is_written_with_its_evidence_and_all_else_stays(dev
 
 def test_a_file_without_the_table_gets_one(tmp_path: Path) -> None:
     path = tmp_path / "new.toml"
-    text = device_path("taox_hfox").read_text()
+    text = device_path("sonos").read_text()
     path.write_text(with_recommendation(text, "ep", {"hardware.weight_range": 0.2}, {"trials": 1}))
     assert path.read_text().startswith(text)
     assert recommended(load_device(path), "ep") == {"hardware.weight_range": 0.2}
