@@ -85,8 +85,9 @@ def _tuned(device: DeviceModel, experiment: OnChipExperiment, given: set[str]) -
     except InputError as error:
         raise InputError(f"recommended in {device.name}: {error}") from None
     other_remedy = bool(_REMEDY.keys() & given) and experiment.hardware.remedy != remedy
+    other_reference = remedy.cell == "reference-cell" and experiment.hardware.reference in ("column", "offset")
     unreadable = any(not is_read(experiment.hardware.backend, key) for key in values)
-    if other_remedy or unreadable or not _is_pulsed(experiment):
+    if other_remedy or other_reference or unreadable or not _is_pulsed(experiment):
         return {}
     rates, layers = values.get(_RATE), len(experiment.network.layers) - 1
     if isinstance(rates, list) and len(rates) not in (1, layers):

@@ -60,7 +60,7 @@ def digits() -> tuple[ConvNet, tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     train, test = (data.pictures(as_input(part, data.levels)) * 2 - 1 for part in (data.train_images, data.test_images))
     net = with_head(small(1, 8, (16, 32), 1, 64, generator), 64, 10, 0.0, generator)
     optimiser = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
-    for _ in range(6):
+    for _ in range(8):
         for i in torch.randperm(len(train), generator=generator).split(64):
             optimiser.zero_grad()
             cross_entropy(net(train[i]), data.train_labels[i]).backward()

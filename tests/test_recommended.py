@@ -15,6 +15,7 @@ from neurohw.devices.recommended import asymmetry, recommended, with_recommendat
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment, load_with_advice, validated
 from neurohw.runs.record import read_record
+from neurohw.runs.run import run
 from neurohw.shipping import shipped
 from neurohw.studies.sweep import load_sweep
 
@@ -215,6 +216,14 @@ def test_what_is_recommended_is_written_with_its_evidence_and_all_else_stays(dev
     assert all(line in rest for line in kept)  # every line, in order, comments included
     device.write_text(text)
     assert recommended(load_device(device), "bp")["training.learning_rate"] == [0.7]
+
+
+@pytest.mark.parametrize(("reference", "applies"), [("array", True), ("column", False), ("offset", False)])
+def test_a_remedy_of_reference_cells_is_left_out_where_references_are_others(reference: str, applies: bool) -> None:
+    """Zero-shifting needs a device for each device; asked to subtract others, the network would not be built."""
+    experiment = load_experiment("quickstart", {"hardware.device": "taox_hfox", "hardware.reference": reference})
+    assert (experiment.hardware.writing == "tiki-taka-v2") == applies
+    run(experiment.model_copy(update={"training": experiment.training.model_copy(update={"epochs": 1})}), 0)
 
 
 def test_a_file_without_the_table_gets_one(tmp_path: Path) -> None:
