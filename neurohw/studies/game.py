@@ -9,10 +9,8 @@ from pathlib import Path
 from neurohw.config import OnChipExperiment
 from neurohw.errors import Diverged, NeurohwError
 from neurohw.studies.causes import Cause, causes_of, without
-from neurohw.studies.execution.base import Executor
+from neurohw.studies.execution.local import local
 from neurohw.studies.execution.loop import run_points
-from neurohw.studies.execution.processes import Processes
-from neurohw.studies.execution.serial import Serial
 from neurohw.studies.sweep import point_of
 
 Subset = frozenset[str]  # names of the causes that are left in
@@ -65,7 +63,7 @@ class Game:
         diverged: list[Path] = []
         chance = 0.0
         unique = list({point.folder: point for point in points}.values())
-        executor: Executor = Serial() if self.jobs == 1 else Processes(self.jobs)
+        executor = local(self.jobs)
         for done, (point, outcome, _) in enumerate(run_points(unique, executor), 1):
             if isinstance(outcome, Diverged):
                 diverged.append(point.folder)

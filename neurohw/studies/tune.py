@@ -18,10 +18,9 @@ from neurohw.devices.recommended import SETTINGS, with_recommendation
 from neurohw.errors import Diverged, NeurohwError
 from neurohw.kinds import METRICS
 from neurohw.runs.files import locked, writable_folder
-from neurohw.studies.execution.base import Executor
+from neurohw.studies.execution.local import local
 from neurohw.studies.execution.loop import run_points
-from neurohw.studies.execution.processes import Processes, threads_of
-from neurohw.studies.execution.serial import Serial
+from neurohw.studies.execution.processes import threads_of
 from neurohw.studies.search import Search, require_optuna
 from neurohw.studies.search_space import REMEDIES
 from neurohw.studies.sweep import point_of
@@ -141,7 +140,7 @@ def _scores(tuning: Tuning, runs: Sequence[tuple[str, dict[str, Any], OnChipExpe
     """Run each experiment with every seed; those of an earlier call are only read. A device that diverges scores 0."""
     metric, accuracies, chance = tuning.metric, {}, 0.0
     points = [point_of(experiment, seed, tuning.folder) for _, _, experiment in runs for seed in SEEDS]
-    executor: Executor = Serial() if tuning.jobs == 1 else Processes(tuning.jobs)
+    executor = local(tuning.jobs)
     for point, outcome, _ in run_points(points, executor):
         if isinstance(outcome, Diverged) and has_devices(point.experiment.hardware.backend):  # type: ignore[attr-defined]
             accuracies[point.folder] = 0.0
