@@ -51,11 +51,12 @@ class Silent:
 
 
 class Lines(Silent):
-    """One line per epoch."""
+    """One line per epoch; pre-training, whose epochs are evaluated at its end only, is one line in all."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._title = ""
+        self._before = 0.0  # seconds of pre-training that no line has told
 
     def begin(self, title: str, images: int) -> None:
         """Remember what the line is about."""
@@ -63,8 +64,17 @@ class Lines(Silent):
 
     def end(self, row: dict[str, Any]) -> None:
         """Print the line."""
-        measured = ", ".join(filter(None, (f"{row['seconds']:.1f} s", shown_metrics(row))))
+        metrics = shown_metrics(row)
+        self._before += row["seconds"]
+        if row["epoch"] == 0 and not metrics:
+            return
+        seconds, self._before = self._before, 0.0
+        measured = ", ".join(filter(None, (f"{seconds:.1f} s", metrics)))
         self._console.print(f"{self._title}: {measured}", highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        """Forget a pre-training that ended early."""
+        self._before = 0.0
 
 
 class Bar(Lines):
@@ -95,11 +105,15 @@ class Bar(Lines):
 
     def end(self, row: dict[str, Any]) -> None:
         """Replace the bar by the line."""
-        self.close()
+        self._stop()
         super().end(row)
 
     def close(self) -> None:
         """Take the bar away."""
+        self._stop()
+        super().close()
+
+    def _stop(self) -> None:
         if self._progress is not None:
             self._progress.stop()
 
