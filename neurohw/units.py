@@ -116,3 +116,9 @@ def fitting_prefix(value: float, dimension: str) -> str:
     power = 2 if dimension == "m2" else 1
     fits = [p for p, factor in PREFIXES.items() if abs(value) >= 0.99999 * factor**power]
     return fits[-1] if fits else "f"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration in the unit that suits it."""
+    minutes = seconds / 60
+    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"

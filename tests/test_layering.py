@@ -83,6 +83,7 @@ ALLOWED: dict[str, set[str]] = {
         "runs.symptoms",
         "runs.files",
         "studies.expected",
+        "studies.paper",
         "studies.published",
         "loading",
         "config",

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def print_dry_run(sweep: Sweep, points: Sequence[Point], folder: Path, jobs: int) -> None:
     """Print a line a configuration, and how much time and disk is left to need."""
     from neurohw.studies.forecast import forecast
-    from neurohw.studies.standing import batches_text, duration_text
+    from neurohw.studies.standing import batches_text
+    from neurohw.units import duration_text
 
     rows = forecast(points)
     table = Table()

@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from neurohw.studies.run_sweep import Telling, Watcher
-from neurohw.studies.standing import Standing, duration_text
+from neurohw.studies.standing import Standing
+from neurohw.units import duration_text
 
 PER_SECOND = 4.0  # pictures
 _SAID_EVERY = 60.0  # seconds, where the output is no terminal

@@ -42,6 +42,8 @@ class Expectation(BaseModel):
     Args:
         metric: a column of metrics.csv.
         epoch: epoch (or round) of the main phase it was read after; 0 is the end of pre-training.
+        label_fraction: share of the labels that the read-out saw; the experiment's largest unless given. Others are
+            read out at a run's end only.
         value: mean; of a metric in percent: a fraction.
         std: sample standard deviation over `n` runs, where published.
         n: number of runs.
@@ -54,6 +56,7 @@ class Expectation(BaseModel):
 
     metric: MetricOfTheKind
     epoch: Annotated[int, Field(ge=0)]
+    label_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     value: Annotated[float, Field(allow_inf_nan=False)]
     std: Annotated[float, Field(ge=0)] | None = None
     n: Annotated[int, Field(ge=1)] = 1
@@ -66,6 +69,17 @@ class Expectation(BaseModel):
     def _a_share_is_a_fraction(self) -> Expectation:
         require_in_range(self.metric, self.value)
         return self
+
+    @property
+    def what(self) -> str:
+        """The metric in words, and the share of the labels that it was read out with."""
+        share = "" if self.label_fraction is None else f", {100 * self.label_fraction:g} % labels"
+        return self.metric.replace("_", " ") + share
+
+    def of(self, name: str) -> str:
+        """Return the experiment's name with the keys that the value belongs to."""
+        where = ", ".join(f"{key} = {value}" for key, value in self.where.items())
+        return f"{name} ({where})" if where else name
 
 
 @dataclass(frozen=True)
@@ -139,16 +153,22 @@ def agreements(records: Sequence[RunRecord]) -> list[Agreement]:
     A record speaks to an expectation if it is a result, has the experiment's name and, evaluation apart, its
     configuration, and was evaluated with the same share of the labels. Each seed counts once.
     """
-    usable = [record for record in records if record.has_result]
-    results = []
-    for name in sorted({record.name for record in usable}):
-        for expected in expectations(name):
-            wanted = _what_was_learnt(load_experiment(name, expected.where).canonical())
-            same = [r for r in usable if r.name == name and _learnt_by(r) == wanted]
-            by_seed = {r.seed: v for r in same if (v := _value(r, expected)) is not None}
-            if by_seed:
-                results.append(_agreement(name, expected, list(by_seed.values())))
-    return results
+    names = sorted({record.name for record in records if record.has_result})
+    found = (agreement(name, expected, records) for name in names for expected in expectations(name))
+    return [each for each in found if each is not None]
+
+
+def agreement(name: str, expected: Expectation, records: Sequence[RunRecord]) -> Agreement | None:
+    """Return one expectation of a shipped experiment beside what records measured; None where none speaks to it."""
+    same = having_learnt(load_experiment(name, expected.where), records)
+    by_seed = {record.seed: v for record in same if (v := _value(record, expected)) is not None}
+    return _agreement(name, expected, list(by_seed.values())) if by_seed else None
+
+
+def having_learnt(experiment: Any, records: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return the results of this very experiment; it may have been evaluated otherwise, with the same most labels."""
+    wanted = _what_was_learnt(experiment.canonical())
+    return [r for r in records if r.has_result and r.name == experiment.name and _learnt_by(r) == wanted]
 
 
 def _what_was_learnt(config: dict[str, Any]) -> dict[str, Any]:
@@ -165,6 +185,11 @@ def _learnt_by(record: RunRecord) -> dict[str, Any] | None:
 
 
 def _value(record: RunRecord, expected: Expectation) -> float | None:
+    if expected.label_fraction is not None:
+        if record.timing.get("epochs") != expected.epoch:
+            return None
+        by_fraction: dict[str, dict[str, float]] = record.metrics.get("by_label_fraction", {})
+        return by_fraction.get(f"{expected.label_fraction:g}", {}).get(expected.metric)
     values = [row.get(expected.metric) for row in record.curve if row["epoch"] == expected.epoch]
     known = [float(v) for v in values if v is not None and not math.isnan(v)]
     if not known and record.status == "finished" and expected.epoch == record.timing.get("epochs"):

@@ -18,6 +18,7 @@ from neurohw.runs.files import remove_partial, write_text
 from neurohw.runs.record import RunRecord
 from neurohw.studies.execution.base import Settled
 from neurohw.studies.sweep import Point
+from neurohw.units import duration_text
 from neurohw.validation import first_fault
 from neurohw.values import Amount, Text, Whole
 
@@ -154,12 +155,6 @@ def rate_text(per_second: float) -> str:
     """Return a rate in the unit that suits it."""
     seconds, unit = next(((s, u) for s, u in ((1, "s"), (60, "min")) if per_second * s >= 1), (3600, "h"))
     return f"{per_second * seconds:.3g} a {unit}"
-
-
-def duration_text(seconds: float) -> str:
-    """Return a duration in the unit that suits it."""
-    minutes = seconds / 60
-    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
 
 def batches_text(points: Sequence[Point]) -> str:

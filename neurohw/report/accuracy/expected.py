@@ -35,10 +35,9 @@ def expected_rows(records: Sequence[RunRecord]) -> tuple[tuple[str, ...], ...]:
 
 def _row(a: Agreement) -> tuple[str, ...]:
     metric = METRICS[a.expected.metric].fitted((a.mean, a.expected.value))
-    where = ", ".join(f"{key} = {value}" for key, value in a.expected.where.items())
     return (
-        f"{a.name} ({where})" if where else a.name,
-        a.expected.metric.replace("_", " "),
+        a.expected.of(a.name),
+        a.expected.what,
         str(a.expected.epoch),
         _spread(metric, a.mean, a.std, a.n),
         _spread(metric, a.expected.value, a.expected.std, a.expected.n),
