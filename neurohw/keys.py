@@ -181,7 +181,13 @@ def _of_rules() -> Iterator[Key]:
     for rule, known in LEARNING_RULES.items():
         texts = documented(resolve_name(known.network)) if known.parameters else {}
         for name, value in known.parameters.items():
-            yield Key(f"network.parameters.{name}", _toml(value), "", texts.get(name, ""), of=f"rule {rule}")
+            yield Key(
+                f"network.parameters.{name}",
+                _toml(value),
+                known.allowed.get(name, ""),
+                texts.get(name, ""),
+                of=f"rule {rule}",
+            )
 
 
 def _toml(value: Any) -> str:

@@ -11,6 +11,13 @@ from __future__ import annotations
 
 from typing import Any
 
+_POSITIVE = {"init": "positive", "init_gain": 3.0}  # as images are: all outputs take part in a Hebbian competition
+_HEBBIAN: dict[str, dict[str, Any]] = {  # of [target]
+    "hebbian-wta": {},
+    "softhebb": {"circuit": "softmax", "parameters": {"temperature": 1 / 12}},  # of the code of Moraitis et al. 2022
+    "krotov-hopfield": {"circuit": "ranked", "k": 7},  # Krotov & Hopfield 2019, MNIST
+}
+
 
 def published(given: dict[str, Any]) -> dict[str, Any]:
     """Return the defaults that follow from the rule, the mode and the variant of a (partial) configuration.
@@ -27,18 +34,21 @@ def published(given: dict[str, Any]) -> dict[str, Any]:
     hardware = _table(given, "hardware")
     backend = hardware.get("backend", "analog" if hardware.get("device") else "ideal")
     ideal = backend == "ideal" and _table(given, "target").get("circuit", "ideal") == "ideal"
+    hebbian = _HEBBIAN.get(str(network.get("rule")))
     return {
         "data": {"labelled_set": "balanced" if paper else "stratified"},
-        "network": {"neurons": ("hardsigm",) if ep else ("relu",) * (depth - 1) + ("hardsigm",)},
+        "network": {"neurons": ("hardsigm",) if ep else ("relu",) * (depth - 1) + ("hardsigm",)}
+        | ({} if hebbian is None else _POSITIVE),
         "target": {
             "ties": "lowest" if ideal else "random",  # quantised outputs tie often
             "activity_target": "paper" if paper else "code",
             "average_of": "winners" if paper else "target",
+            **({} if hebbian is None else {"gamma": 0.0, **hebbian}),
         },
         "hardware": {"backend": backend},
         "ep": {"beta_sign": "positive" if paper else "random"},
         "training": {
-            "learning_rate": ((0.02,) if ep else (1.0,)) * depth,  # EP's has no 2 / n_outputs in it
+            "learning_rate": (0.02 if ep else 1.0 if hebbian is None else 0.3,) * depth,  # no 2 / n_outputs but in BP's
             **_training(ep, mode, paper, training.get("epochs")),
         },
         "evaluation": {"classifier": _classifier(ep, depth == 1, paper)},

@@ -40,6 +40,7 @@ class CircuitKind:
         file: they may be a file's, `target.model`; then a subclass of `neurohw.circuits.parameters.Parameters`.
         timed: of them, those that need the time of a batch.
         exact: it decides without errors where nothing is said of what it is made of.
+        graded: its targets are not two levels, and are not smoothed.
     """
 
     circuit: str
@@ -47,6 +48,7 @@ class CircuitKind:
     file: bool = False
     timed: frozenset[str] = frozenset()
     exact: bool = False
+    graded: bool = False
 
     def circuit_class(self) -> Buildable:
         """Return the class of the circuit, imported now."""
@@ -69,5 +71,17 @@ CIRCUITS: dict[str, CircuitKind] = {
     ),
     "spiking": CircuitKind(
         "neurohw.circuits.spiking_target:SpikingTarget", "neurohw.circuits.spiking_parameters:SpikingParameters"
+    ),
+    "softmax": CircuitKind(
+        "neurohw.circuits.soft_target:SoftTarget",
+        "neurohw.circuits.soft_target:SoftParameters",
+        exact=True,
+        graded=True,
+    ),
+    "ranked": CircuitKind(
+        "neurohw.circuits.ranked_target:RankedTarget",
+        "neurohw.circuits.ranked_target:RankedParameters",
+        exact=True,
+        graded=True,
     ),
 }

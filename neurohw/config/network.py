@@ -18,12 +18,14 @@ class NetworkSection(Section):
     The parameters of a rule's own are left out of the configuration where there are none.
 
     Args:
-        rule: Backpropagation or Equilibrium Propagation, or a learning rule of your own.
+        rule: Backpropagation, Equilibrium Propagation, Hebbian learning (hard winner-take-all, SoftHebb, Krotov and
+            Hopfield's), or a learning rule of your own.
         parameters: what such a rule has of its own.
         layers: neurons per layer, the inputs first.
         neurons: activation of each layer but the inputs, hidden ones first; EP has one for all.
         bias: is added digitally, or a line of the crossbar that is always on.
-        init_gain: gain g of the initial weights, uniform in +-g sqrt(6 / (n_pre + n_post)).
+        init: initial weights are of both signs, or positive.
+        init_gain: gain g of the initial weights, uniform in +-g sqrt(6 / (n_pre + n_post)), or from 0 to that.
     """
 
     rule: Literal[tuple(LEARNING_RULES)] = "bp"  # type: ignore[valid-type]
@@ -32,6 +34,8 @@ class NetworkSection(Section):
     layers: Annotated[tuple[Count, ...], Field(min_length=2)] = (64, 100)
     neurons: tuple[Literal["identity", "relu", "hardsigm", "sigmoid", "tanh"], ...] = ("hardsigm",)
     bias: Literal["digital", "line"] = "digital"
+    # younger than the first records: who does without it keeps the hash
+    init: Annotated[Literal["symmetric", "positive"], Field(exclude_if=lambda it: it == "symmetric")] = "symmetric"
     init_gain: NonNegative = 0.5
 
 

@@ -60,6 +60,11 @@ def _complaints(e: OnChipExperiment) -> list[str]:
     reads = {"model": circuit.file, "parameters": circuit.parameters is not None}
     wrong += [f'target.{key}: got {given!r}, which target.circuit "{e.target.circuit}" does not read'
               for key, read in reads.items() if (given := getattr(e.target, key)) and not read]  # fmt: skip
+    if circuit.graded and e.target.smoothing:
+        wrong.append(f"target.smoothing: got {e.target.smoothing:g}; allowed: 0, since targets of target.circuit "
+                     f'"{e.target.circuit}" are graded')  # fmt: skip
+    if e.target.circuit == "softmax" and e.target.k != 1:
+        wrong.append(f"target.k: got {e.target.k}; allowed: 1, since the shares of a softmax add up to 1")
     timed = circuit.timed & e.target.parameters.keys()
     if timed and not e.hardware.step_seconds:
         wrong.append(f"hardware.step_seconds: got 0; target.parameters {sorted(timed)[0]} needs the time of a batch")

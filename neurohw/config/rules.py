@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from neurohw.networks.rules import LEARNING_RULES, Settings
@@ -36,7 +37,22 @@ def rule_complaints(e: OnChipExperiment) -> list[str]:
         default = type(getattr(e, section)).model_validate(usual[section])
         if _at(e, key) != getattr(default, name):
             complaints.append(f"{key}: got {_at(e, key)!r}, which network.rule {e.network.rule!r} does not read")
-    return complaints + list(rule.complaints(network_settings(e)))
+    return complaints + list(rule.complaints(network_settings(e))) + list(_circuit_and_plan(e))
+
+
+def _circuit_and_plan(e: OnChipExperiment) -> Iterator[str]:
+    """Complain of a circuit that the rule cannot learn with, and of plans without an epoch for each layer."""
+    name, rule, layers = e.network.rule, LEARNING_RULES[e.network.rule], len(e.network.layers) - 1
+    if rule.circuits and e.target.circuit not in rule.circuits:
+        yield (f"target.circuit: got {e.target.circuit!r}; allowed: {', '.join(sorted(rule.circuits))}, with which "
+               f"network.rule {name!r} learns")  # fmt: skip
+    if not rule.greedy:
+        return
+    if e.training.mode != "unsupervised":
+        yield f'training.mode: got {e.training.mode!r}; allowed: "unsupervised", as network.rule {name!r} learns'
+    if e.training.epochs < layers:
+        yield (f"training.epochs: got {e.training.epochs}; allowed: {layers} or more, since the {layers} layers of "
+               f"network.rule {name!r} learn one after the other")  # fmt: skip
 
 
 def _at(e: OnChipExperiment, key: str) -> Any:

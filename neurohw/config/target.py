@@ -14,7 +14,8 @@ class TargetSection(Section):
     """The target circuit: kWTA with homeostasis (Liu et al. 2024, Eqs. 1, 2, 9 to 13), and what it is made of.
 
     Args:
-        circuit: an exact one, one of analog parts, or of spiking neurons.
+        circuit: k winners: exact, of analog parts, or of spiking neurons; shares of a softmax; or the winner, and the
+            k-th strongest output, which is pushed down.
         model: a circuit's name or file, which gives what it is made of.
         parameters: numbers of the circuit, by dotted key, over those of its file.
         k: how many outputs win.

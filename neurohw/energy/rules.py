@@ -199,9 +199,10 @@ ARRAY_RULES: dict[str, Rule] = {
 }
 RULES: dict[str, dict[str, Rule]] = {
     "target": {
-        "decisions": Elsewhere(("comparisons", "synaptic_events")),
+        "decisions": Elsewhere(("comparisons", "exponentials", "synaptic_events")),
         "label_decisions": priced("target", "label.energy"),
         "comparisons": _comparisons,
+        "exponentials": priced("target", "digital.activation"),
         "spikes": priced("target", "spiking.spike"),
         "synaptic_events": priced("target", "spiking.synapse"),
         "neuron_seconds": priced("target", "spiking.power"),

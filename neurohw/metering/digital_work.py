@@ -78,12 +78,11 @@ class WorkMeter:
 
     Args:
         operations: of the network; updates: their digital side.
+        name: by which the ledger tells meters apart.
     """
 
-    name = "work"
-
-    def __init__(self, operations: Operations, updates: DigitalUpdates) -> None:
-        self.operations, self.updates = operations, updates
+    def __init__(self, operations: Operations, updates: DigitalUpdates, name: str = "work") -> None:
+        self.operations, self.updates, self.name = operations, updates, name
         self._answered: dict[str, float] = {}
         self._learnt = dict.fromkeys(("images", "batches", "outer", "decays", "seconds"), 0.0)
 

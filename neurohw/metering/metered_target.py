@@ -2,8 +2,9 @@
 
 Events under "target": in the clock's phase `decisions` (samples decided by competition), `comparisons` (samples times
 outputs), `label_decisions` (samples whose label the multiplexer passed); in phase "homeostasis" `homeostasis_updates`
-(thresholds moved). Where spiking neurons decide, no comparator does; instead: `spikes` (of outputs, and one of each
-sample's inhibitory neuron), `synaptic_events` (spikes of the inputs at the outputs, of the outputs at the inhibitory
+(thresholds moved). A softmax counts `exponentials` (samples times outputs) instead of comparisons. Where spiking
+neurons decide, no comparator does; instead: `spikes` (of outputs, and one of each sample's inhibitory neuron),
+`synaptic_events` (spikes of the inputs at the outputs, of the outputs at the inhibitory
 neuron, and its own at every output), `decision_seconds` (until the k-th winner, sample after sample), `neuron_seconds`
 (the same, of every neuron).
 """

@@ -96,6 +96,9 @@ class Network(abc.ABC):
     def operations(self) -> Operations:
         """Return what the network does around its arrays, which the energy account prices."""
 
+    def teach(self, layer: int | None) -> None:  # noqa: B027 (in most networks all layers learn)
+        """Say which layer learns from now on, of a network whose layers learn one after the other; None: all."""
+
     def elapse(self, seconds: float) -> None:
         """Let time pass for every array and for the clock."""
         self.clock.advance(seconds)

@@ -1,4 +1,4 @@
-"""A layer: a synapse array and the biases of its neurons, digital or an always-on line of the array."""
+"""A layer: a synapse array and the biases of its neurons, digital, an always-on line of the array, or none."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class Layer:
 
     Args:
         array: W, [n_post, n_pre]; with line biases [n_post, n_pre + 1], the last column driven by a constant 1.
-        bias: "digital" (added after the read, updated exactly) or "line" (cells like all others); one per output of the
-            array.
+        bias: "digital" (added after the read, updated exactly) or "line" (cells like all others), one per output of the
+            array; or "none".
         wiring: how neurons stand on its lines; None: one on each.
     """
 
@@ -62,7 +62,7 @@ class Layer:
         self.wiring = wiring or Wiring(array.shape[1] - self.line, array.shape[0])
         self.n_pre, self.n_post = self.wiring.n_pre, self.wiring.n_post
         self.bias: Tensor | None = None
-        if not self.line:
+        if bias == "digital":
             self.bias = torch.zeros(array.shape[0], dtype=array.dtype, device=array.device)
 
     @classmethod
@@ -87,7 +87,7 @@ class Layer:
         """Return the drive W pre + b, [B, n_pre] -> [B, n_post]."""
         lines = self.wiring.pre(pre)
         if self.bias is None:
-            return self.wiring.post_neurons(self.array.read(_with_line(lines), times))
+            return self.wiring.post_neurons(self.array.read(_with_line(lines) if self.line else lines, times))
         return self.wiring.post_neurons(self.array.read(lines, times).add_(self.bias.unsqueeze(-2)))
 
     def read_back(self, post: Tensor, times: int = 1) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,30 @@ def _equilibrium(settings: Settings) -> Iterator[str]:
         yield "training.loss: cross-entropy under EP is a read-out on a hidden layer; network.layers has none"
 
 
+_ALLOWED = {"decay": "true, false", "radius": "numbers > 0", "order": "numbers > 1", "answer": "softmax, power",
+            "temperature": "numbers > 0", "power": "numbers > 0"}  # fmt: skip
+
+
+def _hebbian(settings: Settings) -> Iterator[str]:
+    if settings.bias != "digital":
+        yield f"network.bias: got {settings.bias!r}, but Hebbian layers have no biases; leave it out"
+    if len({*settings.sizes[1:]}) > 1:
+        yield (f"network.layers: got {list(settings.sizes)}; allowed: as many neurons in each layer but the inputs, as "
+               "one target circuit serves them in turn")  # fmt: skip
+    for name, value in settings.parameters.items():
+        if not _fits(name, value):
+            yield f"network.parameters.{name}: got {value!r}; allowed: {_ALLOWED[name]}"
+
+
+def _fits(name: str, value: Parameter) -> bool:
+    """Return whether a parameter of a Hebbian rule is one that `_ALLOWED` describes."""
+    if name == "answer":
+        return value in ("softmax", "power")
+    if name == "decay":
+        return isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and (name == "order") < value < inf
+
+
 @dataclass(frozen=True)
 class Rule:
     """A learning rule.
@@ -67,7 +92,10 @@ class Rule:
         reads: keys of an experiment that it reads, of those that not every rule reads; others are refused.
         complaints: about settings that do not fit together.
         parameters: names and defaults of its own settings, `network.parameters`.
+        allowed: what they may be, in words.
         frequency: T of the published code, from k / n_out and the share of outputs that dropout keeps.
+        circuits: target circuits that it learns with; empty: any.
+        greedy: layers learn one after the other, without labels.
     """
 
     network: str
@@ -75,7 +103,10 @@ class Rule:
     reads: frozenset[str]
     complaints: Callable[[Settings], Iterator[str]] = lambda settings: iter(())
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    allowed: Mapping[str, str] = field(default_factory=dict)
     frequency: Callable[[float, float], float] = operator.mul
+    circuits: frozenset[str] = frozenset()
+    greedy: bool = False
 
     def network_class(self) -> type[ConfiguredNetwork]:
         """Return the class of the network, imported now."""
@@ -87,6 +118,16 @@ class Rule:
         work: type[Operations] = resolve_name(self.work)
         return work
 
+
+_HEBBIAN: dict[str, Any] = {
+    "network": "neurohw.networks.hebbian:HebbianNetwork",
+    "work": "neurohw.networks.hebbian:HebbianWork",
+    "reads": frozenset(),
+    "complaints": _hebbian,
+    "allowed": _ALLOWED,
+    "greedy": True,
+}
+_ANSWER: dict[str, Parameter] = {"answer": "softmax", "temperature": 0.2, "power": 4.5}
 
 LEARNING_RULES: dict[str, Rule] = {
     "bp": Rule(
@@ -104,5 +145,16 @@ LEARNING_RULES: dict[str, Rule] = {
         reads=frozenset({"network.neurons", "training.loss", "training.dropout", "ep"}),
         complaints=_equilibrium,
         frequency=operator.truediv,
+    ),
+    "hebbian-wta": Rule(
+        **_HEBBIAN,
+        parameters={"decay": True, **_ANSWER},
+        circuits=frozenset({"ideal", "analog", "spiking"}),
+    ),
+    "softhebb": Rule(**_HEBBIAN, parameters=_ANSWER, circuits=frozenset({"softmax"})),
+    "krotov-hopfield": Rule(
+        **_HEBBIAN,
+        parameters={"radius": 1.0, "order": 2.0, **_ANSWER, "answer": "power"},
+        circuits=frozenset({"ranked"}),
     ),
 }  # fmt: skip

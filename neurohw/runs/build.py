@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -35,7 +36,7 @@ from neurohw.networks.rules import LEARNING_RULES
 from neurohw.runs.fault_maps import Contents, layer_maps, named_maps, read_fault_maps
 from neurohw.runs.task import Task
 from neurohw.seeding import Streams
-from neurohw.training.phases import Epoch, Phase, Samples, alternation_plan, plain_plan, pretraining_plan
+from neurohw.training.phases import Epoch, Phase, Samples, alternation_plan, greedy_plan, plain_plan, pretraining_plan
 from neurohw.training.rules import build_rule
 from neurohw.training.schedules import Schedule
 
@@ -108,7 +109,9 @@ def _fresh_array(
     experiment: OnChipExperiment, streams: Streams, i: int, n_pre: int, n_post: int, maps: Contents
 ) -> SynapseArray:
     name = f"W{i + 1}"
-    weights = xavier_uniform(n_post, n_pre, experiment.network.init_gain, streams.generator(f"weights.{i}"))
+    drawn = streams.generator(f"weights.{i}")
+    positive = experiment.network.init == "positive"
+    weights = xavier_uniform(n_post, n_pre, experiment.network.init_gain, drawn, positive)
     if experiment.network.bias == "line":
         weights = torch.cat([weights, torch.zeros_like(weights[:, :1])], dim=1)
     with named_maps(experiment, name):
@@ -206,11 +209,11 @@ def hardware_contents(section: HardwareSection) -> dict[str, str]:
     return contents
 
 
-def xavier_uniform(n_post: int, n_pre: int, gain: float, generator: torch.Generator) -> Tensor:
-    """Return weights [n_post, n_pre] from U(-b, b), see `xavier_bound`."""
+def xavier_uniform(n_post: int, n_pre: int, gain: float, generator: torch.Generator, positive: bool = False) -> Tensor:
+    """Return weights [n_post, n_pre] from U(-b, b), or U(0, b), see `xavier_bound`."""
     bound = xavier_bound(n_post, n_pre, gain)
     weights = torch.empty(n_post, n_pre, device=generator.device)
-    return weights.uniform_(-bound, bound, generator=generator)
+    return weights.uniform_(0.0 if positive else -bound, bound, generator=generator)
 
 
 def build_circuit(experiment: OnChipExperiment, streams: Streams, n_classes: int) -> TargetCircuit:
@@ -275,11 +278,18 @@ def build_plan(experiment: OnChipExperiment, task: Task, network: Network) -> tu
     def schedule(section: ScheduleSection, epochs: int) -> Schedule:
         return Schedule(section.kind, section.start, section.end, section.over or max(1, epochs), section.decay)
 
+    def greedy(phase: Phase, layers: int) -> tuple[list[Phase], list[Epoch]]:
+        own = schedule(training.schedule, training.epochs // layers)
+        phases = [replace(phase, name=f"W{i + 1}", schedule=own, layer=i) for i in range(layers)]
+        return phases, greedy_plan(phases, training.epochs, every)
+
     main = build_rule(training.optimizer, network.layers, training.learning_rate)
     main_schedule = schedule(training.schedule, training.epochs)
     if training.mode != "semi-supervised":
         samples = task.train if training.mode == "supervised" else Samples(task.train.images, None)
         phase = Phase(training.mode, samples, training.batch_size, main, main_schedule)
+        if LEARNING_RULES[experiment.network.rule].greedy and len(network.layers) > 1:
+            return greedy(phase, len(network.layers))
         return [phase], plain_plan(phase, training.epochs, every)
     assert task.labelled is not None
     assert task.unlabelled is not None

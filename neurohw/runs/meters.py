@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from neurohw.metering.metered_array import MeteredArray
 from neurohw.metering.metered_target import MeteredTarget
 from neurohw.networks.base import Contrast, Network, State
 from neurohw.networks.operations import Operations
+from neurohw.networks.rules import LEARNING_RULES
 
 _READ_SCALING = {
     "vector": "vectors beyond full scale are scaled down; transposed reads are scaled to full scale, each by itself",
@@ -32,10 +34,12 @@ class MeteredNetwork(Network):
     Args:
         network: what is metered.
         meter: of its work.
+        of_layers: of the work of learning, layer by layer, where layers learn one after the other; none: the meter's.
     """
 
-    def __init__(self, network: Network, meter: WorkMeter) -> None:
-        self.network, self.meter = network, meter
+    def __init__(self, network: Network, meter: WorkMeter, of_layers: Sequence[WorkMeter] = ()) -> None:
+        self.network, self.meter, self.of_layers = network, meter, of_layers
+        self._learning = meter
         self.layers, self.pools, self.dropout = network.layers, network.pools, network.dropout
         self.generator, self.clock = network.generator, network.clock
         self._learns = False
@@ -44,22 +48,28 @@ class MeteredNetwork(Network):
         """Return the network's operations."""
         return self.network.operations()
 
+    def teach(self, layer: int | None) -> None:
+        """Say which layer learns, and count its work apart."""
+        self.network.teach(layer)
+        self._learning = self.meter if layer is None else self.of_layers[layer]
+
     def respond(self, x: Tensor, train: bool = False) -> State:
         """Return the network's answer, and count it."""
-        self.meter.answered(self.meter.operations.phase if train else self.clock.phase, x.shape[-2])
+        meter = self._learning if train else self.meter
+        meter.answered(meter.operations.phase if train else self.clock.phase, x.shape[-2])
         return self.network.respond(x, train)
 
     def contrast(self, state: State, target: Tensor) -> Contrast:
         """Return the network's contrast, and count it and the digital side of writing it."""
         contrast = self.network.contrast(state, target)
-        self.meter.learnt(target.shape[-2], [products for _, products in contrast])
+        self._learning.learnt(target.shape[-2], [products for _, products in contrast])
         self._learns = True
         return contrast
 
     def elapse(self, seconds: float) -> None:
         """Let time pass; a batch's time is part of its update, and ageing without learning is nobody's."""
         if self._learns:
-            self.meter.passed(seconds)
+            self._learning.passed(seconds)
         self._learns = False
         self.network.elapse(seconds)
 
@@ -92,12 +102,14 @@ class Metered:
         experiment, meter = self.experiment, self.network.meter
         arrays = [layer.array for layer in self.network.layers]
         meters = [array.meter for array in arrays if isinstance(array, MeteredArray)]
+        in_turn = bool(self.network.of_layers)
+        batches = sum(meter.updates for meter in meters) if in_turn else meters[0].updates
         return {
             "arrays": {
                 meter.name: array_facts(experiment.hardware.tile, a, meter)
                 for meter, a in zip(meters, arrays, strict=True)
             },
-            "images": {"epochs": epochs, "batches": meters[0].updates},
+            "images": {"epochs": epochs, "batches": batches},
             "snapshot_batches": SNAPSHOT_UPDATES,
             "step_seconds": experiment.hardware.step_seconds,
             "rule": experiment.network.rule,
@@ -128,8 +140,23 @@ def metered(experiment: OnChipExperiment, network: Network, circuit: TargetCircu
         layer.array = MeteredArray(layer.array, ledger, network.clock, f"W{i + 1}", settings)
     target = MeteredTarget(circuit, ledger, network.clock)
     work = WorkMeter(operations, DigitalUpdates(layers, experiment.training.optimizer))
-    ledger.attach(work)
-    return Metered(MeteredNetwork(network, work), target, ledger, experiment)
+    of_layers = _of_layers(experiment, network, layers)
+    for meter in (work, *of_layers):
+        ledger.attach(meter)
+    return Metered(MeteredNetwork(network, work, of_layers), target, ledger, experiment)
+
+
+def _of_layers(experiment: OnChipExperiment, network: Network, layers: Sequence[LayerWork]) -> list[WorkMeter]:
+    """Return meters of what each layer takes to learn, where they learn one after the other."""
+    if not LEARNING_RULES[experiment.network.rule].greedy or len(layers) < 2:
+        return []
+    meters = []
+    for i, layer in enumerate(layers):
+        network.teach(i)
+        updates = DigitalUpdates((layer,), experiment.training.optimizer)
+        meters.append(WorkMeter(network.operations(), updates, f"work of W{i + 1}"))
+    network.teach(None)
+    return meters
 
 
 def array_facts(tile: tuple[int, int] | None, array: SynapseArray, meter: ArrayMeter) -> dict[str, Any]:

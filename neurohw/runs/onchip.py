@@ -105,8 +105,9 @@ class OnChip(Job[OnChipExperiment]):
         self.homeostasis, self.events = self.circuit.initial(), DecisionEvents(0, 0)
 
     def begin(self, epoch: Epoch, progress: Progress) -> None:
-        """Let thresholds begin anew with an epoch that learns without labels, if the circuit is reset then."""
-        if epoch.unlabelled and self.experiment.target.reset == "epoch":
+        """Let thresholds begin anew with an epoch that learns without labels, if reset then, or with another layer."""
+        another = epoch.index == 0 and any(leg.phase.layer is not None for leg in epoch.legs)
+        if epoch.unlabelled and (self.experiment.target.reset == "epoch" or another):
             self.homeostasis = self.circuit.initial()
 
     def train(self, epoch: Epoch, done: int) -> Iterator[int]:

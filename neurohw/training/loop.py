@@ -45,6 +45,7 @@ def train_epoch(
     for phase, indices in epoch.batches(order, done):
         rule = phase.rule
         rule.factor = phase.schedule.factor(epoch.index)
+        network.teach(phase.layer)
         images, labels = phase.samples.at(indices)
         state = network.respond(as_input(images), train=True)
         with clock.during("target"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -30,13 +30,23 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Phase:
-    """One way to learn: which samples, how they are batched, how contrasts are written, and the schedule."""
+    """One way to learn: which samples, how they are batched, how contrasts are written, and the schedule.
+
+    Args:
+        name: of the phase.
+        samples: what is learnt from.
+        batch_size: of an update.
+        rule: how contrasts are written.
+        schedule: of the learning rate.
+        layer: the only one that learns; None: all do.
+    """
 
     name: str
     samples: Samples
     batch_size: int
     rule: UpdateRule
     schedule: Schedule
+    layer: int | None = None
 
     @property
     def batches(self) -> int:
@@ -111,6 +121,14 @@ def one_pass(phase: Phase, index: int, total: int, round: int, closes_round: boo
 def plain_plan(phase: Phase, epochs: int, every: int = 1) -> list[Epoch]:
     """Return `epochs` epochs of one phase (supervised or unsupervised learning), evaluated after `every` of them."""
     return [one_pass(phase, i, epochs, i + 1, True, (i + 1) % every == 0) for i in range(epochs)]
+
+
+def greedy_plan(phases: Sequence[Phase], epochs: int, every: int = 1) -> list[Epoch]:
+    """Return `epochs` epochs in which phases, one per layer, follow each other; all are as long, or differ by one."""
+    ends = [epochs * (i + 1) // len(phases) for i in range(len(phases))]
+    lengths = [end - start for start, end in zip([0, *ends], ends, strict=False)]
+    owned = [(phase, i, length) for phase, length in zip(phases, lengths, strict=True) for i in range(length)]
+    return [one_pass(phase, i, length, n, True, n % every == 0) for n, (phase, i, length) in enumerate(owned, 1)]
 
 
 def pretraining_plan(phase: Phase, epochs: int) -> list[Epoch]:
