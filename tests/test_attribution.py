@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,12 @@ from neurohw.devices.library import device_names
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
 from neurohw.runs.build import device_model
+from neurohw.runs.record import read_record
 from neurohw.studies import attribution, causes
 from neurohw.studies.attribution import Estimate
 from neurohw.studies.attribution_words import sentences
+from neurohw.studies.execution.processes import Processes
+from neurohw.studies.execution.serial import Serial
 from neurohw.studies.game import Game
 
 QUICK: dict[str, Any] = {
@@ -35,7 +39,7 @@ def game(values: dict[frozenset[str], float], names: tuple[str, ...], seeds: int
     """Return a game whose accuracies are known for every set of causes, the same for all seeds."""
     every = tuple(causes.Cause(name, {}) for name in names)
     experiment = load_experiment("quickstart", QUICK)
-    played = Game(experiment, every, "direct_accuracy", Path("nowhere"), 1, lambda line: None)
+    played = Game(experiment, every, "direct_accuracy", Path("nowhere"), Serial(), lambda line: None)
     played.accuracy = {(subset, seed): value for subset, value in values.items() for seed in range(seeds)}
     return played
 
@@ -66,15 +70,32 @@ def test_costs_are_shapleys_and_add_up() -> None:
     assert total == pytest.approx(values[frozenset()] - values[frozenset(names)], abs=1e-12)
 
 
-def test_in_every_round_of_orders_each_cause_comes_in_at_each_place_once() -> None:
-    names = ("a", "b", "c", "d", "e")
-    for start in (0, 5):
-        places = [
-            [next(iter(chain[i + 1] - chain[i])) for i in range(5)]
-            for chain in (attribution._chain(names, order) for order in range(start, start + 5))
-        ]
-        assert all(set(column) == set(names) for column in zip(*places, strict=True))
-    assert attribution._chain(names, 0) != attribution._chain(names, 5)
+def test_an_order_and_its_reverse_give_the_exact_costs_of_causes_and_pairs() -> None:
+    """Shapley's cost is that of a cause alone and half of what it costs together with each other one."""
+    names, rng = ("a", "b", "c", "d", "e", "f", "g"), np.random.default_rng(1)
+    alone = dict(zip(names, rng.random(len(names)), strict=True))
+    pairs = {frozenset(pair): rng.normal() for pair in itertools.combinations(names, 2)}
+    values = {subset: -sum(alone[name] for name in subset) - sum(cost for pair, cost in pairs.items() if pair <= subset)
+              for subset in subsets(names)}  # fmt: skip
+    for first in (0, 2):
+        chains = [attribution._chain(names, order) for order in (first, first + 1)]
+        for cause in (played := game(values, names, 2)).causes:
+            exact = alone[cause.name] + sum(cost for pair, cost in pairs.items() if cause.name in pair) / 2
+            assert attribution._share(played, cause, chains).cost.mean == pytest.approx(exact)
+    assert attribution._chain(names, 0) != attribution._chain(names, 2)
+
+
+def test_what_two_cost_together_is_what_both_cost_beyond_each() -> None:
+    values = {frozenset(): 0.9, frozenset("a"): 0.8, frozenset("b"): 0.85, frozenset("ab"): 0.6}
+    found = attribution._together(game(values, ("a", "b"), 2), ["a", "b"], range(2))
+    assert found["a", "b"].mean == pytest.approx(0.15)  # 0.3, not 0.1 + 0.05
+
+
+def test_the_gap_is_to_ideal_arrays_with_an_ideal_circuit() -> None:
+    circuit = {"target.circuit": "analog", "target.model": "subthreshold_180nm"}
+    ideal = causes.on_ideal_arrays(load_experiment("quickstart", QUICK | circuit))
+    assert (ideal.hardware.backend, ideal.target.circuit, ideal.target.model) == ("ideal", "ideal", None)
+    assert ideal.training == load_experiment("quickstart", QUICK).training
 
 
 def test_an_interval_is_students() -> None:
@@ -119,6 +140,36 @@ def test_a_device_without_its_causes_has_none_but_steps(device: str) -> None:
     assert experiment == causes.without(experiment, [])
 
 
+@pytest.mark.parametrize("causes_off", [(), (causes.STEPS,), (causes.CYCLES,), (causes.STEPS, causes.NONLINEARITY)])
+def test_what_knobs_gave_a_device_stays_where_other_causes_are_taken_away(causes_off: tuple[str, ...]) -> None:
+    knobs = {"up_down_ratio": 4.0, "nonlinearity": 0.2}
+    experiment = load_experiment("quickstart", QUICK | {"hardware.device": "linear_step",
+                                                        "hardware.device_parameters": knobs})  # fmt: skip
+    off = [cause for cause in causes.causes_of(experiment) if cause.name in causes_off]
+    assert len(off) == len(causes_off)
+    model = device_model(causes.without(experiment, off).hardware)
+    assert model is not None
+    law = model.response()
+    assert law.step_at(0.5, up=True) / law.step_at(0.5, up=False) == pytest.approx(4)
+    bend = 0.0 if causes.NONLINEARITY in causes_off else 0.2
+    assert (law.nonlinearity(True), law.nonlinearity(False)) == pytest.approx((bend, bend), abs=1e-9)
+
+
+def test_what_diverges_guesses_even_where_all_do(tmp_path: Path) -> None:
+    """And processes stay from one set of runs to the next."""
+    wild = load_experiment("quickstart", QUICK | {"training.optimizer": "adam", "training.learning_rate": [1e38]})
+    calm = load_experiment("quickstart", QUICK)
+    with closing(Processes(1)) as executor:
+        played = Game.of(wild, None, tmp_path, executor, lambda line: None)
+        guessed = played.played(wild, [0, 1], "")
+        (process,) = [child.process.pid for child in executor._children]
+        (learnt,) = played.played(calm, [0], "")
+        assert [child.process.pid for child in executor._children] == [process]
+    record = read_record(next(tmp_path.glob(f"{calm.name}-*-0")))
+    assert guessed == [record.chance] * 2
+    assert 0 < record.chance < learnt
+
+
 def test_the_command_says_what_costs_and_goes_on_where_it_ended(tmp_path: Path) -> None:
     out, runner = tmp_path / "runs", CliRunner()
     given = [f"--set={key}={value}".replace("False", "false") for key, value in QUICK.items()]
@@ -158,3 +209,15 @@ def test_sentences_name_causes_pairs_and_the_cheapest_change() -> None:
     assert "read noise, " not in text
     assert "together cost 2.0 ± 1.0 points more" in text
     assert "Cheapest that regains half of the largest: y, 3.0 ± 1.0 points." in text
+
+
+def test_sentences_of_devices_that_learn_better_than_ideal_arrays() -> None:
+    gain = Estimate(-0.04, 0.01)
+    share = attribution.Share(causes.Cause("device-to-device spread"), gain, gain, gain)
+    found = attribution.Attribution(
+        "direct_accuracy", Estimate(0.80, 0.01), Estimate(0.80, 0.01), Estimate(0.84, 0.01), gain, Estimate(0.0, 0.01),
+        (share,),
+    )  # fmt: skip
+    text = " ".join(sentences(found, "BP on pcmo"))
+    assert "84.0 % against 80.0 % on ideal arrays, 4.0 ± 1.0 points more (95 % interval, 6 seeds)." in text
+    assert text.endswith("Most of the gain is device-to-device spread, 4.0 ± 1.0 points.")

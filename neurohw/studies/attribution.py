@@ -3,8 +3,10 @@ what regains it.
 
 With v(S) the accuracy where only the causes S are left in, the cost of cause i by Shapley (1953) is its mean loss
 v(S) - v(S + i) over all orders in which causes come in. Orders are sampled, each with a seed of its own; along an order
-the costs add up to v(none) - v(all), so that the costs add up to the mean gap, whatever the sample. What is left at
-v(none), the devices' finite steps and bounds, is said beside them.
+the costs add up to v(none) - v(all), so that the costs add up to the mean gap, whatever the sample. Every other order
+is the reverse of the one before it (antithetic sampling, Mitchell et al. 2022, JMLR 23(43)): each two causes then come
+in both ways, and what they cost together is halved exactly. What is left at v(none), the devices' finite steps and
+bounds, is said beside them.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -24,6 +27,7 @@ from neurohw.errors import InputError
 from neurohw.runs.files import locked, writable_folder
 from neurohw.seeding import Streams
 from neurohw.studies.causes import Cause, Change, causes_of, changes_for, on_ideal_arrays, with_change
+from neurohw.studies.execution.local import local
 from neurohw.studies.game import Game, Subset
 
 SEEDS = 6  # and orders in which causes come in
@@ -52,6 +56,11 @@ class Estimate:
     def clear(self) -> bool:
         """Whether it is told from zero."""
         return abs(self.mean) > self.half
+
+    @property
+    def negative(self) -> Estimate:
+        """What is gained, of what is lost."""
+        return Estimate(-self.mean, self.half)
 
     def points(self) -> str:
         """Return it in points of accuracy."""
@@ -131,13 +140,13 @@ def attribute(
     """
     if seeds < 1:
         raise InputError(f"seeds: got {seeds}; allowed: at least 1")
-    game = Game.of(experiment, metric, folder, jobs, tell)
     every = range(seeds)
-    chains = [_chain([cause.name for cause in game.causes], order) for order in every]
-    singles = [frozenset({cause.name}) for cause in game.causes]
-    wanted = {(subset, seed) for seed, chain in enumerate(chains) for subset in chain}
-    wanted |= {(subset, seed) for seed in every for single in singles for subset in (single, game.all - single)}
-    with locked(writable_folder(folder)):
+    with locked(writable_folder(folder)), closing(local(jobs)) as executor:
+        game = Game.of(experiment, metric, folder, executor, tell)
+        chains = [_chain([cause.name for cause in game.causes], order) for order in every]
+        singles = [frozenset({cause.name}) for cause in game.causes]
+        wanted = {(subset, seed) for seed, chain in enumerate(chains) for subset in chain}
+        wanted |= {(subset, seed) for seed in every for single in singles for subset in (single, game.all - single)}
         game.play(wanted, "causes, in turn and by themselves")
         shares = sorted((_share(game, cause, chains) for cause in game.causes), key=lambda s: -s.cost.mean)
         together = _together(game, [share.cause.name for share in shares[:_PAIRED]], every)
@@ -160,16 +169,11 @@ def runs_needed(experiment: OnChipExperiment, seeds: int) -> int:
 
 
 def _chain(names: Sequence[str], order: int) -> list[Subset]:
-    """Return the sets of causes along an order, from none to all.
-
-    Orders come in rounds of as many as there are causes: rotations of one permutation, in which each cause comes first
-    once, second once, and so on.
-    """
-    n = len(names)
-    if not n:
-        return [frozenset()]
-    mixed = torch.randperm(n, generator=Streams(order // n).generator("order of causes")).roll(order % n).tolist()
-    return [frozenset(names[i] for i in mixed[:length]) for length in range(n + 1)]
+    """Return the sets of causes along an order, from none to all; odd orders are the reverse of the one before."""
+    mixed = torch.randperm(len(names), generator=Streams(order // 2).generator("order of causes")).tolist()
+    if order % 2:
+        mixed.reverse()
+    return [frozenset(names[i] for i in mixed[:length]) for length in range(len(names) + 1)]
 
 
 def _share(game: Game, cause: Cause, chains: Sequence[Sequence[Subset]]) -> Share:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from neurohw.studies.attribution import Attribution, Share
+from neurohw.studies.attribution import Attribution, Estimate, Share
 
 _TOLD = 3  # causes named in a sentence
 
@@ -18,17 +18,20 @@ def sentences(found: Attribution, name: str) -> Iterator[str]:
         found: the attribution.
         name: what runs on which device, in words.
     """
-    seeds = found.seeds
+    seeds, gains = found.seeds, found.gap.clear and found.gap.mean < 0
+    gap = f"{found.gap.negative.points()} points more" if gains else f"{found.gap.points()} points less"
     yield (f"{name}: {100 * found.actual.mean:.1f} % against {100 * found.ideal.mean:.1f} % on ideal arrays, "
-           f"{found.gap.points()} points less (95 % interval, {seeds} seeds).")  # fmt: skip
+           f"{gap} (95 % interval, {seeds} seeds).")  # fmt: skip
     clear = [share for share in found.shares if share.cost.clear and share.cost.mean > 0]
-    if not found.gap.clear:
+    if gains:
+        gained = [share for share in reversed(found.shares) if share.cost.clear and share.cost.mean < 0]
+        yield from [f"Most of the gain is {_listed(gained, [s.cost.negative for s in gained])}."] if gained else []
+    elif not found.gap.clear:
         yield "No gap that these seeds could tell from none; more --seeds tell smaller ones."
     elif not clear:
         yield f"No single cause is told from none{_bare(found)}."
     else:
-        costs = ", then ".join(f"{share.cause.name}, {share.cost.points()} points" for share in clear[:_TOLD])
-        yield f"Most of it is {costs}{_bare(found)}."
+        yield f"Most of it is {_listed(clear, [s.cost for s in clear])}{_bare(found)}."
     for (a, b), extra in found.together.items():
         if extra.clear:
             more = f"{extra.points()} points more" if extra.mean > 0 else f"{-100 * extra.mean:.1f} points less"
@@ -38,6 +41,11 @@ def sentences(found: Attribution, name: str) -> Iterator[str]:
         tried = "; ".join(f"{change.name} {100 * gain.mean:+.1f}" for change, gain in found.changes)
         yield (f"Cheapest that regains half of the largest: {best[0].name}, {best[1].points()} points." if best else
                "Nothing that was tried regains half of the largest.") + f" Tried, in points: {tried}."  # fmt: skip
+
+
+def _listed(shares: Sequence[Share], points: Sequence[Estimate]) -> str:
+    told = [f"{share.cause.name}, {each.points()} points" for share, each in zip(shares, points, strict=True)]
+    return ", then ".join(told[:_TOLD])
 
 
 def _bare(found: Attribution) -> str:

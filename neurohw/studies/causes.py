@@ -149,14 +149,19 @@ def without(experiment: OnChipExperiment, causes: Iterable[Cause]) -> OnChipExpe
 
 
 def _with_law(tables: dict[str, Any], knobs: Mapping[str, Any], finer: int) -> dict[str, Any]:
-    """Return tables whose device has its law turned, with finer steps: its parameters stand as plain numbers."""
+    """Return tables whose device has its law turned, with finer steps: its parameters stand as plain numbers.
+
+    So do those that knobs of the experiment gave it: knobs and parameters are not taken beside each other.
+    """
     experiment: OnChipExperiment = validated(tables, "attribution")
-    device = device_model(experiment.hardware)
-    assert device is not None
-    before = device.response()
-    law = turned(before, knobs, device.sided) if knobs else before
-    law = replace(law, step=law.step / finer)
     given = {key: value for key, value in tables["hardware"]["device_parameters"].items() if key not in KNOBS}
+    device = device_model(experiment.hardware)
+    without_knobs = device_model(experiment.hardware.model_copy(update={"device_parameters": given}))
+    assert device is not None
+    assert without_knobs is not None
+    before, law = without_knobs.response(), device.response()
+    law = turned(law, knobs, device.sided) if knobs else law
+    law = replace(law, step=law.step / finer)
     law_now = {f.name: getattr(law, f.name) for f in fields(law)}
     turns = {key: value for key, value in law_now.items() if value != getattr(before, key) or key in given}
     hardware = {"device_parameters": given | turns, "pulse_length": finer * experiment.hardware.pulse_length}

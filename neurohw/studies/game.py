@@ -8,8 +8,9 @@ from pathlib import Path
 
 from neurohw.config import OnChipExperiment
 from neurohw.errors import Diverged, NeurohwError
+from neurohw.runs.record import read_record
 from neurohw.studies.causes import Cause, causes_of, without
-from neurohw.studies.execution.local import local
+from neurohw.studies.execution.base import Executor
 from neurohw.studies.execution.loop import run_points
 from neurohw.studies.sweep import point_of
 
@@ -18,23 +19,23 @@ Subset = frozenset[str]  # names of the causes that are left in
 
 @dataclass
 class Game:
-    """Accuracies of an experiment with some causes left in, by seed."""
+    """Accuracies of an experiment with some causes left in, by seed; whoever gives the executor closes it."""
 
     experiment: OnChipExperiment
     causes: tuple[Cause, ...]
     metric: str
     folder: Path
-    jobs: int
+    executor: Executor
     tell: Callable[[str], None]
     accuracy: dict[tuple[Subset, int], float] = field(default_factory=dict)
 
     @staticmethod
     def of(
-        experiment: OnChipExperiment, metric: str | None, folder: Path, jobs: int, tell: Callable[[str], None]
+        experiment: OnChipExperiment, metric: str | None, folder: Path, executor: Executor, tell: Callable[[str], None]
     ) -> Game:
         """Return the game of an experiment, nothing played yet."""
         own = "direct_accuracy" if experiment.training.mode == "unsupervised" else "test_accuracy"
-        return Game(experiment, causes_of(experiment), metric or own, folder, jobs, tell)
+        return Game(experiment, causes_of(experiment), metric or own, folder, executor, tell)
 
     @property
     def all(self) -> Subset:
@@ -60,21 +61,18 @@ class Game:
         """Run and return accuracies in order; one that diverges guesses."""
         points = [point_of(experiment, seed, self.folder) for experiment, seed in runs]
         accuracies: dict[Path, float] = {}
-        diverged: list[Path] = []
-        chance = 0.0
         unique = list({point.folder: point for point in points}.values())
-        executor = local(self.jobs)
-        for done, (point, outcome, _) in enumerate(run_points(unique, executor), 1):
+        settled = run_points(unique, self.executor, keep_open=True)
+        for done, (point, outcome, _) in enumerate(settled, 1):
             if isinstance(outcome, Diverged):
-                diverged.append(point.folder)
+                accuracies[point.folder] = read_record(point.folder).chance
             elif isinstance(outcome, Exception):
                 raise outcome
             elif self.metric not in outcome.metrics:
                 raise NeurohwError(f"{point.folder.name}: has no {self.metric}; it has {', '.join(outcome.metrics)}")
             else:
-                accuracies[point.folder], chance = float(outcome.metrics[self.metric]), outcome.chance
+                accuracies[point.folder] = float(outcome.metrics[self.metric])
             self.tell(f"{what}: {done} of {len(unique)} runs")
-        accuracies |= dict.fromkeys(diverged, chance)
         return [accuracies[point.folder] for point in points]
 
 

@@ -19,14 +19,18 @@ Epoch = Callable[[Point, dict[str, Any]], None]
 
 
 def run_points(
-    points: Sequence[Point], executor: Executor, retries: int = RETRIES, epoch: Epoch | None = None
+    points: Sequence[Point],
+    executor: Executor,
+    retries: int = RETRIES,
+    epoch: Epoch | None = None,
+    keep_open: bool = False,
 ) -> Generator[Settled]:
     """Run the points and yield each, once, with its record, or with the error that ended its last attempt.
 
     Args:
         points: what to run; those that are finished are only read. Companions run with their point; those that have no
             record after its last attempt run by themselves.
-        executor: where; it is closed in the end.
+        executor: where; it is closed in the end, unless `keep_open`.
         retries: of a point whose process was killed, that raised, or took too long; each goes on from the checkpoint
             of the one before. Wrong input and divergence are no matter of luck, and are not repeated.
         epoch: told of every epoch's line.
@@ -68,7 +72,8 @@ def run_points(
                             clear_failed(point.folder)
                             yield Settled(point, known, len(attempts))
     finally:
-        executor.close()
+        if not keep_open:
+            executor.close()
 
 
 def _begin(waiting: Sequence[Point], tried: Mapping[Path, Sequence[Ended]], executor: Executor) -> set[Path]:
