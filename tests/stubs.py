@@ -27,7 +27,7 @@ class Stub(Section):
     batches: int = 1
     seconds: float = 0.0
     step: float = 1.0
-    faults: dict[str, tuple[Literal["raise", "kill", "hang", "memory", "lead"], int]] = {}  # noqa: RUF012
+    faults: dict[str, tuple[Literal["raise", "kill", "hang", "memory", "lead", "diverge"], int]] = {}  # noqa: RUF012
 
 
 class StubExperiment(Experiment):
@@ -57,7 +57,7 @@ def __getattr__(name: str) -> Any:
 def _job() -> Any:
     import torch
 
-    from neurohw.errors import InputError
+    from neurohw.errors import Diverged, InputError
     from neurohw.runs.job import Job
     from neurohw.training.phases import Epoch
 
@@ -105,6 +105,8 @@ def _job() -> Any:
             raise MemoryError("cannot allocate memory")
         if fault == "lead":
             raise InputError("stub.faults: got 'lead'; allowed: gold")
+        if fault == "diverge":
+            raise Diverged("the level is not finite")
 
     return StubJob
 

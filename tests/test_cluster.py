@@ -11,13 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from neurohw.errors import InputError
 from neurohw.runs.record import read_record
+from neurohw.studies.execution.cluster import Cluster as Coordinator
 from neurohw.studies.execution.cluster import connected
 from neurohw.studies.sweep import load_sweep
 from tests import stubs
@@ -121,13 +122,13 @@ def test_a_worker_without_our_files_gets_them_and_failures_come_back_with_their_
     assert read_record(folder).config["hardware"]["device"] == "mine.toml"
     assert "quickstart seed 0" in (folder / "log.txt").read_text()
 
-    faults = {0: ("raise", 1), 1: ("kill", 1000), 2: ("lead", 1000)}
-    path = swept(tmp_path, count=4, faults=faults)
+    faults = {0: ("raise", 1), 1: ("kill", 1000), 2: ("lead", 1000), 4: ("diverge", 1000)}
+    path = swept(tmp_path, count=5, faults=faults)
     ended = subprocess.run(
         [*SWEEP, str(path), *more, "--out", "out"], cwd=tmp_path, capture_output=True, text=True, timeout=150
     )
     assert ended.returncode == 1
-    assert "2 of 4 points failed" in ended.stderr
+    assert "3 of 5 points failed; the first: stub-" in ended.stderr
     seeds = {read_record(path).seed for path in finished(tmp_path / "out")}
     assert seeds == {0, 3}
     told = {
@@ -139,6 +140,9 @@ def test_a_worker_without_our_files_gets_them_and_failures_come_back_with_their_
         1: ["killed"] * 2, 2: ["input"] * 2,
     }  # fmt: skip
     assert told[1]["attempts"][0]["where"].startswith("tcp://127.0.0.1:")
+    (diverged,) = (tmp_path / "out").glob("stub-*-4")
+    assert read_record(diverged).status == "diverged"
+    assert "the level is not finite" in str(read_record(diverged).message)
     (log,) = (tmp_path / "out").glob("stub-*-1/log.txt")
     assert log.read_text().count("the last words") == 2
 
@@ -172,6 +176,19 @@ def test_a_worker_of_another_version_is_refused(cluster: Cluster, tmp_path: Path
     assert "install the same there and start it again" in said
     assert worker.poll() is None
     assert not list((tmp_path / "marks").iterdir())
+
+    os.killpg(worker.pid, signal.SIGKILL)
+    client = connected(cluster.address)
+    until(lambda: not client.nthreads())
+    client.close()
+    told: list[str] = []
+    with closing(Coordinator(cluster.address, 1, None, told.append)) as coordinator:
+        assert "has no workers yet" in told[0]
+        cluster.worker(PYTHONPATH=str(other))
+        until(lambda: coordinator.wait() or len(told) > 1)
+        coordinator.wait()
+    assert len(told) == 2
+    assert told[1].startswith("refused: worker tcp://127.0.0.1:")
 
 
 @contextmanager

@@ -178,7 +178,7 @@ def _swept(loaded: Sweep, folder: Path, execution: Execution, quiet: bool, reuse
             swept = run_sweep(loaded, folder, execution, shown, reuse=reuse)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted; the same command goes on with what is not finished") from None
-    _print_warnings(swept.warnings)
+    _print_warnings(swept.warned())
     swept.raise_failure()
     return swept
 

@@ -86,17 +86,22 @@ class Swept:
 
     Args:
         folders: of the points that have a record, in the order of their end.
-        warnings: of their records, each after its point's name.
-        failures: why the others have none.
+        warnings: of their records: text -> names of the points that have it.
+        failures: name of each other point -> why it has no result.
     """
 
     folders: list[Path] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    failures: list[NeurohwError] = field(default_factory=list)
+    warnings: dict[str, list[str]] = field(default_factory=dict)
+    failures: dict[str, NeurohwError] = field(default_factory=dict)
 
     def records(self) -> list[RunRecord]:
         """Read the records."""
         return [read_record(folder) for folder in self.folders]
+
+    def warned(self) -> list[str]:
+        """Return a line a warning, whoever has it."""
+        return [f"{names[0]}{f' and {len(names) - 1} more' * (len(names) > 1)}: {text}"
+                for text, names in self.warnings.items()]  # fmt: skip
 
     def raise_failure(self) -> None:
         """Say how many points failed, and why the first did.
@@ -106,7 +111,9 @@ class Swept:
         """
         if self.failures:
             total = len(self.folders) + len(self.failures)
-            raise NeurohwError(f"{len(self.failures)} of {total} points failed; the first: {self.failures[0]}")
+            name, why = next(iter(self.failures.items()))
+            told = str(why).removeprefix(f"{name}: ")
+            raise NeurohwError(f"{len(self.failures)} of {total} points failed; the first: {name}: {told}")
 
 
 def run_sweep(
@@ -153,11 +160,13 @@ def run_sweep(
         watcher.changed(count.now, None)
         with contextlib.closing(run_points(points, executor, execution.retries, epoch)) as settled:
             for each in settled:
+                name = each.point.folder.name
                 if isinstance(each.outcome, RunRecord):
                     swept.folders.append(each.point.folder)
-                    swept.warnings += [f"{each.point.folder.name}: {text}" for text in each.outcome.warnings]
+                    for text in each.outcome.warnings:
+                        swept.warnings.setdefault(text, []).append(name)
                 else:
-                    swept.failures.append(each.outcome)
+                    swept.failures[name] = each.outcome
                 watcher.changed(count.now, count.settled(each))
                 written.if_older(_WRITTEN_EVERY)
         written.if_older(0.0)

@@ -64,12 +64,11 @@ class Cluster:
         self._news: queue.SimpleQueue[str | tuple[str, dict[str, Any]]] = queue.SimpleQueue()
         self._begun: dict[str, _Begun] = {}
         self._places: dict[str, int] = {}  # worker -> points it takes at a time
-        self._refused: dict[str, str] = {}
+        self._refused: set[str] = set()
         self._looked = 0.0
         try:
-            self._look()
-            if self._refused:
-                raise InputError("\n".join(f"--scheduler: {why}" for why in self._refused.values()))
+            if refused := self._look():
+                raise InputError("\n".join(f"--scheduler: {why}" for why in refused))
             self._client.subscribe_topic(self._topic, self._heard)
         except BaseException:
             self._client.close()
@@ -110,7 +109,8 @@ class Cluster:
                 events += self._told(news)
                 news = self._news.get_nowait()
         if time.monotonic() - self._looked >= _LOOK_SECONDS:
-            self._look()
+            for why in self._look():
+                self._note(f"refused: {why}")
         for key, begun in [*self._begun.items()]:
             if begun.worker not in self._places and not begun.future.done():
                 begun.future.cancel(force=True)
@@ -152,28 +152,27 @@ class Cluster:
         failure = AttemptFailed(f"{begun.point.folder.name}: {why}", how)
         return Ended(begun.point, failure, begun.worker, time.monotonic() - begun.began)
 
-    def _look(self) -> None:
-        """Take note of workers that came and went; new ones say which neurohw they have."""
+    def _look(self) -> list[str]:
+        """Take note of workers that came and went, and return who is refused: new ones say which neurohw they have."""
         self._looked = time.monotonic()
         try:
             threads: dict[str, int] = self._client.nthreads()
+            self._refused &= threads.keys()
             new = [worker for worker in threads if worker not in self._places and worker not in self._refused]
             answers = self._client.run(identity, workers=new, on_error="return") if new else {}
         except (OSError, ValueError) as error:
             raise NeurohwError(f"the scheduler {self.address} has gone ({error}); the same command goes on") from None
+        reasons = {}
         for worker, theirs in answers.items():
             if not isinstance(theirs, type(identity())):
-                self._refuse(worker, f"has no neurohw, or another version ({theirs})")
+                reasons[worker] = f"has no neurohw, or another version ({theirs})"
             elif not theirs.fits(identity()):
-                self._refuse(worker, f"has {theirs}, but the sweep is of {identity()}")
+                reasons[worker] = f"has {theirs}, but the sweep is of {identity()}"
             elif differences := theirs.differences(identity()):
                 self._note(f"worker {worker} has {differences}: its numbers may differ in their last bits")
+        self._refused |= reasons.keys()
         self._places = {worker: n for worker, n in threads.items() if worker not in self._refused}
-
-    def _refuse(self, worker: str, why: str) -> None:
-        self._refused[worker] = f"worker {worker} {why}; install the same there and start it again"
-        if self._looked and self._places:
-            self._note(f"refused: {self._refused[worker]}")
+        return [f"worker {worker} {why}; install the same there and start it again" for worker, why in reasons.items()]
 
 
 def connected(address: str) -> Any:
@@ -239,7 +238,7 @@ def _kept(begun: _Begun, returned: Returned) -> RunRecord | NeurohwError:
             if returned.log:
                 with (folder / LOG).open("ab") as log:
                     log.write(f"on {begun.worker}: ".encode() + returned.log)
-            if returned.failure is not None:
+            if returned.failure is not None and not returned.record:
                 return returned.failure
             record = validated_record(returned.record, f"the record of {folder.name} from {begun.worker}")
             if (record.config_hash, record.seed) != (point.digest, point.seed):
@@ -248,7 +247,7 @@ def _kept(begun: _Begun, returned: Returned) -> RunRecord | NeurohwError:
             with atomic_set(folder / METRICS, folder / RECORD) as (metrics, written):
                 metrics.write_bytes(returned.metrics)
                 written.write_bytes(returned.record)
-            return record
+            return returned.failure or record
     except OSError as error:  # a full disk
         return AttemptFailed(f"{folder.name}: cannot be written ({error.strerror or error})")
     except NeurohwError as error:

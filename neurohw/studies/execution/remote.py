@@ -14,7 +14,7 @@ from typing import Any
 
 from distributed import get_worker
 
-from neurohw.errors import NeurohwError
+from neurohw.errors import Diverged, NeurohwError
 from neurohw.runs.record import METRICS, RECORD, RunRecord
 from neurohw.studies.execution.base import LOG, Ended, EpochDone
 from neurohw.studies.execution.child import Child
@@ -51,7 +51,7 @@ class Returned:
     """What a worker gives.
 
     Args:
-        failure: why there is no record.
+        failure: why there is no record, or why it has no result.
         record, metrics: contents of the files.
         log: what was said in this attempt.
         seconds: it took.
@@ -75,8 +75,9 @@ def run_task(task: Task) -> Returned:
     child.begin(replace(task.point, folder=folder), task.timeout)
     ended = _followed(child, worker, task)
     failure = None if isinstance(ended.outcome, RunRecord) else ended.outcome
-    files = [b"" if failure and name != LOG else _content(folder / name) for name in (RECORD, METRICS, LOG)]
-    if failure is None:
+    over = failure is None or isinstance(failure, Diverged)  # which is a record, too
+    files = [_content(folder / name) if over or name == LOG else b"" for name in (RECORD, METRICS, LOG)]
+    if over:
         shutil.rmtree(folder, ignore_errors=True)
     else:
         (folder / LOG).unlink(missing_ok=True)
