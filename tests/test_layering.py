@@ -82,6 +82,7 @@ ALLOWED: dict[str, set[str]] = {
         "runs.record",
         "runs.symptoms",
         "runs.files",
+        "studies.execution.failed",
         "studies.expected",
         "studies.paper",
         "studies.published",

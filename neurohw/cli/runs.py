@@ -13,6 +13,7 @@ from neurohw.cli import console
 from neurohw.errors import InputError
 
 if TYPE_CHECKING:
+    from neurohw.report.besides import Besides
     from neurohw.studies.run_sweep import Execution, Swept
     from neurohw.studies.sweep import Sweep
 
@@ -155,16 +156,17 @@ def report(
     pdf: Annotated[bool, typer.Option("--pdf", help="Print it to report.pdf, too, by Chromium or Chrome.")] = False,
 ) -> None:
     """Write a report (HTML, Markdown, CSV, figures) from records; runs nothing."""
+    from neurohw.report.besides import besides_in
     from neurohw.report.page.pdf import find_browser, write_pdf
     from neurohw.runs.collection import find_records
 
     if pdf:
         find_browser()
     left_out: list[str] = []
-    records = find_records(folders, left_out)
+    records, besides = find_records(folders, left_out), besides_in(folders, left_out)
     for reason in left_out:
         console.stderr.print(f"left out: {reason}", style="red", markup=False, highlight=False, soft_wrap=True)
-    page = _print_report(records, out or folders[0] / "report", title, left_out)
+    page = _print_report(records, out or folders[0] / "report", title, left_out, besides)
     if pdf:
         console.stdout.print(f"PDF: {write_pdf(page)}", highlight=False, soft_wrap=True)
 
@@ -190,13 +192,19 @@ def _print_warnings(warnings: list[str]) -> None:
         console.stdout.print(f"warning: {more} more; they stand in the records", style="yellow", highlight=False)
 
 
-def _print_report(records: list[Any], folder: Path, title: str | None, left_out: Sequence[str] = ()) -> Path:
+def _print_report(
+    records: list[Any],
+    folder: Path,
+    title: str | None,
+    left_out: Sequence[str] = (),
+    besides: Besides | None = None,
+) -> Path:
     from neurohw.report.energy.sections import energies_of
     from neurohw.report.energy.terminal import print_energies
     from neurohw.report.page.write import accuracy_table, write_report
     from neurohw.report.points import group_records
 
-    page = write_report(records, folder, title, left_out)
+    page = write_report(records, folder, title, left_out, besides)
     console.stdout.print(accuracy_table(records))
     energies = energies_of(group_records(records))
     if energies.accounts:

@@ -17,6 +17,7 @@ from neurohw.report.accuracy.tables import (
     comparison_table,
     measured,
 )
+from neurohw.report.besides import Besides
 from neurohw.report.charts.all_charts import Charts, charts_of
 from neurohw.report.clusters.data import equal_accuracy
 from neurohw.report.clusters.tables import equal_accuracy_note, equal_accuracy_table
@@ -24,6 +25,7 @@ from neurohw.report.energy.answers import answers, per_image
 from neurohw.report.energy.sections import Energies, energies_of, energy_sections, remarks
 from neurohw.report.naming import differing_keys, flatten, name_alone, on_hardware, plain
 from neurohw.report.page.answer import Answer, answer_of
+from neurohw.report.page.besides import failed_note, with_causes
 from neurohw.report.page.breakdowns import by_age, by_fraction, by_time_steps, costs
 from neurohw.report.page.reproduce import command
 from neurohw.report.page.section import Section
@@ -108,10 +110,14 @@ class Content:
     definitions: tuple[tuple[str, str], ...]
     charts: Charts
     expected: tuple[tuple[str, ...], ...]
+    besides: Besides
 
 
-def content(records: Sequence[RunRecord], title: str | None = None, left_out: Sequence[str] = ()) -> Content:
-    """Return what a report on these records says, and that others could not be read (`left_out`: why)."""
+def content(
+    records: Sequence[RunRecord], title: str | None = None, left_out: Sequence[str] = (), besides: Besides | None = None
+) -> Content:
+    """Return what a report says of records, of what stands besides them, and of what could not be read (`left_out`)."""
+    besides = besides or Besides()
     points = group_records(records)
     every = accuracy_data(points)
     accuracies = tuple(a for a in every if not a.metric.secondary)
@@ -126,11 +132,15 @@ def content(records: Sequence[RunRecord], title: str | None = None, left_out: Se
         title or f"{compared}: {', '.join(sorted({record.name for record in records}))}",
         compared,
         quantities.pop() if len(quantities) == 1 else "Value",
-        answer_of(points, accuracies, sensitivities, per_image(energies)),
+        with_causes(answer_of(points, accuracies, sensitivities, per_image(energies)), besides),
         _facts(records, points),
         _code(records),
         symptoms_section(points),
-        (*_warnings(records, points), *(f"A record could not be read and is left out: {text}" for text in left_out)),
+        (
+            *failed_note(besides),
+            *_warnings(records, points),
+            *(f"A record could not be read and is left out: {text}" for text in left_out),
+        ),
         accuracies,
         curves,
         published,
@@ -155,6 +165,7 @@ def content(records: Sequence[RunRecord], title: str | None = None, left_out: Se
         _definitions(every),
         charts_of(points, accuracies, curves, published, sensitivities, energies),
         expected_rows(records),
+        besides,
     )
 
 

@@ -15,12 +15,14 @@ from neurohw.report import drawing
 from neurohw.report.accuracy import curves_figure, figures
 from neurohw.report.accuracy.expected import EXPECTED_COLUMNS, EXPECTED_NOTE
 from neurohw.report.accuracy.terminal import accuracy_table
+from neurohw.report.besides import ATTRIBUTION, Besides
 from neurohw.report.charts.bundle import bundle
 from neurohw.report.charts.sensitivity import NOTE as SENSITIVITY_NOTE
 from neurohw.report.energy.figures import NAMES as ENERGY_FIGURES
 from neurohw.report.energy.figures import Drawn, energy_figures
 from neurohw.report.energy.frame import ENERGY_DIGITS, energy_frame
 from neurohw.report.frame import records_frame
+from neurohw.report.page.besides import COST_COLUMNS, COST_NOTE, FAILED_COLUMNS, cost_rows, failed_rows
 from neurohw.report.page.content import Content, content
 from neurohw.report.page.html_table import html_table, plain_table
 from neurohw.report.page.pdf import PDF
@@ -42,12 +44,16 @@ MOST_LINES = 12
 BESIDE = 2  # interactive figures that stand beside the answer on a phone, too
 _FIGURES = {"sensitivity", "accuracy", "curves", *ENERGY_FIGURES}
 _PICTURES = _FIGURES - {"curves"}  # also as PNG
-_TEXTS = {PAGE, PDF, "report.md", "data.csv", "curves.csv", "sensitivity.csv", "energy.csv"}
+_TEXTS = {PAGE, PDF, "report.md", "data.csv", "curves.csv", "sensitivity.csv", "energy.csv", ATTRIBUTION}
 _WRITES = _TEXTS | {f"{name}.svg" for name in _FIGURES} | {f"{name}.png" for name in _PICTURES}
 
 
 def write_report(
-    records: list[RunRecord], folder: Path | str, title: str | None = None, left_out: Sequence[str] = ()
+    records: list[RunRecord],
+    folder: Path | str,
+    title: str | None = None,
+    left_out: Sequence[str] = (),
+    besides: Besides | None = None,
 ) -> Path:
     """Write the report on these records and return the path of its page.
 
@@ -60,6 +66,7 @@ def write_report(
             the page was made of.
         title: of the page; made from the records' names unless given.
         left_out: what is wrong with records that could not be read; the page says so.
+        besides: what stands besides the records; costs are written to attribution.csv.
 
     Raises:
         InputError: there are no records, the folder cannot be written to, or it holds files that no report wrote.
@@ -69,7 +76,7 @@ def write_report(
     folder = writable_folder(Path(folder))
     _check_whose(folder)
     records = sorted(records, key=lambda r: (r.name, r.config_hash, r.status, epochs_done(r), r.seed))
-    page = content(records, title, left_out)
+    page = content(records, title, left_out, besides)
     with drawing.style():
         of_energy = list(energy_figures(page.energies))
     (folder / PDF).unlink(missing_ok=True)  # of an earlier page
@@ -79,7 +86,11 @@ def write_report(
     environment = _environment()
     unfinished = [(u.label, str(u.seed), u.status, u.length, u.config_hash, u.message) for u in page.unfinished]
     markdown_text = environment.get_template("report.md.j2").render(
-        report=page, of_energy=of_energy, figures=list(drawn)
+        report=page,
+        of_energy=of_energy,
+        figures=list(drawn),
+        failed_rows=failed_rows(page.besides),
+        cost_rows=cost_rows(page.besides),
     )
     write_text(folder / "report.md", markdown_text)
     charts = page.charts
@@ -89,6 +100,8 @@ def write_report(
         beside=BESIDE,
         libraries=Markup(bundle()) if charts else "",
         unfinished_rows=unfinished,
+        failed_rows=failed_rows(page.besides),
+        cost_rows=cost_rows(page.besides),
     )
     write_text(folder / PAGE, html)
     return folder / PAGE
@@ -135,7 +148,9 @@ def _write_frames(records: Sequence[RunRecord], page: Content, folder: Path) -> 
         frames["sensitivity.csv"] = sensitivity_frame(page.sensitivities)
     if page.energies:
         frames["energy.csv"] = energy_frame(page.energies)
-    for name in {"sensitivity.csv", "energy.csv"} - frames.keys():  # an earlier report's
+    if page.besides.costs is not None:
+        frames[ATTRIBUTION] = page.besides.costs
+    for name in {"sensitivity.csv", "energy.csv", ATTRIBUTION} - frames.keys():  # an earlier report's
         (folder / name).unlink(missing_ok=True)
     for name, frame in frames.items():
         with atomic(folder / name) as temporary:
@@ -155,6 +170,9 @@ def _environment() -> Environment:
     environment.filters |= {"markdown": markdown, "cell": markdown_cell}
     environment.globals |= {
         "archive": ARCHIVE,
+        "cost_columns": COST_COLUMNS,
+        "cost_note": COST_NOTE,
+        "failed_columns": FAILED_COLUMNS,
         "expected_columns": EXPECTED_COLUMNS,
         "expected_note": EXPECTED_NOTE,
         "drawn_note": DRAWN,
