@@ -34,6 +34,10 @@ class Diverged(NeurohwError):
     """Learning has left the numbers: a weight, or a change asked of one, is not finite (exit status 1)."""
 
 
+class GivenUp(NeurohwError):
+    """Who watches a run has seen enough of it: it ends early, and its record says so."""
+
+
 class OutputLost(NeurohwError):
     """What is printed can be written no more: its reader has gone, or the disk is full (exit status 1)."""
 

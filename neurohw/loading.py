@@ -65,13 +65,26 @@ def load_with_advice(
         file = Path(recorded[1])
         config = configuration(file / ARCHIVE if file.is_dir() else file, recorded[2])
         return validated(merged(nested(config), over), str(path_or_name), laid_over), ()
+    tables = experiment_tables(path_or_name, overrides or {}, overridden_by)
+    origin = str(experiment_path(path_or_name))
+    return _advised(validated(tables, origin, laid_over), tables, laid_over)
+
+
+def experiment_tables(
+    path_or_name: str | Path, overrides: Mapping[str, Any], overridden_by: str = "overrides"
+) -> dict[str, Any]:
+    """Return the tables of an experiment's file, `overrides` laid on top, its conditions applied, not validated yet.
+
+    They are an experiment file by themselves.
+    """
+    laid_over, over = Overrides(tuple(overrides), overridden_by), nested(overrides)
     path = experiment_path(path_or_name)
     tables = dict(_read(*stamped(path)))
     conditions = tables.pop("when", [])
     tables = merged(_conditioned(tables, over, conditions, path, laid_over), over)
     tables = _without_defaults(tables, str(path), laid_over)
     tables.setdefault("name", path.resolve().parent.name if path.name == "experiment.toml" else path.stem)
-    return _advised(validated(tables, str(path), laid_over), tables, laid_over)
+    return tables
 
 
 @lru_cache(maxsize=8)

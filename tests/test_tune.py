@@ -15,10 +15,10 @@ from neurohw.config import config_hash
 from neurohw.devices.library import device_path, load_device
 from neurohw.errors import InputError, NeurohwError
 from neurohw.loading import load_with_advice
-from neurohw.studies import search
-from neurohw.studies.search import Objective, Search
-from neurohw.studies.search_space import REMEDIES, Space
+from neurohw.studies import journal, tune_search
 from neurohw.studies.tune import Score, _scores, simplest, tune
+from neurohw.studies.tune_search import DeviceSearch, Objective
+from neurohw.studies.tune_space import REMEDIES, Space
 from neurohw.studies.tuning import Tuning
 from tests.processes import ended, start
 
@@ -133,17 +133,17 @@ def test_a_killed_search_goes_on_where_it_was(tmp_path: Path) -> None:
             if next(calls) == 1:  # after the second trial
                 os._exit(9)
 
-        Search(here, ends=4e9, reserve=0, ideal=0.8).go(tell)
+        DeviceSearch(here, ends=4e9, reserve=0, ideal=0.8).go(tell)
 
     assert ended(start(killed)) == 9
-    under_way = search._study(here, 0).ask()
-    (tmp_path / search.TRIALS / str(under_way.number)).mkdir(parents=True)
+    under_way = tune_search._study(here, 0).ask()
+    (tmp_path / tune_search.TRIALS / str(under_way.number)).mkdir(parents=True)
     lines: list[str] = []
-    trials = Search(here, ends=4e9, reserve=0, ideal=0.8).go(lines.append)
+    trials = DeviceSearch(here, ends=4e9, reserve=0, ideal=0.8).go(lines.append)
     assert len(lines) == 2
     assert len(trials) == 4
-    assert not list((tmp_path / search.TRIALS).glob("*"))
-    assert search._study(here, 0).trials[under_way.number].state.name == "FAIL"
+    assert not list((tmp_path / tune_search.TRIALS).glob("*"))
+    assert tune_search._study(here, 0).trials[under_way.number].state.name == "FAIL"
     assert len({str(trial.params) for trial in trials}) == 4
 
 
@@ -183,12 +183,12 @@ def test_an_experiment_that_makes_arrays_itself_is_refused(tmp_path: Path) -> No
 
 def test_no_trial_begins_when_the_time_is_up(tmp_path: Path) -> None:
     lines: list[str] = []
-    assert Search(tuning(tmp_path), ends=0.0, reserve=0, ideal=0.8).go(lines.append) == []
+    assert DeviceSearch(tuning(tmp_path), ends=0.0, reserve=0, ideal=0.8).go(lines.append) == []
     assert not lines
 
 
 def test_processes_share_the_trials(tmp_path: Path) -> None:
-    trials = Search(tuning(tmp_path, trials=5, jobs=2), ends=4e9, reserve=0, ideal=0.8).go(lambda line: None)
+    trials = DeviceSearch(tuning(tmp_path, trials=5, jobs=2), ends=4e9, reserve=0, ideal=0.8).go(lambda line: None)
     assert len(trials) in (5, 6)  # one that another process had begun
     whole = [trial.value for trial in trials if trial.state.name == "COMPLETE"]
     assert whole == sorted(whole, reverse=True)
@@ -244,7 +244,7 @@ def test_a_shipped_device_is_left_alone_and_a_file_is_written_in_place(
 def test_without_optuna_it_says_what_to_install(
     neurohw: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(journal.importlib.util, "find_spec", lambda name: None)
     status, _, err = neurohw("tune", "ecram", "--minutes", "1")
     assert status == 2
     assert "pip install 'neurohw[search]'" in err

@@ -27,6 +27,7 @@ from neurohw.cli.filters import filters
 from neurohw.cli.keys import keys
 from neurohw.cli.reproduce import reproduce
 from neurohw.cli.runs import demo, report, run, sweep
+from neurohw.cli.search import search
 from neurohw.cli.tune import tune
 from neurohw.cli.watch import watch
 from neurohw.errors import NeurohwError, OutputLost
@@ -50,7 +51,7 @@ device_app.command("export")(device_export)
 app.add_typer(data_app, name="data")
 app.add_typer(device_app, name="device")
 app.add_typer(circuit_app, name="circuit")
-for command in (energy, demo, run, sweep, watch, report, keys, tune, attribute, reproduce, filters, bench):
+for command in (energy, demo, run, sweep, watch, report, keys, search, tune, attribute, reproduce, filters, bench):
     app.command()(command)
 
 

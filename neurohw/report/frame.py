@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from neurohw.energy.figures import FIGURES
 from neurohw.report.accuracy.data import images_presented
 from neurohw.report.energy.account import chip_of
 from neurohw.report.naming import differing_keys, flatten
@@ -25,8 +26,8 @@ def load_runs(folders: Folders) -> pd.DataFrame:
     Columns: name, config_hash, seed, status, epochs_done, epochs_scheduled and images presented; every setting under
     its dotted key, as in "hardware.device", lists as JSON; metrics, as fractions or in their own unit; seconds of the
     simulation; what an account says, nominal, in SI (joules_per_training_image, joules_per_inference, joules,
-    seconds_of_training of the hardware, square_metres); path. What a run lacks is missing in its row. Means over
-    seeds are a line of pandas: `frame.groupby("hardware.device").direct_accuracy.agg(["mean", "std", "count"])`.
+    seconds_of_training of the hardware, square_metres, images_until_worn); path. What a run lacks is missing. Means
+    over seeds are a line of pandas: `frame.groupby("hardware.device").direct_accuracy.agg(["mean", "std", "count"])`.
 
     Args:
         folders: one or several that `neurohw run`, `sweep` or `report` wrote, or files of records.
@@ -73,11 +74,4 @@ def _account(record: RunRecord) -> dict[str, float | None]:
     chip = chip_of(record)
     if chip is None:
         return {}
-    ranges = {
-        "joules_per_training_image": chip.per_training_image,
-        "joules_per_inference": chip.per_inference,
-        "joules": chip.total,
-        "seconds_of_training": chip.training_latency,
-        "square_metres": chip.area,
-    }
-    return {name: value.nominal if value else None for name, value in ranges.items()}
+    return {name: figure.of(chip) for name, figure in FIGURES.items()}

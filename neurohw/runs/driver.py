@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from neurohw.crossbar.precision import multiplying_library
-from neurohw.errors import Diverged, NeurohwError, OutputLost
+from neurohw.errors import Diverged, GivenUp, NeurohwError, OutputLost
 from neurohw.metering.ledger import of_training
 from neurohw.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
 from neurohw.runs.folder import RunFolder
@@ -151,7 +151,9 @@ class Driver:
             message = f"{error}; --resume goes on from the last checkpoint"
             self._write_end("stopped", message)
             return OutputLost(message)
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, GivenUp):
+            self._write_end("stopped", f"{self._standing()}: {error}")
+        elif isinstance(error, KeyboardInterrupt):
             self._write_end("stopped", "interrupted; --resume goes on from the last checkpoint")
         elif isinstance(error, Exception):
             self._write_end("failed", f"{type(error).__name__}: {error}")

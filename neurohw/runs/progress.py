@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import abc
 from pathlib import Path
 from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from neurohw.errors import InputError
+from neurohw.errors import GivenUp, InputError
 from neurohw.kinds import shown_metrics
 
 
@@ -48,6 +49,23 @@ class Silent:
 
     def close(self) -> None:
         """Nothing."""
+
+
+class Endable(Silent, abc.ABC):
+    """A reporter that ends its run early, at the next batch, when it is given up."""
+
+    @abc.abstractmethod
+    def given_up(self) -> GivenUp | None:
+        """Return why; None while it goes on."""
+
+    def begin(self, title: str, images: int) -> None:
+        """End the run if it is given up."""
+        self.tick(0)
+
+    def tick(self, images: int) -> None:
+        """End the run if it is given up."""
+        if (why := self.given_up()) is not None:
+            raise why
 
 
 class Lines(Silent):

@@ -156,14 +156,25 @@ def read_record(folder: Path | str) -> RunRecord:
     except InputError as error:
         raise InputError(f"{error}; there is no record of a run here") from None
     record = validated_record(content, str(path))
-    metrics = folder / METRICS
-    if metrics.exists() and len(table := read_bytes(metrics, RECORDED)) > 1:
-        try:
-            rows = pd.read_csv(io.BytesIO(table)).to_dict("records")
-        except (ValueError, OverflowError) as error:  # pandas' own errors and undecodable bytes
-            raise InputError(f"{metrics}: cannot be read ({error})") from error
-        record.curve = checked_curve(rows, str(metrics))
+    if (folder / METRICS).exists():
+        record.curve = read_curve(folder)
     return record
+
+
+def read_curve(folder: Path) -> list[dict[str, Any]]:
+    """Return the rows of a folder's `metrics.csv`, one an epoch; it may be that of a run that goes on.
+
+    Raises:
+        InputError: it cannot be read, or is not one of ours.
+    """
+    metrics = folder / METRICS
+    if len(table := read_bytes(metrics, RECORDED)) <= 1:
+        return []
+    try:
+        rows = pd.read_csv(io.BytesIO(table)).to_dict("records")
+    except (ValueError, OverflowError) as error:  # pandas' own errors and undecodable bytes
+        raise InputError(f"{metrics}: cannot be read ({error})") from error
+    return checked_curve(rows, str(metrics))
 
 
 def validated_record(text: str | bytes, origin: str) -> RunRecord:

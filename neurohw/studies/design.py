@@ -2,61 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from neurohw.studies.ranges import KeyRange
 from neurohw.validation import Wrong
 from neurohw.values import LARGEST_SEED
 
-_DIGITS = 6  # of a value; more would say nothing, and files and names have to hold them
 _MOST_KEYS = 21_201  # dimensions of Sobol's sequence in SciPy
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"got {value!r}; allowed: a finite number")
-    return value
-
-
-Bound = Annotated[int | float, BeforeValidator(_number)]
-
-
-class KeyRange(BaseModel):
-    """Where a key's values lie.
-
-    Args:
-        low, high: both included.
-        log: evenly in the logarithm instead of in the value.
-        integer: whole numbers only.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    low: Bound
-    high: Bound
-    log: StrictBool = False
-    integer: StrictBool = False
-
-    @model_validator(mode="after")
-    def _in_order(self) -> KeyRange:
-        if not self.low < self.high:
-            raise ValueError(f"got low = {self.low:g} and high = {self.high:g}; allowed: low below high")
-        if self.log and self.low <= 0:
-            raise Wrong("low", f"got {self.low:g} with log = true; allowed: numbers above 0")
-        if self.integer and not (isinstance(self.low, int) and isinstance(self.high, int)):
-            raise ValueError(f"got {self.low!r} to {self.high!r} with integer = true; allowed: whole numbers")
-        return self
-
-    def at(self, share: float) -> int | float:
-        """Return the value at a share of the range, 0 to 1; of integers each has as much of it, by log or evenly."""
-        low, high = (self.low - 0.5, self.high + 0.5) if self.integer else (self.low, self.high)
-        value = low * (high / low) ** share if self.log else low + share * (high - low)
-        if self.integer:
-            return min(max(round(value), int(self.low)), int(self.high))
-        return min(max(float(f"{value:.{_DIGITS}g}"), self.low), self.high)
 
 
 class Design(BaseModel):

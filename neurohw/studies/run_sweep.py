@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +19,9 @@ from neurohw.studies.execution.child import Child
 from neurohw.studies.execution.loop import run_points
 from neurohw.studies.execution.processes import Processes, threads_of
 from neurohw.studies.reuse import check_there, take_over
-from neurohw.studies.standing import Count, Standing, batches_text
+from neurohw.studies.standing import Count, Standing, StandingFile, batches_text
 from neurohw.studies.sweep import Point, Sweep, SweepFile
 from neurohw.validation import refused
-
-_WRITTEN_EVERY = 2.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -150,12 +147,12 @@ def run_sweep(
             raise
         where = "; ".join(filter(None, (str(executor), batches_text(points))))
         count, swept = Count(sum(len(point.members) for point in points), where), Swept()
-        written = _Written(folder, count)
+        written = StandingFile(folder, count)
 
         def epoch(point: Point, row: dict[str, Any]) -> None:
             count.epoch(point, row)
             watcher.changed(count.now, None)
-            written.if_older(_WRITTEN_EVERY)
+            written.if_older()
 
         watcher.changed(count.now, None)
         with contextlib.closing(run_points(points, executor, execution.retries, epoch)) as settled:
@@ -168,24 +165,9 @@ def run_sweep(
                 else:
                     swept.failures[name] = each.outcome
                 watcher.changed(count.now, count.settled(each))
-                written.if_older(_WRITTEN_EVERY)
+                written.if_older()
         written.if_older(0.0)
     return swept
-
-
-class _Written:
-    """The standing in the sweep's folder, where others may look at it (`neurohw watch`)."""
-
-    def __init__(self, folder: Path, count: Count) -> None:
-        self._folder, self._count, self._at = folder, count, time.monotonic()
-        self.if_older(0.0)
-
-    def if_older(self, seconds: float) -> None:
-        """Write it anew where it is older than that; a full disk takes none."""
-        if not seconds or time.monotonic() - self._at >= seconds:
-            self._at = time.monotonic()
-            with contextlib.suppress(NeurohwError):
-                self._count.now().write(self._folder)
 
 
 def _prepared(

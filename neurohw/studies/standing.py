@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from neurohw.errors import Diverged, InputError
+from neurohw.errors import Diverged, GivenUp, InputError, NeurohwError
 from neurohw.kinds import KINDS, shown_metrics
 from neurohw.reading import RECORDED, read_bytes
 from neurohw.runs.files import remove_partial, write_text
@@ -24,6 +25,7 @@ from neurohw.values import Amount, Text, Whole
 
 STANDING = "standing.json"  # in a sweep's folder
 _RECENT, _UNDER_WAY = 5, 8  # lines
+_WRITTEN_EVERY = 2.0  # seconds
 
 
 class Standing(BaseModel):
@@ -38,6 +40,7 @@ class Standing(BaseModel):
         seconds_left: about how long the rest takes; None where nothing is known yet.
         recent: lines about the last points that ended; failures: about the last that failed; under_way: about points
             that have done an epoch.
+        best: of a search, what is best so far.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +57,7 @@ class Standing(BaseModel):
     recent: list[Text]
     failures: list[Text]
     under_way: list[Text]
+    best: Text = ""
 
     def summary(self) -> str:
         """Return it in one line: points done, failures, rate, time left."""
@@ -63,6 +67,7 @@ class Standing(BaseModel):
         if self.per_second and self.done < self.total:
             parts += [rate_text(self.per_second)]
             parts += [f"{duration_text(self.seconds_left)} left"] if self.seconds_left is not None else []
+        parts += [self.best] if self.best else []
         return ", ".join(parts)
 
     def write(self, folder: Path) -> None:
@@ -92,9 +97,13 @@ class Count:
     Args:
         total: points.
         where: they run, in words.
+
+    Attributes:
+        best: see Standing.
     """
 
     def __init__(self, total: int, where: str) -> None:
+        self.best = ""
         self._total, self._where = total, where
         self._done = self._known = self._failed = 0
         self._recent, self._failures = deque[str](maxlen=_RECENT), deque[str](maxlen=_RECENT)
@@ -117,6 +126,9 @@ class Count:
         self._under_way.pop(name, None)
         if isinstance(outcome, RunRecord):
             line = f"{name}: {shown_metrics(outcome.metrics)}"
+            self._recent.append(line)
+        elif isinstance(outcome, GivenUp):
+            line = f"{name}: {outcome}"
             self._recent.append(line)
         else:
             self._failed += 1
@@ -142,7 +154,23 @@ class Count:
             recent=list(self._recent),
             failures=list(self._failures),
             under_way=[line for _, line in under_way[:_UNDER_WAY]],
+            best=self.best,
         )
+
+
+class StandingFile:
+    """The standing in the folder, where others may look at it (`neurohw watch`)."""
+
+    def __init__(self, folder: Path, count: Count) -> None:
+        self._folder, self._count, self._at = folder, count, time.monotonic()
+        self.if_older(0.0)
+
+    def if_older(self, seconds: float = _WRITTEN_EVERY) -> None:
+        """Write it anew where it is older than that; a full disk takes none."""
+        if not seconds or time.monotonic() - self._at >= seconds:
+            self._at = time.monotonic()
+            with contextlib.suppress(NeurohwError):
+                self._count.now().write(self._folder)
 
 
 def epochs_of(point: Point) -> int:

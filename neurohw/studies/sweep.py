@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, KeysView, Mapping, Sequence
@@ -23,6 +22,7 @@ from neurohw.runs.folder import default_folder
 from neurohw.shipping import find_file, read_toml, shipped_files
 from neurohw.studies.constraints import Constraint
 from neurohw.studies.design import Design
+from neurohw.studies.ranges import each_value_once
 from neurohw.validation import Wrong, refused
 from neurohw.values import LARGEST_SEED
 
@@ -35,15 +35,8 @@ def _each_once(seeds: tuple[int, ...]) -> tuple[int, ...]:
     return seeds
 
 
-def _each_value_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    texts = Counter(json.dumps(value, sort_keys=True, default=repr) for value in values)
-    if repeated := [text for text, times in texts.items() if times > 1]:
-        raise ValueError(f"got {', '.join(repeated)} more than once; allowed: each value once")
-    return values
-
-
 Seed = Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]
-Axis = Annotated[tuple[Any, ...], Field(min_length=1), AfterValidator(_each_value_once)]
+Axis = Annotated[tuple[Any, ...], Field(min_length=1), AfterValidator(each_value_once)]
 Comparison = Annotated[str, Field(strict=True), AfterValidator(lambda text: Constraint.of(text).text)]
 
 
@@ -211,7 +204,7 @@ class Sweep:
         for combination in self.combinations():
             experiment, advice = load_with_advice(base, combination.overrides, str(self.path))
             try:
-                digest = _checked_hash(experiment)
+                digest = checked_hash(experiment)
             except InputError as error:
                 raise Overrides(tuple(combination.overrides), str(self.path)).blame(
                     error, experiment, str(base)
@@ -230,7 +223,8 @@ class Sweep:
         return beside if beside.exists() else self.file.experiment
 
 
-def _checked_hash(experiment: Experiment) -> str:
+def checked_hash(experiment: Experiment) -> str:
+    """Return the hash of an experiment that can run here; an InputError says why it cannot."""
     job = KINDS[experiment.kind].load_job()  # not before: it loads torch
     job.check(experiment, "cpu")
     return config_hash(experiment, job.checksums(experiment))
@@ -256,6 +250,7 @@ def load_sweep(path_or_name: str | Path) -> Sweep:
         raise refused(error, str(path), SweepFile) from None
 
 
-def point_of(experiment: Experiment, seed: int, folder: Path) -> Point:
-    """Return a run of its own, whole, in the folder of its name below `folder`."""
-    return Point(experiment, seed, folder / default_folder(experiment, _checked_hash(experiment), seed).name, None)
+def point_of(experiment: Experiment, seed: int, folder: Path, stop_after: int | None = None) -> Point:
+    """Return a run of its own in the folder of its name below `folder`."""
+    name = default_folder(experiment, checked_hash(experiment), seed).name
+    return Point(experiment, seed, folder / name, stop_after)

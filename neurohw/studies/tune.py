@@ -21,9 +21,10 @@ from neurohw.runs.files import locked, writable_folder
 from neurohw.studies.execution.local import local
 from neurohw.studies.execution.loop import run_points
 from neurohw.studies.execution.processes import threads_of
-from neurohw.studies.search import Search, require_optuna
-from neurohw.studies.search_space import REMEDIES
+from neurohw.studies.journal import require_optuna
 from neurohw.studies.sweep import point_of
+from neurohw.studies.tune_search import DeviceSearch
+from neurohw.studies.tune_space import REMEDIES
 from neurohw.studies.tuning import Tuning
 
 if TYPE_CHECKING:
@@ -97,12 +98,12 @@ def tune(tuning: Tuning, tell: Callable[[str], None]) -> Tuned:
         InputError: something does not fit, or Optuna is not installed.
         NeurohwError: nothing learnt in the time there was.
     """
-    require_optuna()
+    require_optuna("tune")
     ends = time.time() + 60 * tuning.minutes
     with locked(writable_folder(tuning.folder)), _share_of_cores(tuning.jobs):
         ideal = _scores(tuning, [("ideal", {}, tuning.ideal())])[0]
         tell(f"{tuning.rule}: ideal arrays reach {ideal} on the validation split")
-        trials = Search(tuning, ends, FINALISTS * len(SEEDS), ideal.mean).go(tell)
+        trials = DeviceSearch(tuning, ends, FINALISTS * len(SEEDS), ideal.mean).go(tell)
         chosen = _best_of_each_remedy(trials)
         if not chosen:
             failed = next((t.user_attrs["failed"] for t in trials if "failed" in t.user_attrs), "")

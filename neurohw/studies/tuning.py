@@ -13,7 +13,7 @@ from neurohw.devices.library import load_device
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
 from neurohw.runs.job import job_class
-from neurohw.studies.search_space import Space
+from neurohw.studies.tune_space import Space
 
 VALIDATION = 0.2  # of the training images
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from neurohw.errors import NeurohwError
+from neurohw.errors import GivenUp, NeurohwError
 from neurohw.runs.record import RunRecord
 from neurohw.studies.sweep import Point
 
 RETRIES = 2
 GRACE_SECONDS = 20.0  # for a process's last batch and its checkpoint, before it is killed
 LOG = "log.txt"  # in a point's folder: its epochs, and what it said when it failed
+
+
+# told of every epoch's line of a point; it may raise GivenUp to end the point's run
+Watch = Callable[[Point, dict[str, Any]], None]
 
 
 class AttemptFailed(NeurohwError):
@@ -61,6 +66,18 @@ class Ended:
 Event = EpochDone | Ended
 
 
+class End(NamedTuple):
+    """What a process is told of a point whose run is given up.
+
+    Args:
+        folder: the point's.
+        why: as the record will say.
+    """
+
+    folder: Path
+    why: GivenUp
+
+
 class Settled(NamedTuple):
     """A point that is over.
 
@@ -83,6 +100,9 @@ class Executor(Protocol):
     """
 
     alike: bool
+
+    def has_room(self) -> bool:
+        """Return whether there is a place for a point now."""
 
     def begin(self, point: Point, avoid: Collection[str]) -> bool:
         """Begin a point and return whether there is a place for it now; those to avoid are, if there are others."""

@@ -13,9 +13,9 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from neurohw.errors import NeurohwError
+from neurohw.errors import GivenUp, NeurohwError
 from neurohw.runs.record import RunRecord
-from neurohw.studies.execution.base import GRACE_SECONDS, AttemptFailed, Ended, EpochDone, Event
+from neurohw.studies.execution.base import GRACE_SECONDS, AttemptFailed, End, Ended, EpochDone, Event
 from neurohw.studies.sweep import Point
 
 _LEFT_TO_PARENT = {signal.SIGINT, signal.SIGHUP}  # which a terminal sends to all of its processes
@@ -70,6 +70,12 @@ class Child:
         self._limit, self._deadline = timeout, None
         with suppress(OSError):  # it was killed; `event` says so
             self.pipe.send(point)
+
+    def give_up(self, why: GivenUp) -> None:
+        """Let it end its point at the next batch, unless that ends before it is heard."""
+        assert self.point is not None
+        with suppress(OSError):  # it was killed; `event` says so
+            self.pipe.send(End(self.point.folder, why))
 
     def event(self) -> Event | None:
         """Return what its pipe has to tell, waiting for it; None where that is only that it has begun."""

@@ -83,6 +83,10 @@ class Cluster:
             "s each" if self.threads > 1 else " each"
         )
 
+    def has_room(self) -> bool:
+        """Return whether a worker is not full."""
+        return len(self._begun) < sum(self._places.values())
+
     def begin(self, point: Point, avoid: Collection[str]) -> bool:
         """Send the point to a worker that is not full."""
         from neurohw.studies.execution.remote import Task, run_task

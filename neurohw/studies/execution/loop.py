@@ -6,23 +6,21 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from neurohw.errors import Diverged, FolderInUse, InputError, NeurohwError
+from neurohw.errors import Diverged, FolderInUse, GivenUp, InputError, NeurohwError
 from neurohw.runs.folder import finished
 from neurohw.runs.record import RunRecord
-from neurohw.studies.execution.base import LOG, RETRIES, AttemptFailed, Ended, EpochDone, Executor, Settled
+from neurohw.studies.execution.base import LOG, RETRIES, AttemptFailed, Ended, EpochDone, Executor, Settled, Watch
 from neurohw.studies.execution.failed import clear_failed, write_failed
 from neurohw.studies.sweep import Point
-
-Epoch = Callable[[Point, dict[str, Any]], None]
 
 
 def run_points(
     points: Sequence[Point],
     executor: Executor,
     retries: int = RETRIES,
-    epoch: Epoch | None = None,
+    epoch: Watch | None = None,
+    more: Callable[[], Point | None] = lambda: None,
     keep_open: bool = False,
 ) -> Generator[Settled]:
     """Run the points and yield each, once, with its record, or with the error that ended its last attempt.
@@ -34,6 +32,8 @@ def run_points(
         retries: of a point whose process was killed, that raised, or took too long; each goes on from the checkpoint
             of the one before. Wrong input and divergence are no matter of luck, and are not repeated.
         epoch: told of every epoch's line.
+        more: asked for a further point whenever there is a place for one, after all before it were yielded that are
+            over; None: there is none now.
     """
     waiting: list[Point] = []
     tried: defaultdict[Path, list[Ended]] = defaultdict(list)
@@ -49,10 +49,19 @@ def run_points(
                 running += 1
             else:
                 waiting.append(point)
-        while waiting or running:
+        while True:
             begun = _begin(waiting, tried, executor)
             waiting = [point for point in waiting if point.folder not in begun]
             running += len(begun)
+            while not waiting and executor.has_room() and (further := more()) is not None:
+                if (known := _known(further)) is not None:
+                    yield Settled(further, known, 0)
+                elif executor.begin(further, ()):
+                    running += 1
+                else:
+                    waiting.append(further)
+            if not waiting and not running:
+                return
             for event in executor.wait():
                 if isinstance(event, EpochDone):
                     if epoch is not None:
@@ -101,7 +110,7 @@ def _known(point: Point) -> RunRecord | NeurohwError | None:
 
 def _hopeful(outcome: RunRecord | NeurohwError, executor: Executor) -> bool:
     """Return whether another attempt may end otherwise."""
-    if isinstance(outcome, RunRecord | Diverged):
+    if isinstance(outcome, RunRecord | Diverged | GivenUp):
         return False
     return not (isinstance(outcome, InputError) and executor.alike)
 
@@ -109,7 +118,7 @@ def _hopeful(outcome: RunRecord | NeurohwError, executor: Executor) -> bool:
 def _settled(attempts: Sequence[Ended]) -> Settled:
     """Return what became of a point in the end, which its folder says, too."""
     point, outcome = attempts[-1].point, attempts[-1].outcome
-    if isinstance(outcome, RunRecord | Diverged):  # whose record says so
+    if isinstance(outcome, RunRecord | Diverged | GivenUp):  # whose record says so
         clear_failed(point.folder)
         return Settled(point, outcome, len(attempts))
     if isinstance(outcome, AttemptFailed):

@@ -10,16 +10,18 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from neurohw.errors import GivenUp
 from neurohw.isolation import isolate
 from neurohw.kinds import KINDS, shown_metrics
-from neurohw.runs.progress import Silent
-from neurohw.studies.execution.base import GRACE_SECONDS, LOG
+from neurohw.runs.progress import Endable
+from neurohw.studies.execution.base import GRACE_SECONDS, LOG, End
 from neurohw.studies.sweep import Point
 
 
@@ -31,25 +33,29 @@ def serve(pipe: str, threads: str) -> None:
         threads: that may be used; 0: as many as the environment gives.
     """
     connection, tasks = Connection(int(pipe)), queue.SimpleQueue[Any]()
+    over: dict[Path, GivenUp] = {}  # by the folders of points that are given up
     signal.signal(signal.SIGTERM, _terminated)
     with suppress(KeyboardInterrupt, BrokenPipeError, ConnectionResetError):
         isolate()
         faulthandler.enable()
-        threading.Thread(target=_receive, args=(connection, tasks), daemon=True).start()
+        threading.Thread(target=_receive, args=(connection, tasks, over), daemon=True).start()
         _limit_threads(int(threads))
         while (task := tasks.get()) is not None:
             if isinstance(task, Point):
-                connection.send(_attempted(task, connection))
+                connection.send(_attempted(task, connection, over))
             else:
                 connection.send(_called(*task))
     os._exit(0)  # the thread that receives may wait for ever
 
 
-def _receive(connection: Connection, tasks: queue.SimpleQueue[Any]) -> None:
+def _receive(connection: Connection, tasks: queue.SimpleQueue[Any], over: dict[Path, GivenUp]) -> None:
     """Pass on what comes; when the parent has gone, end as if terminated, at once where nothing is under way."""
     with suppress(EOFError, OSError):
         while True:
-            tasks.put(connection.recv())
+            if isinstance(told := connection.recv(), End):
+                over[told.folder] = told.why
+            else:
+                tasks.put(told)
     tasks.put(None)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE_SECONDS)
@@ -74,23 +80,27 @@ def _called(function: Any, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
         return False, error
 
 
-def _attempted(point: Point, connection: Connection) -> Any:
+def _attempted(point: Point, connection: Connection, over: Mapping[Path, GivenUp]) -> Any:
     from neurohw.studies.execution.attempt import attempt
 
     KINDS[point.experiment.kind].load_job()  # a point's time is that of its run, not of what is loaded first
     connection.send("begun")
     with _logged(point):
-        return attempt(point, _Relay(point, connection))
+        return attempt(point, _Relay(point, connection, over))
 
 
-class _Relay(Silent):
-    """Sends the line of every epoch, and writes it to the log."""
+class _Relay(Endable):
+    """Sends the line of every epoch, and writes it to the log; `over` may come to say that the run is given up."""
 
-    def __init__(self, point: Point, connection: Connection) -> None:
-        self._point, self._connection, self._title = point, connection, ""
+    def __init__(self, point: Point, connection: Connection, over: Mapping[Path, GivenUp]) -> None:
+        self._point, self._connection, self._over, self._title = point, connection, over, ""
+
+    def given_up(self) -> GivenUp | None:
+        return self._over.get(self._point.folder)
 
     def begin(self, title: str, images: int) -> None:
         self._title = title
+        super().begin(title, images)
 
     def end(self, row: dict[str, Any]) -> None:
         _log(f"{time.strftime('%H:%M:%S')} {self._title}: {row['seconds']:.1f} s, {shown_metrics(row)}")

@@ -5,7 +5,6 @@ A trial that is among the worst third of the others after the same epoch is give
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import statistics
 import time
@@ -20,7 +19,8 @@ from neurohw.errors import Diverged, InputError
 from neurohw.runs.progress import Silent
 from neurohw.runs.run import run
 from neurohw.studies.execution.child import Child
-from neurohw.studies.search_space import Space
+from neurohw.studies.journal import open_study
+from neurohw.studies.tune_space import Space
 from neurohw.studies.tuning import Tuning
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _STARTUP = 8  # trials before the sampler takes sides
 
 
 @dataclass(frozen=True)
-class Search:
+class DeviceSearch:
     """A search.
 
     Args:
@@ -143,25 +143,14 @@ class _Watched(Silent):
             raise TrialPruned
 
 
-def require_optuna() -> None:
-    """Refuse to search without it."""
-    if importlib.util.find_spec("optuna") is None:
-        raise InputError("tune: Optuna is not installed; get it with: pip install 'neurohw[search]'")
-
-
 def _study(tuning: Tuning, worker: int) -> Study:
     """Return the study in the journal, with a sampler of this process."""
     import optuna
-    from optuna.storages.journal import JournalFileBackend
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    pruner = optuna.pruners.PercentilePruner(_KEPT, n_startup_trials=_STARTUP // 2)
+    study = open_study(tuning.folder / JOURNAL, tuning.name(), ["maximize"], pruner, shared=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        storage = optuna.storages.JournalStorage(JournalFileBackend(str(tuning.folder / JOURNAL)))
-        pruner = optuna.pruners.PercentilePruner(_KEPT, n_startup_trials=_STARTUP // 2)
-        study = optuna.create_study(
-            storage=storage, study_name=tuning.name(), direction="maximize", pruner=pruner, load_if_exists=True
-        )
         seed = tuning.seed + len(study.trials) + 100_000 * worker
         study.sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, n_startup_trials=_STARTUP)
     return study
@@ -180,7 +169,7 @@ def _begin(study: Study, space: Space) -> None:
             study.enqueue_trial(parameters)
 
 
-def _help(search: Search, number: int) -> None:
+def _help(search: DeviceSearch, number: int) -> None:
     """Search beside the process that began it."""
     search.work(_study(search.tuning, number), lambda line: None)
 

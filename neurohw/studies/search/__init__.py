@@ -1,0 +1,1 @@
+"""Search: which settings of an experiment do best on a validation split, by one objective or several."""
