@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from neurohw import kinds
-from neurohw.errors import Diverged, InputError, NeurohwError
+from neurohw.errors import Diverged, GivenUp, InputError, NeurohwError
 from neurohw.runs.files import is_locked, locked
 from neurohw.runs.record import RunRecord, read_record
 from neurohw.runs.run import run
@@ -77,7 +77,10 @@ def alone(point: Point, tmp_path: Path) -> RunRecord:
 
 def numbers(folder: Path) -> dict[str, Any]:
     """Return what two runs of one point have in common, to the last bit."""
-    record = read_record(folder)
+    return numbers_of(read_record(folder))
+
+
+def numbers_of(record: RunRecord) -> dict[str, Any]:
     kept = record.model_dump(exclude={"timing", "versions", "peak_memory_bytes"})
     return kept | {"curve": [{k: v for k, v in row.items() if k != "seconds"} for row in record.curve]}
 
@@ -325,3 +328,47 @@ def test_a_sweep_is_watched_and_not_disturbed(neurohw: Any, tmp_path: Path) -> N
         2,
         True,
     )
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_who_is_given_up_ends_at_the_next_batch_and_the_others_go_on(tmp_path: Path, jobs: int) -> None:
+    from neurohw.studies.execution.local import local
+
+    def watch(point: Point, row: dict[str, Any]) -> None:
+        if point.seed in (1, 2) and row["epoch"] == 2:
+            raise GivenUp("seen enough")
+
+    ended = by_seed(run_points(points_of(tmp_path, epochs=5, batches=40, seconds=0.01), local(jobs, watch)))
+    assert [isinstance(ended[seed].outcome, GivenUp) for seed in range(4)] == [False, True, True, False]
+    for seed, each in ended.items():
+        record = read_record(each.point.folder)
+        assert not (each.point.folder / "failed.json").exists()
+        if seed in (1, 2):
+            assert (record.status, each.attempts) == ("stopped", 1)
+            assert str(record.message).endswith("seen enough")
+            assert record.timing["epochs"] in ((2,) if jobs == 1 else (2, 3))  # another process hears of it later
+        else:
+            assert record.status == "finished"
+    again = by_seed(run_points(points_of(tmp_path, epochs=5, batches=40, seconds=0.01), local(1)))
+    assert all(isinstance(each.outcome, RunRecord) for each in again.values())  # it is no result, and goes on
+    assert numbers(ended[1].point.folder) == numbers_of(alone(ended[1].point, tmp_path))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_further_points_are_asked_for_when_there_is_a_place(tmp_path: Path, jobs: int) -> None:
+    """Whoever draws a point knows what became of all that gave their place to it."""
+    from neurohw.studies.execution.local import local
+
+    points = iter(points_of(tmp_path, count=5))
+    known: list[int] = []
+    asked: list[int] = []
+
+    def more() -> Point | None:
+        asked.append(len(known))
+        return next(points, None)
+
+    for each in run_points([], local(jobs), more=more):
+        known.append(each.point.seed)
+    assert sorted(known) == [0, 1, 2, 3, 4]
+    assert asked[:2] == [0, 1] if jobs == 1 else [0, 0]
+    assert all(n + jobs > i for i, n in enumerate(asked[:5]))

@@ -51,9 +51,10 @@ class Scored:
     def text(self, search: Search, i: int = 0) -> str:
         """Return an objective's mean and spread (sample standard deviation) as text."""
         metric = search.objectives[i].metric.fitted(self.figures[i])
-        spread = [f" ± {metric.number(statistics.stdev(self.figures[i]), digits=2)}"] * (len(self.figures[i]) > 1)
-        mean = metric.number(self.means[i], digits=4)
-        return f"{''.join([mean, *spread])} {metric.shown_unit}".rstrip()
+        text = metric.number(self.means[i], digits=4)
+        if len(self.figures[i]) > 1:
+            text += f" ± {metric.number(statistics.stdev(self.figures[i]), digits=2)}"
+        return f"{text} {metric.shown_unit}".rstrip()
 
 
 def finalists(search: Search, trials: Sequence[FrozenTrial], chance: float) -> list[FrozenTrial]:

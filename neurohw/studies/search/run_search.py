@@ -54,11 +54,13 @@ def run_search(search: Search, folder: Path, watcher: Watcher, jobs: int = 1, mi
         trials = Trials(search, study, folder, jobs, ends, reserve, shown.epoch)
         shown.begin(search.file.search.trials, known=sum(t.state.is_finished() for t in study.trials))
         trials.all_settled(shown.trial)
+        shown.end()
         write_text(folder / TABLE, trials_table(search, study.trials).to_csv(index=False))
         chosen = finalists(search, study.trials, _chance(trials))
         if not chosen:
             raise NeurohwError(_nothing(study))
         found, wrong = scored(search, chosen, folder, jobs, shown.finalists, shown.epoch, shown.settled)
+        shown.end()
         if not (best := best_of(search, found)):
             raise NeurohwError(
                 f"search: none of {len(chosen)} finalists has figures of all seeds; the first: {wrong[0]}"
@@ -122,6 +124,10 @@ class _Shown:
         """A run is over."""
         self._watcher.changed(self._count.now, self._count.settled(settled))
         self._file.if_older()
+
+    def end(self) -> None:
+        """All of them are over."""
+        self._file.if_older(0.0)
 
     def _best(self) -> str:
         """Return what is best so far, in words."""

@@ -33,8 +33,10 @@ def _read(model: type[KeyRange] | type[Choice], given: Any) -> Any:
         return model.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
-        key, _, said = explained(first, model).partition(": ") if first["loc"] else ("", "", explained(first, model))
-        raise (Wrong(key, said) if key else ValueError(said)) from None
+        said = explained(first, model)
+        if not first["loc"] and not isinstance(first.get("ctx", {}).get("error"), Wrong):
+            raise ValueError(said) from None
+        raise Wrong(*said.split(": ", 1)) from None
 
 
 Searched = Annotated[KeyRange | Choice | tuple[KeyRange, ...], BeforeValidator(_searched)]
