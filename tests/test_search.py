@@ -220,6 +220,25 @@ def test_a_killed_search_goes_on_to_the_same_end(tmp_path: Path, operation: int)
     assert not list(out.glob("*/checkpoint.pt"))
 
 
+def test_killed_at_the_verdict_it_asks_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The journal has the epoch by which a trial is given up, but not that it is."""
+    search, out = searched(tmp_path, ONE + MEDIAN), tmp_path / "killed"
+    whole = gone(search, tmp_path / "whole")
+    verdict = optuna.trial.Trial.should_prune
+
+    def killed(trial: Any) -> bool:
+        if verdict(trial):
+            os._exit(KILLED)
+        return False
+
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna.trial.Trial, "should_prune", killed)
+        assert ended(start(lambda: gone(search, out))) == KILLED
+    again = gone(search, out)
+    assert any(trial.state.name == "PRUNED" for trial in again.trials)
+    assert drawn(again) == drawn(whole)
+
+
 def test_a_torn_line_of_the_journal_is_cut_off(tmp_path: Path) -> None:
     search, out = searched(tmp_path), tmp_path / "out"
     gone(search.changed({}, trials=4), out)
@@ -401,3 +420,12 @@ def test_kinds_without_a_validation_split_are_refused(tmp_path: Path, monkeypatc
     text = 'objectives = ["level"]\n[search.keys]\n"stub.step" = { low = 1, high = 2 }\n'
     with pytest.raises(InputError, match="kind 'stub' have no validation split"):
         gone(searched(tmp_path, text, 'kind = "stub"\n'), tmp_path / "out")
+
+
+def test_the_readme_shows_a_search_that_is_one(tmp_path: Path) -> None:
+    import re
+
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"## Search\n.*?```toml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "search.toml").write_text(block.replace('"experiment.toml"', '"quickstart"'))
+    load_search(tmp_path).check()

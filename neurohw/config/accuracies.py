@@ -1,5 +1,7 @@
 """What experiments that learn on the chip measure: how many of the evaluated images are classified right."""
 
+from collections.abc import Collection
+
 from neurohw.metrics import Metric
 
 DIRECT = Metric(
@@ -38,3 +40,10 @@ TEST = Metric(
     "decides the class of a test image.",
 )
 ACCURACIES = (DIRECT, SINGLE_NEURON, LINEAR, TEST)
+
+
+def accuracies_of(mode: str, association: Collection[str]) -> tuple[Metric, ...]:
+    """Return what an experiment measures, by its `training.mode` and `evaluation.association`."""
+    if mode != "unsupervised":
+        return (TEST,)
+    return (DIRECT, SINGLE_NEURON) * ("direct" in association) + (LINEAR,) * ("linear" in association)

@@ -216,7 +216,7 @@ class Search:
         if SCORED_ON not in dotted_keys(KINDS[plain.kind].experiment):
             raise InputError(f"{self.path}: experiments of kind {plain.kind!r} have no validation split ({SCORED_ON}), "
                              "on which a search is scored")  # fmt: skip
-        if self.file.pruning.kind != "none" and not self.objectives[0].measured:
+        if self.file.pruning.kind != "none" and not self.objectives[0].as_it_goes:
             raise InputError(f"{self.path}: pruning.kind: got {self.file.pruning.kind!r} with the objective "
                              f"{self.objectives[0].name!r}, which is known at the end only; allowed: none")  # fmt: skip
         checked_hash(self.start)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neurohw.config import Experiment
+from neurohw.config import Experiment, OnChipExperiment
+from neurohw.config.accuracies import LINEAR, accuracies_of
 from neurohw.config.hardware import has_devices
 from neurohw.energy.figures import FIGURES
 from neurohw.energy.recorded import ChipAccount
@@ -27,6 +28,11 @@ class Objective:
 
     metric: Metric
     measured: bool
+
+    @property
+    def as_it_goes(self) -> bool:
+        """Whether it is known while a network learns; a linear classifier is trained in the end."""
+        return self.measured and self.metric is not LINEAR
 
     @property
     def name(self) -> str:
@@ -77,11 +83,13 @@ def objectives_of(names: tuple[str, ...], experiment: Experiment) -> tuple[Objec
         InputError: there is no such figure, or the experiment will not have it.
     """
     metrics = {metric.name: metric for metric in KINDS[experiment.kind].metrics}
-    allowed = [*metrics, *FIGURES]
+    measured = _measured(experiment)
     found = []
     for name in names:
-        if name not in allowed:
-            raise InputError(f"objectives: got {name!r}{did_you_mean(name, allowed)}; allowed: {', '.join(allowed)}")
+        if name not in measured and name not in FIGURES:
+            why = f"{did_you_mean(name, [*measured, *FIGURES])}" if name not in metrics else (
+                ", which this experiment does not measure")  # fmt: skip
+            raise InputError(f"objectives: got {name!r}{why}; allowed: {', '.join([*measured, *FIGURES])}")
         found.append(Objective(metrics[name] if name in metrics else FIGURES[name].metric, name in metrics))
     if accounted := [each.name for each in found if not each.measured]:
         hardware = getattr(experiment, "hardware", None)
@@ -89,3 +97,11 @@ def objectives_of(names: tuple[str, ...], experiment: Experiment) -> tuple[Objec
             raise InputError(f"objectives: got {accounted[0]!r}, which is a figure of a chip's account; allowed: with "
                              "hardware.device and hardware.periphery, in [set] or in the experiment")  # fmt: skip
     return tuple(found)
+
+
+def _measured(experiment: Experiment) -> list[str]:
+    """Return the names of what an experiment measures, as far as that is known before it runs."""
+    metrics = KINDS[experiment.kind].metrics
+    if isinstance(experiment, OnChipExperiment):
+        metrics = accuracies_of(experiment.training.mode, experiment.evaluation.association)
+    return [metric.name for metric in metrics]
