@@ -73,7 +73,7 @@ def _dry_run(wanted: Search, folder: Path, jobs: int) -> None:
     """Print what is searched, and how long it takes at most."""
     from neurohw.studies.search.forecast import forecast_search
     from neurohw.studies.search.space import in_words
-    from neurohw.studies.standing import duration_text
+    from neurohw.units import duration_text
 
     wanted.check()
     table = Table("key", "values")
