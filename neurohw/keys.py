@@ -6,7 +6,7 @@ Meanings are those of docstrings (`Args:`), units those of `Axis` and of devices
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pkgutil import resolve_name
@@ -28,7 +28,7 @@ from neurohw.errors import InputError
 from neurohw.key_texts import allowed_values, documented
 from neurohw.kinds import KINDS
 from neurohw.networks.rules import LEARNING_RULES
-from neurohw.validation import did_you_mean, dotted_keys
+from neurohw.validation import did_you_mean, dotted_keys, models_in
 
 _DEVICE, _TARGET = "hardware.device_parameters.", "target.parameters."
 _CLASSES: dict[str, type] = {"retention": Retention, "faults": FaultRates}  # what says more than the tables of files
@@ -98,22 +98,32 @@ def _of_model(model: type[BaseModel]) -> Iterator[Key]:
     implied = set(_flat(model.implied({}))) if hasattr(model, "implied") else set()
     for dotted_key in dotted_keys(model):
         *path, name = dotted_key.split(".")
-        table: Any = default
-        for part in path:
-            table = getattr(table, part)
-        kind = type(table)
+        kind, table = _table(default, path)
         meaning = documented(kind).get(name, "")
         if name in kind.model_fields:
-            field, value = kind.model_fields[name], getattr(table, name)
+            field = kind.model_fields[name]
+            value = field.default if table is None else getattr(table, name)
             axis = next((item for item in field.metadata if isinstance(item, Axis)), None)
             allowed = allowed_values(kind, name)
             meaning = meaning or (axis.title if axis else "")
-            yield Key(
-                dotted_key, _toml(value), allowed, meaning, axis.unit if axis else "1", follows=dotted_key in implied
-            )
+            as_toml = "" if field.is_required() else _toml(value)
+            yield Key(dotted_key, as_toml, allowed, meaning, axis.unit if axis else "1", follows=dotted_key in implied)
         else:
             allowed = ", ".join(names()) if name == "remedy" else "table"
             yield Key(dotted_key, '"none"' if name == "remedy" else "{}", allowed, meaning)
+
+
+def _table(default: Any, path: Sequence[str]) -> tuple[Any, Any]:
+    """Return the model of a table and the table as it is by default; None of a list's, which there is none of then."""
+    table, kind = default, type(default)
+    for part in path:
+        if part == "*":
+            table = None
+        else:
+            inner = kind.model_fields[part].annotation
+            table = getattr(table, part)
+            kind = next(models_in(inner)) if isinstance(table, tuple) else type(table)
+    return kind, table
 
 
 def _flat(tables: Mapping[str, Any], place: str = "") -> Iterator[str]:

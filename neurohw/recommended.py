@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from neurohw.config import OnChipExperiment, TrainingSection
 from neurohw.config.hardware import has_devices, is_read
-from neurohw.config.network import xavier_bound
 from neurohw.crossbar.remedies import Remedy
 from neurohw.devices.library import device_path, load_device
 from neurohw.devices.model import DeviceModel
@@ -89,7 +87,7 @@ def _tuned(device: DeviceModel, experiment: OnChipExperiment, given: set[str]) -
     unreadable = any(not is_read(experiment.hardware.backend, key) for key in values)
     if other_remedy or other_reference or unreadable or not _is_pulsed(experiment):
         return {}
-    rates, layers = values.get(_RATE), len(experiment.network.layers) - 1
+    rates, layers = values.get(_RATE), experiment.network.depth
     if isinstance(rates, list) and len(rates) not in (1, layers):
         return {}  # found with a network of another depth
     if isinstance(rates, list) and len(rates) == 1:
@@ -103,8 +101,7 @@ def _untuned(device: DeviceModel, experiment: OnChipExperiment) -> Iterator[tupl
     Where a cell's steps up and down differ, EP's contrast is written as one difference: its two phases as they come
     move every weight to the point where steps are equal, and nothing is learnt (experiments/erasure).
     """
-    largest = max(xavier_bound(n_post, n_pre, experiment.network.init_gain)
-                  for n_pre, n_post in pairwise(experiment.network.layers))  # fmt: skip
+    largest = experiment.network.largest_weight
     if largest and is_read(experiment.hardware.backend, _RANGE):
         yield _RANGE, float(f"{_ROOM * largest:.2g}")
     if experiment.network.rule == "ep" and _is_pulsed(experiment) and asymmetry(device) > _SYMMETRIC:

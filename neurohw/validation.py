@@ -101,14 +101,15 @@ def _unknown(model: type[BaseModel] | None, place: Sequence[str]) -> str:
 
 
 def dotted_keys(model: type[BaseModel], table: str = "") -> Iterator[str]:
-    """Yield the dotted keys of a model and of the models in it."""
+    """Yield the dotted keys of a model and of the models in it; "*" stands for the number of a table in a list."""
     for name in _names(model):
         field = model.model_fields.get(name)
-        inner = next(_models(field.annotation), None) if field and get_origin(field.annotation) is not dict else None
+        kind = get_origin(field.annotation) if field else None
+        inner = next(models_in(field.annotation), None) if field and kind is not dict else None
         if inner is None:
             yield f"{table}{name}"
         else:
-            yield from dotted_keys(inner, f"{table}{name}.")
+            yield from dotted_keys(inner, f"{table}{name}.*." if kind is tuple else f"{table}{name}.")
 
 
 def first_fault(error: ValidationError) -> str:
@@ -139,9 +140,9 @@ def keys_at(model: type[BaseModel] | None, location: Sequence[str | int]) -> lis
     for part in parts:
         fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()} if model else {}
         kind = fields.get(str(part))
-        if get_origin(kind) is dict:
+        if get_origin(kind) in (dict, tuple):  # whose tables have names, or numbers
             next(parts, None)
-        model = next(_models(kind), None)
+        model = next(models_in(kind), None)
     return _names(model) if model else []
 
 
@@ -151,9 +152,9 @@ def _names(model: type[BaseModel]) -> list[str]:
     return own + [name for name in getattr(model, "also", ()) if name not in own]
 
 
-def _models(kind: Any) -> Iterator[type[BaseModel]]:
+def models_in(kind: Any) -> Iterator[type[BaseModel]]:
     """Yield the models in an annotation, as in `dict[str, Model]` and `Model | None`."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         yield kind
     for inner in get_args(kind):
-        yield from _models(inner)
+        yield from models_in(inner)

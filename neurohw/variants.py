@@ -29,8 +29,9 @@ def published(given: dict[str, Any]) -> dict[str, Any]:
     network, training = _table(given, "network"), _table(given, "training")
     ep = network.get("rule", "bp") == "ep"
     mode = training.get("mode", "unsupervised")
-    layers = network.get("layers")
+    layers, conv = (network.get(key) for key in ("layers", "conv"))
     depth = len(layers) - 1 if isinstance(layers, list | tuple) else 1
+    depth += len(conv) if isinstance(conv, list | tuple) else 0
     hardware = _table(given, "hardware")
     backend = hardware.get("backend", "analog" if hardware.get("device") else "ideal")
     ideal = backend == "ideal" and _table(given, "target").get("circuit", "ideal") == "ideal"

@@ -35,7 +35,7 @@ def written(tmp_path: Path, text: str) -> Path:
         ("[target]\nk = 101", r"target\.k: got 101; allowed: 1 to 100"),
         ("[network]\nlayers = [64]", r"network\.layers"),
         ("[network]\nlayers = [64, 0]", r"network\.layers\.1: got 0"),
-        ("[network]\nrule = 'hopfield'", r"network\.rule: got 'hopfield'; allowed: 'bp' or 'ep'"),
+        ("[network]\nrule = 'hopfield'", r"network\.rule: got 'hopfield'; allowed: 'bp', 'ep', "),
         ("kind = 'deep-stdp'\n[clustering]\nmethod = 'kmeans'", r"got 'kmeans'; .* \(did you mean k-means\?\)"),
         ("[training]\nlearning_rate = [1, 2]", r"training\.learning_rate: got 2 values; allowed: 1"),
         ("[training]\ndropout = [0.3]", r"training\.dropout: got 1 values; allowed: 2"),

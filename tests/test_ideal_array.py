@@ -160,7 +160,7 @@ def test_build_array_makes_it_in_any_precision() -> None:
         ("aihwkit", {"dtype": torch.float64}, r"dtype: got torch\.float64.*read by: ideal"),
         ("aihwkit", {"torch_device": "cuda"}, "torch_device: got 'cuda'.*read by: ideal, analog"),
         ("aihwkit", {"reference": "column"}, "reference: got 'column'"),
-        ("analog", {"devise": 1}, "devise: unknown setting; backend 'analog' reads: backward, "),
+        ("analog", {"devise": 1}, "devise: unknown setting; backend 'analog' reads: absent, backward, "),
         ("analog", {"device": None}, "backend 'analog' needs a device"),
     ],
 )

@@ -20,7 +20,7 @@ from neurohw.training.phases import Samples, one_pass
 
 
 class Batches:
-    """The first batches of an epoch without labels, of a network that learns on as they are trained.
+    """The first batches of an epoch, of a network that learns on as they are trained.
 
     Args:
         experiment: what is trained; count: batches; device: "cpu" or "cuda".
@@ -43,11 +43,18 @@ class Batches:
         """The images [count x batch size, ...]."""
         return self._phase.samples.images[: self.count * self._phase.batch_size]
 
+    @property
+    def labels(self) -> Tensor | None:
+        """Their labels [count x batch size]; None where it learns without."""
+        labels = self._phase.samples.labels
+        return None if labels is None else labels[: len(self.images)]
+
     def train(self, count: int | None = None) -> None:
         """Train all batches once, or the first `count` of them."""
         whole = self._phase
         n = (self.count if count is None else count) * whole.batch_size
-        part = replace(whole, samples=Samples(whole.samples.images[:n], None))
+        labels = whole.samples.labels
+        part = replace(whole, samples=Samples(whole.samples.images[:n], None if labels is None else labels[:n]))
         epoch = one_pass(part, 0, 1, 1, closes_round=True, evaluated=False)
         parts = (self._network, self._circuit, self._circuit.initial(), epoch, self._as_input, self._order)
         with float32_products(self._multiplications):

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from neurohw.config import OnChipExperiment
-from neurohw.runs.build import activity_target, xavier_uniform
+from neurohw.runs.build import activity_target, uniform
 
 Epoch = Callable[[], None]
 
@@ -27,10 +27,10 @@ def loader(images: Tensor, labels: Tensor, levels: int, batch_size: int, seed: i
 def parameters(experiment: OnChipExperiment) -> list[tuple[Tensor, Tensor]]:
     """Return (weight, bias) of every layer."""
     generator = torch.Generator().manual_seed(0)
-    sizes = experiment.network.layers
+    network = experiment.network
     return [
-        (xavier_uniform(n_post, n_pre, experiment.network.init_gain, generator), torch.zeros(n_post))
-        for n_pre, n_post in pairwise(sizes)
+        (uniform(n_post, n_pre, network.initial_bound(n_post, n_pre), generator), torch.zeros(n_post))
+        for n_pre, n_post in pairwise(network.layers)
     ]
 
 

@@ -13,6 +13,7 @@ Rows = Sequence[dict[str, Any] | Figure]
 
 BENCHMARKS: dict[str, str] = {
     "throughput": "training speed against the plain method and against the bare matrix products",
+    "cnn": "training speed of a convolutional network against torch's layers and autograd",
     "arrays": "what our code adds to aihwkit's bare tile calls",
     "analog": "the analog engine against aihwkit, the bare product and ideal arrays",
     "card": "training and pulsed updates on a GPU beside its bare products; nothing without one",
@@ -39,6 +40,7 @@ BENCHMARKS: dict[str, str] = {
 
 SPEED = (
     "throughput",
+    "cnn",
     "arrays",
     "analog",
     "card",

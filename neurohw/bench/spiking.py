@@ -19,11 +19,12 @@ from neurohw.circuits.neuron import neuron
 from neurohw.circuits.spiking_parameters import SpikingParameters
 from neurohw.circuits.spiking_target import SpikingEvents, SpikingTarget
 from neurohw.circuits.target import Homeostasis, IdealTarget, TargetRule
+from neurohw.config.network import xavier_bound
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.data import load_dataset
 from neurohw.networks.bp import BPNetwork
 from neurohw.networks.layer import Layer
-from neurohw.runs.build import xavier_uniform
+from neurohw.runs.build import uniform
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
 from neurohw.training.phases import Phase, Samples, plain_plan
@@ -112,7 +113,8 @@ def _contest(k: int, samples: int, seed: int) -> Contest:
     """Train one layer with the ideal target, and return what it presents to the circuit next."""
     streams = Streams(seed)
     images = load_dataset("digits").train_images
-    layer = Layer(IdealArray(xavier_uniform(_N_OUT, images.shape[1], 1.0, streams.generator("weights"))))
+    n_in = images.shape[1]
+    layer = Layer(IdealArray(uniform(_N_OUT, n_in, xavier_bound(_N_OUT, n_in, 1.0), streams.generator("weights"))))
     network = BPNetwork([layer], [neuron("hardsigm")], dropout=(_DROPOUT, _DROPOUT),
                         generator=streams.generator("dropout"))  # fmt: skip
     circuit = IdealTarget(TargetRule(_N_OUT, k, _GAMMA, k / _N_OUT * (1 - _DROPOUT)))

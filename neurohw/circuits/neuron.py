@@ -1,4 +1,4 @@
-"""Neuron circuits: the activation rho and its slope rho', by name."""
+"""Neuron circuits: the activation rho and its slope rho', by name; those of maps, where neurons compete."""
 
 from __future__ import annotations
 
@@ -20,12 +20,18 @@ class Neuron:
         rho: activation of the pre-activation (BP) or of the state (EP).
         slope: rho' at the same argument.
         bounds: where the state of an EP unit is clipped after each step, or None; rho is the identity within them.
+        adds: additions that it takes, the activation apart.
     """
 
     name: str
     rho: Callable[[Tensor], Tensor]
     slope: Callable[[Tensor], Tensor]
     bounds: tuple[float, float] | None = None
+    adds: int = 0
+
+    def back(self, drive: Tensor, error: Tensor) -> Tensor:
+        """Return the error at the drives, rho'(a) error, of that at the outputs; fresh memory."""
+        return self.slope(drive).mul_(error)
 
     def clip(self, state: Tensor) -> Tensor:
         """Keep a state within the circuit's bounds."""
@@ -56,6 +62,39 @@ NEURONS = {
         Neuron("tanh", torch.tanh, lambda a: 1 - torch.tanh(a).square()),
     )
 }
+
+
+@dataclass(frozen=True)
+class MapCompetition:
+    """Neurons of maps that compete, in each map with the other positions, and at each position with the other maps.
+
+    s = relu(a - mean over positions), rho = relu(s - mean of s over channels), as in the published code for CIFAR-10.
+
+    Args:
+        channels: maps; flat, [B, positions x channels], the channels of a position lie together.
+    """
+
+    channels: int
+    name: str = "wta"
+    adds: int = 4  # a neuron: two sums and two subtractions
+
+    def rho(self, drive: Tensor) -> Tensor:
+        """Return the outputs of drives a, [B, n]."""
+        return self._within(drive)[1].relu_().flatten(1)
+
+    def back(self, drive: Tensor, error: Tensor) -> Tensor:
+        """Return the error at the drives, [B, n], of that at the outputs."""
+        centred, compared = self._within(drive)
+        error = error.reshape(compared.shape).masked_fill(compared <= 0, 0.0)
+        error = (error - error.mean(2, keepdim=True)).masked_fill_(centred <= 0, 0.0)
+        return error.sub_(error.mean(1, keepdim=True)).flatten(1)
+
+    def _within(self, drive: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a - mean over positions, and s - mean over channels, [B, positions, channels]."""
+        maps = drive.reshape(len(drive), -1, self.channels)
+        centred = maps - maps.mean(1, keepdim=True)
+        rectified = centred.relu()
+        return centred, rectified - rectified.mean(2, keepdim=True)
 
 
 def neuron(name: str) -> Neuron:

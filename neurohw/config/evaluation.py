@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -19,6 +20,7 @@ class ClassifierSection(Section):
         activation: of its outputs.
         decay: factor of the learning rate from epoch to epoch; none: linear.
         end_factor: of the learning rate in the last epoch, where it falls linearly.
+        halve_at: shares of the epochs after which the learning rate is halved, instead of either.
     """
 
     epochs: Count = 50
@@ -28,6 +30,8 @@ class ClassifierSection(Section):
     activation: Literal["sigmoid", "identity"] = "sigmoid"
     decay: Fraction | None = None
     end_factor: Fraction = 1.0
+    # younger than the first records: who does without it keeps the hash
+    halve_at: Annotated[tuple[Fraction, ...], Field(exclude_if=operator.not_)] = ()
 
 
 class EvaluationSection(Section):

@@ -8,8 +8,37 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StrictBool
 
-from neurohw.config.section import Count, NonNegative, Positive, Section, dotted
+from neurohw.config.section import Count, NonNegative, Positive, Probability, Section, dotted
 from neurohw.networks.rules import LEARNING_RULES
+from neurohw.networks.shapes import Convolution, StageShape, stage_shapes
+
+_Rows = Annotated[int, Field(strict=True, ge=0)]
+
+
+class ConvSection(Section):
+    """A convolution and the pooling of its neurons, a stage of the network.
+
+    Args:
+        channels: kernels, and maps that come out.
+        kernel: rows and columns of each.
+        stride: rows and columns from one position to the next.
+        padding: rows and columns of zeros around the image.
+        pool: what is made of the neurons in a window: nothing, their mean (what is padded counts as 0), or the largest.
+        pool_size: rows and columns of a window.
+        pool_stride: rows and columns from one window to the next; none: pool_size.
+        pool_padding: rows and columns around a map.
+        prune: share of the kernels' cells that are absent from the start, drawn at random.
+    """
+
+    channels: Count
+    kernel: Count
+    stride: Count = 1
+    padding: _Rows = 0
+    pool: Literal["none", "average", "max"] = "none"
+    pool_size: Count = 2
+    pool_stride: Count | None = None
+    pool_padding: _Rows = 0
+    prune: Probability = 0.0
 
 
 class NetworkSection(Section):
@@ -21,22 +50,57 @@ class NetworkSection(Section):
         rule: Backpropagation, Equilibrium Propagation, Hebbian learning (hard winner-take-all, SoftHebb, Krotov and
             Hopfield's), or a learning rule of your own.
         parameters: what such a rule has of its own.
-        layers: neurons per layer, the inputs first.
+        layers: neurons per layer, the inputs first; those of convolutions apart, which stand behind the inputs.
+        conv: convolutions, from the inputs on.
+        image: channels, height and width of the inputs, for convolutions; none: square, of one channel or three.
         neurons: activation of each layer but the inputs, hidden ones first; EP has one for all.
         bias: is added digitally, or a line of the crossbar that is always on.
-        init: initial weights are of both signs, or positive.
-        init_gain: gain g of the initial weights, uniform in +-g sqrt(6 / (n_pre + n_post)), or from 0 to that.
+        init: initial weights are of both signs, or positive, and biases 0; or both are uniform in +-1 / sqrt(n_pre), as
+            torch has it.
+        init_gain: gain g of the former, uniform in +-g sqrt(6 / (n_pre + n_post)), or from 0 to that.
     """
 
     rule: Literal[tuple(LEARNING_RULES)] = "bp"  # type: ignore[valid-type]
     parameters: Annotated[dict[str, StrictBool | int | float | str], BeforeValidator(dotted),
                           Field(exclude_if=operator.not_)] = {}  # fmt: skip
     layers: Annotated[tuple[Count, ...], Field(min_length=2)] = (64, 100)
-    neurons: tuple[Literal["identity", "relu", "hardsigm", "sigmoid", "tanh"], ...] = ("hardsigm",)
+    # younger than the first records, as are all keys that are left out where they are not set: these keep their hashes
+    conv: Annotated[tuple[ConvSection, ...], Field(exclude_if=operator.not_)] = ()
+    image: Annotated[tuple[Count, Count, Count] | None, Field(exclude_if=operator.not_)] = None
+    neurons: tuple[Literal["identity", "relu", "hardsigm", "sigmoid", "tanh", "wta"], ...] = ("hardsigm",)
     bias: Literal["digital", "line"] = "digital"
-    # younger than the first records: who does without it keeps the hash
-    init: Annotated[Literal["symmetric", "positive"], Field(exclude_if=lambda it: it == "symmetric")] = "symmetric"
+    init: Annotated[Literal["symmetric", "positive", "torch"], Field(exclude_if=lambda it: it == "symmetric")] = (
+        "symmetric"
+    )
     init_gain: NonNegative = 0.5
+
+    @property
+    def depth(self) -> int:
+        """Layers of synapses."""
+        return len(self.conv) + len(self.layers) - 1
+
+    @property
+    def convolutions(self) -> tuple[Convolution, ...]:
+        """What `conv` says, as networks take it."""
+        return tuple(Convolution(**section.model_dump()) for section in self.conv)
+
+    @property
+    def stages(self) -> tuple[StageShape, ...]:
+        """The stages' shapes, input to output.
+
+        Raises:
+            InputError: they do not fit each other.
+        """
+        return stage_shapes(self.layers, self.convolutions, self.image)
+
+    def initial_bound(self, n_post: int, n_pre: int) -> float:
+        """Return the largest initial weight of an array, a bias line apart."""
+        return n_pre**-0.5 if self.init == "torch" else xavier_bound(n_post, n_pre, self.init_gain)
+
+    @property
+    def largest_weight(self) -> float:
+        """The largest initial weight of all."""
+        return max(self.initial_bound(stage.n_post, stage.n_pre) for stage in self.stages)
 
 
 class EPSection(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from neurohw.circuits.kinds import CIRCUITS
@@ -14,6 +15,7 @@ from neurohw.config.network import EPSection, NetworkSection
 from neurohw.config.rules import rule_complaints
 from neurohw.config.target import TargetSection
 from neurohw.config.training import TrainingSection
+from neurohw.errors import InputError
 from neurohw.variants import published
 
 
@@ -54,8 +56,8 @@ class OnChipExperiment(Experiment):
 
 def _complaints(e: OnChipExperiment) -> list[str]:
     """Return what does not fit together, each as `key: got value; allowed: ...`."""
-    n_layers, n_out = len(e.network.layers) - 1, e.network.layers[-1]
-    wrong = []
+    n_layers, n_out = e.network.depth, e.network.layers[-1]
+    wrong = sorted(_network(e))
     circuit = CIRCUITS[e.target.circuit]
     reads = {"model": circuit.file, "parameters": circuit.parameters is not None}
     wrong += [f'target.{key}: got {given!r}, which target.circuit "{e.target.circuit}" does not read'
@@ -93,6 +95,20 @@ def _complaints(e: OnChipExperiment) -> list[str]:
             f"evaluation.classifier.learning_rate: got {len(per_fraction)} values; allowed: one per label_fraction"
         )
     return wrong
+
+
+def _network(e: OnChipExperiment) -> Iterator[str]:
+    """Yield what does not fit together in the network's shape and its initial weights."""
+    network = e.network
+    try:
+        _ = network.stages
+    except InputError as error:
+        yield str(error)
+    usual = published(e.canonical())["network"].get("init_gain", type(network)().init_gain)
+    if network.image is not None and not network.conv:
+        yield f"network.image: got {list(network.image)}, which only a network with network.conv reads"
+    if network.init == "torch" and network.init_gain != usual:
+        yield f'network.init_gain: got {network.init_gain}, which network.init "torch" does not read'
 
 
 def _off_chip(e: OnChipExperiment) -> list[str]:

@@ -19,7 +19,8 @@ def network_settings(e: OnChipExperiment, image: tuple[int, int, int] | None = N
     """Return what the experiment says to its network; image: channels, height, width of an input."""
     rule = LEARNING_RULES[e.network.rule]
     values = {key: _plain(_at(e, key)) for key in rule.reads}
-    return Settings(e.network.layers, e.network.bias, values, {**rule.parameters, **e.network.parameters}, image)
+    parameters, seen = {**rule.parameters, **e.network.parameters}, e.network.image or image
+    return Settings(e.network.layers, e.network.bias, values, parameters, seen, e.network.convolutions)
 
 
 def rule_complaints(e: OnChipExperiment) -> list[str]:
@@ -42,7 +43,7 @@ def rule_complaints(e: OnChipExperiment) -> list[str]:
 
 def _circuit_and_plan(e: OnChipExperiment) -> Iterator[str]:
     """Complain of a circuit that the rule cannot learn with, and of plans without an epoch for each layer."""
-    name, rule, layers = e.network.rule, LEARNING_RULES[e.network.rule], len(e.network.layers) - 1
+    name, rule, layers = e.network.rule, LEARNING_RULES[e.network.rule], e.network.depth
     if rule.circuits and e.target.circuit not in rule.circuits:
         yield (f"target.circuit: got {e.target.circuit!r}; allowed: {', '.join(sorted(rule.circuits))}, with which "
                f"network.rule {name!r} learns")  # fmt: skip
@@ -63,4 +64,6 @@ def _at(e: OnChipExperiment, key: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_plain(part) for part in value)
     return value.model_dump() if hasattr(value, "model_dump") else value

@@ -59,6 +59,8 @@ class AnalogArray(SynapseArray):
             without writes by the mean |weight| before it over that after it. The factor stays until all cells are
             programmed anew; updates are divided by it, so that a weight moves as it is asked to.
         fault_map: which devices are broken, see `device_maps`; those of no map as the device's rates say.
+        absent: weights without devices, [n_post, n_pre]; those of a pair, or with an array of references, miss these as
+            well.
         reference: what is subtracted from a device, see `neurohw.crossbar.reference`; None: what suits the device.
         precision: of the products of reads, "float32" or "bfloat16", in which weights are rounded to 8 significant bits
             and y is off by 2^-9 sum_i |w_i x_i| and a quarter step of the ADC at most; "auto": bfloat16 where the
@@ -96,6 +98,8 @@ class AnalogArray(SynapseArray):
         self.dtype, self.device = torch.float32, self._generator.device
         self._pulses = spec.pulses or PulseScheme()
         self._scale = output_scale(spec.weight_range, device.response.w_max)
+        absent = None if spec.absent is None else spec.absent.to(self.device)
+        self.present = None if absent is None else ~absent
         self._set_up_reads(spec, device)
 
         def new_bank(initial: Tensor) -> CellBank:
@@ -103,12 +107,16 @@ class AnalogArray(SynapseArray):
 
         require_finite("an array", weights)
         cells = weights.detach().to(self.device, torch.float32) / self._scale
+        cells = cells if absent is None else cells.masked_fill(absent, 0.0)
         references = References(self.reference, device, self._generator, wires)
         parts = Parts(new_bank, references, cells, self._generator, self._read_columns, device.sided)
         self.cells = build_cells(self.remedy, parts)
         self.clipped = self.cells.clipped()
         shapes = {name: bank.shape for name, bank in self.cells.banks.items()}
         self.cells.fail(device_maps({} if spec.fault_map is None else spec.fault_map, shapes))
+        if absent is not None:
+            _refuse_common(self.reference)
+            self.cells.leave_out(absent)
         if spec.increments not in ("open-loop", "verified"):
             raise InputError(f"increments: got {spec.increments!r}; allowed: open-loop, verified")
         self._remainder = torch.zeros_like(cells) if spec.increments == "verified" else None  # not written yet
@@ -124,8 +132,10 @@ class AnalogArray(SynapseArray):
             )
         forward = path.with_device_noise(device.constant_noise)
         transposed = (spec.backward or path).with_device_noise(device.constant_noise)
-        self._forward = Reader(forward, self.shape[0], self._generator, scaled=False)
-        self._backward = Reader(transposed, self.shape[1], self._generator, scaled=True)
+        there = None if self.present is None else self.present.to(torch.float32)
+        across = None if there is None else there.t().contiguous()
+        self._forward = Reader(forward, self.shape[0], self._generator, scaled=False, present=across)
+        self._backward = Reader(transposed, self.shape[1], self._generator, scaled=True, present=there)
         self._graded = bool(self._relative or (device.read_noise and device.read_noise_scale))
         self._flickers = device.retention.read_noise_1f > 0
         self.product_dtype = converted_dtype(spec.precision, (forward, transposed), self.device)
@@ -393,3 +403,14 @@ class AnalogArray(SynapseArray):
         """Let the time of reads pass: the samples of a batch are read at once, as far as 1/f noise is concerned."""
         if self._flickers and self.cells.passed_reads(times):
             self._matrix = None
+
+
+def _refuse_common(reference: str) -> None:
+    """Refuse absent cells where what is subtracted from them would stay.
+
+    Raises:
+        InputError: a reference that cells have in common.
+    """
+    if reference in ("column", "offset"):
+        raise InputError(f"reference: got {reference!r} with absent cells, from which it would still be subtracted; "
+                         "allowed: array, none, or a pair of devices")  # fmt: skip

@@ -78,7 +78,7 @@ def unread(backend: str, key: str, setting: str, value: object) -> str | None:
 register(
     "ideal",
     "neurohw.crossbar.ideal:IdealArray",
-    {"dtype", "torch_device", "precision", "bounds", "off_chip", "drift_compensation"},
+    {"dtype", "torch_device", "precision", "bounds", "absent", "off_chip", "drift_compensation"},
     devices=False,
     exact=True,
 )
@@ -87,7 +87,7 @@ register(
     "neurohw.crossbar.analog:AnalogArray",
     READS | TRAINS | DEVICES
     | {"kind", "remedy_parameters", "cell_parameters", "writing_parameters", "reference", "increments", "compensation",
-       "wire_resistance", "fault_map", "stuck_fraction", "torch_device", "precision"},
+       "wire_resistance", "fault_map", "absent", "stuck_fraction", "torch_device", "precision"},
 )  # fmt: skip
 register(
     "aihwkit",

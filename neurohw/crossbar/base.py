@@ -166,6 +166,7 @@ class SynapseArray(abc.ABC):
         dtype, device: of the tensors that are read in and out.
         keeps_layout: a read is laid out in memory as its input is, sample after sample or neuron after neuron.
         by_columns: W is kept column by column in memory, as is then an increment that is written fastest.
+        present: which cells are there, [n_post, n_pre]; None: all of them.
     """
 
     shape: tuple[int, int]
@@ -176,6 +177,12 @@ class SynapseArray(abc.ABC):
     device: torch.device
     keeps_layout: bool = False
     by_columns: bool = False
+    present: Tensor | None = None
+
+    @property
+    def n_cells(self) -> int:
+        """How many weights there are."""
+        return self.shape[0] * self.shape[1] if self.present is None else int(self.present.sum())
 
     @property
     def anatomy(self) -> Anatomy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from neurohw.crossbar.backends import find_backend, unread
 from neurohw.crossbar.base import SynapseArray
 from neurohw.crossbar.spec import ArraySpec
-from neurohw.crossbar.tiled import TiledArray
+from neurohw.crossbar.tiled import TiledArray, split_evenly
 from neurohw.errors import InputError
 from neurohw.seeding import derived_seed
 
@@ -47,8 +48,17 @@ def build_array(
     kind = find_backend(spec.backend).load()
     weights = weights.to(dtype=dtype, device=torch_device)
 
+    if spec.absent is not None and spec.absent.shape != weights.shape:
+        raise InputError(f"absent: got the shape {tuple(spec.absent.shape)}; allowed: {tuple(weights.shape)}, "
+                         "[n_post, n_pre]")  # fmt: skip
+
     def make(block: Tensor, place: str) -> SynapseArray:
-        array: SynapseArray = kind.build(block, spec, derived_seed(construction_seed, f"{name}/{place}"))
+        own = spec
+        if spec.absent is not None and spec.tile is not None:
+            sides = (split_evenly(n, limit) for n, limit in zip(weights.shape, spec.tile, strict=True))
+            here = tuple(side[int(i)] for side, i in zip(sides, place.split("."), strict=True))
+            own = replace(spec, absent=spec.absent[here])
+        array: SynapseArray = kind.build(block, own, derived_seed(construction_seed, f"{name}/{place}"))
         return array
 
     if spec.tile is None or (weights.shape[0] <= spec.tile[0] and weights.shape[1] <= spec.tile[1]):

@@ -47,6 +47,7 @@ class CellBank:
         self.pulses = torch.zeros(self.shape, dtype=torch.int32, device=generator.device)
         self._endurance = drawn_endurance(device.faults, self.shape, generator)
         self._dead: Tensor | None = None  # cells that carry no current
+        self._absent: Tensor | None = None  # flat; they get no pulses either
         self._wires = wires
         self.renew_drop: Callable[[], None] = self._renew_own_drop  # another, where others share the lines
         self._drop: Tensor | None = None  # share of each conductance's current that IR drop leaves
@@ -175,10 +176,13 @@ class CellBank:
         return Step(mean, spread, level, response.write_noise * response.step, span)
 
     def _apply_one_polarity(self, pulses: PulseCounts) -> int:
-        index = pulses.cells
+        index, numbers = pulses.cells, pulses.numbers
+        if self._absent is not None:
+            there = ~self._absent[index]
+            index, numbers = index[there], numbers[there]
         if not len(index):
             return 0
-        number = pulses.numbers.clamp(max=self.stepping.most[pulses.up])
+        number = numbers.clamp(max=self.stepping.most[pulses.up])
         own = self._gathered(index, pulses.up)
         w = self.aging.drifted(self.kept.view(-1).index_select(0, index), index)
         w = self.stepping.moved(w, number, own, pulses.up)
@@ -246,6 +250,15 @@ class CellBank:
         value = stuck_at(faults, own["w_min"], own["w_max"], self.kept, self.population.origin)
         broken, self._dead = flat_nonzero(faults != WORKS), faults == DEAD
         self._pin(broken, value.view(-1)[broken])
+        self.kept, self._drop = self.bounded(self.kept), None
+        self._see()
+
+    def leave_out(self, absent: Tensor) -> None:
+        """Have no device where `absent` is true, [n_post, n_pre], whatever was broken there."""
+        self._absent = absent.reshape(-1)
+        self._dead = absent if self._dead is None else self._dead | absent
+        places = flat_nonzero(absent)
+        self._pin(places, torch.full_like(places, self.population.origin, dtype=self.kept.dtype))
         self.kept, self._drop = self.bounded(self.kept), None
         self._see()
 

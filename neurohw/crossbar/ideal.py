@@ -30,15 +30,25 @@ class IdealArray(SynapseArray):
         weights: [n_post, n_pre] initial weights, of several chips [S, n_post, n_pre]; copied.
         products: the type in which reads multiply; None: that of the weights.
         bounds: of weights, to which every write clips, as devices do; None: none.
+        absent: weights that are 0 for good, [n_post, n_pre]; None: none.
     """
 
     keeps_layout = True
     by_columns = True
 
     def __init__(
-        self, weights: Tensor, products: torch.dtype | None = None, bounds: tuple[float, float] | None = None
+        self,
+        weights: Tensor,
+        products: torch.dtype | None = None,
+        bounds: tuple[float, float] | None = None,
+        absent: Tensor | None = None,
     ) -> None:
         self._columns = weights.detach().mT.clone(memory_format=torch.contiguous_format)  # W^T, [n_pre, n_post]
+        self._absent: Tensor | None = None  # of W^T
+        if absent is not None:
+            absent = absent.to(weights.device)
+            self.present, self._absent = ~absent, absent.t().contiguous()
+            self._columns.masked_fill_(self._absent, 0.0)
         self.shape = (weights.shape[-2], weights.shape[-1])
         self._parts: Sequence[IdealArray] = ()  # of a stack: the chips' own arrays, which lie in its memory
         self.dtype = weights.dtype
@@ -54,10 +64,10 @@ class IdealArray(SynapseArray):
     def build(cls, weights: Tensor, spec: ArraySpec, seed: int) -> IdealArray:
         """Return the array of some weights, which reads in the precision that is asked for."""
         if spec.precision == "float32":
-            return cls(weights, bounds=spec.bounds)
+            return cls(weights, bounds=spec.bounds, absent=spec.absent)
         if weights.dtype != torch.float32:
             raise InputError(f"precision: got {spec.precision!r} for weights of {weights.dtype}; allowed: float32")
-        return cls(weights, product_dtype(spec.precision, weights.device), spec.bounds)
+        return cls(weights, product_dtype(spec.precision, weights.device), spec.bounds, spec.absent)
 
     @classmethod
     def stacked(cls, arrays: Sequence[IdealArray]) -> IdealArray:
@@ -136,9 +146,11 @@ class IdealArray(SynapseArray):
         return self._clipped()
 
     def _clipped(self) -> Writes:
-        """Clip the weights to their bounds: the end of a write."""
+        """Clip the weights to their bounds, absent ones to 0: the end of a write."""
         if self._bounds is not None:
             self._columns.clamp_(*self._bounds)
+        if self._absent is not None:
+            self._columns.masked_fill_(self._absent, 0.0)
         return Writes()
 
     def elapse(self, seconds: float) -> None:

@@ -60,10 +60,14 @@ class Reader:
         generator: draws column errors now and noise later.
         scaled: each vector is scaled so that its largest input meets the DAC's bound (errors, which may be tiny);
             otherwise only one that exceeds the bound is scaled down, see `input_scale`.
+        present: 1 where there is a cell, [n_in, n_out]; None: everywhere.
     """
 
-    def __init__(self, path: ReadPath, n_out: int, generator: torch.Generator, scaled: bool) -> None:
+    def __init__(
+        self, path: ReadPath, n_out: int, generator: torch.Generator, scaled: bool, present: Tensor | None = None
+    ) -> None:
         self.path = path
+        self._present = present
         self._generator = generator
         self._scaled = scaled
         device = generator.device
@@ -187,7 +191,8 @@ class Reader:
         if not cells.noise and cells.variance is None:
             return noise, of_outputs / step
         squares = codes.square()
-        power: Tensor = squares.sum(1, keepdim=True).mul_((cells.noise * unit) ** 2).add_(of_outputs**2)
+        power: Tensor = squares.sum(1, keepdim=True) if self._present is None else squares @ self._present
+        power.mul_((cells.noise * unit) ** 2).add_(of_outputs**2)
         if cells.variance is not None:
             power = torch.addmm(power.expand_as(noise), squares, cells.variance, alpha=unit**2)
         noise.mul_(power.sqrt_())

@@ -36,6 +36,7 @@ class ArraySpec:
         wire_resistance: of one segment of every line, ohm, or of each kind of line.
         precision: of the products of reads of ideal and analog arrays, see `product_dtype`.
         bounds: of the weights of an ideal array.
+        absent: cells that are not there, [n_post, n_pre]: they read as 0, and are neither written nor counted.
         batch_seconds, device_overrides, remedy_overrides: of `AihwkitArray`.
 
     Raises:
@@ -57,6 +58,7 @@ class ArraySpec:
     wire_resistance: float | Wires = 0.0
     precision: str = "float32"
     bounds: tuple[float, float] | None = None
+    absent: Tensor | None = None
     batch_seconds: float = 1.0
     device_overrides: Mapping[str, Any] | None = None
     remedy_overrides: Mapping[str, Any] | None = None

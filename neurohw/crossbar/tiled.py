@@ -54,6 +54,8 @@ class TiledArray(SynapseArray):
         cells = self.shape[0] * self.shape[1]
         self.clipped = sum(a.clipped * a.shape[0] * a.shape[1] for _, _, a in self._blocks()) / cells
         self.exact_writes = all(array.exact_writes for _, _, array in self._blocks())
+        there = [array.present for _, _, array in self._blocks()]
+        self.present = None if None in there else self._together([block for block in there if block is not None])
 
     def _blocks(self) -> Iterable[tuple[slice, slice, SynapseArray]]:
         for rows, arrays in zip(self._rows, self.grid, strict=True):

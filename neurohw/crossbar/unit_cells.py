@@ -17,7 +17,7 @@ from neurohw.crossbar.anatomy import Driving
 from neurohw.crossbar.base import OuterProducts, StateDict, Writes
 from neurohw.crossbar.cells import CellBank
 from neurohw.crossbar.periphery import PulseScheme
-from neurohw.crossbar.pulses import PulseCounts, dense_counts, pulse_counts
+from neurohw.crossbar.pulses import PulseCounts, dense_counts, flat_nonzero, pulse_counts
 from neurohw.crossbar.reference import Reference, ReferenceBank, ReferenceLines, References
 from neurohw.crossbar.remedies import CELLS, WRITINGS, Remedy
 from neurohw.crossbar.verify import ROUNDS, Step, approach
@@ -75,6 +75,7 @@ class UnitCell(abc.ABC):
         self.banks, self.shares, self.lines = dict(banks), dict(shares), lines
         self.together = next(iter(self.banks.values())).together
         self.buffers: StateDict = {}  # digital memory
+        self._absent: Tensor | None = None
         self._generator = generator
 
     def weights(self, transposed: bool = False) -> Tensor:
@@ -144,6 +145,12 @@ class UnitCell(abc.ABC):
         for name, bank in self.banks.items():
             bank.fail(maps.get(name))
 
+    def leave_out(self, absent: Tensor) -> None:
+        """Have no devices where `absent` is true, [n_post, n_pre]; not with a reference column and row."""
+        self._absent = absent
+        for bank in self.banks.values():
+            bank.leave_out(absent)
+
     def conductances(self) -> dict[str, Tensor]:
         """Return every device's conductance now, siemens, fresh tensors.
 
@@ -198,6 +205,8 @@ class UnitCell(abc.ABC):
         self, target: Tensor, pulse: Callable[[list[PulseCounts]], Writes], rounds: int, cells: Tensor | None = None
     ) -> Writes:
         """Bring some cells (flat indices; None: all) to their targets [n_post, n_pre] by `pulse`."""
+        if cells is None and self._absent is not None:
+            cells = flat_nonzero(~self._absent)
         cells = torch.arange(target.numel(), device=target.device) if cells is None else cells
 
         def left(cells: Tensor) -> Tensor:

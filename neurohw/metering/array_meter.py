@@ -95,7 +95,7 @@ class ArrayMeter:
         self._backward = Side(n_post, self.tiles.rows, settings.converters, True, weighs, array.device)
         self.updates, self._written = 0, False  # written since the last time that passed
         code = settings.converters.codes[0]
-        self._writes = WriteCounter(self.tiles, array.shape, settings.trains, code, self._count)
+        self._writes = WriteCounter(self.tiles, array.shape, array.n_cells, settings.trains, code, self._count)
         self._readouts = array.readouts
         ledger.attach(self)
 

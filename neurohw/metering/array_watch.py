@@ -76,8 +76,10 @@ class ArrayWatch:
     def updated(self, products: OuterProducts, rate: float) -> None:
         """Outer products were written."""
         if self._looks():
+            there = self._array.present
             terms = [OuterProducts((term,), products.scale) for term in products.terms] if self._step else [products]
             changes = [part.dense().mul_(rate).abs_() for part in terms]
+            changes = changes if there is None else [change.mul_(there) for change in changes]
             for change in changes if self._step else ():
                 self._rounded_away += float(change[change < self._step / 2].sum())
             self._look(reduce(Tensor.add_, changes))

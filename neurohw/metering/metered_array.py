@@ -41,6 +41,7 @@ class MeteredArray(SynapseArray):
         self.shape, self.exact, self.dtype, self.device = array.shape, array.exact, array.dtype, array.device
         self.exact_writes, self.clipped = array.exact_writes, array.clipped
         self.keeps_layout, self.by_columns = array.keeps_layout, array.by_columns
+        self.present = array.present
 
     def __getattr__(self, name: str) -> Any:
         if name == "array":  # not made yet: a copy in the making

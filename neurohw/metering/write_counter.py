@@ -28,14 +28,17 @@ class WriteCounter:
 
     Args:
         tiles: of the array.
-        shape: (n_post, n_pre).
+        shape: (n_post, n_pre); cells: weights there are.
         trains: how updates are written; None: not known, so pulses are counted as far as the array itself does.
         code: bits of a value that a line's train is made from, as of an input's converter.
         count: where they are counted.
     """
 
-    def __init__(self, tiles: Tiles, shape: tuple[int, int], trains: Trains | None, code: int, count: Count) -> None:
-        self._tiles, self._shape, self._trains, self._code, self._count = tiles, shape, trains, code, count
+    def __init__(
+        self, tiles: Tiles, shape: tuple[int, int], cells: int, trains: Trains | None, code: int, count: Count
+    ) -> None:
+        self._tiles, self._trains, self._code, self._count = tiles, trains, code, count
+        self._cells, self._density = cells, cells / (shape[0] * shape[1])
         self._scratch: dict[torch.Size, Tensor] = {}
 
     def updated(self, products: OuterProducts, rate: float, writes: Writes, update: int) -> None:
@@ -57,7 +60,7 @@ class WriteCounter:
             self._parallel(products, gain, trains, writes, update)
             self._cell_by_cell(writes.serial.cell_pulses)
         else:
-            cells = self._shape[0] * self._shape[1] * len(products.terms)
+            cells = self._cells * len(products.terms)
             self._count("macs", products.batch * cells, "digital")
             self._count("optimizer_words", trains.driving.words * cells, "digital")
             self._cell_by_cell(self._pulses(writes))
@@ -85,12 +88,12 @@ class WriteCounter:
                     of_lines = driving.crossbars * sum(selected)
                     lines, cells = sorted(self._tiles.mean_shape)
                     self._line_by_line(max(slots), of_lines, given - alone, (lines, cells), way)
-            self._count("optimizer_words", max(driving.words, trains.increment_words) * delta.numel(), "digital")
+            self._count("optimizer_words", max(driving.words, trains.increment_words) * self._cells, "digital")
             self._cell_by_cell(alone)
 
     def programmed(self, weights: Tensor, writes: Writes) -> None:
         """Count weights written and verified, cell by cell."""
-        self._count("programmed_cells", weights.numel())
+        self._count("programmed_cells", self._cells)
         self._cell_by_cell(self._pulses(writes))
 
     def _parallel(self, products: OuterProducts, gain: float, trains: Trains, writes: Writes, update: int) -> None:
@@ -179,7 +182,8 @@ class WriteCounter:
         self._count_lines("longest_slots", slots, way)
 
     def _count_lines(self, event: str, count: float, way: Polarities) -> None:
-        self._count(event_of(event, way), count)
+        """Count what lines do; of cells along them, those there are, on average."""
+        self._count(event_of(event, way), count * self._density if event == "half_selected" else count)
 
     def _pulses(self, writes: Writes, up: float = 0.0, down: float = 0.0) -> float:
         """Count the pulses that the array counted, else those expected, and return how many."""

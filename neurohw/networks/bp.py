@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurohw.circuits.neuron import Neuron, neuron
+from neurohw.circuits.neuron import MapCompetition, neuron
 from neurohw.clock import Clock
 from neurohw.crossbar.base import OuterProducts, Product
-from neurohw.networks.base import ConfiguredNetwork, Contrast, State, masked
+from neurohw.networks.base import ConfiguredNetwork, Contrast, MakeArray, State, masked
+from neurohw.networks.conv import pooling_of, wiring_of
 from neurohw.networks.layer import Layer
 from neurohw.networks.operations import FeedForward
-from neurohw.networks.rules import Settings
-from neurohw.networks.stage import Passed, Pooling, Stage
+from neurohw.networks.rules import MAP_NEURONS, Settings
+from neurohw.networks.shapes import StageShape
+from neurohw.networks.stage import Activation, Passed, Pooling, Stage
 from neurohw.seeding import Source, Sources
 
 
@@ -46,7 +48,7 @@ class BPNetwork(ConfiguredNetwork):
     def __init__(
         self,
         layers: Sequence[Layer],
-        neurons: Sequence[Neuron],
+        neurons: Sequence[Activation],
         loss: str = "mse",
         loss_reduction: str = "mean",
         cross_entropy_on: str = "outputs",
@@ -62,32 +64,39 @@ class BPNetwork(ConfiguredNetwork):
         self.cross_entropy_on = cross_entropy_on
 
     @classmethod
+    def layers_for(cls, settings: Settings, make: MakeArray) -> list[Layer]:
+        """Return layers of fresh arrays: convolutions, which are read position after position, then dense ones."""
+        return [Layer(make(stage.n_post, stage.n_pre), settings.bias, wiring_of(stage, first=i == 0))
+                for i, stage in enumerate(settings.stages)]  # fmt: skip
+
+    @classmethod
     def built(
         cls,
         layers: Sequence[Layer],
         settings: Settings,
         streams: Sources,
         clock: Clock,
-        pools: Sequence[Pooling | None] = (),
     ) -> BPNetwork:
         """Return the network of given layers."""
+        names, stages = settings["network.neurons"], settings.stages
         return cls(
             layers,
-            [neuron(name) for name in settings["network.neurons"]],
+            [_activation(name, stage) for name, stage in zip(names, stages, strict=True)],
             loss=settings["training.loss"],
             loss_reduction=settings["training.loss_reduction"],
             cross_entropy_on=settings["training.cross_entropy_on"],
             dropout=settings["training.dropout"],
             generator=streams.generator("dropout"),
             clock=clock,
-            pools=pools,
+            pools=[pooling_of(stage) for stage in stages],
         )
 
     def operations(self) -> FeedForward:
         """Return the work of the forward and of the backward pass."""
         neurons = (self.layers[0].n_pre, *(layer.n_post for layer in self.layers))
-        pooled = sum(pool.adds for pool in self.pools if pool is not None)
-        return FeedForward(neurons, softmax=self.loss == "cross-entropy", pooled=pooled)
+        adds = sum(pool.adds for pool in self.pools if pool is not None)
+        adds += sum(stage.neuron.adds * stage.layer.n_post for stage in self.stages)
+        return FeedForward(neurons, softmax=self.loss == "cross-entropy", adds=adds)
 
     def respond(self, x: Tensor, train: bool = False) -> BPState:
         """Run the forward pass."""
@@ -122,13 +131,17 @@ class BPNetwork(ConfiguredNetwork):
     def _output_error(self, state: BPState, target: Tensor) -> tuple[Tensor, float]:
         # the error in units of the output, which is what a crossbar's converters see; its scale stays digital
         batch, n_out = target.shape[-2:]
-        slope = self.stages[-1].neuron.slope
+        back = self.stages[-1].neuron.back
         drive = state.passed[-1].drive
         if self.loss == "mse":
-            error = slope(drive).mul_(target - state.output)  # masked outputs: y = d = 0
+            error = back(drive, target - state.output)  # masked outputs: y = d = 0
             return error, 2 / batch if self.loss_reduction == "sum" else 2 / (batch * n_out)
         total = target.sum(-1, keepdim=True)  # 1 for a one-hot target; fewer where winners were masked
         if self.cross_entropy_on == "logits":
             return masked(target - total * torch.softmax(masked(drive, state.active), dim=-1), state.active), 1 / batch
         error = target - total * torch.softmax(state.output, dim=-1)
-        return masked(error * slope(drive), state.active), 1 / batch
+        return masked(back(drive, error), state.active), 1 / batch
+
+
+def _activation(name: str, stage: StageShape) -> Activation:
+    return MapCompetition(stage.n_post) if name in MAP_NEURONS else neuron(name)

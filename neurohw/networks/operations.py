@@ -56,20 +56,20 @@ class FeedForward(Operations):
     Args:
         sizes: neurons per layer, the input first.
         softmax: the error is that of a cross-entropy.
-        pooled: additions, or comparisons, of pooling per image.
+        adds: additions, or comparisons, of pooling and of competing neurons per image.
     """
 
     sizes: tuple[int, ...]
     softmax: bool = False
-    pooled: int = 0
+    adds: int = 0
     phase = "forward"
 
     def of_answers(self, phase: str, images: float) -> Iterator[Operation]:
         """Yield an activation per neuron."""
         yield "clock", phase, "images", images
         yield "digital", phase, "activations", images * sum(self.sizes[1:])
-        if self.pooled:
-            yield "digital", phase, "adds", images * self.pooled
+        if self.adds:
+            yield "digital", phase, "adds", images * self.adds
 
     def of_contrasts(self, images: float) -> Iterator[Operation]:
         """Yield the output's error, and a product with rho' per neuron."""

@@ -76,6 +76,7 @@ class ClassifierSettings:
         activation: "sigmoid" or "identity", before the cross-entropy.
         decay: factor per epoch (exponential schedule), or None.
         end_factor: the last factor of a linear schedule, used where `decay` is None.
+        halve_at: shares of the epochs after which the rate is halved; where there are any, nothing else changes it.
     """
 
     epochs: int = 50
@@ -85,9 +86,12 @@ class ClassifierSettings:
     activation: str = "sigmoid"
     decay: float | None = 0.9
     end_factor: float = 0.9
+    halve_at: tuple[float, ...] = ()
 
     def factor(self, epoch: int) -> float:
         """Return the learning rate's factor in `epoch`, counted from 0."""
+        if self.halve_at:
+            return float(0.5 ** sum(epoch >= round(share * self.epochs) for share in self.halve_at))
         if self.decay is not None:
             return self.decay**epoch
         return 1 + (self.end_factor - 1) * epoch / self.epochs

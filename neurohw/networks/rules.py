@@ -13,10 +13,12 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from neurohw.networks.operations import Operations
+from neurohw.networks.shapes import Convolution, Image, StageShape, stage_shapes
 
 if TYPE_CHECKING:
     from neurohw.networks.base import ConfiguredNetwork
 
+MAP_NEURONS = frozenset({"wta"})  # which only the maps of a convolution have
 Parameter = bool | int | float | str
 
 
@@ -25,18 +27,25 @@ class Settings:
     """What an experiment says to a network.
 
     Args:
-        sizes: neurons per layer, the input first.
+        sizes: neurons per layer, the input first; convolutions, which stand behind the input, apart.
         bias: "digital" or "line".
         values: by dotted key, those that the rule reads.
         parameters: those of the rule's own.
         image: channels, height, width of an input; None while a configuration is checked, before any data are loaded.
+        convolutions: of the network.
     """
 
     sizes: tuple[int, ...]
     bias: str
     values: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    image: tuple[int, int, int] | None = None
+    image: Image | None = None
+    convolutions: tuple[Convolution, ...] = ()
+
+    @property
+    def stages(self) -> tuple[StageShape, ...]:
+        """The stages, input to output."""
+        return stage_shapes(self.sizes, self.convolutions, self.image)
 
     def __getitem__(self, key: str) -> Any:
         """Return the value of a dotted key that the rule reads; any other is a KeyError."""
@@ -44,16 +53,22 @@ class Settings:
 
 
 def neurons_of_each(settings: Settings) -> Iterator[str]:
-    """Complain unless every layer of synapses has its neurons."""
-    given, layers = len(settings["network.neurons"]), len(settings.sizes) - 1
+    """Complain unless every layer of synapses has its neurons, and those that compete have maps."""
+    neurons, maps = settings["network.neurons"], len(settings.convolutions)
+    given, layers = len(neurons), len(settings.sizes) - 1 + maps
     if given != layers:
         yield f"network.neurons: got {given} values; allowed: {layers} (one per layer of synapses, hidden first)"
+    for name in neurons[maps:]:
+        if name in MAP_NEURONS:
+            yield f"network.neurons: got {name!r} of a dense layer; allowed: of a convolution, which has maps"
 
 
 def _equilibrium(settings: Settings) -> Iterator[str]:
     given = len(settings["network.neurons"])
     if given != 1:
         yield f"network.neurons: got {given} values; allowed: 1 (one circuit for all dynamical units of EP)"
+    if MAP_NEURONS & {*settings["network.neurons"]}:
+        yield f"network.neurons: got {settings['network.neurons'][0]!r}; allowed: of convolutions, which rule 'bp' has"
     if settings["training.loss"] == "cross-entropy" and len(settings.sizes) < 3:
         yield "training.loss: cross-entropy under EP is a read-out on a hidden layer; network.layers has none"
 
@@ -134,8 +149,8 @@ LEARNING_RULES: dict[str, Rule] = {
         network="neurohw.networks.bp:BPNetwork",
         work="neurohw.networks.operations:FeedForward",
         reads=frozenset({
-            "network.neurons", "training.loss", "training.loss_reduction", "training.cross_entropy_on",
-            "training.dropout",
+            "network.neurons", "network.conv", "training.loss", "training.loss_reduction",
+            "training.cross_entropy_on", "training.dropout",
         }),
         complaints=neurons_of_each,
     ),

@@ -7,8 +7,25 @@ from typing import Protocol
 
 from torch import Tensor
 
-from neurohw.circuits.neuron import Neuron
 from neurohw.networks.layer import Layer
+
+
+class Activation(Protocol):
+    """What the neurons of a stage do (`neurohw.circuits.neuron`).
+
+    Attributes:
+        adds: additions that it takes per neuron, the activation apart.
+    """
+
+    @property
+    def adds(self) -> int:
+        """See above."""
+
+    def rho(self, drive: Tensor, /) -> Tensor:
+        """Return the outputs of drives, [B, n]."""
+
+    def back(self, drive: Tensor, error: Tensor) -> Tensor:
+        """Return the error at the drives, [B, n], of that at the outputs, [B, n]; fresh memory."""
 
 
 class Pooling(Protocol):
@@ -48,7 +65,7 @@ class Stage:
     """Dropout of the inputs (inverted: scaled by 1/(1 - p)), synapses, the neurons they drive, and pooling of these."""
 
     layer: Layer
-    neuron: Neuron
+    neuron: Activation
     dropout: float = 0.0
     pooling: Pooling | None = None
 
@@ -62,7 +79,7 @@ class Stage:
     def driven(self, passed: Passed, error: Tensor) -> Tensor:
         """Return the error at the drive, rho'(a) pool'(error), of that at the outputs."""
         back = error if self.pooling is None else self.pooling.back(self.neuron.rho(passed.drive), error)
-        return self.neuron.slope(passed.drive).mul_(back)
+        return self.neuron.back(passed.drive, back)
 
     def back(self, passed: Passed, error: Tensor) -> Tensor:
         """Return the error at the inputs, mask * W^T error, of that at the drive, [B, n]."""

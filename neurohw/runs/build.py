@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -18,7 +17,6 @@ from neurohw.circuits.library import load_circuit
 from neurohw.circuits.target import TargetCircuit, TargetRule
 from neurohw.clock import Clock
 from neurohw.config import HardwareSection, OnChipExperiment, ScheduleSection
-from neurohw.config.network import xavier_bound
 from neurohw.config.rules import network_settings
 from neurohw.crossbar.aihwkit.programmed import find_noise_model
 from neurohw.crossbar.backends import find_backend
@@ -67,21 +65,24 @@ def build_network(
     _check_memory(experiment)
     _check_off_chip(experiment)
     maps = read_fault_maps(experiment) if fault_maps is None else fault_maps
+    network, settings = LEARNING_RULES[experiment.network.rule].network_class(), network_settings(experiment, image)
     number = itertools.count()
 
     def make(n_post: int, n_pre: int) -> SynapseArray:
-        return _fresh_array(experiment, streams, next(number), n_pre, n_post, maps)
+        i = next(number)
+        absent = _absent(settings.stages[i].prune, n_post, n_pre, streams.generator(f"pruning.{i}"))
+        return _fresh_array(experiment, streams, i, n_pre, n_post, maps, absent)
 
-    network = LEARNING_RULES[experiment.network.rule].network_class()
-    settings = network_settings(experiment, image)
     layers = network.layers_for(settings, make)
+    if experiment.network.init == "torch":
+        _draw_biases(layers, streams)
     _check_optimizer(experiment, layers)
     return network.built(layers, settings, streams, clock)
 
 
 def _check_memory(experiment: OnChipExperiment) -> None:
     """Refuse weights that no memory of this machine holds, before any is taken: each once, and its change."""
-    needed = 8 * sum(n_pre * n_post for n_pre, n_post in pairwise(experiment.network.layers))
+    needed = 8 * sum(stage.weights for stage in experiment.network.stages)
     there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > there:
         raise InputError(f"network.layers: got {list(experiment.network.layers)}, whose weights take at least "
@@ -105,23 +106,62 @@ def _check_optimizer(experiment: OnChipExperiment, layers: list[Layer]) -> None:
                          "writes through its own transfers; allowed: pulsed-sgd")  # fmt: skip
 
 
+def _absent(share: float, n_post: int, n_pre: int, generator: torch.Generator) -> Tensor | None:
+    """Return which cells are left out, [n_post, n_pre], so many of all at random; None: none."""
+    if not share:
+        return None
+    absent = torch.zeros(n_post * n_pre, dtype=torch.bool, device=generator.device)
+    places = torch.randperm(len(absent), generator=generator, device=generator.device)
+    absent[places[: round(share * len(absent))]] = True
+    return absent.view(n_post, n_pre)
+
+
+def _draw_biases(layers: Sequence[Layer], streams: Streams) -> None:
+    """Draw digital biases as torch has them, U(-b, b), b = 1 / sqrt(n_pre); those on lines are among the weights."""
+    for i, layer in enumerate(layers):
+        if layer.bias is not None:
+            bound = layer.array.shape[1] ** -0.5
+            layer.bias.uniform_(-bound, bound, generator=streams.generator(f"biases.{i}"))
+
+
 def _fresh_array(
-    experiment: OnChipExperiment, streams: Streams, i: int, n_pre: int, n_post: int, maps: Contents
+    experiment: OnChipExperiment,
+    streams: Streams,
+    i: int,
+    n_pre: int,
+    n_post: int,
+    maps: Contents,
+    absent: Tensor | None = None,
 ) -> SynapseArray:
-    name = f"W{i + 1}"
-    drawn = streams.generator(f"weights.{i}")
-    positive = experiment.network.init == "positive"
-    weights = xavier_uniform(n_post, n_pre, experiment.network.init_gain, drawn, positive)
-    if experiment.network.bias == "line":
-        weights = torch.cat([weights, torch.zeros_like(weights[:, :1])], dim=1)
+    name, network = f"W{i + 1}", experiment.network
+    bound = network.initial_bound(n_post, n_pre)
+    weights = uniform(n_post, n_pre, bound, streams.generator(f"weights.{i}"), network.init == "positive")
+    if network.bias == "line":
+        biases = torch.zeros_like(weights[:, :1])
+        if network.init == "torch":
+            biases.uniform_(-bound, bound, generator=streams.generator(f"biases.{i}"))
+        weights = torch.cat([weights, biases], dim=1)
+        absent = None if absent is None else torch.cat([absent, torch.zeros_like(absent[:, :1])], dim=1)
     with named_maps(experiment, name):
-        spec = array_spec(experiment.hardware, layer_maps(experiment, maps, name, (weights.shape[0], weights.shape[1])))
+        own = layer_maps(experiment, maps, name, (weights.shape[0], weights.shape[1]))
+        spec = array_spec(experiment.hardware, own, absent)
         seed = streams.integer(f"devices.{name}")
         return build_array(spec, weights, construction_seed=seed, torch_device=streams.device)
 
 
-def array_spec(section: HardwareSection, fault_maps: Mapping[str, Tensor] | None = None) -> ArraySpec:
-    """Return what arrays are asked to be; fault_maps: of one layer, see `layer_maps`."""
+def array_spec(
+    section: HardwareSection, fault_maps: Mapping[str, Tensor] | None = None, absent: Tensor | None = None
+) -> ArraySpec:
+    """Return what arrays are asked to be.
+
+    Args:
+        section: of the experiment.
+        fault_maps: of one layer, see `layer_maps`.
+        absent: which of its cells are left out, [n_post, n_pre]; None: none.
+
+    Raises:
+        InputError: the back-end cannot leave cells out.
+    """
     backend = find_backend(section.backend)
     settings: dict[str, Any] = {
         "device": device_model(section) or section.device,
@@ -138,7 +178,11 @@ def array_spec(section: HardwareSection, fault_maps: Mapping[str, Tensor] | None
         "precision": section.precision,
         "batch_seconds": section.step_seconds,
     }
-    return ArraySpec(section.backend, **{key: value for key, value in settings.items() if key in backend.reads})
+    read = {key: value for key, value in settings.items() if key in backend.reads}
+    if absent is not None and "absent" not in backend.reads:
+        raise InputError(f"network.conv: got prune, but arrays of backend {section.backend!r} cannot leave cells out; "
+                         "allowed: prune = 0, or backend ideal or analog")  # fmt: skip
+    return ArraySpec(section.backend, absent=absent, **read)
 
 
 def device_model(section: HardwareSection) -> DeviceModel | None:
@@ -209,9 +253,8 @@ def hardware_contents(section: HardwareSection) -> dict[str, str]:
     return contents
 
 
-def xavier_uniform(n_post: int, n_pre: int, gain: float, generator: torch.Generator, positive: bool = False) -> Tensor:
-    """Return weights [n_post, n_pre] from U(-b, b), or U(0, b), see `xavier_bound`."""
-    bound = xavier_bound(n_post, n_pre, gain)
+def uniform(n_post: int, n_pre: int, bound: float, generator: torch.Generator, positive: bool = False) -> Tensor:
+    """Return weights [n_post, n_pre] from U(-bound, bound), or from U(0, bound)."""
     weights = torch.empty(n_post, n_pre, device=generator.device)
     return weights.uniform_(0.0 if positive else -bound, bound, generator=generator)
 

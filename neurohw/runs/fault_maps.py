@@ -34,7 +34,7 @@ def read_fault_maps(experiment: OnChipExperiment) -> Contents:
     Raises:
         InputError: a layer that there is not, or a file that cannot be read.
     """
-    named, n_layers = experiment.hardware.fault_maps, len(experiment.network.layers) - 1
+    named, n_layers = experiment.hardware.fault_maps, experiment.network.depth
     layers = {f"W{i + 1}" for i in range(n_layers)}
     if unknown := [key for key in named if key.partition(".")[0] not in layers]:
         raise InputError(f"hardware.fault_maps: got {', '.join(sorted(unknown))}; allowed: W1 to W{n_layers}")

@@ -129,7 +129,7 @@ def metered(experiment: OnChipExperiment, network: Network, circuit: TargetCircu
     layers = tuple(
         LayerWork(
             outputs=layer.array.shape[0],
-            cells=layer.array.shape[0] * layer.array.shape[1],
+            cells=layer.array.n_cells,
             vectors=layer.wiring.vectors,
             biases=0 if layer.bias is None else layer.bias.shape[-1],
         )

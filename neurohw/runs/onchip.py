@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple
-from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -84,8 +83,8 @@ class OnChip(Job[OnChipExperiment]):
     @classmethod
     def multiplications(cls, experiment: OnChipExperiment) -> int:
         """Return those of a batch's read of the largest layer."""
-        sizes = experiment.network.layers
-        return experiment.training.batch_size * max(n_pre * n_post for n_pre, n_post in pairwise(sizes))
+        batch = experiment.training.batch_size
+        return batch * max(stage.weights * stage.vectors for stage in experiment.network.stages)
 
     def contents(self) -> dict[str, str]:
         """Return the checksums of what this run has read."""

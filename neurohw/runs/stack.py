@@ -8,7 +8,6 @@ one writes, all of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -49,12 +48,13 @@ def chips_at_once(experiment: OnChipExperiment) -> int:
     training, hardware = experiment.training, experiment.hardware
     fits = (
         experiment.network.rule in _NETWORKS
+        and not experiment.network.conv
         and hardware.backend == "ideal"
         and experiment.target.circuit == "ideal"
         and training.optimizer == "pulsed-sgd"
         and training.mode != "semi-supervised"
     )
-    weights = sum(n_pre * n_post for n_pre, n_post in pairwise(experiment.network.layers))
+    weights = sum(stage.weights for stage in experiment.network.stages)
     chips = min(_MOST_CHIPS, _MOST_WEIGHTS // weights)
     return chips if fits and chips >= _FEWEST else 1
 

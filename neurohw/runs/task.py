@@ -158,6 +158,10 @@ def _check_shapes(experiment: OnChipExperiment, dataset: Dataset) -> None:
         channels, height, width = dataset.image_shape
         what = "pixels" if channels == 1 else f"values of {channels} x {height} x {width} (channels, height, width)"
         raise InputError(f"network.layers: got {sizes[0]} inputs; allowed: {n_values}, the {what} of {dataset.name}")
+    image = experiment.network.image
+    if image is not None and image != dataset.image_shape:
+        raise InputError(f"network.image: got {list(image)}; allowed: {list(dataset.image_shape)}, the images of "
+                         f"{dataset.name}")  # fmt: skip
     labelled_outputs = experiment.training.mode != "unsupervised"
     if labelled_outputs and sizes[-1] % dataset.n_classes:
         raise InputError(

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from neurohw.config import OnChipExperiment
-from neurohw.config.network import xavier_bound
 from neurohw.crossbar.remedies import WRITINGS, Remedy
 from neurohw.errors import InputError
 
@@ -59,8 +57,7 @@ class Space:
         """Return the space around an experiment on ideal arrays, for a device with cells of one or two sides."""
         given = any(key in fixed for key in _HALVES)
         remedies = () if given else tuple(name for name, remedy in REMEDIES.items() if _suits(remedy, sided))
-        gain, layers = ideal.network.init_gain, ideal.network.layers
-        largest = max(xavier_bound(n_post, n_pre, gain) for n_pre, n_post in pairwise(layers)) or 1.0
+        largest = ideal.network.largest_weight or 1.0
         return Space(ideal.network.rule, remedies, ideal.training.learning_rate, largest, frozenset(fixed))
 
     def suggest(self, trial: Trial) -> dict[str, Any]:

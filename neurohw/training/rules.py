@@ -94,6 +94,8 @@ class DigitalOptimizer(UpdateRule):
         wanted, shares = written.dense(out=_turned(layer, displacement[0].grad)), written.shrinkage()
         if shares is not None:
             wanted.add_(layer.array.shrinking(shares))
+        if layer.array.present is not None:
+            wanted.mul_(layer.array.present)
         if layer.bias is not None:
             displacement[1].grad = layer.bias_change(written)
         optimizer.param_groups[0]["lr"] = self.rate(layer, products)
