@@ -265,7 +265,8 @@ EVALUATED: dict[str, dict[str, Any]] = {
 LOOKED_AT: list[dict[str, Any]] = [
     {"evaluation.every": 3},
     {"evaluation.every": 2, "evaluation.label_fraction": [0.2, 0.6], "evaluation.association": ["direct", "linear"],
-     "evaluation.classifier.epochs": 2, "evaluation.age_seconds": [10.0, 1e4]},
+     "evaluation.classifier.epochs": 2, "evaluation.age_seconds": [10.0, 1e4],
+     "evaluation.compensation": ["none", "global"]},
 ]  # fmt: skip
 
 

@@ -188,13 +188,12 @@ def test_levels_are_in_numerical_order_and_averaged() -> None:
     ("keys", "title", "said"),
     [
         ({"hardware.off_chip": "pcm-like"}, "programmed", "Trained at full precision, programmed once"),
-        (DEVICE, "trained on them", "Trained on the devices, then left alone until this age"),
+        (DEVICE, "trained on them", "Trained on the devices themselves, left alone until this age"),
     ],
 )
 def test_a_table_of_ages_says_where_the_network_was_trained(keys: dict[str, Any], title: str, said: str) -> None:
     aged = {"direct_accuracy": 0.9, "by_age_seconds": {"10": {"direct_accuracy": 0.8}}}
-    (section,) = (s for s in content([record(0, aged, keys | {"evaluation.age_seconds": [10.0]})]).more
-                  if s.title.startswith("By age"))  # fmt: skip
+    (section,) = content([record(0, aged, keys | {"evaluation.age_seconds": [10.0]})]).aged.sections
     assert section.title == f"By age of the devices, {title}: Direct association"
     assert said in section.note
 
@@ -203,7 +202,7 @@ def test_both_kinds_of_ages_have_a_table_each() -> None:
     aged = {"direct_accuracy": 0.9, "by_age_seconds": {"10": {"direct_accuracy": 0.8}}}
     records = [record(0, aged, keys | {"evaluation.age_seconds": [10.0]})
                for keys in ({"hardware.off_chip": "pcm-like"}, DEVICE)]  # fmt: skip
-    assert [len(s.table.rows) for s in content(records).more if s.title.startswith("By age")] == [1, 1]
+    assert [len(s.table.rows) for s in content(records).aged.sections] == [1, 1]
 
 
 def test_costs() -> None:

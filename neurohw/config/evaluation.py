@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from neurohw.config.section import Count, Fraction, NonNegative, Positive, Probability, Section
+from neurohw.values import Whole
 
 
 class ClassifierSection(Section):
@@ -34,6 +35,9 @@ class ClassifierSection(Section):
     halve_at: Annotated[tuple[Fraction, ...], Field(exclude_if=operator.not_)] = ()
 
 
+Compensation = Literal["none", "global", "per-column"]
+
+
 class EvaluationSection(Section):
     """How classes are read out, with which shares of the labels, how often, and at which ages.
 
@@ -41,11 +45,16 @@ class EvaluationSection(Section):
         association: how outputs are read: each stands for the class that it answers most, or a linear classifier.
         label_fraction: shares of the labels that the read-out sees.
         every: epochs from one evaluation to the next.
-        age_seconds: ages of the trained network at which it is evaluated again, s.
+        age_seconds: ages of the trained network at which it is evaluated again, s, each from when training ended.
+        compensation: how drift is compensated at these ages, each in turn; none named: as the arrays do it anyway.
+        recovery_images: without labels, which the aged network goes on to learn from, to be evaluated again.
     """
 
     association: Annotated[tuple[Literal["direct", "linear"], ...], Field(min_length=1)] = ("direct",)
     label_fraction: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (1.0,)
     every: Count = 1
     age_seconds: tuple[NonNegative, ...] = ()
+    # younger than the first records: who does without them keeps the hash
+    compensation: Annotated[tuple[Compensation, ...], Field(exclude_if=operator.not_)] = ()
+    recovery_images: Annotated[Whole, Field(exclude_if=operator.not_)] = 0
     classifier: ClassifierSection = ClassifierSection()

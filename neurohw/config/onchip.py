@@ -10,7 +10,7 @@ from neurohw.config.data import DataSection
 from neurohw.config.energy import EnergySection
 from neurohw.config.evaluation import EvaluationSection
 from neurohw.config.experiment import Experiment
-from neurohw.config.hardware import HardwareSection, hardware_complaints, has_devices, with_hardware_named
+from neurohw.config.hardware import HardwareSection, hardware_complaints, has_devices, is_read, with_hardware_named
 from neurohw.config.network import EPSection, NetworkSection
 from neurohw.config.rules import rule_complaints
 from neurohw.config.target import TargetSection
@@ -118,4 +118,36 @@ def _off_chip(e: OnChipExperiment) -> list[str]:
         wrong.append(f"hardware.off_chip: got {hardware.off_chip!r}, but evaluation.age_seconds names no age")
     if e.evaluation.age_seconds and hardware.off_chip is None and not has_devices(hardware.backend):
         wrong.append("evaluation.age_seconds: ideal weights do not age; name hardware.off_chip, or another back-end")
+    return wrong + _of_ages(e)
+
+
+def _of_ages(e: OnChipExperiment) -> list[str]:
+    """Return what cannot be done to the network at the ages that are named."""
+    section, hardware, wrong = e.evaluation, e.hardware, []
+    given = {key: getattr(section, key) for key in ("compensation", "recovery_images") if getattr(section, key)}
+    if not section.age_seconds:
+        shown = {key: [*value] if isinstance(value, tuple) else value for key, value in given.items()}
+        none = "but evaluation.age_seconds names no age"
+        wrong += [f"evaluation.{key}: got {value}, {none}" for key, value in shown.items()]
+    allowed = _compensations(hardware)
+    if others := [way for way in section.compensation if way not in allowed]:
+        wrong.append(f"evaluation.compensation: got {others}; allowed here: {', '.join(allowed)}")
+    if len(set(section.compensation)) < len(section.compensation):
+        wrong.append(f"evaluation.compensation: got {list(section.compensation)}; allowed: each way once")
+    if section.recovery_images and hardware.off_chip is not None:
+        wrong.append(f"evaluation.recovery_images: got {section.recovery_images}, but devices of hardware.off_chip "
+                     "are programmed once and take no updates; allowed: 0")  # fmt: skip
+    if section.recovery_images and e.training.mode == "supervised":
+        wrong.append(f"evaluation.recovery_images: got {section.recovery_images}, but training.mode supervised learns "
+                     "nothing without labels; allowed: 0, or unsupervised or semi-supervised training")  # fmt: skip
     return wrong
+
+
+def _compensations(hardware: HardwareSection) -> tuple[str, ...]:
+    """Return how the drift of what has been trained can be compensated."""
+    if hardware.off_chip is not None:
+        return "none", "global"
+    if not is_read(hardware.backend, "hardware.compensation"):
+        return ("none",)
+    every = ("none", "global", "per-column")
+    return every if hardware.compensation == "none" else ("none", hardware.compensation)

@@ -7,6 +7,8 @@ with the same number of threads.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -143,7 +145,8 @@ class AnalogArray(SynapseArray):
         self._compensation = spec.compensation
         if spec.compensation not in COMPENSATIONS:
             raise InputError(f"compensation: got {spec.compensation!r}; allowed: {', '.join(COMPENSATIONS)}")
-        self._correction = torch.ones(self.shape[0] if spec.compensation == "per-column" else 1, device=self.device)
+        self._correction = self._no_correction()
+        self._renews = True  # the factor, whenever time passes
         self._readouts = 0  # of all cells, that compensation took
         self._level: Tensor | None = None  # compensated readout before a time without writes
         self._matrix: Tensor | None = None  # W^T as it is read now, and each cell's variance: renewed after changes
@@ -247,13 +250,37 @@ class AnalogArray(SynapseArray):
             return
         if not 0.0 < seconds < math.inf:
             raise InputError(f"elapse: got {seconds!r} s; allowed: a finite time of at least 0 s")
-        if self._compensation != "none" and self._level is None:
+        renews = self._renews and self._compensation != "none"
+        if renews and self._level is None:
             self._level = self._readout().mul_(self._correction)
         self.cells.elapse(seconds)
         self._matrix = None
-        if self._level is not None:
+        if renews and self._level is not None:
             factor = self._level / self._readout().clamp_(min=1e-12)
             torch.where(self._level > 0, factor, self._correction, out=self._correction)
+
+    @contextmanager
+    def compensating(self, how: str) -> Iterator[None]:
+        """Rescale outputs for drift within; "none": by the factor that there is already, which stays as it is.
+
+        Raises:
+            InputError: no such compensation, or another one than the array has used so far.
+        """
+        before = self._compensation, self._renews, self._correction
+        if how != "none" and before[0] == "none" and how in COMPENSATIONS:
+            self._compensation = how
+            self._correction = self._no_correction()
+        elif how not in ("none", before[0]):
+            raise InputError(f"compensation: got {how!r}; allowed: "
+                             f"{', '.join(COMPENSATIONS if before[0] == 'none' else ('none', before[0]))}")  # fmt: skip
+        self._renews = how != "none"
+        try:
+            yield
+        finally:
+            self._compensation, self._renews, self._correction = before
+
+    def _no_correction(self) -> Tensor:
+        return torch.ones(self.shape[0] if self._compensation == "per-column" else 1, device=self.device)
 
     def snapshot(self) -> Tensor:
         """Return the weights now, output scale and drift compensation included, [n_post, n_pre]."""

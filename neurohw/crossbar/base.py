@@ -18,7 +18,7 @@ from torch import Tensor
 
 from neurohw.crossbar.anatomy import Anatomy, Tiles
 from neurohw.crossbar.standing import Standing
-from neurohw.errors import Diverged
+from neurohw.errors import Diverged, InputError
 
 StateDict = dict[str, Tensor]
 
@@ -318,6 +318,20 @@ class SynapseArray(abc.ABC):
             yield
         finally:
             self.load_state_dict(state)
+
+    @contextmanager
+    def compensating(self, how: str) -> Iterator[None]:
+        """Let outputs be rescaled for drift whenever time passes within, however the array was made.
+
+        "global": all by one factor, "per-column": each by its own, both the mean |weight| before a time without writes
+        over that after it, which hardware gets of a known input, one line of the inputs after the other (`readouts`).
+
+        Raises:
+            InputError: it cannot.
+        """
+        if how != "none":
+            raise InputError(f"compensation: got {how!r}; {type(self).__name__} rescales no outputs; allowed: none")
+        yield
 
     def _reseed(self, seed: int) -> None:  # noqa: B027 (an array that draws nothing has no stream)
         """Draw from the stream of `seed` from now on."""

@@ -193,6 +193,14 @@ class TiledArray(SynapseArray):
                 array.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
 
     @contextmanager
+    def compensating(self, how: str) -> Iterator[None]:
+        """Let the outputs of every block be rescaled for drift, each by a factor of its own."""
+        with ExitStack() as blocks:
+            for _, _, array in self._blocks():
+                blocks.enter_context(array.compensating(how))
+            yield
+
+    @contextmanager
     def aside(self, seed: int) -> Iterator[None]:
         """Let what happens within leave no trace in any block; each draws from a stream of its own."""
         with ExitStack() as blocks:

@@ -16,6 +16,7 @@ from neurohw.validation import Place, refused
 from neurohw.values import Amount, Count
 
 TRAINING_PHASES = ("forward", "backward", "free", "nudged", "target", "update", "homeostasis", "training")
+COMPENSATING = "compensation"  # reads that compensate the drift of a chip that has aged
 UNKNOWN = "unknown"
 
 

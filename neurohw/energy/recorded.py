@@ -91,6 +91,25 @@ class Images(_Recorded):
     epochs: Amount
 
 
+class AgedCost(_Recorded):
+    """What a chip that had aged took: to compensate its drift, and to be trained again.
+
+    Args:
+        age_seconds: since training; compensation: how drift was compensated.
+        compensating: reads of all cells, J.
+        images, pulses: learnt from without labels, and given to devices, in re-training.
+        recovery: re-training, J; seconds: what it took.
+    """
+
+    age_seconds: Amount
+    compensation: Text
+    compensating: Range
+    images: Amount
+    pulses: Amount
+    recovery: Range
+    seconds: Range
+
+
 class DigitalAccount(_Recorded):
     """Of arrays that are no hardware: what the run costs on digital accelerators, at the node of a table."""
 
@@ -102,7 +121,8 @@ class ChipAccount(_Recorded):
     """Of a chip: the quantities of `EnergyBreakdown`, and beside them
 
     `training_by_epoch`, the energy of training up to and with each epoch; `by_training_phase`, the same shared out;
-    `array_models`; `digital`, the same network on digital accelerators; and `items`, every line, which no record keeps.
+    `array_models`; `digital`, the same network on digital accelerators; `aged`, what the chip took after training,
+    in none of the other figures; and `items`, every line, which no record keeps.
     """
 
     table: Text
@@ -134,6 +154,7 @@ class ChipAccount(_Recorded):
     by_training_phase: dict[str, PhaseEnergy] | None = None
     array_models: tuple[ModelledArray, ...] = ()
     digital: tuple[AcceleratorCost, ...] = ()
+    aged: tuple[AgedCost, ...] = ()
     items: tuple[Item, ...] = Field(default=(), exclude=True)
 
 
@@ -162,6 +183,7 @@ def chip_account(
     models: Sequence[ModelledArray],
     digital: Sequence[AcceleratorCost],
     lines: bool = False,
+    aged: Sequence[AgedCost] = (),
 ) -> ChipAccount:
     """Return the account of a chip for its record.
 
@@ -170,6 +192,7 @@ def chip_account(
         spent: energy of training up to and with each epoch, J.
         phases, models, digital: as `ChipAccount` has them.
         lines: every line too.
+        aged: what the chip took after training.
     """
     nested: dict[str, dict[str, Range]] = {}
     for (component, phase), energy in breakdown.by(lambda item: (item.component, item.phase)).items():
@@ -188,5 +211,5 @@ def chip_account(
         lifetime=breakdown.lifetimes,
         images=Images(trained=facts.trained, inferred=facts.inferred, epochs=facts.epochs),
         training_by_epoch=tuple(spent), by_training_phase=dict(phases), array_models=tuple(models),
-        digital=tuple(digital), items=breakdown.items if lines else (),
+        digital=tuple(digital), items=breakdown.items if lines else (), **({"aged": tuple(aged)} if aged else {}),
     )  # fmt: skip

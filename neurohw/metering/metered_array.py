@@ -152,6 +152,12 @@ class MeteredArray(SynapseArray):
         with self.array.aside(seed):
             yield
 
+    @contextmanager
+    def compensating(self, how: str) -> Iterator[None]:
+        """Let the array's outputs be rescaled for drift within; its readouts are counted."""
+        with self.array.compensating(how):
+            yield
+
     def sources(self) -> tuple[list[Tensor], list[torch.Generator]] | None:
         """Return what recorded reads take from."""
         sources = self.array.sources()

@@ -113,6 +113,14 @@ class Network(abc.ABC):
                 arrays.enter_context(layer.array.aside(derived_seed(seed, f"W{i + 1}")))
             yield
 
+    @contextmanager
+    def compensating(self, how: str) -> Iterator[None]:
+        """Let the outputs of every array be rescaled for drift within; see `SynapseArray.compensating`."""
+        with ExitStack() as arrays:
+            for layer in self.layers:
+                arrays.enter_context(layer.array.compensating(how))
+            yield
+
     def masks(self, batch: int, train: bool) -> tuple[Tensor | None, ...]:
         """Draw this batch's dropout masks, one 0/1 entry per sample and neuron."""
         return tuple(

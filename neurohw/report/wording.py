@@ -45,10 +45,19 @@ LOST = (
 )
 
 IN_PERCENT = "Accuracy in %, mean ± sample standard deviation."
-PROGRAMMED = (
-    f"{IN_PERCENT} Trained at full precision, programmed once into the devices, read at this age, not retrained."
+PROGRAMMED = f"{IN_PERCENT} Trained at full precision, programmed once into the devices, and read at this age."
+TRAINED = f"{IN_PERCENT} Trained on the devices themselves, left alone until this age, and read."
+AGED = (
+    "Each age starts from the same trained chip. Compensated: outputs are rescaled digitally, all by one factor (per "
+    "column: each by its own), the mean |weight| before that time over the one after it, from reads of every line. "
+    "Re-trained: the aged chip learns again from images without labels, by its own pulses, and is read again. Outputs "
+    "of networks that were trained without labels are associated with classes anew at each age."
 )
-TRAINED = f"{IN_PERCENT} Trained on the devices, then left alone until this age, and read; not retrained."
+RECOVERED = (
+    "By the same account as training, and in none of its figures: re-training (reads, circuits and pulses), and the "
+    "two readouts of all cells that compensation takes. Gained: by re-training at this age, mean ± sample standard "
+    "deviation of the seeds' differences."
+)
 
 DEFINITIONS = (  # term, meaning, and what it needs; beside those of the metrics
     (

@@ -17,10 +17,10 @@ from neurohw.energy.account import account
 from neurohw.energy.baseline import Digital, digital_baseline
 from neurohw.energy.breakdown import EnergyBreakdown
 from neurohw.energy.conditions import NO_CIRCUIT, CircuitConditions, Conditions
-from neurohw.energy.facts import TRAINING_PHASES, checked, facts_from
+from neurohw.energy.facts import COMPENSATING, TRAINING_PHASES, checked, facts_from
 from neurohw.energy.neurosim import array_models
 from neurohw.energy.ranges import Range
-from neurohw.energy.recorded import AcceleratorCost, Account, DigitalAccount, PhaseEnergy, chip_account
+from neurohw.energy.recorded import AcceleratorCost, Account, AgedCost, DigitalAccount, PhaseEnergy, chip_account
 from neurohw.energy.schedule import Parallelism, Schedule
 from neurohw.energy.schema import Precision
 from neurohw.energy.table import EnergyTable
@@ -118,7 +118,27 @@ def energy_of(record: RunRecord, table: EnergyTable, schedule: Schedule | None =
     breakdown = accounted(record, table, schedule)
     spent = training_energy(record, table, schedule)
     models = array_models(breakdown, checked(_counted(record)[0]))
-    return chip_account(breakdown, spent, _by_training_phase(record, spent), models, digital, lines)
+    aged = _after_training(record, table, breakdown.schedule)
+    return chip_account(breakdown, spent, _by_training_phase(record, spent), models, digital, lines, aged)
+
+
+def _after_training(record: RunRecord, table: EnergyTable, schedule: Schedule) -> list[AgedCost]:
+    """Return what compensation and re-training of the aged chip took, age by age."""
+    device, circuit = conditions_of(record.config, load_device)
+    costs = []
+    for entry in record.ledger.get("aged", []):
+        counts = entry["counts"]
+        if not counts:
+            continue
+        spent = _priced(record, counts, entry["facts"], table, device, circuit, schedule)
+        writes = [counts.get(array, {}).get("update", {}) for array in entry["facts"]["arrays"]]
+        pulses = sum(events.get(way, 0.0) for events in writes for way in ("pulses_up", "pulses_down"))
+        costs.append(AgedCost(
+            age_seconds=entry["age_seconds"], compensation=entry["compensation"],
+            compensating=spent.of(COMPENSATING), images=spent.facts.trained, pulses=pulses,
+            recovery=spent.of(*TRAINING_PHASES), seconds=spent.latency.of(*TRAINING_PHASES),
+        ))  # fmt: skip
+    return costs
 
 
 def _by_training_phase(record: RunRecord, spent: Sequence[Range]) -> dict[str, PhaseEnergy]:

@@ -183,6 +183,7 @@ class Driver:
             "counts": job.ledger.counts(),
             "facts": job.facts(self._epochs_counted()),
             "ledger_curve": progress.ledger_curve,
+            **job.counted_apart(),
         }
         return RunRecord(
             name=self.experiment.name,

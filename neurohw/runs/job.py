@@ -159,6 +159,10 @@ class Job(abc.ABC, Generic[E]):
         """Return what an account needs besides the counts, after so many epochs."""
         return {}
 
+    def counted_apart(self) -> dict[str, Any]:
+        """Return ledgers of what is done to a chip after the run, by name; they are in no count of the run."""
+        return {}
+
     def account(self, record: RunRecord) -> Account | None:
         """Return the account of the run's record, `energy`; None where none was asked for."""
         return None

@@ -21,7 +21,7 @@ from neurohw.metering.metered_array import MeteredArray
 from neurohw.runs import symptoms
 from neurohw.runs.accountable import check_accountable, check_work
 from neurohw.runs.accounts import energy_of
-from neurohw.runs.after_training import evaluate_ages
+from neurohw.runs.after_training import Chip, evaluate_ages
 from neurohw.runs.build import build_circuit, build_network, build_plan, check_backend, file_contents
 from neurohw.runs.divergence import require_numbers
 from neurohw.runs.evaluate import evaluate
@@ -102,6 +102,7 @@ class OnChip(Job[OnChipExperiment]):
         self.warnings = misfits(self.experiment) + rounded_products(self.experiment, self.network)
         self.phases, self.plan = build_plan(experiment, self.task, self.network)
         self.homeostasis, self.events = self.circuit.initial(), DecisionEvents(0, 0)
+        self._aged: list[dict[str, Any]] = []
 
     def begin(self, epoch: Epoch, progress: Progress) -> None:
         """Let thresholds begin anew with an epoch that learns without labels, if reset then, or with another layer."""
@@ -121,11 +122,22 @@ class OnChip(Job[OnChipExperiment]):
 
     def evaluate(self, moment: str, final: bool) -> dict[str, Any]:
         """Return the accuracies, at the end also those of the network as it ages."""
-        parts = (self.experiment, self.network, self.task, self.streams, moment)
-        metrics = evaluate(*parts, final)
+        metrics = evaluate(self.experiment, self.network, self.task, self.streams, moment, final)
         if final and self.experiment.evaluation.age_seconds:
-            metrics |= evaluate_ages(*parts)
+            aged = evaluate_ages(self._as_trained(), moment)
+            self._aged = aged.ledgers
+            metrics |= aged.metrics
         return metrics
+
+    def _as_trained(self) -> Chip:
+        learning = next((phase for phase in self.phases if phase.samples.labels is None), None)
+        return Chip(
+            self.experiment, self.network, self.task, self.streams, self.circuit.circuit, self.homeostasis, learning
+        )
+
+    def counted_apart(self) -> dict[str, Any]:
+        """Return what was counted of the aged chip."""
+        return {"aged": self._aged} if self._aged else {}
 
     def epoch_row(self) -> dict[str, float]:
         """Return the shares of the circuit's events in the epoch, and count them anew."""

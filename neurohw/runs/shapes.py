@@ -83,7 +83,8 @@ Counts = dict[str, dict[str, dict[str, Amount]]]
 
 _MEASURED: Any = {name: NotRequired[Share if metric.share else Value] for name, metric in METRICS.items()}
 _LEVELS = ("by_label_fraction", "by_age_seconds", "by_time_steps")
-_BY_LEVEL = dict.fromkeys(_LEVELS, NotRequired[dict[Level, "Metrics"]])
+_BY_LEVEL: dict[str, Any] = dict.fromkeys(_LEVELS, NotRequired[dict[Level, "Metrics"]])
+_BY_LEVEL |= {"by_compensation": NotRequired[dict[Text, "Metrics"]], "retrained": NotRequired["Metrics"]}  # of an age
 Metrics: Any = TypedDict("Metrics", _MEASURED | _BY_LEVEL)  # type: ignore[misc]  # of an evaluation, of every kind
 Row: Any = TypedDict(  # type: ignore[misc]  # of the learning curve
     "Row", {"epoch": Amount, "phase": Text, "images": NotRequired[Amount]} | _MEASURED
@@ -109,13 +110,24 @@ class Facts(TypedDict, total=False):
     arrays: dict[str, dict[str, Any]]
 
 
+class AgedLedger(TypedDict):
+    """What was counted of a chip at an age, its drift compensated in some way."""
+
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+    age_seconds: Amount
+    compensation: Text
+    counts: Counts
+    facts: Facts
+
+
 class Ledger(TypedDict, total=False):
-    """What was counted, and what an account needs besides."""
+    """What was counted, what an account needs besides, and what was counted of the chip as it had aged."""
 
     __pydantic_config__ = _OPEN  # type: ignore[misc]
     counts: Counts
     facts: Facts
     ledger_curve: list[Counts]
+    aged: list[AgedLedger]
 
 
 _CURVE = TypeAdapter(list[Row])

@@ -218,6 +218,21 @@ class ProgrammedArray(SynapseArray):
         self._mapping |= {k.removeprefix("mapping."): v.clone() for k, v in state.items() if k.startswith("mapping.")}
         self._generator.set_state(state["generator"])
 
+    @contextmanager
+    def compensating(self, how: str) -> Iterator[None]:
+        """Rescale outputs by "global" or "none" whenever time passes within, however it was made.
+
+        Raises:
+            InputError: another one.
+        """
+        if how not in ("none", "global"):
+            raise InputError(f"compensation: got {how!r}; allowed: none, global")
+        before, self._compensates = self._compensates, how == "global"
+        try:
+            yield
+        finally:
+            self._compensates = before
+
     def _reseed(self, seed: int) -> None:
         self._generator.manual_seed(seed)
 

@@ -27,22 +27,14 @@ def comparison_table(accuracies: Accuracies) -> Table:
     return table_of(columns, rows)
 
 
-def breakdown_table(breakdown: Breakdown, spelled: dict[str, str], trained: bool = False) -> Table:
-    """Return one metric at several levels.
-
-    Args:
-        breakdown: the numbers.
-        spelled: level -> column title.
-        trained: whether to begin with the accuracy as trained.
-    """
-    first = ["As trained"] if trained else []
+def breakdown_table(breakdown: Breakdown, spelled: dict[str, str]) -> Table:
+    """Return one metric at several levels; spelled: level -> column title."""
     titles = [spelled[level] for level in breakdown.levels]
     rows: list[tuple[Point, tuple[str, ...]]] = []
-    for point, as_trained, spreads in breakdown.rows:
-        shown = [as_trained, *spreads] if trained else spreads
-        cells = (mean_text(spread, breakdown.metric) for spread in shown)
+    for point, _, spreads in breakdown.rows:
+        cells = (mean_text(spread, breakdown.metric) for spread in spreads)
         rows.append((point, (*cells, str(max(spread.n for spread in spreads)))))
-    return table_of(("Point", *first, *titles, "Seeds"), rows)
+    return table_of(("Point", *titles, "Seeds"), rows)
 
 
 def cost_table(costs: Sequence[Cost]) -> Table:
@@ -70,11 +62,6 @@ def fraction_titles(levels: Sequence[str]) -> dict[str, str]:
     return {level: f"{100 * float(level):g} % of labels" for level in levels}
 
 
-def age_titles(levels: Sequence[str]) -> dict[str, str]:
-    """Return ages in words: seconds, hours, days and years where they come out even."""
-    return {level: _age(float(level)) for level in levels}
-
-
 def _accuracy_cells(row: Accuracy, metric: Metric, references: set[str] | None) -> tuple[str, ...]:
     point = row.point
     gap = "reference" if point.anchor in (references or ()) else signed(row.gap, metric) if row.gap else NOTHING
@@ -100,10 +87,3 @@ def _rounded(spread: Spread) -> str:
     decimals = 0 if spread.mean >= 100 else 1
     spelled = f"{spread.mean:,.{decimals}f}"
     return spelled if isnan(spread.std) else f"{spelled} ± {spread.std:,.{decimals}f}"
-
-
-def _age(seconds: float) -> str:
-    for unit, name in ((31_536_000, "year"), (86_400, "day"), (3_600, "hour")):
-        if seconds >= unit and seconds % unit == 0:
-            return f"{seconds / unit:g} {name}{'' if seconds == unit else 's'}"
-    return f"{seconds:g} s"

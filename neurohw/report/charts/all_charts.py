@@ -10,7 +10,9 @@ import pandas as pd
 from neurohw.report.accuracy.curves_figure import over_epochs
 from neurohw.report.accuracy.data import Accuracies
 from neurohw.report.accuracy.published import Beside
+from neurohw.report.ageing.data import Ageing
 from neurohw.report.charts.accuracy import accuracy_chart, curves_chart
+from neurohw.report.charts.ageing import ageing_chart
 from neurohw.report.charts.chart import Chart
 from neurohw.report.charts.energy import energy_charts
 from neurohw.report.charts.sensitivity import sensitivity_chart
@@ -32,14 +34,16 @@ class Charts:
         first: beside the answer.
         sensitivity: more swept parameters.
         energy: in the fold of energy.
+        ageing: in the fold of the aged chip; it stands beside the answer where that is what is asked.
     """
 
     first: tuple[Chart, ...] = ()
     sensitivity: tuple[Chart, ...] = ()
     energy: tuple[Chart, ...] = ()
+    ageing: tuple[Chart, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.first or self.sensitivity or self.energy)
+        return bool(self.first or self.sensitivity or self.energy or self.ageing)
 
 
 def charts_of(
@@ -49,6 +53,7 @@ def charts_of(
     published: Sequence[Beside],
     sensitivities: Sequence[Sensitivity],
     energies: Energies,
+    ageings: Sequence[Ageing] = (),
 ) -> Charts:
     """Return the figures of what there is."""
     panels = [sensitivity_chart(panel) for panel in sensitivities if len(panel.lines) <= MOST_LINES][:MOST_PANELS]
@@ -63,6 +68,7 @@ def charts_of(
         (*first, *pareto, *_learning(curves, points, published)),
         tuple(panels[MOST_SHOWN:]),
         tuple(chart for chart in of_energy if chart.name != "pareto"),
+        tuple(filter(None, [ageing_chart(ageings)])),
     )
 
 

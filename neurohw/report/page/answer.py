@@ -17,6 +17,7 @@ from neurohw.report.sensitivity.tables import value_text
 MOST_NAMED = 4  # chips, or parameters, that a sentence lists; of more, the ends
 MOST_GROUPS = 3  # tasks with a part of their own; of more, or of many chips, each rule has one
 MOST_CHIPS = 24
+_OF_AGES = "How long does the chip keep what it has learnt, and what does recovery take?"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ def answer_of(
     accuracies: Sequence[Accuracies],
     sensitivities: Sequence[Sensitivity],
     energy: str,
+    ageing: Sequence[str] = (),
 ) -> Answer:
     """Return question and answer.
 
@@ -40,13 +42,21 @@ def answer_of(
         accuracies: a table per metric; the sentences are about the one that has most gaps to ideal, or most points.
         sensitivities: a panel per swept parameter.
         energy: what the accounts say, in a sentence; "" of none.
+        ageing: what the age of the chip costs, in sentences; empty where none was looked at.
     """
     main = max(accuracies, key=lambda a: (sum(row.gap is not None for row in a.rows), len(a.rows)), default=None)
     rows = [] if main is None else [row for row in main.rows if not row.point.at_chance]
     first = (_gaps(main, rows) if main else "") or _best(main, rows)
+    if ageing and not _compares(main, sensitivities):
+        return Answer(_OF_AGES, (*ageing, energy) if energy else tuple(ageing))
     causes = [part for part in (_idle(points), _cause(main, rows, sensitivities)) if part]
     sentences = (first, _sentence("; ".join(causes)), energy or _certainty(main, rows))
     return Answer(_question(points, main, sensitivities), tuple(filter(None, sentences)))
+
+
+def _compares(main: Accuracies | None, sensitivities: Sequence[Sensitivity]) -> bool:
+    """Return whether something is compared with the ideal, or was swept."""
+    return bool(sensitivities) or (main is not None and any(row.gap for row in main.rows))
 
 
 def _question(points: Sequence[Point], main: Accuracies | None, sensitivities: Sequence[Sensitivity]) -> str:

@@ -1,14 +1,14 @@
-"""Sections that take results apart: by label fraction, age, time steps; and what simulating took."""
+"""Sections that take results apart: by label fraction, time steps; and what simulating took."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from neurohw.report.accuracy.data import breakdown_data, cost_data
-from neurohw.report.accuracy.tables import age_titles, breakdown_table, cost_table, fraction_titles
+from neurohw.report.accuracy.tables import breakdown_table, cost_table, fraction_titles
 from neurohw.report.page.section import Section
 from neurohw.report.points import Point
-from neurohw.report.wording import IN_PERCENT, PROGRAMMED, TRAINED
+from neurohw.report.wording import IN_PERCENT
 
 
 def by_fraction(points: Sequence[Point]) -> list[Section]:
@@ -18,21 +18,6 @@ def by_fraction(points: Sequence[Point]) -> list[Section]:
         Section(f"By label fraction: {b.metric.title}", breakdown_table(b, fraction_titles(b.levels)), IN_PERCENT)
         for b in breakdowns
         if len(b.levels) > 1 and not b.metric.secondary
-    ]
-
-
-def by_age(points: Sequence[Point]) -> list[Section]:
-    """Return the tables of ages: networks that were programmed into devices, and those that were trained on theirs."""
-    programmed = [point for point in points if point.config.get("hardware.off_chip")]
-    trained = [point for point in points if point not in programmed]
-    return [
-        Section(
-            f"By age of the devices{which}: {b.metric.title}",
-            breakdown_table(b, age_titles(b.levels), trained=True),
-            note,
-        )
-        for which, note, some in ((", programmed", PROGRAMMED, programmed), (", trained on them", TRAINED, trained))
-        for b in breakdown_data(some, "by_age_seconds")
     ]
 
 

@@ -24,9 +24,10 @@ from neurohw.report.clusters.tables import equal_accuracy_note, equal_accuracy_t
 from neurohw.report.energy.answers import answers, per_image
 from neurohw.report.energy.sections import Energies, energies_of, energy_sections, remarks
 from neurohw.report.naming import differing_keys, flatten, name_alone, on_hardware, plain
+from neurohw.report.page.aged import AgedPart, aged_part
 from neurohw.report.page.answer import Answer, answer_of
 from neurohw.report.page.besides import failed_note, with_causes
-from neurohw.report.page.breakdowns import by_age, by_fraction, by_time_steps, costs
+from neurohw.report.page.breakdowns import by_fraction, by_time_steps, costs
 from neurohw.report.page.reproduce import command
 from neurohw.report.page.section import Section
 from neurohw.report.page.symptoms import symptoms_of, symptoms_section
@@ -99,6 +100,7 @@ class Content:
     sensitivities: tuple[Sensitivity, ...]
     lost: Section | None
     main: tuple[Section, ...]
+    aged: AgedPart
     more: tuple[Section, ...]
     energies: Energies
     energy_answers: tuple[str, ...]
@@ -125,14 +127,14 @@ def content(
     sensitivities = tuple(sensitivity_data(points))
     published = tuple(published_beside(points))
     curves = curve_data(points)
-    energies = energies_of(points)
+    energies, aged = energies_of(points), aged_part(points)
     compared = COMPARED if any(on_hardware(flatten(record.config)) for record in records) else "Results"
     quantities = {a.metric.quantity or a.metric.title for a in every} or {"Accuracy"}
     return Content(
         title or f"{compared}: {', '.join(sorted({record.name for record in records}))}",
         compared,
         quantities.pop() if len(quantities) == 1 else "Value",
-        with_causes(answer_of(points, accuracies, sensitivities, per_image(energies)), besides),
+        with_causes(answer_of(points, accuracies, sensitivities, per_image(energies), aged.words), besides),
         _facts(records, points),
         _code(records),
         symptoms_section(points),
@@ -147,11 +149,11 @@ def content(
         sensitivities,
         _lost(sensitivities),
         (*_accuracies(accuracies), *_equal(points)),
+        aged,
         (
             *_published(published),
             *_accuracies(secondary),
             *by_fraction(points),
-            *by_age(points),
             *by_time_steps(points),
             *costs(points),
         ),
@@ -163,7 +165,7 @@ def content(
         _common(points),
         unfinished_data(records),
         _definitions(every),
-        charts_of(points, accuracies, curves, published, sensitivities, energies),
+        charts_of(points, accuracies, curves, published, sensitivities, energies, aged.drawn),
         expected_rows(records),
         besides,
     )

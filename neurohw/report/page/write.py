@@ -15,6 +15,8 @@ from neurohw.report import drawing
 from neurohw.report.accuracy import curves_figure, figures
 from neurohw.report.accuracy.expected import EXPECTED_COLUMNS, EXPECTED_NOTE
 from neurohw.report.accuracy.terminal import accuracy_table
+from neurohw.report.ageing.figures import ageing_figure
+from neurohw.report.ageing.tables import ageing_frame
 from neurohw.report.besides import ATTRIBUTION, Besides
 from neurohw.report.charts.bundle import bundle
 from neurohw.report.charts.sensitivity import NOTE as SENSITIVITY_NOTE
@@ -42,9 +44,10 @@ MOST_POINTS = 80  # in one figure
 MOST_PANELS = 16  # in the figure of sensitivities, and lines in one of its panels
 MOST_LINES = 12
 BESIDE = 2  # interactive figures that stand beside the answer on a phone, too
-_FIGURES = {"sensitivity", "accuracy", "curves", *ENERGY_FIGURES}
+_FIGURES = {"sensitivity", "accuracy", "curves", "ageing", *ENERGY_FIGURES}
 _PICTURES = _FIGURES - {"curves"}  # also as PNG
-_TEXTS = {PAGE, PDF, "report.md", "data.csv", "curves.csv", "sensitivity.csv", "energy.csv", ATTRIBUTION}
+_SOMETIMES = {"sensitivity.csv", "energy.csv", "ageing.csv", ATTRIBUTION}  # of what some reports have
+_TEXTS = {PAGE, PDF, "report.md", "data.csv", "curves.csv"} | _SOMETIMES
 _WRITES = _TEXTS | {f"{name}.svg" for name in _FIGURES} | {f"{name}.png" for name in _PICTURES}
 
 
@@ -62,8 +65,8 @@ def write_report(
     Args:
         records: of any number of experiments.
         folder: made if it is missing; gets index.html, report.md, data.csv, curves.csv, sensitivity.csv (of a
-            sweep), energy.csv (where records have an account), the figures, and records.jsonl.xz, which holds all that
-            the page was made of.
+            sweep), ageing.csv (of chips that aged), energy.csv (where records have an account), the figures, and
+            records.jsonl.xz, which holds all that the page was made of.
         title: of the page; made from the records' names unless given.
         left_out: what is wrong with records that could not be read; the page says so.
         besides: what stands besides the records; costs are written to attribution.csv.
@@ -133,6 +136,8 @@ def _draw(page: Content, of_energy: Sequence[Drawn], folder: Path) -> dict[str, 
 def _figures(page: Content) -> Iterator[tuple[str, Figure]]:
     if panels := [panel for panel in page.sensitivities if len(panel.lines) <= MOST_LINES][:MOST_PANELS]:
         yield "sensitivity", sensitivity_figure(panels)
+    if aged := page.aged.drawn[:MOST_PANELS]:
+        yield "ageing", ageing_figure(aged)
     if page.accuracies and len(page.details) <= MOST_POINTS:
         by_variant = figures.looks(detail.point for detail in page.details)
         yield "accuracy", figures.accuracy_figure(page.accuracies, by_variant)
@@ -150,7 +155,9 @@ def _write_frames(records: Sequence[RunRecord], page: Content, folder: Path) -> 
         frames["energy.csv"] = energy_frame(page.energies)
     if page.besides.costs is not None:
         frames[ATTRIBUTION] = page.besides.costs
-    for name in {"sensitivity.csv", "energy.csv", ATTRIBUTION} - frames.keys():  # an earlier report's
+    if page.aged:
+        frames["ageing.csv"] = ageing_frame(page.aged.ageings, page.aged.recoveries)
+    for name in _SOMETIMES - frames.keys():  # an earlier report's
         (folder / name).unlink(missing_ok=True)
     for name, frame in frames.items():
         with atomic(folder / name) as temporary:

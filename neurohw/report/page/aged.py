@@ -1,0 +1,63 @@
+"""What a report says of chips that age: sentences, tables, and the numbers behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from neurohw.report.ageing.data import Ageing, Recovery, ageing_data, recovery_data
+from neurohw.report.ageing.tables import ageing_table, recovery_table
+from neurohw.report.ageing.words import ageing_words
+from neurohw.report.page.section import Section
+from neurohw.report.points import Point
+from neurohw.report.wording import AGED, PROGRAMMED, RECOVERED, TRAINED
+
+_PLACES = ((", programmed", PROGRAMMED, True), (", trained on them", TRAINED, False))
+
+
+@dataclass(frozen=True)
+class AgedPart:
+    """What there is to say; all empty where nothing was evaluated at ages.
+
+    Args:
+        ageings, recoveries: the numbers.
+        words: the answer, a sentence each.
+        sections: tables.
+    """
+
+    ageings: tuple[Ageing, ...]
+    recoveries: tuple[Recovery, ...]
+    words: tuple[str, ...]
+    sections: tuple[Section, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.ageings)
+
+    @property
+    def drawn(self) -> list[Ageing]:
+        """What figures show: the first metric, of points with an age beyond 0."""
+        return [a for a in self.ageings if a.metric == self.ageings[0].metric and a.ages[-1] > 0]
+
+
+def aged_part(points: Sequence[Point]) -> AgedPart:
+    """Return what these points' records say of the aged chip."""
+    ageings = ageing_data(points)
+    recoveries = recovery_data(ageings)
+    words = ageing_words(ageings, recoveries)
+    return AgedPart(tuple(ageings), tuple(recoveries), words, tuple(_sections(ageings, recoveries)))
+
+
+def _sections(ageings: Sequence[Ageing], recoveries: Sequence[Recovery]) -> Iterator[Section]:
+    """Yield the tables of ages, networks that were programmed into devices apart, and what recovery takes."""
+    metrics = list(dict.fromkeys(ageing.metric for ageing in ageings))
+    for which, note, programmed in _PLACES:
+        for metric in metrics:
+            shown = [a for a in ageings if a.metric == metric and _is_programmed(a.point) is programmed]
+            if shown:
+                yield Section(f"By age of the devices{which}: {metric.title}", ageing_table(shown), f"{note} {AGED}")
+    if recoveries:
+        yield Section("What recovery takes", recovery_table(recoveries, metrics[0]), RECOVERED)
+
+
+def _is_programmed(point: Point) -> bool:
+    return bool(point.config.get("hardware.off_chip"))
