@@ -31,7 +31,7 @@ SHOWN = ["demo", "close_the_gap", "energy/adc_bits", "target_sensitivity/semi_su
 
 
 def every(page: Content) -> tuple[Chart, ...]:
-    return (*page.charts.first, *page.charts.sensitivity, *page.charts.energy, *page.charts.ageing)
+    return (*page.charts.first, *page.charts.sensitivity, *page.charts.energy)
 
 
 def grid(rules: tuple[str, ...] = ("bp", "ep"), ks: tuple[int, ...] = (1, 2, 10)) -> list[RunRecord]:

@@ -47,7 +47,7 @@ class EvaluationSection(Section):
         every: epochs from one evaluation to the next.
         age_seconds: ages of the trained network at which it is evaluated again, s, each from when training ended.
         compensation: how drift is compensated at these ages, each in turn; none named: as the arrays do it anyway.
-        recovery_images: without labels, which the aged network goes on to learn from, to be evaluated again.
+        recovery_images: images without labels that the aged network learns from, to be evaluated again; 0: none.
     """
 
     association: Annotated[tuple[Literal["direct", "linear"], ...], Field(min_length=1)] = ("direct",)

@@ -25,7 +25,9 @@ def draw_ageing(ax: Axes, data: Ageing) -> None:
     if not isnan(std):
         ax.axhspan(mean - std, mean + std, color=INK, alpha=0.07, linewidth=0)
     ax.set_xscale("log")
-    for i, (way, spreads) in enumerate(data.lines.items()):
+    kinds = list(dict.fromkeys(way.compensation for way in data.lines))
+    for way, spreads in data.lines.items():
+        i = kinds.index(way.compensation)
         drawn = [(age, spread) for age, spread in zip(data.ages, spreads, strict=True) if age > 0 and spread.n]
         ax.errorbar(
             [age for age, _ in drawn],

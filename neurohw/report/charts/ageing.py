@@ -10,7 +10,7 @@ import altair as alt
 from neurohw.report.ageing.axis import ticks_between
 from neurohw.report.ageing.data import Ageing
 from neurohw.report.ageing.tables import age_text
-from neurohw.report.charts.chart import INK, Chart, Rows, chart, chosen, faded, menu, palette, values
+from neurohw.report.charts.chart import INK, PALETTE, Chart, Rows, chart, chosen, faded, menu, values
 from neurohw.report.table import mean_text
 
 _CAPTION = (
@@ -49,11 +49,12 @@ def ageing_chart(data: Sequence[Ageing]) -> Chart | None:
     x = alt.X("age:Q", title="Time since training", axis=axis, scale=alt.Scale(type="log", nice=False, padding=12))
     y = alt.Y("mean:Q", title=metric.label, scale=alt.Scale(zero=False, padding=8))
     way = chosen("way", "way")
-    base = alt.Chart(values(rows)).encode(x=x, color=alt.Color("way:N", title=None, scale=palette({}, ways)))
+    tint, dash = _looks(data, ways)
+    base = alt.Chart(values(rows)).encode(x=x, color=tint)
     rule = base.mark_rule(strokeWidth=0.8, color=INK).encode(
         x=alt.value(0), x2=alt.value("width"), y=alt.Y("trained:Q"), color=alt.value(INK))  # fmt: skip
     bars = base.mark_rule().encode(y=alt.Y("low:Q"), y2="high:Q", opacity=faded(way, 0.7))
-    lines = base.mark_line().encode(y=y, opacity=faded(way))
+    lines = base.mark_line().encode(y=y, strokeDash=dash, opacity=faded(way))
     dots = base.mark_point(filled=True, size=36).encode(
         y=y, opacity=faded(way), href="link:N",
         tooltip=[alt.Tooltip("way:N", title="Drift"), alt.Tooltip("shown:N", title="Age"),
@@ -66,3 +67,15 @@ def ageing_chart(data: Sequence[Ageing]) -> Chart | None:
     else:
         drawn = alt.layer(*layers)
     return chart("ageing", f"{metric.title} as the chip ages", _CAPTION, drawn, 240)
+
+
+def _looks(data: Sequence[Ageing], labels: Sequence[str]) -> tuple[alt.Color, alt.StrokeDash]:
+    """Return a colour for each way to compensate drift, and dashes after re-training."""
+    ways = {way.label: way for ageing in data for way in ageing.lines}
+    kinds = list(dict.fromkeys(ways[label].compensation for label in labels))
+    tints = [PALETTE[kinds.index(ways[label].compensation) % len(PALETTE)] for label in labels]
+    dashes = [[5, 3] if ways[label].retrained else [1, 0] for label in labels]
+    return (
+        alt.Color("way:N", title=None, scale=alt.Scale(domain=[*labels], range=tints)),
+        alt.StrokeDash("way:N", title=None, scale=alt.Scale(domain=[*labels], range=dashes)),
+    )

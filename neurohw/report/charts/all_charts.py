@@ -34,16 +34,14 @@ class Charts:
         first: beside the answer.
         sensitivity: more swept parameters.
         energy: in the fold of energy.
-        ageing: in the fold of the aged chip; it stands beside the answer where that is what is asked.
     """
 
     first: tuple[Chart, ...] = ()
     sensitivity: tuple[Chart, ...] = ()
     energy: tuple[Chart, ...] = ()
-    ageing: tuple[Chart, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.first or self.sensitivity or self.energy or self.ageing)
+        return bool(self.first or self.sensitivity or self.energy)
 
 
 def charts_of(
@@ -57,7 +55,8 @@ def charts_of(
 ) -> Charts:
     """Return the figures of what there is."""
     panels = [sensitivity_chart(panel) for panel in sensitivities if len(panel.lines) <= MOST_LINES][:MOST_PANELS]
-    first = panels[:MOST_SHOWN]
+    aged = ageing_chart(ageings)
+    first = [*([aged] if aged else []), *panels[:MOST_SHOWN]]
     if accuracies:
         first.append(accuracy_chart(accuracies, points))
         sweep = None if panels else sweep_chart(max(accuracies, key=lambda a: len(a.rows)))
@@ -68,7 +67,6 @@ def charts_of(
         (*first, *pareto, *_learning(curves, points, published)),
         tuple(panels[MOST_SHOWN:]),
         tuple(chart for chart in of_energy if chart.name != "pareto"),
-        tuple(filter(None, [ageing_chart(ageings)])),
     )
 
 
