@@ -57,6 +57,15 @@ def test_tensorboard_gets_every_epoch(neurohw, tmp_path: Path) -> None:
     events = EventAccumulator(str(tmp_path / "runs/tensorboard/quickstart-3"))
     events.Reload()
     assert "unsupervised/direct_accuracy" in events.Tags()["scalars"]
+    assert events.Tags()["images"] == ["W1/weights"]
+    assert not events.Tags()["histograms"]  # ideal arrays have no conductances
+    assert (
+        neurohw("run", "quickstart", *FAST, "--tensorboard", "--set", "hardware.device=ecram", "--out", "runs/e")[0]
+        == 0
+    )
+    events = EventAccumulator(str(tmp_path / "runs/e/tensorboard/quickstart-0"))
+    events.Reload()
+    assert "W1/cell/siemens" in events.Tags()["histograms"]
 
 
 def test_tensorboard_that_is_absent_is_one_message(neurohw, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -308,3 +308,22 @@ def test_on_paper_all_folds_are_open_and_dark_is_light(browser: Any, page: Calla
 )  # fmt: skip
 def test_the_number_that_a_cell_is_sorted_by(cell: str, number: float | None) -> None:
     assert number_in(cell) == (None if number is None else pytest.approx(number))
+
+
+@in_browser
+def test_weights_are_drawn_orange_and_blue(browser: Any, tmp_path: Path) -> None:
+    from tests.test_report_looks import with_looks
+
+    shown(browser, write_report([with_looks(0)], tmp_path), PHONE)
+    browser.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
+    drawn = browser.execute_script(
+        "const c = document.querySelector('canvas');"
+        " const all = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+        " const at = (x, y) => [...all.slice(4 * (y * c.width + x), 4 * (y * c.width + x) + 4)];"
+        " return [at(0, 0), at(7, 4), at(2, 0), c.getBoundingClientRect().right]"
+    )
+    assert drawn[0] == [0, 114, 178, 254]  # the most negative weight
+    assert drawn[1][0] > drawn[1][2]  # a positive one
+    assert drawn[2][3] == 0  # between images
+    assert drawn[3] <= PHONE[0]
+    assert browser.get_log("browser") == []

@@ -198,6 +198,7 @@ class Driver:
             warnings=job.warnings + progress.warnings + [symptom.message for symptom in symptoms],
             symptoms=symptoms,
             metrics=progress.metrics,
+            looks=job.looks() if status in ("finished", "stopped") else None,
             chance=job.chance,
             timing={
                 "train_seconds": progress.train_seconds,

@@ -11,6 +11,7 @@ from neurohw.config import Experiment
 from neurohw.energy.recorded import Account
 from neurohw.kinds import KINDS
 from neurohw.metering.ledger import EnergyLedger
+from neurohw.runs.looks import Looks
 from neurohw.runs.record import RunRecord
 from neurohw.runs.symptoms import Symptom, near_chance
 from neurohw.seeding import Streams
@@ -162,6 +163,10 @@ class Job(abc.ABC, Generic[E]):
     def counted_apart(self) -> dict[str, Any]:
         """Return ledgers of what is done to a chip after the run, by name; they are in no count of the run."""
         return {}
+
+    def looks(self) -> Looks | None:
+        """Return how the chip looks by now; None where there is nothing to see."""
+        return None
 
     def account(self, record: RunRecord) -> Account | None:
         """Return the account of the run's record, `energy`; None where none was asked for."""

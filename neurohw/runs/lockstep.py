@@ -184,6 +184,7 @@ class Lockstep:
     def _tell(self) -> None:
         if self.going and self.going[0].epoch is not None:  # else all epochs had been done before
             self.report.end(_mean([driver.progress.curve[-1] for driver in self.going]))
+            self.report.show(self.going[0].job.looks)
 
 
 def _mean(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -27,6 +27,8 @@ from neurohw.runs.divergence import require_numbers
 from neurohw.runs.evaluate import evaluate
 from neurohw.runs.fault_maps import read_fault_maps
 from neurohw.runs.job import Job, Progress, Together
+from neurohw.runs.looking import Looking
+from neurohw.runs.looks import Looks
 from neurohw.runs.meters import metered
 from neurohw.runs.record import RunRecord
 from neurohw.runs.stack import Stack, chips_at_once
@@ -102,6 +104,7 @@ class OnChip(Job[OnChipExperiment]):
         self.warnings = misfits(self.experiment) + rounded_products(self.experiment, self.network)
         self.phases, self.plan = build_plan(experiment, self.task, self.network)
         self.homeostasis, self.events = self.circuit.initial(), DecisionEvents(0, 0)
+        self._looking = Looking(self.network, self.task.image)
         self._aged: list[dict[str, Any]] = []
 
     def begin(self, epoch: Epoch, progress: Progress) -> None:
@@ -177,6 +180,10 @@ class OnChip(Job[OnChipExperiment]):
     def facts(self, epochs: float) -> dict[str, Any]:
         """Return the facts of arrays and circuits."""
         return self._metered.facts(epochs)
+
+    def looks(self) -> Looks:
+        """Return weights of the first layer, and conductances."""
+        return self._looking.now()
 
     def account(self, record: RunRecord) -> Account | None:
         """Return the account with `hardware.periphery`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from neurohw.errors import GivenUp, InputError
 from neurohw.kinds import shown_metrics
+from neurohw.runs.looks import Looks
 
 
 class Reporter(Protocol):
@@ -27,6 +29,9 @@ class Reporter(Protocol):
 
     def end(self, row: dict[str, Any]) -> None:
         """The epoch is done; `row` is its line of metrics.csv."""
+
+    def show(self, looks: Callable[[], Looks | None]) -> None:
+        """After an epoch: `looks` tells what its arrays look like now."""
 
     def close(self) -> None:
         """The run is over, however it ended."""
@@ -45,6 +50,9 @@ class Silent:
         """Nothing."""
 
     def end(self, row: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def show(self, looks: Callable[[], Looks | None]) -> None:
         """Nothing."""
 
     def close(self) -> None:
@@ -137,7 +145,7 @@ class Bar(Lines):
 
 
 class TensorBoard:
-    """Passes everything on, and writes every number of an epoch's line to TensorBoard's log.
+    """Passes everything on, and writes to TensorBoard's log each epoch's numbers, weights and conductances.
 
     Args:
         reporter: what else is told.
@@ -177,6 +185,18 @@ class TensorBoard:
             if isinstance(value, float):
                 self._writer.add_scalar(f"{row['phase']}/{key}", value, self._rows)
         self._reporter.end(row)
+
+    def show(self, looks: Callable[[], Looks | None]) -> None:
+        """Write weights as images of their own range, black to white, and conductances as histograms."""
+        seen = looks()
+        if seen is None:
+            return
+        if seen.weights is not None:
+            maps = seen.weights
+            self._writer.add_images(f"{maps.array}/weights", maps.levels, self._rows)
+        for array, kinds in seen.conductances.items():
+            for kind, histogram in kinds.items():
+                self._writer.add_histogram_raw(f"{array}/{kind}/siemens", **histogram.summary(), global_step=self._rows)
 
     def close(self) -> None:
         """Close the log, and pass on."""

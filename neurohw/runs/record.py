@@ -32,6 +32,7 @@ from neurohw.kinds import shown_metrics, worded
 from neurohw.names import Hash, Name
 from neurohw.reading import RECORDED, read_bytes
 from neurohw.runs.files import atomic, atomic_set, write_text
+from neurohw.runs.looks import Looks
 from neurohw.runs.shapes import (
     Ledger,
     Metrics,
@@ -61,6 +62,7 @@ class RunRecord(BaseModel):
     stood there are of ten equal classes). `warnings` is what the run has to say against itself, `symptoms` what of it
     keeps networks from learning. `ledger` has `counts` (component, phase, event), `facts` (what an account needs
     besides), and `ledger_curve` (counts of training after each epoch); it is empty where events were not counted.
+    `looks` are weights as images, and conductances before and after.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -82,6 +84,7 @@ class RunRecord(BaseModel):
     timing: Annotated[dict[str, float], Shaped(Timing)]
     ledger: Annotated[dict[str, Any], Shaped(Ledger)] = {}
     energy: Annotated[Account | None, PlainValidator(read_account)] = None
+    looks: Annotated[Looks | None, Field(exclude_if=lambda looks: not looks)] = None  # younger than symptoms
     peak_memory_bytes: Whole
     curve: list[dict[str, Any]] = Field(default=[], exclude=True)
 

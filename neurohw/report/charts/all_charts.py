@@ -14,10 +14,12 @@ from neurohw.report.ageing.data import Ageing
 from neurohw.report.charts.accuracy import accuracy_chart, curves_chart
 from neurohw.report.charts.ageing import ageing_chart
 from neurohw.report.charts.chart import Chart
+from neurohw.report.charts.conductances import conductances_chart
 from neurohw.report.charts.energy import energy_charts
 from neurohw.report.charts.sensitivity import sensitivity_chart
 from neurohw.report.charts.sweep import sweep_chart
 from neurohw.report.energy.sections import Energies
+from neurohw.report.looks.data import Conductances
 from neurohw.report.points import Point
 from neurohw.report.sensitivity.data import Sensitivity
 
@@ -34,14 +36,16 @@ class Charts:
         first: beside the answer.
         sensitivity: more swept parameters.
         energy: in the fold of energy.
+        looks: in the fold of weights and conductances.
     """
 
     first: tuple[Chart, ...] = ()
     sensitivity: tuple[Chart, ...] = ()
     energy: tuple[Chart, ...] = ()
+    looks: tuple[Chart, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.first or self.sensitivity or self.energy)
+        return bool(self.first or self.sensitivity or self.energy or self.looks)
 
 
 def charts_of(
@@ -52,6 +56,7 @@ def charts_of(
     sensitivities: Sequence[Sensitivity],
     energies: Energies,
     ageings: Sequence[Ageing] = (),
+    conductances: Sequence[Conductances] = (),
 ) -> Charts:
     """Return the figures of what there is."""
     panels = [sensitivity_chart(panel) for panel in sensitivities if len(panel.lines) <= MOST_LINES][:MOST_PANELS]
@@ -67,6 +72,7 @@ def charts_of(
         (*first, *pareto, *_learning(curves, points, published)),
         tuple(panels[MOST_SHOWN:]),
         tuple(chart for chart in of_energy if chart.name != "pareto"),
+        tuple(filter(None, [conductances_chart(conductances)])),
     )
 
 

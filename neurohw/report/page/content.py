@@ -28,6 +28,7 @@ from neurohw.report.page.aged import AgedPart, aged_part
 from neurohw.report.page.answer import Answer, answer_of
 from neurohw.report.page.besides import failed_note, with_causes
 from neurohw.report.page.breakdowns import by_fraction, by_time_steps, costs
+from neurohw.report.page.looks import LooksPart, looks_part
 from neurohw.report.page.reproduce import command
 from neurohw.report.page.section import Section
 from neurohw.report.page.symptoms import symptoms_of, symptoms_section
@@ -101,6 +102,7 @@ class Content:
     lost: Section | None
     main: tuple[Section, ...]
     aged: AgedPart
+    looks: LooksPart
     more: tuple[Section, ...]
     energies: Energies
     energy_answers: tuple[str, ...]
@@ -127,7 +129,7 @@ def content(
     sensitivities = tuple(sensitivity_data(points))
     published = tuple(published_beside(points))
     curves = curve_data(points)
-    energies, aged = energies_of(points), aged_part(points)
+    energies, aged, looks = energies_of(points), aged_part(points), looks_part(points)
     compared = COMPARED if any(on_hardware(flatten(record.config)) for record in records) else "Results"
     quantities = {a.metric.quantity or a.metric.title for a in every} or {"Accuracy"}
     return Content(
@@ -150,6 +152,7 @@ def content(
         _lost(sensitivities),
         (*_accuracies(accuracies), *_equal(points)),
         aged,
+        looks,
         (
             *_published(published),
             *_accuracies(secondary),
@@ -165,7 +168,7 @@ def content(
         _common(points),
         unfinished_data(records),
         _definitions(every),
-        charts_of(points, accuracies, curves, published, sensitivities, energies, aged.drawn),
+        charts_of(points, accuracies, curves, published, sensitivities, energies, aged.drawn, looks.conductances),
         expected_rows(records),
         besides,
     )

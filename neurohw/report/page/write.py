@@ -24,9 +24,11 @@ from neurohw.report.energy.figures import NAMES as ENERGY_FIGURES
 from neurohw.report.energy.figures import Drawn, energy_figures
 from neurohw.report.energy.frame import ENERGY_DIGITS, energy_frame
 from neurohw.report.frame import records_frame
+from neurohw.report.looks.figures import conductances_figure, weights_figure
 from neurohw.report.page.besides import COST_COLUMNS, COST_NOTE, FAILED_COLUMNS, cost_rows, failed_rows
 from neurohw.report.page.content import Content, content
 from neurohw.report.page.html_table import html_table, plain_table
+from neurohw.report.page.looks import WEIGHTS_NOTE
 from neurohw.report.page.pdf import PDF
 from neurohw.report.points import epochs_done
 from neurohw.report.sensitivity.figures import sensitivity_figure
@@ -44,9 +46,9 @@ MOST_POINTS = 80  # in one figure
 MOST_PANELS = 16  # in the figure of sensitivities, and lines in one of its panels
 MOST_LINES = 12
 BESIDE = 2  # interactive figures that stand beside the answer on a phone, too
-_FIGURES = {"sensitivity", "accuracy", "curves", "ageing", *ENERGY_FIGURES}
+_FIGURES = {"sensitivity", "accuracy", "curves", "ageing", "weights", "conductances", *ENERGY_FIGURES}
 _PICTURES = _FIGURES - {"curves"}  # also as PNG
-_SOMETIMES = {"sensitivity.csv", "energy.csv", "ageing.csv", ATTRIBUTION}  # of what some reports have
+_SOMETIMES = {"sensitivity.csv", "energy.csv", "ageing.csv", "conductances.csv", ATTRIBUTION}  # where there is reason
 _TEXTS = {PAGE, PDF, "report.md", "data.csv", "curves.csv"} | _SOMETIMES
 _WRITES = _TEXTS | {f"{name}.svg" for name in _FIGURES} | {f"{name}.png" for name in _PICTURES}
 
@@ -65,8 +67,8 @@ def write_report(
     Args:
         records: of any number of experiments.
         folder: made if it is missing; gets index.html, report.md, data.csv, curves.csv, sensitivity.csv (of a
-            sweep), ageing.csv (of chips that aged), energy.csv (where records have an account), the figures, and
-            records.jsonl.xz, which holds all that the page was made of.
+            sweep), ageing.csv (of chips that aged), energy.csv (where records have an account), conductances.csv
+            (where devices have some), the figures, and records.jsonl.xz, which holds all that the page was made of.
         title: of the page; made from the records' names unless given.
         left_out: what is wrong with records that could not be read; the page says so.
         besides: what stands besides the records; costs are written to attribution.csv.
@@ -138,6 +140,10 @@ def _figures(page: Content) -> Iterator[tuple[str, Figure]]:
         yield "sensitivity", sensitivity_figure(panels)
     if aged := page.aged.drawn[:MOST_PANELS]:
         yield "ageing", ageing_figure(aged)
+    if page.looks.canvases:
+        yield "weights", weights_figure(page.looks.mosaics)
+    if page.looks.conductances:
+        yield "conductances", conductances_figure(page.looks.conductances[:MOST_PANELS])
     if page.accuracies and len(page.details) <= MOST_POINTS:
         by_variant = figures.looks(detail.point for detail in page.details)
         yield "accuracy", figures.accuracy_figure(page.accuracies, by_variant)
@@ -157,6 +163,8 @@ def _write_frames(records: Sequence[RunRecord], page: Content, folder: Path) -> 
         frames[ATTRIBUTION] = page.besides.costs
     if page.aged:
         frames["ageing.csv"] = ageing_frame(page.aged.ageings, page.aged.recoveries)
+    if len(page.looks.frame):
+        frames["conductances.csv"] = page.looks.frame
     for name in _SOMETIMES - frames.keys():  # an earlier report's
         (folder / name).unlink(missing_ok=True)
     for name, frame in frames.items():
@@ -184,6 +192,7 @@ def _environment() -> Environment:
         "expected_note": EXPECTED_NOTE,
         "drawn_note": DRAWN,
         "sensitivity_note": SENSITIVITY_NOTE,
+        "weights_note": WEIGHTS_NOTE,
         "html_table": html_table,
         "plain_table": plain_table,
     }

@@ -75,3 +75,14 @@ function reveal() {
 document.querySelectorAll("table:not(.runs)").forEach(equip);
 addEventListener("hashchange", reveal);
 if (location.hash) reveal();
+
+// Weights: orange where positive, blue where negative, the paler the smaller; a byte a pixel, 128 is none.
+for (const canvas of document.querySelectorAll("canvas[data-pixels]")) {
+  const bytes = Uint8Array.from(atob(canvas.dataset.pixels), (letter) => letter.charCodeAt(0));
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(canvas.width, canvas.height);
+  bytes.forEach((byte, i) => {
+    if (byte) image.data.set([...(byte > 128 ? [213, 94, 0] : [0, 114, 178]), Math.min(255, 2 * Math.abs(byte - 128))], 4 * i);
+  });
+  context.putImageData(image, 0, 0);
+}

@@ -1,0 +1,1 @@
+"""Weight patterns and conductances of trained chips."""
