@@ -100,8 +100,8 @@ def test_sentences_tell_the_oldest_age_and_what_recovery_takes() -> None:
     recoveries = [taken(ageings[0].point)]
     (sentence,) = ageing_words(ageings, recoveries)
     assert sentence == (
-        "BP · pcm_drift loses 10.0 points within 1 year; compensated it loses 6.0 points; re-trained it stands where "
-        "it did (−1.0), for 2 uJ and 112 images without labels; compensated, re-trained it stands where it did (−1.0)."
+        "BP · pcm_drift after 1 year: −10.0 points; compensated −6.0; re-trained no change (−1.0), for 2 uJ and 112 "
+        "images without labels; both no change (−1.0)."
     )
     many = [r for k in range(1, 7) for r in records({"target.k": k})]
     assert len(ageing_words(ageing_data(group_records(many)), ())) == 2

@@ -136,14 +136,14 @@ def learn_again(chip: Chip, aged: Metered, images: int, moment: str) -> int:
     assert phase is not None
     rule = build_rule(experiment.training.optimizer, aged.network.layers, phase.rule.learning_rates)
     rule.load_state_dict(phase.rule.state_dict())
-    batches, last = -(-images // phase.batch_size), experiment.training.epochs
+    batches, last = phase.batches_of(images), experiment.training.epochs
     leg = Leg(replace(phase, rule=rule), batches)
     epoch = Epoch("recovery", last - 1, last, last, False, phase.images_in(batches), False, (leg,))
     order = Streams(derived_seed(chip.streams.seed, f"recovery {moment}"), chip.streams.device).generator("batches")
     begin = aged.circuit.initial() if experiment.target.reset == "epoch" else chip.homeostasis
     as_input, seconds = chip.task.as_input(aged.network.dtype), experiment.hardware.step_seconds
-    batches_of = train_epoch(aged.network, aged.circuit, begin, epoch, as_input, order, seconds)
-    return sum(presented for presented, _ in batches_of)
+    trained = train_epoch(aged.network, aged.circuit, begin, epoch, as_input, order, seconds)
+    return sum(presented for presented, _ in trained)
 
 
 def _usual(experiment: OnChipExperiment) -> str:

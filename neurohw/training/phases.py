@@ -58,6 +58,11 @@ class Phase:
         passes, rest = divmod(batches, self.batches)
         return passes * len(self.samples.images) + rest * self.batch_size
 
+    def batches_of(self, images: int) -> int:
+        """Return how many batches have so many images at least, from the beginning of a pass on."""
+        passes, rest = divmod(images, len(self.samples.images))
+        return passes * self.batches + -(-rest // self.batch_size)
+
     def shuffled(self, source: Source) -> Iterator[Tensor]:
         """Yield the indices [B] of each batch, pass after pass; a pass draws its order when it begins.
 

@@ -23,29 +23,35 @@ def ageing_words(ageings: Sequence[Ageing], recoveries: Sequence[Recovery]) -> t
 
 def _sentence(ageing: Ageing, recoveries: Sequence[Recovery]) -> str:
     first, *others = ageing.lines
-    parts = [f"{ageing.point.label} {_change(first, ageing)} within {age_text(ageing.ages[-1])}"
-             f"{'' if first == Way('none') else f', {first.label}'}"]  # fmt: skip
-    parts += [_other(ageing, way, recoveries) for way in others]
-    return f"{'; '.join(parts)}."
+    unit = "points" if ageing.metric.share else ageing.metric.shown_unit
+    usual = "" if first == Way("none") else f", {first.label}"
+    begin = f"{ageing.point.label} after {age_text(ageing.ages[-1])}{usual}: {_change(first, ageing)} {unit}"
+    several = sum(way.retrained for way in others) > 2  # kinds of compensation, each with re-training
+    told = (_other(ageing, way, several, recoveries) for way in others)
+    return f"{'; '.join([begin, *told])}."
 
 
-def _other(ageing: Ageing, way: Way, recoveries: Sequence[Recovery]) -> str:
-    took = ""
-    if way.retrained:
-        found = (r for r in recoveries if (r.point.anchor, r.age, r.compensation)
-                 == (ageing.point.anchor, ageing.ages[-1], way.compensation))  # fmt: skip
-        if (recovery := next(found, None)) is not None:
-            took = f", for {nominal_text(recovery.energy, 'J')} and {digits(recovery.images)} images without labels"
-    return f"{way.label} it {_change(way, ageing)}{took}"
+def _other(ageing: Ageing, way: Way, several: bool, recoveries: Sequence[Recovery]) -> str:
+    both = way.retrained and way.compensation != "none"
+    took = "" if both else _taken(ageing, way, recoveries)
+    return f"{'both' if both and not several else way.label} {_change(way, ageing)}{took}"
+
+
+def _taken(ageing: Ageing, way: Way, recoveries: Sequence[Recovery]) -> str:
+    """Return what re-training takes, where that was accounted."""
+    wanted = ageing.point.anchor, ageing.ages[-1], way.compensation
+    found = (r for r in recoveries if way.retrained and (r.point.anchor, r.age, r.compensation) == wanted)
+    if (recovery := next(found, None)) is None:
+        return ""
+    return f", for {nominal_text(recovery.energy, 'J')} and {digits(recovery.images)} images without labels"
 
 
 def _change(way: Way, ageing: Ageing) -> str:
-    """Return what has become of the metric at the oldest age; within the standard error nothing has."""
-    change, error = -_lost(ageing, way), hypot(ageing.trained.error, ageing.lines[way][-1].error)
-    if isfinite(error) and abs(change) <= error:
-        return f"stands where it did ({ageing.metric.scale * change:+.1f})".replace("-", "−")
-    unit = "points" if ageing.metric.share else ageing.metric.shown_unit
-    return f"{'loses' if change < 0 else 'gains'} {abs(ageing.metric.scale * change):.1f} {unit}"
+    """Return how far the metric is from that at the end of training; within the standard error there is no change."""
+    spread = ageing.lines[way][-1]
+    change, error = spread.mean - ageing.trained.mean, hypot(ageing.trained.error, spread.error)
+    shown = f"{ageing.metric.scale * change:+.1f}".replace("-", "−")
+    return f"no change ({shown})" if isfinite(error) and abs(change) <= error else shown
 
 
 def _lost(ageing: Ageing, way: Way) -> float:
