@@ -100,7 +100,7 @@ def test_ages_do_not_depend_on_each_other_nor_on_their_order() -> None:
 
 
 def test_learning_from_no_images_changes_nothing_and_from_some_goes_on() -> None:
-    """40 images are a third batch begun, 400 are two passes through 200; arrays are put back, and biases are a copy's."""
+    """40 images are a third batch begun, 400 two passes through 200; arrays are put back, and biases are a copy's."""
     job, chip = trained(experiment_of(**SPREAD, **{"evaluation.age_seconds": [1e6]}))
     before, young = job.network.state_dict(), job.evaluate("2", final=False)
     for images, presented in ((0, 0), (40, 48), (400, 400)):

@@ -13,10 +13,7 @@ from neurohw.kinds import METRICS
 from neurohw.report.accuracy.data import Accuracies, accuracy_data, curve_data
 from neurohw.report.accuracy.expected import expected_rows
 from neurohw.report.accuracy.published import PUBLISHED_NOTE, Beside, published_beside, published_table
-from neurohw.report.accuracy.tables import (
-    comparison_table,
-    measured,
-)
+from neurohw.report.accuracy.tables import comparison_table, measured
 from neurohw.report.besides import Besides
 from neurohw.report.charts.all_charts import Charts, charts_of
 from neurohw.report.clusters.data import equal_accuracy
