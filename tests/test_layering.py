@@ -91,6 +91,7 @@ ALLOWED: dict[str, set[str]] = {
         "energy.recorded",
     },
     "report": {
+        "runs.looks",
         "runs.collection",
         "runs.record",
         "runs.symptoms",
