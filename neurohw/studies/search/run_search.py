@@ -107,7 +107,8 @@ class _Shown:
         self._count = Count(total, self._where)
         self._count.best = self._best()
         self._file = StandingFile(self._folder, self._count)
-        self._watcher.changed(self._count.now, None)
+        if total:
+            self._watcher.changed(self._count.now, None)
 
     def epoch(self, point: Point, row: dict[str, Any]) -> None:
         """An epoch is done."""
