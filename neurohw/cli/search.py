@@ -95,8 +95,10 @@ def _dry_run(wanted: Search, folder: Path, jobs: int) -> None:
 
 
 def _print(found: Found) -> None:
+    from neurohw.studies.sweep import short_names
+
     search, several = found.search, len(found.search.objectives) > 1
-    keys = search.file.search.keys
+    names = short_names([*search.file.search.keys])
     table = Table()
     for heading in ("", *(objective.title for objective in search.objectives), "settings"):
         table.add_column(heading, overflow="fold")
@@ -104,7 +106,7 @@ def _print(found: Found) -> None:
     files = dict(zip((each.what for each in found.best), found.files, strict=True))
     for each in order:
         mark = f" ({files[each.what].name})" if each.what in files else ", dominated" if several and each.trial else ""
-        settings = ", ".join(f"{key.rpartition('.')[2]} = {each.values[key]}" for key in keys if key in each.values)
+        settings = ", ".join(f"{name} = {each.values[key]}" for key, name in names.items() if key in each.values)
         figures = (each.text(search, i) for i in range(len(search.objectives)))
         table.add_row(each.what + mark, *figures, settings)
     console.stdout.print(table)

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
 
 def require_optuna(command: str) -> None:
-    """Refuse to search without it."""
+    """Refuse to search without it, and let it say no more than it must."""
     if importlib.util.find_spec("optuna") is None:
         raise InputError(f"{command}: Optuna is not installed; get it with: pip install 'neurohw[search]'")
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def open_study(
@@ -38,7 +41,6 @@ def open_study(
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     if not shared:
         _clear_up(path)
     with warnings.catch_warnings():

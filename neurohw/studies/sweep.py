@@ -199,7 +199,7 @@ class Sweep:
         Raises:
             InputError: a point is no valid experiment.
         """
-        base, names = experiment_path(self.base()), _short_names([*self.file.axes, *self.file.swept_by_design])
+        base, names = experiment_path(self.base()), short_names([*self.file.axes, *self.file.swept_by_design])
         once: dict[str, tuple[Any, tuple[Applied, ...], str]] = {}  # points that are the same run
         for combination in self.combinations():
             experiment, advice = load_with_advice(base, combination.overrides, str(self.path))
@@ -230,7 +230,7 @@ def checked_hash(experiment: Experiment) -> str:
     return config_hash(experiment, job.checksums(experiment))
 
 
-def _short_names(keys: Sequence[str]) -> dict[str, str]:
+def short_names(keys: Sequence[str]) -> dict[str, str]:
     """Return each key's shortest tail that no other key ends with."""
     tails = {key: [".".join(key.split(".")[-n:]) for n in range(1, key.count(".") + 2)] for key in keys}
     return {key: next(tail for tail in own if sum(tail in other for other in tails.values()) == 1)

@@ -51,9 +51,9 @@ def forecast_search(
         folder: where its journal would be.
         measure: times one run.
     """
+    require_optuna("search")
     import optuna
 
-    require_optuna("search")
     table, done = search.file.search, 0
     if (folder / JOURNAL).is_file():
         study = open_study(folder / JOURNAL, search.digest(), [o.direction for o in search.objectives], shared=True)

@@ -29,7 +29,6 @@ def draws(
     """
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         copy = optuna.create_study(directions=study.directions)
