@@ -25,7 +25,7 @@ def _sentence(ageing: Ageing, recoveries: Sequence[Recovery]) -> str:
     first, *others = ageing.lines
     unit = "points" if ageing.metric.share else ageing.metric.shown_unit
     usual = "" if first == Way("none") else f", {first.label}"
-    begin = f"{ageing.point.label} after {age_text(ageing.ages[-1])}{usual}: {_change(first, ageing)} {unit}"
+    begin = f"{ageing.point.label} after {age_text(ageing.ages[-1])}{usual}: {_change(first, ageing, unit)}"
     several = sum(way.retrained for way in others) > 2  # kinds of compensation, each with re-training
     told = (_other(ageing, way, several, recoveries) for way in others)
     return f"{'; '.join([begin, *told])}."
@@ -46,11 +46,11 @@ def _taken(ageing: Ageing, way: Way, recoveries: Sequence[Recovery]) -> str:
     return f", for {nominal_text(recovery.energy, 'J')} and {digits(recovery.images)} images without labels"
 
 
-def _change(way: Way, ageing: Ageing) -> str:
+def _change(way: Way, ageing: Ageing, unit: str = "") -> str:
     """Return how far the metric is from that at the end of training; within the standard error there is no change."""
     spread = ageing.lines[way][-1]
     change, error = spread.mean - ageing.trained.mean, hypot(ageing.trained.error, spread.error)
-    shown = f"{ageing.metric.scale * change:+.1f}".replace("-", "−")
+    shown = f"{ageing.metric.scale * change:+.1f} {unit}".replace("-", "−").rstrip()
     return f"no change ({shown})" if isfinite(error) and abs(change) <= error else shown
 
 
