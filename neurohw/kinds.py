@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import Any
 
-from neurohw.config import DeepSTDPExperiment, Experiment, OnChipExperiment
-from neurohw.config.accuracies import ACCURACIES
+from neurohw.config import DeepSTDPExperiment, Experiment, OnChipExperiment, STDPExperiment
+from neurohw.config.accuracies import ACCURACIES, DIRECT, SINGLE_NEURON
 from neurohw.config.deep_stdp import DEEP_STDP
 from neurohw.errors import InputError
 from neurohw.metrics import Metric
@@ -42,7 +42,8 @@ class Kind:
 
 ONCHIP = Kind(OnChipExperiment, ACCURACIES, "neurohw.runs.onchip:OnChip")
 _DEEP_STDP = Kind(DeepSTDPExperiment, DEEP_STDP, "neurohw.runs.deep_stdp:DeepSTDP")
-KINDS = {kind.name: kind for kind in (ONCHIP, _DEEP_STDP)}
+_STDP = Kind(STDPExperiment, (DIRECT, SINGLE_NEURON), "neurohw.runs.stdp:STDPLayer")
+KINDS = {kind.name: kind for kind in (ONCHIP, _DEEP_STDP, _STDP)}
 METRICS = {metric.name: metric for kind in KINDS.values() for metric in kind.metrics}
 
 

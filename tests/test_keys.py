@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from neurohw.config import DeepSTDPExperiment, OnChipExperiment
+from neurohw.config import DeepSTDPExperiment, OnChipExperiment, STDPExperiment
 from neurohw.devices.library import load_device
 from neurohw.devices.tables import override_names
 from neurohw.errors import InputError
@@ -37,8 +37,8 @@ def parsed(key: Key) -> Any:
 
 def test_every_key_of_every_kind_is_there_with_its_default() -> None:
     """The configuration itself says which there are; nothing here does."""
-    for kind in (OnChipExperiment, DeepSTDPExperiment):
-        known = {key.key: key for key in all_keys() if key.of in ("", kind().kind)}
+    for kind in (OnChipExperiment, DeepSTDPExperiment, STDPExperiment):
+        known = {key.key: key for key in all_keys() if not key.of or kind().kind in key.of.split(", ")}
         for name, value in flat(json.loads(json.dumps(kind().canonical()))).items():
             assert parsed(known[name]) == value, name
         assert "hardware.recommended" in known  # which no record has

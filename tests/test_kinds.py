@@ -122,7 +122,7 @@ def test_a_file_of_another_kind_is_read_by_its_own_model(file: Path) -> None:
     with pytest.raises(InputError, match=r"stroll.toml: .*network: unknown key; allowed: name, kind, runs, walk"):
         load_experiment(file)
     file.write_text('kind = "run"\n[[when]]\nmatch = {name = "stroll"}\nset = {"walk.drift" = 1.0}\n')
-    with pytest.raises(InputError, match=r"stroll.toml: kind: got 'run'; allowed: deep-stdp, onchip, walk"):
+    with pytest.raises(InputError, match=r"stroll.toml: kind: got 'run'; allowed: deep-stdp, onchip, stdp, walk"):
         load_experiment(file)
 
 

@@ -9,6 +9,7 @@ from neurohw.config.hardware import HardwareSection
 from neurohw.config.network import EPSection, NetworkSection
 from neurohw.config.onchip import OnChipExperiment
 from neurohw.config.section import Section
+from neurohw.config.stdp import STDPExperiment
 from neurohw.config.target import TargetSection
 from neurohw.config.training import PretrainSection, ScheduleSection, TrainingSection
 
@@ -25,6 +26,7 @@ __all__ = [
     "NetworkSection",
     "OnChipExperiment",
     "PretrainSection",
+    "STDPExperiment",
     "ScheduleSection",
     "Section",
     "TargetSection",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from neurohw.circuits.kinds import CIRCUITS
-from neurohw.config import DeepSTDPExperiment, OnChipExperiment
+from neurohw.config import DeepSTDPExperiment, OnChipExperiment, STDPExperiment
 from neurohw.config.hardware import has_devices
 from neurohw.crossbar.remedies import PLAIN
 from neurohw.devices.library import load_device
@@ -31,13 +31,15 @@ def check_accountable(experiment: OnChipExperiment) -> None:
         _check_priced(experiment, experiment.hardware.periphery, _foreseen(experiment))
 
 
-def check_clustering_accountable(experiment: DeepSTDPExperiment) -> None:
-    """Account one of every event that clustering on a crossbar can count, before the run; see `check_accountable`."""
+def check_clustering_accountable(experiment: DeepSTDPExperiment | STDPExperiment, neurons: str) -> None:
+    """Account one of every event that spiking neurons on a crossbar can count, before the run; see above."""
     if experiment.hardware.periphery is not None and experiment.on_crossbar:
-        _check_priced(experiment, experiment.hardware.periphery, _foreseen_in_clustering(experiment.clustering.neurons))
+        _check_priced(experiment, experiment.hardware.periphery, _foreseen_in_clustering(neurons))
 
 
-def _check_priced(experiment: OnChipExperiment | DeepSTDPExperiment, periphery: str, counts: dict[str, Any]) -> None:
+def _check_priced(
+    experiment: OnChipExperiment | DeepSTDPExperiment | STDPExperiment, periphery: str, counts: dict[str, Any]
+) -> None:
     hardware, table = experiment.hardware, EnergyTable.load(periphery)
     array = {"n_post": 1, "n_pre": 1, "tiles": [1, 1], "devices_per_weight": 1,
              "dac_bits": hardware.dac_bits, "adc_bits": hardware.adc_bits}  # fmt: skip

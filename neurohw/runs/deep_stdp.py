@@ -57,7 +57,7 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
     def check(cls, experiment: DeepSTDPExperiment, device: str) -> None:
         """Refuse a GPU for a crossbar that runs on the CPU, and a chip that the named table cannot account."""
         check_backend(experiment.hardware.backend, device)
-        check_clustering_accountable(experiment)
+        check_clustering_accountable(experiment, experiment.clustering.neurons)
 
     @classmethod
     def checksums(cls, experiment: DeepSTDPExperiment) -> dict[str, str]:
