@@ -23,7 +23,7 @@ WebDriverWait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWa
 
 REPORTS = Path(__file__).parents[1] / "reports"
 WIDEST = ["demo", "close_the_gap", "target_sensitivity/semi_supervised", "deep_stdp/tiny_imagenet",
-          "close_the_gap/choice"]  # fmt: skip
+          "close_the_gap/choice", "lifetime"]  # fmt: skip
 PHONE, DESK = (390, 844), (1400, 900)
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
