@@ -38,7 +38,6 @@ from neurohw.runs.memory import is_shortage
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Learning on the chip, simulated: networks trained by Equilibrium Propagation (EP) and Backpropagation (BP) "
     "on analog crossbars, full precision against hardware-constrained. Start with `neurohw demo`.",

@@ -8,16 +8,23 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from neurohw.cli import console
+from neurohw.cli import completion, console
 from neurohw.errors import InputError
 
 _LARGE = 600  # runs, beyond which --yes is asked for
 
 
 def attribute(
-    experiment: Annotated[str, typer.Argument(help="A TOML file, a name in experiments/, or REPORT:HASH; on devices.")],
+    experiment: Annotated[
+        str,
+        typer.Argument(
+            help="A TOML file, a name in experiments/, or REPORT:HASH; on devices.",
+            autocompletion=completion.experiments,
+        ),
+    ],
     assign: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a dotted key.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a dotted key.", autocompletion=completion.settings),
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of everything; each has an order of its own.")] = 6,
     metric: Annotated[str | None, typer.Option("--metric", help="Which accuracy; the network's own unless given.")] = (

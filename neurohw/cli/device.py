@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from neurohw.cli import completion
 from neurohw.errors import InputError
 from neurohw.output import new_console
 
@@ -20,7 +21,10 @@ device_app = typer.Typer(no_args_is_help=True, help="The device library: device_
 
 _OK, _FAILED, _ASIDE = "[green]ok[/green]", "[red]failed[/red]", "[yellow]does not apply[/yellow]"
 
-DeviceName = Annotated[str, typer.Argument(metavar="NAME", help="A device of the library, or a TOML file.")]
+DeviceName = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="A device of the library, or a TOML file.", autocompletion=completion.devices),
+]
 
 
 @device_app.command("list")

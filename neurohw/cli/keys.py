@@ -13,7 +13,7 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
-from neurohw.cli import console
+from neurohw.cli import completion, console
 
 if TYPE_CHECKING:
     from neurohw.keys import Key
@@ -28,11 +28,21 @@ given; `neurohw keys device_parameters --device ecram` shows them. All are in SI
 
 def keys(
     pattern: Annotated[
-        str, typer.Argument(metavar="PATTERN", help="A part of a key (with * or ?: all of it), or of its meaning.")
+        str,
+        typer.Argument(
+            metavar="PATTERN",
+            help="A part of a key (with * or ?: all of it), or of its meaning.",
+            autocompletion=completion.keys,
+        ),
     ] = "",
     device: Annotated[
         str | None,
-        typer.Option("--device", help="Numbers of devices: of this one, with its values.", show_default=False),
+        typer.Option(
+            "--device",
+            help="Numbers of devices: of this one, with its values.",
+            show_default=False,
+            autocompletion=completion.devices,
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, as in experiments/KEYS.md.")] = False,

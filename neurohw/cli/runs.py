@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neurohw.cli import console
+from neurohw.cli import completion, console
 from neurohw.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,10 +39,20 @@ def demo(
 
 
 def run(
-    experiment: Annotated[str, typer.Argument(help="A TOML file, a name in experiments/, or REPORT:HASH.")],
+    experiment: Annotated[
+        str,
+        typer.Argument(
+            help="A TOML file, a name in experiments/, or REPORT:HASH.", autocompletion=completion.experiments
+        ),
+    ],
     assign: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a dotted key: training.epochs=5; KEY=default."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Override a dotted key: training.epochs=5; KEY=default.",
+            autocompletion=completion.settings,
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of every random stream.")] = 0,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
@@ -93,7 +103,10 @@ def run(
 
 
 def sweep(
-    sweep_file: Annotated[str, typer.Argument(metavar="SWEEP", help="A TOML file, or a folder's name.")],
+    sweep_file: Annotated[
+        str,
+        typer.Argument(metavar="SWEEP", help="A TOML file, or a folder's name.", autocompletion=completion.sweeps),
+    ],
     jobs: Jobs = 1,
     threads: Annotated[
         int | None,

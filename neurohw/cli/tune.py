@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from neurohw.cli import console
+from neurohw.cli import completion, console
 from neurohw.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +20,12 @@ _FAR = 0.03  # below ideal arrays, where the reason is worth a search
 
 
 def tune(
-    device: Annotated[str, typer.Argument(metavar="DEVICE", help="A device of the library, or a TOML file.")],
+    device: Annotated[
+        str,
+        typer.Argument(
+            metavar="DEVICE", help="A device of the library, or a TOML file.", autocompletion=completion.devices
+        ),
+    ],
     rule: Annotated[str | None, typer.Option("--rule", help="bp or ep; both in turn unless given.")] = None,
     minutes: Annotated[float, typer.Option("--minutes", min=0.1, help="For all of it.")] = 10.0,
     trials: Annotated[
@@ -32,7 +37,12 @@ def tune(
     experiment: Annotated[str, typer.Option("--experiment", help="What is learnt: a file or a name.")] = "quickstart",
     assign: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Holds for every trial and is not searched."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Holds for every trial and is not searched.",
+            autocompletion=completion.settings,
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the search.")] = 0,
     folder: Annotated[
