@@ -37,7 +37,8 @@ def test_names_and_keys_are_completed(line: str, expected: list[str]) -> None:
 
 def test_every_key_and_its_values_where_they_are_names() -> None:
     assert {f"{key.key}=" for key in all_keys()} == set(completion.settings(""))
-    assert completion.settings("network.rule=") == ["network.rule=bp", "network.rule=ep"]
+    kind = "training.schedule.kind"
+    assert completion.settings(f"{kind}=") == [f"{kind}={name}" for name in ("constant", "linear", "exponential")]
     assert completion.settings("hardware.device=reram_e") == ["hardware.device=reram_es"]
     assert completion.settings("training.epochs=") == []
     assert completion.settings("no.such=") == []

@@ -64,6 +64,19 @@ def test_one_of_those_that_take_as_long_is_timed(tmp_path: Path) -> None:
     assert sum(row.size for row in rows) == 3 * (6 * 20_000 + 6 * 40_000)
 
 
+def test_steps_much_finer_and_drift_that_is_there_are_timed_for_themselves(tmp_path: Path) -> None:
+    head = TEXT.partition("[variants]")[0]
+    for axis, kinds in (
+        ('"hardware.device_parameters.step" = [0.001, 0.0011, 0.00006]', 2),
+        ('"hardware.weight_range" = [0.1, 0.11, 10.0]', 2),
+        ('"hardware.device_parameters.retention.drift_nu" = [0.0, 0.05, 0.1]', 2),
+        ('"hardware.device_parameters.conductance.levels" = [4, 16, 64]', 1),
+    ):
+        timed = Stopwatch()
+        forecast(points_of(tmp_path, f"{head}[axes]\n{axis}\n"), timed)
+        assert len(timed.timed) == kinds, axis
+
+
 def test_beyond_the_limit_the_mean_of_those_that_were_timed_is_taken(tmp_path: Path) -> None:
     rows = forecast(points_of(tmp_path), Stopwatch(), limit=-1)
     assert [(row.measured, row.each and row.each.seconds) for row in rows] == [(True, 2.0)] * 6 + [(False, 2.0)] * 6

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from neurohw.cli import console
+from neurohw.units import duration_text
 
 if TYPE_CHECKING:
     from neurohw.studies.sweep import Point, Sweep
@@ -20,7 +21,6 @@ def print_dry_run(sweep: Sweep, points: Sequence[Point], folder: Path, jobs: int
     """Print a line a configuration, and how much time and disk is left to need."""
     from neurohw.studies.forecast import forecast
     from neurohw.studies.standing import batches_text
-    from neurohw.units import duration_text
 
     rows = forecast(points)
     table = Table()
@@ -28,7 +28,7 @@ def print_dry_run(sweep: Sweep, points: Sequence[Point], folder: Path, jobs: int
         table.add_column(heading, overflow="fold")
     for row in rows:
         name = row.point.folder.name.rpartition("-")[0]
-        takes = "-" if row.each is None else f"{'' if row.measured else '~ '}{duration_text(row.each.seconds)}"
+        takes = "-" if row.each is None else f"{'' if row.measured else '~ '}{_takes(row.each.seconds)}"
         table.add_row(name, _span(row.seeds), Text(row.point.place), f"{row.done} of {len(row.seeds)}", takes)
     console.stdout.print(table)
     seconds, size = sum(row.seconds for row in rows), sum(row.size for row in rows)
@@ -37,14 +37,19 @@ def print_dry_run(sweep: Sweep, points: Sequence[Point], folder: Path, jobs: int
     left_out = sweep.size() - runs
     shared_batches = f", {text}" if (text := batches_text(points)) else ""
     others = f", {left_out} left out by constraints or the same as others" if left_out > 0 else ""
-    alone, shared = duration_text(seconds), duration_text(seconds / jobs)
-    console.stdout.print(f"{runs} runs, {done} done{others}{shared_batches}; about {alone} one after the other, "
-                         f"{shared} or more with --jobs {jobs}")  # fmt: skip
+    alone, shared = _takes(seconds), _takes(seconds / jobs)
+    console.stdout.print(f"{runs} run{'s' * (runs != 1)}, {done} done{others}{shared_batches}; about {alone} one after "
+                         f"the other, {shared} or more with --jobs {jobs}")  # fmt: skip
     free = shutil.disk_usage(next(place for place in (folder, *folder.absolute().parents) if place.is_dir())).free
     style = "red" if size > free else ""
     console.stdout.print(f"disk: about {_size(size)}; {_size(free)} are free", style=style, highlight=False)
     for line in dict.fromkeys(str(each) for point in points for each in point.advice):
         console.stdout.print(line, highlight=False, soft_wrap=True)
+
+
+def _takes(seconds: float) -> str:
+    """Return a duration; of a small run the first digits matter, as there may be hundreds."""
+    return f"{seconds:.2g} s" if seconds < 10 else duration_text(seconds)
 
 
 def _span(seeds: tuple[int, ...]) -> str:
