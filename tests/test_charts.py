@@ -15,7 +15,7 @@ from neurohw.report.charts.accuracy import accuracy_rows, curve_rows
 from neurohw.report.charts.bundle import bundle
 from neurohw.report.charts.chart import Chart, brief, values
 from neurohw.report.charts.energy import pareto_rows, share_rows
-from neurohw.report.charts.sensitivity import lost_rows, sensitivity_rows
+from neurohw.report.charts.sensitivity import baseline_rows, lost_rows, sensitivity_rows
 from neurohw.report.charts.sweep import cell_rows, line_rows, sweep_chart, swept_keys
 from neurohw.report.energy.account import energy_data
 from neurohw.report.page.content import Content, content
@@ -84,6 +84,8 @@ def test_curves_are_those_of_the_csv() -> None:
     assert len(rows) == len(frame)
     for row in rows:
         assert row["mean"] == pytest.approx(100 * frame.loc[(row["label"], row["epoch"]), "mean"])
+    ends = frame.groupby("label", sort=False)["mean"].last().sort_values()
+    assert {row["label"] for row in curve_rows(curves[curves["metric"] == "direct_accuracy"], 3)} == {*ends.index[-3:]}
 
 
 def test_energies_are_those_of_the_account() -> None:
@@ -105,6 +107,8 @@ def test_limits_are_those_of_the_table() -> None:
     panels = sensitivity_data(group_records(find_records([REPORTS / "energy" / "adc_bits" / "records.jsonl.xz"])))
     (panel,) = panels
     assert [row["shown"] for row in lost_rows(panel)] == ["5.09", "4.56"]  # as report.md says
+    baselines = {row["line"]: row["mean"] for row in baseline_rows(panel)}
+    assert all(row["mean"] == pytest.approx(baselines[row["line"]] - 1) for row in lost_rows(panel))
     rows = sensitivity_rows(panel)
     assert {row["value"] for row in rows} == {4, 5, 6, 9, 11}
     assert max(row["mean"] for row in rows if row["line"].startswith("BP")) == pytest.approx(90.29, abs=0.005)

@@ -36,7 +36,8 @@ def test_names_and_keys_are_completed(line: str, expected: list[str]) -> None:
 
 
 def test_every_key_and_its_values_where_they_are_names() -> None:
-    assert {f"{key.key}=" for key in all_keys()} == set(completion.settings(""))
+    nameable = {f"{key.key}=" for key in all_keys() if "*" not in key.key}  # others are of each of many tables
+    assert nameable == set(completion.settings(""))
     kind = "training.schedule.kind"
     assert completion.settings(f"{kind}=") == [f"{kind}={name}" for name in ("constant", "linear", "exponential")]
     assert completion.settings("hardware.device=reram_e") == ["hardware.device=reram_es"]

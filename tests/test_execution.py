@@ -165,6 +165,12 @@ def test_what_takes_too_long_goes_on_from_its_checkpoint(tmp_path: Path) -> None
     assert settled.outcome.metrics == alone(points[0], tmp_path).metrics
 
 
+def test_the_time_limit_is_of_each_point_however_many_run_together(tmp_path: Path) -> None:
+    first, second = points_of(tmp_path, count=2, batches=4, seconds=0.5)
+    settled = [*run_points([first.joined_by([second])], Processes(1, timeout=3.5), retries=0)]
+    assert [type(each.outcome) for each in settled] == [RunRecord, RunRecord]
+
+
 def test_a_log_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path) -> None:
     (point,) = points_of(tmp_path, count=1)
     point.folder.mkdir(parents=True)

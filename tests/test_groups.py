@@ -89,6 +89,7 @@ def test_who_diverges_in_a_group_is_said_and_the_others_are_not_run_again(tmp_pa
     outcomes = {each.point.seed: each.outcome for each in settled}
     assert {type(outcome) for outcome in outcomes.values()} == {RunRecord, Diverged}
     assert len(settled) == 3
+    assert {each.attempts for each in settled} == {1}
 
 
 def test_who_fails_in_a_group_is_tried_again_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
