@@ -8,7 +8,7 @@ from pathlib import Path
 
 from neurohw.shipping import shipped, shipped_files
 
-_ROW = re.compile(r"\| `(?P<key>[\w.]+)` \| [^|]* \| [^|]* \| (?P<allowed>[^|]*) \|")
+_ROW = re.compile(r"^\| `(?P<key>[\w.]+)` \| [^|]* \| [^|]* \| (?P<allowed>[^|]*) \|", re.MULTILINE)
 _WORD = re.compile(r"[a-z][\w-]*")
 _DEVICE = "hardware.device"
 
