@@ -26,6 +26,7 @@ from neurohw.errors import InputError
 from neurohw.loading import load_experiment
 from neurohw.networks.hebbian import Answer, HebbianNetwork
 from neurohw.networks.layer import Layer
+from neurohw.report.naming import ideal_circuit, name_points
 from neurohw.runs.onchip import OnChip
 from neurohw.seeding import Streams
 from neurohw.testing import TargetCircuitConformance
@@ -289,6 +290,19 @@ def test_rank_one_is_refused() -> None:
     job = OnChip(load_experiment("quickstart", {"network.rule": "krotov-hopfield", "target.k": 1}), Streams(0))
     with pytest.raises(InputError, match=r"target\.k: got 1; allowed: 2 or more"):
         job.build()
+
+
+def test_reports_call_a_softmax_without_errors_ideal() -> None:
+    """Its temperature says what it decides; and a rule's own settings that others have not go without saying."""
+    configs: list[dict[str, Any]] = [
+        {"network.rule": "softhebb", "target.circuit": "softmax", "target.parameters.temperature": 0.1},
+        {"network.rule": "hebbian-wta", "target.circuit": "ideal", "network.parameters.decay": False},
+        {"network.rule": "hebbian-wta", "target.circuit": "ideal"},
+        {"network.rule": "bp", "target.circuit": "analog", "target.parameters.inputs.offset": 1e-9},
+    ]
+    assert [ideal_circuit(config) for config in configs] == [True, True, True, False]
+    named = [str(name.group) for name in name_points(configs[:3])]
+    assert named == ["SOFTHEBB", "HEBBIAN-WTA · decay=false", "HEBBIAN-WTA"]
 
 
 @pytest.mark.parametrize("rule", ["hebbian-wta", "softhebb", "krotov-hopfield"])

@@ -154,9 +154,13 @@ def hardware(config: Flat) -> str:
 
 
 def ideal_circuit(config: Flat) -> bool:
-    """Return whether the target circuit has no errors: it is given none, and has none of its own."""
+    """Return whether the target circuit has no errors: it is given none, and has none of its own.
+
+    Numbers of a graded one (a temperature) say what it decides, and are no errors.
+    """
+    circuit = CIRCUITS[config.get("target.circuit", "ideal")]
     given = config.get("target.model") or any(key.startswith("target.parameters.") for key in config)
-    return not given and CIRCUITS[config.get("target.circuit", "ideal")].exact
+    return circuit.exact and (circuit.graded or not given)
 
 
 def _without_idle(config: Flat) -> Flat:
@@ -221,7 +225,7 @@ def _is_left_out(key: str, value: Any, config: Flat) -> bool:
     if value is None and key.startswith("hardware.") and ideal_arrays(config):
         return not config.get("hardware.off_chip")
     if value is None:
-        return key.startswith((*SPARSE, *_CIRCUIT, *_YOUNGER))
+        return key.startswith((*SPARSE, *_CIRCUIT, *_YOUNGER, "network.parameters."))
     return key == "target.circuit" and CIRCUITS[value].exact
 
 
