@@ -272,6 +272,8 @@ def test_a_stack_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
     ({"network.rule": "softhebb", "network.parameters.answer": "relu"}, r"answer: got 'relu'; allowed: softmax, power"),
     ({"network.rule": "softhebb", "network.bias": "line"}, r"network\.bias: got 'line'"),
     ({"network.rule": "softhebb", "training.dropout": [0.1, 0.0]}, r"training\.dropout: .* does not read"),
+    ({"network.rule": "softhebb", "hardware.device": "ecram", "hardware.writing": "tiki-taka-v2"},
+     r"hardware\.writing: got 'tiki-taka-v2', whose hidden arrays take no increments"),
     ({"network.rule": "hebbian-wta", "training.mode": "supervised"}, r"training\.mode: got 'supervised'"),
     ({"network.rule": "hebbian-wta", "network.layers": [64, 20, 10], "training.learning_rate": [1.0, 1.0]},
      r"network\.layers: .* as many neurons in each layer"),
