@@ -104,8 +104,8 @@ def _check_optimizer(experiment: OnChipExperiment, layers: list[Layer]) -> None:
     optimizer, rule = experiment.training.optimizer, experiment.network.rule
     hidden = any(layer.array.anatomy.transfers for layer in layers)
     if hidden and LEARNING_RULES[rule].greedy and experiment.network.parameters.get("decay", True):
-        raise InputError(f"hardware.writing: got {experiment.hardware.writing!r}, whose hidden arrays take no increments, "
-                         f"as the decay of weights by network.rule {rule!r} is one; allowed: another")  # fmt: skip
+        raise InputError(f"hardware.writing: got {experiment.hardware.writing!r}, whose hidden arrays take no "
+                         f"increments, as the decay of network.rule {rule!r} is one; allowed: another")  # fmt: skip
     if optimizer != "pulsed-sgd" and hidden:
         raise InputError(f"training.optimizer: got {optimizer!r}, but hardware.writing {experiment.hardware.writing!r} "
                          "writes through its own transfers; allowed: pulsed-sgd")  # fmt: skip
