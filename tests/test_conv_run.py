@@ -1,0 +1,81 @@
+"""Convolutional networks as runs: what an account makes of them, resumed to the bit, and the published ones by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import neurohw as nh
+from neurohw.clock import Clock
+from neurohw.energy.table import EnergyTable
+from neurohw.loading import load_experiment
+from neurohw.runs.accounts import accounted
+from neurohw.runs.build import build_network
+from neurohw.runs.record import RunRecord
+from neurohw.seeding import Streams
+from tests.approximately import approx
+
+IMAGES, TESTED, POSITIONS = 48, 20, 64
+CONV = {"channels": 6, "kernel": 3, "padding": 1, "pool": "average", "pool_size": 2, "prune": 0.25}
+ON_CHIP: dict[str, Any] = {
+    "network.layers": [64, 10], "network.neurons": ["relu", "sigmoid"], "network.conv": [CONV], "training.epochs": 1,
+    "training.mode": "supervised", "training.learning_rate": [0.2, 0.2], "training.dropout": [], "target.k": 1,
+    "data.train_limit": IMAGES, "data.test_limit": TESTED, "hardware.device": "ecram", "hardware.weight_range": 0.6,
+    "hardware.recommended": False, "hardware.periphery": "32nm",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
+    return nh.run(load_experiment("quickstart", ON_CHIP), out=tmp_path_factory.mktemp("conv") / "run")
+
+
+def test_a_convolution_takes_a_read_for_each_position(learnt: RunRecord) -> None:
+    """Time by hand: of a position a read and the conversions of its channels, one after the other; of pulses, slots."""
+    found, table = accounted(learnt, EnergyTable.load("32nm")), EnergyTable.load("32nm")
+    counts = learnt.ledger["counts"]
+    assert counts["W1"]["inference"]["reads"] == TESTED * POSITIONS
+    per_adc = found.schedule.parallelism.columns_per_adc
+    converted = table.figure("adc.time", bits=9).range.nominal
+    one, other = (counts[name]["inference"]["reads"] for name in ("W1", "W2"))
+    seconds = found.latency.crossbars["inference"].nominal
+    reading = table.figure("read.time").range.nominal
+    assert seconds == approx((one + other) * reading + converted * (one * min(per_adc, 6) + other * min(per_adc, 10)))
+    assert found.latency.arrays["W1"].nominal > 10 * found.latency.arrays["W2"].nominal
+    assert found.macs["inference"] == TESTED * (POSITIONS * 6 * 9 + 6 * 16 * 10)
+    assert {"W1", "W2"} <= {part.partition(" ")[0] for part in found.area}
+    assert learnt.energy.training.nominal > 0
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_record(learnt: RunRecord, tmp_path: Path) -> None:
+    """Convolutions, absent cells and all: what is kept of a chip is enough."""
+    experiment = load_experiment("quickstart", {**ON_CHIP, "training.epochs": 2})
+    whole = nh.run(experiment, out=tmp_path / "whole")
+    nh.run(experiment, out=tmp_path / "parts", stop_after=1)
+    resumed = nh.run(experiment, out=tmp_path / "parts", resume=True)
+    assert resumed.metrics == whole.metrics
+    assert resumed.ledger["counts"] == whole.ledger["counts"]
+
+
+def test_the_same_seed_prunes_alike_on_ideal_arrays_and_on_devices() -> None:
+    absent = []
+    for changes in ({}, {"hardware.device": None, "hardware.weight_range": None, "hardware.backend": "ideal"}):
+        experiment = load_experiment("quickstart", {**ON_CHIP, **changes})
+        network = build_network(experiment, Streams(3), Clock())
+        absent.append(network.layers[0].array.present)
+    assert torch.equal(*absent)
+
+
+@pytest.mark.parametrize("name", ["cnn_mnist", "cnn_fashion", "cnn_svhn", "experiments/cnn_svhn/cifar10.toml"])
+def test_published_networks_are_of_the_published_size(name: str) -> None:
+    """Multiplications of an answer, counted by hand from the paper's code."""
+    macs = {"cnn_mnist": 26_668_544, "cnn_fashion": 26_668_544, "cnn_svhn": 36_470_784}
+    experiment: Any = load_experiment(name)
+    assert sum(stage.weights * stage.vectors for stage in experiment.network.stages) == macs.get(name, 215_187_456)
+    if name in macs:
+        supervised: Any = load_experiment(name, {"training.mode": "supervised"})
+        assert sum(stage.weights * stage.vectors for stage in supervised.network.stages) == macs[name] + 30_000
+        assert supervised.network.depth == 4
