@@ -23,6 +23,9 @@ from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.devices.affine_laws import ConstantStep
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
+from neurohw.metering.array_meter import ArraySettings
+from neurohw.metering.ledger import EnergyLedger
+from neurohw.metering.metered_array import MeteredArray
 from neurohw.networks.bp import BPNetwork
 from neurohw.networks.readout import ClassifierSettings
 from neurohw.networks.rules import Settings
@@ -318,7 +321,7 @@ CONV = [{"channels": 4, "kernel": 3}]
     ({"network.conv": [{"channels": 4, "kernel": 3, "pool": "mean"}]}, r"pool.*'none', 'average' or 'max'"),
     ({"network.conv": [{"kernel": 3}]}, r"conv\.0\.channels"),
     ({"network.conv": [{"chanels": 4, "kernel": 3}]}, r"conv\.0\.chanels: unknown key \(did you mean channels\?\)"),
-    ({"network.conv": {"channels": 4, "kernel": 3}}, r"network\.conv: got .* a list"),
+    ({"network.conv": {"channels": 4, "kernel": 3}}, "allowed: tables, each under a heading"),
     ({"network.conv": CONV, "network.layers": [65, 10]}, r"network\.image: not given, and 65 inputs"),
     ({"network.conv": CONV, "network.image": [1, 8, 9]}, r"network\.image: got \[1, 8, 9\], 72 values; allowed: 64"),
     ({"network.image": [1, 8, 8]}, "which only a network with network.conv reads"),
@@ -406,3 +409,33 @@ def test_the_classifier_halves_its_rate_as_published() -> None:
     changes = [epoch for epoch in range(1, 50) if wanted.factor(epoch) < wanted.factor(epoch - 1)]
     assert changes == [10, 18, 25, 30, 35, 40, 45]  # 17.5 is rounded to the even 18
     assert wanted.factor(49) == 0.5**7
+
+
+def test_writes_of_cells_that_are_not_there_are_not_counted() -> None:
+    """Beside the same writes into an array that has all cells; lines pulse as long, along half as many cells."""
+    absent = torch.zeros(6, 8, dtype=torch.bool)
+    absent[:, ::2] = True
+    g = torch.Generator().manual_seed(0)
+    alike = torch.rand(200, 4, generator=g).repeat_interleave(2, dim=1)  # what is there as what is not
+    product = Product(torch.rand(200, 6, generator=g), alike)
+
+    def counted(writing: str, missing: Tensor | None, programmed: bool = False) -> dict[str, dict[str, float]]:
+        built = build_array("analog", torch.zeros(6, 8), device=FINE, writing=writing, absent=missing)
+        ledger, clock = EnergyLedger(), Clock()
+        array = MeteredArray(built, ledger, clock, "W1", ArraySettings.of(built))
+        with clock.during("update"):
+            if programmed:
+                array.program(torch.full((6, 8), 0.1))
+            else:
+                array.update(OuterProducts((product,), 1.0), STEP)
+        return {part: phases["update"] for part, phases in ledger.counts().items()}
+
+    whole, half = (counted("pulses", missing)["W1"] for missing in (None, absent))
+    assert half["line_pulses"] == approx(whole["line_pulses"], rel=0.1)
+    assert half["half_selected"] == approx(whole["half_selected"] / 2, rel=0.1)
+    assert half["pulses_up"] == approx(whole["pulses_up"] / 2, rel=0.1)
+    whole, half = (counted("mixed-precision", missing)["digital"] for missing in (None, absent))
+    assert half["macs"] == whole["macs"] / 2 == 200 * 24
+    whole, half = (counted("pulses", missing, programmed=True)["W1"] for missing in (None, absent))
+    assert half["programmed_cells"] == whole["programmed_cells"] / 2 == 24
+    assert half["pulses_up"] == whole["pulses_up"] / 2 > 0

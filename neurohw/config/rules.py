@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from neurohw.networks.rules import LEARNING_RULES, Settings
+from neurohw.validation import shown
 from neurohw.variants import published
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ def rule_complaints(e: OnChipExperiment) -> list[str]:
         section, name = key.split(".")
         default = type(getattr(e, section)).model_validate(usual[section])
         if _at(e, key) != getattr(default, name):
-            complaints.append(f"{key}: got {_at(e, key)!r}, which network.rule {e.network.rule!r} does not read")
+            complaints.append(
+                f"{key}: got {shown(_plain(_at(e, key)))}, which network.rule {e.network.rule!r} does not read"
+            )
     return complaints + list(rule.complaints(network_settings(e))) + list(_circuit_and_plan(e))
 
 
