@@ -47,7 +47,7 @@ def test_a_convolution_takes_a_read_for_each_position(learnt: RunRecord) -> None
     assert found.latency.arrays["W1"].nominal > 10 * found.latency.arrays["W2"].nominal
     assert found.macs["inference"] == TESTED * (POSITIONS * 6 * 9 + 6 * 16 * 10)
     assert {"W1", "W2"} <= {part.partition(" ")[0] for part in found.area}
-    assert learnt.energy.training.nominal > 0
+    assert learnt.energy.per_training_image.nominal > 0
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_record(learnt: RunRecord, tmp_path: Path) -> None:
