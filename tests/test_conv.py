@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from neurohw.circuits.neuron import MapCompetition
 from neurohw.clock import Clock
 from neurohw.config import OnChipExperiment
+from neurohw.crossbar.aihwkit.programmed import ProgrammedArray
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product, SynapseArray
 from neurohw.crossbar.build import build_array
@@ -439,3 +440,11 @@ def test_writes_of_cells_that_are_not_there_are_not_counted() -> None:
     whole, half = (counted("pulses", missing, programmed=True)["W1"] for missing in (None, absent))
     assert half["programmed_cells"] == whole["programmed_cells"] / 2 == 24
     assert half["pulses_up"] == whole["pulses_up"] / 2 > 0
+
+
+def test_a_network_programmed_into_other_devices_has_none_where_none_were() -> None:
+    present = torch.rand(6, 8, generator=torch.Generator().manual_seed(0)) < 0.5
+    weights = torch.full((6, 8), 0.3) * present
+    array = ProgrammedArray(weights, "pcm-like", present=present)
+    array.elapse(1e5)
+    assert torch.equal(array.snapshot() != 0, present)

@@ -15,12 +15,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.io import savemat
 from torchvision.datasets import CIFAR10, SVHN
 
-from neurohw.data import load, load_dataset, locate, lookup, registry, summary
+from neurohw.clock import Clock
+from neurohw.data import as_input, load, load_dataset, locate, lookup, registry, summary
 from neurohw.data.registry import Extent, WholeFile
 from neurohw.errors import DataError
+from neurohw.loading import load_experiment
+from neurohw.runs.build import build_network
+from neurohw.seeding import Streams
+from neurohw.training.rules import build_rule
 
 ARCHIVE = "cifar-10-python.tar.gz"
 
@@ -252,3 +258,27 @@ def test_the_registrys_checksums_are_torchvisions() -> None:
     assert (archive.name, archive.md5s) == (CIFAR10.filename, (CIFAR10.tgz_md5,))
     svhn = [(file.name, *file.md5s) for file in registry.WHOLE_DATASETS["svhn"].files]
     assert svhn == [tuple(SVHN.split_list[part][1:]) for part in ("train", "test")]
+
+
+@pytest.mark.parametrize(("folder", "data", "name", "maps"), [
+    ("svhn", "svhn", "cnn_svhn", (3, 32, 128)),
+    ("cifar", "cifar10", "experiments/cnn_svhn/cifar10.toml", (3, 96, 384)),
+])  # fmt: skip
+def test_the_published_convolutional_networks_learn_these_images(
+    folder: str, data: str, name: str, maps: tuple[int, ...], request: pytest.FixtureRequest
+) -> None:
+    """At the published size: the error of a batch falls, and 8192, or 24576, inputs are left for the dense layer."""
+    request.getfixturevalue(folder)
+    dataset, experiment = load_dataset(data), load_experiment(name)
+    network = build_network(experiment, Streams(0), Clock(), image=dataset.image_shape)
+    assert [layer.array.shape[1] for layer in network.layers] == [25 * maps[0], 9 * maps[1], 64 * maps[2]]
+    rule = build_rule("adam", network.layers, [1e-6] * 3)
+    x = as_input(dataset.train_images, dataset.levels, torch.float32)
+    target = torch.eye(experiment.network.layers[-1])[dataset.train_labels]
+    errors = []
+    for _ in range(3):
+        state = network.respond(x)
+        errors.append(float((state.output - target).square().mean()))
+        for layer, products in network.contrast(state, target):
+            rule.apply(layer, products)
+    assert errors[2] < errors[1] < errors[0]

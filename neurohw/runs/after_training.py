@@ -164,4 +164,5 @@ def _to_age(chip: Chip, i: int) -> SynapseArray:
         noise_model=section.off_chip,
         drift_compensation=section.drift_compensation,
         generator=torch.Generator().manual_seed(derived_seed(chip.streams.seed, f"programming.{i}")),
+        present=array.present,
     )

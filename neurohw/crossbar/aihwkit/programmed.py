@@ -115,6 +115,7 @@ class ProgrammedArray(SynapseArray):
             factor, as aihwkit's GlobalDriftCompensation; its readout is taken as exact).
         generator: CPU generator of the draws; the same state gives the same devices.
         options: of aihwkit's model (`g_max`, `prog_noise_scale`, `read_noise_scale`, `drift_scale`, ...).
+        present: which weights have devices, [n_post, n_pre]; None: all of them.
 
     Raises:
         InputError: an unknown model or option, or a generator that is not on the CPU.
@@ -129,7 +130,9 @@ class ProgrammedArray(SynapseArray):
         drift_compensation: bool = True,
         generator: torch.Generator | None = None,
         options: Mapping[str, Any] | None = None,
+        present: Tensor | None = None,
     ) -> None:
+        self.present = present
         self.shape = (weights.shape[0], weights.shape[1])
         self.dtype, self.device = weights.dtype, weights.device
         self._kind = find_noise_model(noise_model)
@@ -247,7 +250,7 @@ class ProgrammedArray(SynapseArray):
     def _as_weights(self, conductances: Tensor) -> Tensor:
         given = list(conductances) if self._paired else conductances[0]
         converted: Tensor = self._model.g_converter.convert_back_to_weights(given, self._mapping)
-        return converted
+        return converted if self.present is None else converted * self.present.to(converted.device)
 
     def _settle(self, conductances: Tensor) -> None:
         weights = self._as_weights(conductances)
