@@ -17,6 +17,7 @@ _HEBBIAN: dict[str, dict[str, Any]] = {  # of [target]
     "softhebb": {"circuit": "softmax", "parameters": {"temperature": 1 / 12}},  # of the code of Moraitis et al. 2022
     "krotov-hopfield": {"circuit": "ranked", "k": 7},  # Krotov & Hopfield 2019, MNIST
 }
+_LEE: dict[str, Any] = {"alternate_every": 1, "unlabelled_weight": {}}  # of [training]: alpha(t), in nearly one update
 
 
 def published(given: dict[str, Any]) -> dict[str, Any]:
@@ -36,6 +37,7 @@ def published(given: dict[str, Any]) -> dict[str, Any]:
     backend = hardware.get("backend", "analog" if hardware.get("device") else "ideal")
     ideal = backend == "ideal" and _table(given, "target").get("circuit", "ideal") == "ideal"
     hebbian = _HEBBIAN.get(str(network.get("rule")))
+    pseudo = mode == "semi-supervised" and _table(given, "target").get("circuit") == "pseudo-label"
     return {
         "data": {"labelled_set": "balanced" if paper else "stratified"},
         "network": {"neurons": ("hardsigm",) if ep else ("relu",) * (depth - 1) + ("hardsigm",)}
@@ -45,12 +47,14 @@ def published(given: dict[str, Any]) -> dict[str, Any]:
             "activity_target": "paper" if paper else "code",
             "average_of": "winners" if paper else "target",
             **({} if hebbian is None else {"gamma": 0.0, **hebbian}),
+            **({"gamma": 0.0} if pseudo else {}),
         },
         "hardware": {"backend": backend},
         "ep": {"beta_sign": "positive" if paper else "random"},
         "training": {
             "learning_rate": (0.02 if ep else 1.0 if hebbian is None else 0.3,) * depth,  # no 2 / n_outputs but in BP's
             **_training(ep, mode, paper, training.get("epochs")),
+            **(_LEE if pseudo else {}),
         },
         "evaluation": {"classifier": _classifier(ep, depth == 1, paper)},
     }

@@ -84,4 +84,5 @@ CIRCUITS: dict[str, CircuitKind] = {
         exact=True,
         graded=True,
     ),
+    "pseudo-label": CircuitKind("neurohw.circuits.pseudo_label:PseudoLabelTarget", exact=True),
 }

@@ -11,7 +11,7 @@ from neurohw.config.onchip import OnChipExperiment
 from neurohw.config.section import Section
 from neurohw.config.stdp import STDPExperiment
 from neurohw.config.target import TargetSection
-from neurohw.config.training import PretrainSection, ScheduleSection, TrainingSection
+from neurohw.config.training import PretrainSection, ScheduleSection, TrainingSection, UnlabelledWeightSection
 
 __all__ = [
     "ClassifierSection",
@@ -31,6 +31,7 @@ __all__ = [
     "Section",
     "TargetSection",
     "TrainingSection",
+    "UnlabelledWeightSection",
     "config_hash",
     "merged",
 ]

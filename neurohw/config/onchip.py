@@ -67,6 +67,7 @@ def _complaints(e: OnChipExperiment) -> list[str]:
                      f'"{e.target.circuit}" are graded')  # fmt: skip
     if e.target.circuit == "softmax" and e.target.k != 1:
         wrong.append(f"target.k: got {e.target.k}; allowed: 1, since the shares of a softmax add up to 1")
+    wrong += _pseudo_labels(e)
     timed = circuit.timed & e.target.parameters.keys()
     if timed and not e.hardware.step_seconds:
         wrong.append(f"hardware.step_seconds: got 0; target.parameters {sorted(timed)[0]} needs the time of a batch")
@@ -84,6 +85,7 @@ def _complaints(e: OnChipExperiment) -> list[str]:
     elif e.training.alternate_every is not None:
         wrong.append(f"training.alternate_every: got {e.training.alternate_every}, which only training.mode "
                      '"semi-supervised" reads')  # fmt: skip
+    wrong += _unlabelled_weight(e)
     for key, (got, wanted, why) in lengths.items():
         if got != wanted:
             wrong.append(f"{key}: got {got} values; allowed: {wanted} ({why})")
@@ -95,6 +97,34 @@ def _complaints(e: OnChipExperiment) -> list[str]:
             f"evaluation.classifier.learning_rate: got {len(per_fraction)} values; allowed: one per label_fraction"
         )
     return wrong
+
+
+def _pseudo_labels(e: OnChipExperiment) -> Iterator[str]:
+    """Yield what does not fit a circuit that takes the network's answer for the label."""
+    if e.target.circuit != "pseudo-label":
+        return
+    if e.training.mode != "semi-supervised":
+        yield (f'training.mode: got "{e.training.mode}"; allowed: "semi-supervised", since target.circuit '
+               '"pseudo-label" takes the answers of a network that has learnt from labels')  # fmt: skip
+    if e.target.k != 1:
+        yield f'target.k: got {e.target.k}; allowed: 1, since target.circuit "pseudo-label" names one class'
+    if e.target.gamma:
+        yield f'target.gamma: got {e.target.gamma:g}; allowed: 0, since target.circuit "pseudo-label" has no thresholds'
+
+
+def _unlabelled_weight(e: OnChipExperiment) -> Iterator[str]:
+    """Yield what does not fit the weight of images without labels."""
+    weight, usual = e.training.unlabelled_weight, published(e.canonical())["training"]["schedule"]
+    if weight is None:
+        return
+    if e.training.mode != "semi-supervised":
+        yield 'training.unlabelled_weight: given, but only training.mode "semi-supervised" reads it'
+    elif e.training.schedule != type(e.training.schedule).model_validate(usual):
+        yield ("training.schedule: given beside training.unlabelled_weight, which says the learning rate of unlabelled "
+               "images: a multiple of that of training.supervised_schedule; allowed: one of both")  # fmt: skip
+    if weight.full <= weight.start:
+        yield (f"training.unlabelled_weight.full: got {weight.full}; allowed: more than {weight.start}, "
+               "training.unlabelled_weight.start")  # fmt: skip
 
 
 def _network(e: OnChipExperiment) -> Iterator[str]:

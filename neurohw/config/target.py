@@ -14,8 +14,8 @@ class TargetSection(Section):
     """The target circuit: kWTA with homeostasis (Liu et al. 2024, Eqs. 1, 2, 9 to 13), and what it is made of.
 
     Args:
-        circuit: k winners: exact, of analog parts, or of spiking neurons; shares of a softmax; or the winner, and the
-            k-th strongest output, which is pushed down.
+        circuit: k winners: exact, of analog parts, or of spiking neurons; shares of a softmax; the winner, and the
+            k-th strongest output, which is pushed down; or the strongest output, as if it were the label (Lee 2013).
         model: a circuit's name or file, which gives what it is made of.
         parameters: numbers of the circuit, by dotted key, over those of its file.
         k: how many outputs win.

@@ -36,7 +36,7 @@ from neurohw.runs.task import Task
 from neurohw.seeding import Streams
 from neurohw.training.phases import Epoch, Phase, Samples, alternation_plan, greedy_plan, plain_plan, pretraining_plan
 from neurohw.training.rules import build_rule
-from neurohw.training.schedules import Schedule
+from neurohw.training.schedules import Schedule, WeightedSchedule
 
 ImageShape = tuple[int, int, int]
 
@@ -349,13 +349,17 @@ def build_plan(experiment: OnChipExperiment, task: Task, network: Network) -> tu
         build_rule(training.optimizer, network.layers, pretrain.learning_rate),
         schedule(pretrain.schedule, pretrain.epochs),
     )
-    unsupervised = Phase("unsupervised", task.unlabelled, training.batch_size, main, main_schedule)
+    labelled_schedule, weight = schedule(training.supervised_schedule, training.epochs), training.unlabelled_weight
+    unlabelled_schedule = main_schedule if weight is None else WeightedSchedule(
+        labelled_schedule, weight.start, weight.full, weight.final, pretrain.epochs
+    )  # fmt: skip
+    unsupervised = Phase("unsupervised", task.unlabelled, training.batch_size, main, unlabelled_schedule)
     supervised = Phase(
         "supervised",
         task.labelled,
         pretrain.batch_size,
         build_rule(training.optimizer, network.layers, training.learning_rate),
-        schedule(training.supervised_schedule, training.epochs),
+        labelled_schedule,
     )
     alternation = alternation_plan(unsupervised, supervised, training.epochs, every, training.alternate_every)
     return [first, unsupervised, supervised], [*pretraining_plan(first, pretrain.epochs), *alternation]

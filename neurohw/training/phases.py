@@ -11,7 +11,7 @@ from torch import Tensor
 
 from neurohw.seeding import Source, drawn
 from neurohw.training.rules import UpdateRule
-from neurohw.training.schedules import Schedule
+from neurohw.training.schedules import Schedule, WeightedSchedule
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Phase:
     samples: Samples
     batch_size: int
     rule: UpdateRule
-    schedule: Schedule
+    schedule: Schedule | WeightedSchedule
     layer: int | None = None
 
     @property

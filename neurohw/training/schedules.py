@@ -1,4 +1,4 @@
-"""Learning-rate schedules: a factor per epoch."""
+"""Learning-rate schedules: a factor per epoch, and how much images without labels count."""
 
 from __future__ import annotations
 
@@ -32,3 +32,28 @@ class Schedule:
         if self.kind == "exponential":
             return self.start * self.decay**epoch
         return self.start
+
+
+@dataclass(frozen=True)
+class WeightedSchedule:
+    """alpha(t) times the factor of a schedule: what images without labels count beside labelled ones.
+
+    alpha(t) = 0 for t < T1, final (t - T1) / (T2 - T1) up to T2, final from there on (Lee 2013, Eq. 16).
+
+    Args:
+        schedule: of the labelled images.
+        start, full: T1 < T2.
+        final: alpha_f.
+        before: epochs that have been before the phase's first: t of its epoch i is before + i.
+    """
+
+    schedule: Schedule
+    start: int
+    full: int
+    final: float
+    before: int = 0
+
+    def factor(self, epoch: int) -> float:
+        """Return alpha times the schedule's factor in `epoch`."""
+        share = (self.before + epoch - self.start) / (self.full - self.start)
+        return self.final * min(max(share, 0.0), 1.0) * self.schedule.factor(epoch)
