@@ -17,6 +17,8 @@ from neurohw.errors import InputError
 from neurohw.loading import load_experiment
 from neurohw.networks.bp import BPNetwork
 from neurohw.networks.layer import Layer
+from neurohw.runs.onchip import OnChip
+from neurohw.seeding import Streams
 from neurohw.testing import TargetCircuitConformance
 from neurohw.training.loop import train_epoch
 from neurohw.training.phases import Phase, Samples, alternation_plan
@@ -26,8 +28,8 @@ from neurohw.training.schedules import Schedule, WeightedSchedule
 F64 = torch.float64
 SMALL = {
     "data.dataset": "digits", "data.labels": 50, "network.layers": [64, 60, 10], "target.circuit": "pseudo-label",
-    "target.gamma": 0.0, "training.epochs": 4, "training.pretrain.epochs": 3, "training.unlabelled_weight.start": 3,
-    "training.unlabelled_weight.full": 6, "training.unlabelled_weight.final": 0.3,
+    "target.gamma": 0.0, "training.epochs": 4, "training.pretrain.epochs": 30, "training.unlabelled_weight.start": 30,
+    "training.unlabelled_weight.full": 33, "training.unlabelled_weight.final": 0.3,
 }  # fmt: skip
 
 
@@ -144,10 +146,22 @@ def test_the_circuits_name_is_lees_method() -> None:
     assert "unlabelled_weight" not in load_experiment("mnist_semi_bp").canonical()["training"]
 
 
+def test_a_run_weighs_its_unlabelled_phase() -> None:
+    """The labelled rate of the published code falls from 0.72; alpha rises to 0.3 from round 0 to 3."""
+    experiment = load_experiment("mnist_semi_bp", {**SMALL, "training.supervised_schedule.over": 4})
+    job = OnChip(experiment, Streams(0))
+    job.build()
+    _, unlabelled, labelled = (phase.schedule for phase in job.phases)
+    assert [unlabelled.factor(i) for i in range(4)] == pytest.approx(
+        [alpha * labelled.factor(i) for i, alpha in enumerate((0.0, 0.1, 0.2, 0.3))]
+    )
+    assert unlabelled.factor(3) == pytest.approx(0.3 * (0.72 - 0.67 * 3 / 4))
+
+
 WRONG = [
     ({"target.k": 2}, r"target\.k: got 2; allowed: 1, since"),
     ({"target.gamma": 0.1}, r"target\.gamma: got 0\.1; allowed: 0"),
-    ({"training.unlabelled_weight.full": 3}, r"unlabelled_weight\.full: got 3; allowed: more than 3"),
+    ({"training.unlabelled_weight.full": 30}, r"unlabelled_weight\.full: got 30; allowed: more than 30"),
     ({"training.schedule.start": 0.5}, r"training\.schedule: given beside training\.unlabelled_weight"),
     ({"training.mode": "supervised"}, r'training\.mode: got "supervised"; allowed: "semi-supervised", since'),
     ({"training.unlabelled_weight.final": -1.0}, r"unlabelled_weight\.final: "),

@@ -55,7 +55,8 @@ class DecisionEvents:
     def shares(self) -> dict[str, float]:
         """Return winners per sample and the shares of tied and of unresolved samples; empty without decisions."""
         counts = {"winners_per_image": self.winners, "tied_share": self.tied, "unresolved_share": self.unresolved}
-        return {key: float(count / self.decisions) for key, count in counts.items()} if self.homeostasis_updates or self.winners else {}
+        decided = self.homeostasis_updates or self.winners
+        return {key: float(count / self.decisions) for key, count in counts.items()} if decided else {}
 
     def of_chip(self, i: int) -> DecisionEvents:
         """Return what happened in one of several chips."""
