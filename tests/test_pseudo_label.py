@@ -141,7 +141,6 @@ def test_the_circuits_name_is_lees_method() -> None:
     """His defaults, no thresholds, an update without labels after each one with."""
     experiment = load_experiment("mnist_semi_bp", {"target.circuit": "pseudo-label", "target.gamma": 0.0})
     weight = experiment.training.unlabelled_weight
-    assert weight is not None
     assert (weight.final, weight.start, weight.full, experiment.training.alternate_every) == (3.0, 100, 600, 1)
     assert "unlabelled_weight" not in load_experiment("mnist_semi_bp").canonical()["training"]
 

@@ -115,7 +115,9 @@ def _pseudo_labels(e: OnChipExperiment) -> Iterator[str]:
 def _unlabelled_weight(e: OnChipExperiment) -> Iterator[str]:
     """Yield what does not fit the weight of images without labels."""
     weight, usual = e.training.unlabelled_weight, published(e.canonical())["training"]["schedule"]
-    if weight is None:
+    if weight.final is None:
+        if weight != type(weight)():
+            yield "training.unlabelled_weight.final: not given, but start or full of it are; allowed: 0 or more"
         return
     if e.training.mode != "semi-supervised":
         yield 'training.unlabelled_weight: given, but only training.mode "semi-supervised" reads it'

@@ -32,13 +32,16 @@ class UnlabelledWeightSection(Section):
     Their learning rate is alpha(t) times that of the labelled ones; t counts all epochs, those of pre-training too.
 
     Args:
+        final: alpha_f; none: no such weight, the rate is as `training.schedule` says.
         start, full: epochs T1, until which it is 0, and T2, from which on it is `final`; linear in between.
-        final: alpha_f.
     """
 
+    final: NonNegative | None = None
     start: Annotated[int, Field(strict=True, ge=0)] = 100
     full: Count = 600
-    final: NonNegative = 3.0
+
+
+_NO_WEIGHT = UnlabelledWeightSection()
 
 
 class PretrainSection(Section):
@@ -70,7 +73,6 @@ class TrainingSection(Section):
         loss_reduction: how the loss is taken over the outputs.
         cross_entropy_on: what the softmax is taken of.
         alternate_every: batches without labels, then as many with; none: whole epochs in turn.
-        unlabelled_weight: the unlabelled learning rate as a multiple of the labelled one; none: as `schedule` says.
     """
 
     mode: Literal["supervised", "unsupervised", "semi-supervised"] = "unsupervised"
@@ -86,5 +88,5 @@ class TrainingSection(Section):
     cross_entropy_on: Literal["outputs", "logits"] = "outputs"
     # younger than the first records: who does without it keeps the hash
     alternate_every: Annotated[Count | None, Field(exclude_if=lambda batches: batches is None)] = None
-    unlabelled_weight: Annotated[UnlabelledWeightSection | None, Field(exclude_if=lambda weight: weight is None)] = None
+    unlabelled_weight: Annotated[UnlabelledWeightSection, Field(exclude_if=lambda given: given == _NO_WEIGHT)] = _NO_WEIGHT
     pretrain: PretrainSection = PretrainSection()

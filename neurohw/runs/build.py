@@ -350,7 +350,7 @@ def build_plan(experiment: OnChipExperiment, task: Task, network: Network) -> tu
         schedule(pretrain.schedule, pretrain.epochs),
     )
     labelled_schedule, weight = schedule(training.supervised_schedule, training.epochs), training.unlabelled_weight
-    unlabelled_schedule = main_schedule if weight is None else WeightedSchedule(
+    unlabelled_schedule = main_schedule if weight.final is None else WeightedSchedule(
         labelled_schedule, weight.start, weight.full, weight.final, pretrain.epochs
     )  # fmt: skip
     unsupervised = Phase("unsupervised", task.unlabelled, training.batch_size, main, unlabelled_schedule)
