@@ -17,7 +17,7 @@ _HEBBIAN: dict[str, dict[str, Any]] = {  # of [target]
     "softhebb": {"circuit": "softmax", "parameters": {"temperature": 1 / 12}},  # of the code of Moraitis et al. 2022
     "krotov-hopfield": {"circuit": "ranked", "k": 7},  # Krotov & Hopfield 2019, MNIST
 }
-_LEE: dict[str, Any] = {"alternate_every": 1, "unlabelled_weight": {"final": 3.0}}  # of [training]: alpha(t), in nearly one update
+_LEE: dict[str, Any] = {"alternate_every": 1, "unlabelled_weight": {"final": 3.0}}  # of [training]: nearly one update
 
 
 def published(given: dict[str, Any]) -> dict[str, Any]:

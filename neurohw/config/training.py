@@ -88,5 +88,5 @@ class TrainingSection(Section):
     cross_entropy_on: Literal["outputs", "logits"] = "outputs"
     # younger than the first records: who does without it keeps the hash
     alternate_every: Annotated[Count | None, Field(exclude_if=lambda batches: batches is None)] = None
-    unlabelled_weight: Annotated[UnlabelledWeightSection, Field(exclude_if=lambda given: given == _NO_WEIGHT)] = _NO_WEIGHT
+    unlabelled_weight: Annotated[UnlabelledWeightSection, Field(exclude_if=lambda w: w == _NO_WEIGHT)] = _NO_WEIGHT
     pretrain: PretrainSection = PretrainSection()
