@@ -12,6 +12,7 @@ import neurohw as nh
 from neurohw.clock import Clock
 from neurohw.energy.table import EnergyTable
 from neurohw.loading import load_experiment
+from neurohw.report.naming import flatten, name_points
 from neurohw.runs.accounts import accounted
 from neurohw.runs.build import build_network
 from neurohw.runs.record import RunRecord
@@ -79,3 +80,13 @@ def test_published_networks_are_of_the_published_size(name: str) -> None:
         supervised: Any = load_experiment(name, {"training.mode": "supervised"})
         assert sum(stage.weights * stage.vectors for stage in supervised.network.stages) == macs[name] + 30_000
         assert supervised.network.depth == 4
+
+
+def test_reports_name_convolutions_as_papers_do() -> None:
+    """Channels and kernel; padding, pooling and pruning tell them apart."""
+    one: Any = load_experiment("cnn_mnist")
+    halves = [section.model_dump() | {"pool": "max", "prune": 0.0} for section in one.network.conv]
+    other: Any = load_experiment("cnn_mnist", {"network.conv": halves})
+    names = [name.group + name.variant for name in name_points([flatten(each.canonical()) for each in (one, other)])]
+    assert "32f5+2 average4/2+1 pruned 0.5-128f3+1 average4/2+1 pruned 0.5" in names[0]
+    assert "32f5+2 max4/2+1-128f3+1 max4/2+1" in names[1]

@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from neurohw.config import OnChipExperiment
+from neurohw.loading import load_experiment
 from neurohw.networks.readout import (
     Association,
     ClassifierSettings,
@@ -111,3 +113,14 @@ def plainly(features: Tensor, labels: Tensor, activation: str, rates: list[float
         loss.backward()
         optimizer.step()
     return linear.weight.detach().t() + linear.bias.detach(), linear.bias.detach().expand(5, -1)
+
+
+def test_the_classifier_halves_its_rate_as_published() -> None:
+    """At 20, 35, 50, 60, 70, 80 and 90 % of 50 epochs."""
+    experiment = load_experiment("cnn_mnist")
+    assert isinstance(experiment, OnChipExperiment)
+    section = experiment.evaluation.classifier
+    wanted = ClassifierSettings(epochs=50, halve_at=section.halve_at)
+    changes = [epoch for epoch in range(1, 50) if wanted.factor(epoch) < wanted.factor(epoch - 1)]
+    assert changes == [10, 18, 25, 30, 35, 40, 45]  # 17.5 is rounded to the even 18
+    assert wanted.factor(49) == 0.5**7

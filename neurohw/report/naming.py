@@ -23,7 +23,7 @@ SPARSE = ("target.parameters.", *(f"{key}_parameters." for key in _PARTS))  # ab
 _HARDWARE = ("hardware.backend", *_PARTS, "hardware.off_chip")
 _CIRCUIT = ("target.circuit", "target.model")
 _PREFERRED = ("network.rule", "training.mode", "data.", *_HARDWARE, *_CIRCUIT, "network.layers", "training.passes")
-_YOUNGER = ("hardware.precision",)  # than the first records: absent where it is as usual
+_YOUNGER = ("hardware.precision", "network.conv", "network.init")  # than the first records: absent where as usual
 _METHOD = "clustering.method"  # of kinds that have no learning rule: names begin with it
 _METHODS = {"stdp": "STDP", "random": "random labels", "classes": "true classes"}
 _COUNTED = {"data.labels": "labels", "data.train_limit": "images", "data.test_limit": "test images"}
@@ -247,6 +247,8 @@ def _phrase(key: str, word: str, value: Any) -> str:
         return f"{value} target"
     if key == "network.layers" and value is not None:
         return "-".join(map(str, value))
+    if key == "network.conv":
+        return "-".join(map(_convolution, value)) if value else "dense"
     if key in _COUNTED:
         return f"all {_COUNTED[key]}" if value is None else f"{value} {_COUNTED[key]}"
     if key == "hardware.reference" and value is None:
@@ -254,3 +256,15 @@ def _phrase(key: str, word: str, value: Any) -> str:
     if (unit := axis_of(key).unit) != "1" and isinstance(value, int | float):
         return f"{word}={units.readable(value, unit, 6)}"
     return f"{word}={plain(value)}"
+
+
+def _convolution(section: Flat) -> str:
+    """Return a convolution as papers write it, channels and kernel, and what else: 32f5+2 max4/2+1 pruned 0.5."""
+    stride, padding, prune = (section.get(key, usual) for key, usual in (("stride", 1), ("padding", 0), ("prune", 0)))
+    word: str = f"{section['channels']}f{section['kernel']}"
+    word += f"/{stride}" * (stride != 1) + f"+{padding}" * bool(padding)
+    if (pool := section.get("pool", "none")) != "none":
+        size = section.get("pool_size", 2)
+        step, around = section.get("pool_stride") or size, section.get("pool_padding", 0)
+        word += f" {pool}{size}" + f"/{step}" * (step != size) + f"+{around}" * bool(around)
+    return f"{word} pruned {prune:g}" if prune else word
