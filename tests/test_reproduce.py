@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from neurohw.errors import InputError
 from neurohw.loading import load_experiment
 from neurohw.report.reproduced import frame, markdown_page, summary
 from neurohw.runs.record import RunRecord
+from neurohw.studies.expected import agreement
 from neurohw.studies.paper import LEAST_ALLOWED, PaperTable, TableFile, paper_table, paper_tables, results
 from neurohw.studies.reproduce import missing
 
@@ -85,7 +87,17 @@ def test_shares_of_the_labels_are_of_the_run_s_end() -> None:
     assert result.found is not None
     assert (result.found.mean, result.verdict) == (pytest.approx(0.952), "reproduced")
     (result,) = results(whole, [record(0.93, epoch=2, at_one_percent=0.951)])
-    assert result.verdict == "not run"
+    assert result.verdict == "run; nothing published at its epochs"
+    assert summary([result]) == "1 values: 1 beside nothing published"
+
+
+def test_one_seed_beside_a_value_without_spread_is_not_judged() -> None:
+    """However far apart they are: there is nothing to tell a difference by."""
+    (spread,) = results(table(), [record(0.5)])
+    alone = spread.expected.model_copy(update={"std": None})
+    result = replace(spread, expected=alone, found=agreement(NAME, alone, [record(0.5)]))
+    assert (result.verdict, result.outside) == ("not judged: neither side has a spread", False)
+    assert summary([result]) == "1 values: 1 not judged"
 
 
 def test_shipped_tables_can_be_run_and_publish_something() -> None:
@@ -108,13 +120,21 @@ def test_pages_say_what_the_results_say() -> None:
     assert (numbers.published.item(), numbers.seeds.item(), numbers.verdict.item()) == (0.9577, 2, "reproduced")
 
 
+TYPO, KNOWN = 'metrics = ["direct_acuracy"]', 'metrics = ["direct_accuracy"]'
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ('title = "T"\nmetrics = ["a"]\n', "runs"),
+        ('title = "T"\nmetrics = ["test_accuracy"]\n', "runs"),
+        (f'title = "T"\n{TYPO}\nruns = [{{ experiment = "quickstart" }}]\n', r"metrics\.0: .*mean direct_accuracy"),
+        (
+            f'title = "T"\n{KNOWN}\nruns = [{{ experiment = "quickstart", seeds = [1, 1] }}]\n',
+            "seeds: got 1 more than once",
+        ),
         ('title = "T"\nmetrics = []\nruns = [{ experiment = "quickstart" }]\n', "metrics"),
-        ('title = "T"\nmetrics = ["a"]\nruns = [{ experiment = "quickstart", seeds = [] }]\n', "seeds"),
-        ('title = "T"\nmetrics = ["a"]\nruns = [{ experiment = "quickstart", epochs = 3 }]\n', "epochs"),
+        ('title = "T"\nmetrics = ["test_accuracy"]\nruns = [{ experiment = "quickstart", seeds = [] }]\n', "seeds"),
+        ('title = "T"\nmetrics = ["test_accuracy"]\nruns = [{ experiment = "quickstart", epochs = 3 }]\n', "epochs"),
     ],
 )
 def test_wrong_files_are_refused_by_name(tmp_path: Path, content: str, complaint: str) -> None:

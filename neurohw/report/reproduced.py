@@ -47,12 +47,15 @@ def _terminal_table(title: str, results: Sequence[Result]) -> TerminalTable:
 
 def summary(results: Sequence[Result]) -> str:
     """Return in one line how many values are reproduced, outside, shorter, and not run."""
-    whole = [result for result in results if result.found and result.whole]
+    judged = [result for result in results if result.allowed is not None]
+    whole = [result for result in judged if result.whole]
     counts = {
         "reproduced": sum(not result.outside for result in whole),
         "outside": sum(result.outside for result in results),
-        "from shorter runs": sum(result.found is not None and not result.whole for result in results),
-        "not run": sum(result.found is None for result in results),
+        "from shorter runs": len(judged) - len(whole),
+        "not judged": sum(result.found is not None and result.allowed is None for result in results),
+        "beside nothing published": sum(result.found is None and result.seconds is not None for result in results),
+        "not run": sum(result.found is None and result.seconds is None for result in results),
     }
     return f"{len(results)} values: " + ", ".join(f"{n} {what}" for what, n in counts.items() if n)
 

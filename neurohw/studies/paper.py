@@ -8,17 +8,23 @@ from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from neurohw.kinds import METRICS
 from neurohw.loading import load_experiment
 from neurohw.runs.record import RunRecord
 from neurohw.shipping import find_file, read_toml, shipped_files
 from neurohw.studies.expected import Agreement, Expectation, agreement, expectations, having_learnt
-from neurohw.validation import refused
-from neurohw.values import LARGEST_SEED
+from neurohw.studies.sweep import Seeds
+from neurohw.validation import did_you_mean, refused
 
-Seed = Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]
 LEAST_ALLOWED = 0.003  # difference that always agrees: a seed or two of ten thousand images tells no less
+
+
+def _metric(name: str) -> str:
+    if name not in METRICS:
+        raise ValueError(f"got {name!r}{did_you_mean(name, METRICS)}; allowed: {', '.join(METRICS)}")
+    return name
 
 
 class Wanted(BaseModel):
@@ -34,7 +40,7 @@ class Wanted(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     experiment: str
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
+    seeds: Seeds = (0,)
     set: dict[str, Any] = {}
     stop_after: Annotated[int, Field(strict=True, ge=1)] | None = None
 
@@ -52,7 +58,7 @@ class TableFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: str
-    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    metrics: Annotated[tuple[Annotated[str, AfterValidator(_metric)], ...], Field(min_length=1)]
     label_fractions: Annotated[tuple[float, ...], Field(min_length=1)] = (1.0,)
     runs: Annotated[tuple[Wanted, ...], Field(min_length=1)]
 
@@ -75,7 +81,7 @@ class Result:
         expected: the published value.
         full: epochs of the whole schedule.
         found: what was measured; None: no run there is speaks to it.
-        seconds: of training of one run, in the mean.
+        seconds: of training of one run, in the mean; None: there is none, at any length.
     """
 
     experiment: str
@@ -105,7 +111,9 @@ class Result:
     def verdict(self) -> str:
         """What may be said of it."""
         if self.found is None:
-            return "not run"
+            return "not run" if self.seconds is None else "run; nothing published at its epochs"
+        if self.allowed is None:
+            return "not judged: neither side has a spread"
         verdict = "outside" if self.outside else "reproduced" if self.whole else "as published so far"
         return verdict if self.whole else f"{verdict}: epoch {self.expected.epoch} of {self.full}"
 

@@ -36,6 +36,7 @@ def _each_once(seeds: tuple[int, ...]) -> tuple[int, ...]:
 
 
 Seed = Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]
+Seeds = Annotated[tuple[Seed, ...], AfterValidator(_each_once)]
 Axis = Annotated[tuple[Any, ...], Field(min_length=1), AfterValidator(each_value_once)]
 Comparison = Annotated[str, Field(strict=True), AfterValidator(lambda text: Constraint.of(text).text)]
 
@@ -57,7 +58,7 @@ class SweepFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     experiment: str = "experiment.toml"
-    seeds: Annotated[tuple[Seed, ...], AfterValidator(_each_once)] | None = None
+    seeds: Seeds | None = None
     set: dict[str, Any] = {}
     variants: dict[str, dict[str, Any]] = {}
     axes: dict[str, Axis] = {}
