@@ -123,6 +123,8 @@ def in_words(error: Any) -> str:
     """Return what is allowed instead of a value, in the words of TOML."""
     if error["type"] == "tuple_type":
         return f"allowed: a list, as in [{json.dumps(error['input'], default=str)}]"
+    if error["type"] == "too_short":
+        return f"allowed: at least {error['ctx']['min_length']} of them"
     words = error["msg"].replace("Input should be", "allowed:")
     words = f"{words[0].lower()}{words[1:]}"
     if error["type"] == "literal_error" and isinstance(error["input"], str):

@@ -413,6 +413,17 @@ def test_constraints_that_nothing_fulfils(tmp_path: Path) -> None:
         gone(searched(tmp_path, 'constraints = ["hill.k > hill.epochs"]\n' + ONE), tmp_path / "out")
 
 
+def test_a_range_of_fractions_of_whole_numbers_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    """Its ends are whole, and the experiment takes them; nearly all that lies between it does not."""
+    with pytest.raises(InputError, match=r"hill\.k: got .*; add integer = true to its range"):
+        searched(tmp_path, ONE.replace(", integer = true", "")).check()
+
+
+def test_a_choice_of_one_value_is_none(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"search\.keys\.hill\.k\.values: got \[3\]; allowed: at least 2 of them"):
+        searched(tmp_path, ONE.replace("{ low = 1, high = 10, integer = true }", "{ values = [3] }"))
+
+
 def test_kinds_without_a_validation_split_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests import stubs
 

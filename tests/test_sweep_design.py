@@ -161,6 +161,7 @@ def test_a_constraint_is_a_comparison(text: str, values: dict[str, Any], holds: 
         ("high = 0.5", "high = -0.5", "design.keys.hardware.device_parameters.step_ctoc: got low = 0 and high = -0.5"),
         ("low = 0.25", "low = 0", "up_down_ratio.low: got 0 with log = true; allowed: numbers above 0"),
         ("low = 5", "low = 5.5", "adc_bits: got 5.5 to 9 with integer = true; allowed: whole numbers"),
+        ("integer = true", "log = true", r"hardware.adc_bits: got .*; add integer = true to its range"),
         ("high = 0.5", "high = inf", "step_ctoc.high: got inf; allowed: a finite number"),
         ("low = 0.25", 'low = "a"', "up_down_ratio.low: got 'a'; allowed: a finite number"),
         ("points = 8", "points = 12", "design.points: got 12; allowed of a Sobol design: powers of 2, as 8 or 16"),

@@ -77,6 +77,7 @@ def test_a_network_at_chance_says_so_at_every_age(tmp_path: Path) -> None:
     assert len(near) == 2
     assert "direct accuracy" in near[0]
     assert "at an age of 100 s" in near[1]
+    assert "compensation" not in near[1]  # time has taken nothing that there was
     assert not [text for text in record.warnings if "clipped" in text]
 
 

@@ -52,15 +52,17 @@ def near_chance(metrics: dict[str, Any], chance: float, advice: str = "") -> lis
     Args:
         metrics: of an evaluation.
         chance: accuracy of guessing, 0 to 1.
-        advice: which keys to change, beside a metric of networks that have not aged.
+        advice: which keys to change, beside a metric of networks that have not aged; ages have advice of their own,
+            unless the metric had learnt nothing before.
     """
+    idle = {m.name for m, value, age in _with_ages(metrics) if not age and m.near_chance(value, chance)}
     return [
         Symptom(
             kind="near chance",
             where=f"{metric.name}{age}",
             amount=value,
             message=f"{metric.name.replace('_', ' ')} {_short(metric, value)}{age} is near chance "
-            f"({_short(metric, metric.guessed(chance))}){_AGED if age else advice}",
+            f"({_short(metric, metric.guessed(chance))}){advice if not age else '' if metric.name in idle else _AGED}",
         )
         for metric, value, age in _with_ages(metrics)
         if metric.near_chance(value, chance)

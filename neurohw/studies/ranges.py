@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
+from neurohw.errors import InputError
 from neurohw.validation import Wrong
 
 _DIGITS = 6  # of a value; more would say nothing, and files and names have to hold them
@@ -58,6 +60,19 @@ class KeyRange(BaseModel):
     def rounded(self, value: float) -> int | float:
         """Return a value with as many digits as say something, in the range still."""
         return min(max(float(f"{value:.{_DIGITS}g}"), self.low), self.high)
+
+
+def with_remedy(error: InputError, fractional: Iterable[str]) -> InputError:
+    """Return an error; if it says that a key takes whole numbers only, with what to write in the key's range.
+
+    Args:
+        error: of an experiment with values drawn from ranges.
+        fractional: keys whose ranges give other than whole numbers.
+    """
+    lines = [f"{line}; add integer = true to its range"
+             if "allowed: a valid integer" in line and any(key in line for key in fractional) else line
+             for line in str(error).splitlines()]  # fmt: skip
+    return InputError("\n".join(lines))
 
 
 def each_value_once(values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -22,7 +22,7 @@ from neurohw.runs.folder import default_folder
 from neurohw.shipping import find_file, read_toml, shipped_files
 from neurohw.studies.constraints import Constraint
 from neurohw.studies.design import Design
-from neurohw.studies.ranges import each_value_once
+from neurohw.studies.ranges import each_value_once, with_remedy
 from neurohw.validation import Wrong, refused
 from neurohw.values import LARGEST_SEED
 
@@ -76,6 +76,11 @@ class SweepFile(BaseModel):
             if not may and (both := sorted(keys & others)):
                 raise Wrong(f"{other}.{both[0]}", f"stands in [{one}] as well; allowed: in one of them")
         return self
+
+    @property
+    def fractional(self) -> list[str]:
+        """The keys of the design that get other than whole numbers."""
+        return [key for key, known in (self.design.keys if self.design else {}).items() if not known.integer]
 
     @property
     def swept_by_design(self) -> KeysView[str]:
@@ -203,7 +208,10 @@ class Sweep:
         base, names = experiment_path(self.base()), short_names([*self.file.axes, *self.file.swept_by_design])
         once: dict[str, tuple[Any, tuple[Applied, ...], str]] = {}  # points that are the same run
         for combination in self.combinations():
-            experiment, advice = load_with_advice(base, combination.overrides, str(self.path))
+            try:
+                experiment, advice = load_with_advice(base, combination.overrides, str(self.path))
+            except InputError as error:
+                raise with_remedy(error, self.file.fractional) from None
             try:
                 digest = checked_hash(experiment)
             except InputError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,8 +21,9 @@ from neurohw.kinds import KINDS
 from neurohw.loading import experiment_tables, load_experiment, nested
 from neurohw.shipping import find_file, read_toml, shipped_files
 from neurohw.studies.constraints import Constraint
+from neurohw.studies.ranges import Choice, with_remedy
 from neurohw.studies.search.objectives import Objective, objectives_of
-from neurohw.studies.search.space import Keys, extremes
+from neurohw.studies.search.space import Keys, Searched, extremes
 from neurohw.studies.sweep import Comparison, Seed, checked_hash
 from neurohw.validation import Wrong, dotted_keys, refused
 from neurohw.values import LARGEST_SEED
@@ -223,7 +225,20 @@ class Search:
         for key, searched in self.file.search.keys.items():
             for value in extremes(searched):
                 checked_hash(self.experiment({key: value}))
+            self._require_fractions(key, searched)
         self.broken({key: extremes(searched)[0] for key, searched in self.file.search.keys.items()})
+
+    def _require_fractions(self, key: str, searched: Searched) -> None:
+        """Refuse a range of fractions of a key that takes whole numbers only, whose ends may both be whole."""
+        if isinstance(searched, Choice):
+            return
+        inside = [item.at(1 / 2 if item.integer else 1 / math.pi) for item in
+                  (searched if isinstance(searched, tuple) else (searched,))]  # fmt: skip
+        try:
+            self.experiment({key: inside if isinstance(searched, tuple) else inside[0]})
+        except InputError as error:
+            if (said := with_remedy(error, [key])).args != error.args:
+                raise said from None
 
     def digest(self) -> str:
         """Return the hash of what decides what a trial is: the starting point, ranges, objectives, constraints."""
