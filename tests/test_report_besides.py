@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from neurohw.cli.app import app
-from neurohw.errors import NeurohwError
+from neurohw.errors import InputError, NeurohwError
 from neurohw.report.besides import besides_in
 from neurohw.report.page.answer import Answer
 from neurohw.report.page.besides import with_causes
@@ -48,6 +48,18 @@ def study(tmp_path: Path, stub: None) -> Path:
         write_failed(point, [Ended(point, outcome, "process 1", 1.5) for outcome in attempts])
     as_frame(attributed(noise=(0.05, 0.01), drift=(0.01, 0.02))).to_csv(folder / "attribution.csv", index=False)
     return folder
+
+
+def test_where_all_points_failed_the_refusal_says_which_and_why(study: Path) -> None:
+    for run in study.rglob(RECORD):
+        run.unlink()
+    result = CliRunner().invoke(app, ["report", str(study), "--out", str(study / "report")])
+    assert isinstance(result.exception, InputError)
+    first, second = str(result.exception).splitlines()
+    assert "no record.json" in first
+    (point,) = besides_in([study], []).failed
+    assert second == f"{point.name}-{point.config_hash}-{point.seed} failed 2x: late|r <b>&"
+    assert not (study / "report").exists()
 
 
 def test_points_that_failed_and_what_costs_most_stand_on_the_page(study: Path) -> None:

@@ -176,7 +176,11 @@ def report(
     if pdf:
         find_browser()
     left_out: list[str] = []
-    records, besides = find_records(folders, left_out), besides_in(folders, left_out)
+    besides = besides_in(folders, left_out)
+    try:
+        records = find_records(folders, left_out)
+    except InputError as error:
+        raise InputError("\n".join([str(error), *besides.failures()])) from None
     for reason in left_out:
         console.stderr.print(f"left out: {reason}", style="red", markup=False, highlight=False, soft_wrap=True)
     page = _print_report(records, out or folders[0] / "report", title, left_out, besides)

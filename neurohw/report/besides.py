@@ -15,6 +15,7 @@ from neurohw.studies.execution.failed import FAILED, Failed, read_failed
 
 ATTRIBUTION = "attribution.csv"
 STUDY, CAUSE = "study", "cause"
+_SHOWN = 5
 _NUMBERS = [f"{name}{of}" for name in ("cost", "alone", "regained") for of in ("", "_interval")]
 
 
@@ -30,6 +31,13 @@ class Besides:
 
     failed: tuple[Failed, ...] = ()
     costs: pd.DataFrame | None = None
+
+    def failures(self) -> list[str]:
+        """Return a line for each of the first points that failed: which, how often, and what the last attempt said."""
+        lines = [f"{point.name}-{point.config_hash}-{point.seed} failed {len(point.attempts)}x: "
+                 f"{point.attempts[-1].message}" for point in self.failed[:_SHOWN]]  # fmt: skip
+        more = len(self.failed) - _SHOWN
+        return [*lines, f"and {more} more that failed"] if more > 0 else lines
 
 
 def besides_in(folders: Sequence[Path], left_out: list[str]) -> Besides:
