@@ -87,8 +87,22 @@ def test_shares_of_the_labels_are_of_the_run_s_end() -> None:
     assert result.found is not None
     assert (result.found.mean, result.verdict) == (pytest.approx(0.952), "reproduced")
     (result,) = results(whole, [record(0.93, epoch=2, at_one_percent=0.951)])
-    assert result.verdict == "run; nothing published at its epochs"
-    assert summary([result]) == "1 values: 1 beside nothing published"
+    assert (result.verdict, result.outside) == ("shorter: epoch 2 of 100", False)
+
+
+def test_a_run_shorter_than_all_that_was_published_stands_beside_the_end_and_is_not_compared() -> None:
+    """Published of 784-100 by BP, 2 % of the labels: 87.14 ± 0.95 %, without a curve."""
+    keys = {"network.rule": "bp", "network.layers": [784, 100], "evaluation.every": 10}
+    wanted = {"experiment": "mnist_output_count", "seeds": [0], "set": keys}
+    file = TableFile.model_validate({"title": "T", "metrics": ["direct_accuracy"], "runs": [wanted]})
+    config = load_experiment("mnist_output_count", keys).canonical()
+    one = record(0.80, epoch=1).model_copy(update={"name": "mnist_output_count", "config": config})
+    (result,) = results(PaperTable("a", Path("a/reproduce.toml"), file), [one])
+    assert result.found is not None
+    assert (result.found.mean, result.verdict, result.outside) == (0.80, "shorter: epoch 1 of 200", False)
+    assert summary([result]) == "1 values: 1 from shorter runs"
+    page = markdown_page([(PaperTable("a", Path("a/reproduce.toml"), file), [result])])
+    assert "| 1 of 200 |" in page
 
 
 def test_one_seed_beside_a_value_without_spread_is_not_judged() -> None:

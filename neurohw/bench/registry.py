@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, str] = {
     "analog": "the analog engine against aihwkit, the bare product and ideal arrays",
     "card": "training and pulsed updates on a GPU beside its bare products; nothing without one",
     "chips": "16 seeds of a small network over one: an epoch of training, evaluation included",
+    "sequential": "learning one image after the other, 784-500, against the plain method: 4,000 images a second",
     "batches": "a batch written at once against its samples one by one, law by law and device by device",
     "transfers": "learning curves of Tiki-Taka, its kin and one-sided pairs on both engines",
     "wires": "the solver of IR drop: time, Kirchhoff's residual, and the fast approximation's error",

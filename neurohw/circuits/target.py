@@ -173,6 +173,9 @@ class TargetRule:
         if self.average == "batch":
             return decided.mean(-2), homeostasis.activity
         eta, batch = self.eta if newest is None else newest, decided.shape[-2]
+        if batch == 1:  # the sequential mode, a product less
+            average = (1 - eta) * homeostasis.activity + eta * decided.squeeze(-2)
+            return average, average
         ages = torch.arange(batch - 1, -1, -1, device=decided.device, dtype=decided.dtype)
         average = (1 - eta) ** batch * homeostasis.activity + (eta * (1 - eta) ** ages) @ decided
         return average, average

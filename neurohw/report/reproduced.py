@@ -17,7 +17,8 @@ COLUMNS = ("Network", "Metric", "Measured", "Published", "Difference", "Allowed"
 NOTE = (
     "Mean ± sample standard deviation (number of seeds). Differences in percentage points; allowed are three standard "
     f"errors of both sides, at least {100 * LEAST_ALLOWED:g} points. Reproduced: at the published length, within what "
-    "is allowed. A run that is shorter stands beside the published curve at the same epoch, and reproduces nothing yet."
+    "is allowed. A run that is shorter stands beside the published curve at the same epoch, and reproduces nothing "
+    "yet; where no curve was published, it stands beside the final value, and nothing is compared."
 )
 
 
@@ -40,20 +41,21 @@ def _terminal_table(title: str, results: Sequence[Result]) -> TerminalTable:
     for result, cells in zip(results, rows(results), strict=True):
         named = dict(zip(COLUMNS, cells, strict=True))
         style = "red" if result.outside else "dim" if result.found is None else ""
-        difference = f" ({named['Difference']}, allowed {named['Allowed']})" if result.found else ""
+        compared = result.found is not None and result.after is None
+        difference = f" ({named['Difference']}, allowed {named['Allowed']})" if compared else ""
         table.add_row(named["Metric"], named["Measured"], named["Published"], result.verdict + difference, style=style)
     return table
 
 
 def summary(results: Sequence[Result]) -> str:
     """Return in one line how many values are reproduced, outside, shorter, and not run."""
-    judged = [result for result in results if result.allowed is not None]
+    judged = [result for result in results if result.allowed is not None or result.after is not None]
     whole = [result for result in judged if result.whole]
     counts = {
         "reproduced": sum(not result.outside for result in whole),
         "outside": sum(result.outside for result in results),
         "from shorter runs": len(judged) - len(whole),
-        "not judged": sum(result.found is not None and result.allowed is None for result in results),
+        "not judged": sum(result.found is not None and result not in judged for result in results),
         "beside nothing published": sum(result.found is None and result.seconds is not None for result in results),
         "not run": sum(result.found is None and result.seconds is None for result in results),
     }
@@ -89,7 +91,7 @@ def _row(result: Result) -> tuple[str, ...]:
         spread(expected.value, expected.std, expected.n),
         metric.number(found.difference, signed=True) if found else NOTHING,
         NOTHING if result.allowed is None else f"±{metric.number(result.allowed)}",
-        f"{expected.epoch} of {result.full}" if expected.epoch else "pre-training",
+        f"{result.after or expected.epoch} of {result.full}" if expected.epoch else "pre-training",
         NOTHING if result.seconds is None or not found else duration_text(result.seconds),
         result.verdict,
     )
@@ -102,7 +104,7 @@ def _numbers(table: PaperTable, result: Result) -> dict[str, object]:
         "where": str(expected.where or ""), "label_fraction": expected.label_fraction,
         "measured": found and found.mean, "measured_std": found and found.std, "seeds": found.n if found else 0,
         "published": expected.value, "published_std": expected.std, "published_seeds": expected.n,
-        "difference": found and found.difference, "allowed": result.allowed, "epoch": expected.epoch,
+        "difference": found and found.difference, "allowed": result.allowed, "epoch": result.after or expected.epoch,
         "schedule": result.full, "train_seconds": result.seconds if found else None, "verdict": result.verdict,
         "source": expected.source,
     }  # fmt: skip

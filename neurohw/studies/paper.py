@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any
@@ -82,6 +82,7 @@ class Result:
         full: epochs of the whole schedule.
         found: what was measured; None: no run there is speaks to it.
         seconds: of training of one run, in the mean; None: there is none, at any length.
+        after: epochs that were trained, where nothing was published for runs so short; then nothing is compared.
     """
 
     experiment: str
@@ -89,16 +90,17 @@ class Result:
     full: int
     found: Agreement | None
     seconds: float | None = None
+    after: int | None = None
 
     @property
     def whole(self) -> bool:
         """Whether it is the value at the published length (or of what comes before the schedule)."""
-        return self.expected.epoch in (0, self.full)
+        return self.after is None and self.expected.epoch in (0, self.full)
 
     @property
     def allowed(self) -> float | None:
         """The largest difference that agrees: three standard errors of both sides, at least `LEAST_ALLOWED`."""
-        if self.found is None or self.found.allowed is None:
+        if self.after is not None or self.found is None or self.found.allowed is None:
             return None
         return max(self.found.allowed, LEAST_ALLOWED)
 
@@ -112,6 +114,8 @@ class Result:
         """What may be said of it."""
         if self.found is None:
             return "not run" if self.seconds is None else "run; nothing published at its epochs"
+        if self.after is not None:
+            return f"shorter: epoch {self.after} of {self.full}"
         if self.allowed is None:
             return "not judged: neither side has a spread"
         verdict = "outside" if self.outside else "reproduced" if self.whole else "as published so far"
@@ -155,8 +159,18 @@ def results(table: PaperTable, records: Sequence[RunRecord]) -> list[Result]:
             own = [e for e in shown if (e.metric, e.label_fraction) == what]
             beside = [Result(wanted.experiment, e, full, agreement(wanted.experiment, e, speaking), seconds)
                       for e in own]  # fmt: skip
-            found += _told(beside)
+            found += [_or_shorter(result, speaking) for result in _told(beside)]
     return found
+
+
+def _or_shorter(result: Result, speaking: Sequence[RunRecord]) -> Result:
+    """Return the result; where nothing speaks to it, what shorter runs have after the last epoch that all have."""
+    last = int(min((record.timing["epochs"] for record in speaking), default=0))
+    if result.found or not 0 < last < result.expected.epoch:
+        return result
+    early = result.expected.model_copy(update={"epoch": last})
+    found = agreement(result.experiment, early, speaking)
+    return replace(result, found=found, after=last) if found else result
 
 
 def _belongs(expected: Expectation, experiment: Any, file: TableFile) -> bool:
