@@ -17,6 +17,7 @@ from neurohw.runs.onchip import OnChip
 from neurohw.runs.record import RunRecord
 from neurohw.runs.run import run
 from neurohw.seeding import Streams
+from neurohw.studies.estimate import estimate_seconds
 
 NU = 0.1
 SMALL: dict[str, Any] = {
@@ -195,3 +196,13 @@ def test_what_no_chip_can_do_is_refused(settings: dict[str, Any], said: str) -> 
 def test_experiments_without_the_new_keys_keep_their_hash() -> None:
     assert not {"compensation", "recovery_images"} & experiment_of().canonical()["evaluation"].keys()
     assert experiment_of(**AGES).canonical()["evaluation"]["recovery_images"] == 40
+
+
+def test_an_estimate_counts_ages_ways_and_recovery() -> None:
+    """Three ages, two ways: an evaluation each, another after recovery; 3 x 2 x 1000 images are learnt from."""
+    small = {"data.train_limit": 200, "data.test_limit": 100, "training.epochs": 1, "hardware.device": "pcm_drift"}
+    aged = {"evaluation.age_seconds": [1.0, 10.0, 100.0], "evaluation.compensation": ["none", "global"],
+            "evaluation.recovery_images": 1000}  # fmt: skip
+    plain, ageing = (load_experiment("quickstart", {**small, **more}) for more in ({}, aged))
+    assert [OnChip(e, Streams(0)).after_training() for e in (plain, ageing)] == [(0, 0), (12, 6000)]
+    assert estimate_seconds(ageing) > 5 * estimate_seconds(plain)

@@ -182,6 +182,10 @@ class Job(abc.ABC, Generic[E]):
         self.evaluate("estimate", final=False)
         return time.perf_counter() - began
 
+    def after_training(self) -> tuple[int, int]:
+        """Return how many evaluations follow the last epoch's, and how many images are learnt from between them."""
+        return 0, 0
+
 
 class _Alone:
     """A single job."""

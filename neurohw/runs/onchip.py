@@ -226,6 +226,12 @@ class OnChip(Job[OnChipExperiment]):
         self.network.respond(few)
         return (time.perf_counter() - began) / len(few) * images
 
+    def after_training(self) -> tuple[int, int]:
+        """Return the evaluations at all ages and by all ways to compensate, and the images of recovery."""
+        section = self.experiment.evaluation
+        aged = len(set(section.age_seconds)) * max(1, len(section.compensation))
+        return aged * (2 if section.recovery_images else 1), aged * section.recovery_images
+
 
 class _State(BaseModel):
     """What a checkpoint has of the job."""

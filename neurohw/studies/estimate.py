@@ -69,7 +69,9 @@ def _estimated(jobs: Sequence[Job[Any]], stop_after: int | None) -> Estimate:
         len(jobs) * beginning + per_image[e.phase] * e.images + inference * (e.evaluated or e is epochs[-1])
         for e in epochs
     )
-    return Estimate(sum(parts), size + _RECORD_BYTES + _EPOCH_BYTES * len(epochs))
+    evaluations, images = job.after_training()
+    after = evaluations * inference + len(jobs) * images * per_image[epochs[-1].phase]
+    return Estimate(sum(parts) + after, size + _RECORD_BYTES + _EPOCH_BYTES * len(epochs))
 
 
 def _checkpoint_bytes(job: Job[Any]) -> int:
