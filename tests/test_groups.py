@@ -129,7 +129,7 @@ def test_a_group_has_the_time_of_all_its_points(tmp_path: Path) -> None:
 
 def test_an_interrupted_sweep_goes_on_and_runs_no_seed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while a group is trained: all its points have a checkpoint, and the same command goes on from there."""
-    settings = ['"training.epochs" = 100', '"evaluation.every" = 100', '"data.test_limit" = 100']
+    settings = ['"training.epochs" = 250', '"evaluation.every" = 250', '"data.test_limit" = 100']
     points = swept(tmp_path, 3, settings=settings)
     command = [sys.executable, "-m", "neurohw", "sweep", str(tmp_path / "sweep.toml"), "--out", str(tmp_path / "out")]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
