@@ -215,3 +215,19 @@ def test_the_readme_names_every_command_and_every_experiment() -> None:
         assert f"`neurohw {command}" in text
     for path in shipped("experiments").glob("*/experiment.toml"):
         assert f"`{path.parent.name}`" in text, f"the README's table of experiments lacks {path.parent.name}"
+
+
+def test_an_interrupt_within_a_callback_of_pydantic_s_is_one(neurohw, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There it arrives as an error of pydantic's, whose cause it is."""
+    from pydantic import BaseModel, model_serializer
+
+    from neurohw.config import OnChipExperiment
+
+    class Interrupted(BaseModel):
+        @model_serializer
+        def _plain(self) -> dict[str, str]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(OnChipExperiment, "canonical", lambda self: Interrupted().model_dump())
+    status, _, err = neurohw("run", "quickstart", *FAST)
+    assert (status, err.strip()) == (130, "interrupted")

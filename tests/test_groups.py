@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,11 +130,12 @@ def test_a_group_has_the_time_of_all_its_points(tmp_path: Path) -> None:
 
 def test_an_interrupted_sweep_goes_on_and_runs_no_seed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while a group is trained: all its points have a checkpoint, and the same command goes on from there."""
-    settings = ['"training.epochs" = 250', '"evaluation.every" = 250', '"data.test_limit" = 100']
+    settings = ['"training.epochs" = 100', '"evaluation.every" = 100', '"data.test_limit" = 100']
     points = swept(tmp_path, 3, settings=settings)
     command = [sys.executable, "-m", "neurohw", "sweep", str(tmp_path / "sweep.toml"), "--out", str(tmp_path / "out")]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)  # where tests run in the background, too
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=heard)
     until(lambda: all((point.folder / "metrics.csv").exists() for point in points))
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)

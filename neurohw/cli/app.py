@@ -73,6 +73,9 @@ def main() -> None:
         _complain(f"error: {': '.join(str(part) for part in (error.filename, error.strerror or error) if part)}")
         sys.exit(1)
     except Exception as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # pydantic makes an error of any that its callbacks raise
+            _complain("interrupted")
+            sys.exit(130)
         if "--debug" in sys.argv:
             raise
         if is_shortage(error):
