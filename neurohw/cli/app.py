@@ -73,9 +73,6 @@ def main() -> None:
         _complain(f"error: {': '.join(str(part) for part in (error.filename, error.strerror or error) if part)}")
         sys.exit(1)
     except Exception as error:
-        if isinstance(error.__cause__, KeyboardInterrupt):  # pydantic makes an error of any that its callbacks raise
-            _complain("interrupted")
-            sys.exit(130)
         if "--debug" in sys.argv:
             raise
         if is_shortage(error):
@@ -103,6 +100,10 @@ def _interrupts() -> Iterator[None]:
         signal.signal(number, _terminated)
     try:
         yield
+    except Exception as error:
+        if _of_an_interrupt(error):
+            raise KeyboardInterrupt from None
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -111,6 +112,13 @@ def _interrupts() -> Iterator[None]:
 def _complain(text: str) -> None:
     with contextlib.suppress(OutputLost):
         console.stderr.print(text, style="red", highlight=False, soft_wrap=True)
+
+
+def _of_an_interrupt(error: BaseException | None) -> bool:
+    """Return whether an interrupt is behind an error: pydantic makes one of whatever its callbacks raise."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _terminated(signum: int, frame: FrameType | None) -> None:
