@@ -96,12 +96,19 @@ def _interrupts() -> Iterator[None]:
     """Have SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt in a command, but where they are ignored (nohup, `&`)."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: handler for number in numbers if (handler := signal.getsignal(number)) != signal.SIG_IGN}
+    heard = False
+
+    def terminated(number: int, frame: FrameType | None) -> None:
+        nonlocal heard
+        heard = True
+        _terminated(number, frame)
+
     for number in before:
-        signal.signal(number, _terminated)
+        signal.signal(number, terminated)
     try:
         yield
-    except Exception as error:
-        if _of_an_interrupt(error):
+    except Exception:
+        if heard:  # pydantic makes an error of whatever its callbacks raise
             raise KeyboardInterrupt from None
         raise
     finally:
@@ -112,13 +119,6 @@ def _interrupts() -> Iterator[None]:
 def _complain(text: str) -> None:
     with contextlib.suppress(OutputLost):
         console.stderr.print(text, style="red", highlight=False, soft_wrap=True)
-
-
-def _of_an_interrupt(error: BaseException | None) -> bool:
-    """Return whether an interrupt is behind an error: pydantic makes one of whatever its callbacks raise."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
 
 
 def _terminated(signum: int, frame: FrameType | None) -> None:
