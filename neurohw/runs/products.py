@@ -1,7 +1,11 @@
-"""Which library multiplies in float32 on a CPU: torch's own BLAS, or oneDNN where that is twice as fast."""
+"""Which library multiplies in float32 on a CPU: torch's own BLAS, or oneDNN where that is twice as fast.
+
+oneDNN only where NEUROHW_ONEDNN=1 asks for it: with torch 2.11 long runs through it ended in a damaged heap.
+"""
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +16,7 @@ import torch
 
 from neurohw.crossbar.precision import chosen_precision, matmul_setting
 
+ASKED = "NEUROHW_ONEDNN"  # environment
 _WORTH = 2**23  # multiplications of a product: smaller ones gain little by oneDNN, and small ones lose by its overhead
 _TYPICAL = (32, 256, 256)  # of the product that is tried
 _FLOAT32 = 1e-5  # of the largest output: bfloat16 is off by 200 times as much
@@ -42,11 +47,11 @@ def float32_products(multiplications: int) -> Iterator[None]:
 
 @cache
 def onednn_is_faster() -> bool:
-    """Return whether this is a processor on which oneDNN multiplies in float32, exactly, and faster than MKL."""
+    """Return whether oneDNN is asked for, and multiplies here in float32, exactly, and faster than MKL."""
     has_library = (
         torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available() and chosen_precision() is not None
     )
-    return has_library and _made_by_amd() and _has_avx512_only() and _exact()
+    return os.environ.get(ASKED) == "1" and has_library and _made_by_amd() and _has_avx512_only() and _exact()
 
 
 def _has_avx512_only() -> bool:
