@@ -127,7 +127,8 @@ def test_a_written_device_leaves_its_reference_behind() -> None:
 def test_compensation_finds_the_factor_that_drift_has_left(device: str, compensation: str) -> None:
     array = array_of(device, compensation=compensation)
     array.elapse(DAY)
-    torch.testing.assert_close(array._correction, torch.full_like(array._correction, 1 / KEPT))
+    factor = array.state_dict()["correction"]
+    torch.testing.assert_close(factor, torch.full_like(factor, 1 / KEPT))
     torch.testing.assert_close(array.snapshot(), WEIGHTS)
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from neurohw.crossbar.anatomy import Anatomy, Trains
 from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes, require_finite
 from neurohw.crossbar.cells import CellBank
+from neurohw.crossbar.compensation import DriftCompensation
 from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.faults import device_maps
 from neurohw.crossbar.periphery import PulseScheme, ReadPath, output_scale
@@ -35,7 +36,6 @@ from neurohw.devices.model import DeviceModel
 from neurohw.errors import InputError, NeurohwError
 
 _VERIFIED = 10  # reads of an increment that is verified; what they leave wrong is asked for with the next one
-COMPENSATIONS = ("none", "global", "per-column")
 
 
 class AnalogArray(SynapseArray):
@@ -142,13 +142,9 @@ class AnalogArray(SynapseArray):
         self._flickers = device.retention.read_noise_1f > 0
         self.product_dtype = converted_dtype(spec.precision, (forward, transposed), self.device)
         self.exact = forward.is_perfect and transposed.is_perfect and not (self._flickers or self._graded)
-        self._compensation = spec.compensation
-        if spec.compensation not in COMPENSATIONS:
-            raise InputError(f"compensation: got {spec.compensation!r}; allowed: {', '.join(COMPENSATIONS)}")
-        self._correction = self._no_correction()
-        self._renews = True  # the factor, whenever time passes
-        self._readouts = 0  # of all cells, that compensation took
-        self._level: Tensor | None = None  # compensated readout before a time without writes
+        self._compensation = DriftCompensation(
+            spec.compensation, self.shape[0], self.device, lambda: self.cells.weights()
+        )
         self._matrix: Tensor | None = None  # W^T as it is read now, and each cell's variance: renewed after changes
         self._variance: Tensor | None = None
         self._turned: Tensor | None = None  # W^T as transposed reads see it, where that is not the same
@@ -168,15 +164,13 @@ class AnalogArray(SynapseArray):
         noise = self.cells.noise_power
         out = self._forward(pre.to(torch.float32), matrix, variance, self._scale, noise, self._common[0])
         self._pass_reads(times)
-        return out if self._compensation == "none" else out * self._correction
+        return self._compensation.outputs(out)
 
     def read_transposed(self, post: Tensor, times: int = 1) -> Tensor:
         """Return W^T post from the same cells, each vector scaled to the DAC's range, [B, n_pre]."""
         matrix, variance = self._as_read()
         matrix = matrix if self._turned is None else self._turned
-        post = post.to(torch.float32)
-        if self._compensation != "none":
-            post = post * self._correction
+        post = self._compensation.outputs(post.to(torch.float32))
         if not post.is_contiguous():
             matrix = self._columns = matrix.contiguous() if self._columns is None else self._columns
         transposed = None if variance is None else variance.t()
@@ -196,8 +190,8 @@ class AnalogArray(SynapseArray):
             return Writes(0, 0)
         shrunk = self._shrink(products, rate)
         self._changed()
-        if self._compensation != "none":
-            terms = (replace(term, post=term.post / self._correction) for term in products.terms)
+        if self._compensation.active:
+            terms = (replace(term, post=self._compensation.asked(term.post)) for term in products.terms)
             products = OuterProducts(tuple(terms), products.scale)
         return shrunk + self.cells.write(products, gain, self._pulses)
 
@@ -216,8 +210,7 @@ class AnalogArray(SynapseArray):
         require_finite("an increment", delta)
         self._changed()
         wanted = delta.to(self.device, torch.float32) / self._scale
-        if self._compensation != "none":
-            wanted = wanted / self._correction[:, None]
+        wanted = self._compensation.asked(wanted.t()).t()
         if self._remainder is None:
             return self.cells.increment(wanted)
         target = self.cells.bounded(self.cells.weights() + self._remainder + wanted)
@@ -235,7 +228,7 @@ class AnalogArray(SynapseArray):
         """
         require_finite("programming", weights)
         self._changed()
-        self._correction.fill_(1.0)
+        self._compensation.reset()
         if self._remainder is not None:
             self._remainder.zero_()
         return self.cells.program(weights.to(self.device, torch.float32) / self._scale)
@@ -250,14 +243,10 @@ class AnalogArray(SynapseArray):
             return
         if not 0.0 < seconds < math.inf:
             raise InputError(f"elapse: got {seconds!r} s; allowed: a finite time of at least 0 s")
-        renews = self._renews and self._compensation != "none"
-        if renews and self._level is None:
-            self._level = self._readout().mul_(self._correction)
+        self._compensation.before_time()
         self.cells.elapse(seconds)
         self._matrix = None
-        if renews and self._level is not None:
-            factor = self._level / self._readout().clamp_(min=1e-12)
-            torch.where(self._level > 0, factor, self._correction, out=self._correction)
+        self._compensation.after_time()
 
     @contextmanager
     def compensating(self, how: str) -> Iterator[None]:
@@ -266,26 +255,12 @@ class AnalogArray(SynapseArray):
         Raises:
             InputError: no such compensation, or another one than the array has used so far.
         """
-        before = self._compensation, self._renews, self._correction
-        if how != "none" and before[0] == "none" and how in COMPENSATIONS:
-            self._compensation = how
-            self._correction = self._no_correction()
-        elif how not in ("none", before[0]):
-            raise InputError(f"compensation: got {how!r}; allowed: "
-                             f"{', '.join(COMPENSATIONS if before[0] == 'none' else ('none', before[0]))}")  # fmt: skip
-        self._renews = how != "none"
-        try:
+        with self._compensation.as_asked(how):
             yield
-        finally:
-            self._compensation, self._renews, self._correction = before
-
-    def _no_correction(self) -> Tensor:
-        return torch.ones(self.shape[0] if self._compensation == "per-column" else 1, device=self.device)
 
     def snapshot(self) -> Tensor:
         """Return the weights now, output scale and drift compensation included, [n_post, n_pre]."""
-        weights = self.cells.weights() * self._scale
-        return weights * self._correction[:, None] if self._compensation != "none" else weights
+        return self._compensation.seen(self.cells.weights() * self._scale)
 
     def writes(self) -> dict[str, Tensor]:
         """Return the pulses that each device has got, [n_post, n_pre] per crossbar of devices that are pulsed."""
@@ -316,7 +291,7 @@ class AnalogArray(SynapseArray):
     @property
     def readouts(self) -> float:
         """How often all cells have been read to compensate drift."""
-        return self._readouts
+        return self._compensation.readouts
 
     @property
     def anatomy(self) -> Anatomy:
@@ -345,9 +320,8 @@ class AnalogArray(SynapseArray):
         state = {f"cells.{name}": tensor for name, tensor in self.cells.state_dict().items()}
         state |= {f"forward.{name}": tensor for name, tensor in self._forward.state_dict().items()}
         state |= {f"backward.{name}": tensor for name, tensor in self._backward.state_dict().items()}
-        state["correction"], state["generator"] = self._correction.clone(), self._generator.get_state()
-        beside = {"level": self._level, "remainder": self._remainder}
-        return state | {name: tensor.clone() for name, tensor in beside.items() if tensor is not None}
+        state |= self._compensation.state_dict() | {"generator": self._generator.get_state()}
+        return state if self._remainder is None else state | {"remainder": self._remainder.clone()}
 
     def load_state_dict(self, state: StateDict) -> None:
         """Restore `state_dict`: the array goes on to the last bit as the saved one would have."""
@@ -358,8 +332,7 @@ class AnalogArray(SynapseArray):
         self.cells.load_state_dict(part("cells."))
         self._forward.load_state_dict(part("forward."))
         self._backward.load_state_dict(part("backward."))
-        self._correction.copy_(state["correction"])
-        self._level = state["level"].to(self.device, copy=True) if "level" in state else None
+        self._compensation.load_state_dict(state)
         if self._remainder is not None:
             self._remainder.copy_(state["remainder"])
         self._generator.set_state(state["generator"].cpu())
@@ -396,18 +369,14 @@ class AnalogArray(SynapseArray):
         if self._flickers:
             return None
         matrix, variance = self._as_read()
-        tensors = [matrix, self._correction, *self._forward.errors, *self._backward.errors]
+        tensors = [matrix, self._compensation.factor, *self._forward.errors, *self._backward.errors]
         beside = (variance, self._turned, *self._common)
         return [*tensors, *(tensor for tensor in beside if tensor is not None)], [self._generator]
 
     def _changed(self) -> None:
         """Forget what writes are about to change; a time without writes ends."""
-        self._matrix = self._level = None
-
-    def _readout(self) -> Tensor:
-        self._readouts += 1
-        magnitudes = self.cells.weights().abs()
-        return magnitudes.mean(1) if self._compensation == "per-column" else magnitudes.mean().reshape(1)
+        self._matrix = None
+        self._compensation.end_time()
 
     def _variance_of(self, cells: UnitCell) -> Tensor | None:
         """Return the variance of the weights' noise beyond the constant one, [n_pre, n_post]; None if there is none."""
