@@ -7,13 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from neurohw.config.clustering import ClusteringSection, ConvNetSection, ProbeSection, PseudoTrainingSection
+from neurohw.config.crossbar import CrossbarExperiment, spiking_complaints
 from neurohw.config.data import ImagesSection
 from neurohw.config.energy import EnergySection
-from neurohw.config.experiment import Experiment
-from neurohw.config.hardware import HardwareSection, hardware_complaints, has_devices, with_hardware_named
+from neurohw.config.hardware import HardwareSection
 from neurohw.config.preprocessing import PreprocessingSection
 from neurohw.deepstdp.stdp_parameters import STDPParameters
-from neurohw.errors import InputError
 from neurohw.metrics import Metric
 
 PROBE = Metric(
@@ -99,7 +98,7 @@ DEEP_STDP = (PROBE, TRUTH, CONSECUTIVE, ENTROPY, FISHER, FISHER_BATCH, ENERGY, F
 _VGG: dict[str, Any] = {"features": 4096, "dropout": 0.1}
 
 
-class DeepSTDPExperiment(Experiment):
+class DeepSTDPExperiment(CrossbarExperiment):
     """An experiment of kind "deep-stdp": a network learns from clusters of its own features."""
 
     kind: Literal["deep-stdp"] = "deep-stdp"
@@ -117,20 +116,9 @@ class DeepSTDPExperiment(Experiment):
     @classmethod
     def implied(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Return what follows from the architecture, and from a device that is named."""
-        network, hardware = (given.get(key) for key in ("network", "hardware"))
+        network = given.get("network")
         vgg = isinstance(network, dict) and network.get("architecture") == "vgg-15"
-        named = isinstance(hardware, dict) and hardware.get("device") is not None
-        return ({"network": _VGG} if vgg else {}) | ({"hardware": {"backend": "analog"}} if named else {})
-
-    @classmethod
-    def seen(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Return what conditions see: hardware by all of its names."""
-        return with_hardware_named(super().seen(given))
-
-    @property
-    def on_crossbar(self) -> bool:
-        """Whether the synapses of the clustering network are devices."""
-        return has_devices(self.hardware.backend)
+        return ({"network": _VGG} if vgg else {}) | super().implied(given)
 
     def complaints(self) -> list[str]:
         """Return what does not fit together, or would not be read."""
@@ -152,22 +140,6 @@ def _complaints(e: DeepSTDPExperiment) -> list[str]:
     if method != "k-means" and e.clustering.iterations != ClusteringSection().iterations:
         wrong.append(f"clustering.iterations: got {e.clustering.iterations}, which clustering.method {method!r} does "
                      "not read")  # fmt: skip
-    wrong += hardware_complaints(e.hardware, e.energy) + _of_the_crossbar(e)
-    try:
-        e.stdp.check_potentials()
-    except InputError as error:
-        wrong.append(str(error))
-    return wrong
-
-
-def _of_the_crossbar(e: DeepSTDPExperiment) -> list[str]:
-    """Return what is said of a crossbar that is not there, or that this kind of experiment does not read."""
-    wrong = [f"hardware.{key}: got {given!r}, which experiments of kind \"deep-stdp\" do not read"
-             for key in ("fault_maps", "off_chip") if (given := getattr(e.hardware, key))]  # fmt: skip
-    if e.on_crossbar and e.clustering.method != "stdp":
-        wrong.append(f"hardware.backend: got {e.hardware.backend!r}, which clustering.method "
-                     f"{e.clustering.method!r} does not read")  # fmt: skip
-    if not e.on_crossbar and e.clustering.neurons != "digital":
-        wrong.append(f"clustering.neurons: got {e.clustering.neurons!r}, but hardware.backend "
-                     f"{e.hardware.backend!r} has no devices")  # fmt: skip
-    return wrong
+    if e.on_crossbar and method != "stdp":
+        wrong.append(f"hardware.backend: got {e.hardware.backend!r}, which clustering.method {method!r} does not read")
+    return wrong + spiking_complaints(e, "clustering.neurons", e.clustering.neurons)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from neurohw.circuits.kinds import CIRCUITS
+from neurohw.config.crossbar import CrossbarExperiment
 from neurohw.config.data import DataSection
 from neurohw.config.energy import EnergySection
 from neurohw.config.evaluation import EvaluationSection
-from neurohw.config.experiment import Experiment
-from neurohw.config.hardware import HardwareSection, hardware_complaints, has_devices, is_read, with_hardware_named
+from neurohw.config.hardware import HardwareSection, hardware_complaints, is_read
 from neurohw.config.network import EPSection, NetworkSection
 from neurohw.config.rules import rule_complaints
 from neurohw.config.target import TargetSection
@@ -19,7 +19,7 @@ from neurohw.errors import InputError
 from neurohw.variants import published
 
 
-class OnChipExperiment(Experiment):
+class OnChipExperiment(CrossbarExperiment):
     """An experiment of kind "onchip": a network learns on the chip; what is not given takes its default.
 
     A default may be the variant's (`variants`).
@@ -43,11 +43,6 @@ class OnChipExperiment(Experiment):
     def implied(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Return what follows from the rule, the mode and the variant."""
         return published(given)
-
-    @classmethod
-    def seen(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Return what conditions see: hardware by all of its names."""
-        return with_hardware_named(super().seen(given))
 
     def complaints(self) -> list[str]:
         """Return what does not fit together."""
@@ -148,7 +143,7 @@ def _off_chip(e: OnChipExperiment) -> list[str]:
     hardware, wrong = e.hardware, []
     if hardware.off_chip is not None and not e.evaluation.age_seconds:
         wrong.append(f"hardware.off_chip: got {hardware.off_chip!r}, but evaluation.age_seconds names no age")
-    if e.evaluation.age_seconds and hardware.off_chip is None and not has_devices(hardware.backend):
+    if e.evaluation.age_seconds and hardware.off_chip is None and not e.on_crossbar:
         wrong.append("evaluation.age_seconds: ideal weights do not age; name hardware.off_chip, or another back-end")
     return wrong + _of_ages(e)
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from neurohw.config.crossbar import CrossbarExperiment, spiking_complaints
 from neurohw.config.data import ImagesSection
 from neurohw.config.energy import EnergySection
-from neurohw.config.experiment import Experiment
-from neurohw.config.hardware import HardwareSection, hardware_complaints, has_devices, with_hardware_named
+from neurohw.config.hardware import HardwareSection
 from neurohw.config.section import Count, Fraction, Section
 from neurohw.deepstdp.stdp_parameters import STDPParameters
-from neurohw.errors import InputError
 
 _OF_CLUSTERING = ("passes", "labels", "silent_samples", "silent_neurons")
 _DIEHL_COOK: dict[str, Any] = {  # BindsNET's DiehlAndCook2015, in steps of 1 ms; 128 Hz at full brightness
@@ -53,7 +52,7 @@ class AssociationSection(Section):
     every: Count = 1
 
 
-class STDPExperiment(Experiment):
+class STDPExperiment(CrossbarExperiment):
     """An experiment of kind "stdp": spiking neurons learn images by STDP, without labels."""
 
     kind: Literal["stdp"] = "stdp"
@@ -68,33 +67,11 @@ class STDPExperiment(Experiment):
     @classmethod
     def implied(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Return Diehl and Cook's numbers, and what follows from a device that is named."""
-        hardware = given.get("hardware")
-        named = isinstance(hardware, dict) and hardware.get("device") is not None
-        return {"stdp": _DIEHL_COOK} | ({"hardware": {"backend": "analog"}} if named else {})
-
-    @classmethod
-    def seen(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Return what conditions see: hardware by all of its names."""
-        return with_hardware_named(super().seen(given))
-
-    @property
-    def on_crossbar(self) -> bool:
-        """Whether the synapses are devices."""
-        return has_devices(self.hardware.backend)
+        return {"stdp": _DIEHL_COOK} | super().implied(given)
 
     def complaints(self) -> list[str]:
         """Return what does not fit together, or would not be read."""
         usual = STDPParameters()
         wrong = [f'stdp.{key}: got {given!r}, which experiments of kind "stdp" do not read'
                  for key in _OF_CLUSTERING if (given := getattr(self.stdp, key)) != getattr(usual, key)]  # fmt: skip
-        wrong += [f'hardware.{key}: got {given!r}, which experiments of kind "stdp" do not read'
-                  for key in ("fault_maps", "off_chip") if (given := getattr(self.hardware, key))]  # fmt: skip
-        if not self.on_crossbar and self.network.circuit != "digital":
-            wrong.append(f"network.circuit: got {self.network.circuit!r}, but hardware.backend "
-                         f"{self.hardware.backend!r} has no devices")  # fmt: skip
-        wrong += hardware_complaints(self.hardware, self.energy)
-        try:
-            self.stdp.check_potentials()
-        except InputError as error:
-            wrong.append(str(error))
-        return wrong
+        return wrong + spiking_complaints(self, "network.circuit", self.network.circuit)

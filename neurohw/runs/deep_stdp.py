@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, pad
 
 from neurohw.config import DeepSTDPExperiment
-from neurohw.data import data_checksums, load_dataset
 from neurohw.deepstdp.clusterers import Assignment
 from neurohw.deepstdp.conversion import convert
 from neurohw.deepstdp.convnets import ConvNet
@@ -25,18 +24,15 @@ from neurohw.deepstdp.probe import accuracy, linear_probe
 from neurohw.deepstdp.reduction import reduced
 from neurohw.deepstdp.sampling import order_of
 from neurohw.deepstdp.spiking_network import accuracy_over_time
-from neurohw.energy.recorded import Account
-from neurohw.energy.table import EnergyTable
 from neurohw.errors import Diverged, InputError
 from neurohw.runs.accountable import check_clustering_accountable
-from neurohw.runs.accounts import energy_of
-from neurohw.runs.build import check_backend, hardware_contents
+from neurohw.runs.build import check_backend
 from neurohw.runs.clusters import build_convnet, clusterer, clustering_chip, components, preparation
-from neurohw.runs.job import Job, Progress
-from neurohw.runs.record import RunRecord
-from neurohw.runs.task import divided, majority
-from neurohw.seeding import Streams, derived_seed
-from neurohw.training.phases import Epoch, Samples
+from neurohw.runs.job import Progress
+from neurohw.runs.spiking_job import SpikingJob
+from neurohw.runs.task import labels_of
+from neurohw.seeding import derived_seed
+from neurohw.training.phases import Epoch
 from neurohw.values import Amount
 
 _TIMED = 64  # images
@@ -44,29 +40,14 @@ _BALANCED = 500  # training images whose activations set the thresholds of the s
 _SHOWN_STEPS = (5, 10, 20, 50, 100, 200, 500, 1000)
 
 
-class DeepSTDP(Job[DeepSTDPExperiment]):
+class DeepSTDP(SpikingJob[DeepSTDPExperiment]):
     """A network learns from clusters of its features; see Job."""
-
-    def __init__(self, experiment: DeepSTDPExperiment, streams: Streams) -> None:
-        super().__init__(experiment, streams)
-        self.dataset = load_dataset(experiment.data.dataset).to(streams.device)
-        self.training, self.test = divided(self.dataset, experiment.data)
-        self.chance = majority(self.test)
 
     @classmethod
     def check(cls, experiment: DeepSTDPExperiment, device: str) -> None:
         """Refuse a GPU for a crossbar that runs on the CPU, and a chip that the named table cannot account."""
         check_backend(experiment.hardware.backend, device)
         check_clustering_accountable(experiment, experiment.clustering.neurons)
-
-    @classmethod
-    def checksums(cls, experiment: DeepSTDPExperiment) -> dict[str, str]:
-        """Return the checksums of data, device and table."""
-        return data_checksums(experiment.data.dataset) | hardware_contents(experiment.hardware)
-
-    def contents(self) -> dict[str, str]:
-        """Return the checksums of what this run has read."""
-        return self.dataset.checksums | hardware_contents(self.experiment.hardware)
 
     def build(self) -> None:
         """Make the network, what prepares its images, what clusters its features, and the plan."""
@@ -79,7 +60,7 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
         training = experiment.training
         self.learner = Learner(network, training.learning_rate, training.momentum, training.weight_decay)
         self.chip = clustering_chip(experiment, n, self.streams, self.ledger)
-        self.cluster = clusterer(experiment, _labels(self.training), self.dataset.n_classes, self.chip)
+        self.cluster = clusterer(experiment, labels_of(self.training), self.dataset.n_classes, self.chip)
         self.labels = torch.full((n,), -1)
         self.before = self.labels
         self._held: Tensor | None = None  # features of all training images, until the network learns
@@ -108,8 +89,8 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
         """
         of_test = self.learner.features(self.test.images, self.preparation.for_evaluation)
         train, test = (self._seen_by_a_head(features) for features in (self._features(), of_test))
-        probe = linear_probe(train, _labels(self.training), self.dataset.n_classes)
-        metrics: dict[str, Any] = {"probe_accuracy": accuracy(probe, test, _labels(self.test))}
+        probe = linear_probe(train, labels_of(self.training), self.dataset.n_classes)
+        metrics: dict[str, Any] = {"probe_accuracy": accuracy(probe, test, labels_of(self.test))}
         metrics |= self._fisher() | self.measured
         for name, value in metrics.items():
             if not isfinite(value):
@@ -144,16 +125,6 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
             if not bool(torch.isfinite(values).all()):
                 raise Diverged(f"{name} of the convolutional network is not finite: learning has diverged")
 
-    def facts(self, epochs: float) -> dict[str, Any]:
-        """Return the facts of the crossbar, if there is one."""
-        return self.chip.facts(epochs) if self.chip else {}
-
-    def account(self, record: RunRecord) -> Account | None:
-        """Return the account of clustering on the crossbar with `hardware.periphery`."""
-        if self.experiment.hardware.periphery is None:
-            return None
-        return energy_of(record, EnergyTable.load(self.experiment.hardware.periphery))
-
     def state_dict(self) -> dict[str, Any]:
         """Return the network, its momenta, the clusters of this epoch and of the one before, and their measures."""
         return {"learner": self.learner.state_dict(), "labels": self.labels, "before": self.before,
@@ -180,7 +151,7 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
         self.before, self.labels = self.labels, found.labels
         self.learner.new_head(self.streams.fresh(f"head.{epoch}"))
         measures = {
-            "nmi_truth": nmi(self.labels, _labels(self.training).cpu()),
+            "nmi_truth": nmi(self.labels, labels_of(self.training).cpu()),
             "nmi_consecutive": nmi(self.labels, self.before),
             "cluster_entropy": cluster_entropy(self.labels, clustering.clusters),
         }
@@ -215,7 +186,7 @@ class DeepSTDP(Job[DeepSTDPExperiment]):
         network = ConvNet(self.learner.network.body, self.learner.network.after, probe)
         spiking = convert(network.eval(), self.preparation.for_evaluation(self.training.images[some]))
         images = self.preparation.for_evaluation(self.test.images)
-        over_time = accuracy_over_time(spiking, images, _labels(self.test), steps).tolist()
+        over_time = accuracy_over_time(spiking, images, labels_of(self.test), steps).tolist()
         shown = {t: over_time[t - 1] for t in (*_SHOWN_STEPS, steps) if t <= steps}
         by_steps = {str(t): {"spiking_accuracy": value} for t, value in sorted(shown.items())}
         return {"spiking_accuracy": over_time[-1], "by_time_steps": by_steps}
@@ -240,11 +211,6 @@ def _plan(experiment: DeepSTDPExperiment, samples: int) -> list[Epoch]:
     epochs, every = experiment.training.epochs, experiment.evaluation.every
     images = experiment.training.passes * samples
     return [Epoch("clusters", i, epochs, i + 1, True, images, (i + 1) % every == 0) for i in range(epochs)]
-
-
-def _labels(samples: Samples) -> Tensor:
-    assert samples.labels is not None
-    return samples.labels
 
 
 class _State(BaseModel):

@@ -11,34 +11,24 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from neurohw.config import STDPExperiment
-from neurohw.data import as_input, data_checksums, load_dataset, stratified_subset
+from neurohw.data import as_input, stratified_subset
 from neurohw.deepstdp.poisson import spike_trains
 from neurohw.deepstdp.stdp_network import ClusteringNetwork, STDPNetwork
-from neurohw.energy.recorded import Account
-from neurohw.energy.table import EnergyTable
 from neurohw.errors import Diverged, InputError
 from neurohw.networks.readout import associate
 from neurohw.runs.accountable import check_clustering_accountable
-from neurohw.runs.accounts import energy_of
-from neurohw.runs.build import check_backend, hardware_contents
+from neurohw.runs.build import check_backend
 from neurohw.runs.clustering_chip import ClusteringChip
-from neurohw.runs.job import Job
-from neurohw.runs.record import RunRecord
-from neurohw.runs.task import SUBSET_SEED, divided, majority, part
-from neurohw.seeding import Streams, derived_seed
+from neurohw.runs.spiking_job import SpikingJob
+from neurohw.runs.task import SUBSET_SEED, labels_of, part
+from neurohw.seeding import derived_seed
 from neurohw.training.phases import Epoch, Samples
 
 _BATCH = 32  # images whose spikes are held at once
 
 
-class STDPLayer(Job[STDPExperiment]):
+class STDPLayer(SpikingJob[STDPExperiment]):
     """A layer learns images by STDP; see Job."""
-
-    def __init__(self, experiment: STDPExperiment, streams: Streams) -> None:
-        super().__init__(experiment, streams)
-        self.dataset = load_dataset(experiment.data.dataset)
-        self.training, self.test = divided(self.dataset, experiment.data)
-        self.chance = majority(self.test)
 
     @classmethod
     def check(cls, experiment: STDPExperiment, device: str) -> None:
@@ -48,15 +38,6 @@ class STDPLayer(Job[STDPExperiment]):
         check_backend(experiment.hardware.backend, device)
         check_clustering_accountable(experiment, experiment.network.circuit)
 
-    @classmethod
-    def checksums(cls, experiment: STDPExperiment) -> dict[str, str]:
-        """Return the checksums of data, device and table."""
-        return data_checksums(experiment.data.dataset) | hardware_contents(experiment.hardware)
-
-    def contents(self) -> dict[str, str]:
-        """Return the checksums of what this run has read."""
-        return self.dataset.checksums | hardware_contents(self.experiment.hardware)
-
     def build(self) -> None:
         """Make the network, its crossbar if it has one, and the plan."""
         experiment, n = self.experiment, len(self.training.images)
@@ -64,11 +45,11 @@ class STDPLayer(Job[STDPExperiment]):
         if round(fraction * n) < self.dataset.n_classes:
             raise InputError(f"evaluation.label_fraction: got {fraction}, which is {round(fraction * n)} of {n} images"
                              f"; allowed: at least one for each of {self.dataset.n_classes} classes")  # fmt: skip
-        labelled = stratified_subset(_labels(self.training), round(fraction * n), SUBSET_SEED)
+        labelled = stratified_subset(labels_of(self.training), round(fraction * n), SUBSET_SEED)
         self._labelled = self.training if fraction == 1 else part(self.training, labelled)
         inputs, neurons = self.training.images.shape[1], experiment.network.neurons
         draws = self.streams.fresh("weights")
-        self.chip: ClusteringChip | None = None
+        self.chip = None
         self.network: ClusteringNetwork
         if experiment.on_crossbar:
             self.chip = ClusteringChip(experiment.hardware, experiment.stdp, neurons, inputs, self.streams, self.ledger,
@@ -100,7 +81,7 @@ class STDPLayer(Job[STDPExperiment]):
 
     def _counts(self, samples: Samples, generator: torch.Generator, phase: str) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield spike counts [B, k] and labels [B] of samples."""
-        for images, labels in zip(samples.images.split(_BATCH), _labels(samples).split(_BATCH), strict=True):
+        for images, labels in zip(samples.images.split(_BATCH), labels_of(samples).split(_BATCH), strict=True):
             if self.chip is None:
                 counts = self._spikes_of(images, generator, learn=False)
             else:
@@ -119,16 +100,6 @@ class STDPLayer(Job[STDPExperiment]):
         for name, values in (("weights", self.network.weights), ("thresholds", self.network.thresholds)):
             if not bool(torch.isfinite(values).all()):
                 raise Diverged(f"the {name} are not finite: learning has diverged")
-
-    def facts(self, epochs: float) -> dict[str, Any]:
-        """Return the facts of the crossbar, if there is one."""
-        return self.chip.facts(epochs) if self.chip else {}
-
-    def account(self, record: RunRecord) -> Account | None:
-        """Return the account with `hardware.periphery`."""
-        if self.experiment.hardware.periphery is None:
-            return None
-        return energy_of(record, EnergyTable.load(self.experiment.hardware.periphery))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the network."""
@@ -150,11 +121,6 @@ class STDPLayer(Job[STDPExperiment]):
 def _accuracy(tests: list[tuple[Tensor, Tensor]], predict: Callable[[Tensor], Tensor]) -> float:
     right = sum(int((predict(counts) == labels).sum()) for counts, labels in tests)
     return right / sum(len(labels) for _, labels in tests)
-
-
-def _labels(samples: Samples) -> Tensor:
-    assert samples.labels is not None
-    return samples.labels
 
 
 class _State(BaseModel):

@@ -52,7 +52,7 @@ class Task:
 
 def majority(samples: Samples) -> float:
     """Return the share of the most frequent class."""
-    return float(torch.bincount(_labels(samples)).max()) / _size(samples)
+    return float(torch.bincount(labels_of(samples)).max()) / _size(samples)
 
 
 def build_task(experiment: OnChipExperiment, streams: Streams) -> Task:
@@ -91,7 +91,7 @@ def divided(dataset: Dataset, section: ImagesSection) -> tuple[Samples, Samples]
     if section.evaluate_on == "validation":
         size = round(section.validation_fraction * _size(train))
         with _named("data.validation_fraction", section.validation_fraction):
-            held_out = stratified_subset(_labels(train), size, SUBSET_SEED)
+            held_out = stratified_subset(labels_of(train), size, SUBSET_SEED)
         train, test = part(train, complement(_size(train), held_out)), part(train, held_out)
     train = _limited(train, section.train_limit, "data.train_limit")
     return train, _limited(test, section.test_limit, "data.test_limit")
@@ -109,7 +109,7 @@ def _check_fractions(experiment: OnChipExperiment, n_train: int, n_classes: int)
 def part(samples: Samples, indices: Tensor) -> Samples:
     """Return the samples at `indices`."""
     indices = indices.to(samples.images.device)
-    return Samples(samples.images[indices], _labels(samples)[indices])
+    return Samples(samples.images[indices], labels_of(samples)[indices])
 
 
 def _label_some(experiment: OnChipExperiment, train: Samples, seed: int) -> tuple[Samples, Samples]:
@@ -120,7 +120,7 @@ def _label_some(experiment: OnChipExperiment, train: Samples, seed: int) -> tupl
                          "images, since semi-supervised learning needs some without labels")  # fmt: skip
     choose = balanced_subset if experiment.data.labelled_set == "balanced" else stratified_subset
     with _named("data.labels", experiment.data.labels):
-        chosen = choose(_labels(train), experiment.data.labels, seed)
+        chosen = choose(labels_of(train), experiment.data.labels, seed)
     rest = part(train, complement(_size(train), chosen))
     return part(train, chosen), Samples(rest.images, None)
 
@@ -131,7 +131,7 @@ def _limited(samples: Samples, limit: int | None, key: str) -> Samples:
     if limit > _size(samples):
         raise InputError(f"{key}: got {limit}; allowed: at most the {_size(samples)} images there are")
     with _named(key, limit):
-        return part(samples, stratified_subset(_labels(samples), limit, SUBSET_SEED))
+        return part(samples, stratified_subset(labels_of(samples), limit, SUBSET_SEED))
 
 
 @contextmanager
@@ -143,7 +143,8 @@ def _named(key: str, value: float) -> Iterator[None]:
         raise InputError(f"{key}: got {value}; {error}") from error
 
 
-def _labels(samples: Samples) -> Tensor:
+def labels_of(samples: Samples) -> Tensor:
+    """Return the labels of samples that have them, [N]."""
     assert samples.labels is not None
     return samples.labels
 
