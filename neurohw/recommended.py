@@ -45,7 +45,8 @@ def asked_by_device(experiment: OnChipExperiment, tables: Mapping[str, Any]) -> 
     """Return what an experiment's device asks for where the experiment is silent.
 
     Args:
-        experiment: complete configuration; `hardware.recommended` false: nothing is asked for.
+        experiment: complete configuration; `hardware.recommended` false, or `network.weights`: nothing is asked for,
+            as recommendations are for chips that learn.
         tables: what of it was given.
 
     Raises:
@@ -53,6 +54,8 @@ def asked_by_device(experiment: OnChipExperiment, tables: Mapping[str, Any]) -> 
     """
     hardware = experiment.hardware
     if not hardware.recommended or hardware.device is None or not has_devices(hardware.backend):
+        return ()
+    if experiment.network.weights:
         return ()
     try:
         device = load_device(hardware.device)

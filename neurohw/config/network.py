@@ -58,6 +58,8 @@ class NetworkSection(Section):
         init: initial weights are of both signs, or positive, and biases 0; or both are uniform in +-1 / sqrt(n_pre), as
             torch has it.
         init_gain: gain g of the former, uniform in +-g sqrt(6 / (n_pre + n_post)), or from 0 to that.
+        weights: folder of a finished run of this network on ideal arrays: what it has learnt is written to the arrays,
+            and nothing is trained; none: the network learns by itself.
     """
 
     rule: Literal[tuple(LEARNING_RULES)] = "bp"  # type: ignore[valid-type]
@@ -73,6 +75,7 @@ class NetworkSection(Section):
         "symmetric"
     )
     init_gain: NonNegative = 0.5
+    weights: Annotated[str | None, Field(exclude_if=operator.not_)] = None
 
     @property
     def depth(self) -> int:

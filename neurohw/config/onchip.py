@@ -136,6 +136,9 @@ def _network(e: OnChipExperiment) -> Iterator[str]:
         yield f"network.image: got {list(network.image)}, which only a network with network.conv reads"
     if network.init == "torch" and network.init_gain != usual:
         yield f'network.init_gain: got {network.init_gain}, which network.init "torch" does not read'
+    if network.weights and any(section.prune for section in network.conv):
+        yield ("network.weights: given with network.conv prune, but which cells are absent is drawn for each chip; "
+               "allowed: prune = 0")  # fmt: skip
 
 
 def _off_chip(e: OnChipExperiment) -> list[str]:
@@ -145,6 +148,9 @@ def _off_chip(e: OnChipExperiment) -> list[str]:
         wrong.append(f"hardware.off_chip: got {hardware.off_chip!r}, but evaluation.age_seconds names no age")
     if e.evaluation.age_seconds and hardware.off_chip is None and not e.on_crossbar:
         wrong.append("evaluation.age_seconds: ideal weights do not age; name hardware.off_chip, or another back-end")
+    if e.network.weights and hardware.periphery is not None:
+        wrong.append(f"hardware.periphery: got {hardware.periphery!r}, but with network.weights nothing is trained, and "
+                     "accounts are of training; allowed: none")  # fmt: skip
     return wrong + _of_ages(e)
 
 

@@ -105,7 +105,7 @@ class AnalogArray(SynapseArray):
         self._set_up_reads(spec, device)
 
         def new_bank(initial: Tensor) -> CellBank:
-            return CellBank(initial, device, self._generator, wires)
+            return CellBank(initial, device, self._generator, wires, spec.programmed)
 
         require_finite("an array", weights)
         cells = weights.detach().to(self.device, torch.float32) / self._scale

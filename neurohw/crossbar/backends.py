@@ -87,7 +87,7 @@ register(
     "neurohw.crossbar.analog:AnalogArray",
     READS | TRAINS | DEVICES
     | {"kind", "remedy_parameters", "cell_parameters", "writing_parameters", "reference", "increments", "compensation",
-       "wire_resistance", "fault_map", "absent", "stuck_fraction", "torch_device", "precision"},
+       "wire_resistance", "fault_map", "absent", "stuck_fraction", "torch_device", "precision", "programmed"},
 )  # fmt: skip
 register(
     "aihwkit",

@@ -29,15 +29,21 @@ class CellBank:
         device: the population: law, retention, faults, levels.
         generator: draws the population now, and cycle-to-cycle noise later.
         wires: resistances of the lines; None: none.
+        nearest: whether weights that are set stand on the nearest level, where there are levels.
     """
 
     reads_zero = False  # everywhere, as far as is known
 
     def __init__(
-        self, weights: Tensor, device: DevicePopulation, generator: torch.Generator, wires: Wires | None = None
+        self,
+        weights: Tensor,
+        device: DevicePopulation,
+        generator: torch.Generator,
+        wires: Wires | None = None,
+        nearest: bool = False,
     ) -> None:
         self.shape = (weights.shape[0], weights.shape[1])
-        self.population = device
+        self.population, self._nearest = device, nearest
         self.response = response = device.response
         self._generator = generator
         self.parameters = response.draw(self.shape, generator)
@@ -100,7 +106,7 @@ class CellBank:
         asked = weights.to(self.kept).contiguous()
         self.kept = self.bounded(asked)
         self.clipped = (self.kept != asked) & self.works()
-        self.kept = self.stepping.on_levels(self.kept, self.parameters)
+        self.kept = self.stepping.on_levels(self.kept, self.parameters, self._nearest)
         self.aging.touched()
         self._drop = None
         self._see()

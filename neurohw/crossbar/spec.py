@@ -37,6 +37,8 @@ class ArraySpec:
         precision: of the products of reads of ideal and analog arrays, see `product_dtype`.
         bounds: of the weights of an ideal array.
         absent: cells that are not there, [n_post, n_pre]: they read as 0, and are neither written nor counted.
+        programmed: cells that hold levels begin on the nearest one, as those that are written and verified; False: on
+            one of the two neighbours, drawn so that the mean is kept.
         batch_seconds, device_overrides, remedy_overrides: of `AihwkitArray`.
 
     Raises:
@@ -59,6 +61,7 @@ class ArraySpec:
     precision: str = "float32"
     bounds: tuple[float, float] | None = None
     absent: Tensor | None = None
+    programmed: bool = False
     batch_seconds: float = 1.0
     device_overrides: Mapping[str, Any] | None = None
     remedy_overrides: Mapping[str, Any] | None = None

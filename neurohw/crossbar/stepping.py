@@ -83,14 +83,14 @@ class Stepping:
         blurred = (noise / level).square().mul(-2 * math.pi**2).exp()
         return (fraction * (1 - fraction)).sub_(1 / 6).mul_(blurred).add_(1 / 6).sqrt_().mul_(level)
 
-    def on_levels(self, w: Tensor, own: dict[str, Tensor]) -> Tensor:
-        """Return the nearest level, drawn between the two neighbours so that the mean is kept."""
+    def on_levels(self, w: Tensor, own: dict[str, Tensor], nearest: bool = False) -> Tensor:
+        """Return the nearest level, or one drawn between the two neighbours so that the mean is kept."""
         if self.levels is None:
             return w
         count = self.levels
         span = (own["w_max"] - own["w_min"]).clamp_(min=1e-12) / (count - 1)
         place = (w - own["w_min"]) / span
-        draw = torch.rand(w.shape, generator=self._generator, device=w.device)
+        draw = 0.5 if nearest else torch.rand(w.shape, generator=self._generator, device=w.device)
         return (place + draw).floor_().clamp_(0, count - 1).mul_(span).add_(own["w_min"])
 
 

@@ -32,6 +32,7 @@ from neurohw.networks.base import Network
 from neurohw.networks.layer import Layer
 from neurohw.networks.rules import LEARNING_RULES
 from neurohw.runs.fault_maps import Contents, layer_maps, named_maps, read_fault_maps
+from neurohw.runs.learnt import Learnt, read_learnt
 from neurohw.runs.task import Task
 from neurohw.seeding import Streams
 from neurohw.training.phases import Epoch, Phase, Samples, alternation_plan, greedy_plan, plain_plan, pretraining_plan
@@ -49,6 +50,7 @@ def build_network(
     clock: Clock,
     fault_maps: Contents | None = None,
     image: ImageShape | None = None,
+    learnt: Learnt | None = None,
 ) -> Network:
     """Return the network with fresh arrays.
 
@@ -58,6 +60,7 @@ def build_network(
         clock: of the network.
         fault_maps: what the files of `hardware.fault_maps` hold; they are read unless given.
         image: channels, height and width of an input, for networks that look at it as one.
+        learnt: what the arrays are to hold; None: weights are drawn.
 
     Raises:
         InputError: a name or a combination that no back-end has, or a network that does not fit the image.
@@ -71,10 +74,13 @@ def build_network(
     def make(n_post: int, n_pre: int) -> SynapseArray:
         i = next(number)
         absent = _absent(settings.stages[i].prune, n_post, n_pre, streams.generator(f"pruning.{i}"))
-        return _fresh_array(experiment, streams, i, n_pre, n_post, maps, absent)
+        weights = None if learnt is None else learnt.weights[i].to(streams.device)
+        return _fresh_array(experiment, streams, i, n_pre, n_post, maps, absent, weights)
 
     layers = network.layers_for(settings, make)
-    if experiment.network.init == "torch":
+    if learnt is not None:
+        _take_biases(layers, learnt)
+    elif experiment.network.init == "torch":
         _draw_biases(layers, streams)
     _check_optimizer(experiment, layers)
     return network.built(layers, settings, streams, clock)
@@ -129,6 +135,13 @@ def _draw_biases(layers: Sequence[Layer], streams: Streams) -> None:
             layer.bias.uniform_(-bound, bound, generator=streams.generator(f"biases.{i}"))
 
 
+def _take_biases(layers: Sequence[Layer], learnt: Learnt) -> None:
+    """Give layers the digital biases of a trained network."""
+    for layer, bias in zip(layers, learnt.biases, strict=True):
+        if layer.bias is not None and bias is not None:
+            layer.bias.copy_(bias)
+
+
 def _fresh_array(
     experiment: OnChipExperiment,
     streams: Streams,
@@ -137,8 +150,24 @@ def _fresh_array(
     n_post: int,
     maps: Contents,
     absent: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> SynapseArray:
-    name, network = f"W{i + 1}", experiment.network
+    name = f"W{i + 1}"
+    programmed = weights is not None
+    if weights is None:
+        weights, absent = _drawn_weights(experiment, streams, i, n_pre, n_post, absent)
+    with named_maps(experiment, name):
+        own = layer_maps(experiment, maps, name, (weights.shape[0], weights.shape[1]))
+        spec = array_spec(experiment.hardware, own, absent, programmed)
+        seed = streams.integer(f"devices.{name}")
+        return build_array(spec, weights, construction_seed=seed, torch_device=streams.device)
+
+
+def _drawn_weights(
+    experiment: OnChipExperiment, streams: Streams, i: int, n_pre: int, n_post: int, absent: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """Return initial weights, a bias line included, and which cells are left out of them."""
+    network = experiment.network
     bound = network.initial_bound(n_post, n_pre)
     weights = uniform(n_post, n_pre, bound, streams.generator(f"weights.{i}"), network.init == "positive")
     if network.bias == "line":
@@ -147,15 +176,14 @@ def _fresh_array(
             biases.uniform_(-bound, bound, generator=streams.generator(f"biases.{i}"))
         weights = torch.cat([weights, biases], dim=1)
         absent = None if absent is None else torch.cat([absent, torch.zeros_like(absent[:, :1])], dim=1)
-    with named_maps(experiment, name):
-        own = layer_maps(experiment, maps, name, (weights.shape[0], weights.shape[1]))
-        spec = array_spec(experiment.hardware, own, absent)
-        seed = streams.integer(f"devices.{name}")
-        return build_array(spec, weights, construction_seed=seed, torch_device=streams.device)
+    return weights, absent
 
 
 def array_spec(
-    section: HardwareSection, fault_maps: Mapping[str, Tensor] | None = None, absent: Tensor | None = None
+    section: HardwareSection,
+    fault_maps: Mapping[str, Tensor] | None = None,
+    absent: Tensor | None = None,
+    programmed: bool = False,
 ) -> ArraySpec:
     """Return what arrays are asked to be.
 
@@ -163,6 +191,7 @@ def array_spec(
         section: of the experiment.
         fault_maps: of one layer, see `layer_maps`.
         absent: which of its cells are left out, [n_post, n_pre]; None: none.
+        programmed: whether weights are those of a trained network, see `ArraySpec`.
 
     Raises:
         InputError: the back-end cannot leave cells out.
@@ -182,6 +211,7 @@ def array_spec(
         "wire_resistance": section.wire_resistance,
         "precision": section.precision,
         "batch_seconds": section.step_seconds,
+        "programmed": programmed,
     }
     read = {key: value for key, value in settings.items() if key in backend.reads}
     if absent is not None and "absent" not in backend.reads:
@@ -222,7 +252,10 @@ def _at_temperature(device: DeviceModel, kelvin: float) -> DeviceModel:
 
 
 def file_contents(
-    experiment: OnChipExperiment, data: dict[str, str], fault_maps: Contents | None = None
+    experiment: OnChipExperiment,
+    data: dict[str, str],
+    fault_maps: Contents | None = None,
+    learnt: Learnt | None = None,
 ) -> dict[str, str]:
     """Return the checksums of every file that the experiment names: of data, device, circuit, table and fault maps.
 
@@ -230,11 +263,14 @@ def file_contents(
         experiment: complete configuration.
         data: checksums of the data set.
         fault_maps: what the files of `hardware.fault_maps` hold; they are read unless given.
+        learnt: what the run of `network.weights` has learnt; it is read unless given.
     """
     contents = data | hardware_contents(experiment.hardware)
     if CIRCUITS[experiment.target.circuit].file:
         contents["circuit"] = circuit_parameters(experiment).checksum()
     maps = read_fault_maps(experiment) if fault_maps is None else fault_maps
+    if (trained := learnt or read_learnt(experiment)) is not None:
+        contents["weights"] = trained.sha256
     return contents | {f"fault_map.{layer}": hashlib.md5(content).hexdigest() for layer, content in maps.items()}
 
 
@@ -321,6 +357,15 @@ def activity_target(experiment: OnChipExperiment) -> float:
 
 def build_plan(experiment: OnChipExperiment, task: Task, network: Network) -> tuple[list[Phase], list[Epoch]]:
     """Return the phases (their rules hold state) and the epochs in order."""
+    phases, epochs = _learning(experiment, task, network)
+    if experiment.network.weights is None:
+        return phases, epochs
+    rounds = experiment.training.epochs  # which the network has had
+    return phases, [Epoch("programming", 0, 1, rounds, closes_round=True, images=0)]
+
+
+def _learning(experiment: OnChipExperiment, task: Task, network: Network) -> tuple[list[Phase], list[Epoch]]:
+    """Return the phases and epochs of a network that learns."""
     training, every = experiment.training, experiment.evaluation.every
 
     def schedule(section: ScheduleSection, epochs: int) -> Schedule:

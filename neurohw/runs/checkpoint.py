@@ -79,7 +79,7 @@ def save_checkpoint(folder: Path, identity: str, progress: Progress, job: Job[An
     content["streams"] = streams.state_dict() | order
     with atomic(folder / CHECKPOINT) as temporary, temporary.open("wb") as file:
         try:
-            torch.save(content | {"sha256": _sha256(content)}, file)
+            torch.save(content | {"sha256": sha256_of(content)}, file)
         except RuntimeError as error:  # of the archive, which cannot be ended where the disk is full
             if isinstance(error.__context__, OSError):
                 raise error.__context__ from None
@@ -129,7 +129,7 @@ def load_checkpoint(folder: Path, identity: str, job: Job[Any], streams: Streams
         checked = _Content.model_validate(content)
     except ValidationError as error:
         raise InputError(f"{path}: {first_fault(error)}; {_REMEDY}") from None
-    if checked.sha256 and checked.sha256 != _sha256({key: item for key, item in content.items() if key != "sha256"}):
+    if checked.sha256 and checked.sha256 != sha256_of({key: item for key, item in content.items() if key != "sha256"}):
         raise InputError(f"{path}: sha256: what it holds is not what was saved; {_REMEDY}")
     try:
         job.load_state_dict(checked.model_extra or {})
@@ -139,6 +139,26 @@ def load_checkpoint(folder: Path, identity: str, job: Job[Any], streams: Streams
     except (KeyError, RuntimeError, ValueError) as error:
         raise InputError(f"{path}: does not fit this version ({error}); {_REMEDY}") from error
     return Progress(**{key: getattr(checked, key) for key in _KEPT})
+
+
+def read_network(folder: Path, limit: int) -> dict[str, Tensor]:
+    """Return the network's state out of a folder's `checkpoint.pt`.
+
+    Args:
+        folder: of a run that is over.
+        limit: bytes that its tensors take, at most.
+
+    Raises:
+        InputError: there is none, it is damaged, or is not as it was written.
+    """
+    path = folder / CHECKPOINT
+    content = _read(path, _SURPLUS + limit)
+    sha256, network = content.pop("sha256", None), content.get("network")
+    if sha256 != sha256_of(content):
+        raise InputError(f"{path}: sha256: what it holds is not what was saved")
+    if not isinstance(network, dict) or not network:
+        raise InputError(f"{path}: holds no network's weights; allowed: that of a run which has learnt")
+    return network
 
 
 def _read(path: Path, limit: int) -> dict[str, Any]:
@@ -166,7 +186,7 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(item)
 
 
-def _sha256(value: Any) -> str:
+def sha256_of(value: Any) -> str:
     """Return the hash of tensors and plain data: of their types, shapes and bits."""
     digest, waiting = hashlib.sha256(), [value]
     while waiting:

@@ -40,7 +40,7 @@ class Driver:
         self.progress = Progress()
         self.epoch: Epoch | None = None  # in progress, or the last one that was trained here
         computed = {"device": str(self.streams.device), "threads": str(torch.get_num_threads())}
-        self.versions = versions() | computed | {"float32 products": multiplying_library()}
+        self.versions = versions() | computed | {"float32 products": multiplying_library()} | job.sources()
         self.git = git_revision()  # now, before the code changes on disk
 
     def open(self, folder: RunFolder, resume: bool) -> None:

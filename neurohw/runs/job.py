@@ -95,6 +95,10 @@ class Job(abc.ABC, Generic[E]):
         """Return the checksums as read for this run: part of the configuration's hash."""
         return self.checksums(self.experiment)
 
+    def sources(self) -> dict[str, str]:
+        """Return what of other runs this one begins with: it stands in the record beside the versions."""
+        return {}
+
     @abc.abstractmethod
     def build(self) -> None:
         """Make the parts and the plan.

@@ -27,6 +27,7 @@ from neurohw.runs.divergence import require_numbers
 from neurohw.runs.evaluate import evaluate
 from neurohw.runs.fault_maps import read_fault_maps
 from neurohw.runs.job import Job, Progress, Together
+from neurohw.runs.learnt import read_learnt
 from neurohw.runs.looking import Looking
 from neurohw.runs.looks import Looks
 from neurohw.runs.meters import metered
@@ -50,7 +51,7 @@ class OnChip(Job[OnChipExperiment]):
         super().__init__(experiment, streams)
         self.task = task or build_task(experiment, streams)
         self.chance = self.task.chance
-        self._fault_maps = read_fault_maps(experiment)
+        self._fault_maps, self._learnt = read_fault_maps(experiment), read_learnt(experiment)
         self._single, self._ages = single_devices_drift(experiment), ages(experiment)
 
     @classmethod
@@ -90,12 +91,17 @@ class OnChip(Job[OnChipExperiment]):
 
     def contents(self) -> dict[str, str]:
         """Return the checksums of what this run has read."""
-        return file_contents(self.experiment, self.task.checksums, self._fault_maps)
+        return file_contents(self.experiment, self.task.checksums, self._fault_maps, self._learnt)
+
+    def sources(self) -> dict[str, str]:
+        """Return the run whose weights are programmed, and their hash."""
+        learnt = self._learnt
+        return {} if learnt is None else {"weights": f"{learnt.origin}, sha256 {learnt.sha256[:16]}"}
 
     def build(self) -> None:
         """Make arrays, network, target circuit and meters, and the plan."""
         experiment, streams = self.experiment, self.streams
-        network = build_network(experiment, streams, Clock(), self._fault_maps, self.task.image)
+        network = build_network(experiment, streams, Clock(), self._fault_maps, self.task.image, self._learnt)
         if experiment.hardware.periphery is not None:
             check_work(network.operations())
         self._metered = metered(experiment, network, build_circuit(experiment, streams, self.task.n_classes))
@@ -192,24 +198,29 @@ class OnChip(Job[OnChipExperiment]):
         return energy_of(record, EnergyTable.load(self.experiment.hardware.periphery))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the network, the memory of its update rules, the thresholds, and the chip's clock."""
+        """Return the network, the memory of its update rules, the thresholds, and the chip's clock.
+
+        A network that was programmed is not kept: it is made again of its seed, and nothing is trained.
+        """
+        learns = self._learnt is None
         return {
             "threshold": self.homeostasis.threshold,
             "activity": self.homeostasis.activity,
             "events": list(astuple(self.events)),
             "clock_seconds": self.network.clock.seconds,
-            "network": self.network.state_dict(),
-            "rules": [phase.rule.state_dict() for phase in self.phases],
+            "network": self.network.state_dict() if learns else {},
+            "rules": [phase.rule.state_dict() for phase in self.phases if learns],
             "watches": [watch.state_dict() for watch in self._watches()],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore all of it."""
         saved = _State.model_validate(dict(state))
-        self.network.load_state_dict(saved.network)
         self.network.clock.seconds = saved.clock_seconds
-        for phase, memory in zip(self.phases, saved.rules, strict=True):
-            phase.rule.load_state_dict(memory)
+        if self._learnt is None:
+            self.network.load_state_dict(saved.network)
+            for phase, memory in zip(self.phases, saved.rules, strict=True):
+                phase.rule.load_state_dict(memory)
         for watch, seen in zip(self._watches(), saved.watches, strict=False):  # the first checkpoints had none
             watch.load_state_dict(seen)
         self.homeostasis = Homeostasis(saved.threshold, saved.activity)

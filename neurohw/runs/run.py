@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from neurohw.config import Experiment, config_hash
-from neurohw.errors import Diverged
+from neurohw.errors import Diverged, InputError
 from neurohw.runs.driver import Driver
 from neurohw.runs.files import locked, writable_folder
 from neurohw.runs.folder import RunFolder, default_folder, finished
@@ -101,6 +101,7 @@ def run_seeds(
                     outcomes[seed] = _known(done)
                     continue
                 driver = Driver(job, digest)
+                _check_length(driver, stop_after)
                 locks.enter_context(locked(writable_folder(folder)))
                 if resume and (done := finished(folder, digest, seed, stop_after)):  # by who held the lock before
                     outcomes[seed] = _known(done)
@@ -113,6 +114,14 @@ def run_seeds(
             went = Lockstep(alike, report or Silent(), checkpoint_seconds).go(stop_after)
             outcomes |= {driver.streams.seed: outcome for driver, outcome in zip(alike, went, strict=True)}
     return outcomes
+
+
+def _check_length(driver: Driver, stop_after: int | None) -> None:
+    """Refuse to stop within what is not trained here."""
+    first = driver.job.plan[0].round
+    if stop_after is not None and stop_after < first:
+        raise InputError(f"stop_after: got {stop_after}, but the network has had its {first} epochs: nothing is trained; "
+                         f"allowed: none, or {first} and more")  # fmt: skip
 
 
 def _known(record: RunRecord) -> RunRecord | Exception:

@@ -48,7 +48,7 @@ def chips_at_once(experiment: OnChipExperiment) -> int:
     training, hardware = experiment.training, experiment.hardware
     fits = (
         experiment.network.rule in _NETWORKS
-        and not experiment.network.conv
+        and not (experiment.network.conv or experiment.network.weights)
         and hardware.backend == "ideal"
         and experiment.target.circuit == "ideal"
         and training.optimizer == "pulsed-sgd"

@@ -86,4 +86,4 @@ def _per_image(together: Together, epoch: int) -> float:
     images = sum(islice(batches, _WARM_UP))
     warm = time.perf_counter()
     timed = sum(islice(batches, _BATCHES))
-    return (time.perf_counter() - warm) / timed if timed else (warm - began) / images
+    return (time.perf_counter() - warm) / timed if timed else (warm - began) / max(1, images)

@@ -1,0 +1,184 @@
+"""Networks that learnt on ideal arrays, programmed into devices: what is read, what is refused, and closed forms."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from neurohw.config import OnChipExperiment
+from neurohw.crossbar.build import build_array
+from neurohw.devices.library import load_device
+from neurohw.errors import InputError
+from neurohw.loading import load_experiment
+from neurohw.runs.learnt import read_learnt
+from neurohw.runs.onchip import OnChip
+from neurohw.runs.record import read_record
+from neurohw.runs.run import run
+from neurohw.seeding import Streams
+from neurohw.studies.estimate import estimate
+
+SMALL: dict[str, Any] = {"data.train_limit": 300, "training.epochs": 2}
+RANGE = 2.0  # of the trained weights of SMALL, which lie within it
+PAIR: dict[str, Any] = {  # of devices without spread, read without noise: a pair reaches twice the range of one device
+    "hardware.device": "taox_hfox", "hardware.cell": "one-sided", "hardware.weight_range": RANGE / 2,
+    "hardware.read_noise": 0.0, "hardware.dac_bits": 0, "hardware.adc_bits": 0,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    run(load_experiment("quickstart", SMALL), 5, folder)
+    return folder
+
+
+def programmed(trained: Path, **more: Any) -> OnChipExperiment:
+    experiment = load_experiment("quickstart", SMALL | {"network.weights": str(trained)} | more)
+    assert isinstance(experiment, OnChipExperiment)
+    return experiment
+
+
+def chip(experiment: OnChipExperiment, seed: int) -> OnChip:
+    job = OnChip(experiment, Streams(seed))
+    job.build()
+    return job
+
+
+def weights_of(trained: Path) -> torch.Tensor:
+    learnt = read_learnt(programmed(trained))
+    assert learnt is not None
+    assert learnt.weights[0].abs().max() < RANGE
+    return learnt.weights[0]
+
+
+def test_a_programmed_network_answers_as_the_trained_one_and_names_it(trained: Path, tmp_path: Path) -> None:
+    before, again = read_record(trained), run(programmed(trained), 1, tmp_path / "ideal")
+    assert again.metrics == before.metrics
+    assert again.versions["weights"].startswith(f"quickstart-{before.config_hash}, seed 5, 2 epochs, sha256 ")
+    assert (again.timing["epochs"], again.curve[-1]["images"], again.status) == (2, 0, "finished")
+    perfect = run(programmed(trained, **PAIR), 1, tmp_path / "pair")
+    assert perfect.metrics == before.metrics
+
+
+def test_seeds_program_other_devices_and_the_same_seed_the_same(trained: Path) -> None:
+    spread = programmed(trained, **PAIR | {"hardware.stuck_fraction": 0.05})
+    first, other, again = (chip(spread, seed).network.layers[0].array.snapshot() for seed in (1, 2, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_the_hash_covers_what_was_learnt(trained: Path, tmp_path: Path) -> None:
+    run(load_experiment("quickstart", SMALL), 6, tmp_path / "other")
+    contents = [OnChip.checksums(programmed(folder)) for folder in (trained, tmp_path / "other")]
+    assert contents[0]["weights"] != contents[1]["weights"]
+    assert "weights" not in OnChip.checksums(load_experiment("quickstart", SMALL))
+
+
+@pytest.mark.parametrize("levels", [4, 16, 256])
+def test_levels_round_to_the_nearest_with_the_error_of_uniform_quantisation(trained: Path, levels: int) -> None:
+    """W of a pair has steps D = 2 R / (2 L - 2), L levels a device: errors within D / 2, of uniform W D^2 / 12."""
+    step = RANGE / (levels - 1)
+    more = PAIR | {"hardware.device_parameters": {"conductance.levels": levels}}
+    off = chip(programmed(trained, **more), 1).network.layers[0].array.snapshot() - weights_of(trained)
+    assert 0 < off.abs().max() <= step / 2 * 1.001
+    device = load_device("taox_hfox").with_parameters({"conductance.levels": levels})
+    uniform = torch.empty(100, 100).uniform_(-RANGE, RANGE, generator=torch.Generator().manual_seed(0))
+    settings: dict[str, Any] = {"device": device, "cell": "one-sided", "weight_range": RANGE / 2}
+    rounded = build_array("analog", uniform, programmed=True, **settings).snapshot() - uniform
+    assert rounded.abs().max() <= step / 2 * 1.001
+    assert rounded.square().mean() == pytest.approx(step**2 / 12, rel=0.05)
+    drawn = build_array("analog", uniform, **settings).snapshot() - uniform  # to keep the mean: f (1 - f) D^2 each
+    assert drawn.square().mean() == pytest.approx(step**2 / 6, rel=0.05)
+
+
+@pytest.mark.parametrize("bits", [6, 8])
+def test_the_adc_adds_the_error_of_uniform_quantisation(trained: Path, bits: int) -> None:
+    """Outputs lie on steps of 2 bound / (2^bits - 2) of the array's units: errors of a twelfth of their square."""
+    bound = 8.0
+    layer = chip(programmed(trained, **PAIR | {"hardware.adc_bits": bits, "hardware.output_bound": bound}), 1)
+    pre = torch.rand(400, 64, generator=torch.Generator().manual_seed(0))
+    read, exact = layer.network.layers[0].array.read(pre), pre @ weights_of(trained).t()
+    step = 2 * bound / (2**bits - 2) * RANGE / 2
+    within = exact.abs() < bound * RANGE / 2 - step
+    assert within.float().mean() > 0.9
+    assert (read - exact)[within].square().mean() == pytest.approx(step**2 / 12, rel=0.1)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1])
+def test_so_many_devices_are_stuck_as_the_setting_says(trained: Path, share: float) -> None:
+    """A binomial share of devices, half of them at either bound: counted within four standard errors."""
+    array = chip(programmed(trained, **PAIR | {"hardware.stuck_fraction": share}), 1).network.layers[0].array
+    intact = chip(programmed(trained, **PAIR), 1).network.layers[0].array.conductances()
+    for name, siemens in array.conductances().items():
+        error = (share * (1 - share) / siemens.numel()) ** 0.5
+        changed = (siemens - intact[name]).abs() > 1e-9
+        at_low = float((intact[name] <= intact[name].min() * 1.0001).float().mean())  # stuck low changes nothing there
+        assert float(changed.float().mean()) == pytest.approx(share / 2 * (2 - at_low), abs=4 * error)
+
+
+def test_wires_only_take_from_the_currents_and_longer_lines_take_more(trained: Path) -> None:
+    pre = torch.rand(50, 64, generator=torch.Generator().manual_seed(0))
+    exact = pre @ weights_of(trained).t()
+
+    def off(ohm: float, tile: int) -> float:
+        more = PAIR | {"hardware.wire_resistance": ohm, "hardware.tile": [tile, tile]}
+        read = chip(programmed(trained, **more), 1).network.layers[0].array.read(pre)
+        return float((read - exact).square().mean())
+
+    found = [off(0.0, 64), off(1.0, 16), off(1.0, 64), off(10.0, 64)]
+    assert found == sorted(found)
+    assert found[0] < 1e-9 < found[1] < found[2] / 2
+
+
+def test_a_programmed_chip_ages_and_learns_again(trained: Path, tmp_path: Path) -> None:
+    """SONOS drifts; what is retrained on the aged chip are devices, from the thresholds of a new epoch."""
+    more = {"hardware.device": "sonos", "hardware.weight_range": RANGE, "evaluation.age_seconds": [1e8],
+            "evaluation.recovery_images": 160}  # fmt: skip
+    record = run(programmed(trained, **more), 1, tmp_path)
+    at_age = record.metrics["by_age_seconds"]["1e+08"]
+    assert at_age["direct_accuracy"] != record.metrics["direct_accuracy"]
+    assert at_age["retrained"] != at_age
+
+
+def test_a_checkpoint_is_small_and_goes_on_to_the_same_numbers(trained: Path, tmp_path: Path) -> None:
+    experiment = programmed(trained, **PAIR | {"hardware.stuck_fraction": 0.1})
+    first = run(experiment, 3, tmp_path)
+    assert (tmp_path / "checkpoint.pt").stat().st_size < 40_000
+    (tmp_path / "record.json").unlink()
+    assert run(experiment, 3, tmp_path, resume=True).metrics == first.metrics
+    assert estimate(experiment).seconds >= 0
+
+
+def test_what_does_not_fit_is_refused_by_name(trained: Path, tmp_path: Path) -> None:
+    def refused(said: str, **more: Any) -> None:
+        with pytest.raises(InputError, match=said):
+            run(programmed(trained, **more), 1, tmp_path / "refused")
+
+    refused("network.weights: .*nowhere/record.json", **{"network.weights": str(tmp_path / "nowhere")})
+    refused("has training.epochs = 2, and this experiment 3", **{"training.epochs": 3})
+    refused(r"has network.layers = \[64, 100\], and this experiment \[64, 50\]", **{"network.layers": [64, 50]})
+    refused("hardware.periphery: got '32nm', but with network.weights nothing is trained",
+            **PAIR | {"hardware.periphery": "32nm"})  # fmt: skip
+    with pytest.raises(InputError, match=r"stop_after: got 1, but the network has had its 2 epochs"):
+        run(programmed(trained), 1, tmp_path / "refused", stop_after=1)
+    run(programmed(trained, **PAIR), 1, tmp_path / "chip")
+    refused("did not learn on ideal arrays", **{"network.weights": str(tmp_path / "chip")})
+    run(load_experiment("quickstart", SMALL), 5, tmp_path / "short", stop_after=1)
+    refused("that run is stopped; allowed: a finished one", **{"network.weights": str(tmp_path / "short")})
+
+
+def test_damaged_weights_are_refused(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "damaged")
+    path = tmp_path / "damaged" / "checkpoint.pt"
+    content = torch.load(path, weights_only=True)
+    content["network"]["0.array.weights"][0, 0] += 1.0
+    torch.save(content, path)
+    with pytest.raises(InputError, match="what it holds is not what was saved"):
+        read_learnt(programmed(tmp_path / "damaged"))
+    path.unlink()
+    with pytest.raises(InputError, match=r"network.weights: .*checkpoint.pt"):
+        read_learnt(programmed(tmp_path / "damaged"))
