@@ -51,7 +51,9 @@ AGED = (
     "Each age starts from the same trained chip. Compensated: outputs are rescaled digitally, all by one factor (per "
     "column: each by its own), the mean |weight| before that time over the one after it, from reads of every line. "
     "Re-trained: the aged chip learns again from images without labels, by its own pulses, and is read again. Outputs "
-    "of networks that were trained without labels are associated with classes anew at each age."
+    "of networks that were trained without labels are associated with classes anew at each age. One point lost: where "
+    "the mean has fallen one percentage point below that at the end of training, interpolated between logarithms of "
+    "ages; ± standard error: where the loss plus and minus its combined standard error has; < and >: beyond the ages."
 )
 RECOVERED = (
     "By the same account as training, and in none of its figures: re-training (reads, circuits and pulses), and the "

@@ -12,13 +12,18 @@ from matplotlib.ticker import NullLocator
 
 from neurohw.report.ageing.axis import ticks_between
 from neurohw.report.ageing.data import Ageing
-from neurohw.report.drawing import COLOURS, INK, MARKERS, layout
+from neurohw.report.ageing.loss import age_lost
+from neurohw.report.drawing import COLOURS, INK, MARKERS, PAPER, layout
+from neurohw.report.sensitivity.loss import POINT
 
 _OF_TRAINED = "at the end of training"
 
 
 def draw_ageing(ax: Axes, data: Ageing) -> None:
-    """Draw each way to meet drift: mean and sample standard deviation; dashed: as training left it."""
+    """Draw each way to meet drift: mean and sample standard deviation; dashed: as training left it.
+
+    A hollow diamond is where one point is lost.
+    """
     scale = data.metric.scale
     mean, std = scale * data.trained.mean, scale * data.trained.std
     ax.axhline(mean, color=INK, linewidth=0.9, linestyle=(0, (4, 2)), label=_OF_TRAINED)
@@ -36,6 +41,10 @@ def draw_ageing(ax: Axes, data: Ageing) -> None:
             color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], linestyle="--" if way.retrained else "-",
             markersize=4.5, linewidth=1.6, capsize=2.5, elinewidth=1.0, label=way.label,
         )  # fmt: skip
+        if (lost := age_lost(data, way)) and lost.value is not None:
+            sign = 1 if data.metric.better == "higher" else -1
+            ax.plot(lost.value, mean - sign * scale * POINT, "D", color=COLOURS[i % len(COLOURS)],
+                    markerfacecolor=PAPER, markersize=7, markeredgewidth=1.6, zorder=5)  # fmt: skip
     ticks = ticks_between([age for age in data.ages if age > 0])
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticks(list(ticks), list(ticks.values()), rotation=30, ha="right", rotation_mode="anchor")

@@ -11,15 +11,18 @@ import pandas as pd
 from neurohw.energy.ranges import Range
 from neurohw.metrics import Metric
 from neurohw.report.ageing.data import Ageing, Recovery, Way
+from neurohw.report.ageing.loss import age_lost, lost_cells
 from neurohw.report.energy.bounds import bounds_text, digits
 from neurohw.report.points import Point
 from neurohw.report.table import NOTHING, Row, Table, mean_text, table_of
 
+_LOST = ("1 point lost after", "± standard error")
 _SPANS = ((31_536_000, "year"), (86_400, "day"), (3_600, "hour"))
 _COLUMNS = (
     *("label", "hash", "metric", "age_seconds", "compensation", "retrained", "mean", "std", "seeds"),
     *("recovery_images", "recovery_pulses", "recovery_joules_low", "recovery_joules", "recovery_joules_high"),
     *("compensating_joules_low", "compensating_joules", "compensating_joules_high"),
+    *("lost_at", "lost_early", "lost_late"),
 )
 
 
@@ -32,10 +35,15 @@ def age_text(seconds: float) -> str:
 
 
 def ageing_table(ageings: Sequence[Ageing]) -> Table:
-    """Return one metric of several points: a row for each way to meet drift, a column for each age."""
+    """Return one metric of several points: a row for each way to meet drift, a column for each age.
+
+    Where any of them can lose a point, columns say at which age it has.
+    """
     ages = sorted({age for ageing in ageings for age in ageing.ages})
     several = any(len(ageing.lines) > 1 for ageing in ageings)
-    columns = ("Point", *(("Drift",) if several else ()), "As trained", *map(age_text, ages), "Seeds")
+    lost = {(ageing.point.anchor, way): age_lost(ageing, way) for ageing in ageings for way in ageing.lines}
+    losing = any(lost.values())
+    columns = ("Point", *(("Drift",) if several else ()), "As trained", *map(age_text, ages), *(_LOST * losing), "Seeds")
     rows: list[tuple[Point, tuple[str, ...]]] = []
     for ageing in ageings:
         for way, spreads in ageing.lines.items():
@@ -43,7 +51,9 @@ def ageing_table(ageings: Sequence[Ageing]) -> Table:
             cells = (mean_text(at[age], ageing.metric) if age in at else NOTHING for age in ages)
             named = (way.label,) if several else ()
             trained = mean_text(ageing.trained, ageing.metric)
-            rows.append((ageing.point, (*named, trained, *cells, str(max(spread.n for spread in spreads)))))
+            at_age = lost_cells(lost[ageing.point.anchor, way]) * losing
+            seeds = str(max(spread.n for spread in spreads))
+            rows.append((ageing.point, (*named, trained, *cells, *at_age, seeds)))
     return table_of(columns, rows)
 
 
@@ -66,11 +76,14 @@ def ageing_frame(ageings: Sequence[Ageing], recoveries: Sequence[Recovery]) -> p
     for ageing in ageings:
         point = ageing.point
         for way, spreads in ageing.lines.items():
+            found = age_lost(ageing, way)
+            limits = (found.at, found.early, found.late) if found else (None,) * 3
+            lost = [f"{limit.relation}{limit.value:.6g}" if limit else None for limit in limits]
             for age, spread in zip(ageing.ages, spreads, strict=True):
                 if spread.n:
                     cost = _cost_cells(taken.get((point.anchor, age, way.compensation)), way)
                     what = (point.label, point.config_hash, ageing.metric.name, age, way.compensation, way.retrained)
-                    rows.append((*what, spread.mean, spread.std, spread.n, *cost))
+                    rows.append((*what, spread.mean, spread.std, spread.n, *cost, *lost))
     return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 

@@ -9,13 +9,15 @@ import altair as alt
 
 from neurohw.report.ageing.axis import ticks_between
 from neurohw.report.ageing.data import Ageing
+from neurohw.report.ageing.loss import age_limit_text, age_lost
 from neurohw.report.ageing.tables import age_text
 from neurohw.report.charts.chart import INK, PALETTE, Chart, Rows, chart, chosen, faded, menu, values
+from neurohw.report.sensitivity.loss import POINT
 from neurohw.report.table import mean_text
 
 _CAPTION = (
-    "Mean over seeds; bars: sample standard deviation; the thin line: at the end of training. Each age starts from the "
-    "same trained chip."
+    "Mean over seeds; bars: sample standard deviation; the thin line: at the end of training; diamonds: where one "
+    "percentage point is lost. Each age starts from the same trained chip."
 )
 
 
@@ -32,6 +34,19 @@ def ageing_rows(data: Sequence[Ageing]) -> Rows:
                                  "mean": mean, "low": mean - std, "high": mean + std, "n": spread.n,
                                  "trained": scale * ageing.trained.mean, "text": mean_text(spread, ageing.metric),
                                  "link": f"#{ageing.point.anchor}"})  # fmt: skip
+    return rows
+
+
+def lost_rows(data: Sequence[Ageing]) -> Rows:
+    """Return where each way loses one point, within the ages that were looked at."""
+    rows: Rows = []
+    for ageing in data:
+        sign = 1 if ageing.metric.better == "higher" else -1
+        for way in ageing.lines:
+            if (lost := age_lost(ageing, way)) and lost.value is not None:
+                rows.append({"point": ageing.point.label, "way": way.label, "age": lost.value,
+                             "shown": age_limit_text(lost.at),
+                             "mean": ageing.metric.scale * (ageing.trained.mean - sign * POINT)})  # fmt: skip
     return rows
 
 
@@ -60,7 +75,11 @@ def ageing_chart(data: Sequence[Ageing]) -> Chart | None:
         tooltip=[alt.Tooltip("way:N", title="Drift"), alt.Tooltip("shown:N", title="Age"),
                  alt.Tooltip("text:N", title=metric.label), alt.Tooltip("n:Q", title="Seeds")],
     ).add_params(way)  # fmt: skip
-    layers = [rule, bars, lines, dots]
+    lost = alt.Chart(values(lost_rows(data))).mark_point(shape="diamond", size=110, strokeWidth=2).encode(
+        x=x, y=y, color=tint, opacity=faded(way),
+        tooltip=[alt.Tooltip("way:N", title="Drift"), alt.Tooltip("shown:N", title="One point lost after")],
+    )  # fmt: skip
+    layers = [rule, bars, lines, dots, lost]
     if len(labels) > 1:
         point = menu("point", "point", labels, "Show")
         drawn = alt.layer(*(layer.transform_filter(point) for layer in layers)).add_params(point)
