@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from math import sqrt
+from math import log10, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,16 @@ import vl_convert
 from neurohw.energy.ranges import Range
 from neurohw.energy.recorded import AgedCost
 from neurohw.report.ageing.axis import ticks_between
-from neurohw.report.ageing.data import Recovery, Way, ageing_data
+from neurohw.report.ageing.data import Ageing, Recovery, Way, ageing_data
 from neurohw.report.ageing.figures import ageing_figure
+from neurohw.report.ageing.loss import age_limit_text, age_lost, lost_cells
 from neurohw.report.ageing.tables import age_text, ageing_frame, ageing_table, recovery_table
 from neurohw.report.ageing.words import ageing_words
-from neurohw.report.charts.ageing import ageing_rows
+from neurohw.report.charts.ageing import ageing_rows, lost_rows
 from neurohw.report.page.content import content
 from neurohw.report.page.write import write_report
 from neurohw.report.points import Point, group_records
+from neurohw.report.sensitivity.loss import Limit
 from neurohw.report.spread import Spread
 from neurohw.runs.record import RunRecord
 from tests.test_report import DEVICE, record, seeds
@@ -84,15 +86,70 @@ def test_where_no_ways_are_named_drift_meets_what_the_hardware_does(keys: dict[s
 
 def test_ages_are_columns_in_words_and_ways_rows() -> None:
     table = ageing_table(ageing_data(group_records(records())))
-    assert table.columns == ("Point", "Drift", "As trained", "1 hour", "1 year", "Seeds")
+    lost = ("1 point lost after", "± standard error")
+    assert table.columns == ("Point", "Drift", "As trained", "1 hour", "1 year", *lost, "Seeds")
     assert table.rows[1].cells[1:] == (
         "compensated",
         "82.00 ± 2.83",
         "82.00 ± 2.83",
         "76.00 ± 2.83",
+        "4.5 hours",  # an hour times 8760^(1/6)
+        "< 1 hour to 14 days",  # an hour times 8760^((1 + 2.83) / 6)
         "2",
     )
     assert [age_text(seconds) for seconds in (0.0, 20.0, 7200.0, 2_592_000.0)] == ["0 s", "20 s", "2 hours", "30 days"]
+
+
+def losing(per_decade: float, apart: float = 0.0, ages: tuple[float, ...] = (1.0, 100.0, 1e4, 1e6)) -> Ageing:
+    """Return chips that lose so much per decade, from 1 s on; of two seeds, one has lost `apart` more at each age."""
+    keys = {"hardware.off_chip": "pcm-like", "evaluation.age_seconds": [*ages]}
+    found = []
+    for seed in (0, 1):
+        lost = {age: per_decade * log10(age) + seed * apart for age in ages}
+        at = {f"{age:g}": {"direct_accuracy": 0.8 - lost[age]} for age in ages}
+        found.append(record(seed, {"direct_accuracy": 0.8, "by_age_seconds": at}, keys))
+    (ageing,) = ageing_data(group_records(found))
+    return ageing
+
+
+@pytest.mark.parametrize("per_decade", [0.002, 0.004, 0.03])
+def test_a_point_is_lost_where_a_loss_per_decade_says(per_decade: float) -> None:
+    """k lg t = 1 % at t = 10^(0.01 / k) s."""
+    lost = age_lost(losing(per_decade), Way("global"))
+    assert lost is not None
+    assert lost.at.value == pytest.approx(10 ** (0.01 / per_decade))
+    assert lost.at.relation == ""
+
+
+def test_its_interval_is_where_the_loss_plus_and_minus_its_error_is_a_point() -> None:
+    """Two seeds d apart: mean loss k lg t + d / 2, standard error d / 2: from d = 1 % - k lg t to where k lg t = 1 %."""
+    lost = age_lost(losing(0.004, apart=0.002), Way("global"))
+    assert lost is not None
+    assert lost.early is not None
+    assert lost.late is not None
+    assert lost.at.value == pytest.approx(10 ** (0.009 / 0.004))
+    assert (lost.early.value, lost.late.value) == pytest.approx((10 ** (0.008 / 0.004), 10 ** (0.010 / 0.004)))
+
+
+def test_what_loses_nothing_says_so_and_what_has_lost_it_at_once(tmp_path: Path) -> None:
+    kept = age_lost(losing(0.001), Way("global"))
+    assert kept is not None
+    assert lost_cells(kept) == ("> 12 days", "> 12 days")
+    gone = age_lost(losing(0.05, ages=(10.0, 100.0)), Way("global"))
+    assert gone is not None
+    assert age_limit_text(gone.at) == "< 10 s"
+    assert age_lost(losing(0.05, ages=(10.0,)), Way("global")) is None
+    frame = ageing_frame([losing(0.004)], [])
+    assert float(frame["lost_at"].iloc[0]) == pytest.approx(10**2.5, rel=1e-5)
+    (row,) = lost_rows([losing(0.004)])
+    assert (row["age"], row["mean"], row["shown"]) == (pytest.approx(10**2.5), pytest.approx(79.0), "5.3 minutes")
+    assert lost_rows([losing(0.001)]) == []
+
+
+def test_ages_are_told_with_two_digits_in_their_unit() -> None:
+    told = {0.5: "0.5 s", 1.0: "1 s", 61.0: "1 minute", 5400.0: "1.5 hours", 86_400.0: "1 day", 40 * 86_400.0: "40 days"}
+    assert {age: age_limit_text(Limit(age)) for age in told} == told
+    assert age_limit_text(Limit(2 * YEAR, ">")) == "> 2 years"
 
 
 def test_sentences_tell_the_oldest_age_and_what_recovery_takes() -> None:
