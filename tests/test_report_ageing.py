@@ -122,7 +122,7 @@ def test_a_point_is_lost_where_a_loss_per_decade_says(per_decade: float) -> None
 
 
 def test_its_interval_is_where_the_loss_plus_and_minus_its_error_is_a_point() -> None:
-    """Two seeds d apart: mean loss k lg t + d / 2, standard error d / 2: from d = 1 % - k lg t to where k lg t = 1 %."""
+    """Two seeds d apart: mean loss k lg t + d / 2, standard error d / 2: from k lg t = 1 % - d to 1 %."""
     lost = age_lost(losing(0.004, apart=0.002), Way("global"))
     assert lost is not None
     assert lost.early is not None
@@ -147,7 +147,14 @@ def test_what_loses_nothing_says_so_and_what_has_lost_it_at_once(tmp_path: Path)
 
 
 def test_ages_are_told_with_two_digits_in_their_unit() -> None:
-    told = {0.5: "0.5 s", 1.0: "1 s", 61.0: "1 minute", 5400.0: "1.5 hours", 86_400.0: "1 day", 40 * 86_400.0: "40 days"}
+    told = {
+        0.5: "0.5 s",
+        1.0: "1 s",
+        61.0: "1 minute",
+        5400.0: "1.5 hours",
+        86_400.0: "1 day",
+        40 * 86_400.0: "40 days",
+    }
     assert {age: age_limit_text(Limit(age)) for age in told} == told
     assert age_limit_text(Limit(2 * YEAR, ">")) == "> 2 years"
 

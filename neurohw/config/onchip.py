@@ -149,8 +149,8 @@ def _off_chip(e: OnChipExperiment) -> list[str]:
     if e.evaluation.age_seconds and hardware.off_chip is None and not e.on_crossbar:
         wrong.append("evaluation.age_seconds: ideal weights do not age; name hardware.off_chip, or another back-end")
     if e.network.weights and hardware.periphery is not None:
-        wrong.append(f"hardware.periphery: got {hardware.periphery!r}, but with network.weights nothing is trained, and "
-                     "accounts are of training; allowed: none")  # fmt: skip
+        wrong.append(f"hardware.periphery: got {hardware.periphery!r}, but with network.weights nothing is trained, "
+                     "and accounts are of training; allowed: none")  # fmt: skip
     return wrong + _of_ages(e)
 
 

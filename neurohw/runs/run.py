@@ -120,8 +120,8 @@ def _check_length(driver: Driver, stop_after: int | None) -> None:
     """Refuse to stop within what is not trained here."""
     first = driver.job.plan[0].round
     if stop_after is not None and stop_after < first:
-        raise InputError(f"stop_after: got {stop_after}, but the network has had its {first} epochs: nothing is trained; "
-                         f"allowed: none, or {first} and more")  # fmt: skip
+        raise InputError(f"stop_after: got {stop_after}, but the network has had its {first} epochs: nothing is "
+                         f"trained; allowed: none, or {first} and more")  # fmt: skip
 
 
 def _known(record: RunRecord) -> RunRecord | Exception:

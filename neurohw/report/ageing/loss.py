@@ -22,7 +22,8 @@ def age_lost(ageing: Ageing, way: Way) -> Lost | None:
         way: what is done about drift.
 
     Returns:
-        None where the metric is no percentage, the network had learnt nothing, or fewer than two ages beyond 0 are known.
+        None where the metric is no percentage, the network had learnt nothing, or it was looked at fewer than two ages
+        beyond 0.
     """
     trained, metric = ageing.trained, ageing.metric
     looked = [(age, at) for age, at in zip(ageing.ages, ageing.lines[way], strict=True) if age > 0 and at.n]

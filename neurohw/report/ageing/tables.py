@@ -43,7 +43,14 @@ def ageing_table(ageings: Sequence[Ageing]) -> Table:
     several = any(len(ageing.lines) > 1 for ageing in ageings)
     lost = {(ageing.point.anchor, way): age_lost(ageing, way) for ageing in ageings for way in ageing.lines}
     losing = any(lost.values())
-    columns = ("Point", *(("Drift",) if several else ()), "As trained", *map(age_text, ages), *(_LOST * losing), "Seeds")
+    columns = (
+        "Point",
+        *(("Drift",) if several else ()),
+        "As trained",
+        *map(age_text, ages),
+        *(_LOST * losing),
+        "Seeds",
+    )
     rows: list[tuple[Point, tuple[str, ...]]] = []
     for ageing in ageings:
         for way, spreads in ageing.lines.items():
