@@ -24,6 +24,7 @@ from neurohw.cli.device_fit import device_fit
 from neurohw.cli.device_import import device_import
 from neurohw.cli.energy import energy
 from neurohw.cli.filters import filters
+from neurohw.cli.findings import findings
 from neurohw.cli.keys import keys
 from neurohw.cli.reproduce import reproduce
 from neurohw.cli.runs import demo, report, run, sweep
@@ -50,7 +51,7 @@ device_app.command("export")(device_export)
 app.add_typer(data_app, name="data")
 app.add_typer(device_app, name="device")
 app.add_typer(circuit_app, name="circuit")
-for command in (energy, demo, run, sweep, watch, report, keys, search, tune, attribute, reproduce, filters, bench):
+for command in (energy, demo, run, sweep, watch, report, keys, search, tune, attribute, reproduce, findings, filters, bench):
     app.command()(command)
 
 
