@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from neurohw.config import OnChipExperiment
+from neurohw.crossbar.aihwkit.programmed import ProgrammedArray
 from neurohw.crossbar.build import build_array
 from neurohw.devices.library import load_device
 from neurohw.errors import InputError
@@ -182,3 +184,14 @@ def test_damaged_weights_are_refused(trained: Path, tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(InputError, match=r"network.weights: .*checkpoint.pt"):
         read_learnt(programmed(tmp_path / "damaged"))
+
+
+def test_cells_of_cmo_fall_by_the_same_amount_over_a_constant_reference(trained: Path) -> None:
+    """aihwkit's model: the mean falls by 0.08900206 ln(t) uS, of a range of 79.2 uS that stands for the weights'."""
+    weights = weights_of(trained)
+    cells = ProgrammedArray(weights, "reram-cmo", drift_compensation=False, generator=torch.Generator().manual_seed(1))
+    year = 31_536_000.0
+    cells.elapse(year)
+    microsiemens = (88.2 - 9.0) / float(weights.max() - weights.min())
+    shift = float((cells.snapshot() - weights).mean()) * microsiemens
+    assert shift == pytest.approx(-0.08900206 * log(year), abs=4 * 1.2 / weights.numel() ** 0.5)

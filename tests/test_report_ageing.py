@@ -17,7 +17,7 @@ from neurohw.report.ageing.axis import ticks_between
 from neurohw.report.ageing.data import Ageing, Recovery, Way, ageing_data
 from neurohw.report.ageing.figures import ageing_figure
 from neurohw.report.ageing.loss import age_limit_text, age_lost, lost_cells
-from neurohw.report.ageing.tables import age_text, ageing_frame, ageing_table, recovery_table
+from neurohw.report.ageing.tables import age_lost_words, age_text, ageing_frame, ageing_table, recovery_table
 from neurohw.report.ageing.words import ageing_words
 from neurohw.report.charts.ageing import ageing_rows, lost_rows
 from neurohw.report.page.content import content
@@ -144,6 +144,10 @@ def test_what_loses_nothing_says_so_and_what_has_lost_it_at_once(tmp_path: Path)
     (row,) = lost_rows([losing(0.004)])
     assert (row["age"], row["mean"], row["shown"]) == (pytest.approx(10**2.5), pytest.approx(79.0), "5.3 minutes")
     assert lost_rows([losing(0.001)]) == []
+    assert (
+        age_lost_words([losing(0.004)]) == "One point is lost after: BP · ideal → pcm-like, compensated: 5.3 minutes."
+    )
+    assert age_lost_words([losing(0.004)] * 9) == ""
 
 
 def test_ages_are_told_with_two_digits_in_their_unit() -> None:

@@ -26,7 +26,7 @@ from neurohw.report.points import group_records
 from neurohw.report.sensitivity.data import Line, Sensitivity, sensitivity_data
 from neurohw.report.sensitivity.figures import draw_sensitivity, sensitivity_figure
 from neurohw.report.sensitivity.loss import Limit, Tried, point_lost
-from neurohw.report.sensitivity.tables import lost_table, sensitivity_frame
+from neurohw.report.sensitivity.tables import lost_table, lost_words, sensitivity_frame
 from neurohw.report.wording import axis_of
 from neurohw.runs.record import RunRecord
 
@@ -348,6 +348,13 @@ def test_the_table_says_where_one_point_is_lost(sweep: list[RunRecord]) -> None:
     assert cells[0] == (*offset, "1 nA to 100 nA (3)", "3")
     assert [row[3] for row in cells] == ["3.16 nA", "3.16 nA", "< −2", "1", "< −2", "1"]
     assert cells[2][5:] == ("−2 to 2 (2)", "3")
+
+
+def test_the_caption_says_where_each_line_loses_one_point(sweep: list[RunRecord]) -> None:
+    told = lost_words(list(panels(sweep).values()))
+    assert told.startswith("One point is lost at: Offset of the inputs (σ), BP: 3.16 nA (2.62 nA to 3.82 nA); ")
+    assert told.count(";") == 5
+    assert lost_words([]) == ""
 
 
 def test_the_frame_has_every_number(sweep: list[RunRecord]) -> None:

@@ -51,7 +51,22 @@ device_app.command("export")(device_export)
 app.add_typer(data_app, name="data")
 app.add_typer(device_app, name="device")
 app.add_typer(circuit_app, name="circuit")
-for command in (energy, demo, run, sweep, watch, report, keys, search, tune, attribute, reproduce, findings, filters, bench):
+for command in (
+    energy,
+    demo,
+    run,
+    sweep,
+    watch,
+    report,
+    keys,
+    search,
+    tune,
+    attribute,
+    reproduce,
+    findings,
+    filters,
+    bench,
+):
     app.command()(command)
 
 

@@ -13,9 +13,12 @@ from neurohw.cli import console
 def findings(
     file: Annotated[str, typer.Argument(metavar="[FINDINGS]", help="A findings.toml, or a shipped name.")] = "hardware",
     reports: Annotated[
-        Path | None, typer.Option("--reports", metavar="DIR", help="Folder of the reports; that of a checkout if left out.")
+        Path | None,
+        typer.Option("--reports", metavar="DIR", help="Folder of the reports; that of a checkout if left out."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder of the page; runs/findings/NAME if left out.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the page; runs/findings/NAME if left out.")
+    ] = None,
 ) -> None:
     """Write the page of what reports say together: sentences and figures, every number looked up in their records.
 

@@ -142,7 +142,8 @@ def ideal_arrays(config: Flat) -> bool:
 def hardware(config: Flat) -> str:
     """Return the hardware's name: "ideal", "ideal → pcm" (programmed after training), or device and remedy.
 
-    A device's file is called by its name, without folder and ending.
+    What another run has learnt is "ideal → device", too. A device's file is called by its name, without folder and
+    ending.
     """
     if ideal_arrays(config):
         off_chip = config.get("hardware.off_chip")
@@ -150,7 +151,8 @@ def hardware(config: Flat) -> str:
     device = str(config.get("hardware.device") or config["hardware.backend"])
     named = (config.get(key) for key in REMEDY)
     called = Path(device).stem if device.endswith(".toml") else device
-    return " + ".join([called, *(name for name in named if name not in (None, "none"))])
+    parts = " + ".join([called, *(name for name in named if name not in (None, "none"))])
+    return f"ideal → {parts}" if config.get("network.weights") else parts
 
 
 def ideal_circuit(config: Flat) -> bool:

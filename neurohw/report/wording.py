@@ -18,7 +18,10 @@ _CIRCUIT = {
     "target.parameters.homeostasis.range": Axis("Range of the thresholds", "V", "smaller", off=0),
     "target.parameters.homeostasis.step_mismatch": Axis("Mismatch of the thresholds' steps (σ)", "1", "larger", off=0),
 }
-AXES = _CIRCUIT | {
+_DEVICE = {
+    "hardware.device_parameters.conductance.levels": Axis("Levels of a device", "1", "smaller", off=0),
+}
+AXES = (_CIRCUIT | _DEVICE) | {
     f"hardware.{key}": axis
     for key, field in HardwareSection.model_fields.items()
     for axis in field.metadata

@@ -14,6 +14,7 @@ from neurohw.report.ageing.data import Ageing, Recovery, Way
 from neurohw.report.ageing.loss import age_lost, lost_cells
 from neurohw.report.energy.bounds import bounds_text, digits
 from neurohw.report.points import Point
+from neurohw.report.sensitivity.tables import MOST_TOLD
 from neurohw.report.table import NOTHING, Row, Table, mean_text, table_of
 
 _LOST = ("1 point lost after", "± standard error")
@@ -62,6 +63,19 @@ def ageing_table(ageings: Sequence[Ageing]) -> Table:
             seeds = str(max(spread.n for spread in spreads))
             rows.append((ageing.point, (*named, trained, *cells, *at_age, seeds)))
     return table_of(columns, rows)
+
+
+def age_lost_words(ageings: Sequence[Ageing]) -> str:
+    """Return after which time each way loses one point, for the caption of their figure; "" where none can."""
+    told = []
+    for ageing in ageings:
+        for way in ageing.lines:
+            if lost := age_lost(ageing, way):
+                at, interval = lost_cells(lost)
+                told.append(
+                    f"{ageing.point.label}, {way.label}: {at}" + f" ({interval})" * (interval not in (NOTHING, at))
+                )
+    return f"One point is lost after: {'; '.join(told)}." if 0 < len(told) <= MOST_TOLD else ""
 
 
 def recovery_table(recoveries: Sequence[Recovery], metric: Metric | None) -> Table:

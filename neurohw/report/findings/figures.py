@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from math import ceil, isnan
 from textwrap import fill
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from neurohw.metrics import Metric
 from neurohw.report.ageing.data import Ageing
 from neurohw.report.ageing.figures import draw_ageing
 from neurohw.report.drawing import COLOURS, INK, layout
@@ -42,13 +45,11 @@ def finding_figure(finding: Finding, found: Iterable[Found]) -> Figure:
 
 def _dots(finding: Finding, values: Sequence[Found]) -> list[Draw]:
     """Return a panel for each metric."""
-    metrics = dict.fromkeys(metric_of(value.wanted.of) for value in values if value.lost is None)
-    return [
-        lambda ax, own=[v for v in values if v.lost is None and metric_of(v.wanted.of) == metric]: _draw_dots(
-            ax, own, finding.axis
-        )
-        for metric in metrics
-    ]
+    by_metric: dict[Metric, list[Found]] = {}
+    for value in values:
+        if value.lost is None:
+            by_metric.setdefault(metric_of(value.wanted.of), []).append(value)
+    return [partial(_draw_dots, values=own, scale=finding.axis) for own in by_metric.values()]
 
 
 def _draw_dots(ax: Axes, values: Sequence[Found], scale: str) -> None:
@@ -56,12 +57,17 @@ def _draw_dots(ax: Axes, values: Sequence[Found], scale: str) -> None:
     metric = metric_of(values[0].wanted.of).fitted(value.mean for value in values)
     for row, value in enumerate(values):
         spread, colour = value.spread, INK if value.points[0].ideal else COLOURS[0]
-        ax.plot([metric.scale * v for v in spread.values], [row] * spread.n, "o", color=colour, alpha=0.25, markersize=4)
+        ax.plot(
+            [metric.scale * v for v in spread.values], [row] * spread.n, "o", color=colour, alpha=0.25, markersize=4
+        )
         std = 0.0 if isnan(spread.std) else metric.scale * spread.std
         ax.errorbar(metric.scale * spread.mean, row, xerr=std, fmt="o", color=colour, capsize=3, markersize=6)
     ax.set_yticks(range(len(values)), [fill(value.wanted.label, 52) for value in values])
     ax.set_ylim(len(values) - 0.5, -0.5)
-    ax.set_xscale(scale)
+    if scale == "log" and not metric.share:
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel(metric.label)
     ax.grid(axis="x")
 
@@ -75,18 +81,19 @@ def _swept(values: Sequence[Found]) -> list[Draw]:
             line = replace(value.line, label=value.wanted.label)
             panels.setdefault(key, (value.panel, {}))[1][value.wanted.label] = line
     drawn = [replace(panel, lines=tuple(lines.values())) for panel, lines in panels.values()]
-    return [lambda ax, own=panel: draw_sensitivity(ax, own, [line.kind for line in own.lines]) for panel in drawn]
+    return [partial(draw_sensitivity, data=panel, kinds=[line.kind for line in panel.lines]) for panel in drawn]
 
 
 def _aged(values: Sequence[Found]) -> list[Draw]:
     """Return a panel for each chip that ages, with all ways to meet drift."""
-    ageings: dict[str, Ageing] = {}
+    ageings: dict[str, tuple[Ageing, str]] = {}
     for value in values:
         if value.ageing is not None:
-            ageings.setdefault(value.ageing.point.anchor, value.ageing)
+            ageings.setdefault(value.ageing.point.anchor, (value.ageing, value.wanted.label))
+    return [partial(_draw_aged, data=ageing, label=label) for ageing, label in ageings.values()]
 
-    def drawn(ax: Axes, own: Ageing) -> None:
-        draw_ageing(ax, own)
-        ax.legend(fontsize=8.5)
 
-    return [lambda ax, own=ageing: drawn(ax, own) for ageing in ageings.values()]
+def _draw_aged(ax: Axes, data: Ageing, label: str) -> None:
+    draw_ageing(ax, data)
+    ax.set_title(fill(label, 44))
+    ax.legend(fontsize=8.5)

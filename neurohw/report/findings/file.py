@@ -72,8 +72,9 @@ class Finding(BaseModel):
     Args:
         title: over it.
         says: the sentence, a Jinja template: `{{ name }}` is the number with spread and unit, `name.mean` its mean,
-            `points(a, b)` by how many percentage points a is above b, `times(a, b)` how many times b it is.
-        axis: linear or logarithmic, of the figure of its metrics.
+            `points(a, b)` by how many percentage points a is above b, `change(b, a)` the same with its sign,
+            `times(a, b)` how many times b it is.
+        axis: linear or logarithmic, of the figures of its metrics that are no percentages.
         values: by name.
     """
 

@@ -118,18 +118,21 @@ def _row(number: int, name: str, found: Found) -> dict[str, object]:
 
 
 def _told(finding: Finding, found: dict[str, Found], sources: dict[str, Source]) -> Told:
-    def points(better: Found, worse: Found) -> str:
+    def points(better: Found, worse: Found, sign: str = "") -> str:
         both = metric_of(better.wanted.of), metric_of(worse.wanted.of)
         if not all(metric.share for metric in both) or better.lost or worse.lost:
             raise InputError(f"{finding.title}: points: got {better.wanted.label!r} and {worse.wanted.label!r}; "
                              "allowed: two metrics in percent")  # fmt: skip
-        return f"{100 * (better.mean - worse.mean):.1f} points".replace("-", "−")
+        return f"{100 * (better.mean - worse.mean):{sign}.1f} points".replace("-", "−")
+
+    def change(before: Found, after: Found) -> str:
+        return points(after, before, "+")
 
     def times(more: Found, less: Found) -> str:
         return f"{more.mean / less.mean:.2g} times"
 
     environment = SandboxedEnvironment(undefined=StrictUndefined)
-    environment.globals |= {"points": points, "times": times}
+    environment.globals |= {"points": points, "change": change, "times": times}
     try:
         sentence = environment.from_string(finding.says).render(found)
     except (TemplateError, ArithmeticError, TypeError, AttributeError, ValueError) as error:

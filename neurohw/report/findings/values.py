@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import isfinite, nan
 from pathlib import Path
@@ -20,11 +20,12 @@ from neurohw.report.naming import Flat, flatten
 from neurohw.report.points import Point, group_records
 from neurohw.report.sensitivity.data import Line, Sensitivity, sensitivity_data
 from neurohw.report.sensitivity.loss import Lost
-from neurohw.report.sensitivity.tables import limit_text
+from neurohw.report.sensitivity.tables import value_text
 from neurohw.report.spread import Spread
 from neurohw.report.table import mean_text
 from neurohw.runs.collection import read_archive
 from neurohw.runs.record import RunRecord
+from neurohw.units import readable
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Found:
 
     wanted: Wanted
     points: tuple[Point, ...]
-    spread: Spread = Spread(())
+    spread: Spread = field(default_factory=lambda: Spread(()))
     lost: Lost | None = None
     line: Line | None = None
     panel: Sensitivity | None = None
@@ -100,19 +101,24 @@ class Found:
     def __str__(self) -> str:
         """Return it as a sentence has it: with spread, or the ends of its standard error, and unit."""
         if self.lost is None:
-            metric = metric_of(self.wanted.of).fitted([self.spread.mean])
+            metric = metric_of(self.wanted.of)
+            if metric.name in FIGURES:  # nominal: over seeds they hardly differ, and what they rest on does far more
+                return readable(self.spread.mean, metric.unit or "1", 3)
+            metric = metric.fitted([self.spread.mean])
             return f"{mean_text(self.spread, metric)} {metric.shown_unit}".strip()
-        ends = (self.lost.early, self.lost.late)
-        texts = [self._limit(limit) for limit in (self.lost.at, *ends) if limit is not None]
-        interval = "" if len(set(texts)) < 2 else f" ({' to '.join(dict.fromkeys(texts[1:]))})"
-        return texts[0] + interval
+        ends = [end for end in (self.lost.early, self.lost.late) if end is not None]
+        texts = list(dict.fromkeys(self._limit(end) for end in sorted(ends, key=lambda end: end.value)))
+        at = self._limit(self.lost.at)
+        return at if texts in ([], [at]) else f"{at} ({' to '.join(texts)})"
 
     def _limit(self, limit: Any) -> str:
         if self.panel is None:
-            return age_limit_text(limit)
-        if self.panel.key.endswith("fraction"):  # a share
-            return f"{limit.relation} {100 * limit.value:.2g} %".strip()
-        return limit_text(limit, self.panel.key).rstrip()
+            text = age_limit_text(limit)
+        elif self.panel.key.endswith("fraction"):  # a share
+            text = f"{limit.relation} {100 * limit.value:.2g} %".strip()
+        else:
+            text = f"{limit.relation} {value_text(limit.value, self.panel.key, digits=2)}".strip()
+        return text.replace("<", "less than").replace(">", "more than")
 
 
 def found_values(finding: Finding, reports: dict[str, Report]) -> dict[str, Found]:
@@ -149,11 +155,12 @@ def _found(wanted: Wanted, report: Report) -> Found:
 def _lost_along(wanted: Wanted, report: Report) -> Found:
     key, metric = wanted.lost_along, metric_of(wanted.of)
     panels = [panel for panel in report.sensitivities if panel.key == key and panel.metric == metric]
-    lines = [line for panel in panels for line in panel.lines if _fits(line.points[0].config, wanted, less=key) and line.lost]
+    lines = [line for panel in panels for line in panel.lines
+             if line.lost and _fits(line.points[0].config, wanted, less=key)]  # fmt: skip
     if len(lines) != 1:
         keys = ", ".join(dict.fromkeys(panel.key for panel in report.sensitivities)) or "none"
-        raise InputError(f"lost_along: got {key!r} with where {wanted.where}, which {len(lines)} lines of {report.name} "
-                         f"fit; allowed: one; swept there: {keys}")  # fmt: skip
+        raise InputError(f"lost_along: got {key!r} with where {wanted.where}, which {len(lines)} lines of "
+                         f"{report.name} fit; allowed: one; swept there: {keys}")  # fmt: skip
     (line,) = lines
     base = (line.baseline.point,) if line.baseline and line.baseline.point not in line.points else ()
     return Found(wanted, (*base, *line.points), lost=line.lost[0], line=line, panel=panels[0])
@@ -165,7 +172,8 @@ def _lost_after(wanted: Wanted, report: Report) -> Found:
     point = _only([ageing.point for ageing in aged], [ageing.point for ageing in report.ageings], wanted)
     lost = age_lost(aged[0], way)
     if lost is None:
-        raise InputError(f"lost_after: got {wanted.lost_after!r}, but {point.label} has nothing to lose, or one age only")
+        raise InputError(f"lost_after: got {wanted.lost_after!r}, but {point.label} has nothing to lose, or one age "
+                         "only; allowed: points above chance with two ages or more")  # fmt: skip
     return Found(wanted, (point,), lost=lost, ageing=aged[0], way=way)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from neurohw.report.ageing.data import Ageing, Recovery, ageing_data, recovery_data
-from neurohw.report.ageing.tables import ageing_table, recovery_table
+from neurohw.report.ageing.tables import age_lost_words, ageing_table, recovery_table
 from neurohw.report.ageing.words import ageing_words
 from neurohw.report.page.section import Section
 from neurohw.report.points import Point
@@ -34,8 +34,15 @@ class AgedPart:
         return bool(self.ageings)
 
     @property
+    def lost(self) -> str:
+        """After which time one point is lost, of what figures show."""
+        return age_lost_words(self.drawn)
+
+    @property
     def drawn(self) -> list[Ageing]:
         """What figures show: the first metric, of points with an age beyond 0."""
+        if not self.ageings:
+            return []
         return [a for a in self.ageings if a.metric == self.ageings[0].metric and a.ages[-1] > 0]
 
 

@@ -31,7 +31,7 @@ from neurohw.report.page.section import Section
 from neurohw.report.page.symptoms import symptoms_of, symptoms_section
 from neurohw.report.points import Point, epochs_done, epochs_scheduled, group_records, repeated_seeds
 from neurohw.report.sensitivity.data import Sensitivity, sensitivity_data
-from neurohw.report.sensitivity.tables import lost_table
+from neurohw.report.sensitivity.tables import lost_table, lost_words
 from neurohw.report.wording import DEFINITIONS, LOST
 from neurohw.runs.record import RunRecord, Status
 
@@ -97,6 +97,7 @@ class Content:
     published: tuple[Beside, ...]
     sensitivities: tuple[Sensitivity, ...]
     lost: Section | None
+    lost_words: str
     main: tuple[Section, ...]
     aged: AgedPart
     looks: LooksPart
@@ -147,6 +148,7 @@ def content(
         published,
         sensitivities,
         _lost(sensitivities),
+        lost_words(sensitivities),
         (*_accuracies(accuracies), *_equal(points)),
         aged,
         looks,

@@ -13,6 +13,7 @@ from neurohw.report.sensitivity.loss import Limit, Lost
 from neurohw.report.table import NOTHING, Row, Table, mean_text
 from neurohw.report.wording import axis_of
 
+MOST_TOLD = 8  # lines in a caption
 NONE_TO_LOSE = "none to lose, at chance"
 _FRAME_COLUMNS = (
     *("key", "unit", "readout", "line", "value", "mean", "std", "seeds", "loss", "loss_error", "hash"),
@@ -30,6 +31,20 @@ def lost_table(panels: Sequence[Sensitivity]) -> Table:
     baseline = f"Baseline {labels.pop().lower()}" if len(labels) == 1 else "Baseline, %"
     columns = ("Parameter", "Line", baseline, "1 point lost at", "± standard error", "Tried (values)", "Seeds")
     return Table(columns, tuple(row for panel in panels for row in _rows(panel)))
+
+
+def lost_words(panels: Sequence[Sensitivity]) -> str:
+    """Return where each line loses one point, for the caption of their figure; "" where none does, or too many."""
+    told = [
+        f"{panel.title}, {line.label}: {limit_text(lost.at, panel.key)}" + _beside(lost, panel.key)
+        for panel in panels for line in panel.lines for lost in line.lost
+    ]  # fmt: skip
+    return f"One point is lost at: {'; '.join(told)}." if 0 < len(told) <= MOST_TOLD else ""
+
+
+def _beside(lost: Lost, key: str) -> str:
+    interval = _interval(lost, key)
+    return "" if interval in (NOTHING, limit_text(lost.at, key)) else f" ({interval})"
 
 
 def sensitivity_frame(panels: Sequence[Sensitivity]) -> pd.DataFrame:

@@ -1,0 +1,149 @@
+"""Findings: numbers looked up in the records of reports, the sentences that they fill, and the page."""
+
+from __future__ import annotations
+
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from neurohw.cli.app import app
+from neurohw.errors import InputError
+from neurohw.report.findings.file import read_findings
+from neurohw.report.findings.page import told, write_findings
+from neurohw.runs.collection import write_archive
+from neurohw.shipping import shipped
+from tests.test_report import record
+
+REPORTS = shipped("experiments").parent / "reports"
+DEVICE = {"hardware.backend": "analog", "hardware.device": "ecram"}
+STUCK = "hardware.stuck_fraction"
+FILE = """
+title = "What is found"
+intro = "Made up."
+[reports.gap]
+command = "neurohw sweep gap"
+about = "Two seeds."
+[reports.swept]
+command = "neurohw sweep swept"
+about = "Two seeds."
+[[findings]]
+title = "Devices cost"
+says = "ECRAM has {{ ecram }}, {{ points(ideal, ecram) }} below {{ ideal }} ({{ change(ideal, ecram) }}), %.1f." % 1
+axis = "log"
+[findings.values]
+ideal = { label = "ideal", report = "gap", where = { "hardware.backend" = "ideal", "hardware.off_chip" = "none" } }
+ecram = { label = "ECRAM", report = "gap", where = { hardware = { device = "ecram" } } }
+[[findings]]
+title = "Limits"
+says = "Lost at {{ stuck }}, after {{ age }}; {{ older.mean | round(3) }}."
+[findings.values]
+stuck = { label = "stuck", report = "swept", lost_along = "hardware.stuck_fraction" }
+age = { label = "phase change", report = "gap", where = { "hardware.off_chip" = "pcm-like" }, lost_after = "none" }
+[findings.values.older]
+label = "older"
+report = "gap"
+where = { "hardware.off_chip" = "pcm-like" }
+of = "by_age_seconds.1e+06.direct_accuracy"
+""".replace(', %.1f." % 1', '."')
+
+
+def two(mean: float, keys: dict[str, Any], **more: Any) -> list[Any]:
+    return [record(seed, {"direct_accuracy": mean + 0.01 * (2 * seed - 1), **more}, keys) for seed in (0, 1)]
+
+
+@pytest.fixture
+def made_up(tmp_path: Path) -> Path:
+    """Return a folder of reports: 90 % ideal, 80 % on devices, lost per decade of age, and 1 % lost at 2 % stuck."""
+    (tmp_path / "reports" / "gap").mkdir(parents=True)
+    (tmp_path / "reports" / "swept").mkdir()
+    ages = {"hardware.off_chip": "pcm-like", "hardware.drift_compensation": False, "evaluation.age_seconds": [1.0, 1e6]}
+    old = {"1": {"direct_accuracy": 0.9}, "1e+06": {"direct_accuracy": 0.87}}
+    aged = [record(seed, {"direct_accuracy": 0.9, "by_age_seconds": old}, ages) for seed in (0, 1)]
+    write_archive([*two(0.9, {}), *two(0.8, DEVICE), *aged], tmp_path / "reports" / "gap")
+    swept = [
+        r for share, mean in ((0.0, 0.8), (0.01, 0.795), (0.03, 0.785)) for r in two(mean, DEVICE | {STUCK: share})
+    ]
+    write_archive(swept, tmp_path / "reports" / "swept")
+    (tmp_path / "findings.toml").write_text(FILE, encoding="utf-8")
+    return tmp_path
+
+
+def test_sentences_have_the_numbers_of_the_records(made_up: Path) -> None:
+    first, second = told(read_findings(made_up), made_up / "reports")
+    assert first.sentence == "ECRAM has 80.00 ± 1.41 %, 10.0 points below 90.00 ± 1.41 % (−10.0 points)."
+    assert list(first.sources) == ["gap"]
+    assert second.found["stuck"].mean == pytest.approx(0.02)
+    assert second.found["age"].mean == pytest.approx(10**2)  # 3 % in six decades
+    assert second.sentence == "Lost at 2 % (0.52 % to more than 3 %), after 1.7 minutes; 0.87."
+    assert len(second.found["stuck"].points) == 3
+
+
+def test_the_page_names_what_backs_each_number(made_up: Path) -> None:
+    page = write_findings(read_findings(made_up), made_up / "reports", made_up / "out")
+    assert page.read_text(encoding="utf-8").count("<svg") == 2
+    text = (page.parent / "report.md").read_text(encoding="utf-8")
+    assert "1. **Devices cost.** ECRAM has 80.00 ± 1.41 %" in text
+    assert "- [gap](../gap/report.md): Two seeds. `neurohw sweep gap`" in text
+    frame = pd.read_csv(page.parent / "findings.csv")
+    assert list(frame["name"]) == ["ideal", "ecram", "stuck", "age", "older"]
+    assert float(frame["value"][0]) == pytest.approx(0.9)
+    (digest,) = {r.config_hash for r in two(0.8, DEVICE)}
+    assert frame["hashes"][1] == digest
+    assert f"| {digest} |" in text
+
+
+def test_a_limit_beyond_what_was_tried_is_no_number(made_up: Path) -> None:
+    kept = [r for share in (0.0, 0.01, 0.03) for r in two(0.8, DEVICE | {STUCK: share})]
+    write_archive(kept, made_up / "reports" / "swept")
+    second = told(read_findings(made_up), made_up / "reports")[1]
+    assert second.sentence.startswith("Lost at more than 3 %")
+    assert isnan(second.found["stuck"].mean)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (', where = { "hardware.backend" = "ideal", "hardware.off_chip" = "none" }', "",
+         "Devices cost, ideal: where: got {}, which 3 configurations"),
+        ('device = "ecram" }', 'device = "pcm" }', "Devices cost, ecram: where: .* which 0 configurations of gap fit"),
+        ("{{ ecram }}", "{{ unknown }}", "Devices cost, says: 'unknown' is undefined; allowed: .* of ideal, ecram"),
+        ("{{ ecram }}", "{{ ecram", "Devices cost, says: "),
+        ("points(ideal, ecram)", "points(ideal, 3)", "Devices cost, says: "),
+        ("{{ ecram }}", "{{ ecram.__class__.__mro__ }}", "Devices cost, says: .*unsafe"),
+        ('lost_along = "hardware.stuck_fraction"', 'lost_along = "hardware.adc_bits"',
+         "lost_along: got 'hardware.adc_bits' .* swept there: hardware.stuck_fraction"),
+        ('report = "swept"', 'report = "sweep"', "stuck.report: got 'sweep'; allowed: gap, swept"),
+        ("[reports.swept]", "[reports.other]", "'swept'; allowed: gap, other"),
+        ('of = "by_age_seconds.1e+06.direct_accuracy"', 'of = "accuracy"', "got 'accuracy'"),
+        ("by_age_seconds.1e+06.direct_accuracy", "by_age_seconds.7.direct_accuracy", "which no record of"),
+        ('lost_after = "none"', 'lost_after = "global"', "which 0 configurations of gap fit"),
+        ('lost_after = "none"', 'lost_after = "often"', "lost_after: got 'often'"),
+        ('title = "What is found"', "titel = 3", "titel: unknown key"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(made_up: Path, before: str, after: str, said: str) -> None:
+    assert before in FILE
+    (made_up / "findings.toml").write_text(FILE.replace(before, after, 1), encoding="utf-8")
+    with pytest.raises(InputError, match=said):
+        told(read_findings(made_up), made_up / "reports")
+
+
+def test_a_report_that_is_not_there_and_a_folder_that_is_another_report(made_up: Path) -> None:
+    with pytest.raises(InputError, match=r"reports.gap: .*records.jsonl.xz"):
+        told(read_findings(made_up), made_up)
+    with pytest.raises(InputError, match=r"holds records.jsonl.xz, and so another report"):
+        write_findings(read_findings(made_up), made_up / "reports", made_up / "reports" / "gap")
+    with pytest.raises(InputError, match="findings 'nothing': no such file"):
+        read_findings("nothing")
+
+
+@pytest.mark.skipif(not (REPORTS / "hardware").is_dir(), reason="no checkout")
+def test_the_committed_page_is_that_of_the_committed_records(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["findings", "hardware", "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    for name in ("report.md", "findings.csv"):
+        assert (tmp_path / name).read_text() == (REPORTS / "hardware" / name).read_text()
