@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,34 @@ def test_the_record_says_which(tmp_path: Path) -> None:
     assert small.versions["float32 products"] == "BLAS"
     large = run(load_experiment("quickstart", {**ON_DIGITS, "training.epochs": 1}), out=tmp_path / "large")
     assert large.versions["float32 products"] == ("oneDNN" if onednn_is_faster() else "BLAS")
+
+
+_INTERRUPTED = """
+import signal, time, torch
+from neurohw.runs.products import float32_products
+heard = 0
+def hear(*_):
+    global heard
+    heard += 1
+signal.signal(signal.SIGALRM, hear)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+a, b = torch.rand(16, 784), torch.randn(784, 2000)
+with float32_products(2**23):
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        a @ b
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert heard > 500, heard
+"""
+
+
+def test_signals_amid_products_leave_the_heap_whole() -> None:
+    """Through oneDNN 3.10 without a stack for signals, this ends by "corrupted size" or "corrupted double-linked list".
+
+    In a process of its own: that of the tests has such a stack, by pytest's faulthandler.
+    """
+    ended = subprocess.run([sys.executable, "-c", _INTERRUPTED], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
 
 
 @faster_only

@@ -1,11 +1,8 @@
-"""Which library multiplies in float32 on a CPU: torch's own BLAS, or oneDNN where that is twice as fast.
-
-oneDNN only where NEUROHW_ONEDNN=1 asks for it: with torch 2.11 long runs through it ended in a damaged heap.
-"""
+"""Which library multiplies in float32 on a CPU: torch's own BLAS, or oneDNN where that is twice as fast."""
 
 from __future__ import annotations
 
-import os
+import faulthandler
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +13,6 @@ import torch
 
 from neurohw.crossbar.precision import chosen_precision, matmul_setting
 
-ASKED = "NEUROHW_ONEDNN"  # environment
 _WORTH = 2**23  # multiplications of a product: smaller ones gain little by oneDNN, and small ones lose by its overhead
 _TYPICAL = (32, 256, 256)  # of the product that is tried
 _FLOAT32 = 1e-5  # of the largest output: bfloat16 is off by 200 times as much
@@ -38,6 +34,7 @@ def float32_products(multiplications: int) -> Iterator[None]:
     if not chosen:
         yield
         return
+    _set_signals_apart()
     _choose("bf16")
     try:
         yield
@@ -45,13 +42,25 @@ def float32_products(multiplications: int) -> Iterator[None]:
         _choose("none")
 
 
+def _set_signals_apart() -> None:
+    """Have this thread's signals handled on a stack of their own.
+
+    Up to version 3.11.1, oneDNN's kernels let the stack pointer point into the heap, where a signal that arrives
+    meanwhile is then written (uxlfoundation/oneDNN, issue 4845; torch 2.11 has version 3.10.2). Python's handlers run
+    on another stack where there is one, which faulthandler makes, and leaves when it is switched off.
+    """
+    if not faulthandler.is_enabled():
+        faulthandler.enable(2)
+        faulthandler.disable()
+
+
 @cache
 def onednn_is_faster() -> bool:
-    """Return whether oneDNN is asked for, and multiplies here in float32, exactly, and faster than MKL."""
+    """Return whether this is a processor on which oneDNN multiplies in float32, exactly, and faster than MKL."""
     has_library = (
         torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available() and chosen_precision() is not None
     )
-    return os.environ.get(ASKED) == "1" and has_library and _made_by_amd() and _has_avx512_only() and _exact()
+    return has_library and _made_by_amd() and _has_avx512_only() and _exact()
 
 
 def _has_avx512_only() -> bool:
