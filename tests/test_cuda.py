@@ -14,6 +14,7 @@ from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.periphery import ReadPath
 from neurohw.crossbar.remedies import names
+from neurohw.deepstdp import torch_steps
 from neurohw.devices.faults import FaultRates
 from neurohw.devices.laws import LAWS, SoftBounds
 from neurohw.devices.retention import Retention
@@ -26,6 +27,8 @@ from neurohw.runs.run import run
 from neurohw.testing import MakeArray, SynapseArrayConformance
 from tests.approximately import approx
 from tests.test_aihwkit_array import product
+from tests.test_stdp_network import LIVELY, trains
+from tests.test_stdp_torch import EACH, assert_same_samples, assert_same_steps, in_torch
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU here")
 EVERYTHING: dict[str, Any] = {
@@ -193,3 +196,36 @@ def test_captured_training_goes_on_from_a_checkpoint_as_it_would_have(kind: str)
         resumed.generator.set_state(parts["masks"])  # type: ignore[arg-type]
         resumed.signs.set_state(parts["signs"])  # type: ignore[arg-type]
         assert all(torch.equal(a, b) for a, b in zip(ep_batches(resumed, 3), expected, strict=True))
+
+
+@EACH
+def test_stdp_steps_and_samples_are_those_of_the_compiled_network(values: dict[str, Any]) -> None:
+    assert_same_steps(values, "cuda")
+    assert_same_samples(values, "cuda")
+
+
+def test_stdp_waits_for_nothing_within_a_sample() -> None:
+    network, samples = in_torch(20, "cuda", **LIVELY), trains((2, 60, 20), 0.25).cuda()
+    mode = torch.cuda.get_sync_debug_mode()
+    try:
+        torch.cuda.set_sync_debug_mode("error")
+        for sample in samples:
+            torch_steps.run_steps(sample[None], network.state, network.constants)
+            torch_steps.normalise(network.state, network.constants)
+    finally:
+        torch.cuda.set_sync_debug_mode(mode)
+    assert (network.thresholds > 0).any()
+
+
+def test_clusters_and_an_stdp_layer_on_the_gpu_learn_and_replay(tmp_path: Path) -> None:
+    layer = tmp_path / "layer.toml"
+    layer.write_text('kind = "stdp"\n')
+    small: dict[str, Any] = {"stdp.engine": "torch", "data.train_limit": 300, "training.epochs": 1}
+    for source, own, metric in (
+        ("deep_stdp_digits", {"stdp.timesteps": 100}, "probe_accuracy"),
+        (layer, {"stdp.timesteps": 150, "stdp.gain": 12.0, "network.neurons": 30}, "direct_accuracy"),
+    ):
+        experiment = load_experiment(source, small | own)
+        ends = [run(experiment, 0, tmp_path / f"{metric}-{i}", device="cuda").metrics for i in range(2)]
+        assert ends[0][metric] == ends[1][metric]
+        assert ends[0][metric] > 0.3

@@ -27,6 +27,7 @@ from neurohw.runs.restored import restored_job
 from neurohw.runs.run import run
 from neurohw.seeding import Streams
 from neurohw.studies.estimate import estimate_seconds
+from tests.approximately import approx
 from tests.test_checkpoint import run_in_pieces
 
 TINY = {
@@ -253,6 +254,9 @@ def test_a_new_epoch_has_a_new_head_and_learning_changes_the_body(file: Path) ->
         ({**ON_ECRAM, "hardware.periphery": "33nm"}, r"33nm"),
         ({"energy.standby": "none"}, r"energy: got settings, but hardware.periphery names no table"),
         ({"stdp.neurons": 10}, r"stdp.neurons: unknown key"),
+        ({"stdp.engine": "cuda"}, r"stdp.engine: got 'cuda'; allowed: 'auto', 'compiled' or 'torch'"),
+        ({**ON_ECRAM, "stdp.engine": "torch"}, r"stdp.engine: got 'torch', which synapses of devices"),
+        ({"clustering.method": "k-means", **EXACT, "stdp.engine": "torch"}, r"stdp: got settings, which"),
         ({"training.weight_decay": 1e10}, r"training.weight_decay: got 10000000000.0; allowed: .* equal to 1000000000"),
     ],
 )
@@ -282,6 +286,12 @@ def test_learning_that_leaves_the_numbers_is_named_and_the_record_says_so(
         run(load_experiment(file, TINY | over), 0, tmp_path / "run")
     record = read_record(tmp_path / "run")
     assert record.status == "diverged"
+
+
+def test_the_engine_in_torch_makes_the_run_of_the_compiled_one(file: Path, tmp_path: Path) -> None:
+    compiled, torches = (run(tiny(file, stdp__engine=which), 0, tmp_path / which) for which in ("compiled", "torch"))
+    assert torches.metrics == approx(compiled.metrics)
+    assert "engine" not in run(tiny(file), 0, tmp_path / "auto", stop_after=1).config["stdp"]  # as in older records
 
 
 def test_an_estimate_counts_the_clustering(file: Path, tmp_path: Path) -> None:

@@ -82,6 +82,23 @@ def test_it_goes_on_where_it_was_interrupted(file: Path, tmp_path: Path, hardwar
         assert whole.ledger["counts"]["W1"]["update"]["pulses_up"] > 0
 
 
+def test_the_engine_in_torch_learns_what_the_compiled_one_does(file: Path, tmp_path: Path) -> None:
+    keys = {"data.train_limit": 40, "stdp.timesteps": 60, "stdp.gain": 36.0}
+    one, other = (run(small(file, **keys, **{"stdp.engine": engine}), 0) for engine in ("auto", "torch"))
+    assert one.metrics == other.metrics
+    experiment = small(file, **keys, **{"stdp.engine": "torch"})
+    whole = run(experiment, 3, tmp_path / "whole")
+    cut, cuts = run_in_pieces(experiment, 3, tmp_path / "cut", 2)
+    assert cuts > 0
+    assert cut.metrics == whole.metrics
+
+
+def test_a_gpu_is_for_the_engine_in_torch(file: Path) -> None:
+    with pytest.raises(InputError, match=r'"stdp" whose stdp\.engine is \'auto\'; "torch" runs there'):
+        STDPLayer.check(small(file), "cuda")
+    STDPLayer.check(small(file, **{"stdp.engine": "torch"}), "cuda")
+
+
 def test_evaluation_changes_nothing(file: Path) -> None:
     job = STDPLayer(small(file), Streams(0))
     job.build()
@@ -99,6 +116,7 @@ def test_evaluation_changes_nothing(file: Path) -> None:
     ({"network.circuit": "analog"}, r"network\.circuit: got 'analog', but hardware\.backend 'ideal' has no devices"),
     ({"network.rule": "bp"}, r"network\.rule: unknown key"),
     ({"network.neurons": 0}, r"network\.neurons: got 0"),
+    ({"stdp.engine": "torch", "hardware.device": "ecram"}, r"stdp\.engine: got 'torch', which synapses of devices"),
     ({"hardware.off_chip": "pcm"}, r"hardware\.off_chip: got 'pcm'"),
     ({"evaluation.label_fraction": 0.01}, r"evaluation\.label_fraction: got 0\.01, which is 1 of 96 images"),
 ])  # fmt: skip

@@ -1,4 +1,4 @@
-"""What does a graphics card do? Training and pulsed updates on it, each beside its bare matrix products."""
+"""What does a graphics card do? Training and pulsed updates on it beside bare products, clusters beside a core."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ from neurohw.bench.throughput import bare_products, repeated
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.device_population import DevicePopulation
+from neurohw.deepstdp.poisson import spike_trains
+from neurohw.deepstdp.stdp_network import STDPNetwork
+from neurohw.deepstdp.stdp_parameters import STDPParameters
+from neurohw.deepstdp.torch_network import TorchNetwork
 from neurohw.devices.library import load_device
 from neurohw.loading import load_experiment
 
@@ -35,6 +39,7 @@ WRITTEN = ("soft_bounds", "ecram", "reram_es")
 _PRECISIONS = {"float32": "highest", "TF32": "high"}  # of products, as torch names them
 _BATCHES = 40  # trained at once
 _REPEATS = 20  # of an update, between two waits for the GPU
+_SAMPLES = (4, 512)  # that STDP learns from, and that it labels
 _CAPTURED = 300  # batches of BP 784-2000-2000 after which the errors are taken
 
 
@@ -45,12 +50,13 @@ class CardFigure(Figure, frozen=True):
 
 
 def card(networks: tuple[str, ...] = tuple(NETWORKS), written: tuple[str, ...] = WRITTEN, batches: int = _BATCHES,
-         captured: int = _CAPTURED, device: str = "cuda") -> list[CardFigure]:  # fmt: skip
+         captured: int = _CAPTURED, samples: tuple[int, int] = _SAMPLES, device: str = "cuda",
+) -> list[CardFigure]:  # fmt: skip
     """Return each network's training and each device's writing over their bare products; nothing without a GPU."""
     if device == "cuda" and not torch.cuda.is_available():
         return []
     figures = [_network(key, precision, batches, device) for key in networks for precision in _PRECISIONS]
-    return [*figures, *_products(batches, device), *_writes(written, captured, device)]
+    return [*figures, *_products(batches, device), *_writes(written, captured, device), *_clusters(samples, device)]
 
 
 def _network(key: str, precision: str, batches: int, device: str) -> CardFigure:
@@ -98,6 +104,24 @@ def _writes(names: tuple[str, ...], captured: int, device: str) -> list[CardFigu
         title = f"pulsed update of 2000 x 2000 {name}, batch {len(post)}: over its outer product"
         figure = in_rounds(calls, clock=_clock(device)).figure(title, "pulsed", "product", "lower", _REPEATS)
         figures.append(_with_rate(figure, weights.numel()))
+    return figures
+
+
+def _clusters(samples: tuple[int, int], device: str) -> list[CardFigure]:
+    """Time STDP clustering, 512 inputs, 100 neurons and 400 steps, over the compiled engine on a core of the CPU."""
+    parameters, figures = STDPParameters(), []
+    compiled = STDPNetwork(512, 100, parameters, torch.Generator().manual_seed(0))
+    card = TorchNetwork(512, 100, parameters, torch.Generator().manual_seed(0), device)
+    for learn, n in zip((True, False), samples, strict=True):
+        features = torch.full((n, 256), 1 / 16, device=device)
+        spikes = spike_trains(features, 1.0, parameters.timesteps, torch.Generator(device).manual_seed(0))
+        calls = {
+            "torch": partial(card.present, spikes, learn=learn),
+            "compiled": partial(compiled.present, spikes.cpu(), learn=learn),
+        }
+        title = f"STDP, {'learning from' if learn else 'labelling'} {n} samples: over the compiled engine on the CPU"
+        figure = in_rounds(calls, clock=_clock(device)).figure(title, "torch", "compiled", "lower", n)
+        figures.append(_with_rate(figure, 1))
     return figures
 
 

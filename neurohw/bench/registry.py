@@ -28,7 +28,7 @@ BENCHMARKS: dict[str, str] = {
     "target": "the analog target circuit with every non-ideality on, against torch.topk",
     "netlist": "the behavioural law of the kWTA against ngspice: separation, decision time, winners",
     "spiking": "overlap of the spiking target's winners with the ideal one's, against time and rate",
-    "stdp": "STDP clustering, ms a sample, against the same network in plain torch and in Brian2",
+    "stdp": "STDP clustering, ms a sample, against the engine in torch and the network in Brian2",
     "sweeps": "what a second process brings to a sweep, and what a point costs beside its training",
     "meter": "what counting events for the energy account costs in time",
     "anchors": "nJ of a product on published chips, against our low and high",

@@ -68,6 +68,9 @@ def spiking_complaints(e: WithSpikes, circuits: str, circuit: str) -> list[str]:
              for key in ("fault_maps", "off_chip") if (given := getattr(e.hardware, key))]  # fmt: skip
     if not has_devices(e.hardware.backend) and circuit != "digital":
         wrong.append(f"{circuits}: got {circuit!r}, but hardware.backend {e.hardware.backend!r} has no devices")
+    if has_devices(e.hardware.backend) and e.stdp.engine != "auto":
+        wrong.append(f"stdp.engine: got {e.stdp.engine!r}, which synapses of devices (hardware.backend "
+                     f"{e.hardware.backend!r}) do not read")  # fmt: skip
     wrong += hardware_complaints(e.hardware, e.energy)
     try:
         e.stdp.check_potentials()

@@ -55,17 +55,21 @@ class STDPClusterer:
     are "shuffled to avoid any bias" (Lu & Sengupta 2024, Sec. 5.1).
 
     Args:
-        make_network: of 2 d inputs, with a generator for what it draws.
+        make_network: of 2 d inputs, with a generator on the CPU for what it draws.
+        device: where input spikes are drawn: that of the network; None: the CPU.
     """
 
     make_network: Callable[[int, torch.Generator], ClusteringNetwork]
+    device: torch.device | None = None
 
     def __call__(self, features: Tensor, seed: int, progress: Progress | None = None) -> Assignment:
         """Return the most active neuron of each sample."""
         generator = torch.Generator().manual_seed(seed)
         network = self.make_network(2 * features.shape[1], generator)
         order = torch.randperm(len(features), generator=generator)
-        clustering = cluster(features[order], network, generator, progress=progress)
+        there = self.device is not None and self.device.type != "cpu"
+        spikes = torch.Generator(self.device).manual_seed(seed) if there else generator
+        clustering = cluster(features[order], network, spikes, progress=progress)
         p_in, p_exc = clustering.input_probabilities, clustering.excitatory_probabilities
         samples, dimensions = features.shape
         neurons, timesteps = clustering.spike_counts.shape[1], network.parameters.timesteps

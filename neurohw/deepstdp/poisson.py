@@ -26,17 +26,18 @@ def spike_trains(features: Tensor, rate_scale: float, timesteps: int, generator:
     Draws are 16-bit integers, four of each 64 bits: probabilities are met to 2^-16, of which the largest is 1 - 2^-16.
 
     Args:
-        features: signed, [N, d], on the CPU.
+        features: signed, [N, d].
         rate_scale: spikes per step of a feature of 1.
         timesteps: T.
-        generator: source of T d draws per sample; one of the two inputs of a feature is always silent.
+        generator: source of T d draws per sample, where the features are; one of the two inputs of a feature is
+            always silent.
 
     Returns:
         uint8 of 0 and 1, [N, T, 2 d].
     """
     n, d = features.shape
-    spikes = torch.empty(n, timesteps, 2 * d, dtype=torch.bool)
-    drawn = torch.empty(timesteps, -(-d // _IN_64_BITS), dtype=torch.int64)
+    spikes = torch.empty(n, timesteps, 2 * d, dtype=torch.bool, device=features.device)
+    drawn = torch.empty(timesteps, -(-d // _IN_64_BITS), dtype=torch.int64, device=features.device)
     levels = (spike_probabilities(features, rate_scale).double() * 2**16).round() - 2**15
     for sample, level in zip(spikes, levels.clamp(max=2**15 - 1).to(torch.int16), strict=True):
         draws = drawn.random_(-(2**63), None, generator=generator).view(torch.int16)[:, :d]

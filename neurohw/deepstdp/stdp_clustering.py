@@ -14,7 +14,8 @@ from neurohw.deepstdp.stdp_parameters import STDPParameters
 from neurohw.errors import InputError
 
 UNLABELLED = -1
-_CHUNK = 32  # samples whose spikes are held at once: 6.6 MB for 512 inputs and 400 steps
+_CHUNKS = {"cpu": 32}  # samples whose spikes are held at once: 6.6 MB for 512 inputs and 400 steps
+_ON_A_GPU = 512  # which labels them side by side
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def cluster(
     Args:
         features: signed, [N, d]; the defaults suit rows of norm 1 with d = 256.
         network: of 2 d inputs and a neuron for each cluster; a new one in each epoch of the paper.
-        generator: source of input spikes, on the CPU.
+        generator: source of input spikes, which are drawn on its device: best that of the network.
         progress: called after some samples with how many are done, of how many, all passes together.
 
     Raises:
@@ -86,6 +87,7 @@ def cluster(
             that ever spikes (or, with `silent_neurons` "refuse", one that does not).
     """
     check_features(features)
+    features = features.to(generator.device)
     n, d = features.shape
     parameters = network.parameters
     if network.weights.shape[1] != 2 * d:
@@ -120,7 +122,7 @@ class _Trains:
 
     def chunks(self) -> Iterator[Tensor]:
         done = 0
-        for chunk in self.features.split(_CHUNK):
+        for chunk in self.features.split(_CHUNKS.get(self.features.device.type, _ON_A_GPU)):
             yield spike_trains(chunk, self.parameters.rate_scale, self.parameters.timesteps, self.generator)
             done += len(chunk)
             self.report(done)

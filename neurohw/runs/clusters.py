@@ -10,8 +10,8 @@ from neurohw.data.augment import channel_statistics
 from neurohw.data.dataset import Dataset
 from neurohw.deepstdp.clusterers import Clusterer, KMeansClusterer, RandomLabels, STDPClusterer, TrueClasses
 from neurohw.deepstdp.convnets import ConvNet, small, vgg_15, with_head
+from neurohw.deepstdp.engines import build_network, engine_device
 from neurohw.deepstdp.preparation import Preparation
-from neurohw.deepstdp.stdp_network import STDPNetwork
 from neurohw.errors import InputError
 from neurohw.metering.ledger import EnergyLedger
 from neurohw.runs.clustering_chip import ClusteringChip
@@ -51,7 +51,11 @@ def build_convnet(experiment: DeepSTDPExperiment, images: Preparation, generator
 
 
 def clusterer(
-    experiment: DeepSTDPExperiment, classes: Tensor, n_classes: int, chip: ClusteringChip | None = None
+    experiment: DeepSTDPExperiment,
+    classes: Tensor,
+    n_classes: int,
+    device: torch.device,
+    chip: ClusteringChip | None = None,
 ) -> Clusterer:
     """Return what makes pseudo-labels.
 
@@ -59,6 +63,7 @@ def clusterer(
         experiment: complete configuration.
         classes: of the training images.
         n_classes: how many there are.
+        device: of the run.
         chip: whose synapses learn by STDP; None: exact ones.
 
     Raises:
@@ -76,7 +81,10 @@ def clusterer(
         return TrueClasses(classes.cpu())
     if chip is not None:
         return STDPClusterer(chip.network)
-    return STDPClusterer(lambda inputs, draws: STDPNetwork(inputs, section.clusters, experiment.stdp, draws))
+    return STDPClusterer(
+        lambda inputs, draws: build_network(inputs, section.clusters, experiment.stdp, draws, device),
+        engine_device(experiment.stdp, device),
+    )
 
 
 def clustering_chip(

@@ -60,7 +60,9 @@ class DeepSTDP(SpikingJob[DeepSTDPExperiment]):
         training = experiment.training
         self.learner = Learner(network, training.learning_rate, training.momentum, training.weight_decay)
         self.chip = clustering_chip(experiment, n, self.streams, self.ledger)
-        self.cluster = clusterer(experiment, labels_of(self.training), self.dataset.n_classes, self.chip)
+        self.cluster = clusterer(
+            experiment, labels_of(self.training), self.dataset.n_classes, self.streams.device, self.chip
+        )
         self.labels = torch.full((n,), -1)
         self.before = self.labels
         self._held: Tensor | None = None  # features of all training images, until the network learns

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from neurohw.config import STDPExperiment
 from neurohw.data import as_input, stratified_subset
+from neurohw.deepstdp.engines import build_network
 from neurohw.deepstdp.poisson import spike_trains
-from neurohw.deepstdp.stdp_network import ClusteringNetwork, STDPNetwork
+from neurohw.deepstdp.stdp_network import ClusteringNetwork
 from neurohw.errors import Diverged, InputError
 from neurohw.networks.readout import associate
 from neurohw.runs.accountable import check_clustering_accountable
@@ -21,7 +22,7 @@ from neurohw.runs.build import check_backend
 from neurohw.runs.clustering_chip import ClusteringChip
 from neurohw.runs.spiking_job import SpikingJob
 from neurohw.runs.task import SUBSET_SEED, labels_of, part
-from neurohw.seeding import derived_seed
+from neurohw.seeding import Streams
 from neurohw.training.phases import Epoch, Samples
 
 _BATCH = 32  # images whose spikes are held at once
@@ -32,9 +33,10 @@ class STDPLayer(SpikingJob[STDPExperiment]):
 
     @classmethod
     def check(cls, experiment: STDPExperiment, device: str) -> None:
-        """Refuse a GPU, and a chip that the named table cannot account."""
-        if device != "cpu":
-            raise InputError(f'--device: got {device!r}; allowed: cpu, for experiments of kind "stdp"')
+        """Refuse a GPU for what runs on the CPU, and a chip that the named table cannot account."""
+        if device != "cpu" and experiment.stdp.engine != "torch":
+            raise InputError(f'--device: got {device!r}; allowed: cpu, for experiments of kind "stdp" whose '
+                             f'stdp.engine is {experiment.stdp.engine!r}; "torch" runs there')  # fmt: skip
         check_backend(experiment.hardware.backend, device)
         check_clustering_accountable(experiment, experiment.network.circuit)
 
@@ -48,7 +50,7 @@ class STDPLayer(SpikingJob[STDPExperiment]):
         labelled = stratified_subset(labels_of(self.training), round(fraction * n), SUBSET_SEED)
         self._labelled = self.training if fraction == 1 else part(self.training, labelled)
         inputs, neurons = self.training.images.shape[1], experiment.network.neurons
-        draws = self.streams.fresh("weights")
+        draws = Streams(self.streams.seed).fresh("weights")  # on the CPU: engines begin with the same weights
         self.chip = None
         self.network: ClusteringNetwork
         if experiment.on_crossbar:
@@ -56,14 +58,15 @@ class STDPLayer(SpikingJob[STDPExperiment]):
                                        experiment.network.circuit)  # fmt: skip
             self.network = self.chip.network(inputs, draws)
         else:
-            self.network = STDPNetwork(inputs, neurons, experiment.stdp, draws)
+            self.network = build_network(inputs, neurons, experiment.stdp, draws, self.streams.device)
         epochs, every = experiment.training.epochs, experiment.evaluation.every
         self.plan = [Epoch("stdp", i, epochs, i + 1, True, n, (i + 1) % every == 0) for i in range(epochs)]
 
     def train(self, epoch: Epoch, done: int) -> Iterator[int]:
         """Present images in another order each epoch."""
         images = self.training.images
-        order = torch.randperm(len(images), generator=self.streams.generator("batches"))
+        generator = self.streams.generator("batches")
+        order = torch.randperm(len(images), generator=generator, device=generator.device)
         for indices in order.split(_BATCH)[done:]:
             self._spikes_of(images[indices], self.streams.generator("spikes"), learn=True)
             yield len(indices)
@@ -71,7 +74,7 @@ class STDPLayer(SpikingJob[STDPExperiment]):
     def evaluate(self, moment: str, final: bool) -> dict[str, Any]:
         """Return the accuracies of direct association, of spike counts while nothing is learnt."""
         state = self.network.state_dict()
-        generator = torch.Generator().manual_seed(derived_seed(self.streams.seed, f"evaluation {moment}"))
+        generator = Streams(self.streams.seed, self.streams.device).fresh(f"evaluation {moment}")
         association = associate(self._counts(self._labelled, generator, "association"), self.dataset.n_classes)
         tests = list(self._counts(self.test, generator, "inference"))
         self.network.load_state_dict(state)
@@ -87,7 +90,7 @@ class STDPLayer(SpikingJob[STDPExperiment]):
             else:
                 with self.chip.clock.during(phase):
                     counts = self._spikes_of(images, generator, learn=False)
-            yield counts, labels
+            yield counts, labels.cpu()
 
     def _spikes_of(self, images: Tensor, generator: torch.Generator, learn: bool) -> Tensor:
         """Present images [B, n_in] as Poisson trains; return spike counts, [B, k]."""
@@ -111,7 +114,7 @@ class STDPLayer(SpikingJob[STDPExperiment]):
 
     def inference_seconds(self) -> float:
         """Return the time of an evaluation from that of some images."""
-        generator, images = torch.Generator().manual_seed(0), self.test.images[:_BATCH]
+        generator, images = torch.Generator(self.streams.device).manual_seed(0), self.test.images[:_BATCH]
         began = time.perf_counter()
         self._spikes_of(images, generator, learn=False)
         seconds = (time.perf_counter() - began) / len(images)
