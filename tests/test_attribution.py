@@ -20,7 +20,7 @@ from neurohw.config.section import Axis
 from neurohw.devices.library import device_names
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
-from neurohw.runs.build import device_model
+from neurohw.runs.hardware import device_model
 from neurohw.runs.record import read_record
 from neurohw.studies import attribution, causes
 from neurohw.studies.attribution import Estimate

@@ -18,7 +18,8 @@ from neurohw.crossbar.tiled import TiledArray
 from neurohw.devices.library import load_device
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
-from neurohw.runs.build import build_network, device_model, file_contents
+from neurohw.runs.build import build_network, file_contents
+from neurohw.runs.hardware import device_model
 from neurohw.runs.run import run
 from neurohw.seeding import Streams
 

@@ -19,7 +19,7 @@ from neurohw.circuits.spiking_target import SpikingTarget
 from neurohw.circuits.target import IdealTarget, TargetRule
 from neurohw.cli.app import app
 from neurohw.errors import InputError
-from neurohw.runs.build import build_circuit, circuit_parameters
+from neurohw.runs.circuit import build_circuit, circuit_parameters
 from neurohw.seeding import Streams
 
 TEXTS = {"name": "x", "description": "a circuit", "technology": "CMOS", "reference": "nobody"}

@@ -17,7 +17,8 @@ from neurohw.circuits.target import Chosen, DecisionEvents, Homeostasis, KWTATar
 from neurohw.cli.app import app
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
-from neurohw.runs.build import circuit_parameters, file_contents
+from neurohw.runs.build import file_contents
+from neurohw.runs.circuit import circuit_parameters
 from neurohw.seeding import Streams
 from neurohw.testing import TargetCircuitConformance
 

@@ -24,7 +24,8 @@ from neurohw.loading import load_experiment
 from neurohw.networks.bp import BPNetwork
 from neurohw.networks.rules import Settings
 from neurohw.networks.shapes import Convolution, Image, StageShape
-from neurohw.runs.build import build_circuit, build_network
+from neurohw.runs.build import build_network
+from neurohw.runs.circuit import build_circuit
 from neurohw.runs.meters import metered
 from neurohw.seeding import Streams
 from neurohw.training.rules import build_rule

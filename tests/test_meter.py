@@ -38,7 +38,8 @@ from neurohw.metering.metered_target import MeteredTarget
 from neurohw.metering.polarities import LINE_EVENTS, POLARITIES, event_of
 from neurohw.metering.write_counter import SAMPLED_EVERY
 from neurohw.networks.capture import Capture
-from neurohw.runs.build import build_circuit, build_network
+from neurohw.runs.build import build_network
+from neurohw.runs.circuit import build_circuit
 from neurohw.runs.meters import Metered, metered
 from neurohw.seeding import Streams
 from neurohw.testing import MakeArray, SynapseArrayConformance, TargetCircuitConformance

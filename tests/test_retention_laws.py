@@ -29,7 +29,7 @@ from neurohw.devices.model import DeviceModel
 from neurohw.devices.retention import Retention
 from neurohw.devices.retention_laws import RETENTION_LAWS, arrhenius, laws_of
 from neurohw.errors import InputError
-from neurohw.runs.build import device_model
+from neurohw.runs.hardware import device_model
 
 CERTAIN: dict[str, Any] = {
     "step_dtod": 0.0, "step_ctoc": 0.0, "asymmetry_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0,

@@ -15,7 +15,7 @@ from neurohw.crossbar.ideal import IdealArray
 from neurohw.loading import load_experiment
 from neurohw.networks.bp import BPNetwork
 from neurohw.networks.layer import Layer
-from neurohw.runs.build import activity_target, build_circuit
+from neurohw.runs.circuit import activity_target, build_circuit
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
 from neurohw.training.phases import Phase, Samples, alternation_plan, plain_plan, pretraining_plan

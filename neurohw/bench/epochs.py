@@ -10,8 +10,10 @@ from torch import Tensor
 from neurohw.clock import Clock
 from neurohw.config import OnChipExperiment
 from neurohw.networks.layer import Layer
-from neurohw.runs.build import build_circuit, build_network, build_plan
+from neurohw.runs.build import build_network
+from neurohw.runs.circuit import build_circuit
 from neurohw.runs.onchip import OnChip
+from neurohw.runs.plan import build_plan
 from neurohw.runs.products import float32_products
 from neurohw.runs.task import build_task
 from neurohw.seeding import Streams

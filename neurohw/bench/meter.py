@@ -14,8 +14,10 @@ from neurohw.clock import Clock
 from neurohw.config import OnChipExperiment
 from neurohw.loading import load_experiment
 from neurohw.networks.base import Network
-from neurohw.runs.build import build_circuit, build_network, build_plan
+from neurohw.runs.build import build_network
+from neurohw.runs.circuit import build_circuit
 from neurohw.runs.meters import metered
+from neurohw.runs.plan import build_plan
 from neurohw.runs.task import build_task
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch

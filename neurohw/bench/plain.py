@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from neurohw.config import OnChipExperiment
-from neurohw.runs.build import activity_target, uniform
+from neurohw.runs.build import uniform
+from neurohw.runs.circuit import activity_target
 
 Epoch = Callable[[], None]
 

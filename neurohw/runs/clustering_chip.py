@@ -21,7 +21,7 @@ from neurohw.errors import InputError
 from neurohw.metering.array_meter import SNAPSHOT_UPDATES, ArraySettings
 from neurohw.metering.ledger import EnergyLedger
 from neurohw.metering.metered_array import MeteredArray
-from neurohw.runs.build import array_spec, device_model
+from neurohw.runs.hardware import array_spec, device_model
 from neurohw.runs.meters import array_facts
 from neurohw.seeding import Streams
 

@@ -26,8 +26,8 @@ from neurohw.deepstdp.sampling import order_of
 from neurohw.deepstdp.spiking_network import accuracy_over_time
 from neurohw.errors import Diverged, InputError
 from neurohw.runs.accountable import check_clustering_accountable
-from neurohw.runs.build import check_backend
 from neurohw.runs.clusters import build_convnet, clusterer, clustering_chip, components, preparation
+from neurohw.runs.hardware import check_backend
 from neurohw.runs.job import Progress
 from neurohw.runs.spiking_job import SpikingJob
 from neurohw.runs.task import labels_of

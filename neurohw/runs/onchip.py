@@ -22,15 +22,18 @@ from neurohw.runs import symptoms
 from neurohw.runs.accountable import check_accountable, check_work
 from neurohw.runs.accounts import energy_of
 from neurohw.runs.after_training import Chip, evaluate_ages
-from neurohw.runs.build import build_circuit, build_network, build_plan, check_backend, file_contents
+from neurohw.runs.build import build_network, file_contents
+from neurohw.runs.circuit import build_circuit
 from neurohw.runs.divergence import require_numbers
 from neurohw.runs.evaluate import evaluate
 from neurohw.runs.fault_maps import read_fault_maps
+from neurohw.runs.hardware import check_backend
 from neurohw.runs.job import Job, Progress, Together
 from neurohw.runs.learnt import read_learnt
 from neurohw.runs.looking import Looking
 from neurohw.runs.looks import Looks
 from neurohw.runs.meters import metered
+from neurohw.runs.plan import build_plan
 from neurohw.runs.record import RunRecord
 from neurohw.runs.stack import Stack, chips_at_once
 from neurohw.runs.symptoms import Symptom

@@ -12,7 +12,7 @@ from neurohw.devices.model import DeviceModel
 from neurohw.energy.conditions import NO_CIRCUIT, CircuitConditions, Conditions
 from neurohw.energy.ranges import Figure, Range
 from neurohw.quantity import ASSUMED, Quantity
-from neurohw.runs.build import circuit_parameters, target_rule
+from neurohw.runs.circuit import circuit_parameters, target_rule
 
 _GATED = ("1T", "2T", "three-terminal", "capacitor")  # the write voltage does not stand across the conductance
 _KEYS = {"read.voltage": "V", "read.pulse_time": "s", "write.pulse_time": "s", "area.cell": "m2"}

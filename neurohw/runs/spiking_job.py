@@ -9,8 +9,8 @@ from neurohw.data import data_checksums, load_dataset
 from neurohw.energy.recorded import Account
 from neurohw.energy.table import EnergyTable
 from neurohw.runs.accounts import energy_of
-from neurohw.runs.build import hardware_contents
 from neurohw.runs.clustering_chip import ClusteringChip
+from neurohw.runs.hardware import hardware_contents
 from neurohw.runs.job import Job
 from neurohw.runs.record import RunRecord
 from neurohw.runs.task import divided, majority

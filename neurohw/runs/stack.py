@@ -22,8 +22,9 @@ from neurohw.networks.base import Network
 from neurohw.networks.bp import BPNetwork
 from neurohw.networks.ep import EPNetwork
 from neurohw.networks.layer import Layer
-from neurohw.runs.build import build_plan, target_rule
+from neurohw.runs.circuit import target_rule
 from neurohw.runs.meters import metered
+from neurohw.runs.plan import build_plan
 from neurohw.seeding import StackedStreams
 from neurohw.training.loop import train_epoch
 

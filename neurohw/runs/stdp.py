@@ -18,8 +18,8 @@ from neurohw.deepstdp.stdp_network import ClusteringNetwork
 from neurohw.errors import Diverged, InputError
 from neurohw.networks.readout import associate
 from neurohw.runs.accountable import check_clustering_accountable
-from neurohw.runs.build import check_backend
 from neurohw.runs.clustering_chip import ClusteringChip
+from neurohw.runs.hardware import check_backend
 from neurohw.runs.spiking_job import SpikingJob
 from neurohw.runs.task import SUBSET_SEED, labels_of, part
 from neurohw.seeding import Streams

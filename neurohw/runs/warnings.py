@@ -7,7 +7,7 @@ from neurohw.config.hardware import has_devices
 from neurohw.crossbar.remedies import CELLS, WRITINGS
 from neurohw.devices.tables import NO_DESCRIPTION
 from neurohw.networks.base import Network
-from neurohw.runs.build import device_model
+from neurohw.runs.hardware import device_model
 
 _FEW_BITS = 5
 _RESTARTED = (

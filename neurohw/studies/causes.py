@@ -17,7 +17,7 @@ from neurohw.devices.recommended import recommended
 from neurohw.devices.response import PulseResponse
 from neurohw.errors import InputError
 from neurohw.loading import nested, validated
-from neurohw.runs.build import device_model
+from neurohw.runs.hardware import device_model
 
 Place = tuple[str, ...]  # of a value in the tables of a configuration
 _DEVICE = ("hardware", "device_parameters")

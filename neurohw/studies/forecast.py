@@ -11,8 +11,8 @@ from typing import Any
 
 from neurohw.config import Experiment
 from neurohw.config.hardware import HardwareSection
-from neurohw.runs.build import device_model
 from neurohw.runs.folder import finished
+from neurohw.runs.hardware import device_model
 from neurohw.studies.estimate import Estimate, estimate
 from neurohw.studies.sweep import Point
 
