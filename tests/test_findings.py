@@ -55,6 +55,11 @@ def two(mean: float, keys: dict[str, Any], **more: Any) -> list[Any]:
     return [record(seed, {"direct_accuracy": mean + 0.01 * (2 * seed - 1), **more}, keys) for seed in (0, 1)]
 
 
+def written(made_up: Path, folder: Path) -> Path:
+    findings = read_findings(made_up)
+    return write_findings(findings, told(findings, made_up / "reports"), folder)
+
+
 @pytest.fixture
 def made_up(tmp_path: Path) -> Path:
     """Return a folder of reports: 90 % ideal, 80 % on devices, lost per decade of age, and 1 % lost at 2 % stuck."""
@@ -83,7 +88,7 @@ def test_sentences_have_the_numbers_of_the_records(made_up: Path) -> None:
 
 
 def test_the_page_names_what_backs_each_number(made_up: Path) -> None:
-    page = write_findings(read_findings(made_up), made_up / "reports", made_up / "out")
+    page = written(made_up, made_up / "out")
     assert page.read_text(encoding="utf-8").count("<svg") == 2
     text = (page.parent / "report.md").read_text(encoding="utf-8")
     assert "1. **Devices cost.** ECRAM has 80.00 ± 1.41 %" in text
@@ -136,7 +141,7 @@ def test_a_report_that_is_not_there_and_a_folder_that_is_another_report(made_up:
     with pytest.raises(InputError, match=r"reports.gap: .*records.jsonl.xz"):
         told(read_findings(made_up), made_up)
     with pytest.raises(InputError, match=r"holds records.jsonl.xz, and so another report"):
-        write_findings(read_findings(made_up), made_up / "reports", made_up / "reports" / "gap")
+        written(made_up, made_up / "reports" / "gap")
     with pytest.raises(InputError, match="findings 'nothing': no such file"):
         read_findings("nothing")
 

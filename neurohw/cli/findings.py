@@ -30,8 +30,9 @@ def findings(
 
     chosen = read_findings(file)
     folder = shipped("experiments").parent / "reports" if reports is None else reports
-    page = write_findings(chosen, folder, out or Path("runs/findings") / chosen.name)
-    for number, each in enumerate(told(chosen, folder), 1):
+    every = told(chosen, folder)
+    page = write_findings(chosen, every, out or Path("runs/findings") / chosen.name)
+    for number, each in enumerate(every, 1):
         text = f"{number}. {each.finding.title}. {each.sentence} [{', '.join(each.sources)}]"
         console.stdout.print(text, highlight=False, markup=False, soft_wrap=True)
     console.stdout.print(f"page: {page}", highlight=False, soft_wrap=True)

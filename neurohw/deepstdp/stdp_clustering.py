@@ -14,7 +14,7 @@ from neurohw.deepstdp.stdp_parameters import STDPParameters
 from neurohw.errors import InputError
 
 UNLABELLED = -1
-_CHUNKS = {"cpu": 32}  # samples whose spikes are held at once: 6.6 MB for 512 inputs and 400 steps
+_CHUNK = 32  # samples whose spikes are held at once: 6.6 MB for 512 inputs and 400 steps
 _ON_A_GPU = 512  # which labels them side by side
 
 
@@ -122,7 +122,7 @@ class _Trains:
 
     def chunks(self) -> Iterator[Tensor]:
         done = 0
-        for chunk in self.features.split(_CHUNKS.get(self.features.device.type, _ON_A_GPU)):
+        for chunk in self.features.split(_CHUNK if self.features.device.type == "cpu" else _ON_A_GPU):
             yield spike_trains(chunk, self.parameters.rate_scale, self.parameters.timesteps, self.generator)
             done += len(chunk)
             self.report(done)

@@ -32,7 +32,7 @@ def finding_figure(finding: Finding, found: Iterable[Found]) -> Figure:
     draws = [*_dots(finding, values), *_swept(values), *_aged(values)]
     columns = min(2, len(draws))
     rows = ceil(len(draws) / columns)
-    least = 0.9 + _ROW * max((sum(value.lost is None for value in values), 0))
+    least = 0.9 + _ROW * sum(value.lost is None for value in values)
     lines = any(value.lost is not None for value in values)
     figure = Figure(figsize=(_WIDE, max(least, 3.6 if lines else 1.6) * rows), layout=layout())
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
@@ -17,8 +17,8 @@ from neurohw.report import drawing
 from neurohw.report.findings.figures import finding_figure
 from neurohw.report.findings.file import Finding, Findings, Source, metric_of
 from neurohw.report.findings.values import Found, found_values, read_report
-from neurohw.report.page.html_table import plain_table
-from neurohw.report.table import markdown_cell, text_cells
+from neurohw.report.page.environment import page_environment
+from neurohw.report.table import text_cells
 from neurohw.runs.files import atomic, writable_folder, write_text
 
 MARKDOWN, PAGE, NUMBERS = "report.md", "index.html", "findings.csv"
@@ -59,18 +59,17 @@ def told(findings: Findings, reports: Path) -> list[Told]:
         raise InputError(f"{findings.path}: {error}") from None
 
 
-def write_findings(findings: Findings, reports: Path, folder: Path) -> Path:
+def write_findings(findings: Findings, every: list[Told], folder: Path) -> Path:
     """Write the page and return its path.
 
     Args:
         findings: from their file.
-        reports: the folder with the reports.
+        every: what `told` made of it.
         folder: gets report.md, index.html, findings.csv and finding_1.svg, ...
 
     Raises:
-        InputError: as `told`; the folder holds another report.
+        InputError: the folder holds another report.
     """
-    every = told(findings, reports)
     folder = writable_folder(folder)
     if (folder / ARCHIVE).exists():
         raise InputError(f"--out {folder}: holds {ARCHIVE}, and so another report; name another folder")
@@ -80,15 +79,7 @@ def write_findings(findings: Findings, reports: Path, folder: Path) -> Path:
         old.unlink()
     for number, svg in enumerate(figures, 1):
         write_text(folder / f"finding_{number}.svg", svg)
-    environment = Environment(
-        loader=PackageLoader("neurohw.report.page"),
-        autoescape=lambda name: name is not None and ".html" in name,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["cell"] = markdown_cell
-    environment.globals["plain_table"] = plain_table
+    environment = page_environment()
     page = {"findings": findings, "told": every, "archive": ARCHIVE}
     write_text(folder / MARKDOWN, environment.get_template("findings.md.j2").render(page))
     drawn = [Markup(_inline(svg)) for svg in figures]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
@@ -27,13 +27,14 @@ from neurohw.report.frame import records_frame
 from neurohw.report.looks.figures import conductances_figure, weights_figure
 from neurohw.report.page.besides import COST_COLUMNS, COST_NOTE, FAILED_COLUMNS, cost_rows, failed_rows
 from neurohw.report.page.content import Content, content
-from neurohw.report.page.html_table import html_table, plain_table
+from neurohw.report.page.environment import page_environment
+from neurohw.report.page.html_table import html_table
 from neurohw.report.page.looks import WEIGHTS_NOTE
 from neurohw.report.page.pdf import PDF
 from neurohw.report.points import epochs_done
 from neurohw.report.sensitivity.figures import sensitivity_figure
 from neurohw.report.sensitivity.tables import sensitivity_frame
-from neurohw.report.table import markdown, markdown_cell, text_cells
+from neurohw.report.table import markdown, text_cells
 from neurohw.report.wording import DRAWN
 from neurohw.runs.collection import write_archive
 from neurohw.runs.files import atomic, writable_folder, write_text
@@ -48,6 +49,7 @@ MOST_LINES = 12
 BESIDE = 2  # interactive figures that stand beside the answer on a phone, too
 _FIGURES = {"sensitivity", "accuracy", "curves", "ageing", "weights", "conductances", *ENERGY_FIGURES}
 _PICTURES = _FIGURES - {"curves"}  # also as PNG
+_ROUNDED = {"energy.csv", "conductances.csv"}
 _SOMETIMES = {"sensitivity.csv", "energy.csv", "ageing.csv", "conductances.csv", ATTRIBUTION}  # where there is reason
 _TEXTS = {PAGE, PDF, "report.md", "data.csv", "curves.csv"} | _SOMETIMES
 _WRITES = _TEXTS | {f"{name}.svg" for name in _FIGURES} | {f"{name}.png" for name in _PICTURES}
@@ -169,20 +171,12 @@ def _write_frames(records: Sequence[RunRecord], page: Content, folder: Path) -> 
         (folder / name).unlink(missing_ok=True)
     for name, frame in frames.items():
         with atomic(folder / name) as temporary:
-            text_cells(frame).to_csv(
-                temporary, index=False, float_format=ENERGY_DIGITS if name == "energy.csv" else None
-            )
+            text_cells(frame).to_csv(temporary, index=False, float_format=ENERGY_DIGITS if name in _ROUNDED else None)
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("neurohw.report.page"),
-        autoescape=lambda name: name is not None and ".html" in name,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"markdown": markdown, "cell": markdown_cell}
+    environment = page_environment()
+    environment.filters["markdown"] = markdown
     environment.globals |= {
         "archive": ARCHIVE,
         "cost_columns": COST_COLUMNS,
@@ -194,6 +188,5 @@ def _environment() -> Environment:
         "sensitivity_note": SENSITIVITY_NOTE,
         "weights_note": WEIGHTS_NOTE,
         "html_table": html_table,
-        "plain_table": plain_table,
     }
     return environment
