@@ -13,6 +13,7 @@ import torch
 from neurohw.config import OnChipExperiment
 from neurohw.crossbar.aihwkit.programmed import ProgrammedArray
 from neurohw.crossbar.build import build_array
+from neurohw.data import stratified_subset
 from neurohw.devices.library import load_device
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
@@ -20,7 +21,8 @@ from neurohw.runs.learnt import read_learnt
 from neurohw.runs.onchip import OnChip
 from neurohw.runs.record import read_record
 from neurohw.runs.run import run
-from neurohw.seeding import Streams
+from neurohw.runs.task import labels_of
+from neurohw.seeding import Streams, derived_seed
 from neurohw.studies.estimate import estimate
 
 SMALL: dict[str, Any] = {"data.train_limit": 300, "training.epochs": 2}
@@ -64,6 +66,35 @@ def test_a_programmed_network_answers_as_the_trained_one_and_names_it(trained: P
     assert (again.timing["epochs"], again.curve[-1]["images"], again.status) == (2, 0, "finished")
     perfect = run(programmed(trained, **PAIR), 1, tmp_path / "pair")
     assert perfect.metrics == before.metrics
+
+
+def test_each_seed_draws_its_labels_where_it_is_asked_to(trained: Path, tmp_path: Path) -> None:
+    """The same network, read out with 26 of 300 labels: by hand, from the class means of the images that are drawn."""
+    few = {"evaluation.label_fraction": [26 / 300]}
+    same, own = programmed(trained, **few), programmed(trained, **few, **{"evaluation.label_draw": "own"})
+
+    def accuracy(experiment: OnChipExperiment, seed: int) -> float:
+        return run(experiment, seed, tmp_path / f"{experiment.evaluation.label_draw}{seed}").metrics["direct_accuracy"]
+
+    def by_hand(seed: int) -> float:
+        job = chip(own, seed)
+        task = job.task
+        chosen = stratified_subset(labels_of(task.train), 26, seed if seed == 34 else derived_seed(seed, "label draw"))
+        seen, tested = (job.network.respond(task.as_input()(images)).output
+                        for images in (task.train.images[chosen], task.test.images))  # fmt: skip
+        labels = labels_of(task.train)[chosen]
+        means = torch.stack([seen[labels == c].mean(dim=0) for c in range(10)])
+        stands_for = means.argmax(dim=0)
+        stands_for[means.amax(dim=0) == 0] = -1
+        scores = torch.full((len(tested), 10), -1.0)
+        for c in stands_for[stands_for >= 0].unique():
+            scores[:, c] = tested[:, stands_for == c].mean(dim=1)
+        return float((scores.argmax(dim=1) == labels_of(task.test)).double().mean())
+
+    assert accuracy(same, 1) == accuracy(same, 2) == pytest.approx(by_hand(34), abs=1e-6)
+    drawn = [accuracy(own, seed) for seed in (1, 2, 3)]
+    assert drawn == pytest.approx([by_hand(seed) for seed in (1, 2, 3)], abs=1e-6)
+    assert len({*drawn, by_hand(34)}) == 4
 
 
 def test_seeds_program_other_devices_and_the_same_seed_the_same(trained: Path) -> None:

@@ -44,6 +44,7 @@ class EvaluationSection(Section):
     Args:
         association: how outputs are read: each stands for the class that it answers most, or a linear classifier.
         label_fraction: shares of the labels that the read-out sees.
+        label_draw: which images a share below 1 is: the same in all runs, as in the published code, or each seed's own.
         every: epochs from one evaluation to the next.
         age_seconds: ages of the trained network at which it is evaluated again, s, each from when training ended.
         compensation: how drift is compensated at these ages, each in turn; none named: as the arrays do it anyway.
@@ -57,4 +58,5 @@ class EvaluationSection(Section):
     # younger than the first records: who does without them keeps the hash
     compensation: Annotated[tuple[Compensation, ...], Field(exclude_if=operator.not_)] = ()
     recovery_images: Annotated[Whole, Field(exclude_if=operator.not_)] = 0
+    label_draw: Annotated[Literal["same", "own"], Field(exclude_if=lambda draw: draw == "same")] = "same"
     classifier: ClassifierSection = ClassifierSection()

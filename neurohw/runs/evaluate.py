@@ -71,9 +71,11 @@ def _associated(
 ) -> dict[str, float]:
     methods = experiment.evaluation.association
     linear = final and "linear" in methods
+    own = experiment.evaluation.label_draw == "own"
+    draw = derived_seed(streams.seed, "label draw") if own else SUBSET_SEED
     with network.aside(derived_seed(streams.seed, f"evaluation {moment}, {fraction:g} of the labels")):
         with network.clock.during("association"):
-            labelled = _fraction_of(task.train, fraction)
+            labelled = _fraction_of(task.train, fraction, draw)
             responses: Outputs = _outputs(network, labelled, task)
             if linear:
                 features, labels = _gathered(responses)
@@ -92,12 +94,12 @@ def _associated(
     return metrics
 
 
-def _fraction_of(samples: Samples, fraction: float) -> Samples:
+def _fraction_of(samples: Samples, fraction: float, draw: int) -> Samples:
     if fraction == 1:
         return samples
     assert samples.labels is not None
     size = round(fraction * len(samples.images))
-    return part(samples, stratified_subset(samples.labels, size, SUBSET_SEED))
+    return part(samples, stratified_subset(samples.labels, size, draw))
 
 
 def _outputs(network: Network, samples: Samples, task: Task) -> Iterator[tuple[Tensor, Tensor]]:
