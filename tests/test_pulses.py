@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from neurohw.crossbar import pulses
 from neurohw.crossbar.base import OuterProducts, Product
@@ -241,3 +242,29 @@ def test_pulses_of_one_polarity_need_no_rounds(post: float, pre: float, parts: i
     total = torch.zeros(15).index_add_(0, torch.cat([p.cells for p in found]), torch.cat([p.numbers for p in found]))
     assert {part.up for part in found} == {post * pre > 0}
     assert torch.equal(total, torch.full((15,), 72.0))
+
+
+class Largest(TorchDispatchMode):
+    """Sees every tensor that torch makes within, and keeps the size of the largest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        self.entries = max(self.entries, made.numel() if isinstance(made, Tensor) else 0)
+        return made
+
+
+@pytest.mark.parametrize(("together", "vectors"), [(None, 120_000), (1000.0, 12_000)])
+def test_the_positions_of_a_convolution_fit_into_memory(together: float | None, vectors: int) -> None:
+    """120,000 vectors, as of 153 images of MNIST, in trains of up to 31; 12,000 have 144 million pairs."""
+    g = seeded()
+    post, pre = torch.randn(vectors, 20, generator=g).mul_(3e-4), torch.rand(vectors, 20, generator=g)
+    wanted = 4e4 * post.t() @ pre
+    with Largest() as largest:
+        found = signed(written(post, pre, 4e4, 1.0, PulseScheme(31), g, together), (20, 20))
+    assert largest.entries <= 2**26
+    spread = float((4e4 * post.abs().t() @ pre.abs()).sqrt().mean())
+    assert float((found - wanted).square().mean().sqrt()) <= 1.2 * spread

@@ -21,6 +21,7 @@ from neurohw.crossbar.base import OuterProducts
 from neurohw.crossbar.periphery import PulseScheme
 
 _FEW = 0.1  # of the slots of the lines: up to this share, adding pulses one by one is faster than a product
+_MOST = 2**26  # slots of lines that are drawn in a round, whose memory they bound: a convolution has many samples
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def _stochastic(
     length, rounds = _length_and_rounds(x, post, d_chance, slots, together)
     if not length or not len(columns):
         return
+    rounds = max(rounds, math.ceil(len(slots) * length * (len(columns) + post.shape[1]) / _MOST))
     used = torch.arange(length, device=slots.device) < slots[:, None]  # [B, slots]
     negative = pre.index_select(1, columns) < 0 if negative_inputs else None
     batch, n_post = post.shape
@@ -194,13 +196,16 @@ def _length_and_rounds(
     """Return the longest train, and in how many rounds the samples are written.
 
     A typical cell gets sum E^2 / sum E pulses of the batch, E_ij = sum_b slots_b p_bi q_bj the expected ones of each.
+    Of few samples sum E^2 is a sum over pairs of them, in less memory than E.
     """
     batch = len(slots)
     if together is None or batch <= 2:
         return int(slots.max()) if batch else 0, 1 if together is None else batch
     x = x.clamp(max=1.0).mul_(slots[:, None])
     d = (post.abs() * d_chance[:, None]).clamp_(max=1.0)
-    typical = (x @ x.t()).mul_(d @ d.t()).sum() / x.sum(1).dot(d.sum(1)).clamp(min=1e-30)
+    few = batch**2 < x.shape[1] * d.shape[1]
+    squares = (x @ x.t()).mul_(d @ d.t()).sum() if few else (d.t() @ x).square_().sum()
+    typical = squares / x.sum(1).dot(d.sum(1)).clamp(min=1e-30)
     length, typical = torch.stack([slots.amax(), typical]).tolist()
     return int(length), min(batch, max(1, math.ceil(typical / together)))
 
