@@ -128,6 +128,27 @@ def test_levels_round_to_the_nearest_with_the_error_of_uniform_quantisation(trai
     assert drawn.square().mean() == pytest.approx(step**2 / 6, rel=0.05)
 
 
+SEVERAL = [{"devices": 4}, {"devices": 2, "base": 4.0}, {"devices": 3, "base": 2.0}]
+
+
+@pytest.mark.parametrize(("cell", "settings"), [("differential", {}), *(("several-cells", s) for s in SEVERAL)])
+@pytest.mark.parametrize("levels", [4, 5, 16])
+def test_devices_of_a_weight_round_together(cell: str, settings: dict[str, Any], levels: int) -> None:
+    """The last device makes up for the rounding of the others: errors within half of its own step, g D / 2."""
+    device = load_device("taox_hfox").with_parameters({"conductance.levels": levels})
+    shares = [settings.get("base", 1.0) ** -i for i in range(settings.get("devices", 1))]
+    step = 2 / (levels - 1) * shares[-1] / sum(shares)
+    weights = torch.empty(80, 80).uniform_(-1.0, 1.0, generator=torch.Generator().manual_seed(0))
+    array = build_array("analog", weights, device=device, cell=cell, cell_parameters=settings, programmed=True)
+    off = array.snapshot() - weights
+    assert off.abs().max() <= step / 2 * 1.001
+    assert off.square().mean() == pytest.approx(step**2 / 12, rel=0.05)
+    assert array.clipped == 0
+    beyond = build_array("analog", 1.25 * weights, device=device, cell="several-cells", programmed=True,
+                         cell_parameters=settings or {"devices": 2})  # fmt: skip
+    assert beyond.clipped == pytest.approx(0.2, abs=0.02)
+
+
 @pytest.mark.parametrize("bits", [6, 8])
 def test_the_adc_adds_the_error_of_uniform_quantisation(trained: Path, bits: int) -> None:
     """Outputs lie on steps of 2 bound / (2^bits - 2) of the array's units: errors of a twelfth of their square."""
@@ -202,6 +223,25 @@ def test_what_does_not_fit_is_refused_by_name(trained: Path, tmp_path: Path) -> 
     refused("did not learn on ideal arrays", **{"network.weights": str(tmp_path / "chip")})
     run(load_experiment("quickstart", SMALL), 5, tmp_path / "short", stop_after=1)
     refused("that run is stopped; allowed: a finished one", **{"network.weights": str(tmp_path / "short")})
+    refused("has learnt from the images that data.evaluate_on = 'validation'", **{"data.evaluate_on": "validation"})
+
+
+def test_a_network_that_left_validation_images_out_is_tested_on_either(tmp_path: Path) -> None:
+    held_out = SMALL | {"data.evaluate_on": "validation"}
+    before = run(load_experiment("quickstart", held_out), 5, tmp_path / "trained")
+    for part, same in (("validation", True), ("test", False)):
+        again = programmed(tmp_path / "trained", **{"data.evaluate_on": part})
+        assert (run(again, 5, tmp_path / part).metrics == before.metrics) is same
+
+
+def test_what_helps_a_programmed_network_is_said_and_nothing_of_learning(trained: Path, tmp_path: Path) -> None:
+    small = run(programmed(trained, **PAIR | {"hardware.weight_range": 0.02}), 1, tmp_path / "small")
+    (said,) = small.warnings
+    assert said.endswith("of the programmed weights lie beyond what their devices can hold and were clipped; "
+                         "a larger hardware.weight_range keeps them")  # fmt: skip
+    noisy = PAIR | {"hardware.weight_range": 1e4, "hardware.read_noise": 1.0}
+    (said,) = run(programmed(trained, **noisy), 1, tmp_path / "noisy").warnings
+    assert said.endswith("says why: try a smaller hardware.weight_range (read noise and converter steps grow with it)")
 
 
 def test_damaged_weights_are_refused(trained: Path, tmp_path: Path) -> None:
@@ -211,6 +251,11 @@ def test_damaged_weights_are_refused(trained: Path, tmp_path: Path) -> None:
     content["network"]["0.array.weights"][0, 0] += 1.0
     torch.save(content, path)
     with pytest.raises(InputError, match="what it holds is not what was saved"):
+        read_learnt(programmed(tmp_path / "damaged"))
+    shutil.copy(trained / "checkpoint.pt", path)
+    record = (tmp_path / "damaged" / "record.json").read_text()
+    (tmp_path / "damaged" / "record.json").write_text(record.replace('"seed": 5', '"seed": 6'))
+    with pytest.raises(InputError, match=r"belongs to configuration and seed \w+-5-cpu; allowed: \w+-6, as the record"):
         read_learnt(programmed(tmp_path / "damaged"))
     path.unlink()
     with pytest.raises(InputError, match=r"network.weights: .*checkpoint.pt"):

@@ -67,6 +67,11 @@ class CellBank:
         return sum(self.stepping.strides.values())
 
     @property
+    def rounds(self) -> bool:
+        """Whether weights that are set stand on the nearest of few levels."""
+        return self._nearest and self.population.levels is not None
+
+    @property
     def device(self) -> torch.device:
         """Where the cells are."""
         return self.kept.device

@@ -33,10 +33,10 @@ class DifferentialPair(UnitCell):
         return Driving(self.granularity, crossbars=2)
 
     def set(self, weights: Tensor) -> None:
-        """Set both devices symmetrically around the middle of their range."""
-        half = weights.to(self.plus.kept) / 2
-        self.plus.set(self._centre + half)
-        self.minus.set(self._centre - half)
+        """Set both devices symmetrically around the middle of their range; on levels, w- makes up for w+'s rounding."""
+        w = weights.to(self.plus.kept)
+        self.plus.set(self._centre + w / 2)
+        self.minus.set(self.plus.kept - w if self.plus.rounds else self._centre - w / 2)
 
     def pulse(self, trains: list[PulseCounts]) -> Writes:
         """Move both devices by the same pulses, with opposite polarity."""

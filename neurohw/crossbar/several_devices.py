@@ -45,12 +45,15 @@ class SeveralDevices(UnitCell):
         self._cells, self.reference = banks, parts.references.of(banks, shares)
         super().__init__(*less_reference(banks, shares, self.reference, parts.generator))
         self._equal, self._carry_every = base == 1.0, carry_every
-        first = banks["cell0"].response
+        first_bank = banks["cell0"]
+        first = first_bank.response
         self._centre = (first.w_max + first.w_min) / 2
         self._finest, self._finest_share = banks[f"cell{devices - 1}"], powers[-1] / sum(powers)
         self.granularity = first.granularity * (1.0 if self._equal else self._finest_share)
         self.reach = min(first.w_max, -first.w_min) or first.w_max
         self.buffers["writes"] = torch.zeros((), dtype=torch.int64)
+        if first_bank.rounds:
+            self.set(weights)
 
     @property
     def driving(self) -> Driving:
@@ -58,9 +61,25 @@ class SeveralDevices(UnitCell):
         return Driving(self.granularity, crossbars=len(self._cells) if self._equal else 1)
 
     def set(self, weights: Tensor) -> None:
-        """Set every device to the weight; the reference stays."""
-        for bank in self._cells.values():
-            bank.set(weights if self.reference is None else weights.to(bank.kept) + self.reference.seen)
+        """Set every device to the weight, or, on levels, to what those before it have left; the reference stays."""
+        first = self._cells["cell0"]
+        held = weights.to(first.kept) if self.reference is None else weights.to(first.kept) + self.reference.seen
+        if not first.rounds:
+            for bank in self._cells.values():
+                bank.set(held)
+            return
+        left, finer = held, 1.0  # by what is not set yet, and the share of that
+        for name, bank in self._cells.items():
+            share = self.shares[name]
+            finer -= share
+            bank.set(bank.bounded(left / (share + finer) if self._equal else (left - finer * self._centre) / share))
+            left = left - bank.kept * share
+        low, high = (self._sum(bound) for bound in ("w_min", "w_max"))
+        self._finest.clipped = (held - held.clamp(low, high)).abs() > 1e-6 * (high - low)
+
+    def _sum(self, parameter: str) -> Tensor:
+        """Return the devices' own parameter by their significances, [n_post, n_pre]."""
+        return reduce(add, (bank.parameters[parameter] * self.shares[name] for name, bank in self._cells.items()))
 
     def pulse(self, trains: list[PulseCounts]) -> Writes:
         """Give every device the same pulses, or the finest one, and carry over now and then."""

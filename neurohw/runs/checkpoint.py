@@ -141,21 +141,25 @@ def load_checkpoint(folder: Path, identity: str, job: Job[Any], streams: Streams
     return Progress(**{key: getattr(checked, key) for key in _KEPT})
 
 
-def read_network(folder: Path, limit: int) -> dict[str, Tensor]:
+def read_network(folder: Path, run: str, limit: int) -> dict[str, Tensor]:
     """Return the network's state out of a folder's `checkpoint.pt`.
 
     Args:
         folder: of a run that is over.
+        run: its configuration's hash and its seed, joined by "-".
         limit: bytes that its tensors take, at most.
 
     Raises:
-        InputError: there is none, it is damaged, or is not as it was written.
+        InputError: there is none, it is damaged, is not as it was written, or is of another run.
     """
     path = folder / CHECKPOINT
     content = _read(path, _SURPLUS + limit)
     sha256, network = content.pop("sha256", None), content.get("network")
     if sha256 != sha256_of(content):
         raise InputError(f"{path}: sha256: what it holds is not what was saved")
+    if not str(content.get("identity")).startswith(f"{run}-"):
+        raise InputError(f"{path}: belongs to configuration and seed {str(content.get('identity'))[:80]}; "
+                         f"allowed: {run}, as the record beside it")  # fmt: skip
     if not isinstance(network, dict) or not network:
         raise InputError(f"{path}: holds no network's weights; allowed: that of a run which has learnt")
     return network

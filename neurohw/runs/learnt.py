@@ -51,7 +51,8 @@ def read_learnt(experiment: OnChipExperiment) -> Learnt | None:
     try:
         record = read_record(folder)
         _check(experiment, record, folder)
-        state = read_network(Path(folder), _BYTES * sum(stage.weights for stage in experiment.network.stages))
+        size = _BYTES * sum(stage.weights for stage in experiment.network.stages)
+        state = read_network(Path(folder), f"{record.config_hash}-{record.seed}", size)
         depth = experiment.network.depth
         weights = tuple(state[f"{i}.array.weights"] for i in range(depth))
         biases = tuple(state.get(f"{i}.bias") for i in range(depth))
@@ -73,6 +74,9 @@ def _check(experiment: OnChipExperiment, record: RunRecord, folder: str) -> None
                          f"(`neurohw run ... --out {folder} --resume` goes on)")  # fmt: skip
     if made.hardware.backend != "ideal" or made.network.weights:
         raise InputError(f"{folder}: that network did not learn on ideal arrays; allowed: hardware.backend ideal")
+    if (experiment.data.evaluate_on, made.data.evaluate_on) == ("validation", "test"):
+        raise InputError(f"{folder}: that network has learnt from the images that data.evaluate_on = 'validation' "
+                         "evaluates on; allowed: 'test', or a run that left them out by the same key")  # fmt: skip
     ours, theirs = _flat(experiment), _flat(made)
     for key in dict.fromkeys((*ours, *theirs)):
         if key not in _FREE and ours.get(key) != theirs.get(key):

@@ -172,7 +172,7 @@ class OnChip(Job[OnChipExperiment]):
         return [array.watch for array in arrays if isinstance(array, MeteredArray)]
 
     def _of_array(self, where: str, watch: ArrayWatch) -> Iterator[Symptom]:
-        yield from symptoms.of_initial_weights(where, watch.clipped)
+        yield from symptoms.of_initial_weights(where, watch.clipped, self._learnt is not None)
         if signs := watch.signs():
             yield from symptoms.of_array(where, signs)
             yield from symptoms.of_drift(where, signs, self.experiment.hardware.step_seconds, self._single)

@@ -69,15 +69,16 @@ def near_chance(metrics: dict[str, Any], chance: float, advice: str = "") -> lis
     ]
 
 
-def of_initial_weights(where: str, clipped: float) -> Iterator[Symptom]:
-    """Yield that 1 % or more of an array's initial weights lay beyond what their cells hold."""
+def of_initial_weights(where: str, clipped: float, programmed: bool = False) -> Iterator[Symptom]:
+    """Yield that 1 % or more of an array's initial weights, or of those programmed, lay beyond what its cells hold."""
     if clipped >= _LEAST_CLIPPED:
+        which, other = ("programmed", "") if programmed else ("initial", " or a smaller network.init_gain")
         yield Symptom(
             kind="clipped",
             where=where,
             amount=clipped,
-            message=f"{where}: {_percent(clipped)} of the initial weights lie beyond what their devices can hold and "
-            "were clipped; a larger hardware.weight_range or a smaller network.init_gain keeps them",
+            message=f"{where}: {_percent(clipped)} of the {which} weights lie beyond what their devices can hold and "
+            f"were clipped; a larger hardware.weight_range{other} keeps them",
         )
 
 

@@ -68,20 +68,20 @@ def ages(experiment: OnChipExperiment) -> bool:
 
 
 def without_a_cause(experiment: OnChipExperiment) -> str:
-    """Return what to try where a network does not learn and nothing that was counted says why."""
-    devices = has_devices(experiment.hardware.backend)
-    tries = ["a training.learning_rate ten times larger, or ten times smaller"]
+    """Return what to try where a network answers no better than chance and nothing that was counted says why."""
+    devices, learns = has_devices(experiment.hardware.backend), experiment.network.weights is None
+    tries = ["a training.learning_rate ten times larger, or ten times smaller"] if learns else []
     if devices:
         tries.append("a smaller hardware.weight_range (read noise and converter steps grow with it)")
         if experiment.hardware.adc_bits and experiment.hardware.adc_bits < _FEW_BITS:
             tries.append(
                 f"more hardware.adc_bits (now {experiment.hardware.adc_bits}), a smaller hardware.output_bound"
             )
-    if devices and experiment.network.rule == "ep" and experiment.ep.contrast != "difference":
+    if devices and learns and experiment.network.rule == "ep" and experiment.ep.contrast != "difference":
         tries.append('ep.contrast = "difference" (steps up and down of most devices are unlike)')
-    if devices and experiment.hardware.writing == "pulses":
+    if devices and learns and experiment.hardware.writing == "pulses":
         tries.append('hardware.writing = "mixed-precision" or "tiki-taka-v2"')
-    return f"; nothing that was counted says why: try {', '.join(tries)}"
+    return "; nothing that was counted says why" + (f": try {', '.join(tries)}" if tries else "")
 
 
 def drift_of_single_devices(experiment: OnChipExperiment) -> float:
