@@ -1,4 +1,4 @@
-"""Convolutions: forward, gradients and steps against torch.nn and its autograd; on devices; counts by hand."""
+"""Convolutions: forward, gradients and steps against torch.nn and its autograd; on devices."""
 
 from __future__ import annotations
 
@@ -25,8 +25,6 @@ from neurohw.networks.bp import BPNetwork
 from neurohw.networks.rules import Settings
 from neurohw.networks.shapes import Convolution, Image, StageShape
 from neurohw.runs.build import build_network
-from neurohw.runs.circuit import build_circuit
-from neurohw.runs.meters import metered
 from neurohw.seeding import Streams
 from neurohw.training.rules import build_rule
 from tests.approximately import approx
@@ -241,52 +239,6 @@ def test_devices_without_errors_convolve_and_learn_as_ideal_arrays_do() -> None:
             assert not now[~there].any()
             assert not on_device.array.writes()["cell"][~there].any()
             assert not on_device.array.conductances()["cell"][~there].any()
-
-
-@pytest.mark.parametrize("n", [1, 3])
-@pytest.mark.parametrize("optimizer", ["pulsed-sgd", "adam"])
-def test_counts_are_those_of_an_account_by_hand(optimizer: str, n: int) -> None:
-    """Images of 1 x 4 x 4, 3 kernels of 3 x 3 at 4 x 4 positions, pooled by 2 to 12, then 12 to 5; half absent.
-
-    Kernels have 3 x 9 = 27 cells, of which 13 or 14 are there (round(0.5 * 27) = 14 are absent); dense ones 60.
-    """
-    conv = [{"channels": 3, "kernel": 3, "padding": 1, "pool": "max", "prune": 0.5}]
-    experiment = load_experiment("quickstart", {
-        "training.optimizer": optimizer, "network.layers": [16, 5], "network.conv": conv, "network.init": "torch",
-        "network.neurons": ["relu", "hardsigm"], "training.learning_rate": [0.1, 0.1], "training.dropout": [],
-        "target.k": 1,
-    })  # fmt: skip
-    streams = Streams(0)
-    parts = metered(experiment, build_network(experiment, streams, Clock()), build_circuit(experiment, streams, 5))
-    ours, rule = parts.network, build_rule(optimizer, parts.network.layers, [0.1, 0.1])
-    assert [layer.array.n_cells for layer in ours.layers] == [13, 60]
-    x = torch.rand(n, 16, generator=torch.Generator().manual_seed(0))
-    state = ours.respond(x, train=True)
-    contrast = ours.contrast(state, torch.zeros(n, 5))
-    with ours.clock.during("update"):
-        for layer, products in contrast:
-            rule.apply(layer, products)
-    counts = parts.ledger.counts()
-    positions, neurons = 16, 3 * 16
-    of_kernels, of_dense = counts["W1"], counts["W2"]
-    assert of_kernels["forward"]["reads"] == n * positions
-    assert of_kernels["forward"]["dac_conversions"] == n * positions * 9
-    assert of_kernels["forward"]["adc_conversions"] == n * neurons
-    assert "backward" not in of_kernels
-    assert of_dense["forward"]["reads"] == of_dense["backward"]["reads_transposed"] == n
-    assert of_dense["backward"]["adc_conversions"] == n * 12
-    digital = counts["digital"]
-    pooled = 12 * 3  # comparisons of windows of 4
-    assert digital["forward"]["adds"] == n * (neurons + 5 + pooled)  # biases at every position, and comparisons
-    assert digital["forward"]["activations"] == n * (neurons + 5)
-    assert digital["update"]["adds"] == n * (neurons + 5)  # errors summed into biases
-    assert digital["update"]["bias_updates"] == 3 + 5
-    if optimizer == "adam":
-        assert digital["update"]["macs"] == n * (positions * 13 + 60) + 8 * (13 + 60)
-        assert digital["update"]["optimizer_words"] == 4 * (13 + 60)
-        assert of_kernels["update"]["programmed_cells"] <= 13
-    else:
-        assert of_kernels["update"]["outer_products"] == n * positions
 
 
 def test_initial_weights_are_those_of_torch_and_pruned_ones_are_absent() -> None:

@@ -94,9 +94,11 @@ class BPNetwork(ConfiguredNetwork):
     def operations(self) -> FeedForward:
         """Return the work of the forward and of the backward pass."""
         neurons = (self.layers[0].n_pre, *(layer.n_post for layer in self.layers))
-        adds = sum(pool.adds for pool in self.pools if pool is not None)
-        adds += sum(stage.neuron.adds * stage.layer.n_post for stage in self.stages)
-        return FeedForward(neurons, softmax=self.loss == "cross-entropy", adds=adds)
+        pools = [pool for pool in self.pools if pool is not None]
+        competing = sum(stage.neuron.adds * stage.layer.n_post for stage in self.stages)
+        adds = competing + sum(pool.adds for pool in pools)
+        back = competing + sum(pool.adds_back for pool in pools) + sum(layer.wiring.adds for layer in self.layers[1:])
+        return FeedForward(neurons, self.loss == "cross-entropy", adds, back)
 
     def respond(self, x: Tensor, train: bool = False) -> BPState:
         """Run the forward pass."""

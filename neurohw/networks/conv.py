@@ -37,6 +37,7 @@ class Patches(Wiring):
         self.maps = convolution.maps(image)
         self.vectors = self.maps[1] * self.maps[2]
         super().__init__(image[0] * image[1] * image[2], self.maps[0] * self.vectors)
+        self.adds = _overlap(self.pre_sum(torch.ones(self.vectors, self._kernel**2 * image[0])))
 
     def pre(self, neurons: Tensor) -> Tensor:
         """Return the patches, [B, n_pre] -> [B positions, k k C]."""
@@ -92,6 +93,11 @@ class MapPool(abc.ABC):
         """Return the error at the neurons, [B, n], of that at the outputs, [B, n_out]."""
         return _flat(self._spread(_maps(active, self._maps), _maps(error, self._pooled)))
 
+    @property
+    @abc.abstractmethod
+    def adds_back(self) -> int:
+        """Additions that `back` takes per sample, where windows overlap."""
+
     @abc.abstractmethod
     def _pool(self, maps: Tensor) -> Tensor:
         """Return what is left of maps [B, C, H, W]."""
@@ -103,6 +109,12 @@ class MapPool(abc.ABC):
 
 class AveragePool(MapPool):
     """The mean of every window, in which what is padded counts as 0."""
+
+    @property
+    def adds_back(self) -> int:
+        """A neuron's errors, of all windows that it is in."""
+        spread = self._spread(torch.zeros(1, *self._maps), torch.ones(1, *self._pooled))
+        return _overlap(spread.mul_(self._window[0] ** 2).round_())
 
     def _pool(self, maps: Tensor) -> Tensor:
         return F.avg_pool2d(maps, *self._window)
@@ -116,6 +128,12 @@ class AveragePool(MapPool):
 
 class MaxPool(MapPool):
     """The largest of every window; what is padded never is, and of equal ones the first gets the error."""
+
+    @property
+    def adds_back(self) -> int:
+        """Every window's error, to that of its largest: at most, as if all were of other windows, too."""
+        size, step, _ = self._window
+        return self.n_out if step < size else 0
 
     def _pool(self, maps: Tensor) -> Tensor:
         return F.max_pool2d(maps, *self._window)
@@ -146,6 +164,11 @@ def _maps(flat: Tensor, shape: Image) -> Tensor:
     """Return maps [B, C, H, W] of flat ones [B, H W C], where they lie."""
     channels, height, width = shape
     return flat.reshape(-1, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _overlap(shared: Tensor) -> int:
+    """Return the additions that make one of all that comes to each place, whose number is given."""
+    return int((shared - 1).clamp_(min=0).sum())
 
 
 def _flat(maps: Tensor) -> Tensor:

@@ -22,9 +22,11 @@ class Wiring:
 
     Attributes:
         vectors: presented to the array per sample.
+        adds: additions that `pre_sum` takes per sample.
     """
 
     vectors: int = 1
+    adds: int = 0
 
     def __init__(self, n_pre: int, n_post: int) -> None:
         self.n_pre, self.n_post = n_pre, n_post

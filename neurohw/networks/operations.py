@@ -56,12 +56,14 @@ class FeedForward(Operations):
     Args:
         sizes: neurons per layer, the input first.
         softmax: the error is that of a cross-entropy.
-        adds: additions, or comparisons, of pooling and of competing neurons per image.
+        adds: additions, or comparisons, of pooling and of competing neurons per image; adds_back: additions of these on
+            the way back, and where errors of several patches make that of a neuron.
     """
 
     sizes: tuple[int, ...]
     softmax: bool = False
     adds: int = 0
+    adds_back: int = 0
     phase = "forward"
 
     def of_answers(self, phase: str, images: float) -> Iterator[Operation]:
@@ -75,7 +77,7 @@ class FeedForward(Operations):
         """Yield the output's error, and a product with rho' per neuron."""
         n_out = self.sizes[-1]
         yield "clock", "backward", "images", images
-        yield "digital", "backward", "adds", images * n_out
+        yield "digital", "backward", "adds", images * (n_out + self.adds_back)
         yield "digital", "backward", "activations", images * n_out if self.softmax else 0
         yield "digital", "backward", "macs", images * sum(self.sizes[1:])
 

@@ -33,11 +33,15 @@ class Pooling(Protocol):
 
     Attributes:
         n_out: how many.
-        adds: additions, or comparisons, that it takes per sample.
+        adds: additions, or comparisons, that it takes per sample; adds_back: additions of `back`.
     """
 
     n_out: int
     adds: int
+
+    @property
+    def adds_back(self) -> int:
+        """See above."""
 
     def __call__(self, active: Tensor) -> Tensor:
         """Return the outputs [B, n_out] of neurons [B, n]."""
