@@ -296,7 +296,7 @@ def test_later_trains_are_sampled() -> None:
     for i in range(100):
         array.update(products(i), 0.05)
     after = ledger.counts()["W1"]["inference"]
-    assert SAMPLED_EVERY == 4
+    assert SAMPLED_EVERY == 5
     assert after["longest_slots"] == 2 * before["longest_slots"]
     assert after["longest_slots_in_turn"] == 2 * before["longest_slots_in_turn"]
     assert before["longest_slots"] == 100 * 8 * 31 * (1 + 2)  # the second term's inputs have both signs
@@ -306,6 +306,21 @@ def test_later_trains_are_sampled() -> None:
     for event in LINE_EVENTS:
         for way in POLARITIES:
             assert after[event_of(event, way)] == approx(2 * before[event_of(event, way)], rel=0.05)
+
+
+@pytest.mark.parametrize("every", [1, 2, 5])
+def test_batches_in_turn_are_sampled_alike(every: int) -> None:
+    """Large and small batches in turn, as without and with labels: what lines do is that of both, as before."""
+    array, ledger, _ = meter(analog(torch.zeros(30, 20)), trains=Trains(Driving(ConstantStep().granularity)))
+    large, small = products(0), OuterProducts((Product(some(1, 30), some(1, 20)),), 1.0)
+
+    def line_pulses(updates: int) -> float:
+        before = ledger.counts().get("W1", {}).get("inference", {}).get("line_pulses", 0.0)
+        for i in range(updates):
+            array.update(small if i // every % 2 else large, 0.05)
+        return ledger.counts()["W1"]["inference"]["line_pulses"] - before
+
+    assert line_pulses(100) == approx(line_pulses(100), rel=0.05)
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (3, 4)])

@@ -9,7 +9,7 @@ Events, per phase of the clock, under the array's name:
     pulses_up, pulses_down      programming pulses given to devices: the array's own count, else the expected number
     half_selected               cells at half the voltage, summed over the slots of the trains, expected: per slot, rows
                                 that pulse times columns, plus columns that pulse times rows, less twice coincidences
-                                (from the 100th update on, one in four stands for all where pulses are counted)
+                                (from the 100th update on, one in five stands for all where pulses are counted)
     pulse_slots                 time slots of the trains, each sample's as many as its largest product needs, expected
                                 and sampled likewise (crossbars pulse at the same time)
     longest_slots               the same if no train ended early, sampled likewise

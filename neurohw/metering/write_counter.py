@@ -13,7 +13,8 @@ from neurohw.crossbar.base import OuterProducts, Serial, Writes
 from neurohw.metering.expected_pulses import LineByLine, Lines, expected_trains, line_events
 from neurohw.metering.polarities import POLARITIES, Polarities, event_of
 
-ALL_LOOKED_AT, SAMPLED_EVERY = 100, 4  # updates whose trains are looked at: the first, then one in so many for all
+ALL_LOOKED_AT = 100  # first updates whose trains are all looked at
+SAMPLED_EVERY = 5  # one in so many later ones stands for all: odd, so that of two kinds in turn each has its share
 
 
 class Count(Protocol):
