@@ -18,6 +18,7 @@ from neurohw.crossbar.periphery import ReadPath
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
 from neurohw.metering.array_meter import ArraySettings
+from neurohw.metering.array_watch import ArrayWatch
 from neurohw.metering.ledger import EnergyLedger
 from neurohw.metering.metered_array import MeteredArray
 from neurohw.runs.build import build_network
@@ -77,6 +78,22 @@ def test_nothing_moves_absent_cells(device: str, remedy: str) -> None:
     assert torch.equal(again.snapshot(), built.snapshot())
     again.program(torch.full((6, 8), 0.05))
     assert not again.snapshot()[absent].any()
+
+
+@pytest.mark.parametrize("tile", [None, (4, 5)])
+def test_weights_beyond_the_cells_range_are_a_share_of_those_that_are_there(tile: tuple[int, int] | None) -> None:
+    """All that are there begin beyond it, and an update brings all of them to a bound."""
+    weights, absent = torch.full((6, 8), 2.0), torch.rand(6, 8, generator=torch.Generator().manual_seed(0)) < 0.4
+    built = build_array("analog", weights, device=FINE, absent=absent, tile=tile)
+    assert built.clipped == 0.0
+    built = build_array("analog", 3 * weights, device=FINE, absent=absent, tile=tile)
+    assert built.clipped == approx(1.0)
+    built = build_array("analog", weights, device=FINE, absent=absent, tile=tile)
+    watch = ArrayWatch(built)
+    built.program(torch.full((6, 8), 4.0))
+    signs = watch.signs()
+    assert signs is not None
+    assert signs.stuck == approx(1.0)
 
 
 def test_absent_cells_make_no_noise() -> None:

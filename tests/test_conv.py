@@ -269,6 +269,7 @@ CONV = [{"channels": 4, "kernel": 3}]
     ({"network.conv": [{"kernel": 3}]}, r"conv\.0\.channels"),
     ({"network.conv": [{"chanels": 4, "kernel": 3}]}, r"conv\.0\.chanels: unknown key \(did you mean channels\?\)"),
     ({"network.conv": {"channels": 4, "kernel": 3}}, "allowed: tables, each under a heading"),
+    ({"network.conv": [CONV[0] | {"prune": 0.99}]}, r"conv\.0\.prune: got 0\.99, which leaves none of 36 cells"),
     ({"network.conv": CONV, "network.layers": [65, 10]}, r"network\.image: not given, and 65 inputs"),
     ({"network.conv": CONV, "network.image": [1, 8, 9]}, r"network\.image: got \[1, 8, 9\], 72 values; allowed: 64"),
     ({"network.image": [1, 8, 8]}, "which only a network with network.conv reads"),

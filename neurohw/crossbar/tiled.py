@@ -51,8 +51,8 @@ class TiledArray(SynapseArray):
         first = self.grid[0][0]
         self.dtype, self.device = first.dtype, first.device
         self.exact = all(array.exact for _, _, array in self._blocks())
-        cells = self.shape[0] * self.shape[1]
-        self.clipped = sum(a.clipped * a.shape[0] * a.shape[1] for _, _, a in self._blocks()) / cells
+        cells = sum(array.n_cells for _, _, array in self._blocks())
+        self.clipped = sum(array.clipped * array.n_cells for _, _, array in self._blocks()) / max(1, cells)
         self.exact_writes = all(array.exact_writes for _, _, array in self._blocks())
         there = [array.present for _, _, array in self._blocks()]
         self.present = None if None in there else self._together([block for block in there if block is not None])

@@ -80,7 +80,7 @@ def account(
 
 
 def macs(counts: Counts, facts: RunFacts) -> dict[str, float]:
-    """Return the multiply-accumulates of the arrays' reads by phase: vectors x inputs x outputs, both directions.
+    """Return the multiply-accumulates of the arrays' reads by phase: vectors x weights that are there, both directions.
 
     Reads of a remedy's hidden array, which are part of writing, are left out.
     """

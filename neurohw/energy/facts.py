@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from neurohw.errors import InputError
 from neurohw.metering.ledger import Counts
 from neurohw.validation import Place, refused
-from neurohw.values import Amount, Count
+from neurohw.values import Amount, Count, Whole
 
 TRAINING_PHASES = ("forward", "backward", "free", "nudged", "target", "update", "homeostasis", "training")
 COMPENSATING = "compensation"  # reads that compensate the drift of a chip that has aged
@@ -57,6 +57,8 @@ class ArrayFacts:
         pulses, conductance, train_bits: how the run knew of them; "unknown": no energy of it is in an account.
         reference: what is subtracted from the conductances.
         integrated: what reads of the inputs give is integrated by neurons where it arrives, and not converted.
+        vectors: presented to it per image, one for each position of a convolution.
+        cells: weights that are there, where some crossings have none; null: all.
     """
 
     n_post: Count
@@ -76,6 +78,8 @@ class ArrayFacts:
     train_bits: str = "counted"
     reference: str | None = None
     integrated: bool = False
+    vectors: Count = 1
+    cells: Whole | None = None
 
     @property
     def serial(self) -> bool:
@@ -90,8 +94,8 @@ class ArrayFacts:
 
     @property
     def weights(self) -> int:
-        """Number of weights."""
-        return self.n_post * self.n_pre
+        """Number of weights that are there."""
+        return self.n_post * self.n_pre if self.cells is None else self.cells
 
     @property
     def n_tiles(self) -> int:
@@ -107,7 +111,7 @@ class ArrayFacts:
     def built(self) -> int:
         """Crossings that are built, used or not."""
         n_post, n_pre = self.tile_size or self.tile_shape
-        return max(self.n_tiles * n_post * n_pre, self.weights)
+        return max(self.n_tiles * n_post * n_pre, self.n_post * self.n_pre)
 
 
 @dataclass(frozen=True)

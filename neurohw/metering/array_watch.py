@@ -100,7 +100,7 @@ class ArrayWatch:
         standing = self._array.standing()
         if standing is None or self._at_start is None:
             return None
-        stuck = float((standing.at_bound & ~self._at_start).double().mean())
+        stuck = float((standing.at_bound & ~self._at_start).sum()) / self._array.n_cells
         lost, drift = self._lost(standing.pulsed), self._by_time / (self._by_learning or math.inf)
         return Signs(stuck, lost, bool(self._step), drift, standing.forward, standing.backward)
 

@@ -100,6 +100,11 @@ class StageShape:
         """Weights of its array."""
         return self.n_pre * self.n_post
 
+    @property
+    def absent(self) -> int:
+        """How many of its cells are absent."""
+        return round(self.prune * self.weights)
+
 
 def stage_shapes(
     layers: Sequence[int], convolutions: Sequence[Convolution] = (), image: Image | None = None
@@ -129,6 +134,9 @@ def stage_shapes(
                 raise InputError(f"network.conv.{i}.{error}") from None
             stages.append(StageShape(seen[0] * convolution.kernel**2, maps[0], maps[1] * maps[2], prod(pooled),
                                      convolution.prune, convolution, seen))  # fmt: skip
+            if stages[-1].absent == stages[-1].weights:
+                raise InputError(f"network.conv.{i}.prune: got {convolution.prune:g}, which leaves none of "
+                                 f"{stages[-1].weights} cells; allowed: less")  # fmt: skip
             seen = pooled
         inputs = prod(seen)
     stages += [StageShape(n_pre, n_post, 1, n_post) for n_pre, n_post in pairwise([inputs, *dense])]

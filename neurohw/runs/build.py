@@ -59,7 +59,7 @@ def build_network(
 
     def make(n_post: int, n_pre: int) -> SynapseArray:
         i = next(number)
-        absent = _absent(settings.stages[i].prune, n_post, n_pre, streams.generator(f"pruning.{i}"))
+        absent = _absent(settings.stages[i].absent, n_post, n_pre, streams.generator(f"pruning.{i}"))
         weights = None if learnt is None else learnt.weights[i].to(streams.device)
         return _fresh_array(experiment, streams, i, n_pre, n_post, maps, absent, weights)
 
@@ -103,13 +103,13 @@ def _check_optimizer(experiment: OnChipExperiment, layers: list[Layer]) -> None:
                          "writes through its own transfers; allowed: pulsed-sgd")  # fmt: skip
 
 
-def _absent(share: float, n_post: int, n_pre: int, generator: torch.Generator) -> Tensor | None:
-    """Return which cells are left out, [n_post, n_pre], so many of all at random; None: none."""
-    if not share:
+def _absent(number: int, n_post: int, n_pre: int, generator: torch.Generator) -> Tensor | None:
+    """Return which cells are left out, [n_post, n_pre], so many at random; None: none."""
+    if not number:
         return None
     absent = torch.zeros(n_post * n_pre, dtype=torch.bool, device=generator.device)
     places = torch.randperm(len(absent), generator=generator, device=generator.device)
-    absent[places[: round(share * len(absent))]] = True
+    absent[places[:number]] = True
     return absent.view(n_post, n_pre)
 
 

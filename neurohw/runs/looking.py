@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from math import prod
 
 import torch
 from torch import Tensor
 
+from neurohw.crossbar.by_kind import by_kind
 from neurohw.networks.base import Network
 from neurohw.runs.looks import BINS, MOST_NEURONS, MOST_PIXELS, Histogram, Looks, WeightMaps
 
-_OF_A_TILE = re.compile(r"^(tile\.\d+\.\d+\.)+")
 _FILLED = 3 / 4  # of the bins, by the conductances before training
 _LEAST = 1e-12  # siemens of a bin, where there is no conductance to go by
 
@@ -40,12 +39,9 @@ class Looking:
 
     def _kinds(self) -> dict[str, dict[str, Tensor]]:
         """Return the conductances of each array's devices by kind, [n], siemens; arrays without are left out."""
-        found: dict[str, dict[str, list[Tensor]]] = {}
-        for i, layer in enumerate(self._network.layers):
-            for name, siemens in layer.array.conductances().items():
-                kind = _OF_A_TILE.sub("", name)
-                found.setdefault(f"W{i + 1}", {}).setdefault(kind, []).append(siemens.flatten())
-        return {name: {kind: torch.cat(parts) for kind, parts in kinds.items()} for name, kinds in found.items()}
+        arrays = [layer.array for layer in self._network.layers]
+        found = {f"W{i + 1}": by_kind(array, array.conductances()) for i, array in enumerate(arrays)}
+        return {name: kinds for name, kinds in found.items() if kinds}
 
     def _maps(self) -> WeightMaps | None:
         """Return the weights of neurons at even distances; None where a neuron does not see the whole image."""
@@ -54,7 +50,8 @@ class Looking:
             return None
         number = min(MOST_NEURONS, MOST_PIXELS // pixels, layer.array.shape[0])
         neurons = [i * layer.array.shape[0] // number for i in range(number)]
-        weights = layer.array.snapshot()[neurons, :pixels]  # a bias line comes last
+        lines = layer.array.shape[1] - layer.line  # a bias line comes last
+        weights = layer.wiring.pre_sum(layer.array.snapshot()[neurons, :lines])
         return WeightMaps.of("W1", neurons, self._image, weights.double().cpu().numpy())
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from neurohw.circuits.target import TargetCircuit
 from neurohw.config import OnChipExperiment
 from neurohw.crossbar.base import StateDict, SynapseArray
+from neurohw.crossbar.by_kind import by_kind
 from neurohw.energy.facts import UNKNOWN, ArrayFacts, WritesPerCell, facts_of
 from neurohw.metering.array_meter import SNAPSHOT_UPDATES, ArrayMeter, ArraySettings
 from neurohw.metering.digital_work import DigitalUpdates, LayerWork, WorkMeter
@@ -106,8 +107,8 @@ class Metered:
         batches = sum(meter.updates for meter in meters) if in_turn else meters[0].updates
         return {
             "arrays": {
-                meter.name: array_facts(experiment.hardware.tile, a, meter)
-                for meter, a in zip(meters, arrays, strict=True)
+                meter.name: array_facts(experiment.hardware.tile, layer.array, meter, layer.wiring.vectors)
+                for meter, layer in zip(meters, self.network.layers, strict=True)
             },
             "images": {"epochs": epochs, "batches": batches},
             "snapshot_batches": SNAPSHOT_UPDATES,
@@ -159,8 +160,16 @@ def _of_layers(experiment: OnChipExperiment, network: Network, layers: Sequence[
     return meters
 
 
-def array_facts(tile: tuple[int, int] | None, array: SynapseArray, meter: ArrayMeter) -> dict[str, Any]:
-    """Return what an account needs to know of an array; tile: outputs and inputs of one as it is built, if any."""
+def array_facts(
+    tile: tuple[int, int] | None, array: SynapseArray, meter: ArrayMeter, vectors: int = 1
+) -> dict[str, Any]:
+    """Return what an account needs to know of an array.
+
+    Args:
+        tile: outputs and inputs of one as it is built, if any.
+        array, meter: of it.
+        vectors: presented to it per image.
+    """
     anatomy, converters = array.anatomy, meter.settings.converters
     trains = anatomy.trains
     facts = ArrayFacts(
@@ -179,6 +188,8 @@ def array_facts(tile: tuple[int, int] | None, array: SynapseArray, meter: ArrayM
         conductance="snapshots" if meter.weighs else UNKNOWN,
         reference=anatomy.reference,
         integrated=meter.settings.integrated,
+        vectors=vectors,
+        cells=None if array.present is None else array.n_cells,
     )
     writing = UNKNOWN if trains is None else "serial" if trains.serial else "parallel"
     remarks = {"read_scaling": _READ_SCALING[converters.input_scale], "writing": writing, "exact": array.exact}
@@ -187,10 +198,10 @@ def array_facts(tile: tuple[int, int] | None, array: SynapseArray, meter: ArrayM
 
 def _writes_per_cell(array: SynapseArray) -> WritesPerCell | None:
     """Return mean, 99.9th percentile and maximum of the pulses per device; None where the array does not count them."""
-    counts = [bank.reshape(-1) for bank in array.writes().values()]
+    counts = by_kind(array, array.writes())
     if not counts:
         return None
-    pulses = torch.cat(counts)
+    pulses = torch.cat([*counts.values()])
     rank = max(1, round(0.999 * len(pulses)))
     percentile = float(torch.kthvalue(pulses, rank).values)
     return WritesPerCell(float(pulses.double().mean()), percentile, float(pulses.max()))
