@@ -101,6 +101,23 @@ def test_where_a_swept_parameter_loses_a_point() -> None:
     assert "1 of 1 parameters lose it nowhere" in said(test_sensitivity.runs(0.9) + held)[1]
 
 
+def test_a_parameter_that_loses_it_at_every_value_is_not_one_that_holds() -> None:
+    """20 points are gone at the mildest offset of three: no limit lies within, and that is not said to be none."""
+    gone = test_sensitivity.swept("inputs.offset", {1e-9: 0.7, 1e-8: 0.6, 1e-7: 0.5})
+    limits = said(test_sensitivity.runs(0.9) + gone)[1]
+    assert limits == "One point is lost by Offset of the inputs (σ) at 1 nA already, the mildest value tried."
+    bits = [r for bits, mean in {4: 0.5, 6: 0.6, 8: 0.7}.items()
+            for r in test_sensitivity.runs(mean, keys=DEVICE | {"hardware.adc_bits": bits})]  # fmt: skip
+    off = test_sensitivity.runs(0.9, keys=DEVICE | {"hardware.adc_bits": 0})
+    assert "Bits of the ADC at 8 already" in said(off + bits)[1]
+
+
+def test_of_values_of_both_signs_the_nearest_to_zero_is_the_limit() -> None:
+    """A point is lost 1.1 winners too few and 1.06 too many: the second is sooner."""
+    errors = test_sensitivity.swept("decision.winner_error", {-3: 0.7, -1: 0.9, 1: 0.895, 2: 0.8})
+    assert said(test_sensitivity.runs(0.9) + errors)[1].endswith("Winners too many or, negative, too few at 1.05.")
+
+
 @pytest.mark.parametrize(
     ("records", "question", "first"),
     [

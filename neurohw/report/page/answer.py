@@ -12,6 +12,7 @@ from neurohw.report.naming import REMEDY, ideal_arrays, on_hardware
 from neurohw.report.page.symptoms import symptoms_of
 from neurohw.report.points import Point
 from neurohw.report.sensitivity.data import Sensitivity
+from neurohw.report.sensitivity.loss import Lost
 from neurohw.report.sensitivity.tables import value_text
 
 MOST_NAMED = 4  # chips, or parameters, that a sentence lists; of more, the ends
@@ -134,24 +135,36 @@ def _cause(main: Accuracies | None, rows: Sequence[Accuracy], sensitivities: Seq
 
 
 def _limits(sensitivities: Sequence[Sensitivity]) -> str:
-    """Return where one point is lost, of the parameters that lose it within what was tried on their first line."""
-    lines = [(panel, line) for panel in sensitivities for line in panel.lines if line.lost]
-    lossy = [(panel, [x.value for x in line.lost if x.value is not None]) for panel, line in lines]
-    if not lines:
-        return ""
-    strictest: dict[str, tuple[Sensitivity, float]] = {}
-    for panel, values in lossy:
-        for value in values:
-            known = strictest.get(panel.key)
-            worse = known is None or (value < known[1]) == (panel.worse == "larger")
-            strictest[panel.key] = (panel, value) if known is None or worse else known
-    held = len({panel.key for panel, _ in lines}) - len(strictest)
-    told = [f"{p.title.partition(': ')[0]} at {value_text(v, p.key)}" for p, v in strictest.values()]
+    """Return where one point is lost, of each parameter that loses it on the line where that is soonest."""
+    swept: dict[str, list[tuple[Sensitivity, Lost]]] = {}
+    for panel in sensitivities:
+        for lost in (lost for line in panel.lines for lost in line.lost):
+            swept.setdefault(panel.key, []).append((panel, lost))
+    soonest = {key: found for key, every in swept.items() if (found := _soonest(every))}
+    told = [_lost_at(panel, lost) for panel, lost in soonest.values()]
     more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
-    parts = [f"one point is lost by {_listed(told[:MOST_NAMED]) if not more else ', '.join(told[:MOST_NAMED])}{more}"]
-    if held:
-        parts.append(f"{held} of {held + len(strictest)} parameters lose it nowhere within what was tried")
-    return "; ".join(parts if told else parts[1:])
+    listed = f"{', '.join(told[:MOST_NAMED])}{more}" if more else _listed(told)
+    parts = [f"one point is lost by {listed}"] if told else []
+    if held := len(swept) - len(soonest):
+        parts.append(f"{held} of {len(swept)} parameters lose it nowhere within what was tried")
+    return "; ".join(parts)
+
+
+def _soonest(every: Sequence[tuple[Sensitivity, Lost]]) -> tuple[Sensitivity, Lost] | None:
+    """Return where one parameter loses a point soonest, with its panel; None where it does so nowhere."""
+    losing = [(panel, lost) for panel, lost in every if lost.at_mildest or lost.value is not None]
+
+    def order(pair: tuple[Sensitivity, Lost]) -> tuple[bool, float]:
+        panel, lost = pair
+        outwards = panel.worse == "larger" or any(line.values[0] < 0 for line in panel.lines)
+        return not lost.at_mildest, abs(lost.at.value) if outwards else -lost.at.value
+
+    return min(losing, key=order, default=None)
+
+
+def _lost_at(panel: Sensitivity, lost: Lost) -> str:
+    mildest = " already, the mildest value tried" if lost.at_mildest else ""
+    return f"{panel.title.partition(': ')[0]} at {value_text(lost.at.value, panel.key)}{mildest}"
 
 
 def _remedy(rows: Sequence[Accuracy]) -> str:

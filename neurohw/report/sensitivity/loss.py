@@ -26,11 +26,13 @@ class Lost:
     Args:
         at: the value, or a bound on it.
         early, late: the same for the mean loss plus, and minus, its standard error; None for one seed.
+        at_mildest: whether it is lost at the mildest value tried already.
     """
 
     at: Limit
     early: Limit | None
     late: Limit | None
+    at_mildest: bool = False
 
     @property
     def value(self) -> float | None:
@@ -59,18 +61,22 @@ def point_lost(path: Sequence[Tried], logarithmic: bool = False) -> Lost:
         _crossing([t.value for t in path], [t.loss + sign * t.error if sign else t.loss for t in path], logarithmic)
         for sign in (0, 1, -1)
     )
-    return Lost(at, early if errors else None, late if errors else None)
+    return Lost(at, early if errors else None, late if errors else None, _is_lost(path[0].loss))
 
 
 def _crossing(values: Sequence[float], losses: Sequence[float], logarithmic: bool) -> Limit:
     beyond: tuple[Literal["<", ">"], Literal["<", ">"]] = ("<", ">") if values[0] < values[-1] else (">", "<")
     for i, loss in enumerate(losses):
-        if loss >= POINT - _ROUNDING:
+        if _is_lost(loss):
             if i == 0:
                 return Limit(values[0], beyond[0])
             share = min(1.0, (POINT - losses[i - 1]) / (loss - losses[i - 1]))
             return Limit(_between(values[i - 1], values[i], share, logarithmic))
     return Limit(values[-1], beyond[1])
+
+
+def _is_lost(loss: float) -> bool:
+    return loss >= POINT - _ROUNDING
 
 
 def _between(start: float, end: float, share: float, logarithmic: bool) -> float:
