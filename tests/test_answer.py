@@ -72,6 +72,22 @@ def test_the_chip_against_the_rule() -> None:
     )
 
 
+def test_runs_that_were_stopped_are_not_held_against_whole_ones() -> None:
+    """ecram ends at 85 % and was at 30 % after one epoch: 5 points lie between chips, and 60 are of unlike epochs."""
+    stopped = [record(0, 0.3, ECRAM, status="stopped", epochs=1)]
+    first, second = said(seeds([0.9]) + seeds([0.85], ECRAM) + stopped)
+    assert first.endswith("ecram costs BP 5.0 points and ecram (stopped 1/5) 60.0 points after unlike epochs.")
+    assert second == "Up to 5.0 points lie between chips that learn the same."
+
+
+def test_how_well_means_are_known_is_said_of_several_seeds_only() -> None:
+    """s = 1.414 points of two seeds: 1 of the mean; the other point has one seed, of which nothing is known."""
+    two, one = seeds([0.90, 0.92]), seeds([0.8], EP)
+    assert said(two + seeds([0.80, 0.8001], EP))[-1].startswith("Means are known to ± 1 points or better")
+    assert said(two + one)[-1].startswith("Of 2 means, those of several seeds (1) are known to ± 1 points or better")
+    assert "± 0.0058 points" in said(seeds([0.9, 0.9001, 0.9002]))[-1]
+
+
 def test_what_a_remedy_wins_back() -> None:
     records = seeds([0.9]) + seeds([0.6], DEVICE) + seeds([0.85], REMEDY)
     assert said(records)[1] == "25.0 points are won back on reram_es by tiki-taka-v2 (BP · reram_es + tiki-taka-v2)."

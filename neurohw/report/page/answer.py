@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -94,9 +94,10 @@ def _costs(gaps: Sequence[tuple[Gap, str]], costs: str) -> str:
 
 def _cost(gap: Gap) -> str:
     """Return a loss in points; a gain, or what lies within the standard error, is nothing."""
+    unlike = "" if gap.same_length else " after unlike epochs"
     if gap.points >= 0 or (isfinite(gap.error) and -gap.points < gap.error):
-        return f"nothing ({gap.points:+.1f} points)".replace("-", "−")
-    return f"{-gap.points:.1f} points"
+        return f"nothing ({gap.points:+.1f} points){unlike}".replace("-", "−")
+    return f"{-gap.points:.1f} points{unlike}"
 
 
 def _best(main: Accuracies | None, rows: Sequence[Accuracy]) -> str:
@@ -199,10 +200,11 @@ def _treated(point: Point) -> bool:
 
 
 def _chip_or_rule(main: Accuracies, rows: Sequence[Accuracy]) -> str:
-    """Return how far apart chips of one rule end, and rules on one chip."""
+    """Return how far apart chips of one rule end, and rules on one chip; runs that were stopped beside whole ones not."""
     if not main.metric.share or not any(on_hardware(row.point.config) for row in rows):
         return ""
-    means = {(row.point.name.group, row.point.name.variant): 100 * row.spread.mean for row in rows if row.spread.n}
+    whole = [row for row in rows if not row.point.stopped] or rows
+    means = {(row.point.name.group, row.point.name.variant): 100 * row.spread.mean for row in whole if row.spread.n}
     chips, rules = (_widest(means, i) for i in (0, 1))
     if not chips:
         return ""
@@ -221,12 +223,13 @@ def _widest(means: dict[tuple[str, str], float], shared: int) -> float:
     return max((max(group) - min(group) for group in groups.values()), default=0.0)
 
 
-def _certainty(main: Accuracies | None, rows: Iterable[Accuracy]) -> str:
-    """Return how well means are known, where no energy was counted."""
+def _certainty(main: Accuracies | None, rows: Sequence[Accuracy]) -> str:
+    """Return how well means are known, where no energy was counted; of one seed nobody knows."""
     errors = [row.spread.error for row in rows if row.spread.n > 1]
     if main is None or not errors or not main.metric.share:
         return ""
-    return f"Means are known to ± {100 * max(errors):.1f} points or better (standard error over seeds)."
+    whose = "Means" if len(errors) == len(rows) else f"Of {len(rows)} means, those of several seeds ({len(errors)})"
+    return f"{whose} are known to ± {100 * max(errors):.2g} points or better (standard error over seeds)."
 
 
 def _sentence(text: str, before: str = "") -> str:
