@@ -10,9 +10,9 @@ from neurohw.report.ageing.tables import age_lost_words, ageing_table, recovery_
 from neurohw.report.ageing.words import ageing_words
 from neurohw.report.page.section import Section
 from neurohw.report.points import Point
-from neurohw.report.wording import AGED, PROGRAMMED, RECOVERED, TRAINED
+from neurohw.report.wording import AGED, LEARNT, PROGRAMMED, RECOVERED, TRAINED
 
-_PLACES = ((", programmed", PROGRAMMED, True), (", trained on them", TRAINED, False))
+_PLACES = {"programmed": PROGRAMMED, "programmed (network.weights)": LEARNT, "trained on them": TRAINED}
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,17 @@ def aged_part(points: Sequence[Point]) -> AgedPart:
 def _sections(ageings: Sequence[Ageing], recoveries: Sequence[Recovery]) -> Iterator[Section]:
     """Yield the tables of ages, networks that were programmed into devices apart, and what recovery takes."""
     metrics = list(dict.fromkeys(ageing.metric for ageing in ageings))
-    for which, note, programmed in _PLACES:
+    for place, note in _PLACES.items():
         for metric in metrics:
-            shown = [a for a in ageings if a.metric == metric and _is_programmed(a.point) is programmed]
+            shown = [a for a in ageings if a.metric == metric and _place(a.point) == place]
             if shown:
-                yield Section(f"By age of the devices{which}: {metric.title}", ageing_table(shown), f"{note} {AGED}")
+                yield Section(f"By age of the devices, {place}: {metric.title}", ageing_table(shown), f"{note} {AGED}")
     if recoveries:
         yield Section("What recovery takes", recovery_table(recoveries, metrics[0]), RECOVERED)
 
 
-def _is_programmed(point: Point) -> bool:
-    return bool(point.config.get("hardware.off_chip"))
+def _place(point: Point) -> str:
+    """Return how what was learnt came to the devices that age."""
+    if point.config.get("hardware.off_chip"):
+        return "programmed"
+    return "programmed (network.weights)" if point.config.get("network.weights") else "trained on them"
