@@ -188,6 +188,7 @@ def test_levels_are_in_numerical_order_and_averaged() -> None:
     ("keys", "title", "said"),
     [
         ({"hardware.off_chip": "pcm-like"}, "programmed", "Trained at full precision, programmed once"),
+        (DEVICE | {"network.weights": "trained"}, "programmed (network.weights)", "What another run has learnt"),
         (DEVICE, "trained on them", "Trained on the devices themselves, left alone until this age"),
     ],
 )
@@ -301,6 +302,24 @@ def test_of_two_equally_close_ideal_points_none_is_the_reference() -> None:
     points = group_records(ideals + seeds([0.8], DEVICE | {"target.k": 3}))
     (constrained,) = (p for p in points if not p.ideal)
     assert reference_of(constrained, points) is None
+
+
+def test_runs_of_several_code_versions_are_said_to_be() -> None:
+    """By the commit, or, of an installed package, which has none, by its version."""
+    one, two = seeds([0.9, 0.8])
+    mixed = "The runs come from several code versions."
+    assert mixed not in content([one, two]).warnings
+    assert mixed in content([one, two.model_copy(update={"git": "ba9876543210"})]).warnings
+    installed = [r.model_copy(update={"git": None, "versions": {"neurohw": v}})
+                 for r, v in ((one, "0.1.0"), (two, "0.2.0"))]  # fmt: skip
+    assert mixed in content(installed).warnings
+    assert "neurohw 0.1.0, 0.2.0" in content(installed).code
+
+
+def test_what_only_some_runs_were_made_with_is_listed_without_the_others() -> None:
+    one, two = seeds([0.9, 0.8])
+    given = two.model_copy(update={"versions": two.versions | {"weights": "trained-0123456789ab, seed 0"}})
+    assert "weights trained-0123456789ab, seed 0, commit" in content([one, given]).code
 
 
 # How to reproduce

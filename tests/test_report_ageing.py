@@ -226,21 +226,6 @@ def test_a_report_asks_how_long_the_chip_keeps_what_it_has_learnt(tmp_path: Path
     assert not any(path.name.startswith("ageing") for path in tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("keys", "place", "note"),
-    [
-        (DEVICE, "trained on them", "Trained on the devices themselves"),
-        ({"hardware.off_chip": "pcm-like"}, "programmed", "Trained at full precision, programmed once"),
-        (DEVICE | {"network.weights": "trained"}, "programmed (network.weights)", "What another run has learnt"),
-    ],
-)
-def test_how_weights_came_to_the_devices_is_said(keys: dict[str, Any], place: str, note: str) -> None:
-    aged = {"direct_accuracy": 0.9, "by_age_seconds": {"3600": {"direct_accuracy": 0.8}}}
-    (section,) = content([record(0, aged, keys | {"evaluation.age_seconds": [3600.0]})]).aged.sections
-    assert section.title == f"By age of the devices, {place}: Direct association"
-    assert section.note.startswith(f"Accuracy in %, mean ± sample standard deviation. {note}")
-
-
 def test_a_chip_at_age_nought_is_in_the_table_and_not_drawn() -> None:
     now = {"direct_accuracy": 0.9, "by_age_seconds": {"0": {"direct_accuracy": 0.9}}}
     page = content([record(0, now, DEVICE | {"evaluation.age_seconds": [0.0]})])

@@ -198,7 +198,9 @@ def _facts(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[str, 
 def _code(records: Sequence[RunRecord]) -> str:
     """Return by which code: versions and commits."""
     packages = list(dict.fromkeys(package for r in records for package in r.versions))
-    code = [f"{package} {_listed({r.versions.get(package, '?') for r in records})}" for package in packages]
+    code = [
+        f"{package} {_listed({r.versions[package] for r in records if package in r.versions})}" for package in packages
+    ]
     code.append(f"commit {_listed({r.git or 'unknown' for r in records})}")
     return f"Code: {', '.join(code)}"
 
@@ -224,7 +226,7 @@ def _warnings(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[st
         texts.append(f"{single} of {len(points)} points have one seed only: no spread, no standard error.")
     if repeats := repeated_seeds(records, points):
         texts.append(f"{repeats} records repeat the seed of another run of the same point; the first of each counts.")
-    if len({r.git for r in records}) > 1:
+    if len({(r.git, r.versions.get("neurohw")) for r in records}) > 1:  # an installed package has no commit
         texts.append("The runs come from several code versions.")
     return tuple(texts)
 
