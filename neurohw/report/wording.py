@@ -50,8 +50,8 @@ LOST = (
 IN_PERCENT = "Accuracy in %, mean ± sample standard deviation."
 PROGRAMMED = f"{IN_PERCENT} Trained at full precision, programmed once into the devices, and read at this age."
 LEARNT = (
-    f"{IN_PERCENT} What another run has learnt at full precision (network.weights), programmed once into these devices; "
-    "as trained: read as soon as it was programmed; then at this age."
+    f"{IN_PERCENT} What another run has learnt at full precision (network.weights), programmed once into these "
+    "devices; as trained: read as soon as it was programmed; then at this age."
 )
 TRAINED = f"{IN_PERCENT} Trained on the devices themselves, left alone until this age, and read."
 AGED = (
@@ -91,8 +91,8 @@ DEFINITIONS = (  # term, meaning, and what it needs; beside those of the metrics
     (
         "Ideal",
         "Full-precision arrays: no conductance limits, no noise, no pulses; and a target circuit without errors. "
-        "“ideal → X” was trained so and then programmed into the devices X; its accuracy is the one before programming, "
-        "but for chips that were given what another run has learnt (network.weights): theirs is the one after.",
+        "“ideal → X” was trained so and then programmed into the devices X; its accuracy is the one before "
+        "programming; of chips that were given what another run has learnt (network.weights), the one after.",
         "hardware",
     ),
     (

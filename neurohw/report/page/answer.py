@@ -200,7 +200,7 @@ def _treated(point: Point) -> bool:
 
 
 def _chip_or_rule(main: Accuracies, rows: Sequence[Accuracy]) -> str:
-    """Return how far apart chips of one rule end, and rules on one chip; runs that were stopped beside whole ones not."""
+    """Return how far apart chips of one rule end, and rules on one chip; of stopped runs only by themselves."""
     if not main.metric.share or not any(on_hardware(row.point.config) for row in rows):
         return ""
     whole = [row for row in rows if not row.point.stopped] or rows
