@@ -55,7 +55,10 @@ def refused(
     error: ValidationError, origin: str, model: type[BaseModel] | None = None, place: Place = Place()
 ) -> InputError:
     """Return the error that names the origin and everything that is wrong, a line each; see `explained`."""
-    return InputError("\n".join(f"{origin}: {explained(e, model, place)}" for e in error.errors()))
+    errors = error.errors()
+    wrong = [e for e in errors if e["type"] != "too_short"  # pydantic counts a list's wrong items as missing
+             or not any(other["loc"][: len(e["loc"])] == e["loc"] != other["loc"] for other in errors)]  # fmt: skip
+    return InputError("\n".join(f"{origin}: {explained(e, model, place)}" for e in wrong))
 
 
 def explained(error: Any, model: type[BaseModel] | None = None, place: Place = Place()) -> str:

@@ -125,7 +125,12 @@ def test_a_limit_beyond_what_was_tried_is_no_number(made_up: Path) -> None:
         ("[reports.swept]", "[reports.other]", "'swept'; allowed: gap, other"),
         ('of = "by_age_seconds.1e+06.direct_accuracy"', 'of = "accuracy"', "got 'accuracy'"),
         ("by_age_seconds.1e+06.direct_accuracy", "by_age_seconds.7.direct_accuracy", "which no record of"),
-        ('lost_after = "none"', 'lost_after = "global"', "which 0 configurations of gap fit"),
+        ('lost_after = "none"', 'lost_after = "global"',
+         "got 'global', but no chip of gap ages so; allowed there: none"),
+        ('report = "gap", where = { "hardware.off_chip" = "pcm-like" }, lost_after', 'report = "swept", lost_after',
+         "got 'none', but no chip of swept ages so; allowed there: nothing, since none has evaluation.age_seconds"),
+        ('"hardware.off_chip" = "pcm-like" }, lost_after', '"hardware.offchip" = "pcm-like" }, lost_after',
+         r"where: got 'hardware.offchip' \(did you mean hardware.off_chip\?\), a key that no configuration of gap has"),
         ('lost_after = "none"', 'lost_after = "often"', "lost_after: got 'often'"),
         ('title = "What is found"', "titel = 3", "titel: unknown key"),
     ],
@@ -135,6 +140,29 @@ def test_what_is_wrong_is_named(made_up: Path, before: str, after: str, said: st
     (made_up / "findings.toml").write_text(FILE.replace(before, after, 1), encoding="utf-8")
     with pytest.raises(InputError, match=said):
         told(read_findings(made_up), made_up / "reports")
+
+
+@pytest.mark.parametrize(("key", "words"), [("hardware.adc_bits", "less than 6"), ("hardware.read_noise", "0.75")])
+def test_a_whole_number_at_which_nothing_is_lost_yet(made_up: Path, key: str, words: str) -> None:
+    """6 bits lose 0.5 points and 4 of them 3.5: interpolated, one is lost at 5.7; of noise, half way."""
+    worst = {
+        "hardware.adc_bits": ((0, 0.8), (6, 0.795), (4, 0.765)),
+        "hardware.read_noise": ((0.0, 0.8), (0.5, 0.795), (1.0, 0.785)),
+    }
+    swept = [r for value, mean in worst[key] for r in two(mean, DEVICE | {key: value})]
+    write_archive(swept, made_up / "reports" / "swept")
+    (made_up / "findings.toml").write_text(FILE.replace("hardware.stuck_fraction", key), encoding="utf-8")
+    second = told(read_findings(made_up), made_up / "reports")[1]
+    assert second.sentence.startswith(f"Lost at {words}")
+
+
+def test_one_wrong_key_is_one_error(made_up: Path) -> None:
+    made = FILE.partition('[[findings]]\ntitle = "Limits"')[0].replace('axis = "log"', 'axis = "lag"')
+    (made_up / "findings.toml").write_text(made, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_findings(made_up)
+    assert "findings.0.axis: got 'lag'" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_report_that_is_not_there_and_a_folder_that_is_another_report(made_up: Path) -> None:

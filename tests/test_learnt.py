@@ -198,6 +198,13 @@ def test_a_programmed_chip_ages_and_learns_again(trained: Path, tmp_path: Path) 
     assert at_age["retrained"] != at_age
 
 
+def test_a_device_of_which_no_ageing_is_known_is_named(trained: Path, tmp_path: Path) -> None:
+    aged = {"evaluation.age_seconds": [1e6]}
+    for device, expected in (("taox_hfox", 1), ("sonos", 0)):
+        record = run(programmed(trained, **PAIR | aged | {"hardware.device": device}), 1, tmp_path / device)
+        assert sum("has no [retention], so that nothing ages" in text for text in record.warnings) == expected
+
+
 def test_a_checkpoint_is_small_and_goes_on_to_the_same_numbers(trained: Path, tmp_path: Path) -> None:
     experiment = programmed(trained, **PAIR | {"hardware.stuck_fraction": 0.1})
     first = run(experiment, 3, tmp_path)

@@ -38,7 +38,14 @@ from neurohw.runs.record import RunRecord
 from neurohw.runs.stack import Stack, chips_at_once
 from neurohw.runs.symptoms import Symptom
 from neurohw.runs.task import Task, build_task
-from neurohw.runs.warnings import ages, misfits, rounded_products, single_devices_drift, without_a_cause
+from neurohw.runs.warnings import (
+    ages,
+    ages_without_change,
+    misfits,
+    rounded_products,
+    single_devices_drift,
+    without_a_cause,
+)
 from neurohw.seeding import Streams
 from neurohw.training.loop import train_epoch
 from neurohw.training.phases import Epoch
@@ -110,7 +117,9 @@ class OnChip(Job[OnChipExperiment]):
         self._metered = metered(experiment, network, build_circuit(experiment, streams, self.task.n_classes))
         self.network, self.circuit = self._metered.network, self._metered.circuit
         self.ledger = self._metered.ledger
-        self.warnings = misfits(self.experiment) + rounded_products(self.experiment, self.network)
+        self.warnings = (
+            misfits(experiment) + ages_without_change(experiment) + rounded_products(experiment, self.network)
+        )
         self.phases, self.plan = build_plan(experiment, self.task, self.network)
         self.homeostasis, self.events = self.circuit.initial(), DecisionEvents(0, 0)
         self._looking = Looking(self.network, self.task.image)

@@ -67,6 +67,15 @@ def ages(experiment: OnChipExperiment) -> bool:
     return device.retention_parameters().ages
 
 
+def ages_without_change(experiment: OnChipExperiment) -> list[str]:
+    """Return a warning where the network is evaluated at ages, and nothing is known of what time does to its device."""
+    seconds, off_chip = experiment.evaluation.age_seconds, experiment.hardware.off_chip
+    if not seconds or off_chip is not None or ages(experiment):
+        return []
+    return [f"evaluation.age_seconds: device {experiment.hardware.device} has no [retention], so that nothing ages: "
+            "what differs between ages is noise"]  # fmt: skip
+
+
 def without_a_cause(experiment: OnChipExperiment) -> str:
     """Return what to try where a network answers no better than chance and nothing that was counted says why."""
     devices, learns = has_devices(experiment.hardware.backend), experiment.network.weights is None

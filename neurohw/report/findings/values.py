@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import isfinite, nan
+from math import ceil, floor, isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,14 @@ from neurohw.report.findings.file import Finding, Wanted, metric_of
 from neurohw.report.naming import Flat, flatten
 from neurohw.report.points import Point, group_records
 from neurohw.report.sensitivity.data import Line, Sensitivity, sensitivity_data
-from neurohw.report.sensitivity.loss import Lost
+from neurohw.report.sensitivity.loss import Limit, Lost
 from neurohw.report.sensitivity.tables import value_text
 from neurohw.report.spread import Spread
 from neurohw.report.table import mean_text
 from neurohw.runs.collection import read_archive
 from neurohw.runs.record import RunRecord
 from neurohw.units import readable
+from neurohw.validation import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -111,14 +112,28 @@ class Found:
         at = self._limit(self.lost.at)
         return at if texts in ([], [at]) else f"{at} ({' to '.join(texts)})"
 
-    def _limit(self, limit: Any) -> str:
+    def _limit(self, limit: Limit) -> str:
         if self.panel is None:
             text = age_limit_text(limit)
         elif self.panel.key.endswith("fraction"):  # a share
             text = f"{limit.relation} {100 * limit.value:.2g} %".strip()
         else:
+            limit = self._whole(limit)
             text = f"{limit.relation} {value_text(limit.value, self.panel.key, digits=2)}".strip()
         return text.replace("<", "less than").replace(">", "more than")
+
+    def _whole(self, limit: Limit) -> Limit:
+        """Return the last whole number at which nothing is lost yet, of a key that takes no others: "< 4" for 3.99."""
+        assert self.panel is not None
+        assert self.line is not None
+        key, value = self.panel.key, limit.value
+        counts = (p.config.get(key) for p in self.line.points)
+        if limit.relation or value.is_integer() or not (
+            key.endswith(".levels") or all(isinstance(count, int | None) for count in counts)
+        ):  # fmt: skip
+            return limit
+        worse_below = self.panel.worse == "smaller"
+        return Limit(float(ceil(value)), "<") if worse_below else Limit(float(floor(value)), ">")
 
 
 def found_values(finding: Finding, reports: dict[str, Report]) -> dict[str, Found]:
@@ -168,8 +183,13 @@ def _lost_along(wanted: Wanted, report: Report) -> Found:
 
 def _lost_after(wanted: Wanted, report: Report) -> Found:
     metric, way = metric_of(wanted.of), Way(str(wanted.lost_after))
-    aged = [a for a in report.ageings if a.metric == metric and way in a.lines and _fits(a.point.config, wanted)]
-    point = _only([ageing.point for ageing in aged], [ageing.point for ageing in report.ageings], wanted)
+    looked = [ageing for ageing in report.ageings if ageing.metric == metric and way in ageing.lines]
+    if not looked:
+        others = dict.fromkeys(way.compensation for ageing in report.ageings for way in ageing.lines)
+        raise InputError(f"lost_after: got {wanted.lost_after!r}, but no chip of {report.name} ages so; allowed there: "
+                         f"{', '.join(others) or 'nothing, since none has evaluation.age_seconds'}")  # fmt: skip
+    aged = [ageing for ageing in looked if _fits(ageing.point.config, wanted)]
+    point = _only([ageing.point for ageing in aged], [ageing.point for ageing in looked], wanted)
     lost = age_lost(aged[0], way)
     if lost is None:
         raise InputError(f"lost_after: got {wanted.lost_after!r}, but {point.label} has nothing to lose, or one age "
@@ -181,6 +201,10 @@ def _only(points: Sequence[Point], among: Sequence[Point], wanted: Wanted) -> Po
     """Return the only point that is meant."""
     if len(points) == 1:
         return points[0]
+    known = dict.fromkeys(key for point in among for key in point.config)
+    for key in () if points else wanted.keys.keys() - known:
+        raise InputError(f"where: got {key!r}{did_you_mean(key, known)}, a key that no configuration of "
+                         f"{wanted.report} has")  # fmt: skip
     labels = list(dict.fromkeys(f"{p.label} ({p.config_hash})" for p in points or among))
     shown = "; ".join(labels[:8]) + ("; ..." if len(labels) > 8 else "")
     raise InputError(f"where: got {wanted.where}, which {len(points)} configurations of {wanted.report} fit; allowed: "
