@@ -11,6 +11,7 @@ from torch import Tensor
 from neurohw.circuits.neuron import NEURONS
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.networks.bp import BPNetwork, BPState
+from neurohw.networks.dropout import keep_mask
 from neurohw.networks.layer import Layer
 
 F64 = torch.float64
@@ -107,6 +108,12 @@ def test_inverted_dropout_keeps_the_mean() -> None:
     state = net.respond(torch.ones(200, 400, dtype=F64), train=True)
     assert state.passed[0].pre.unique().tolist() == pytest.approx([0, 1 / 0.7])
     assert state.passed[0].pre.mean().item() == pytest.approx(1, abs=5 * (0.3 / 0.7 / 80_000) ** 0.5)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5, 0.99999, 0.999995, 1 - 2**-40])
+def test_a_mask_keeps_its_share_of_the_entries_up_to_the_last(dropout: float) -> None:
+    mask = keep_mask(1000, 1000, dropout, torch.Generator().manual_seed(0), F64)
+    assert abs(float(mask.mean()) - (1 - dropout)) < 2**-14 + 4 * (dropout * (1 - dropout) / 1e6) ** 0.5
 
 
 def test_no_dropout_at_inference() -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 from neurohw.seeding import Source, drawn
 
 _LOWEST = -(2**63)
+_MOST = 2**15 - 1  # of 16 bits: one entry in 2^16 is kept at least
 
 
 def keep_mask(batch: int, n: int, dropout: float, source: Source, dtype: torch.dtype) -> Tensor:
@@ -16,7 +17,7 @@ def keep_mask(batch: int, n: int, dropout: float, source: Source, dtype: torch.d
     Each 64-bit draw serves four entries, which takes a small part of the time of `bernoulli_`. Several chips have a
     mask each, [S, batch, n].
     """
-    threshold = round(dropout * 2**16) - 2**15
+    threshold = min(round(dropout * 2**16) - 2**15, _MOST)
     words = drawn(lambda own: _words(-(-batch * n // 4), own), source)
     kept = words.view(torch.int16)[..., : batch * n].ge_(threshold)
     return kept.view(*words.shape[:-1], batch, n).to(dtype)
