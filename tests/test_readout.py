@@ -58,7 +58,8 @@ def test_prediction_by_class_means_and_a_class_without_neurons() -> None:
     outputs = torch.tensor([[0.3, 0.3, 0.4, 0.9], [0.6, 0.3, 0.4, 0.9], [0.0, 0.0, 0.0, 0.9]])
     assert association.predict_class_mean(outputs).tolist() == [2, 0, 0]
     assert association.predict_single_neuron(outputs).tolist() == [2, 0, 0]
-    assert Association(torch.tensor([1]), 2).predict_class_mean(torch.tensor([[-0.5]])).tolist() == [1]
+    below = torch.tensor([[-0.5], [-3.0]])  # of identity neurons
+    assert Association(torch.tensor([1]), 2).predict_class_mean(below).tolist() == [1, 1]
 
 
 def test_blocks_of_outputs_stand_for_classes_in_order() -> None:

@@ -24,13 +24,13 @@ class Association:
     n_classes: int
 
     def predict_class_mean(self, outputs: Tensor) -> Tensor:
-        """Return the class whose neurons respond most on average, [B]; a class without neurons scores -1."""
+        """Return the class whose neurons respond most on average, [B]; never one without neurons (published: at -1)."""
         membership = torch.zeros(outputs.shape[1], self.n_classes, dtype=outputs.dtype, device=outputs.device)
         assigned = self.classes >= 0
         membership[assigned, self.classes[assigned]] = 1
         sizes = membership.sum(0)
         scores = (outputs @ membership) / sizes.clamp(min=1)
-        scores[:, sizes == 0] = -1
+        scores[:, sizes == 0] = float("-inf")
         return scores.argmax(1)
 
     def predict_single_neuron(self, outputs: Tensor) -> Tensor:
