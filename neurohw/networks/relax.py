@@ -35,7 +35,7 @@ class ForceNudge:
 
 @dataclass(frozen=True)
 class SoftmaxNudge:
-    """beta W^T (d - softmax(W rho(h) + b)): the read-out's error (`softmax_error`) pulls on the last hidden layer."""
+    """beta W^T (d - (sum d) softmax(W rho(h) + b)): the read-out's error (`softmax_error`) pulls on the last hidden layer."""
 
     beta: Tensor | float
     target: Tensor
@@ -48,18 +48,19 @@ class SoftmaxNudge:
 
 
 def softmax_error(logits: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
-    """Return d - softmax(z): minus the gradient of -sum d log softmax(z) by z, where the d of a sample add up to 1.
+    """Return d - (sum d) softmax(z): minus the gradient of -sum d log softmax(z) by z.
 
     A mask (0/1) multiplies the logits, as under BP: -sum d log softmax(m z) gives m (d - (sum d) softmax(m z)).
 
     Args:
         logits: z, [B, n].
-        target: d, [B, n], masked.
+        target: d, [B, n], masked; of one winner it adds up to 1.
         mask: dropout mask m of the outputs, [B, n], or None.
     """
+    total = target.sum(-1, keepdim=True)
     if mask is None:
-        return target - torch.softmax(logits, dim=-1)
-    return (target - target.sum(-1, keepdim=True) * torch.softmax(logits * mask, dim=-1)).mul_(mask)
+        return target - total * torch.softmax(logits, dim=-1)
+    return (target - total * torch.softmax(logits * mask, dim=-1)).mul_(mask)
 
 
 def relax(
