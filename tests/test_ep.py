@@ -25,7 +25,7 @@ from neurohw.devices.retention import Retention
 from neurohw.networks.capture import Capture, Function, Inputs, Replay
 from neurohw.networks.ep import Dynamics, EPNetwork
 from neurohw.networks.layer import Layer
-from neurohw.networks.relax import relax
+from neurohw.networks.relax import relax, softmax_error
 from tests.reference import ep_step_by_step, semi_ep_step_by_step
 
 F64 = torch.float64
@@ -238,6 +238,14 @@ def test_a_masked_read_out_gets_the_gradient_of_the_cross_entropy_over_masked_lo
     torch.testing.assert_close(readout.dense(), -gradients(nudged)[1] / 7)
 
 
+def test_errors_of_several_winners_are_those_of_the_cross_entropy() -> None:
+    """-sum d log softmax(z), by autograd, where the d of a sample add up to 1, to 2, and to nothing."""
+    z = torch.rand(3, 5, dtype=F64, generator=torch.Generator().manual_seed(3)).requires_grad_()
+    d = torch.tensor([[1.0, 0, 0, 0, 0], [0, 1, 0, 1, 0], [0, 0, 0, 0, 0]], dtype=F64)
+    (slope,) = torch.autograd.grad(torch.nn.functional.cross_entropy(z, d, reduction="sum"), [z])
+    torch.testing.assert_close(softmax_error(z.detach(), d, None), -slope)
+
+
 @pytest.mark.parametrize("kind", [IdealArray, Opaque])
 def test_softmax_read_out_equals_the_steps(kind: type[IdealArray]) -> None:
     dynamics = Dynamics(free_steps=9, nudged_steps=4, beta=0.45, beta_sign="positive")
@@ -252,6 +260,20 @@ def test_softmax_read_out_equals_the_steps(kind: type[IdealArray]) -> None:
     hidden, readout = (products for _, products in net.contrast(state, d))
     torch.testing.assert_close(hidden.dense(), (nudged - free).T @ masked / (0.45 * 7))
     torch.testing.assert_close(readout.dense(), (d - y).T @ nudged / 7)
+
+
+@pytest.mark.parametrize("estimate", ["one-sided", "symmetric"])
+def test_every_read_of_a_read_out_is_charged_its_softmax(estimate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = network([6, 9, 4], Dynamics(estimate=estimate, nudged_steps=3), scale=0.6, loss="cross-entropy")
+    state = net.respond(torch.rand(7, 6, dtype=F64))
+    read, reads = net.readout.read, []  # type: ignore[union-attr]
+    monkeypatch.setattr(net.readout, "read", lambda hidden: reads.append(len(hidden)) or read(hidden))
+    net.contrast(state, torch.eye(4, dtype=F64)[[0, 1, 2, 3, 0, 1, 2]])
+    work = [(event, n) for _, phase, event, n in net.operations().of_contrasts(7) if phase == "nudged"]
+    phases = 2 if estimate == "symmetric" else 1
+    assert sum(n for event, n in work if event == "activations") == phases * 3 * 7 * 9 + 4 * sum(reads)
+    errors, forces, leaks = 4 * sum(reads), phases * 3 * 7 * 9, 2 * phases * 3 * 7 * 9
+    assert sum(n for event, n in work if event == "adds") == errors + forces + leaks
 
 
 def test_sign_of_beta_is_random_and_seeded() -> None:

@@ -140,9 +140,10 @@ class Relaxation(Operations):
         last = self.dynamical[-1] if self.readout else nudged  # what feels the nudge
         yield "digital", "nudged", "adds", images * steps * nudged
         yield "digital", "nudged", "macs", images * steps * last
-        if self.readout:  # a softmax in every step, and one more error at the end for the read-out itself
-            yield "digital", "nudged", "activations", images * (steps + 1) * nudged
-            yield "digital", "nudged", "adds", images * (nudged + steps * last)
+        if self.readout:  # a softmax in every step, and one more error at each end for the read-out itself
+            ends = self.nudged_phases
+            yield "digital", "nudged", "activations", images * (steps + ends) * nudged
+            yield "digital", "nudged", "adds", images * (ends * nudged + steps * last)
         if self.difference:  # b1 - b0; between dynamical layers b1 + b0 too
             yield "digital", "update", "adds", images * sum(self.dynamical) * min(2, len(self.dynamical))
 
