@@ -15,8 +15,11 @@ from neurohw.circuits.library import CircuitModel, load_circuit
 from neurohw.circuits.parameters import Parameters, Share
 from neurohw.circuits.target import Chosen, DecisionEvents, Homeostasis, KWTATarget, TargetRule
 from neurohw.cli.app import app
+from neurohw.clock import Clock
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
+from neurohw.metering.ledger import EnergyLedger
+from neurohw.metering.metered_target import MeteredTarget
 from neurohw.runs.build import file_contents
 from neurohw.runs.circuit import circuit_parameters
 from neurohw.seeding import Streams
@@ -122,3 +125,16 @@ def test_shipped_circuits_are_built_by_name(name: str) -> None:
 def test_k_is_checked_once_for_all() -> None:
     with pytest.raises(InputError, match=r"target\.k: got 21; allowed: 1 to 20"):
         TargetRule(20, 21, 0.5)
+
+
+@pytest.mark.parametrize("name", CIRCUITS)
+def test_without_homeostasis_nothing_moves_and_nothing_is_charged(name: str) -> None:
+    kind = CIRCUITS[name]
+    rule = TargetRule(20, 2 if name == "ranked" else 1, gamma=0.0)
+    circuit = kind.circuit_class().built(rule, kind.ideal(), "random", Streams(0))
+    ledger = EnergyLedger()
+    decision = MeteredTarget(circuit, ledger, Clock())(torch.rand(7, 20), circuit.initial(), seconds=1.0)
+    assert decision.target.any()
+    assert not decision.homeostasis.threshold.any()
+    assert decision.events.decisions == 7
+    assert "homeostasis" not in ledger.counts()["target"]

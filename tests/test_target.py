@@ -129,6 +129,18 @@ def test_label_blocks_are_smoothed_by_their_own_share() -> None:
     torch.testing.assert_close(decision.target.sum(), torch.tensor(2.0))
 
 
+def test_labelled_samples_dilute_no_share_of_the_decided_ones() -> None:
+    """As in an epoch in which batches with and without labels take turns."""
+    c = circuit(20, 3)
+    y = torch.rand(6, 20)
+    y[:2] = 0.5  # tied
+    decided = c(y, c.initial()).events
+    labelled = c(y, c.initial(), labels=torch.zeros(6, dtype=torch.int64)).events
+    shares = (decided + labelled).shares()
+    assert (shares["winners_per_image"], shares["tied_share"]) == (3, 2 / 6)
+    assert not labelled.shares()
+
+
 @pytest.mark.parametrize("k", [0, 21])
 def test_impossible_k(k: int) -> None:
     with pytest.raises(InputError, match=r"target\.k: got .* 1 to 20"):

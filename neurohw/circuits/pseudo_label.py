@@ -47,6 +47,3 @@ class PseudoLabelTarget(KWTATarget):
         chosen, tied = winners(competition - homeostasis.threshold, self.rule.k, self._ties, self._source)
         batch, k = chosen.shape
         return Chosen(chosen, DecisionEvents(batch, 0, batch * k, tied))
-
-    def _next(self, homeostasis: Homeostasis, decided: Tensor, won: Tensor, seconds: float) -> Homeostasis:
-        return homeostasis

@@ -35,9 +35,9 @@ class DecisionEvents:
     """What happened in one decision of a batch, for the ledger and for the record.
 
     Args:
-        decisions: samples decided.
-        homeostasis_updates: updates of the thresholds.
-        winners: outputs that won, over all samples; 0 where the label decided.
+        decisions: samples decided by competition; those that a label decided are none.
+        homeostasis_updates: updates of the thresholds; 0 without homeostasis.
+        winners: outputs that won, over all samples.
         tied: samples with a tie at the k-th place; of several chips, which have all else alike, each one's, [S].
         unresolved: samples whose winners stood closer than the circuit resolves.
     """
@@ -55,8 +55,7 @@ class DecisionEvents:
     def shares(self) -> dict[str, float]:
         """Return winners per sample and the shares of tied and of unresolved samples; empty without decisions."""
         counts = {"winners_per_image": self.winners, "tied_share": self.tied, "unresolved_share": self.unresolved}
-        decided = self.homeostasis_updates or self.winners
-        return {key: float(count / self.decisions) for key, count in counts.items()} if decided else {}
+        return {key: float(count / self.decisions) for key, count in counts.items()} if self.decisions else {}
 
     def of_chip(self, i: int) -> DecisionEvents:
         """Return what happened in one of several chips."""
@@ -125,7 +124,7 @@ class TargetRule:
     Args:
         n_out: output neurons.
         k: winners.
-        gamma: rate of the thresholds (Eq. 10).
+        gamma: rate of the thresholds (Eq. 10); 0: there is no homeostasis.
         activity_target: T, the winning frequency asked of every neuron; None: k / n_out, as in the paper (the code
             scales it by the output dropout).
         average: "batch" (Eq. 12) or "ema" (Eq. 11, one example after the other).
@@ -234,10 +233,12 @@ class KWTATarget(TargetCircuit):
         if labels is not None:  # the multiplexer passes the label instead of the circuit's own decision
             blocks = label_blocks(labels, self.n_out, self.rule.n_classes)
             target = _masked(self._levels(blocks, blocks.shape[-1]), active)
-            return Decision(target, homeostasis, DecisionEvents(labels.shape[-1], 0))
+            return Decision(target, homeostasis, DecisionEvents(0, 0))
         chosen = self._choose(competition, homeostasis)
         levels = self._levels(chosen.won, self.rule.k) if chosen.levels is None else chosen.levels
         target = _masked(levels, active)
+        if not self.rule.gamma:  # no homeostasis: nothing moves thresholds, and nothing is spent on it
+            return Decision(target, homeostasis, replace(chosen.events, homeostasis_updates=0))
         decided = target if self.rule.average_of == "target" else self._hot(chosen.won, 0.0, 1.0)
         return Decision(target, self._next(homeostasis, decided, chosen.won, seconds), chosen.events)
 

@@ -52,11 +52,11 @@ class MeteredTarget(TargetCircuit):
     ) -> Decision:
         """Return the circuit's decision on [B, n_out], and count it."""
         decision = self.circuit(competition, homeostasis, active=active, labels=labels, seconds=seconds)
-        events, samples = decision.events, decision.events.decisions
+        events = decision.events
         if labels is not None:
-            self._count("label_decisions", samples)
+            self._count("label_decisions", labels.shape[-1])
         else:
-            self._count("decisions", samples)
+            self._count("decisions", events.decisions)
             for event, count in self.counted(events).items():
                 self._count(event, count)
         moved = events.homeostasis_updates * self.n_out

@@ -85,7 +85,8 @@ def _foreseen(experiment: OnChipExperiment) -> dict[str, Any]:
     if training.mode != "supervised":
         charges = CIRCUITS[experiment.target.circuit].circuit_class().charges
         decisions["target"] = {**decisions.get("target", {}), **dict.fromkeys(("decisions", *charges), 1.0)}
-        decisions["homeostasis"] = {"homeostasis_updates": 1.0}
+        if experiment.target.gamma:
+            decisions["homeostasis"] = {"homeostasis_updates": 1.0}
     steps = {"steps": 1.0} if kind.relaxes else {}
     return {
         "W1": _of_an_array(phase),
