@@ -22,6 +22,7 @@ from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.devices.laws import ConstantStep
+from neurohw.energy.account import facts_from, macs
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
 from neurohw.networks.hebbian import Answer, HebbianNetwork
@@ -246,6 +247,19 @@ def test_a_softmax_counts_exponentials_and_rows() -> None:
     assert counts[0.0]["target"]["target"] == {"decisions": 200, "exponentials": 200 * 20}
     assert counts[0.0]["W1"]["update"]["reads_transposed"] == 13 * 20
     assert counts[0.05]["W1"]["update"]["reads_transposed"] < 13 * 20
+
+
+def test_rows_that_are_read_for_a_digital_product_are_no_products_of_the_array() -> None:
+    """p = 3: 20 rows a batch for u, and those of the decay; the products of 64 x 20 are digital ones."""
+    keys = {"network.rule": "krotov-hopfield", "network.layers": [64, 20], "training.learning_rate": [0.01],
+            "network.parameters": {"order": 3.0}, "training.epochs": 1}  # fmt: skip
+    job = two_layers(**keys)
+    for _ in job.train(job.plan[0], 0):
+        pass
+    counts = job.ledger.counts()
+    assert 13 * 20 < counts["W1"]["update"]["reads_transposed"] <= 2 * 13 * 20
+    assert counts["digital"]["forward"]["macs"] == 200 * 64 * 20
+    assert not macs(counts, facts_from(job.facts(1.0), counts))
 
 
 def test_a_stack_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:

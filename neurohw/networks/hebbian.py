@@ -130,8 +130,9 @@ class HebbianNetwork(ConfiguredNetwork):
         return signal
 
     def _generalised(self, layer: Layer, pre: Tensor) -> Tensor:
-        """Return u = sum_i sign(w_i) |w_i|^(p-1) x_i, [B, n_post], of rows that are read."""
-        rows = layer.array.read_rows(torch.arange(layer.n_post, device=pre.device))
+        """Return u = sum_i sign(w_i) |w_i|^(p-1) x_i, [B, n_post], of rows that are read: they are no product of W."""
+        with self.clock.during("update"):
+            rows = layer.array.read_rows(torch.arange(layer.n_post, device=pre.device))
         return pre @ (rows.sign() * rows.abs() ** (self.order - 1)).t()
 
     def contrast(self, state: State, target: Tensor) -> Contrast:
