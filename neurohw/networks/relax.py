@@ -35,7 +35,7 @@ class ForceNudge:
 
 @dataclass(frozen=True)
 class SoftmaxNudge:
-    """beta W^T (d - (sum d) softmax(W rho(h) + b)): the read-out's error (`softmax_error`) pulls on the last hidden layer."""
+    """beta W^T (d - (sum d) softmax(z)), z = W rho(h) + b: the read-out's error (`softmax_error`) pulls on layer h."""
 
     beta: Tensor | float
     target: Tensor
