@@ -22,6 +22,7 @@ from neurohw.cli.device import device_app
 from neurohw.cli.device_export import device_export
 from neurohw.cli.device_fit import device_fit
 from neurohw.cli.device_import import device_import
+from neurohw.cli.embedding import embedding
 from neurohw.cli.energy import energy
 from neurohw.cli.filters import filters
 from neurohw.cli.findings import findings
@@ -65,6 +66,7 @@ for command in (
     reproduce,
     findings,
     filters,
+    embedding,
     bench,
 ):
     app.command()(command)

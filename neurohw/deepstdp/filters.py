@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
+from neurohw.ascent import ascend, of_norm
 from neurohw.deepstdp.convnets import ConvNet
 from neurohw.deepstdp.modes import evaluating
 from neurohw.errors import InputError
@@ -51,8 +51,8 @@ def maximise_activation(
     """Return images that maximise units, x* = argmax h(x) with |x| = rho, from Gaussian noise (Erhan et al. 2009).
 
     The unit of a filter is that in the middle of its map, before batch norm and ReLU, with batch norm of earlier layers
-    in evaluation mode. rho is that of a receptive field of unit variance, the square root of its number of values. By
-    gradient ascent: x <- rho u(x + step rho u(dh/dx)), where u(v) = v / |v|. A unit without a gradient keeps its noise.
+    in evaluation mode. rho is that of a receptive field of unit variance, the square root of its number of values. A
+    unit without a gradient keeps its noise (`neurohw.ascent`).
 
     Args:
         network: what is looked into.
@@ -85,17 +85,10 @@ def maximise_activation(
         field = x[:, :, rows, columns]
         field.normal_(generator=generator)
         rho = field[0].numel() ** 0.5
-        x = before = rho * _unit(x)
-        for _ in range(steps):
-            x = x.requires_grad_()
-            (gradient,) = torch.autograd.grad(activations(x).sum(), x)
-            x = rho * _unit(x.detach() + step * rho * _unit(gradient))
+        before = of_norm(x, rho)
+        x = ascend(activations, before, steps, step)
         with torch.no_grad():
             return FilterImages(layer, tuple(filters), x[:, :, rows, columns], activations(before), activations(x))
-
-
-def _unit(images: Tensor) -> Tensor:
-    return normalize(images.flatten(1)).view_as(images)
 
 
 @torch.no_grad()

@@ -44,6 +44,11 @@ class State:
         """The output's mask."""
         return self.masks[-1]
 
+    @property
+    def hidden(self) -> tuple[Tensor, ...]:
+        """Outputs [B, n_l] of the layers between input and output, input-most first, where the network keeps them."""
+        return ()
+
 
 class Network(abc.ABC):
     """Layers of synapses between layers of neurons, input first.

@@ -27,6 +27,11 @@ class BPState(State):
 
     passed: tuple[Passed, ...]
 
+    @property
+    def hidden(self) -> tuple[Tensor, ...]:
+        """Outputs of the hidden layers, scaled where some were dropped."""
+        return tuple(passed.pre for passed in self.passed[1:])
+
 
 class BPNetwork(ConfiguredNetwork):
     """Feed-forward network trained by backpropagation.
@@ -105,6 +110,10 @@ class BPNetwork(ConfiguredNetwork):
         masks = self.masks(x.shape[-2], train)
         with self.clock.during("forward" if train else self.clock.phase):
             return self._forward(x, masks)
+
+    def output_drive(self, x: Tensor) -> Tensor:
+        """Return W_L x_L + b_L, [B, n_L], the drive of the output's neurons, of x [B, n_in]; nothing is dropped."""
+        return self.respond(x).passed[-1].drive
 
     def _forward(self, signal: Tensor, masks: tuple[Tensor | None, ...]) -> BPState:
         passed = []

@@ -58,6 +58,11 @@ class EPState(State):
     states: tuple[Tensor, ...]
     held: Tensor | None
 
+    @property
+    def hidden(self) -> tuple[Tensor, ...]:
+        """States below the output: all of them where a softmax reads them out."""
+        return self.states[:-1] if self.output is self.states[-1] else self.states
+
 
 class EPNetwork(ConfiguredNetwork):
     """Symmetric recurrent network trained by Equilibrium Propagation.
@@ -148,6 +153,11 @@ class EPNetwork(ConfiguredNetwork):
         if self.readout is not None:
             output = torch.softmax(output, dim=-1)
         return EPState(output, competition, masks, x, tuple(states), held)
+
+    def output_drive(self, x: Tensor) -> Tensor:
+        """Return W_L rho(s_L-1) + b_L, [B, n_L], what drives the output from below at the free equilibrium."""
+        hidden = self.respond(x).hidden if len(self.layers) > 1 else ()
+        return self.layers[-1].read(self.neuron.rho(hidden[-1]) if hidden else x)
 
     def contrast(self, state: State, target: Tensor) -> Contrast:
         """Run the nudged phase(s) and return the contrast of the two equilibria per layer."""
