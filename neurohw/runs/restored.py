@@ -45,8 +45,8 @@ def restored_chip(folder: Path) -> tuple[OnChip, RunRecord]:
         InputError: see `restored_job`; or the run is not over, failed, ran on a GPU, or is of another kind.
     """
     if (folder / CHECKPOINT).exists() and not (folder / RECORD).exists():
-        raise InputError(f"{folder}: that run is not over; allowed: one that is (`neurohw run ... --out {folder} --resume` "
-                         "goes on)")  # fmt: skip
+        going_on = f"`neurohw run ... --out {folder} --resume` goes on"
+        raise InputError(f"{folder}: that run is not over; allowed: one that is ({going_on})")
     record = read_record(folder)
     if record.kind != "onchip":
         raise InputError(f'{folder}: is a run of kind {record.kind!r}; allowed: "onchip"')
