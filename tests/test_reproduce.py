@@ -170,9 +170,10 @@ set = { "data.train_limit" = 100, "data.test_limit" = 50, "training.epochs" = 2 
 
 
 def test_the_command_runs_what_is_missing_once(neurohw, tmp_path: Path) -> None:
-    (tmp_path / "own.toml").write_text(OWN)
+    (tmp_path / "own.toml").write_text('note = "Chance moves it."\n' + OWN)
     status, out, err = neurohw("reproduce", "own.toml", "--dry-run")
     assert status == 0, err
+    assert "Chance moves it. Mean ± " in " ".join(out.split())
     assert "missing: quickstart-" in out
     assert not (tmp_path / "runs").exists()
     status, out, err = neurohw("reproduce", "own.toml", "--stop-after", "1", "--report", "page")
@@ -182,7 +183,9 @@ def test_the_command_runs_what_is_missing_once(neurohw, tmp_path: Path) -> None:
     before = [run.read_bytes() for run in runs]
     assert neurohw("reproduce", "own.toml", "--stop-after", "1")[0] == 0
     assert [run.read_bytes() for run in runs] == before
-    assert (tmp_path / "page/reproduced.md").read_text().startswith("# Measured beside published")
+    page = (tmp_path / "page/reproduced.md").read_text()
+    assert page.startswith("# Measured beside published")
+    assert "\n\nChance moves it.\n\n| Network |" in page
 
 
 def test_a_value_outside_ends_with_status_1(neurohw, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def _print(table: PaperTable, found: Sequence[Result]) -> None:
     console.stdout.print(f"{table.file.title}: measured, published", style="bold")
     console.stdout.print(terminal_tables(found))
     console.stdout.print(summary(found), highlight=False)
-    console.stdout.print(NOTE, style="dim", highlight=False)
+    console.stdout.print(f"{table.file.note} {NOTE}".lstrip(), style="dim", highlight=False)
 
 
 def _print_missing(table: PaperTable, records: Sequence[Any], stop_after: int | None, out: Path) -> None:

@@ -67,6 +67,7 @@ def markdown_page(tables: Sequence[tuple[PaperTable, Sequence[Result]]]) -> str:
     parts = ["# Measured beside published", "", NOTE, ""]
     for table, results in tables:
         parts += [f"## {table.file.title}", "", f"{summary(results)}. `neurohw reproduce {table.name}`", ""]
+        parts += [table.file.note, ""] if table.file.note else []
         lines = [COLUMNS, ("---", "---", *("---:" for _ in COLUMNS[2:-1]), "---"), *rows(results)]
         parts += [f"| {' | '.join(map(markdown_cell, line))} |" for line in lines] + [""]
     return "\n".join(parts)

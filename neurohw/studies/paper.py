@@ -53,6 +53,7 @@ class TableFile(BaseModel):
         metrics: that it shows.
         label_fractions: shares of the labels that it shows; 1 is what the experiment itself reports.
         runs: that it needs.
+        note: what else is known of its values.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,6 +62,7 @@ class TableFile(BaseModel):
     metrics: Annotated[tuple[Annotated[str, AfterValidator(_metric)], ...], Field(min_length=1)]
     label_fractions: Annotated[tuple[float, ...], Field(min_length=1)] = (1.0,)
     runs: Annotated[tuple[Wanted, ...], Field(min_length=1)]
+    note: str = ""
 
 
 @dataclass(frozen=True)
