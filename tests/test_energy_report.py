@@ -25,6 +25,7 @@ from neurohw.energy.table import EnergyTable, table_path
 from neurohw.errors import InputError
 from neurohw.report.drawing import PAPER, as_png, style
 from neurohw.report.energy.account import PointEnergy, chip_of
+from neurohw.report.energy.answers import answers
 from neurohw.report.energy.axes import Marked, joules, write_beside
 from neurohw.report.energy.bars_figure import PALETTE, draw_shares, draw_totals
 from neurohw.report.energy.bounds import bounds_text
@@ -34,7 +35,7 @@ from neurohw.report.energy.digital import CHEAPEST, DEAREST
 from neurohw.report.energy.frame import energy_frame
 from neurohw.report.energy.learning_figure import draw_learning
 from neurohw.report.energy.pareto_figure import draw_pareto
-from neurohw.report.energy.sections import Energies, energies_of
+from neurohw.report.energy.sections import Energies, energies_of, energy_sections
 from neurohw.report.page.write import write_report
 from neurohw.report.points import group_records
 from neurohw.report.spread import Spread
@@ -318,6 +319,23 @@ def test_energy_per_accuracy_point(data: list[PointEnergy]) -> None:
     assert row.cells[-1] == "1 (1 to 1)"
     assert replace(points[0], accuracy=Spread((0.1,))).per_accuracy_point is None
     assert replace(points[0], accuracy=Spread((chance + 0.08,))).per_accuracy_point is None  # near chance, as warned
+
+
+def test_pairs_that_differ_in_more_than_the_rule_are_said_to(records: list[RunRecord], energies: Energies) -> None:
+    """BP in batches of 4 beside EP in batches of 16: the names do not say it, the answer and the notes do."""
+    learnt = [r.model_copy(update={"metrics": {"direct_accuracy": 0.6}}) for r in records]
+    small = {r.config_hash: {**r.config, "training": {**r.config["training"], "batch_size": 4}}
+             for r in learnt if r.config["network"]["rule"] == "bp"}  # fmt: skip
+    unlike = [r.model_copy(update={"config": small.get(r.config_hash, r.config)}) for r in learnt]
+    for runs, said in (
+        (learnt, "like devices and settings, each"),
+        (unlike, "some with unlike training.batch_size, each"),
+    ):
+        data = energies_of(group_records(runs))
+        assert [e.point.label for e in data.accounts] == ["BP · taox_hfox", "EP · taox_hfox"]
+        assert any(said in answer for answer in answers(data))
+        (note,) = [note for title, _, note in energy_sections(data) if title.startswith("Energy per accuracy point")]
+        assert note.endswith("too: training.batch_size.") is (runs is unlike)
 
 
 def test_training_is_all_epochs(records: list[RunRecord], data: list[PointEnergy]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from neurohw.energy.ranges import Range
 from neurohw.report.energy.bounds import bounds_text, digits, nominal_text
-from neurohw.report.energy.compare import drawable, rule_pairs
+from neurohw.report.energy.compare import drawable, rule_pairs, unlike
 from neurohw.report.energy.digital import CHEAPEST, kind_name
 from neurohw.report.energy.learning import Learning, always_reaches, levels, reached
 from neurohw.report.energy.sections import Energies
@@ -90,7 +90,9 @@ def _rules(data: Energies) -> Iterator[str]:
     ratios = [ep.nominal / bp.nominal for bp, ep in pairs if bp and ep and bp.nominal]
     sentences = []
     if ratios:
-        alike = f"({_pairs(len(ratios))} on like devices and settings, each rule with its own learning rates)"
+        others = ", ".join(unlike(learnt))
+        alike = f"on like devices, some with unlike {others}" if others else "on like devices and settings"
+        alike = f"({_pairs(len(ratios))} {alike}, each rule with its own learning rates)"
         sentences.append(f"EP takes {_between(ratios)} times the energy of BP per training image {alike}")
     complete = [pair for pair in data.equals if not (pair.bp.account.uncounted or pair.ep.account.uncounted)]
     if at_equal := [pair.ep.energy.nominal / pair.bp.energy.nominal for pair in complete if pair.bp.energy.nominal]:

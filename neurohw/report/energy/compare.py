@@ -7,6 +7,10 @@ from collections.abc import Iterable, Sequence
 from neurohw.energy.ranges import Range
 from neurohw.report.energy.account import PointEnergy
 
+_OF_A_RULE = ("name", "network.rule", "ep.", "target.smoothing", "target.gamma")  # each has its own
+_RATES = ("learning_rate", "schedule")  # likewise, of any section
+_OUTSIDE = ("evaluation.",)  # of what training takes
+
 
 def pareto_front(data: Iterable[PointEnergy]) -> list[PointEnergy]:
     """Return the points that no other beats in both accuracy and nominal training energy, the cheapest first.
@@ -35,6 +39,16 @@ def rule_pairs(data: Sequence[PointEnergy]) -> list[tuple[PointEnergy, PointEner
         if rule in by_rule:
             by_rule[rule][rest, e.point.name.variant, e.point.epochs if e.point.stopped else 0] = e
     return [(bp, by_rule["EP"][key]) for key, bp in by_rule["BP"].items() if key in by_rule["EP"]]
+
+
+def unlike(pairs: Iterable[tuple[PointEnergy, PointEnergy]]) -> list[str]:
+    """Return the settings in which some pair differs beside what each rule has of its own: no part of their names."""
+    keys: dict[str, None] = {}
+    for one, other in pairs:
+        a, b = one.point.config, other.point.config
+        keys |= dict.fromkeys(key for key in a | b if a.get(key) != b.get(key))
+    return [key for key in keys if not key.startswith((*_OF_A_RULE, *_OUTSIDE))
+            and not any(part.endswith(_RATES) for part in key.split("."))]  # fmt: skip
 
 
 def foremost(data: Sequence[PointEnergy], most: int) -> list[PointEnergy]:

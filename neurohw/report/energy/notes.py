@@ -31,8 +31,9 @@ EQUAL = (
 )
 PAIRS = (
     "Energy of training per percentage point of accuracy above that of guessing, at the end of the runs, which "
-    "may end at unlike accuracies. EP / BP: of the nominal energies (with all figures of both sides at their low, or "
-    "at their high): both are accounted with one table, so most of the spread is common to them."
+    "may end at unlike accuracies; pairs are named alike but for the rule. EP / BP: of the nominal energies (with all "
+    "figures of both sides at their low, or at their high): both are accounted with one table, so most of the spread "
+    "is common to them."
 )
 DIGITAL = (
     "Energy of training per image; digital figures are nominal; ×: chip over digital, nominal over nominal. The "
@@ -111,6 +112,11 @@ def basis(accounts: Sequence[PointEnergy], digitals: Sequence[PointDigital] = ()
 def drawn_of(shown: int, points: int, which: str) -> str:
     """Return which points a figure shows; nothing where it shows all."""
     return "" if shown >= points else f" {shown} of {points} are drawn: {which}."
+
+
+def unlike(keys: Sequence[str]) -> str:
+    """Return in what else pairs of the two rules differ; nothing where they do not."""
+    return f" Unlike in some pairs, too: {', '.join(keys)}." if keys else ""
 
 
 def uncounted_note(accounts: Sequence[PointEnergy]) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from neurohw.report.energy import notes
 from neurohw.report.energy.account import PointEnergy, energy_data
+from neurohw.report.energy.compare import rule_pairs, unlike
 from neurohw.report.energy.comparison_tables import digital_table, equal_table, pairs_table, reached_table
 from neurohw.report.energy.digital import PointDigital, digital_data
 from neurohw.report.energy.equal import EqualAccuracy, equal_data
@@ -76,11 +77,13 @@ def energies_of(points: Sequence[Point]) -> Energies:
 def energy_sections(data: Energies) -> list[tuple[str, Table, str]]:
     """Return title, table and note of each table that has rows, what was asked first."""
     accounts = data.accounts
+    pairs = rule_pairs(accounts)
+    equal = [pair for pair in pairs if any(pair[0] is each.bp.account for each in data.equals)]
     sections: Iterable[tuple[str, Table, str]] = (
         ("What each point costs", cost_table(accounts), notes.COST),
         ("Energy to reach an accuracy", reached_table(data.learnings, accounts), notes.REACHED),
-        ("BP against EP at equal accuracy", equal_table(data.equals), notes.EQUAL),
-        ("Energy per accuracy point, BP and EP", pairs_table(accounts), notes.PAIRS),
+        ("BP against EP at equal accuracy", equal_table(data.equals), notes.EQUAL + notes.unlike(unlike(equal))),
+        ("Energy per accuracy point, BP and EP", pairs_table(accounts), notes.PAIRS + notes.unlike(unlike(pairs))),
         (
             f"Against a digital accelerator{_at_node(data)}, per training image",
             digital_table(data.digitals, accounts),
