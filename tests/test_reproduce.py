@@ -56,6 +56,12 @@ def test_within_three_standard_errors_is_reproduced() -> None:
     assert result.found.difference == pytest.approx(0.958 - 0.9577)
 
 
+def test_a_run_takes_what_the_longest_take() -> None:
+    """60 s for 100 epochs; a run of the same that was stopped after 2 does not halve that."""
+    (result,) = results(table(), [record(0.957), record(0.93, seed=1, epoch=2), record(0.957, seed=2)])
+    assert result.seconds == 61.0
+
+
 def test_a_small_difference_agrees_whatever_the_spread() -> None:
     """Published 95.77 ± 0.08 of 11 runs: three standard errors of equal seeds are 0.07 points."""
     equal = [record(0.955, seed) for seed in range(3)]

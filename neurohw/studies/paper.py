@@ -83,7 +83,7 @@ class Result:
         expected: the published value.
         full: epochs of the whole schedule.
         found: what was measured; None: no run there is speaks to it.
-        seconds: of training of one run, in the mean; None: there is none, at any length.
+        seconds: of training of one run, in the mean of those of most epochs; None: there is none, at any length.
         after: epochs that were trained, where nothing was published for runs so short; then nothing is compared.
     """
 
@@ -155,7 +155,7 @@ def results(table: PaperTable, records: Sequence[RunRecord]) -> list[Result]:
         experiment = load_experiment(wanted.experiment, wanted.set, str(table.path))
         speaking = having_learnt(experiment, records)
         full = wanted.stop_after or experiment.training.epochs
-        seconds = fmean(r.timing["train_seconds"] for r in speaking) if speaking else None
+        seconds = _seconds_of_a_run(speaking)
         shown = [e for e in expectations(wanted.experiment) if _belongs(e, experiment, table.file)]
         for what in dict.fromkeys((e.metric, e.label_fraction) for e in shown):
             own = [e for e in shown if (e.metric, e.label_fraction) == what]
@@ -163,6 +163,13 @@ def results(table: PaperTable, records: Sequence[RunRecord]) -> list[Result]:
                       for e in own]  # fmt: skip
             found += [_or_shorter(result, speaking) for result in _told(beside)]
     return found
+
+
+def _seconds_of_a_run(speaking: Sequence[RunRecord]) -> float | None:
+    """Return the mean time of the runs with most epochs; shorter ones, which stand beside them, say nothing of it."""
+    most = max((record.timing["epochs"] for record in speaking), default=0)
+    whole = [record.timing["train_seconds"] for record in speaking if record.timing["epochs"] == most]
+    return fmean(whole) if whole else None
 
 
 def _or_shorter(result: Result, speaking: Sequence[RunRecord]) -> Result:
