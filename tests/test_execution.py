@@ -192,10 +192,12 @@ def test_finished_points_are_only_read_and_damaged_records_are_said(tmp_path: Pa
     points = points_of(tmp_path)
     list(run_points(points, Serial()))
     (points[0].folder / "record.json").write_text("{}")
+    (points[1].folder / "failed.json").write_text("{}")  # of a sweep before the run that made the record
     ended = by_seed(run_points(points, Serial()))
     assert isinstance(ended[0].outcome, InputError)
     assert "this is no record that neurohw wrote" in str(ended[0].outcome)
     assert [ended[seed].attempts for seed in range(4)] == [0, 0, 0, 0]
+    assert not (points[1].folder / "failed.json").exists()
 
 
 def test_a_sweep_that_is_not_valid_leaves_no_process(tmp_path: Path) -> None:

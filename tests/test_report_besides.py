@@ -14,6 +14,7 @@ from neurohw.errors import InputError, NeurohwError
 from neurohw.report.besides import besides_in
 from neurohw.report.page.answer import Answer
 from neurohw.report.page.besides import with_causes
+from neurohw.report.page.content import content
 from neurohw.runs.record import RECORD
 from neurohw.studies.attribution import Attribution, Estimate, Share
 from neurohw.studies.attribution_words import as_frame
@@ -77,6 +78,27 @@ def test_points_that_failed_and_what_costs_most_stand_on_the_page(study: Path) -
     assert said in text
     assert "drift, " not in page.partition("<nav")[0]
     assert "| drift | study | 1.0 ± 2.0 |" in text
+
+
+def test_a_point_that_has_a_record_now_is_no_failed_one(study: Path) -> None:
+    """`neurohw run` has made it since: the sweep's failed.json still stands in its folder."""
+    besides = besides_in([study], [])
+    (point,) = besides.failed
+    later = seeds([0.7])[0].model_copy(update={"config_hash": point.config_hash, "seed": point.seed})
+    cut = later.model_copy(update={"status": "stopped", "message": "interrupted"})
+    assert content([later], besides=besides).besides.failed == ()
+    assert content([cut], besides=besides).besides.failed == (point,)
+    assert content(seeds([0.9]), besides=besides).besides.failed == (point,)
+
+
+def test_attributions_of_one_name_in_two_places_are_both_told(study: Path) -> None:
+    other = study.parent / "other" / "study"
+    other.mkdir(parents=True)
+    as_frame(attributed(faults=(0.04, 0.01))).to_csv(other / "attribution.csv", index=False)
+    costs = besides_in([study, study.parent / "other"], []).costs
+    assert costs is not None
+    assert [*costs["cause"]].count("faults") == 1
+    assert set(costs["study"]) == {"study", str(other)}
 
 
 def test_a_report_keeps_its_attribution_for_the_next_and_drops_that_of_another(study: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from neurohw.errors import InputError
 from neurohw.reading import read_text
+from neurohw.runs.record import RunRecord
 from neurohw.studies.execution.failed import FAILED, Failed, read_failed
 
 ATTRIBUTION = "attribution.csv"
@@ -31,6 +32,12 @@ class Besides:
 
     failed: tuple[Failed, ...] = ()
     costs: pd.DataFrame | None = None
+
+    def without(self, records: Iterable[RunRecord]) -> Besides:
+        """Return it without the points that have a record now, whoever ran them again."""
+        made = {(r.config_hash, r.seed) for r in records
+                if r.status == "diverged" or (r.has_result and r.message is None)}  # fmt: skip
+        return replace(self, failed=tuple(f for f in self.failed if (f.config_hash, f.seed) not in made))
 
     def failures(self) -> list[str]:
         """Return a line for each of the first points that failed: which, how often, and what the last attempt said."""
@@ -53,7 +60,9 @@ def besides_in(folders: Sequence[Path], left_out: list[str]) -> Besides:
     for path in _below(folders, ATTRIBUTION):
         try:
             for study, frame in _costs(path).groupby(STUDY, sort=False):
-                costs.setdefault(str(study), frame)
+                own = frame.reset_index(drop=True)
+                if not costs.setdefault(str(study), own).equals(own):  # no copy of it, but another of its name
+                    costs.setdefault(place := str(path.parent), own.assign(**{STUDY: place}))
         except InputError as error:
             left_out.append(str(error))
     return Besides(tuple(failed.values()), pd.concat(costs.values(), ignore_index=True) if costs else None)

@@ -119,7 +119,7 @@ def content(
     records: Sequence[RunRecord], title: str | None = None, left_out: Sequence[str] = (), besides: Besides | None = None
 ) -> Content:
     """Return what a report says of records, of what stands besides them, and of what could not be read (`left_out`)."""
-    besides = besides or Besides()
+    besides = (besides or Besides()).without(records)
     points = group_records(records)
     every = accuracy_data(points)
     accuracies = tuple(a for a in every if not a.metric.secondary)

@@ -78,7 +78,6 @@ def run_points(
                         if (known := _known(point)) is None:
                             waiting.append(point)
                         else:
-                            clear_failed(point.folder)
                             yield Settled(point, known, len(attempts))
     finally:
         if not keep_open:
@@ -103,6 +102,8 @@ def _known(point: Point) -> RunRecord | NeurohwError | None:
         record = finished(point.folder, point.digest, point.seed, point.stop_after)
     except InputError as error:  # a damaged record
         return error
+    if record is not None:  # it may be of `neurohw run`, after a sweep in which the point failed
+        clear_failed(point.folder)
     if record is not None and record.status == "diverged":
         return Diverged(record.message or "the run has diverged")
     return record
