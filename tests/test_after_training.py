@@ -11,6 +11,7 @@ import torch
 from neurohw.config import OnChipExperiment
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
+from neurohw.metering.ledger import Counts
 from neurohw.runs.after_training import Chip, _as_trained, _at_age, evaluate_ages, learn_again
 from neurohw.runs.evaluate import evaluate
 from neurohw.runs.onchip import OnChip
@@ -157,6 +158,31 @@ def test_re_training_costs_what_training_does_and_compensation_a_read_of_all_cel
         compensating = costs[age, "global"].compensating.nominal
         assert 0.3 * 128 * account.per_inference.nominal < compensating < 128 * account.per_inference.nominal
     assert all(cost.pulses > 0 for cost in account.aged)
+
+
+def test_layers_that_learn_one_after_the_other_learn_again_so() -> None:
+    """Each from half of the images, at the rate of its last epoch: about as many pulses an image as it took there."""
+    hebbian = {"network.rule": "hebbian-wta", "network.layers": [64, 20, 20], "training.learning_rate": [0.3, 0.3],
+               "training.epochs": 4}  # fmt: skip
+    job = OnChip(experiment_of(**hebbian, **{"evaluation.age_seconds": [10.0]}), Streams(0))
+    job.build()
+    pulses = [{"W1": 0.0, "W2": 0.0}]
+    for epoch in job.plan:
+        job.begin(epoch, lambda *_: None)
+        for _ in job.train(epoch, 0):
+            pass
+        pulses.append(pulses_of(job.ledger.counts()))
+    chip = job._as_trained()
+    with _as_trained(chip, layers_of(chip), "none", "4") as aged:
+        assert learn_again(chip, aged, 400, "4") == 400
+        again = pulses_of(aged.ledger.counts())
+    assert again["W1"] == pytest.approx(pulses[2]["W1"] - pulses[1]["W1"], rel=0.5)
+    assert again["W2"] == pytest.approx(pulses[4]["W2"] - pulses[3]["W2"], rel=0.5)
+
+
+def pulses_of(counts: Counts) -> dict[str, float]:
+    updates = {name: counts.get(name, {}).get("update", {}) for name in ("W1", "W2")}
+    return {name: events.get("pulses_up", 0.0) + events.get("pulses_down", 0.0) for name, events in updates.items()}
 
 
 def test_networks_that_were_programmed_age_with_and_without_compensation(tmp_path: Path) -> None:

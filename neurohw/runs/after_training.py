@@ -37,7 +37,7 @@ class Chip:
     Args:
         experiment, network, task, streams: of the run.
         circuit, homeostasis: its target circuit, unmetered, and the thresholds.
-        phase: what learns without labels; None: nothing does.
+        phases: that learn without labels: one, or one of each layer where layers learn one after the other.
     """
 
     experiment: OnChipExperiment
@@ -46,7 +46,7 @@ class Chip:
     streams: Streams
     circuit: TargetCircuit
     homeostasis: Homeostasis
-    phase: Phase | None
+    phases: tuple[Phase, ...]
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,8 @@ def _at_age(chip: Chip, aged: Metered, age: float, moment: str) -> dict[str, Any
 def learn_again(chip: Chip, aged: Metered, images: int, moment: str) -> int:
     """Learn from images without labels on the aged chip, at the learning rate of the last epoch scheduled.
 
+    Layers that learn one after the other have equal shares of the images, each at the rate of its own last epoch.
+
     Args:
         chip: as training has left it; its thresholds are where learning goes on, its rule's memory, too.
         aged: the network on the aged arrays.
@@ -132,15 +134,21 @@ def learn_again(chip: Chip, aged: Metered, images: int, moment: str) -> int:
     Returns:
         How many images were presented.
     """
-    experiment, phase = chip.experiment, chip.phase
-    assert phase is not None
+    order = Streams(derived_seed(chip.streams.seed, f"recovery {moment}"), chip.streams.device).generator("batches")
+    parts = len(chip.phases)
+    return sum(_learn_part(chip, aged, phase, -(-images // parts), order) for phase in chip.phases)
+
+
+def _learn_part(chip: Chip, aged: Metered, phase: Phase, images: int, order: torch.Generator) -> int:
+    """Learn what a phase learns, from so many images to the next whole batch, and return how many were presented."""
+    experiment = chip.experiment
     rule = build_rule(experiment.training.optimizer, aged.network.layers, phase.rule.learning_rates)
     rule.load_state_dict(phase.rule.state_dict())
-    batches, last = phase.batches_of(images), experiment.training.epochs
+    batches, last = phase.batches_of(images), experiment.training.epochs // len(chip.phases)
     leg = Leg(replace(phase, rule=rule), batches)
     epoch = Epoch("recovery", last - 1, last, last, False, phase.images_in(batches), False, (leg,))
-    order = Streams(derived_seed(chip.streams.seed, f"recovery {moment}"), chip.streams.device).generator("batches")
-    begin = aged.circuit.initial() if experiment.target.reset == "epoch" else chip.homeostasis
+    anew = experiment.target.reset == "epoch" or phase.layer is not None  # thresholds were of another layer
+    begin = aged.circuit.initial() if anew else chip.homeostasis
     as_input, seconds = chip.task.as_input(aged.network.dtype), experiment.hardware.step_seconds
     trained = train_epoch(aged.network, aged.circuit, begin, epoch, as_input, order, seconds)
     return sum(presented for presented, _ in trained)

@@ -151,7 +151,7 @@ class OnChip(Job[OnChipExperiment]):
         return metrics
 
     def _as_trained(self) -> Chip:
-        learning = next((phase for phase in self.phases if phase.samples.labels is None), None)
+        learning = tuple(phase for phase in self.phases if phase.samples.labels is None)
         return Chip(
             self.experiment, self.network, self.task, self.streams, self.circuit.circuit, self.homeostasis, learning
         )
