@@ -402,6 +402,18 @@ def test_leakage_runs_over_the_simulated_or_the_busy_time() -> None:
     assert by["static.tile", "inference"].nominal == approx(busy.latency.phases["inference"].nominal)
 
 
+def test_a_part_of_a_run_stands_by_as_the_whole_chip_does() -> None:
+    """Before any threshold has moved, and before the array was read from its outputs, both are there."""
+    whole = {**COUNTS, "W1": {**COUNTS["W1"], "nudged": {"reads_transposed": 1.0}}}
+    part = {"W1": {"free": COUNTS["W1"]["free"]}, "clock": {"free": COUNTS["clock"]["free"]}}
+    simulated = Schedule(standby="simulated")
+    by = done(counts=part, whole=whole, table=unit_table(), schedule=simulated).by(lambda i: (i.part, i.phase))
+    assert by["homeostasis.power", "free"].nominal == approx(OUT * 4e-3)
+    assert by["static.adc", "free"].nominal == approx((-(-OUT // 8) + -(-IN // 8)) * 4e-3)
+    alone = done(counts=part, table=unit_table(), schedule=simulated).by(lambda i: (i.part, i.phase))
+    assert ("homeostasis.power", "free") not in alone
+
+
 def test_area_has_all_parts() -> None:
     found = done(table=unit_table())
     assert found.area["W1 cells"].nominal == 2 * IN * OUT

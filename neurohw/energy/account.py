@@ -37,6 +37,7 @@ def account(
     device: Conditions | None = None,
     schedule: Schedule | None = None,
     circuit: CircuitConditions = NO_CIRCUIT,
+    whole: Mapping[str, Any] | None = None,
 ) -> EnergyBreakdown:
     """Return the account of a run.
 
@@ -47,6 +48,7 @@ def account(
         device: what reading and writing cells costs; None: nothing of it was counted.
         schedule: parallelism, EP mode, precision; defaults otherwise.
         circuit: what the target circuit itself says.
+        whole: counts of the run that these are a part of, which say what is built, and stands by; None: these.
 
     Raises:
         InputError: nothing was counted; a component or an event has no rule; a figure is missing; a count is
@@ -56,12 +58,11 @@ def account(
     known = facts if isinstance(facts, RunFacts) else facts_from(facts, counted)
     prices = Prices(table, device, schedule or Schedule(), known, circuit)
     reads = macs(counted, known)
-    counted = as_written(counted, prices.schedule.polarities)
-    if prices.schedule.ep == "continuous":
-        counted = settled(counted, known)
+    counted = _as_done(counted, prices)
+    built = counted if whole is None else _as_done(checked(whole), prices)
     items = charged(counted, prices)
     time = latency(counted, prices)
-    items += _standing_by(counted, prices, time)
+    items += _standing_by(counted, built, prices, time)
     endurance = device.endurance if device is not None else None
     worn = (lifetime(name, array, known.trained, endurance) for name, array in known.arrays.items())
     return EnergyBreakdown(
@@ -70,13 +71,19 @@ def account(
         facts=known,
         latency=time,
         simulated_seconds=sum(events.get("seconds", 0.0) for events in counted.get("clock", {}).values()),
-        area=areas(counted, prices),
+        area=areas(built, prices),
         cells_used=cells_used(prices),
         lifetimes=tuple(wear for wear in worn if isinstance(wear, Lifetime)),
         table=table.name,
         device=device.device if device is not None else "none",
         schedule=prices.schedule,
     )
+
+
+def _as_done(counts: Counts, prices: Prices) -> Counts:
+    """Return the counts as the schedule has it done."""
+    written = as_written(counts, prices.schedule.polarities)
+    return settled(written, prices.facts) if prices.schedule.ep == "continuous" else written
 
 
 def macs(counts: Counts, facts: RunFacts) -> dict[str, float]:
@@ -94,14 +101,14 @@ def macs(counts: Counts, facts: RunFacts) -> dict[str, float]:
     return {phase: number for phase, number in by_phase.items() if number}
 
 
-def _standing_by(counts: Counts, prices: Prices, time: Latency) -> Iterator[Item]:
+def _standing_by(counts: Counts, built: Counts, prices: Prices, time: Latency) -> Iterator[Item]:
     if prices.schedule.standby == "simulated":
         clock = counts.get("clock", {})
         seconds = {phase: Range.of(events.get("seconds", 0.0)) for phase, events in clock.items()}
-        yield from standby(seconds, counts, prices, None)
+        yield from standby(seconds, built, prices, None)
     elif prices.schedule.standby == "busy":
         model = Figure("latency model", time.total, "computed from the counts and the schedule")
         whole = Range.total(time.phases.values()).nominal
         shorter = time.total.nominal / whole if whole else 1.0  # where phases overlap
         busy = {phase: seconds * shorter for phase, seconds in time.phases.items()}
-        yield from standby(busy, counts, prices, model)
+        yield from standby(busy, built, prices, model)

@@ -230,7 +230,7 @@ def standby(seconds: dict[str, Range], counts: Counts, prices: Prices, busy: Fig
 
     Args:
         seconds: simulated or busy, by phase.
-        counts: of the ledger.
+        counts: of the whole run, whatever part of it the seconds are of.
         prices: where figures are looked up.
         busy: a figure that stands for the latency model's, where the seconds are its.
     """

@@ -68,7 +68,7 @@ def _priced(
 ) -> EnergyBreakdown:
     """Return the account of some counts of a record; an error names the record."""
     try:
-        return account(counts, facts, table, device, schedule, circuit)
+        return account(counts, facts, table, device, schedule, circuit, _counted(record)[0])
     except InputError as error:
         raise InputError(f"record {record.name!r}, seed {record.seed}: {error}") from None
 
