@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -26,8 +25,6 @@ class PseudoLabelTarget(KWTATarget):
         device: of the thresholds.
     """
 
-    charges: ClassVar[tuple[str, ...]] = ("comparisons",)
-
     def __init__(
         self,
         rule: TargetRule,
@@ -44,6 +41,7 @@ class PseudoLabelTarget(KWTATarget):
         return cls(rule, ties, streams.generator("ties"), streams.device)
 
     def _choose(self, competition: Tensor, homeostasis: Homeostasis) -> Chosen:
-        chosen, tied = winners(competition - homeostasis.threshold, self.rule.k, self._ties, self._source)
-        batch, k = chosen.shape
+        field = competition - homeostasis.threshold.unsqueeze(-2)
+        chosen, tied = winners(field, self.rule.k, self._ties, self._source)
+        batch, k = chosen.shape[-2:]
         return Chosen(chosen, DecisionEvents(batch, 0, batch * k, tied))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -40,8 +39,6 @@ class RankedTarget(KWTATarget):
     Raises:
         InputError: k is 1.
     """
-
-    charges: ClassVar[tuple[str, ...]] = ("comparisons",)
 
     def __init__(
         self,

@@ -13,7 +13,6 @@ from math import isqrt, prod
 from neurohw.errors import InputError
 
 Image = tuple[int, int, int]  # channels, height, width
-POOLS = ("none", "average", "max")
 
 
 @dataclass(frozen=True)

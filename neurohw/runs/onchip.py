@@ -55,7 +55,7 @@ _IMAGES_TIMED = 256
 
 
 class OnChip(Job[OnChipExperiment]):
-    """BP or EP learns on simulated arrays; see Job."""
+    """A network learns on simulated arrays; see Job."""
 
     def __init__(self, experiment: OnChipExperiment, streams: Streams, task: Task | None = None) -> None:
         super().__init__(experiment, streams)

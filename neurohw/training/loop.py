@@ -1,4 +1,4 @@
-"""The main line that BP and EP share: respond, decide the target, contrast, write."""
+"""The main line that all learning rules share: respond, decide the target, contrast, write."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def train_epoch(
     those of all, [S, B, ...].
 
     Args:
-        network: BP or EP.
+        network: of any learning rule.
         circuit: gives the target, from the outputs or from the label.
         homeostasis: thresholds before the first batch that is trained; each decision has those after it.
         epoch: its legs, and where it is on their schedules.
