@@ -87,6 +87,17 @@ def test_sentences_have_the_numbers_of_the_records(made_up: Path) -> None:
     assert len(second.found["stuck"].points) == 3
 
 
+def test_how_many_seeds_a_number_has_is_a_range_where_points_differ(made_up: Path) -> None:
+    second = told(read_findings(made_up), made_up / "reports")[1]
+    assert second.found["stuck"].seeds == "2"
+    swept = [
+        r for share, mean in ((0.0, 0.8), (0.01, 0.795), (0.03, 0.785)) for r in two(mean, DEVICE | {STUCK: share})
+    ]
+    third = record(2, {"direct_accuracy": 0.8}, DEVICE | {STUCK: 0.0})
+    write_archive([*swept, third], made_up / "reports" / "swept")
+    assert told(read_findings(made_up), made_up / "reports")[1].found["stuck"].seeds == "2 to 3"
+
+
 def test_the_page_names_what_backs_each_number(made_up: Path) -> None:
     page = written(made_up, made_up / "out")
     assert page.read_text(encoding="utf-8").count("<svg") == 2

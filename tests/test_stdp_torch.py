@@ -29,6 +29,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "after the sample": LIVELY | {"updates": "sample"},
     "never depressed": LIVELY | {"eta_pre": 0.0, "weight_max": 0.3},
     "never potentiated": LIVELY | {"eta_post": 0.0, "weight_mean": 0.2},
+    "against both bounds": LIVELY | {"eta_pre": 0.1, "eta_post": 0.2, "weight_max": 0.3, "weight_mean": 0.0},
     "never at rest": LIVELY | {"rest_between_samples": False, "trace_decay": 0.001},  # traces end at once
 }
 EACH = pytest.mark.parametrize("values", NETWORKS.values(), ids=NETWORKS)
@@ -89,6 +90,16 @@ def test_every_step_is_that_of_the_compiled_network(values: dict[str, Any]) -> N
 @EACH
 def test_whole_samples_are_those_of_the_compiled_network(values: dict[str, Any]) -> None:
     assert_same_samples(values, "cpu")
+
+
+def test_of_neurons_that_are_alike_the_first_one_wins() -> None:
+    fast, slow = network(40, **LIVELY), in_torch(40, "cpu", **LIVELY)
+    fast.state.weights[:] = fast.state.weights[:, :1]
+    slow.state.weights.copy_(torch.from_numpy(fast.state.weights))
+    first = fast.present(trains((1, 150, 40), 0.15)).counts
+    assert first.sum() > 20
+    np.testing.assert_array_equal(first, slow.present(trains((1, 150, 40), 0.15)).counts)
+    assert_alike(fast, slow)
 
 
 class Asking(TorchDispatchMode):
