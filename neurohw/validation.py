@@ -76,7 +76,8 @@ def explained(error: Any, model: type[BaseModel] | None = None, place: Place = P
     key, kind = ".".join(location), error["type"]
     belongs = [f"allowed: {place.allowed(location)}"] if place.allowed else []
     if kind == "tuple_type" and keys_at(model, [*map(str, error["loc"]), "0"]):
-        return f"{key}: got {shown(error['input'])}; allowed: tables, each under a heading [[{key}]]"
+        tables = f"allowed: tables, each under a heading [[{key}]], of which {key}.0.KEY is the first's"
+        return f"{key}: got {shown(error['input'])}; {tables}"
     if kind == "value_error":
         return f"{key}: {inner}" if key else str(inner)
     if kind == "missing":

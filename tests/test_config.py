@@ -109,6 +109,21 @@ def test_override_values_are_toml_or_strings(text: str, value: Any) -> None:
     assert parse_override(text) == ("a.b", value)
 
 
+def test_a_table_of_a_list_is_overridden_by_its_number() -> None:
+    """What is said of one leaves the others as they are, and the file as it was."""
+    plain: Any = load_experiment("cnn_mnist")
+    other: Any = load_experiment("cnn_mnist", {"network.conv.1.prune": 0.0, "network.conv.0.pool": "max"})
+    first, second = plain.network.conv
+    assert other.network.conv == (first.model_copy(update={"pool": "max"}), second.model_copy(update={"prune": 0.0}))
+    supervised: Any = load_experiment("cnn_fashion", {"training.mode": "supervised", "network.conv.1.prune": 0.5})
+    assert [section.prune for section in supervised.network.conv] == [0.2, 0.5]  # laid over what a condition set
+    assert load_experiment("cnn_mnist") == plain
+    for key, message in (("2.prune", r"got \{'2': \{'prune': 0.1\}\}; .*network\.conv\.0\.KEY is the first's"),
+                         ("0.prunes", r"network\.conv\.0\.prunes: unknown key \(did you mean prune\?\)")):  # fmt: skip
+        with pytest.raises(InputError, match=message):
+            load_experiment("cnn_mnist", {f"network.conv.{key}": 0.1})
+
+
 def test_override_without_a_value() -> None:
     with pytest.raises(InputError, match="key=value"):
         parse_override("training.epochs")

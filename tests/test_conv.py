@@ -275,7 +275,7 @@ CONV = [{"channels": 4, "kernel": 3}]
     ({"network.image": [1, 8, 8]}, "which only a network with network.conv reads"),
     ({"network.conv": CONV, "training.learning_rate": [0.1]}, "training.learning_rate: got 1 values; allowed: 2"),
     ({"network.conv": CONV, "network.neurons": ["relu", "wta"]}, "'wta' of a dense layer"),
-    ({"network.conv": CONV, "network.rule": "ep"}, "network.conv: got .* which network.rule 'ep' does not read"),
+    ({"network.conv": CONV, "network.rule": "ep"}, "network.rule 'ep' does not read; .*rule bp"),
     ({"network.init": "torch", "network.init_gain": 1.0}, 'network.init "torch" does not read'),
 ])  # fmt: skip
 def test_what_does_not_fit_is_refused(overrides: dict[str, object], message: str) -> None:

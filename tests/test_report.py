@@ -360,6 +360,18 @@ def test_the_command_of_a_shipped_experiment_sets_the_fewest_keys(shipped_experi
     assert obeyed(line, tmp_path) == found.records[0].config
 
 
+def test_the_command_of_a_network_with_convolutions_says_them_in_toml(shipped_experiment: str, tmp_path: Path) -> None:
+    conv = [{"channels": 4, "kernel": 3, "pool": "max"}, {"channels": 2, "kernel": 2}]
+    found = point(seeds([0.9], {
+        "data.train_limit": 50, "network.conv": conv, "network.neurons": ["relu", "relu", "sigmoid"],
+        "training.learning_rate": [0.1, 0.1, 0.1], "training.dropout": [],
+    }))  # fmt: skip
+    line = command(found)
+    assert line is not None
+    assert "network.conv=[{channels = 4, " in line
+    assert obeyed(line, tmp_path) == found.records[0].config
+
+
 def test_what_set_cannot_say_is_reproduced_from_the_records(shipped_experiment: str, tmp_path: Path) -> None:
     stopped = seeds([0.9], status="stopped", epochs=2)  # data.train_limit is absent, which --set cannot say
     line = command(point(stopped))

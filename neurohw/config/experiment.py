@@ -92,9 +92,13 @@ def config_hash(experiment: Experiment, contents: dict[str, str]) -> str:
 
 
 def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Return `base` with `over` laid on top, table by table."""
+    """Return `base` with `over` laid on top, table by table, those of a list by their numbers: {"0": ...}."""
     result = dict(base)
     for key, value in over.items():
         under = result.get(key)
-        result[key] = merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+        if isinstance(under, list) and isinstance(value, dict) and value.keys() <= {str(i) for i in range(len(under))}:
+            places = {str(i): each for i, each in enumerate(under)}
+            result[key] = [*merged(places, value).values()]
+        else:
+            result[key] = merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
     return result

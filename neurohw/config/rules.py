@@ -38,8 +38,10 @@ def rule_complaints(e: OnChipExperiment) -> list[str]:
         section, name = key.split(".")
         default = type(getattr(e, section)).model_validate(usual[section])
         if _at(e, key) != getattr(default, name):
+            readers = " or ".join(name for name, other in LEARNING_RULES.items() if key in other.reads)
             complaints.append(
-                f"{key}: got {shown(_plain(_at(e, key)))}, which network.rule {e.network.rule!r} does not read"
+                f"{key}: got {shown(_plain(_at(e, key)))}, which network.rule {e.network.rule!r} does not read; "
+                f"allowed: leave it out, or network.rule {readers}"
             )
     return complaints + list(rule.complaints(network_settings(e))) + list(_circuit_and_plan(e))
 

@@ -90,4 +90,11 @@ def _spelled(value: Any) -> str:
     """Return a value as `--set` reads it back: bare text where that is not mistaken for anything else."""
     if isinstance(value, str) and loading.parse_override(f"key={value}")[1] == value:
         return value
-    return json.dumps(value)
+    return _toml(value)
+
+
+def _toml(value: Any) -> str:
+    """Return a value of a configuration in TOML, which has no null: a table's key that is none is left out."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key} = {_toml(part)}' for key, part in value.items() if part is not None)}}}"
+    return f"[{', '.join(map(_toml, value))}]" if isinstance(value, list) else json.dumps(value)
