@@ -232,6 +232,26 @@ def test_what_a_table_of_parameters_was_not_given_is_left_out_of_names() -> None
     assert labels(records) == ["BP · reram_es", "BP · reram_es, cycle_to_cycle=0.3", "BP · reram_es, step=0.01"]
 
 
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"evaluation.label_draw": "own"}, ("label_draw=own", "label_draw=same")),
+        ({"evaluation.recovery_images": 100}, ("recovery_images=100", "recovery_images=0")),
+        ({"evaluation.compensation": ["none"]}, ("compensation=[none]", "compensation=default")),
+        ({"hardware.reference": "none"}, ("reference=none", "reference=default")),
+    ],
+)
+def test_what_a_record_leaves_out_is_called_what_it_is(keys: dict[str, Any], said: tuple[str, str]) -> None:
+    """Defaults of keys that are younger than the first records do not stand in them."""
+    aged = DEVICE | {"hardware.backend": "analog", "evaluation.age_seconds": [10.0]}
+    labels = [p.label for p in group_records(seeds([0.9], aged | keys) + seeds([0.8], aged))]
+    assert all(any(words in label for label in labels) for words in said), labels
+    (key,) = keys
+    assert {dict(d.differs)[key] for d in content(seeds([0.9], aged | keys) + seeds([0.8], aged)).details} == {
+        words.partition("=")[2] for words in said
+    }
+
+
 def test_tasks_are_named() -> None:
     semi = {"training.mode": "semi-supervised", "training.learning_rate": [1.0, 1.0], "network.layers": [64, 100, 10]}
     records = seeds([0.9]) + seeds([0.9], semi | {"data.labels": 600}) + seeds([0.9], semi | {"data.labels": 100})

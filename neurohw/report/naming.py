@@ -24,6 +24,11 @@ _HARDWARE = ("hardware.backend", *_PARTS, "hardware.off_chip")
 _CIRCUIT = ("target.circuit", "target.model")
 _PREFERRED = ("network.rule", "training.mode", "data.", *_HARDWARE, *_CIRCUIT, "network.layers", "training.passes")
 _YOUNGER = ("hardware.precision", "network.conv", "network.init")  # than the first records: absent where as usual
+_ABSENT = {  # what a key is where a record, or the file, leaves it out and "none" would be another choice, or untrue
+    "hardware.reference": "default", "hardware.kelvin": "default", "evaluation.compensation": "default",
+    "evaluation.label_draw": "same", "evaluation.recovery_images": "0", "evaluation.classifier.halve_at": "[]",
+    "clustering.neurons": "digital",
+}  # fmt: skip
 _METHOD = "clustering.method"  # of kinds that have no learning rule: names begin with it
 _METHODS = {"stdp": "STDP", "random": "random labels", "classes": "true classes"}
 _COUNTED = {"data.labels": "labels", "data.train_limit": "images", "data.test_limit": "test images"}
@@ -125,6 +130,11 @@ def plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(plain, value))}]"
     return str(value)
+
+
+def given(key: str, value: Any) -> str:
+    """Return a key's value as short text; of one that is left out what it is then."""
+    return _ABSENT.get(key, plain(value)) if value is None else plain(value)
 
 
 def on_hardware(config: Flat) -> bool:
@@ -253,11 +263,9 @@ def _phrase(key: str, word: str, value: Any) -> str:
         return "-".join(map(_convolution, value)) if value else "dense"
     if key in _COUNTED:
         return f"all {_COUNTED[key]}" if value is None else f"{value} {_COUNTED[key]}"
-    if key == "hardware.reference" and value is None:
-        return f"{word}=default"  # "none" is another choice
     if (unit := axis_of(key).unit) != "1" and isinstance(value, int | float):
         return f"{word}={units.readable(value, unit, 6)}"
-    return f"{word}={plain(value)}"
+    return f"{word}={given(key, value)}"
 
 
 def _convolution(section: Flat) -> str:

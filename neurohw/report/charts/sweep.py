@@ -10,7 +10,7 @@ import altair as alt
 
 from neurohw.report.accuracy.data import Accuracies, Accuracy
 from neurohw.report.charts.chart import FAINT, INK, Chart, Rows, chart, values
-from neurohw.report.naming import differing_keys, follows, natural_order, plain
+from neurohw.report.naming import differing_keys, follows, given, natural_order, plain
 from neurohw.report.table import mean_text
 
 LEAST = 4  # points, from which on a sweep is drawn
@@ -161,7 +161,7 @@ def _bare(value: Any) -> Any:
 
 def _value(row: Accuracy, key: str) -> str:
     value = row.point.config.get(key)
-    return "ideal" if value is None and key == "hardware.device" else plain(_bare(value))
+    return "ideal" if value is None and key == "hardware.device" else given(key, _bare(value))
 
 
 def _short(key: str, keys: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from neurohw.report.clusters.data import equal_accuracy
 from neurohw.report.clusters.tables import equal_accuracy_note, equal_accuracy_table
 from neurohw.report.energy.answers import answers, per_image
 from neurohw.report.energy.sections import Energies, energies_of, energy_sections, remarks
-from neurohw.report.naming import differing_keys, flatten, name_alone, on_hardware, plain
+from neurohw.report.naming import differing_keys, flatten, given, name_alone, on_hardware, plain
 from neurohw.report.page.aged import AgedPart, aged_part
 from neurohw.report.page.answer import Answer, answer_of
 from neurohw.report.page.besides import failed_note, with_causes
@@ -297,7 +297,7 @@ def _details(points: Sequence[Point], accuracies: Sequence[Accuracies]) -> tuple
             point,
             command(point, by_records=len(points) > MOST_COMMANDS),
             f"{gaps[point.anchor].label}, {gaps[point.anchor].config_hash}" if point.anchor in gaps else None,
-            tuple((key, plain(point.config.get(key))) for key in keys),
+            tuple((key, given(key, point.config.get(key))) for key in keys),
             tuple((str(r.seed), r.git or "unknown", measured(r.metrics)) for r in point.records),
         )
         for point in points
