@@ -333,6 +333,20 @@ def test_several_objectives_give_their_front(tmp_path: Path) -> None:
 # --- the test set
 
 
+def test_who_guesses_is_no_finalist_of_energies_alone(tmp_path: Path) -> None:
+    """Learning nothing (a rate of 1e-9) takes fewer pulses than learning, and no accuracy is an objective."""
+    settings = ECRAM + ('"data.train_limit" = 160\n"data.test_limit" = 60\n"training.epochs" = 2\n'
+                        '"training.mode" = "supervised"\n"network.layers" = [64, 10]\n'
+                        '"hardware.recommended" = false\n')  # fmt: skip
+    rates = '"training.learning_rate" = { values = [[1e-9], [0.05]] }\n'
+    path = tiny(tmp_path, objectives='["joules"]', set=settings, keys=rates, search="trials = 2\n",
+                more="[finalists]\nseeds = [1]\n")  # fmt: skip
+    found = gone(load_search(path), tmp_path / "out")
+    idle, learning = sorted(found.trials, key=lambda trial: trial.user_attrs["values"]["training.learning_rate"])
+    assert idle.values[0] < learning.values[0]
+    assert [each.trial for each in found.best] == [learning.number]
+
+
 def test_the_test_set_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All figures are the same whatever stands in the test set."""
     from dataclasses import replace

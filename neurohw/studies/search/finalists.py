@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 USUAL = 3  # finalists of one objective
+GUESSES = "guesses"  # told to the journal of a trial whose network does, whatever it is scored by
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def finalists(search: Search, trials: Sequence[FrozenTrial], chance: float) -> l
         trials: all of them.
         chance: accuracy of guessing.
     """
-    learnt = [trial for trial in trials if trial.state.name == "COMPLETE" and not any(
+    whole = [t for t in trials if t.state.name == "COMPLETE" and GUESSES not in t.user_attrs]
+    learnt = [trial for trial in whole if not any(
         objective.guesses(value, chance) for objective, value in zip(search.objectives, trial.values, strict=True))
     ]  # fmt: skip
     number = search.file.finalists.number

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurohw.errors import Diverged, GivenUp, InputError, NeurohwError
+from neurohw.kinds import standing_metrics
 from neurohw.runs.record import CHECKPOINT, METRICS, RunRecord, read_curve
 from neurohw.studies.execution.base import Settled
 from neurohw.studies.execution.local import local
 from neurohw.studies.execution.loop import run_points
 from neurohw.studies.search.file import Search
+from neurohw.studies.search.finalists import GUESSES
 from neurohw.studies.search.sampling import draws
 from neurohw.studies.search.space import distributions, values_of
 from neurohw.studies.standing import epochs_of
@@ -199,6 +201,8 @@ class Trials:
         if trial.state.is_finished():  # it was given up, even where it came to its end meanwhile
             return
         if isinstance(outcome, RunRecord):
+            if _guesses(outcome):
+                _handle(self.study, trial).set_user_attr(GUESSES, True)
             self.study.tell(trial.number, [objective.value(outcome) for objective in self.search.objectives])
         elif isinstance(outcome, Diverged):
             _handle(self.study, trial).set_user_attr("failed", str(outcome))
@@ -207,6 +211,13 @@ class Trials:
             self._failures.append(outcome)
             _handle(self.study, trial).set_user_attr("failed", str(outcome))
             self.study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _guesses(record: RunRecord) -> bool:
+    """Return whether a network guesses, by the first share of right answers that its record has."""
+    names = (metric.name for metric in standing_metrics() if metric.accuracy and metric.name in record.metrics)
+    main = next(names, None)
+    return any(symptom.kind == "near chance" and symptom.where == main for symptom in record.symptoms)
 
 
 def _handle(study: Study, trial: FrozenTrial) -> Any:
