@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 import tomllib
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +187,20 @@ def test_no_trial_begins_when_the_time_is_up(tmp_path: Path) -> None:
     lines: list[str] = []
     assert DeviceSearch(tuning(tmp_path), ends=0.0, reserve=0, ideal=0.8).go(lines.append) == []
     assert not lines
+
+
+def test_trials_that_were_refused_say_nothing_of_how_long_runs_take(tmp_path: Path) -> None:
+    """A run takes 60 s, so that ten of them are reserved for, however many trials ended in an instant."""
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def trial(seconds: float, **attributes: str) -> Any:
+        made = optuna.trial.create_trial(value=0.5, user_attrs=attributes)
+        made.datetime_start, made.datetime_complete = began, began + timedelta(seconds=seconds)
+        return made
+
+    search = DeviceSearch(tuning(tmp_path), ends=time.time() + 1000, reserve=10, ideal=0.8)
+    left = search._seconds_left([trial(60.0), trial(0.0, failed="does not fit"), trial(0.0, failed="does not fit")])
+    assert left == pytest.approx(400, abs=5)
 
 
 def test_processes_share_the_trials(tmp_path: Path) -> None:

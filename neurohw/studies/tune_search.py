@@ -89,7 +89,8 @@ class DeviceSearch:
 
     def _seconds_left(self, trials: list[FrozenTrial]) -> float:
         """Return how long there is for further trials, less what the runs after them take."""
-        whole = [t.duration.total_seconds() for t in trials if t.state.name == "COMPLETE" and t.duration is not None]
+        whole = [t.duration.total_seconds() for t in trials
+                 if t.state.name == "COMPLETE" and "failed" not in t.user_attrs and t.duration is not None]  # fmt: skip
         reserved = self.reserve * statistics.mean(whole) / self.tuning.jobs if whole else 0.0
         return self.ends - time.time() - reserved
 
