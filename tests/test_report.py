@@ -336,6 +336,15 @@ def test_runs_of_several_code_versions_are_said_to_be() -> None:
     assert "neurohw 0.1.0, 0.2.0" in content(installed).code
 
 
+def test_points_of_equal_settings_and_other_files_are_said_to_be() -> None:
+    """A device's file was changed between two sweeps: settings are equal, hashes are not."""
+    swept = seeds([0.9, 0.8], DEVICE)
+    changed = [r.model_copy(update={"config_hash": "0123456789ab"}) for r in swept]
+    said = "1 of 2 points have all settings of another one"
+    assert not any("all settings of another" in text for text in content(swept).warnings)
+    assert any(text.startswith(said) for text in content(swept + changed).warnings)
+
+
 def test_what_only_some_runs_were_made_with_is_listed_without_the_others() -> None:
     one, two = seeds([0.9, 0.8])
     given = two.model_copy(update={"versions": two.versions | {"weights": "trained-0123456789ab, seed 0"}})
