@@ -99,7 +99,7 @@ def _note(record: RunRecord, found: Embedding) -> str:
     return (
         f"silhouette {found.inside.silhouette:.3f}, ten neighbours {100 * found.inside.knn_accuracy:.1f} % right\n"
         f"{record.name}-{record.config_hash}, seed {record.seed}\n"
-        f"{record.timing['epochs']:g} epochs, accuracy {100 * _accuracy(record):.1f} %"
+        f"epochs: {record.timing['epochs']:g}, accuracy {100 * _accuracy(record):.1f} %"
     )
 
 
