@@ -349,7 +349,7 @@ def test_a_winners_pulse_leaves_its_charge_on_winners_only() -> None:
     jump = found(y, found.initial()).homeostasis.threshold - exact(y, exact.initial()).homeostasis.threshold
     torch.testing.assert_close(jump, torch.tensor([1.5e-3, -0.5e-3, -0.5e-3, 1.5e-3]), rtol=1e-3, atol=1e-7)
     even = torch.full((1, 2), 0.5) + torch.tensor([[1e-4, 0.0]])  # closer than one injection: who won, loses next
-    still, pushed = circuit(2, 1, {}, gamma=0.0), circuit(2, 1, charges, gamma=0.0)
+    still, pushed = circuit(2, 1, {}, gamma=1e-9), circuit(2, 1, charges, gamma=1e-9)
     after = pushed(even, pushed.initial()).homeostasis
     assert won(pushed(even, after)).tolist() == [[False, True]]
     assert won(still(even, still.initial())).tolist() == [[True, False]]

@@ -94,7 +94,9 @@ def test_activities_are_those_of_each_layer(rule: str) -> None:
 def test_an_embedding_is_the_same_again_and_keeps_what_the_layer_separates(trained: Path) -> None:
     pytest.importorskip("umap")
     chip, _ = restored_chip(trained)
+    threads = torch.get_num_threads()
     first, again = (embedded(chip, None, 100, "umap", seed=3) for _ in range(2))
+    assert torch.get_num_threads() == threads
     assert (first.places == again.places).all()
     assert first.inside == separation(first.activity, first.classes, 3)
     assert first.places.shape == (100, 2)

@@ -142,7 +142,10 @@ def _places(activity: Values, method: str, seed: int) -> Values:
             TSNE(random_state=number, init="pca", perplexity=perplexity).fit_transform(activity), np.float32
         )
     require_umap()
+    threads = torch.get_num_threads()
     with warnings.catch_warnings():  # umap speaks of parts that need TensorFlow, scipy of several clusters
         warnings.simplefilter("ignore")
         umap: Any = importlib.import_module("umap")
-        return np.asarray(umap.UMAP(random_state=number, n_jobs=1).fit_transform(activity), np.float32)
+        places = umap.UMAP(random_state=number, n_jobs=1).fit_transform(activity)
+    torch.set_num_threads(threads)  # numba, in umap, gives all that share its OpenMP a thread for each core
+    return np.asarray(places, np.float32)
