@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
@@ -25,11 +24,12 @@ from neurohw.report.page.aged import AgedPart, aged_part
 from neurohw.report.page.answer import Answer, answer_of
 from neurohw.report.page.besides import failed_note, with_causes
 from neurohw.report.page.breakdowns import by_fraction, by_time_steps, costs
+from neurohw.report.page.caveats import listed, warnings_of
 from neurohw.report.page.looks import LooksPart, looks_part
 from neurohw.report.page.reproduce import command
 from neurohw.report.page.section import Section
-from neurohw.report.page.symptoms import symptoms_of, symptoms_section
-from neurohw.report.points import Point, epochs_done, epochs_scheduled, group_records, repeated_seeds
+from neurohw.report.page.symptoms import symptoms_section
+from neurohw.report.points import Point, epochs_done, epochs_scheduled, group_records
 from neurohw.report.sensitivity.data import Sensitivity, sensitivity_data
 from neurohw.report.sensitivity.tables import lost_table, lost_words
 from neurohw.report.wording import DEFINITIONS, LOST
@@ -140,7 +140,7 @@ def content(
         symptoms_section(points),
         (
             *failed_note(besides),
-            *_warnings(records, points),
+            *warnings_of(records, points),
             *(f"A record could not be read and is left out: {text}" for text in left_out),
         ),
         accuracies,
@@ -189,7 +189,7 @@ def _facts(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[str, 
     """Return the lines under the title: how many runs, of what."""
     counts = [(s, sum(r.status == s for r in records)) for s in get_args(Status)]
     runs = f"{len(records)} runs ({', '.join(f'{n} {s}' for s, n in counts if n)}) in {len(points)} points"
-    runs += f"; seeds {_listed({r.seed for r in records})}"
+    runs += f"; seeds {listed({r.seed for r in records})}"
     common = dict(_common(points))
     setting = ", ".join(f"{key} = {common[key]}" for key in _SETTING if common.get(key, "none") != "none")
     return (runs, f"All runs: {setting}") if setting else (runs,)
@@ -199,58 +199,10 @@ def _code(records: Sequence[RunRecord]) -> str:
     """Return by which code: versions and commits."""
     packages = list(dict.fromkeys(package for r in records for package in r.versions))
     code = [
-        f"{package} {_listed({r.versions[package] for r in records if package in r.versions})}" for package in packages
+        f"{package} {listed({r.versions[package] for r in records if package in r.versions})}" for package in packages
     ]
-    code.append(f"commit {_listed({r.git or 'unknown' for r in records})}")
+    code.append(f"commit {listed({r.git or 'unknown' for r in records})}")
     return f"Code: {', '.join(code)}"
-
-
-def _listed(values: set[int] | set[str]) -> str:
-    ordered = list(map(str, sorted(values)))
-    return ", ".join(ordered) if len(ordered) <= 10 else f"{ordered[0]} to {ordered[-1]} ({len(ordered)} of them)"
-
-
-def _warnings(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[str, ...]:
-    texts = _of_the_runs(points)
-    if not points:
-        texts.append("No run produced a result: every one failed or diverged, with the messages below.")
-    stopped, diverged, failed = (sum(r.status == s for r in records) for s in ("stopped", "diverged", "failed"))
-    if stopped:
-        texts.append(f"{stopped} of {len(records)} runs were stopped before their schedule ended; their points say so.")
-    if diverged:
-        texts.append(f"{diverged} of {len(records)} runs diverged: what they learnt was no number any more. They "
-                     "are in no average; they are listed below.")  # fmt: skip
-    if failed:
-        texts.append(f"{failed} of {len(records)} runs failed and are in no average; they are listed below.")
-    if single := sum(len(p.records) == 1 for p in points):
-        texts.append(f"{single} of {len(points)} points have one seed only: no spread, no standard error.")
-    if repeats := repeated_seeds(records, points):
-        texts.append(f"{repeats} records repeat the seed of another run of the same point; the first of each counts.")
-    if twins := len(points) - len({(repr(p.config), p.stopped, p.epochs) for p in points}):
-        texts.append(
-            f"{twins} of {len(points)} points have all settings of another one, but other data, or other files of "
-            "devices: their hashes tell them apart, and lines of swept parameters are of one of them."
-        )
-    if len({(r.git, r.versions.get("neurohw")) for r in records}) > 1:  # an installed package has no commit
-        texts.append("The runs come from several code versions.")
-    return tuple(texts)
-
-
-def _of_the_runs(points: Sequence[Point]) -> list[str]:
-    """Return what the runs warn of besides symptoms, a line per point and warning; of seeds with other numbers, one."""
-    by_warning: dict[tuple[str, str], tuple[str, list[int]]] = {}
-    for point in points:
-        for record in point.records:
-            symptoms = [symptom.message for symptom in symptoms_of(record)]
-            for text in record.warnings:
-                if text in symptoms:
-                    continue
-                key = point.label, re.sub(r"[0-9.]+", "", text)
-                by_warning.setdefault(key, (text, []))[1].append(record.seed)
-    return [
-        f"{label} (seed{'s' if len(seeds) > 1 else ''} {_listed(set(seeds))}): {text}"
-        for (label, _), (text, seeds) in by_warning.items()
-    ]
 
 
 def _accuracies(accuracies: Sequence[Accuracies]) -> list[Section]:
