@@ -139,7 +139,7 @@ def test_filters_of_a_run_are_drawn(file: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["filters", str(tmp_path / "run"), "--count", "3"])
     assert result.exit_code == 0, result.output
     assert (tmp_path / "run" / "filters" / "filters.png").stat().st_size > 1000
-    job = restored_job(tmp_path / "run")
+    job, _ = restored_job(tmp_path / "run")
     assert isinstance(job, DeepSTDP)
     prepare = job.preparation.for_evaluation
     seen, features = (

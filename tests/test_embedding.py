@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from neurohw.runs.onchip import OnChip
 from neurohw.runs.restored import read_exactly, restored_chip
 from neurohw.runs.run import run
 from neurohw.seeding import Streams
+from neurohw.training.phases import Samples
 
 SHORT = {"training.epochs": 1, "data.train_limit": 300, "evaluation.association": ["direct"]}
 
@@ -125,6 +128,27 @@ def test_the_command_draws_a_panel_per_run_and_writes_the_numbers(trained: Path,
     assert places.groupby("run")["class"].nunique().tolist() == [10, 10]
     svg = (tmp_path / "o" / "embedding.svg").read_text()
     assert all(name in svg for name in ("two_layers", "one_layer", "t-SNE of outputs"))
+
+
+def test_runs_in_folders_of_one_name_are_called_by_their_paths(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "copy" / "two_layers")
+    both = trained, tmp_path / "copy" / "two_layers"
+    options = "--method", "tsne", "--images", 60, "--out", tmp_path / "o"
+    status, text = command("embedding", *both, *options)
+    assert status == 0, text
+    assert pd.read_csv(tmp_path / "o" / "separation.csv")["run"].tolist() == list(map(str, both))
+    assert "RUN: got" in command("embedding", trained, trained / "..", trained, *options)[1]
+    assert "twice; allowed: each once" in command("embedding", trained, trained, *options)[1]
+
+
+def test_a_class_with_fewer_images_than_folds_is_refused(trained: Path) -> None:
+    chip, _ = restored_chip(trained)
+    images, labels = chip.task.test.images, chip.task.test.labels
+    assert labels is not None
+    some = torch.cat([(labels != 7).nonzero()[:100], (labels == 7).nonzero()[:3]]).flatten()
+    chip.task = replace(chip.task, test=Samples(images[some], labels[some]))
+    with pytest.raises(InputError, match="got 103, of 10 classes, with 3 of class 7; allowed: two classes or more, 5"):
+        embedded(chip, None, None, "tsne", 0)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "neurohw"
-LEAVES = {"errors", "isolation", "names", "output", "seeding", "clock", "shipping", "units", "quantity"}
+LEAVES = {"errors", "isolation", "names", "output", "seeding", "clock", "shipping", "units", "quantity", "threads"}
 LEAVES |= {"ascent", "archive", "interrupted", "metrics", "reading", "validation", "toml_files", "values", "shown"}
 PARTS = {"data", "devices", "crossbar", "circuits", "networks"}
 LEARNING = {"crossbar.base", "circuits.neuron", "circuits.target"}
@@ -33,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "validation": set(),
     "values": set(),
     "shown": set(),
+    "threads": set(),
     "quantity": set(),
     "data": set(),
     "devices": set(),

@@ -24,6 +24,7 @@ from neurohw.runs.run import run
 from neurohw.runs.task import labels_of
 from neurohw.seeding import Streams, derived_seed
 from neurohw.studies.estimate import estimate
+from tests.gpu_folders import as_of_a_gpu
 
 SMALL: dict[str, Any] = {"data.train_limit": 300, "training.epochs": 2}
 RANGE = 2.0  # of the trained weights of SMALL, which lie within it
@@ -57,6 +58,14 @@ def weights_of(trained: Path) -> torch.Tensor:
     assert learnt is not None
     assert learnt.weights[0].abs().max() < RANGE
     return learnt.weights[0]
+
+
+def test_what_a_gpu_has_learnt_is_programmed_on_a_cpu(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(trained, tmp_path / "gpu")
+    as_of_a_gpu(tmp_path / "gpu", monkeypatch)
+    assert torch.equal(weights_of(tmp_path / "gpu"), weights_of(trained))
 
 
 def test_a_programmed_network_answers_as_the_trained_one_and_names_it(trained: Path, tmp_path: Path) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +20,6 @@ from neurohw.ascent import ascend, of_norm
 from neurohw.circuits.neuron import NEURONS
 from neurohw.cli.app import app
 from neurohw.crossbar.ideal import IdealArray
-from neurohw.errors import InputError
 from neurohw.loading import load_experiment
 from neurohw.networks.bp import BPNetwork
 from neurohw.networks.ep import Dynamics, EPNetwork
@@ -26,6 +29,8 @@ from neurohw.runs.onchip import OnChip
 from neurohw.runs.restored import read_exactly, restored_chip
 from neurohw.runs.run import run
 from neurohw.seeding import Streams
+from neurohw.training.phases import Samples
+from tests.gpu_folders import as_of_a_gpu
 
 SHORT = {"training.epochs": 2, "data.train_limit": 300, "evaluation.association": ["direct"]}
 
@@ -163,21 +168,64 @@ def test_wrong_options_are_refused(trained: Path, arguments: tuple[str, ...], sa
     assert says in command("filters", trained, *arguments)[1]
 
 
+def edited(run: Path, folder: Path, **values: object) -> Path:
+    """Return a copy of a run with other values in its record."""
+    shutil.copytree(run, folder)
+    record = json.loads((folder / "record.json").read_text()) | values
+    (folder / "record.json").write_text(json.dumps(record))
+    return folder
+
+
 def test_runs_that_have_no_such_neurons_are_refused(trained: Path, tmp_path: Path) -> None:
     assert "nowhere" in command("filters", tmp_path / "nowhere")[1]
-    run(load_experiment("quickstart", SHORT | {"network.rule": "softhebb", "training.epochs": 1}), 0, tmp_path / "hebb")
-    assert "that run has 'softhebb'" in command("filters", tmp_path / "hebb")[1]
-    for name, edit in (("failed", '"status": "failed"'), ("gpu", '"device": "cuda"')):
-        folder = tmp_path / name
-        folder.mkdir()
-        text = (trained / "record.json").read_text()
-        text = text.replace('"status": "finished"', edit) if name == "failed" else text.replace('"device": "cpu"', edit)
-        (folder / "record.json").write_text(text)
-        (folder / "metrics.csv").write_text((trained / "metrics.csv").read_text())
-    (tmp_path / "hebb" / "record.json").unlink()
-    with pytest.raises(InputError, match="that run is not over"):
-        restored_chip(tmp_path / "hebb")
-    with pytest.raises(InputError, match="that run failed; allowed: one that is finished"):
-        restored_chip(tmp_path / "failed")
-    with pytest.raises(InputError, match="learnt on cuda; allowed"):
-        restored_chip(tmp_path / "gpu")
+    hebb = tmp_path / "hebb"
+    run(load_experiment("quickstart", SHORT | {"network.rule": "softhebb", "training.epochs": 1}), 0, hebb)
+    assert "that run has 'softhebb'" in command("filters", hebb)[1]
+    (hebb / "record.json").unlink()
+    assert "that run is not over; allowed: one that is" in command("filters", hebb)[1]
+    failed = edited(trained, tmp_path / "failed", status="failed")
+    assert "that run failed; allowed: one that is finished" in command("filters", failed)[1]
+    interrupted = edited(trained, tmp_path / "interrupted", status="stopped", message="interrupted")
+    assert "that run is not over (interrupted); allowed" in command("filters", interrupted)[1]
+    (interrupted / "checkpoint.pt").unlink()
+    without = edited(interrupted, tmp_path / "without", status="finished", message=None)
+    assert "has no checkpoint" in command("filters", without)[1]
+
+
+@pytest.mark.parametrize("hardware", [{}, {"hardware.backend": "analog", "hardware.device": "ecram"}])
+def test_what_was_learnt_on_a_gpu_is_seen_on_a_cpu(
+    tmp_path: Path, hardware: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(load_experiment("quickstart", SHORT | hardware), 0, tmp_path / "cpu")
+    shutil.copytree(tmp_path / "cpu", tmp_path / "gpu")
+    as_of_a_gpu(tmp_path / "gpu", monkeypatch)
+    with pytest.raises(RuntimeError, match="CUDA"):
+        torch.load(tmp_path / "gpu" / "checkpoint.pt")
+    here, there = (restored_chip(tmp_path / name)[0] for name in ("cpu", "gpu"))
+    assert torch.equal(here.network.layers[0].array.snapshot(), there.network.layers[0].array.snapshot())
+    assert command("filters", tmp_path / "gpu")[0] == 0
+    csv = [(tmp_path / name / "filters" / "filters.csv") for name in ("cpu", "gpu")]
+    assert command("filters", tmp_path / "cpu")[0] == 0
+    assert csv[0].read_bytes() == csv[1].read_bytes()
+
+
+def test_a_class_without_training_images_has_neurons_that_answer_nothing() -> None:
+    job = chip(**{"network__layers": [64, 20], "training__mode": "supervised"})
+    images, labels = job.task.train.images, job.task.train.labels
+    assert labels is not None
+    some = labels != 3
+    job.task = replace(job.task, train=Samples(images[some], labels[some]))
+    found = maximum_activation(job, 2, norm=None, seed=0)
+    assert found.classes == tuple(c for c in range(10) for _ in range(2))
+    assert found.responses.isfinite().all()
+    assert found.responses[6:8].tolist() == [0.0, 0.0]
+
+
+def test_of_many_classes_the_first_with_neurons_are_drawn(trained: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("neurohw.cli.filters._MOST_CLASSES", 3)
+    status, text = command("filters", trained, "--count", "1", "--out", tmp_path)
+    assert status == 0, text
+    classes = pd.read_csv(tmp_path / "filters.csv")["class"].tolist()
+    svg = (tmp_path / "filters.svg").read_text()
+    assert svg.count("class ") == 3
+    assert f"3 of {len(classes)} classes are drawn" in svg

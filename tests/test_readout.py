@@ -54,12 +54,12 @@ def test_a_class_without_samples_is_nobodys() -> None:
 
 def test_prediction_by_class_means_and_a_class_without_neurons() -> None:
     """Classes 0, 0, 2: two neurons of 0.3 are a mean of 0.3 and lose to one of 0.4; class 1 has none and never wins."""
-    association = Association(torch.tensor([0, 0, 2, -1]), 3)
+    association = Association(torch.tensor([0, 0, 2, -1]), torch.zeros(3, 4))
     outputs = torch.tensor([[0.3, 0.3, 0.4, 0.9], [0.6, 0.3, 0.4, 0.9], [0.0, 0.0, 0.0, 0.9]])
     assert association.predict_class_mean(outputs).tolist() == [2, 0, 0]
     assert association.predict_single_neuron(outputs).tolist() == [2, 0, 0]
     below = torch.tensor([[-0.5], [-3.0]])  # of identity neurons
-    assert Association(torch.tensor([1]), 2).predict_class_mean(below).tolist() == [1, 1]
+    assert Association(torch.tensor([1]), torch.zeros(2, 1)).predict_class_mean(below).tolist() == [1, 1]
 
 
 def test_blocks_of_outputs_stand_for_classes_in_order() -> None:

@@ -30,9 +30,9 @@ def embedding(
     ] = None,
     images: Annotated[
         int | None,
-        typer.Option("--images", help="Of the test set; 2000, or all where there are fewer.", show_default=False),
+        typer.Option("--images", help="How many of the test set; 2000, or all of fewer, unless given."),
     ] = None,
-    method: Annotated[str, typer.Option("--method", help="umap (needs neurohw[figures]) or tsne.")] = "umap",
+    method: Annotated[str, typer.Option("--method", help="umap (needs umap-learn) or tsne.")] = "umap",
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder to write to; the first RUN's embedding/ unless given.")
     ] = None,
@@ -43,12 +43,7 @@ def embedding(
     A panel per run, named by its folder (Figure 8 of Liu et al. 2024). embedding.csv has the places, separation.csv the
     silhouette and the accuracy of ten nearest neighbours, in the layer's own dimensions and in the two drawn.
     """
-    import pandas as pd
-
-    from neurohw.report.drawing import save, style
-    from neurohw.report.embedding import Panel, embedding_figure
     from neurohw.runs.embedding import embedded, require_umap
-    from neurohw.runs.files import writable_folder, write_text
     from neurohw.runs.restored import restored_chip
 
     if method not in _METHODS:
@@ -57,23 +52,40 @@ def embedding(
         raise InputError(f"RUN: got {len(runs)}; allowed: at most {_MOST_RUNS}, a panel each")
     if method == "umap":
         require_umap()
+    names = _names(runs)
     chips = [restored_chip(run) for run in runs]
     _check_alike(runs, [record for _, record in chips])
-    folder = writable_folder(out or runs[0] / "embedding")
-    panels, places, apart = [], [], []
-    for run, (chip, record) in zip(runs, chips, strict=True):
-        found = embedded(chip, layer, images, method, seed)
-        name = run.resolve().name
-        panels.append(Panel(name, found.places, found.classes, _note(record, found)))
-        places.append(pd.DataFrame({"run": name, "image": found.images, "class": found.classes,
-                                    "x": found.places[:, 0], "y": found.places[:, 1]}))  # fmt: skip
-        apart.append(_numbers(name, record, found) | {"layer": "output" if layer is None else layer, "method": method})
+    every = [(name, record, embedded(chip, layer, images, method, seed))
+             for name, (chip, record) in zip(names, chips, strict=True)]  # fmt: skip
+    _write(every, out or runs[0] / "embedding", method, layer)
+
+
+def _names(runs: list[Path]) -> list[str]:
+    """Return what tells the runs apart: their folders' names, or their paths where two are called alike."""
+    places = [run.resolve() for run in runs]
+    if twice := [run for run, place in zip(runs, places, strict=True) if places.count(place) > 1]:
+        raise InputError(f"RUN: got {twice[0]} twice; allowed: each once")
+    names = [place.name for place in places]
+    return names if len(set(names)) == len(names) else [str(run) for run in runs]
+
+
+def _write(every: list[tuple[str, RunRecord, Embedding]], out: Path, method: str, layer: int | None) -> None:
+    """Write figure and numbers of named runs, and print what was measured."""
+    import pandas as pd
+
+    from neurohw.report.drawing import save, style
+    from neurohw.report.embedding import Panel, embedding_figure
+    from neurohw.runs.files import writable_folder, write_text
+
+    folder = writable_folder(out)
+    panels = [Panel(name, found.places, found.classes, _note(record, found)) for name, record, found in every]
+    places = [pd.DataFrame({"run": name, "image": found.images, "class": found.classes, "x": found.places[:, 0],
+                            "y": found.places[:, 1]}) for name, _, found in every]  # fmt: skip
+    shown = {"layer": "output" if layer is None else layer, "method": method}
+    apart = [_numbers(name, record, found) | shown for name, record, found in every]
     with style():
-        save(
-            embedding_figure(panels, _title(method, layer, apart[0]["images"])),
-            folder / "embedding.svg",
-            folder / "embedding.png",
-        )
+        figure = embedding_figure(panels, _title(method, layer, apart[0]["images"]))
+        save(figure, folder / "embedding.svg", folder / "embedding.png")
     write_text(folder / "embedding.csv", pd.concat(places).to_csv(index=False, float_format="%.4f"))
     write_text(folder / "separation.csv", pd.DataFrame(apart).to_csv(index=False, float_format="%.5g"))
     for row in apart:

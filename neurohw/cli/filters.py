@@ -12,6 +12,8 @@ from neurohw.output import new_console
 
 if TYPE_CHECKING:
     from neurohw.runs.deep_stdp import DeepSTDP
+    from neurohw.runs.onchip import OnChip
+    from neurohw.runs.record import RunRecord
 
 _MOST_CLASSES = 20  # in a figure
 
@@ -45,31 +47,34 @@ def filters(
     Of a network on crossbars (BP, EP) the strongest output neurons of each class, each above the training image that
     drives it most (Figure 5 of Liu et al. 2024), and their numbers as CSV. Of kind "deep-stdp" filters of convolutions.
     """
-    from neurohw.runs.record import read_record
+    from neurohw.runs.deep_stdp import DeepSTDP
+    from neurohw.runs.onchip import OnChip
+    from neurohw.runs.restored import restored_job
 
-    if read_record(run).kind == "deep-stdp":
-        if norm is not None:
-            raise InputError(f'--norm: got {norm:g} for a run of kind "deep-stdp"; allowed: for a network on crossbars')
-        _filters(run, layers, 10 if count is None else count, out or run / "filters", seed)
-        return
-    if layers is not None:
-        raise InputError(f'--layers: got {layers!r} for output neurons; allowed: for a run of kind "deep-stdp"')
     if norm is not None and not 0 < norm < 1e6:
         raise InputError(f"--norm: got {norm:g}; allowed: more than 0, less than 1e6")
-    _output_neurons(run, 2 if count is None else count, norm, out or run / "filters", seed)
+    job, record = restored_job(run)
+    if isinstance(job, DeepSTDP):
+        if norm is not None:
+            raise InputError(f'--norm: got {norm:g} for a run of kind "deep-stdp"; allowed: for a network on crossbars')
+        _filters(job, layers, 10 if count is None else count, out or run / "filters", seed)
+    elif isinstance(job, OnChip):
+        if layers is not None:
+            raise InputError(f'--layers: got {layers!r} for output neurons; allowed: for a run of kind "deep-stdp"')
+        _output_neurons(job, record, 2 if count is None else count, norm, out or run / "filters", seed)
+    else:
+        raise InputError(f'{run}: is a run of kind {record.kind!r}; allowed: "onchip", "deep-stdp"')
 
 
-def _filters(run: Path, layers: str | None, count: int, out: Path, seed: int) -> None:
+def _filters(job: DeepSTDP, layers: str | None, count: int, out: Path, seed: int) -> None:
     from torch.nn import Conv2d
 
     from neurohw.deepstdp.filters import maximise_activation
     from neurohw.report.drawing import save, style
     from neurohw.report.filters import filters_figure
     from neurohw.runs.files import writable_folder
-    from neurohw.runs.restored import restored_job
     from neurohw.seeding import Streams
 
-    job: DeepSTDP = restored_job(run)  # type: ignore[assignment]
     network, images = job.learner.network, job.preparation
     convolutions = {i: layer for i, layer in enumerate(network.body) if isinstance(layer, Conv2d)}
     places = list(convolutions) if layers is None else _places(layers)
@@ -85,29 +90,29 @@ def _filters(run: Path, layers: str | None, count: int, out: Path, seed: int) ->
     new_console().print(f"figure: {folder / 'filters.png'}", highlight=False, soft_wrap=True)
 
 
-def _output_neurons(run: Path, count: int, norm: float | None, out: Path, seed: int) -> None:
+def _output_neurons(chip: OnChip, record: RunRecord, count: int, norm: float | None, out: Path, seed: int) -> None:
     import pandas as pd
 
     from neurohw.report.drawing import save, style
     from neurohw.report.filters import Driven, maximum_activation_figure
     from neurohw.runs.files import writable_folder, write_text
     from neurohw.runs.maximum_activation import maximum_activation
-    from neurohw.runs.restored import restored_chip
 
-    chip, record = restored_chip(run)
     found = maximum_activation(chip, count, norm, seed)
     images, best = found.images.double().numpy(), found.best.double().numpy()
     drives, best_drives = found.drives.tolist(), found.best_drives.tolist()
     every = [
         Driven(*each) for each in zip(found.neurons, found.classes, images, drives, best, best_drives, strict=True)
     ]
-    shown = [each for each in every if each.group < _MOST_CLASSES]
+    groups = list(dict.fromkeys(found.classes))
+    shown = [each for each in every if each.group in groups[:_MOST_CLASSES]]
     folder = writable_folder(out)
     name, length = f"{record.name}-{record.config_hash}", f"{record.timing['epochs']:g} epochs"
+    signs = "" if chip.task.image[0] == 3 else ", red positive, blue negative"
+    some = f" {_MOST_CLASSES} of {len(groups)} classes are drawn." if len(groups) > _MOST_CLASSES else ""
     title = (
-        f"Images of norm {found.norm:.3g} that drive output neurons most (#neuron: drive W x + b), "
-        "red positive, blue negative;\n"
-        f"under each the training image that drives it most. {name}, seed {record.seed}, {length}"
+        f"Images of norm {found.norm:.3g} that drive output neurons most (#neuron: drive W x + b){signs};\n"
+        f"under each the training image that drives it most. {name}, seed {record.seed}, {length}.{some}"
     )
     with style():
         save(maximum_activation_figure(shown, title), folder / "filters.svg", folder / "filters.png")

@@ -324,7 +324,10 @@ class AnalogArray(SynapseArray):
         return state if self._remainder is None else state | {"remainder": self._remainder.clone()}
 
     def load_state_dict(self, state: StateDict) -> None:
-        """Restore `state_dict`: the array goes on to the last bit as the saved one would have."""
+        """Restore `state_dict`: the array goes on to the last bit as the saved one would have.
+
+        On another type of device than that of the saved one its draws begin anew: a CPU cannot go on with a GPU's.
+        """
 
         def part(prefix: str) -> StateDict:
             return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
@@ -335,7 +338,9 @@ class AnalogArray(SynapseArray):
         self._compensation.load_state_dict(state)
         if self._remainder is not None:
             self._remainder.copy_(state["remainder"])
-        self._generator.set_state(state["generator"].cpu())
+        drawn = state["generator"].cpu()
+        if len(drawn) == len(self._generator.get_state()):
+            self._generator.set_state(drawn)
         self._matrix = None
 
     def _reseed(self, seed: int) -> None:

@@ -26,12 +26,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from neurohw.fitting.estimates import BOUND_KNOWN, Estimate, Scaled, estimated
 from neurohw.fitting.fitted_law import FittedLaw, Samples
@@ -41,6 +39,7 @@ from neurohw.fitting.measurements import PulseTrains
 from neurohw.fitting.population import Population, fit_population
 from neurohw.fitting.seen import reach, upwards
 from neurohw.fitting.start import dither_trains, first_fit, first_scale, noise_limits, scale_trains
+from neurohw.threads import threads
 
 RANKED = (12, 4)  # devices and cycles that laws are compared on: enough to tell them apart, in seconds
 _SAME = ("soft-bounds-reference",)  # fitted as another law, so only on demand
@@ -121,20 +120,9 @@ def fit(trains: PulseTrains, law: str | None = None, seed: int = 0, progress: Pr
         InputError: there is no such law, or no fit of it.
     """
     upward, mirrored = upwards(trains)
-    with _one_thread():
+    with threads(1):  # its tensors are so small that several cost more than they give
         fitted = _Fitting(upward, np.random.default_rng(seed), progress or (lambda _, __: None)).fitted(law)
     return dataclasses.replace(fitted, mirrored=mirrored)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch use one thread: its tensors here are so small that several cost more than they give."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 class _Fitting:

@@ -17,15 +17,15 @@ class Association:
 
     Args:
         classes: [n_out], the class with the highest mean response; -1 for neurons that tell nothing.
-        n_classes: number of classes.
+        means: mean responses, [n_classes, n_out]; 0 to a class without samples.
     """
 
     classes: Tensor
-    n_classes: int
+    means: Tensor
 
     def predict_class_mean(self, outputs: Tensor) -> Tensor:
         """Return the class whose neurons respond most on average, [B]; never one without neurons (published: at -1)."""
-        membership = torch.zeros(outputs.shape[1], self.n_classes, dtype=outputs.dtype, device=outputs.device)
+        membership = torch.zeros(outputs.shape[1], len(self.means), dtype=outputs.dtype, device=outputs.device)
         assigned = self.classes >= 0
         membership[assigned, self.classes[assigned]] = 1
         sizes = membership.sum(0)
@@ -63,7 +63,8 @@ def associate(outputs: Batches, n_classes: int) -> Association:
     seen = counts > 0
     best = means.masked_fill(~seen.unsqueeze(1), float("-inf")).max(0)
     alike = (best.values == means[seen].amin(0)) & (seen.sum() > 1)
-    return Association(torch.where((best.values == 0) | alike | (least == most), -1, best.indices), n_classes)
+    silent = (best.values == 0) | alike | (least == most)
+    return Association(torch.where(silent, -1, best.indices), means)
 
 
 @dataclass(frozen=True)

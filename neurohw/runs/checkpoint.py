@@ -24,10 +24,7 @@ from neurohw.seeding import Streams
 from neurohw.validation import first_fault
 from neurohw.values import Amount, Text, Whole
 
-_SURPLUS, _COPIES = (
-    RECORDED,
-    4,
-)  # bytes besides the job's tensors, and how often these: moments come later
+_SURPLUS, _COPIES = RECORDED, 4  # bytes besides the job's tensors, and how often these: moments come later
 _REMEDY = "remove it to start the run anew"
 
 
@@ -109,8 +106,14 @@ class _Content(BaseModel):
     sha256: Text | None = None
 
 
-def load_checkpoint(folder: Path, identity: str, job: Job[Any], streams: Streams) -> Progress | None:
+def load_checkpoint(folder: Path, identity: str, job: Job[Any], streams: Streams | None) -> Progress | None:
     """Restore every part from `checkpoint.pt` and return where the run stands; None if there is no checkpoint.
+
+    Args:
+        folder: of the run.
+        identity: that the checkpoint is to have.
+        job: that is restored.
+        streams: likewise; None: the run does not go on, and is only looked at, on the CPU.
 
     Raises:
         InputError: the file is damaged, is not as it was written, or belongs to another configuration or seed; nothing
@@ -119,7 +122,8 @@ def load_checkpoint(folder: Path, identity: str, job: Job[Any], streams: Streams
     path = folder / CHECKPOINT
     if not path.exists():
         return None
-    content = _read(path, _SURPLUS + _COPIES * sum(tensor.nbytes for tensor in _tensors(job.state_dict())))
+    limit = _SURPLUS + _COPIES * sum(tensor.nbytes for tensor in _tensors(job.state_dict()))
+    content = _read(path, limit, None if streams else "cpu")
     if content.get("identity") != identity:
         raise InputError(
             f"{path}: belongs to configuration and seed {str(content.get('identity'))[:80]}, this run is {identity}; "
@@ -133,7 +137,8 @@ def load_checkpoint(folder: Path, identity: str, job: Job[Any], streams: Streams
         raise InputError(f"{path}: sha256: what it holds is not what was saved; {_REMEDY}")
     try:
         job.load_state_dict(checked.model_extra or {})
-        streams.load_state_dict(checked.streams)
+        if streams:
+            streams.load_state_dict(checked.streams)
     except ValidationError as error:
         raise InputError(f"{path}: {first_fault(error)}; {_REMEDY}") from None
     except (KeyError, RuntimeError, ValueError) as error:
@@ -142,7 +147,7 @@ def load_checkpoint(folder: Path, identity: str, job: Job[Any], streams: Streams
 
 
 def read_network(folder: Path, run: str, limit: int) -> dict[str, Tensor]:
-    """Return the network's state out of a folder's `checkpoint.pt`.
+    """Return the network's state, on the CPU, out of a folder's `checkpoint.pt`.
 
     Args:
         folder: of a run that is over.
@@ -153,7 +158,7 @@ def read_network(folder: Path, run: str, limit: int) -> dict[str, Tensor]:
         InputError: there is none, it is damaged, is not as it was written, or is of another run.
     """
     path = folder / CHECKPOINT
-    content = _read(path, _SURPLUS + limit)
+    content = _read(path, _SURPLUS + limit, "cpu")
     sha256, network = content.pop("sha256", None), content.get("network")
     if sha256 != sha256_of(content):
         raise InputError(f"{path}: sha256: what it holds is not what was saved")
@@ -165,15 +170,21 @@ def read_network(folder: Path, run: str, limit: int) -> dict[str, Tensor]:
     return network
 
 
-def _read(path: Path, limit: int) -> dict[str, Any]:
-    """Return what a checkpoint holds, tensors and plain data only, taking no more memory than a right one does."""
+def _read(path: Path, limit: int, place: str | None) -> dict[str, Any]:
+    """Return what a checkpoint holds, tensors and plain data only, taking no more memory than a right one does.
+
+    Args:
+        path: of the file.
+        limit: bytes that it takes, at most.
+        place: where its tensors are put; None: where they were.
+    """
     file = read_bytes(path, limit)
     try:
         with ZipFile(BytesIO(file)) as members:
             size = sum(member.file_size for member in members.infolist())
         if size > limit:
             raise ValueError(f"it unpacks to {size_text(size)}")
-        content = torch.load(BytesIO(file), weights_only=True)
+        content = torch.load(BytesIO(file), place, weights_only=True)
         if not isinstance(content, dict):
             raise TypeError(f"it holds a {type(content).__name__}")
     except Exception as error:  # a damaged one makes torch and pickle fail in any way

@@ -17,6 +17,7 @@ from neurohw.runs.onchip import OnChip
 from neurohw.runs.restored import read_exactly
 from neurohw.runs.task import SUBSET_SEED, labels_of
 from neurohw.seeding import Streams
+from neurohw.threads import threads
 
 METHODS = ("umap", "tsne")
 NEIGHBOURS = 10  # of the nearest-neighbour classifier
@@ -74,10 +75,12 @@ def embedded(chip: OnChip, layer: int | None, images: int | None, method: str, s
         seed: of the embedding and of the folds.
 
     Raises:
-        InputError: a layer or a number of images that is not there, or umap-learn is missing.
+        InputError: a layer or a number of images that is not there, fewer than five images of a class, a layer that
+            answers all images alike, or umap-learn is missing.
     """
     activity, chosen = layer_activity(chip, layer, images)
     classes = labels_of(chip.task.test)[chosen].numpy()
+    _check_classes(classes)
     places = _places(activity, method, seed)
     apart = [separation(values, classes, seed) for values in (activity, places)]
     return Embedding(chosen.numpy(), classes, activity, places, *apart)
@@ -106,12 +109,21 @@ def layer_activity(chip: OnChip, layer: int | None, images: int | None) -> tuple
     return torch.cat(parts).float().numpy(), chosen
 
 
+def _check_classes(classes: NDArray[np.int64]) -> None:
+    """Refuse images among which a class is in fewer than each of the folds, or which are of one class only."""
+    there, counts = np.unique(classes, return_counts=True)
+    least = int(counts.argmin())
+    if len(there) < 2 or counts[least] < _FOLDS:
+        raise InputError(f"--images: got {len(classes)}, of {len(there)} classes, with {counts[least]} of class "
+                         f"{there[least]}; allowed: two classes or more, {_FOLDS} images of each")  # fmt: skip
+
+
 def separation(values: Values, classes: NDArray[np.int64], seed: int) -> Separation:
     """Return how far classes are apart in any number of dimensions.
 
     Args:
         values: [N, n].
-        classes: [N], at least two.
+        classes: [N], at least two, with five images of each.
         seed: of the five folds.
     """
     from sklearn.metrics import silhouette_score
@@ -142,10 +154,9 @@ def _places(activity: Values, method: str, seed: int) -> Values:
             TSNE(random_state=number, init="pca", perplexity=perplexity).fit_transform(activity), np.float32
         )
     require_umap()
-    threads = torch.get_num_threads()
-    with warnings.catch_warnings():  # umap speaks of parts that need TensorFlow, scipy of several clusters
+    as_now = threads(torch.get_num_threads())  # numba, in umap, gives all that share its OpenMP a thread for each core
+    with as_now, warnings.catch_warnings():  # umap speaks of parts that need TensorFlow, scipy of several clusters
         warnings.simplefilter("ignore")
         umap: Any = importlib.import_module("umap")
         places = umap.UMAP(random_state=number, n_jobs=1).fit_transform(activity)
-    torch.set_num_threads(threads)  # numba, in umap, gives all that share its OpenMP a thread for each core
     return np.asarray(places, np.float32)

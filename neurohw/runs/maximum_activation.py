@@ -126,11 +126,10 @@ def _drives(network: BPNetwork | EPNetwork, x: Tensor, neurons: list[int]) -> Te
 
 def _of_classes(chip: OnChip, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Return the class of each output neuron, [n_out], -1 for none, and mean outputs by class, [n_classes, n_out]."""
-    n_classes = chip.task.n_classes
-    means = torch.stack([outputs[labels == c].mean(0) for c in range(n_classes)])
+    found = associate([(outputs, labels)], chip.task.n_classes)
     if chip.experiment.training.mode == "unsupervised":
-        return associate([(outputs, labels)], n_classes).classes, means
-    return torch.arange(outputs.shape[1]) // (outputs.shape[1] // n_classes), means
+        return found.classes, found.means
+    return torch.arange(outputs.shape[1]) // (outputs.shape[1] // chip.task.n_classes), found.means
 
 
 def _strongest(classes: Tensor, responses: Tensor, count: int) -> list[int]:

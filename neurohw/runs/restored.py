@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from neurohw.clock import Clock
 from neurohw.config.rules import network_settings
 from neurohw.crossbar.ideal import IdealArray
@@ -19,44 +21,48 @@ from neurohw.runs.record import CHECKPOINT, RECORD, RunRecord, read_record
 from neurohw.seeding import Streams
 
 
-def restored_job(folder: Path) -> Job[Any]:
-    """Return the job of a run as its checkpoint has it, on the CPU.
+def restored_job(folder: Path) -> tuple[Job[Any], RunRecord]:
+    """Return the job of a run that is over as its checkpoint has it, on the CPU wherever it ran, and its record.
 
     Args:
-        folder: of a run, with its record and its checkpoint.
+        folder: of a run, finished or stopped, with its record and its checkpoint.
 
     Raises:
-        InputError: there is no such run, or its checkpoint is not there or does not fit.
+        InputError: there is no such run, it is not over, or failed, or its checkpoint is not there or does not fit.
     """
-    record = read_record(folder)
+    record = _record_of(folder)
     experiment = validated(record.config, str(folder))
     job = job_class(experiment)(experiment, Streams(record.seed))
     job.build()
-    identity = f"{record.config_hash}-{record.seed}-cpu"
-    if load_checkpoint(folder, identity, job, job.streams) is None:
+    ran_on = torch.device(record.versions.get("device", "cpu")).type
+    if load_checkpoint(folder, f"{record.config_hash}-{record.seed}-{ran_on}", job, None) is None:
         raise InputError(f"{folder}: has no {CHECKPOINT}, where a run keeps what it has learnt")
-    return job
+    return job, record
 
 
 def restored_chip(folder: Path) -> tuple[OnChip, RunRecord]:
-    """Return the chip of a run that has a result, finished or stopped, and its record.
+    """Return the chip of a run, see `restored_job`, and its record.
 
     Raises:
-        InputError: see `restored_job`; or the run is not over, failed, ran on a GPU, or is of another kind.
+        InputError: see `restored_job`; or the run is of another kind.
     """
-    if (folder / CHECKPOINT).exists() and not (folder / RECORD).exists():
-        going_on = f"`neurohw run ... --out {folder} --resume` goes on"
-        raise InputError(f"{folder}: that run is not over; allowed: one that is ({going_on})")
-    record = read_record(folder)
-    if record.kind != "onchip":
+    job, record = restored_job(folder)
+    if not isinstance(job, OnChip):
         raise InputError(f'{folder}: is a run of kind {record.kind!r}; allowed: "onchip"')
+    return job, record
+
+
+def _record_of(folder: Path) -> RunRecord:
+    """Return the record of a run that is over: its numbers are those of what its checkpoint holds."""
+    going_on = f"allowed: one that is (`neurohw run ... --out {folder} --resume` goes on)"
+    if (folder / CHECKPOINT).exists() and not (folder / RECORD).exists():
+        raise InputError(f"{folder}: that run is not over; {going_on}")
+    record = read_record(folder)
     if not record.has_result:
         raise InputError(f"{folder}: that run {record.status}; allowed: one that is finished, or was stopped")
-    if record.versions.get("device", "cpu") != "cpu":
-        raise InputError(f"{folder}: learnt on {record.versions['device']}; allowed: a run with --device cpu")
-    job = restored_job(folder)
-    assert isinstance(job, OnChip)
-    return job, record
+    if record.message:
+        raise InputError(f"{folder}: that run is not over ({record.message}); {going_on}")
+    return record
 
 
 def read_exactly(chip: OnChip) -> Network:

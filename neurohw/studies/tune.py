@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from neurohw.studies.sweep import point_of
 from neurohw.studies.tune_search import DeviceSearch
 from neurohw.studies.tune_space import REMEDIES
 from neurohw.studies.tuning import Tuning
+from neurohw.threads import threads
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -100,7 +100,8 @@ def tune(tuning: Tuning, tell: Callable[[str], None]) -> Tuned:
     """
     require_optuna("tune")
     ends = time.time() + 60 * tuning.minutes
-    with locked(writable_folder(tuning.folder)), _share_of_cores(tuning.jobs):
+    share = min(torch.get_num_threads(), threads_of(tuning.jobs))
+    with locked(writable_folder(tuning.folder)), threads(share):
         ideal = _scores(tuning, [("ideal", {}, tuning.ideal())])[0]
         tell(f"{tuning.rule}: ideal arrays reach {ideal} on the validation split")
         trials = DeviceSearch(tuning, ends, FINALISTS * len(SEEDS), ideal.mean).go(tell)
@@ -168,14 +169,3 @@ def _evidence(tuning: Tuning, best: Score, ideal: Score, trials: int) -> dict[st
         **({"set": others} if others else {}),
         "split": f"{data.validation_fraction:.0%} of the training images, for validation", "neurohw": __version__,
     }  # fmt: skip
-
-
-@contextmanager
-def _share_of_cores(jobs: int) -> Iterator[None]:
-    """Let this process take its share of the cores as threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(min(before, threads_of(jobs)))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
