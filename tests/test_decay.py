@@ -126,9 +126,9 @@ def test_sums_over_a_batch_are_counted_by_presented_vectors(optimizer: str, oute
     updates = DigitalUpdates((layer,), optimizer)
     products = OuterProducts((Product(torch.zeros(16, 72), torch.zeros(16, 72)),), 1.0, decay=torch.zeros(16, 72))
     learnt = updates.learnt([products])
-    assert learnt == {"outer": outer, "decays": 16 * 9 * 8}
+    assert learnt == {"outer": outer, "sums": 16 * 9 * 8, "decays": 16 * 9 * 8}
     counted: dict[str, float] = {}
-    for _, _, event, number in updates.of(images=16, batches=1, **learnt):
+    for _, _, event, number in updates.of(batches=1, **learnt):
         counted[event] = counted.get(event, 0.0) + number
     assert counted == {"adds": 2 * 16 * 9 * 8, "bias_updates": 8, "macs": outer}
 

@@ -720,7 +720,7 @@ def test_one_layer_of_ep_by_hand(backend: str, hold: bool, free: int, nudged: in
     assert digital["nudged"]["macs"] == 30 * 20 * 2
     # leak, step and nudge of every output in every step, and the biases of what is read
     assert digital["nudged"]["adds"] == 30 * 20 * (2 + 1) + nudged * 20
-    assert digital["update"] == {"adds": 60.0, "bias_updates": 20.0}
+    assert digital["update"] == {"adds": 120.0, "bias_updates": 20.0}
 
 
 @pytest.mark.parametrize("backend", ["ideal", "analog"])
@@ -745,6 +745,30 @@ def test_two_layers_of_ep_by_hand(backend: str) -> None:
         for name in ("W1", "W2"):
             assert counts[name]["update"]["longest_slots"] == 2 * 3 * 31
             assert counts[name]["update"]["outer_products"] == 2 * 3
+
+
+@pytest.mark.parametrize("backend", ["ideal", "analog"])
+@pytest.mark.parametrize(
+    ("contrast", "layers", "bias", "adds"),
+    [
+        ("two-phase", [64, 20], "digital", 2 * 20),  # sums of either phase, or b1 - b0 and its sum
+        ("difference", [64, 20], "digital", 20 + 20),
+        ("two-phase", [64, 30, 20], "digital", 2 * 50),
+        ("difference", [64, 30, 20], "digital", 2 * 50 + 50),  # b1 - b0, b1 + b0, and the sum of b1 - b0
+        ("two-phase", [64, 30, 20], "line", 0),  # cells like all others
+        ("difference", [64, 30, 20], "line", 2 * 50),
+    ],
+)
+def test_phases_that_are_written_apart_are_summed_apart_for_biases(
+    contrast: str, layers: list[int], bias: str, adds: int, backend: str
+) -> None:
+    """Additions of an update, 3 images; ideal arrays form b1 - b0 of the first layer whatever the contrast."""
+    device = {"hardware.backend": backend, "hardware.device": "ecram"} if backend == "analog" else {}
+    rates = [0.1] * (len(layers) - 1)
+    counts, _ = batch_of({**EP, **device, "network.layers": layers, "training.learning_rate": rates,
+                          "ep.contrast": contrast, "network.bias": bias, "training.dropout": []})  # fmt: skip
+    formed = layers[1] if (backend, bias, contrast) == ("ideal", "line", "two-phase") else 0
+    assert counts["digital"].get("update", {}).get("adds", 0) == 3 * (adds + formed)
 
 
 @pytest.mark.parametrize("hold", [True, False])

@@ -46,25 +46,29 @@ class DigitalUpdates:
     optimizer: str
 
     def learnt(self, contrast: Sequence[OuterProducts]) -> dict[str, float]:
-        """Return what a batch adds up: `outer` products, by an optimiser, and `decays`, over the vectors of a row."""
-        outer = decays = 0
+        """Return what a batch adds up: `outer` products, by an optimiser, `sums` of biases, `decays` of rows.
+
+        Biases add up every term whose bias line is not 0: two phases that are written apart are summed apart.
+        """
+        outer = sums = decays = 0
         for layer, products in zip(self.layers, contrast, strict=True):
             vectors = products.batch * layer.vectors
             outer += vectors * layer.cells * len(products.terms) * (self.optimizer != "pulsed-sgd")
+            if layer.biases:
+                sums += vectors * layer.outputs * sum(term.line != 0 for term in products.terms)
             decays += vectors * layer.outputs * (products.decay is not None)
-        return {"outer": outer, "decays": decays}
+        return {"outer": outer, "sums": sums, "decays": decays}
 
-    def of(self, images: float, batches: float, outer: float, decays: float) -> Iterator[Entry]:
+    def of(self, batches: float, outer: float, sums: float, decays: float) -> Iterator[Entry]:
         """Yield the work of updates.
 
         Args:
-            images, batches: learnt from.
-            outer, decays: of all batches, see `learnt`.
+            batches: learnt from.
+            outer, sums, decays: of all batches, see `learnt`.
         """
         cells = sum(layer.cells for layer in self.layers)
         if biases := sum(layer.biases for layer in self.layers):
-            summed = sum(layer.vectors * layer.outputs for layer in self.layers if layer.biases)
-            yield "digital", "update", "adds", images * summed
+            yield "digital", "update", "adds", sums
             yield "digital", "update", "bias_updates", batches * biases
         yield "digital", "update", "adds", decays
         yield "digital", "update", "macs", outer
@@ -84,7 +88,7 @@ class WorkMeter:
     def __init__(self, operations: Operations, updates: DigitalUpdates, name: str = "work") -> None:
         self.operations, self.updates, self.name = operations, updates, name
         self._answered: dict[str, float] = {}
-        self._learnt = dict.fromkeys(("images", "batches", "outer", "decays", "seconds"), 0.0)
+        self._learnt = dict.fromkeys(("images", "batches", "outer", "sums", "decays", "seconds"), 0.0)
 
     def answered(self, phase: str, images: int) -> None:
         """A batch was answered."""
@@ -105,7 +109,7 @@ class WorkMeter:
             yield from self.operations.of_answers(phase, images)
         learnt = self._learnt
         yield from self.operations.of_contrasts(learnt["images"])
-        yield from self.updates.of(learnt["images"], learnt["batches"], learnt["outer"], learnt["decays"])
+        yield from self.updates.of(*(learnt[what] for what in ("batches", "outer", "sums", "decays")))
         yield "clock", "update", "seconds", learnt["seconds"]
 
     def state_dict(self) -> dict[str, Any]:

@@ -128,11 +128,19 @@ class EPNetwork(ConfiguredNetwork):
             free_steps=dyn.free_steps,
             nudged_steps=self._nudged_phases * dyn.nudged_steps,
             nudged_phases=self._nudged_phases,
-            difference=dyn.contrast == "difference",
+            formed=self._formed,
             readout=self.readout is not None,
             slopes=self.neuron.bounds is None,
             held=dyn.hold_input,
         )
+
+    @property
+    def _formed(self) -> int:
+        """Sums and differences of two states in a sample's contrast: b1 - b0; between dynamical layers b1 + b0 too."""
+        neurons = self.sizes[1 : len(self.dynamical) + 1]
+        if self.dynamics.contrast == "difference":
+            return sum(neurons) * min(2, len(neurons))
+        return neurons[0] if self.dynamical[0].array.exact_writes else 0
 
     def respond(self, x: Tensor, train: bool = False) -> EPState:
         """Run the free phase: T steps from zero states, the input clamped."""

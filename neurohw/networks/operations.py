@@ -98,7 +98,7 @@ class Relaxation(Operations):
         sizes: neurons per layer, the input first.
         free_steps, nudged_steps: T, and K of all nudged phases together.
         nudged_phases: 1, or 2 where both signs of the nudge are relaxed.
-        difference: the contrast is written as a difference, which the neurons form.
+        formed: sums and differences of two states that the contrast of a sample is made of.
         readout: the last layer is a softmax read-out, not dynamical.
         slopes: rho' of the neurons is not 1.
         held: the clamped input is read once and held.
@@ -108,7 +108,7 @@ class Relaxation(Operations):
     free_steps: int
     nudged_steps: int
     nudged_phases: int = 1
-    difference: bool = False
+    formed: int = 0
     readout: bool = False
     slopes: bool = False
     held: bool = True
@@ -133,7 +133,7 @@ class Relaxation(Operations):
             yield "digital", phase, "activations", images * self.sizes[-1]
 
     def of_contrasts(self, images: float) -> Iterator[Operation]:
-        """Yield K steps of nudged relaxation, and the forming of a difference."""
+        """Yield K steps of nudged relaxation, and what is formed of the states for the contrast."""
         steps, nudged = self.nudged_steps, self.sizes[-1]
         yield from self._relaxed("nudged", images, steps)
         yield "clock", "nudged", "images", images
@@ -144,8 +144,7 @@ class Relaxation(Operations):
             ends = self.nudged_phases
             yield "digital", "nudged", "activations", images * (steps + ends) * nudged
             yield "digital", "nudged", "adds", images * (ends * nudged + steps * last)
-        if self.difference:  # b1 - b0; between dynamical layers b1 + b0 too
-            yield "digital", "update", "adds", images * sum(self.dynamical) * min(2, len(self.dynamical))
+        yield "digital", "update", "adds", images * self.formed
 
     def facts(self) -> dict[str, Any]:
         """Return the steps."""
