@@ -80,6 +80,18 @@ def test_nothing_moves_absent_cells(device: str, remedy: str) -> None:
     assert not again.snapshot()[absent].any()
 
 
+def test_cells_that_are_not_there_hold_no_weight_beyond_their_range() -> None:
+    """Some cells of a wide spread do not hold 0: they count where they are, and not where they are left out."""
+    generator = torch.Generator().manual_seed(0)
+    weights, absent = torch.zeros(40, 50), torch.rand(40, 50, generator=generator) < 0.9
+    whole, pruned = (
+        build_array("analog", weights, device="linear_step", remedy="reference-cell", absent=without)
+        for without in (None, absent)
+    )
+    assert whole.clipped == approx(0.025, abs=0.01)
+    assert pruned.clipped == approx(whole.clipped, abs=0.025)  # of some 200 cells
+
+
 @pytest.mark.parametrize("tile", [None, (4, 5)])
 def test_weights_beyond_the_cells_range_are_a_share_of_those_that_are_there(tile: tuple[int, int] | None) -> None:
     """All that are there begin beyond it, and an update brings all of them to a bound."""

@@ -59,6 +59,14 @@ def written(tmp_path: Path, text: str) -> Path:
         ("[[when]]\nmatch = 3\nset = 3", r"when\[1\]: allowed"),
         ("[evaluation]\nlabel_fraction = []", r"evaluation\.label_fraction"),
         ("[evaluation]\nassociation = []", r"evaluation\.association"),
+        (
+            "[evaluation]\nlabel_draw = 'own'",
+            r"evaluation\.label_draw: got \"own\", but no share of the labels is drawn",
+        ),
+        (
+            "[evaluation]\nlabel_draw = 'own'\nlabel_fraction = [0.1]\n[training]\nmode = 'supervised'",
+            r'evaluation\.label_draw: .* allowed: "same", or training\.mode "unsupervised" with',
+        ),
         ("[data]\nvalidation_fraction = 1.0", r"data\.validation_fraction"),
         ("[training]\nlearning_rate = [inf]", r"training\.learning_rate"),
         ("[hardware]\noff_chip = 'pcm-like'", r"hardware\.off_chip: got 'pcm-like', but evaluation\.age_seconds"),

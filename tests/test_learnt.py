@@ -12,6 +12,7 @@ import torch
 
 from neurohw.config import OnChipExperiment
 from neurohw.crossbar.aihwkit.programmed import ProgrammedArray
+from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.build import build_array
 from neurohw.data import stratified_subset
 from neurohw.devices.library import load_device
@@ -135,6 +136,19 @@ def test_levels_round_to_the_nearest_with_the_error_of_uniform_quantisation(trai
     assert rounded.square().mean() == pytest.approx(step**2 / 12, rel=0.05)
     drawn = build_array("analog", uniform, **settings).snapshot() - uniform  # to keep the mean: f (1 - f) D^2 each
     assert drawn.square().mean() == pytest.approx(step**2 / 6, rel=0.05)
+
+
+def test_a_pair_on_levels_loses_what_lies_beyond_both_of_its_devices() -> None:
+    """Where one device ends before the middle of its range plus W / 2, the other makes up for it."""
+    device = load_device("reram_es").with_parameters({"conductance.levels": 16})  # bounds of 30 % spread
+    weights = torch.empty(60, 80).uniform_(-1.4, 1.4, generator=torch.Generator().manual_seed(0))
+    array = build_array("analog", weights, device=device, cell="differential", programmed=True)
+    assert isinstance(array, AnalogArray)
+    plus, minus = (array.cells.banks[name].parameters for name in ("plus", "minus"))
+    low, high = plus["w_min"] - minus["w_max"], plus["w_max"] - minus["w_min"]
+    lost = ((weights < low) | (weights > high)).double().mean()
+    assert 0.01 < lost < 0.1
+    assert array.clipped == pytest.approx(float(lost))
 
 
 SEVERAL = [{"devices": 4}, {"devices": 2, "base": 4.0}, {"devices": 3, "base": 2.0}]

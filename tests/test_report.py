@@ -243,13 +243,14 @@ def test_what_a_table_of_parameters_was_not_given_is_left_out_of_names() -> None
 )
 def test_what_a_record_leaves_out_is_called_what_it_is(keys: dict[str, Any], said: tuple[str, str]) -> None:
     """Defaults of keys that are younger than the first records do not stand in them."""
-    aged = DEVICE | {"hardware.backend": "analog", "evaluation.age_seconds": [10.0]}
+    aged = DEVICE | {"hardware.backend": "analog", "evaluation.age_seconds": [10.0], "evaluation.label_fraction": [0.5]}
     labels = [p.label for p in group_records(seeds([0.9], aged | keys) + seeds([0.8], aged))]
     assert all(any(words in label for label in labels) for words in said), labels
     (key,) = keys
     assert {dict(d.differs)[key] for d in content(seeds([0.9], aged | keys) + seeds([0.8], aged)).details} == {
         words.partition("=")[2] for words in said
     }
+    assert dict(content(seeds([0.8], aged)).common).get(key, "left out") in (said[1].partition("=")[2], "left out")
 
 
 def test_tasks_are_named() -> None:

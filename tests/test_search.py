@@ -26,6 +26,7 @@ from neurohw.studies.search.forecast import forecast_search
 from neurohw.studies.search.found import Found
 from neurohw.studies.search.front import front_of
 from neurohw.studies.search.run_search import JOURNAL, run_search
+from neurohw.studies.search.trials import Trials
 from neurohw.studies.standing import read_standing
 from tests import planted
 from tests.processes import KILLED, ended, killed_at, start
@@ -328,6 +329,34 @@ def test_several_objectives_give_their_front(tmp_path: Path) -> None:
     again = gone(searched(tmp_path, TWO + "[finalists]\nnumber = 2\n"), tmp_path / "out")
     assert len(again.files) == 2
     assert len(list((tmp_path / "out").glob("front_*.toml"))) == 2  # those of the former call have gone
+
+
+def test_files_of_another_search_do_not_stand_beside_a_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+
+    def written() -> list[str]:
+        return sorted(path.name for path in out.iterdir() if path.suffix in (".toml", ".csv"))
+
+    gone(searched(tmp_path), out)
+    assert written() == ["best.toml", "trials.csv"]
+    before = (out / "best.toml").read_bytes()
+    gone(searched(tmp_path, TWO), out)
+    assert not (out / "best.toml").exists()
+    assert (out / "front_1.toml").exists()
+    gone(searched(tmp_path), out)  # the first again, from its journal
+    assert (out / "best.toml").read_bytes() == before
+    assert not list(out.glob("front_*.toml"))
+
+    def interrupt(self: Trials, settled: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trials, "all_settled", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        gone(searched(tmp_path), out)
+    assert (out / "best.toml").exists()  # it goes on
+    with pytest.raises(KeyboardInterrupt):
+        gone(searched(tmp_path, ONE.replace("high = 10,", "high = 9,")), out)
+    assert not written()
 
 
 # --- the test set

@@ -85,13 +85,18 @@ def _complaints(e: OnChipExperiment) -> list[str]:
         if got != wanted:
             wrong.append(f"{key}: got {got} values; allowed: {wanted} ({why})")
     wrong += rule_complaints(e)
-    wrong += hardware_complaints(e.hardware, e.energy) + sorted(_off_chip(e))
-    per_fraction = e.evaluation.classifier.learning_rate
-    if isinstance(per_fraction, tuple) and len(per_fraction) != len(e.evaluation.label_fraction):
-        wrong.append(
-            f"evaluation.classifier.learning_rate: got {len(per_fraction)} values; allowed: one per label_fraction"
-        )
-    return wrong
+    return wrong + hardware_complaints(e.hardware, e.energy) + sorted(_off_chip(e)) + list(_read_out(e))
+
+
+def _read_out(e: OnChipExperiment) -> Iterator[str]:
+    """Yield what does not fit the shares of the labels that a read-out sees."""
+    section = e.evaluation
+    per_fraction = section.classifier.learning_rate
+    if isinstance(per_fraction, tuple) and len(per_fraction) != len(section.label_fraction):
+        yield f"evaluation.classifier.learning_rate: got {len(per_fraction)} values; allowed: one per label_fraction"
+    if section.label_draw == "own" and (e.training.mode != "unsupervised" or min(section.label_fraction) == 1):
+        yield ('evaluation.label_draw: got "own", but no share of the labels is drawn; allowed: "same", or '
+               'training.mode "unsupervised" with an evaluation.label_fraction below 1')  # fmt: skip
 
 
 def _pseudo_labels(e: OnChipExperiment) -> Iterator[str]:

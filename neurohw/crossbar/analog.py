@@ -113,7 +113,8 @@ class AnalogArray(SynapseArray):
         references = References(self.reference, device, self._generator, wires)
         parts = Parts(new_bank, references, cells, self._generator, self._read_columns, device.sided)
         self.cells = build_cells(self.remedy, parts)
-        self.clipped = self.cells.clipped() * cells.numel() / max(1, self.n_cells)
+        clipped = self.cells.clipped() if absent is None else self.cells.clipped() & ~absent
+        self.clipped = float(clipped.sum()) / max(1, self.n_cells)
         shapes = {name: bank.shape for name, bank in self.cells.banks.items()}
         self.cells.fail(device_maps({} if spec.fault_map is None else spec.fault_map, shapes))
         if absent is not None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from neurohw.crossbar.anatomy import Driving
 from neurohw.crossbar.base import Serial, Writes
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero
-from neurohw.crossbar.unit_cells import Parts, UnitCell
+from neurohw.crossbar.unit_cells import Parts, UnitCell, beyond
 from neurohw.crossbar.verify import ROUNDS, Step, one_by_one
 
 
@@ -35,8 +35,14 @@ class DifferentialPair(UnitCell):
     def set(self, weights: Tensor) -> None:
         """Set both devices symmetrically around the middle of their range; on levels, w- makes up for w+'s rounding."""
         w = weights.to(self.plus.kept)
-        self.plus.set(self._centre + w / 2)
-        self.minus.set(self.plus.kept - w if self.plus.rounds else self._centre - w / 2)
+        if not self.plus.rounds:
+            self.plus.set(self._centre + w / 2)
+            self.minus.set(self._centre - w / 2)
+            return
+        self.plus.set(self.plus.bounded(self._centre + w / 2))
+        self.minus.set(self.plus.kept - w)
+        plus, minus = self.plus.parameters, self.minus.parameters
+        self.minus.clipped = beyond(w, plus["w_min"] - minus["w_max"], plus["w_max"] - minus["w_min"])
 
     def pulse(self, trains: list[PulseCounts]) -> Writes:
         """Move both devices by the same pulses, with opposite polarity."""

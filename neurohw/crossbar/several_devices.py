@@ -12,7 +12,7 @@ from neurohw.crossbar.anatomy import Driving
 from neurohw.crossbar.base import Writes
 from neurohw.crossbar.cells import CellBank
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero
-from neurohw.crossbar.unit_cells import Parts, UnitCell, less_reference
+from neurohw.crossbar.unit_cells import Parts, UnitCell, beyond, less_reference
 from neurohw.crossbar.verify import ROUNDS, Step, approach
 from neurohw.errors import InputError
 
@@ -74,8 +74,7 @@ class SeveralDevices(UnitCell):
             finer -= share
             bank.set(bank.bounded(left / (share + finer) if self._equal else (left - finer * self._centre) / share))
             left = left - bank.kept * share
-        low, high = (self._sum(bound) for bound in ("w_min", "w_max"))
-        self._finest.clipped = (held - held.clamp(low, high)).abs() > 1e-6 * (high - low)
+        self._finest.clipped = beyond(held, self._sum("w_min"), self._sum("w_max"))
 
     def _sum(self, parameter: str) -> Tensor:
         """Return the devices' own parameter by their significances, [n_post, n_pre]."""

@@ -24,6 +24,7 @@ from neurohw.crossbar.verify import ROUNDS, Step, approach
 from neurohw.errors import InputError
 
 _AT_BOUND = 0.02  # of a weight's range
+_ROUNDING = 1e-6  # likewise
 
 
 @dataclass(frozen=True)
@@ -136,9 +137,9 @@ class UnitCell(abc.ABC):
         """Write a digitally computed change [n_post, n_pre] open-loop; fractions of a pulse are drawn."""
         return self.pulse(list(dense_counts(delta / self.granularity, self._generator)))
 
-    def clipped(self) -> float:
-        """Return the share of weights that the last `set` found beyond the bounds of a device that makes them."""
-        return float(reduce(torch.logical_or, (bank.clipped for bank in self.banks.values())).double().mean())
+    def clipped(self) -> Tensor:
+        """Return which weights the last `set` found beyond the bounds of a device that makes them, [n_post, n_pre]."""
+        return reduce(torch.logical_or, (bank.clipped for bank in self.banks.values()))
 
     def fail(self, maps: Mapping[str, Tensor]) -> None:
         """Break devices where they stand: as maps by name say, the other banks as their rates do."""
@@ -247,6 +248,11 @@ class UnitCell(abc.ABC):
             prefix = f"{name}."
             bank.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
         self.buffers = {name: state[f"buffer.{name}"].to(old.device, copy=True) for name, old in self.buffers.items()}
+
+
+def beyond(weights: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Return which weights lie outside their bounds by more than rounding, all [n_post, n_pre]."""
+    return (weights - weights.clamp(low, high)).abs() > _ROUNDING * (high - low)
 
 
 def _per_weight(banks: Iterable[CellBank], shape: tuple[int, int]) -> float:

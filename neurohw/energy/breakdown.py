@@ -118,8 +118,10 @@ class EnergyBreakdown:
 
     @property
     def useful_tops_per_watt(self) -> Range | None:
-        """1e12 useful operations per joule of inference: 2 per weight and image, or position in it, however
-        often the arrays are read for it."""
+        """1e12 useful operations per joule of inference: 2 per weight and image, or position in it.
+
+        However often the arrays are read for it.
+        """
         energy = self.of("inference")
         operations = 2 * sum(a.weights * a.vectors for a in self.facts.arrays.values()) * self.facts.inferred
         return Range.of(operations / 1e12).over(energy) if operations and energy.low else None

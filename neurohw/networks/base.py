@@ -1,4 +1,4 @@
-"""What BP and EP networks have in common: layers, masks, and the two questions learning asks them."""
+"""What networks of all learning rules have in common: layers, masks, and the two questions learning asks them."""
 
 from __future__ import annotations
 

@@ -50,10 +50,10 @@ TIME = (
     "inference: of one image. Average power: energy over that time (bound by bound: what makes a run slow makes it "
     "cost more as well). TOPS/W: 2 operations per multiply-accumulate of the arrays' reads in inference, nothing else"
     " counted as an operation, all the energy of inference (converters, digital, leakage) in the denominator; every "
-    "step of EP's relaxation counts. Useful TOPS/W: 2 operations per weight and image, however often the arrays are "
-    "read. Arrays busy: share of the time in which an array is read or written. Cells used: share of the built cells "
-    "that hold weights (without hardware.tile, arrays are cut to measure). Area: cells, converters, drivers, tiles, "
-    "target circuit; no memory and no digital units."
+    "step of EP's relaxation counts. Useful TOPS/W: 2 operations per weight and image (of a convolution, per weight "
+    "and position), however often the arrays are read. Arrays busy: share of the time in which an array is read or "
+    "written. Cells used: share of the built cells that hold weights (without hardware.tile, arrays are cut to "
+    "measure). Area: cells, converters, drivers, tiles, target circuit; no memory and no digital units."
 )
 PHASES = "Energy of training by the schedule's phases, evaluation left out; means over seeds."
 WEAR = (

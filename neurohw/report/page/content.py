@@ -19,7 +19,7 @@ from neurohw.report.clusters.data import equal_accuracy
 from neurohw.report.clusters.tables import equal_accuracy_note, equal_accuracy_table
 from neurohw.report.energy.answers import answers, per_image
 from neurohw.report.energy.sections import Energies, energies_of, energy_sections, remarks
-from neurohw.report.naming import differing_keys, flatten, given, name_alone, on_hardware, plain
+from neurohw.report.naming import differing_keys, flatten, given, name_alone, on_hardware
 from neurohw.report.page.aged import AgedPart, aged_part
 from neurohw.report.page.answer import Answer, answer_of
 from neurohw.report.page.besides import failed_note, with_causes
@@ -243,7 +243,7 @@ def _common(points: Sequence[Point]) -> tuple[tuple[str, str], ...]:
     if not points:
         return ()
     differing = set(differing_keys([point.config for point in points]))
-    return tuple((key, plain(value)) for key, value in points[0].config.items() if key not in differing)
+    return tuple((key, given(key, value)) for key, value in points[0].config.items() if key not in differing)
 
 
 def _details(points: Sequence[Point], accuracies: Sequence[Accuracies]) -> tuple[Detail, ...]:

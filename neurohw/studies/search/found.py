@@ -21,7 +21,7 @@ from neurohw.toml_files import document
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-TABLE = "trials.csv"
+TABLE, BEST = "trials.csv", "best.toml"
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,12 @@ class Found:
         return f"{amount} {words} (95 % interval ± {metric.number(gain.half, digits=3)}){sure}"
 
 
+def remove_files(folder: Path) -> None:
+    """Remove the experiment files of an earlier call, or of another search."""
+    for path in (*folder.glob("front_*.toml"), folder / BEST):
+        path.unlink(missing_ok=True)
+
+
 def write_files(search: Search, best: Sequence[Scored], folder: Path) -> tuple[Path, ...]:
     """Write an experiment file for each of the best, to be evaluated on the test set, and return their paths.
 
@@ -91,11 +97,10 @@ def write_files(search: Search, best: Sequence[Scored], folder: Path) -> tuple[P
         NeurohwError: a file does not say what was run.
     """
     several = len(search.objectives) > 1
-    for path in folder.glob("front_*.toml"):
-        path.unlink()
+    remove_files(folder)
     paths = []
     for number, each in enumerate(best, 1):
-        path = folder / (f"front_{number}.toml" if several else "best.toml")
+        path = folder / (f"front_{number}.toml" if several else BEST)
         figures = ", ".join(f"{objective.title.lower()} {each.text(search, i)}"
                             for i, objective in enumerate(search.objectives))  # fmt: skip
         after = f" after {search.file.stop_after} epochs" if search.file.stop_after else ""

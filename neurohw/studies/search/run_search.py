@@ -17,7 +17,7 @@ from neurohw.studies.journal import open_study, require_optuna
 from neurohw.studies.run_sweep import Watcher
 from neurohw.studies.search.file import Search
 from neurohw.studies.search.finalists import USUAL, best_of, finalists, scored
-from neurohw.studies.search.found import TABLE, Found, trials_table, write_files
+from neurohw.studies.search.found import TABLE, Found, remove_files, trials_table, write_files
 from neurohw.studies.search.sampling import pruner
 from neurohw.studies.search.trials import Trials
 from neurohw.studies.standing import Count, StandingFile
@@ -53,6 +53,9 @@ def run_search(search: Search, folder: Path, watcher: Watcher, jobs: int = 1, mi
         reserve = len(search.file.finalists.seeds) * (1 + (search.file.finalists.number or USUAL))
         trials = Trials(search, study, folder, jobs, ends, reserve, shown.epoch)
         shown.begin(search.file.search.trials, known=sum(t.state.is_finished() for t in study.trials))
+        if not study.trials:  # what stands here is of another search
+            remove_files(folder)
+            (folder / TABLE).unlink(missing_ok=True)
         trials.all_settled(shown.trial)
         shown.end()
         write_text(folder / TABLE, trials_table(search, study.trials).to_csv(index=False))
