@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.stats import kstest
 from torch import Tensor
 
 from neurohw.crossbar.analog import AnalogArray
@@ -135,6 +136,44 @@ def test_diffusion_grows_with_the_root_of_time(steps: int) -> None:
         array.elapse(25.0 / steps)
     assert array.snapshot().std().item() == pytest.approx(0.05, rel=0.04)
     assert abs(array.snapshot().mean().item()) < 5 * 0.05 / 100
+
+
+@pytest.mark.parametrize("steps", [1, 2, 50])
+def test_a_walk_that_decays_keeps_its_variance_however_time_is_cut(steps: int) -> None:
+    """Ornstein-Uhlenbeck: variance sigma^2 (1 - exp(-2 t / tau)) tau / 2, at t = 2 tau a quarter of the walk's."""
+    array = array_of(torch.full((200, 200), 0.4), lifetime=30.0, rest=0.1, diffusion=0.01)
+    for _ in range(steps):
+        array.elapse(60.0 / steps)
+    found, sigma = array.snapshot(), 0.01 * math.sqrt(15.0 * -math.expm1(-4.0))
+    assert found.std().item() == pytest.approx(sigma, rel=5 / math.sqrt(2 * 40_000))
+    assert found.mean().item() == pytest.approx(0.1 + 0.3 * math.exp(-2.0), abs=5 * sigma / 200)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 50])
+def test_a_walk_turns_back_at_a_bound_however_time_is_cut(steps: int) -> None:
+    """From the upper bound on it is high - |Gaussian of sigma sqrt(t)|; ending there would leave half at the bound."""
+    array = array_of(torch.full((200, 200), 1.0), diffusion=0.02)
+    for _ in range(steps):
+        array.elapse(100.0 / steps)
+    below = 1.0 - array.snapshot()
+    assert below.mean().item() == pytest.approx(0.2 * math.sqrt(2 / math.pi), abs=5 * 0.2 * 0.603 / 200)
+    assert below.square().mean().item() == pytest.approx(0.04, rel=5 * math.sqrt(2) / 200)
+
+
+def test_a_walk_between_two_bounds_forgets_where_it_began() -> None:
+    """Uniform within asymmetric bounds after (high - low)^2 / sigma^2 seconds, in one step as in many."""
+    law = ConstantStep(step=0.001, w_max=0.6, w_min=-0.2, **CERTAIN)
+    device = DevicePopulation(law, Retention(diffusion=0.02))
+    array = AnalogArray(torch.zeros(200, 200), device, read_path=ReadPath.perfect(), generator=seeded(3))
+    array.elapse(3 * (0.8 / 0.02) ** 2)
+    assert kstest(array.snapshot().flatten().numpy(), "uniform", (-0.2, 0.8)).pvalue > 1e-4
+
+
+def test_what_relaxed_decays_with_the_weight() -> None:
+    """Relaxation is over within seconds, decay goes on: a wait of ten lifetimes leaves nothing of either."""
+    array = array_of(WEIGHTS, lifetime=1e4, rest=0.1, relaxation=0.05, relaxation_time=1.0)
+    array.elapse(1e5)
+    assert (array.snapshot() - 0.1).abs().max().item() < 1e-4
 
 
 def test_relaxation_settles_once_after_a_write() -> None:

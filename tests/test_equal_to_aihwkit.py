@@ -470,6 +470,16 @@ def test_diffusion_has_aihwkits_mean_and_spread() -> None:
         assert ks_2samp(a.flatten()[:2000].numpy(), b.flatten()[:2000].numpy(), method="asymp").pvalue > LEAST_P
 
 
+@pytest.mark.parametrize("start", [0.95, -0.3], ids=["at a bound", "within"])
+def test_a_walk_with_decay_is_aihwkits_after_one_long_wait(start: float) -> None:
+    """A lifetime in one step here, in 200 batches there; aihwkit stops walks at the bound for the rest of a batch."""
+    law = ConstantStep(step=0.001, w_max=1.0, w_min=-0.6, **CERTAIN)
+    model = model_of(law, diffusion=(0.01, "1/sqrt(s)"), lifetime=(200.0, "s"))
+    (ours,), (theirs,) = aged(model, start, (200.0,))
+    assert ours.mean().item() == pytest.approx(theirs.mean().item(), abs=0.02)
+    assert ours.std().item() == pytest.approx(theirs.std().item(), rel=0.06)
+
+
 # phase change: what drift and noise owe to the conductance
 
 SHARES = (0.005, 0.012, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.9)  # of g_max, between and beyond all limits of the model

@@ -89,22 +89,36 @@ class Aging:
         if "frozen" in self._state:
             self._state["frozen"].view(-1)[index] = True
 
-    def elapse(self, kept: Tensor, seconds: float) -> None:
-        """Let time pass: simple decay, diffusion and relaxation change `kept` in place; the law needs the clock."""
+    def elapse(self, kept: Tensor, seconds: float, low: Tensor, high: Tensor) -> None:
+        """Let time pass: relaxation, simple decay and diffusion change `kept` in place; the law needs the clock.
+
+        Decay and diffusion in one step are an Ornstein-Uhlenbeck process, whatever the step: of the walk's variance
+        sigma^2 t, sigma^2 (1 - exp(-2 t / tau)) tau / 2 is left. Relaxation is taken to be faster than the decay.
+
+        Args:
+            kept: the weights as written.
+            seconds: that pass.
+            low, high: bounds of the cells, at which a walk turns back.
+        """
         retention = self.retention
         self.now += seconds
         if self.flicker is not None:
             self.flicker.elapse(seconds)
-        if "decay" in self._state:
-            share = torch.exp(self._state["decay"] * -seconds)
-            kept.sub_(retention.rest).mul_(share).add_(retention.rest)
-        if retention.diffusion:
-            walk = torch.randn(kept.shape, generator=self._generator, device=kept.device)
-            kept.add_(walk.mul_(self._state["diffusion"]), alpha=math.sqrt(seconds))
         if retention.relaxation:
             part = self._state["pending"] * -math.expm1(-seconds / retention.relaxation_time)
             kept.add_(part)
             self._state["pending"].sub_(part)
+        decay = self._state.get("decay")
+        if decay is not None:
+            kept.sub_(retention.rest).mul_(torch.exp(decay * -seconds)).add_(retention.rest)
+        kept.clamp_(low, high)
+        if retention.diffusion:
+            walk = torch.randn(kept.shape, generator=self._generator, device=kept.device)
+            if decay is None:
+                walk.mul_(math.sqrt(seconds))
+            else:
+                walk.mul_(torch.expm1(decay * (-2 * seconds)).div_(decay * -2).sqrt_())
+            _turned_back(kept.add_(walk.mul_(self._state["diffusion"])), low, high)
 
     def drifted(self, kept: Tensor, index: Tensor | None = None) -> Tensor:
         """Return the weights as they are read now: w' + (w - w') left(t), t since each cell's last write."""
@@ -155,3 +169,12 @@ class Aging:
         if self.flicker is not None:
             prefix = "flicker."
             self.flicker.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+
+
+def _turned_back(weights: Tensor, low: Tensor, high: Tensor) -> None:
+    """Fold weights in place into their bounds, as mirrors would: where walks end that are reflected there."""
+    span = high - low
+    period = (2 * span).clamp_(min=1e-12)  # of cells that are stuck as well
+    weights.sub_(low).remainder_(period)
+    torch.minimum(weights, period - weights, out=weights)
+    weights.add_(low).clamp_(low, high)

@@ -118,10 +118,9 @@ class CellBank:
 
     def elapse(self, seconds: float) -> None:
         """Let time pass over every cell; broken ones keep their weight."""
-        self.aging.elapse(self.kept, seconds)
+        self.aging.elapse(self.kept, seconds, self.parameters["w_min"], self.parameters["w_max"])
         if self.aging.changes_weights:
             self._changes += 1
-            self.kept = self.bounded(self.kept)
             self._see()
 
     def read_variance(self, relative: float) -> Tensor:
