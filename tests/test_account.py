@@ -24,6 +24,7 @@ from neurohw.energy.account import (
 from neurohw.energy.baseline import Digital, digital_baseline
 from neurohw.energy.conditions import NO_CIRCUIT, CircuitConditions
 from neurohw.energy.facts import TRAINING_PHASES, checked
+from neurohw.energy.lifetime import lifetime
 from neurohw.energy.prices import Counted, Prices
 from neurohw.energy.ranges import Figure, Range
 from neurohw.energy.recorded import ChipAccount
@@ -431,6 +432,15 @@ def test_cells_die_after_their_endurance() -> None:
     assert (wear.images_low, wear.images_high) == approx((1e5 / (20 / IMAGES), 1e7 / (20 / IMAGES)))
     (unknown,) = done(device=dataclasses.replace(DEVICE, endurance=None)).lifetimes
     assert unknown.images is None
+
+
+@pytest.mark.parametrize(("p999", "most", "lives"), [(20.0, 44.0, 1e6 / 20), (0.0, 44.0, 1e6 / 44), (0.0, 0.0, None)])
+def test_few_cells_that_are_written_wear_out_too(p999: float, most: float, lives: float | None) -> None:
+    """Of fewer than one cell in a thousand the most written one says when; only what nobody writes lives for ever."""
+    facts = dataclasses.replace(ArrayFacts(OUT, IN), writes_per_cell=WritesPerCell(0.0, p999, most))
+    wear = lifetime("W1", facts, IMAGES, Figure("endurance", Range(1e5, 1e6, 1e7), "test"))
+    assert wear is not None
+    assert wear.images == (None if lives is None else approx(lives * IMAGES))
 
 
 def test_a_digital_accelerator_does_the_same_products() -> None:

@@ -17,7 +17,8 @@ class Lifetime:
         array: its name.
         mean, p999, max: pulses per cell: mean, 99.9th percentile and maximum over the cells.
         endurance: pulses that a cell lives for; None: the device's file has none.
-        images: training images until the cell at the 99.9th percentile has had that many; None: not known, or never.
+        images: training images until the cell at the 99.9th percentile has had that many, or the most written one,
+            where fewer than one in a thousand are written; None: not known, or none is written.
         endurance_low, endurance_high, images_low, images_high: how far the two may be off.
         source: where the endurance is from.
     """
@@ -53,7 +54,8 @@ def lifetime(name: str, facts: ArrayFacts, trained: float, endurance: Figure | N
     pulses = endurance.range
     wear = replace(wear, endurance=pulses.nominal, endurance_low=pulses.low, endurance_high=pulses.high,
                    source=endurance.source)  # fmt: skip
-    if not (trained > 0 and writes.p999 > 0):
+    counted = writes.p999 or writes.max
+    if not (trained > 0 and counted > 0):
         return wear
-    images = pulses / (writes.p999 / trained)
+    images = pulses / (counted / trained)
     return replace(wear, images=images.nominal, images_low=images.low, images_high=images.high)

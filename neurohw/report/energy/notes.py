@@ -59,7 +59,8 @@ PHASES = "Energy of training by the schedule's phases, evaluation left out; mean
 WEAR = (
     "Pulses per cell over the run: mean, 99.9th percentile, maximum over the cells; means over seeds. Lifetime: "
     "training images until the cell at the 99.9th percentile has had as many pulses as the device's file says that it"
-    " endures (low to high where the file gives a spread), of the seed with the least; no refresh, no wear levelling."
+    " endures (low to high where the file gives a spread), of the seed with the least; where fewer than one cell in a "
+    "thousand is written, until the most written one has; – where none is. No refresh, no wear levelling."
     " Published endurances are mostly of full switching cycles; the small steps of learning wear less or are not "
     "known."
 )

@@ -19,7 +19,8 @@ class Wear:
         array: its name.
         mean, p999, max: over the cells; means over the seeds.
         endurance: pulses that a cell lives for.
-        images: until the cell at the 99.9th percentile has had that many; of the seed with the least.
+        images: until the cell at the 99.9th percentile (or the most written one, see `Lifetime`) has had that many; of
+            the seed with the least.
         trained: images of the run.
         source: where the endurance is from.
     """
