@@ -130,6 +130,8 @@ def test_a_table_of_a_list_is_overridden_by_its_number() -> None:
                          ("0.prunes", r"network\.conv\.0\.prunes: unknown key \(did you mean prune\?\)")):  # fmt: skip
         with pytest.raises(InputError, match=message):
             load_experiment("cnn_mnist", {f"network.conv.{key}": 0.1})
+    with pytest.raises(InputError, match=r"network\.layers: got \{\}; allowed"):
+        load_experiment("cnn_mnist", {"network.layers": {}})
 
 
 def test_override_without_a_value() -> None:

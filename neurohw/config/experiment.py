@@ -96,8 +96,8 @@ def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in over.items():
         under = result.get(key)
-        if isinstance(under, list) and isinstance(value, dict) and value.keys() <= {str(i) for i in range(len(under))}:
-            places = {str(i): each for i, each in enumerate(under)}
+        places = {str(i): each for i, each in enumerate(under)} if isinstance(under, list) else {}
+        if isinstance(value, dict) and value and value.keys() <= places.keys():
             result[key] = [*merged(places, value).values()]
         else:
             result[key] = merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
