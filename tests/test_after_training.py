@@ -19,6 +19,7 @@ from neurohw.runs.record import RunRecord
 from neurohw.runs.run import run
 from neurohw.seeding import Streams
 from neurohw.studies.estimate import estimate_seconds
+from neurohw.training.loop import train_epoch
 
 NU = 0.1
 SMALL: dict[str, Any] = {
@@ -178,6 +179,27 @@ def test_layers_that_learn_one_after_the_other_learn_again_so() -> None:
         again = pulses_of(aged.ledger.counts())
     assert again["W1"] == pytest.approx(pulses[2]["W1"] - pulses[1]["W1"], rel=0.5)
     assert again["W2"] == pytest.approx(pulses[4]["W2"] - pulses[3]["W2"], rel=0.5)
+
+
+def test_the_layer_with_one_epoch_more_learns_again_at_the_rate_of_its_last_one(monkeypatch: Any) -> None:
+    """Of three epochs the second of two layers has two, at factors 1 and 1/4 of a linear schedule."""
+    hebbian = {"network.rule": "hebbian-wta", "network.layers": [64, 20, 20], "training.learning_rate": [0.3, 0.3],
+               "training.epochs": 3, "training.schedule.kind": "linear", "training.schedule.end": 0.25}  # fmt: skip
+    job = OnChip(experiment_of(**hebbian, **{"evaluation.age_seconds": [10.0]}), Streams(0))
+    job.build()
+    rates: dict[str, list[float]] = {"plan": [], "again": []}
+    for part in job.plan:
+        rates["plan"].append(part.legs[0].phase.schedule.factor(part.index))
+    chip = job._as_trained()
+
+    def seen(network: Any, circuit: Any, begin: Any, epoch: Any, *others: Any) -> Any:
+        rates["again"].append(epoch.legs[0].phase.schedule.factor(epoch.index))
+        return train_epoch(network, circuit, begin, epoch, *others)
+
+    monkeypatch.setattr("neurohw.runs.after_training.train_epoch", seen)
+    with _as_trained(chip, layers_of(chip), "none", "3") as aged:
+        learn_again(chip, aged, 400, "3")
+    assert rates == {"plan": [1.0, 1.0, 0.25], "again": [1.0, 0.25]}
 
 
 def pulses_of(counts: Counts) -> dict[str, float]:

@@ -141,6 +141,12 @@ def test_runs_in_folders_of_one_name_are_called_by_their_paths(trained: Path, tm
     assert "twice; allowed: each once" in command("embedding", trained, trained, *options)[1]
 
 
+def test_the_figure_says_on_which_images_runs_were_evaluated(tmp_path: Path) -> None:
+    run(load_experiment("quickstart", SHORT | {"data.evaluate_on": "validation"}), 0, tmp_path / "run")
+    assert command("embedding", tmp_path / "run", "--method", "tsne", "--images", 60)[0] == 0
+    assert "60 validation images" in (tmp_path / "run" / "embedding" / "embedding.svg").read_text()
+
+
 def test_a_class_with_fewer_images_than_folds_is_refused(trained: Path) -> None:
     chip, _ = restored_chip(trained)
     images, labels = chip.task.test.images, chip.task.test.labels

@@ -84,7 +84,7 @@ def _write(every: list[tuple[str, RunRecord, Embedding]], out: Path, method: str
     shown = {"layer": "output" if layer is None else layer, "method": method}
     apart = [_numbers(name, record, found) | shown for name, record, found in every]
     with style():
-        figure = embedding_figure(panels, _title(method, layer, apart[0]["images"]))
+        figure = embedding_figure(panels, _title(method, layer, apart[0]["images"], every[0][1]))
         save(figure, folder / "embedding.svg", folder / "embedding.png")
     write_text(folder / "embedding.csv", pd.concat(places).to_csv(index=False, float_format="%.4f"))
     write_text(folder / "separation.csv", pd.DataFrame(apart).to_csv(index=False, float_format="%.5g"))
@@ -137,6 +137,6 @@ def _numbers(name: str, record: RunRecord, found: Embedding) -> dict[str, Any]:
     }
 
 
-def _title(method: str, layer: int | None, images: int) -> str:
+def _title(method: str, layer: int | None, images: int, record: RunRecord) -> str:
     what = "outputs" if layer is None else "the images themselves" if layer == 0 else f"layer {layer}"
-    return f"{_METHODS[method]} of {what}, {images} test images, a panel per run"
+    return f"{_METHODS[method]} of {what}, {images} {record.config['data']['evaluate_on']} images, a panel per run"

@@ -107,7 +107,7 @@ def _output_neurons(chip: OnChip, record: RunRecord, count: int, norm: float | N
     groups = list(dict.fromkeys(found.classes))
     shown = [each for each in every if each.group in groups[:_MOST_CLASSES]]
     folder = writable_folder(out)
-    name, length = f"{record.name}-{record.config_hash}", f"{record.timing['epochs']:g} epochs"
+    name, length = f"{record.name}-{record.config_hash}", f"epochs: {record.timing['epochs']:g}"
     signs = "" if chip.task.image[0] == 3 else ", red positive, blue negative"
     some = f" {_MOST_CLASSES} of {len(groups)} classes are drawn." if len(groups) > _MOST_CLASSES else ""
     title = (

@@ -26,7 +26,7 @@ from neurohw.runs.meters import Metered, metered
 from neurohw.runs.task import Task
 from neurohw.seeding import Streams, derived_seed
 from neurohw.training.loop import train_epoch
-from neurohw.training.phases import Epoch, Leg, Phase
+from neurohw.training.phases import Epoch, Leg, Phase, greedy_lengths
 from neurohw.training.rules import build_rule
 
 
@@ -135,16 +135,25 @@ def learn_again(chip: Chip, aged: Metered, images: int, moment: str) -> int:
         How many images were presented.
     """
     order = Streams(derived_seed(chip.streams.seed, f"recovery {moment}"), chip.streams.device).generator("batches")
-    parts = len(chip.phases)
-    return sum(_learn_part(chip, aged, phase, -(-images // parts), order) for phase in chip.phases)
+    share = -(-images // len(chip.phases))
+    lengths = greedy_lengths(len(chip.phases), chip.experiment.training.epochs)
+    return sum(_learn_part(chip, aged, phase, last, share, order)
+               for phase, last in zip(chip.phases, lengths, strict=True))  # fmt: skip
 
 
-def _learn_part(chip: Chip, aged: Metered, phase: Phase, images: int, order: torch.Generator) -> int:
-    """Learn what a phase learns, from so many images to the next whole batch, and return how many were presented."""
+def _learn_part(chip: Chip, aged: Metered, phase: Phase, last: int, images: int, order: torch.Generator) -> int:
+    """Learn what a phase learns, from so many images to the next whole batch, and return how many were presented.
+
+    Args:
+        chip, aged, order: see `learn_again`.
+        phase: of the chip.
+        last: number of its epochs, of whose last one the learning rate is.
+        images: how many.
+    """
     experiment = chip.experiment
     rule = build_rule(experiment.training.optimizer, aged.network.layers, phase.rule.learning_rates)
     rule.load_state_dict(phase.rule.state_dict())
-    batches, last = phase.batches_of(images), experiment.training.epochs // len(chip.phases)
+    batches = phase.batches_of(images)
     leg = Leg(replace(phase, rule=rule), batches)
     epoch = Epoch("recovery", last - 1, last, last, False, phase.images_in(batches), False, (leg,))
     anew = experiment.target.reset == "epoch" or phase.layer is not None  # thresholds were of another layer

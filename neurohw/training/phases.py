@@ -128,10 +128,15 @@ def plain_plan(phase: Phase, epochs: int, every: int = 1) -> list[Epoch]:
     return [one_pass(phase, i, epochs, i + 1, True, (i + 1) % every == 0) for i in range(epochs)]
 
 
+def greedy_lengths(phases: int, epochs: int) -> list[int]:
+    """Return how many of `epochs` each of so many phases has that follow each other: as many, or differing by one."""
+    ends = [epochs * (i + 1) // phases for i in range(phases)]
+    return [end - start for start, end in zip([0, *ends], ends, strict=False)]
+
+
 def greedy_plan(phases: Sequence[Phase], epochs: int, every: int = 1) -> list[Epoch]:
-    """Return `epochs` epochs in which phases, one per layer, follow each other; all are as long, or differ by one."""
-    ends = [epochs * (i + 1) // len(phases) for i in range(len(phases))]
-    lengths = [end - start for start, end in zip([0, *ends], ends, strict=False)]
+    """Return `epochs` epochs in which phases, one per layer, follow each other, see `greedy_lengths`."""
+    lengths = greedy_lengths(len(phases), epochs)
     owned = [(phase, i, length) for phase, length in zip(phases, lengths, strict=True) for i in range(length)]
     return [one_pass(phase, i, length, n, True, n % every == 0) for n, (phase, i, length) in enumerate(owned, 1)]
 
