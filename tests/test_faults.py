@@ -183,6 +183,28 @@ def test_devices_stuck_in_place_keep_the_weight_that_they_made(remedy: str, sign
     torch.testing.assert_close(array.conductances(), healthy.conductances())
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize(
+    ("remedy", "dead", "left"),
+    [("none", ["cell"], 0.0), ("differential", ["plus"], 0.5), ("differential", ["plus", "minus"], 0.0),
+     ("several-cells", ["cell0"], 0.75)],
+)  # fmt: skip
+def test_a_dead_device_makes_no_noise(remedy: str, dead: list[str], left: float, transposed: bool) -> None:
+    """No current, no noise: of what the devices of a weight make, the others' is left."""
+    broken = torch.zeros(4, 4)
+    broken[0, :] = broken[:, 0] = DEAD
+    device = DevicePopulation(ConstantStep(), zero=-0.7, siemens=1e-5)
+    path = ReadPath(None, None, 0.0, weight_noise=0.1, output_bound=math.inf)
+    broken_too = {"read_path": path, "generator": seeded(3), "fault_map": dict.fromkeys(dead, broken)}
+    array = AnalogArray(torch.zeros(4, 4), device, remedy, **broken_too)
+    ones = torch.ones(20_000, 4)
+    variance = (array.read_transposed(ones) if transposed else array.read(ones)).var(0)
+    whole = array.cells.shares.values()
+    each = 0.01 * sum(share**2 for share in whole)
+    expected = each * torch.tensor([4 * left, 3 + left, 3 + left, 3 + left])
+    torch.testing.assert_close(variance, expected, rtol=0.05, atol=1e-9)
+
+
 @pytest.mark.parametrize("signed", [True, False], ids=["signed", "conductances"])
 def test_a_dead_device_conducts_nothing_in_the_account(signed: bool) -> None:
     """Its conductance is 0, and what a read of all lines drives is the sum over the others."""

@@ -135,10 +135,8 @@ class AnalogArray(SynapseArray):
             )
         forward = path.with_device_noise(device.constant_noise)
         transposed = (spec.backward or path).with_device_noise(device.constant_noise)
-        there = None if self.present is None else self.present.to(torch.float32)
-        across = None if there is None else there.t().contiguous()
-        self._forward = Reader(forward, self.shape[0], self._generator, scaled=False, present=across)
-        self._backward = Reader(transposed, self.shape[1], self._generator, scaled=True, present=there)
+        self._forward = Reader(forward, self.shape[0], self._generator, scaled=False)
+        self._backward = Reader(transposed, self.shape[1], self._generator, scaled=True)
         self._graded = bool(self._relative or (device.read_noise and device.read_noise_scale))
         self._flickers = device.retention.read_noise_1f > 0
         self.product_dtype = converted_dtype(spec.precision, (forward, transposed), self.device)
@@ -148,6 +146,7 @@ class AnalogArray(SynapseArray):
         )
         self._matrix: Tensor | None = None  # W^T as it is read now, and each cell's variance: renewed after changes
         self._variance: Tensor | None = None
+        self._power: float | Tensor = 1.0  # of the cells' constant noise, likewise
         self._turned: Tensor | None = None  # W^T as transposed reads see it, where that is not the same
         self._common: tuple[Tensor | None, Tensor | None] = None, None  # variances of the reference's own, see `Reader`
         self._columns: Tensor | None = None  # a copy of W^T in its own order, made when a relaxation reads it
@@ -162,8 +161,7 @@ class AnalogArray(SynapseArray):
     def read(self, pre: Tensor, times: int = 1) -> Tensor:
         """Return W pre through DAC, noise and ADC, [B, n_post]."""
         matrix, variance = self._as_read()
-        noise = self.cells.noise_power
-        out = self._forward(pre.to(torch.float32), matrix, variance, self._scale, noise, self._common[0])
+        out = self._forward(pre.to(torch.float32), matrix, variance, self._scale, self._power, self._common[0])
         self._pass_reads(times)
         return self._compensation.outputs(out)
 
@@ -175,7 +173,8 @@ class AnalogArray(SynapseArray):
         if not post.is_contiguous():
             matrix = self._columns = matrix.contiguous() if self._columns is None else self._columns
         transposed = None if variance is None else variance.t()
-        out = self._backward(post, matrix.t(), transposed, self._scale, self.cells.noise_power, self._common[1])
+        power = self._power.t() if isinstance(self._power, Tensor) else self._power
+        out = self._backward(post, matrix.t(), transposed, self._scale, power, self._common[1])
         self._pass_reads(times)
         return out
 
@@ -354,6 +353,8 @@ class AnalogArray(SynapseArray):
             self._matrix = self._in_place("matrix", self.cells.weights().to(self.product_dtype).t())
             variance = self._variance_of(self.cells)
             self._variance = None if variance is None else self._in_place("variance", variance)
+            power = self._power_of(self.cells)
+            self._power = self._in_place("power", power) if isinstance(power, Tensor) else power
             if self.cells.lines is not None:
                 turned = self.cells.weights(transposed=True).to(self.product_dtype)
                 self._turned = self._in_place("turned", turned.t())
@@ -376,8 +377,8 @@ class AnalogArray(SynapseArray):
             return None
         matrix, variance = self._as_read()
         tensors = [matrix, self._compensation.factor, *self._forward.errors, *self._backward.errors]
-        beside = (variance, self._turned, *self._common)
-        return [*tensors, *(tensor for tensor in beside if tensor is not None)], [self._generator]
+        beside = (variance, self._power, self._turned, *self._common)
+        return [*tensors, *(tensor for tensor in beside if isinstance(tensor, Tensor))], [self._generator]
 
     def _changed(self) -> None:
         """Forget what writes are about to change; a time without writes ends."""
@@ -388,6 +389,11 @@ class AnalogArray(SynapseArray):
         """Return the variance of the weights' noise beyond the constant one, [n_pre, n_post]; None if there is none."""
         return cells.read_variance(self._relative).t() if self._graded else None
 
+    def _power_of(self, cells: UnitCell) -> float | Tensor:
+        """Return `UnitCell.noise_power`, of each weight [n_pre, n_post]."""
+        power = cells.noise_power
+        return power.t() if isinstance(power, Tensor) else power
+
     def _common_variance(self, cells: UnitCell, transposed: bool) -> Tensor:
         """Return the variance that a reference column or row adds to all outputs alike, per input."""
         assert cells.lines is not None
@@ -397,7 +403,7 @@ class AnalogArray(SynapseArray):
     def _read_columns(self, cells: UnitCell, lines: Tensor) -> Tensor:
         common = None if cells.lines is None else self._common_variance(cells, False)
         variance = self._variance_of(cells)
-        out = self._forward(lines, cells.weights().t(), variance, devices=cells.noise_power, common=common)
+        out = self._forward(lines, cells.weights().t(), variance, devices=self._power_of(cells), common=common)
         self._pass_reads(len(lines))
         return out
 

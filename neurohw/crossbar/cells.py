@@ -106,6 +106,11 @@ class CellBank:
         siemens = (self.seen - self.population.zero).clamp_(min=0.0).mul_(self.population.siemens)
         return siemens if self._dead is None else siemens.masked_fill_(self._dead, 0.0)
 
+    @property
+    def conducting(self) -> Tensor | None:
+        """Which devices carry a current, [n_post, n_pre]; None: all of them."""
+        return None if self._dead is None else ~self._dead
+
     def set(self, weights: Tensor) -> None:
         """Give the cells these weights exactly, within their bounds; `clipped` says which working ones were beyond."""
         asked = weights.to(self.kept).contiguous()

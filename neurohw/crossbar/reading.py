@@ -17,11 +17,15 @@ _LOOKED_AT = 61  # one conversion in so many is looked at for clipped outputs: a
 
 
 class _Cells(NamedTuple):
-    """The cells of one read: weights [n_in, n_out], their noise, and that of what is subtracted from all outputs."""
+    """The cells of one read: weights [n_in, n_out], their noise, and that of what is subtracted from all outputs.
+
+    Constant noise is that of a weight; where `devices` is given, [n_in, n_out], its variance is times that.
+    """
 
     matrix: Tensor
     variance: Tensor | None
     noise: float
+    devices: Tensor | None
     common: Tensor | None
 
 
@@ -60,14 +64,10 @@ class Reader:
         generator: draws column errors now and noise later.
         scaled: each vector is scaled so that its largest input meets the DAC's bound (errors, which may be tiny);
             otherwise only one that exceeds the bound is scaled down, see `input_scale`.
-        present: 1 where there is a cell, [n_in, n_out]; None: everywhere.
     """
 
-    def __init__(
-        self, path: ReadPath, n_out: int, generator: torch.Generator, scaled: bool, present: Tensor | None = None
-    ) -> None:
+    def __init__(self, path: ReadPath, n_out: int, generator: torch.Generator, scaled: bool) -> None:
         self.path = path
-        self._present = present
         self._generator = generator
         self._scaled = scaled
         device = generator.device
@@ -89,7 +89,7 @@ class Reader:
         matrix: Tensor,
         variance: Tensor | None,
         factor: float = 1.0,
-        devices: float = 1.0,
+        devices: float | Tensor = 1.0,
         common: Tensor | None = None,
     ) -> Tensor:
         """Return the read-out, [B, n_out].
@@ -99,11 +99,13 @@ class Reader:
             matrix: [n_in, n_out], the weights as the cells hold them; rounded to bfloat16, they are multiplied in it.
             variance: [n_in, n_out], of each cell's noise per read beyond the constant one; None: no such.
             factor: digital, on the output.
-            devices: `UnitCell.noise_power`, of the constant noise of the devices that make a weight.
+            devices: `UnitCell.noise_power`, of the constant noise of the devices that make a weight; or [n_in, n_out].
             common: [n_in], variance of the noise that all outputs share, of a reference column; None: no such.
         """
         path = self.path
-        cells = _Cells(matrix, variance, path.weight_noise * math.sqrt(devices), common)
+        each = devices if isinstance(devices, Tensor) else None
+        of_all = 1.0 if isinstance(devices, Tensor) else math.sqrt(devices)
+        cells = _Cells(matrix, variance, path.weight_noise * of_all, each, common)
         if not len(inputs):
             return inputs.new_zeros(0, matrix.shape[1])
         if self._perfect and variance is None:
@@ -191,7 +193,7 @@ class Reader:
         if not cells.noise and cells.variance is None:
             return noise, of_outputs / step
         squares = codes.square()
-        power: Tensor = squares.sum(1, keepdim=True) if self._present is None else squares @ self._present
+        power: Tensor = squares.sum(1, keepdim=True) if cells.devices is None else squares @ cells.devices
         power.mul_((cells.noise * unit) ** 2).add_(of_outputs**2)
         if cells.variance is not None:
             power = torch.addmm(power.expand_as(noise), squares, cells.variance, alpha=unit**2)

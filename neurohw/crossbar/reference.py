@@ -129,8 +129,11 @@ class ReferenceLines:
         Args:
             constant, relative: standard deviation of a device, in weights and over its conductance.
         """
-        parts = [line.read_variance(relative).add_(constant**2) * share**2 for line, share in self._lines[transposed]]
-        return torch.stack(parts).sum(0).view(-1)
+        total = torch.zeros((), device=self.columns[0].device)
+        for line, share in self._lines[transposed]:
+            own = line.read_variance(relative).add_(constant**2).mul_(share**2)
+            total = total + (own if line.conducting is None else own * line.conducting)
+        return total.view(-1)
 
 
 class _Crossbar:

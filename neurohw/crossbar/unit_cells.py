@@ -116,9 +116,19 @@ class UnitCell(abc.ABC):
         return self.banks[next(iter(self.shares))].shape
 
     @property
-    def noise_power(self) -> float:
-        """Return the variance of a weight whose devices have independent noise of variance 1 each: sum_i share_i^2."""
-        return sum(share**2 for share in self.shares.values())
+    def noise_power(self) -> float | Tensor:
+        """Return the variance of weights whose devices have independent noise of variance 1 each: sum_i share_i^2.
+
+        [n_post, n_pre] where some devices carry no current, and so make no noise; else one number.
+        """
+        conducting = {name: self.banks[name].conducting for name in self.shares}
+        if all(flags is None for flags in conducting.values()):
+            return sum(share**2 for share in self.shares.values())
+        power = torch.zeros(self._shape, device=self.banks[next(iter(self.shares))].device)
+        for name, share in self.shares.items():
+            flags = conducting[name]
+            power += share**2 if flags is None else flags * share**2
+        return power
 
     @abc.abstractmethod
     def set(self, weights: Tensor) -> None:
