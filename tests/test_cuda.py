@@ -23,6 +23,8 @@ from neurohw.loading import load_experiment
 from neurohw.networks.capture import Capture
 from neurohw.networks.ep import Dynamics, EPNetwork
 from neurohw.networks.layer import Layer
+from neurohw.runs.evaluate import evaluate
+from neurohw.runs.restored import read_exactly, restored_chip
 from neurohw.runs.run import run
 from neurohw.testing import MakeArray, SynapseArrayConformance
 from tests.approximately import approx
@@ -104,6 +106,16 @@ def test_a_run_on_the_gpu_learns_and_replays(rule: str, tmp_path: Path) -> None:
     first, second = (run(experiment, 0, tmp_path / name, device="cuda") for name in ("one", "two"))
     assert first.metrics == second.metrics
     assert first.metrics["direct_accuracy"] > 0.5
+
+
+@pytest.mark.parametrize("hardware", [{}, {"hardware.device": "ecram"}])
+def test_what_was_learnt_here_is_read_back_on_the_cpu(hardware: dict[str, Any], tmp_path: Path) -> None:
+    record = run(load_experiment("quickstart", {"training.epochs": 2} | hardware), 0, tmp_path / "run", device="cuda")
+    chip, _ = restored_chip(tmp_path / "run")
+    network = read_exactly(chip)
+    assert network.layers[0].array.device.type == "cpu"
+    again = evaluate(chip.experiment, network, chip.task, chip.streams, "again", final=False)
+    assert again["direct_accuracy"] == pytest.approx(record.metrics["direct_accuracy"], abs=0.02)
 
 
 @pytest.mark.parametrize("rule", ["bp", "ep"])
