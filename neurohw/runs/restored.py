@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from neurohw.clock import Clock
 from neurohw.config.rules import network_settings
 from neurohw.crossbar.ideal import IdealArray
@@ -34,7 +32,7 @@ def restored_job(folder: Path) -> tuple[Job[Any], RunRecord]:
     experiment = validated(record.config, str(folder))
     job = job_class(experiment)(experiment, Streams(record.seed))
     job.build()
-    ran_on = torch.device(record.versions.get("device", "cpu")).type
+    ran_on = record.versions.get("device", "cpu").partition(":")[0]  # "cuda:0" is a "cuda"
     if load_checkpoint(folder, f"{record.config_hash}-{record.seed}-{ran_on}", job, None) is None:
         raise InputError(f"{folder}: has no {CHECKPOINT}, where a run keeps what it has learnt")
     return job, record
