@@ -30,7 +30,7 @@ def _differing_only_in(key: str, points: Sequence[Point]) -> list[list[Point]]:
     for point in points:
         rest = {k: v for k, v in point.config.items() if k not in (key, "name")}
         groups.setdefault(json.dumps([rest, point.stopped, point.epochs], sort_keys=True), []).append(point)
-    return list(groups.values())
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def _alike(key: str, points: Sequence[Point]) -> list[list[Point]]:

@@ -36,8 +36,8 @@ def warnings_of(records: Sequence[RunRecord], points: Sequence[Point]) -> tuple[
         texts.append(f"{repeats} records repeat the seed of another run of the same point; the first of each counts.")
     if twins := len(points) - len({(repr(p.config), p.stopped, p.epochs) for p in points}):
         texts.append(
-            f"{twins} of {len(points)} points have all settings of another one, but other data, or other files of "
-            "devices: their hashes tell them apart, and lines of swept parameters are of one of them."
+            f"{twins} of {len(points)} points have all settings of another one, but files of other contents (data, "
+            "devices, weights, ...): their hashes tell them apart, and lines of swept parameters are of one of them."
         )
     if len({(r.git, r.versions.get("neurohw")) for r in records}) > 1:  # an installed package has no commit
         texts.append("The runs come from several code versions.")
