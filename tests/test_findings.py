@@ -118,6 +118,12 @@ def test_a_limit_beyond_what_was_tried_is_no_number(made_up: Path) -> None:
     second = told(read_findings(made_up), made_up / "reports")[1]
     assert second.sentence.startswith("Lost at more than 3 %")
     assert isnan(second.found["stuck"].mean)
+    text = (made_up / "findings.toml").read_text(encoding="utf-8")
+    (made_up / "findings.toml").write_text(
+        text.replace("Lost at {{ stuck }}", "{{ times(stuck, age) }}"), encoding="utf-8"
+    )
+    with pytest.raises(InputError, match=r"times: got .*, of which one is only bounded; allowed: two numbers"):
+        told(read_findings(made_up), made_up / "reports")
 
 
 @pytest.mark.parametrize(

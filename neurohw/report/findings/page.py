@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 
 import pandas as pd
@@ -120,7 +121,11 @@ def _told(finding: Finding, found: dict[str, Found], sources: dict[str, Source])
         return points(after, before, "+")
 
     def times(more: Found, less: Found) -> str:
-        return f"{more.mean / less.mean:.2g} times"
+        ratio = more.mean / less.mean
+        if isnan(ratio):
+            raise InputError(f"{finding.title}: times: got {more.wanted.label!r} and {less.wanted.label!r}, of which "
+                             "one is only bounded; allowed: two numbers")  # fmt: skip
+        return f"{ratio:.2g} times"
 
     environment = SandboxedEnvironment(undefined=StrictUndefined)
     environment.globals |= {"points": points, "change": change, "times": times}
