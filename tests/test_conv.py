@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,9 +20,12 @@ from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.devices.affine_laws import ConstantStep
+from neurohw.devices.retention import Retention
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
 from neurohw.networks.bp import BPNetwork
+from neurohw.networks.conv import Patches
+from neurohw.networks.layer import Layer
 from neurohw.networks.rules import Settings
 from neurohw.networks.shapes import Convolution, Image, StageShape
 from neurohw.runs.build import build_network
@@ -239,6 +243,23 @@ def test_devices_without_errors_convolve_and_learn_as_ideal_arrays_do() -> None:
             assert not now[~there].any()
             assert not on_device.array.writes()["cell"][~there].any()
             assert not on_device.array.conductances()["cell"][~there].any()
+
+
+@pytest.mark.parametrize(("compensation", "left"), [("none", 0.5), ("global", 1.0), ("per-column", 1.0)])
+def test_drift_weakens_all_positions_but_no_bias(compensation: str, left: float) -> None:
+    """After 2^(1 / nu) t0 half is left of every weight, and all of it where outputs are rescaled, both ways."""
+    device = replace(FINE, retention=Retention(drift_nu=0.1))
+    weights = 0.1 * torch.randn(6, 50, generator=torch.Generator().manual_seed(3))
+    array = AnalogArray(weights, device, read_path=ReadPath.perfect(), compensation=compensation)
+    layer = Layer(array, "digital", Patches(IMAGE, CONVOLUTIONS[0], first=True))
+    assert layer.bias is not None
+    layer.bias.copy_(torch.linspace(-1, 1, 6))
+    x, errors = batch(3)[0], torch.randn(3, 6 * 9 * 7, generator=torch.Generator().manual_seed(4))
+    bias = layer.bias.repeat(9 * 7)
+    read, back = layer.read(x) - bias, layer.read_back(errors)
+    array.elapse(2.0**10)
+    torch.testing.assert_close(layer.read(x) - bias, left * read, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(layer.read_back(errors), left * back, rtol=1e-5, atol=1e-5)
 
 
 def test_initial_weights_are_those_of_torch_and_pruned_ones_are_absent() -> None:

@@ -12,6 +12,7 @@ import dataclasses
 import math
 import random
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -468,6 +469,22 @@ def test_diffusion_has_aihwkits_mean_and_spread() -> None:
         assert abs(a.mean().item() - b.mean().item()) < 0.1 * b.std().item()
         assert a.std().item() == pytest.approx(b.std().item(), rel=0.06)
         assert ks_2samp(a.flatten()[:2000].numpy(), b.flatten()[:2000].numpy(), method="asymp").pvalue > LEAST_P
+
+
+@pytest.mark.parametrize("retention", [{"lifetime": (100.0, "s")}, {"drift_nu": (0.1, "1")}], ids=["decay", "drift"])
+def test_write_noise_is_drawn_anew_whenever_time_moves_a_cell_as_in_aihwkit(
+    retention: dict[str, tuple[float, str]],
+) -> None:
+    """The noise does not add up, has nothing to do with that of the wait before, and moves no mean."""
+    law = SoftBounds(step=0.001, w_max=5.0, w_min=-5.0, write_noise=20.0, **CERTAIN)
+    for found in aged(model_of(law, **retention), 0.5, (2.0,) * 6):
+        noise = torch.stack(found) - torch.stack(found).mean((1, 2), keepdim=True)
+        assert noise.std((1, 2)).numpy() == pytest.approx(0.02, rel=0.04)
+        for before, after in pairwise(noise):
+            assert abs((before * after).mean().item()) < 5 * 0.02**2 / 100
+    (ours, *_, last), (theirs, *_, their_last) = aged(model_of(law, **retention), 0.5, (2.0,) * 6)
+    assert ours.mean().item() == pytest.approx(theirs.mean().item(), abs=0.002)
+    assert last.mean().item() == pytest.approx(their_last.mean().item(), abs=0.002)
 
 
 @pytest.mark.parametrize("start", [0.95, -0.3], ids=["at a bound", "within"])

@@ -14,7 +14,7 @@ from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.faults import DEAD, STUCK_HIGH, STUCK_IN_PLACE, STUCK_LOW, WORKS, drawn_faults
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
-from neurohw.crossbar.remedies import names
+from neurohw.crossbar.remedies import Remedy, names
 from neurohw.devices.faults import FaultRates
 from neurohw.devices.laws import ConstantStep, PulseResponse, SoftBounds
 from neurohw.devices.retention import Retention
@@ -34,7 +34,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def array_of(weights: Tensor, law: PulseResponse | None = None, fault_map: Tensor | dict[str, Tensor] | None = None,
-             remedy: str = "none", retention: Retention | None = None, signed: bool = True, sided: int = 2,
+             remedy: str | Remedy = "none", retention: Retention | None = None, signed: bool = True, sided: int = 2,
              **rates: float) -> AnalogArray:  # fmt: skip
     device = DevicePopulation(
         law or SoftBounds(), retention or Retention(), FaultRates(**rates), zero=-0.7, siemens=1e-5, signed=signed,
@@ -161,6 +161,30 @@ def test_each_device_of_a_pair_can_be_broken_by_itself() -> None:
         moved = (fresh.snapshot() - before)[0] / 0.001
         working = (codes == WORKS).sum(0)[0]
         torch.testing.assert_close(moved, working * 3.0, rtol=0, atol=0.01)
+
+
+@pytest.mark.parametrize("name", sorted(names()))
+def test_broken_devices_of_any_weight_stay_as_they_are(name: str) -> None:
+    """Refreshes and transfers included, and through a checkpoint: to the last bit, under write noise."""
+    law = SoftBounds(w_max=1.0, w_min=-0.5, asymmetry=0.3, write_noise=30.0)
+    remedy = Remedy.of(name, {"refresh_every": 1, "refresh_at": 0.3} if name == "one-sided" else {})
+    healthy = array_of(WEIGHTS, law, None, remedy, RESTLESS, signed=False)
+    maps = {device: torch.randint(5, (6, 8), generator=seeded(i)) for i, device in enumerate(healthy.conductances())}
+    array = array_of(WEIGHTS, law, maps, remedy, RESTLESS, signed=False)
+    start = array.conductances()
+    for round_ in range(6):
+        pulse_all(array, -90 if round_ % 2 else 150)
+        array.elapse(30.0)
+        if not array.anatomy.transfers:
+            array.increment(torch.full(array.shape, 0.2))
+        array.program(torch.full(array.shape, 0.1 * round_))
+        restored = array_of(0 * WEIGHTS, law, maps, remedy, RESTLESS, signed=False)
+        restored.load_state_dict(array.state_dict())
+        array = restored
+    now = array.conductances()
+    for device, codes in maps.items():
+        assert torch.equal(now[device][codes != WORKS], start[device][codes != WORKS]), device
+        assert (now[device] != start[device])[codes == WORKS].float().mean() > 0.8, device
 
 
 @pytest.mark.parametrize("remedy", sorted(names()))
