@@ -76,6 +76,7 @@ class AnalogTarget(KWTATarget):
         self.parameters, self.ties = parameters, ties
         n_out, k = rule.n_out, rule.k
         chip = chip or torch.Generator(device).manual_seed(0)
+        self._scratch = self._zeros.new_empty(0)
         self._draw_inputs(chip)
         self.chip_k = self._winners_of_the_bias(chip)
         self._level_error = parameters.levels.mismatch * torch.randn(n_out, generator=chip, device=device, dtype=dtype)
@@ -185,12 +186,18 @@ class AnalogTarget(KWTATarget):
     def _noisy(self, field: Tensor) -> Tensor:
         """Add noise to whatever could still win: what is 12 sigma below the first loser stays as it is."""
         if self._graded or self.chip_k == self.n_out:
-            return field.add_(torch.empty_like(field).normal_(generator=self._generator), alpha=self._noise)
+            return field.add_(self._scratch_like(field).normal_(generator=self._generator), alpha=self._noise)
         last = torch.topk(field, self.chip_k + 1).values[:, -1:]
         flat = (field >= last - _FAR * self._noise).flatten().nonzero().squeeze(1)
         drawn = torch.randn(len(flat), generator=self._generator, device=field.device, dtype=field.dtype)
         field.view(-1).index_add_(0, flat, drawn, alpha=self._noise)
         return field
+
+    def _scratch_like(self, field: Tensor) -> Tensor:
+        """Return a tensor of this shape that is overwritten by whoever asks next: new pages cost as much as drawing."""
+        if (self._scratch.shape, self._scratch.dtype) != (field.shape, field.dtype):
+            self._scratch = torch.empty_like(field)
+        return self._scratch
 
     def _winners(self, field: Tensor) -> Chosen:
         """Let the k largest win, and those that are too close be decided as the circuit does."""
@@ -244,10 +251,10 @@ class AnalogTarget(KWTATarget):
         """
         shares = self._balanced(field.add_(self._common).clamp_(min=0.0), won)
         low, high = self._both_levels(self.rule.k)
-        return shares.mul_(high - low).add_(self._level_error + low)
+        return torch.mul(shares, high - low, out=field).add_(self._level_error + low)
 
     def _balanced(self, inputs: Tensor, won: Tensor) -> Tensor:
-        """Return the outputs' shares of I_lim at balance, for inputs [B, n] and the winners' indices [B, k].
+        """Return the outputs' shares of I_lim at balance, for inputs [B, n] and the winners' indices [B, k], in scratch.
 
         Newton's method on ln(sum of shares), which falls with I_c, from the weakest winner's input, at which the sum is
         k - 1/2 where all others are far. The exponent of an output at balance moves by at most 2 in a step; steps that
@@ -256,7 +263,7 @@ class AnalogTarget(KWTATarget):
         least = _LEAST_CURRENT / self.parameters.inputs.unit_current
         low, high = inputs.new_full((len(inputs), 1), least), inputs.amax(1, keepdim=True).clamp_(min=least).mul_(2)
         common = inputs.gather(1, won).amin(1, keepdim=True).clamp_(min=least)
-        wanted, shares = self.chip_k - 0.5, torch.empty_like(inputs)
+        wanted, shares = self.chip_k - 0.5, self._scratch_like(inputs)
         for _ in range(_STEPS):
             steepness = self._steepness(common)
             torch.mul(inputs, steepness / common, out=shares).sub_(steepness).clamp_(min=_NONE).sigmoid_()
