@@ -254,7 +254,7 @@ class AnalogTarget(KWTATarget):
         return torch.mul(shares, high - low, out=field).add_(self._level_error + low)
 
     def _balanced(self, inputs: Tensor, won: Tensor) -> Tensor:
-        """Return the outputs' shares of I_lim at balance, for inputs [B, n] and the winners' indices [B, k], in scratch.
+        """Return the shares of I_lim at balance, of inputs [B, n] and the indices [B, k] of the winners, in scratch.
 
         Newton's method on ln(sum of shares), which falls with I_c, from the weakest winner's input, at which the sum is
         k - 1/2 where all others are far. The exponent of an output at balance moves by at most 2 in a step; steps that
