@@ -430,6 +430,19 @@ def test_drift_has_aihwkits_mean_and_spread(start: float) -> None:
         assert a.std().item() == pytest.approx(b.std().item(), abs=0.003)
 
 
+def test_a_pair_that_is_only_potentiated_drifts_as_aihwkits() -> None:
+    """Each device to no conductance, not to the middle of its range: what one write leaves behind drifts less."""
+    law = ConstantStep(step=0.001, w_max=0.6, w_min=-0.6, **CERTAIN)
+    model = model_of(law, drift_nu=(0.1, "1"))
+    start, ones = torch.full((50, 40), 0.1), OuterProducts((Product(torch.ones(1, 50), torch.ones(1, 40)),), 1.0)
+    ours, theirs = AnalogArray(start, model, "one-sided", generator=seeded(8)), AihwkitArray(start, model, "one-sided")
+    for seconds, change in ((100.0, 0.02), (100.0, -0.02), (100.0, 0.02), (1e4, 0.0)):
+        for array in (ours, theirs):
+            array.elapse(seconds)
+            array.update(ones, change)
+        assert (ours.snapshot() - theirs.snapshot()).abs().max().item() < 0.002
+
+
 @pytest.mark.parametrize("name", ["ecram", "reram_sb"])
 def test_a_preset_that_drifts_and_learns_has_aihwkits_weights(name: str) -> None:
     """Ranges that are not symmetric, drift on, a time after every write: within 0.2 % of the range, cell by cell."""

@@ -93,8 +93,7 @@ class AnalogArray(SynapseArray):
         wires = wires_of(spec.wire_resistance)
         paired = CELLS[self.remedy.cell].paired
         self.reference = chosen_reference(spec.reference, device.signed, wires is not None, paired)
-        by_itself = device.signed and wires is None if paired else self.reference == "none"
-        device = replace(device, signed=by_itself)
+        device = replace(device, signed=self.reference == "none")  # the devices of a pair are conductances
         self.shape = (weights.shape[0], weights.shape[1])
         self._generator = generator if generator is not None else torch.Generator().manual_seed(0)
         self.dtype, self.device = torch.float32, self._generator.device
