@@ -318,7 +318,7 @@ def test_reports_call_a_softmax_without_errors_ideal() -> None:
     ]
     assert [ideal_circuit(config) for config in configs] == [True, True, True, False]
     named = [str(name.group) for name in name_points(configs[:3])]
-    assert named == ["SOFTHEBB", "HEBBIAN-WTA · decay=false", "HEBBIAN-WTA"]
+    assert named == ["SoftHebb", "Hebbian WTA · decay=false", "Hebbian WTA"]
 
 
 @pytest.mark.parametrize("rule", ["hebbian-wta", "softhebb", "krotov-hopfield"])

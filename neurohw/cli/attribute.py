@@ -10,6 +10,7 @@ from rich.table import Table
 
 from neurohw.cli import completion, console
 from neurohw.errors import InputError
+from neurohw.networks.rules import rule_title
 
 _LARGE = 600  # runs, beyond which --yes is asked for
 
@@ -68,7 +69,7 @@ def attribute(
         found = attributed(base, folder, seeds, jobs, tell, metric)
     frame = as_frame(found)
     _print(frame)
-    title = f"{base.network.rule.upper()} on {base.hardware.device}, {base.name}"
+    title = f"{rule_title(base.network.rule)} on {base.hardware.device}, {base.name}"
     for line in sentences(found, title):
         console.stdout.print(line, highlight=False, soft_wrap=True)
     write_text(folder / "attribution.csv", frame.to_csv(index=False, float_format="%.4g"))

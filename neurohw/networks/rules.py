@@ -111,6 +111,7 @@ class Rule:
         frequency: T of the published code, from k / n_out and the share of outputs that dropout keeps.
         circuits: target circuits that it learns with; empty: any.
         greedy: layers learn one after the other, without labels.
+        title: what reports call it; "": its name in capitals.
     """
 
     network: str
@@ -122,6 +123,7 @@ class Rule:
     frequency: Callable[[float, float], float] = operator.mul
     circuits: frozenset[str] = frozenset()
     greedy: bool = False
+    title: str = ""
 
     def network_class(self) -> type[ConfiguredNetwork]:
         """Return the class of the network, imported now."""
@@ -163,13 +165,21 @@ LEARNING_RULES: dict[str, Rule] = {
     ),
     "hebbian-wta": Rule(
         **_HEBBIAN,
+        title="Hebbian WTA",
         parameters={"decay": True, **_ANSWER},
         circuits=frozenset({"ideal", "analog", "spiking"}),
     ),
-    "softhebb": Rule(**_HEBBIAN, parameters=_ANSWER, circuits=frozenset({"softmax"})),
+    "softhebb": Rule(**_HEBBIAN, title="SoftHebb", parameters=_ANSWER, circuits=frozenset({"softmax"})),
     "krotov-hopfield": Rule(
         **_HEBBIAN,
+        title="Krotov-Hopfield",
         parameters={"radius": 1.0, "order": 2.0, **_ANSWER, "answer": "power"},
         circuits=frozenset({"ranked"}),
     ),
 }  # fmt: skip
+
+
+def rule_title(name: str) -> str:
+    """Return what reports call a learning rule, one of records whose rule is not known here as well."""
+    rule = LEARNING_RULES.get(name)
+    return rule.title if rule and rule.title else name.upper()

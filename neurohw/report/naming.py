@@ -12,6 +12,7 @@ from neurohw import units
 from neurohw.circuits.kinds import CIRCUITS
 from neurohw.crossbar.backends import find_backend
 from neurohw.kinds import KINDS, ONCHIP
+from neurohw.networks.rules import rule_title
 from neurohw.report.wording import axis_of
 
 Flat = dict[str, Any]
@@ -203,7 +204,7 @@ def _named(configs: Sequence[Flat], keys: Sequence[str]) -> list[Name]:
 
 
 def _name(config: Flat, spelled: dict[str, str], several_backends: bool) -> Name:
-    group = [str(config.get("network.rule", config.get("kind", "run"))).upper()]
+    group = [rule_title(str(config.get("network.rule", config.get("kind", "run"))))]
     variant = [hardware(config)] if on_hardware(config) else []
     if _METHOD in config:
         method = _METHODS.get(config[_METHOD], str(config[_METHOD]))
