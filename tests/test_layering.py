@@ -107,6 +107,7 @@ ALLOWED: dict[str, set[str]] = {
         "kinds",
         "energy.figures",
         "energy.lifetime",
+        "networks.rules",
         "circuits.kinds",
         "crossbar.backends",
         "energy.ranges",
