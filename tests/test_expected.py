@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from neurohw.config import Experiment
 from neurohw.loading import load_experiment
 from neurohw.runs.record import RunRecord
-from neurohw.studies.expected import agreements, expectations
+from neurohw.shipping import read_toml, shipped
+from neurohw.studies.expected import agreements, expectations, what_is_learnt
+from neurohw.studies.sweep import load_sweep
 
 NAME = "mnist_unsupervised_ep_1layer"
 
@@ -56,3 +61,30 @@ def test_another_share_of_the_labels_does_not_speak() -> None:
 def test_other_evaluation_settings_do_not_matter() -> None:
     assert len(agreements([record(0.9, overrides={"evaluation.label_fraction": [1.0],
                                                  "evaluation.classifier.learning_rate": 0.1})])) == 1  # fmt: skip
+
+
+def test_how_energy_is_accounted_does_not_matter() -> None:
+    other = {"hardware.periphery": "32nm", "energy.digital": "fp32"}
+    assert agreements([record(0.9, overrides=other)])[0].n == 1
+
+
+def test_every_guard_guards_something(tmp_path: Path) -> None:
+    """What is expected of an own run is so of a configuration that the experiment, or a sweep of it, has."""
+    dead = []
+    for path in sorted(shipped("experiments").glob("*/expected.toml")):
+        own = [e for e in expectations(path.parent.name) if e.source == "own run"]
+        there = [what_is_learnt(e) for e in configurations(path.parent, tmp_path)] if own else []
+        dead += [
+            e.of(path.parent.name)
+            for e in own
+            if what_is_learnt(load_experiment(path.parent.name, e.where)) not in there
+        ]
+    assert dead == []
+
+
+def configurations(folder: Path, out: Path) -> Iterator[Experiment]:
+    yield load_experiment(folder.name)
+    for path in folder.rglob("*.toml"):
+        tables = read_toml(path)
+        if tables.keys() & {"axes", "variants", "seeds"} and "network.weights" not in tables.get("set", {}):
+            yield from (point.experiment for point in load_sweep(path).points(out) if point.seed == 0)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
+from neurohw.config import Experiment
 from neurohw.errors import InputError
 from neurohw.kinds import KINDS, METRICS, Kind
 from neurohw.loading import load_experiment, validated
@@ -165,21 +166,31 @@ def agreement(name: str, expected: Expectation, records: Sequence[RunRecord]) ->
     return _agreement(name, expected, list(by_seed.values())) if by_seed else None
 
 
-def having_learnt(experiment: Any, records: Sequence[RunRecord]) -> list[RunRecord]:
+def having_learnt(experiment: Experiment, records: Sequence[RunRecord]) -> list[RunRecord]:
     """Return the results of this very experiment; it may have been evaluated otherwise, with the same most labels."""
-    wanted = _what_was_learnt(experiment.canonical())
+    wanted = what_is_learnt(experiment)
     return [r for r in records if r.has_result and r.name == experiment.name and _learnt_by(r) == wanted]
 
 
+def what_is_learnt(experiment: Experiment) -> dict[str, Any]:
+    """Return the configuration that decides what is learnt: without read-out and account, but for the labels shown."""
+    return _what_was_learnt(experiment.canonical())
+
+
 def _what_was_learnt(config: dict[str, Any]) -> dict[str, Any]:
-    learnt = {key: value for key, value in config.items() if key not in ("evaluation", "runs")}
-    return {**learnt, "labels_shown": max(config.get("evaluation", {}).get("label_fraction", [1.0]))}
+    learnt = {key: value for key, value in config.items() if key not in ("evaluation", "runs", "energy")}
+    if hardware := config.get("hardware"):
+        learnt["hardware"] = {key: value for key, value in hardware.items() if key != "periphery"}
+    whole = validated(learnt, "record").canonical()
+    del whole["runs"]
+    shown = config.get("evaluation", {}).get("label_fraction", 1.0)
+    return {**whole, "labels_shown": max(shown) if isinstance(shown, list) else shown}
 
 
 def _learnt_by(record: RunRecord) -> dict[str, Any] | None:
     """Return what a record's run learnt, keys that are younger than it at their defaults; None of another version's."""
     try:
-        return _what_was_learnt(validated(record.config, "record").canonical())
+        return _what_was_learnt(record.config)
     except InputError:
         return None
 
