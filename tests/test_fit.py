@@ -352,3 +352,31 @@ def test_a_candidate_knows_its_numbers() -> None:
     assert best.parameters == 4 + 4 + 2
     assert best.bic == pytest.approx(best.aic + best.parameters * (np.log(12 * 4 * 199) - 2))
     assert dataclasses.asdict(best)["law"] == "soft-bounds"
+
+
+@pytest.mark.parametrize("name", list(FITTED))
+def test_other_weights_are_the_same_cells(name: str) -> None:
+    """Numbers in the weights (w - shift) / stretch make the steps that they made before."""
+    for variant in FITTED[name]:
+        mean, shared = variant.start(Start(0.04, 0.03, -0.01, 0.02))
+        shift, stretch = np.array([0.07]), np.array([1.2])
+        there = variant.rescaled(mean[None], np.ones((1, len(mean))), shared[None], shift, stretch)
+        w = torch.linspace(-0.8, 0.8, 20, dtype=torch.float64)[None, None]
+        before = variant.response(torch.from_numpy(mean)[None, None], torch.from_numpy(shared)[None])
+        after = variant.response(torch.from_numpy(there[0])[None], torch.from_numpy(there[2]))
+        for up in (True, False):
+            torch.testing.assert_close(after.steps((w - 0.07) / 1.2, up) * 1.2, before.steps(w, up), rtol=0.02, atol=0)
+
+
+def test_intervals_hold_the_population_of_few_devices() -> None:
+    """Three devices: what they are drawn from lies in 95 % intervals, which know of the scale that bounds leave open.
+
+    In the scale of the bounds that were found, and with spreads as if they were known, 60 % of them held it.
+    """
+    spread = {**COMMON, "asymmetry_dtod": 0.0, "w_max_dtod": 0.15, "w_min_dtod": 0.15, "step_ctoc": 0.1}
+    law, held = laws.SoftBounds(step=0.1, **spread), []
+    for seed in range(20):
+        found = fit(measured(law, 0.005, 3, 1, 40, seed=seed), "soft-bounds").estimates
+        for name, true in (("step", 0.1), ("asymmetry", 0.2), ("g_max", G_MAX), ("g_min", G_MIN)):
+            held.append(found[name].low <= true <= found[name].high)  # type: ignore[operator]
+    assert np.mean(held) > 0.9

@@ -16,6 +16,7 @@ _STEEP = 50.0  # of a noise that is none, minus its logarithm
 BOUND_KNOWN = 0.25  # width of a bound's interval that counts as identified, of the range
 _SIGNED = 0.1  # half an interval that counts as identified around zero
 _AT = 1e-3  # of a limit's size, how near to it counts as on it
+_NARROWEST = 0.1  # half of a range that is drawn from its uncertainty, at least, in that of the fit
 _BEYOND = 0.05  # of the range of the data, how far a bound may lie beyond them without being said to
 _ALONE, _NO_DEPRESSION = "one device: no spread between devices", "no depressing pulse was measured"
 _NO_END = "no saturation was seen"
@@ -58,11 +59,13 @@ class Scaled:
     dither: float = 0.0
 
     def quantities(self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:
-        """Return the parameters of samples of the population, each [samples, ...]."""
+        """Return parameters of samples of the population, [samples, ...], each in the scale of its own mean bounds."""
         law = self.population.law
         mean = law.completed(mean, law.effects)
         shared = np.concatenate([law.completed(shared[:, :-2], law.shared), shared[:, -2:]], axis=1)
-        values = law.parameters(mean, std, shared[:, :-2])
+        bounds = mean[:, 2:4]
+        shift, stretch = bounds.mean(1), np.maximum((bounds[:, 0] - bounds[:, 1]) / 2, _NARROWEST)
+        values = law.parameters(*law.rescaled(mean, std, shared[:, :-2], shift, stretch))
         ctoc, noise = np.exp(np.clip(shared[:, -2], *CTOC_LIMITS)), np.exp(np.clip(shared[:, -1], -_STEEP, 0.0))
         values["step_ctoc"] = ctoc
         values["g_max"] = self.centre + self.half * mean[:, 2]

@@ -136,6 +136,20 @@ class FittedLaw(abc.ABC):
         """Return how large each effect is, for steps of the optimiser."""
         return np.concatenate([[abs(mean[0])] * 2, np.ones(len(self.effects) - 2)])
 
+    def rescaled(
+        self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray, shift: np.ndarray, stretch: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return effects, their spreads and shared numbers of the same cells in other weights, (w - shift) / stretch.
+
+        Args:
+            mean, std: [samples, effects]; shared: [samples, shared]; shift, stretch: [samples].
+        """
+        mean, std = mean.copy(), std.copy()
+        mean[:, 2:4] -= shift[:, None]
+        mean[:, :4] /= stretch[:, None]
+        std[:, :4] /= stretch[:, None]
+        return mean, std, shared
+
     def response(self, effects: Tensor, shared: Tensor) -> Response:
         """Return the response.
 
@@ -187,6 +201,13 @@ class FittedLaw(abc.ABC):
     def flags(self, parameters: dict[str, Any]) -> dict[str, bool]:
         """Return the law's flags that the fit decides or presumes."""
         return {"additive_noise": True} if self.additive_noise else {}
+
+    def _stepping(self, mean: np.ndarray, up: np.ndarray, down: np.ndarray) -> np.ndarray:
+        """Return effects [samples, effects] with the up and down steps so many times as large, each [samples]."""
+        mean, (gain, skew) = mean.copy(), mean.T[:2]
+        rising, falling = (gain + skew) * up, (gain - skew) * (up if self.one_sided else down)
+        mean[:, 0], mean[:, 1] = (rising + falling) / 2, (rising - falling) / 2
+        return mean
 
     def _start_own(self, start: Start) -> list[float]:
         return []

@@ -46,6 +46,16 @@ class FittedLinear(FittedLaw):
         cells["slope_up"], cells["slope_down"] = -gamma_up * cells["up"], gamma_down * cells["down"]
         return laws.LinearStep(step_ctoc=1.0, additive_noise=self.additive_noise)
 
+    def rescaled(
+        self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray, shift: np.ndarray, stretch: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the same lines: their slopes stay, the steps are those at the new zero."""
+        up, down = (np.maximum(1 - mean[:, 4] * shift, _LEAST), np.maximum(1 + mean[:, 5] * shift, _LEAST))
+        mean, std, shared = super().rescaled(self._stepping(mean, up, down), std, shared, shift, stretch)
+        gammas = np.stack([stretch / up, stretch / down], axis=1)
+        mean[:, 4:6], std[:, 4:6] = mean[:, 4:6] * gammas, std[:, 4:6] * gammas
+        return mean, std, shared
+
     def _own_parameters(self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:
         names = ("gamma_up", "gamma_down")
         means = {name: mean[:, i] for i, name in enumerate(names)}
@@ -64,6 +74,13 @@ class FittedSoftBounds(FittedLaw):
     name = "soft-bounds"
     hard = False
     vanishing = True
+
+    def rescaled(
+        self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray, shift: np.ndarray, stretch: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the same lines: the steps are those at the new zero."""
+        up, down = (np.maximum(1 - shift / mean[:, i], _LEAST) for i in (2, 3))
+        return super().rescaled(self._stepping(mean, up, down), std, shared, shift, stretch)
 
     def _law(self, own: Tensor, shared: Tensor, cells: Cells) -> PulseResponse:
         cells["slope_up"] = -cells["up"] / cells["w_max"]
@@ -93,6 +110,15 @@ class FittedExponential(FittedLaw):
 
     def _start_shared(self, start: Start) -> list[float]:
         return [0.5, 2.0, 0.5, 2.0]
+
+    def rescaled(
+        self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray, shift: np.ndarray, stretch: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the same curves: A follows where z is 0, and so do the losses at the bounds, where z is 1 and -1."""
+        mean, std, shared = super().rescaled(mean, std, shared.copy(), shift, stretch)
+        for loss, gamma, sign in ((0, 1, 1), (2, 3, -1)):
+            shared[:, loss] *= np.exp(np.clip(sign * shared[:, gamma] * shift / stretch, -_LARGEST, _LARGEST))
+        return mean, std, shared
 
     def _law(self, own: Tensor, shared: Tensor, cells: Cells) -> PulseResponse:
         gamma_up, gamma_down = (shared[:, i].clamp(*_BENDS) for i in (1, 3))

@@ -34,7 +34,8 @@ _SMALLEST = 1e-4  # of tau, in units of the effect's scale
 _FINE = 0.3  # change of the log-likelihood below which a polished fit ends
 _NEAR_DATA = 0.3  # standard deviation of the prior of hard bounds around where they seem to be, in scaled weights
 _STILL = 1e-9  # relative change of a variance at which it is found
-_EFFECTIVE = 3.0  # degrees of freedom below which a spread is not told from zero
+_FEWEST = 0.5  # of these that a spread is drawn with
+_EFFECTIVE = 3.0  # degrees of freedom below which a spread is not told from zero; of few devices, half of theirs
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,22 @@ class Population:
         return effects * (2 if len(self.effects) > 1 else 1) + shared + ends
 
     def samples(self, count: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return draws of (mean, std, shared) from their uncertainty, each [count, ...]."""
+        """Return draws of (mean, std, shared) from their uncertainty, each [count, ...].
+
+        A mean is as uncertain as the spread between devices that it was averaged over: where that is drawn larger, so
+        is the mean's error (which makes it Student's).
+        """
         values, vectors = np.linalg.eigh(self.covariance)
         root = vectors * np.sqrt(np.maximum(values, 0))
-        both = np.concatenate([self.mean, self.shared]) + generator.standard_normal((count, len(values))) @ root.T
+        error = generator.standard_normal((count, len(values))) @ root.T
         n = len(self.mean)
         normal = self.std**2 + self.variance_error * generator.standard_normal((count, n))
-        freedom = np.maximum(self.freedom, _EFFECTIVE)
+        freedom = np.maximum(self.freedom, _FEWEST)
         scaled = self.std**2 * freedom / stats.chi2.rvs(freedom, size=(count, n), random_state=generator)
-        variance = np.where(self.freedom >= _EFFECTIVE, scaled, np.maximum(normal, 0))
+        told = (self.freedom >= min(_EFFECTIVE, (len(self.effects) - 1) / 2)) & (self.std > 0)
+        variance = np.where(told, scaled, np.maximum(normal, 0))
+        error[:, :n] *= np.where(told, np.sqrt(variance) / np.where(told, self.std, 1), 1)
+        both = np.concatenate([self.mean, self.shared]) + error
         return both[:, :n], np.sqrt(variance), both[:, n:]
 
 
@@ -159,15 +167,16 @@ def _spread_interval(variance: float, standard: float, freedom: float) -> tuple[
 def _finished(problem: Problem, info: Information, point: Point, converged: bool) -> Population:
     law, scales = problem.law, problem.scales
     devices, n = point.effects.shape
-    t = np.linalg.inv(np.eye(n) + point.variance[:, None] * info.effects2)
+    share = (devices - 1) / devices if devices > 1 else 1.0
+    variance = point.variance / share
+    t = np.linalg.inv(np.eye(n) + variance[:, None] * info.effects2)
     w = info.effects2 @ t
     prior = np.diag(1 / (10 * problem.widths) ** 2)
-    covariance = np.linalg.inv(reduced(info, w, t.transpose(0, 2, 1), point.variance, prior, 0.0))
+    covariance = np.linalg.inv(reduced(info, w, t.transpose(0, 2, 1), variance, prior, 0.0))
     votes = (np.diagonal(w, axis1=1, axis2=2) ** 2).sum(0)
     variance_error = np.sqrt(2 / np.maximum(votes, 1e-300))
-    share = (devices - 1) / devices if devices > 1 else 1.0
     marginal = -objective(info, point, np.zeros(len(point.shared))) - 0.5 * log_determinant(info, point)
-    std = np.sqrt(point.variance / share) if devices > 1 else np.zeros(n)
+    std = np.sqrt(variance) if devices > 1 else np.zeros(n)
     idle = np.array([law.idle(name) for name in law.effects])
     nothing = np.array([law.idle(name) for name in (*law.effects, *law.shared)] + [False, False])
     covariance[nothing], covariance[:, nothing] = 0.0, 0.0
@@ -179,7 +188,7 @@ def _finished(problem: Problem, info: Information, point: Point, converged: bool
         np.concatenate([law.completed(point.shared[:-2], law.shared), point.shared[-2:]]),
         marginal,
         covariance,
-        point.variance**2 * votes * share,
+        variance**2 * votes * share,
         np.where(idle, 0.0, np.minimum(variance_error, (3 * scales) ** 2)),
         converged,
     )
