@@ -32,6 +32,7 @@ from neurohw.fitting.population import random_effects
 from neurohw.fitting.residuals import Residuals, residual_data
 from neurohw.fitting.residuals_figure import residuals_figure
 from neurohw.fitting.retention import fit_retention
+from neurohw.fitting.seen import require_response
 from neurohw.fitting.trains import Fit, fit
 
 G_MIN, G_MAX = 10e-6, 50e-6
@@ -380,3 +381,17 @@ def test_intervals_hold_the_population_of_few_devices() -> None:
         for name, true in (("step", 0.1), ("asymmetry", 0.2), ("g_max", G_MAX), ("g_min", G_MIN)):
             held.append(found[name].low <= true <= found[name].high)  # type: ignore[operator]
     assert np.mean(held) > 0.9
+
+
+def test_pulses_that_move_nothing_and_polarities_that_are_swapped_are_refused() -> None:
+    """Noise alone was fitted as a device of large steps, one time in four 'usable with care'."""
+    trains = measured(KNOWN["constant"], 0.01, 4, 2, 40)
+    noise = 16e-6 + 1e-6 * np.random.default_rng(1).standard_normal(trains.conductance.shape)
+    with pytest.raises(InputError, match=r"known\.csv: pulses do not move the cells beyond the noise: ramps by"):
+        fit(dataclasses.replace(trains, conductance=noise))
+    with pytest.raises(InputError, match="conductances fall under potentiating pulses"):
+        fit(dataclasses.replace(trains, up=~trains.up))
+    switched = np.where(trains.up, 40e-6, 20e-6) + noise / 10  # at once: no ramp, and yet the pulses move them
+    require_response(dataclasses.replace(trains, conductance=switched))
+    few = measured(laws.ConstantStep(step=0.03, step_ctoc=0.3), 0.01, 2, 1, 10)
+    require_response(few)

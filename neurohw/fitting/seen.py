@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +15,7 @@ from neurohw.fitting.kalman import Observed
 from neurohw.fitting.measurements import PulseTrains
 
 _NEAR_EXTREME = 0.85  # quantile of a device's weights
+_SURE = 3.0  # standard errors by which pulses must move cells
 _HARD, _SOFT = 0.25, 2.0  # how far beyond the data bounds can lie, of the range of the data
 
 
@@ -59,6 +62,50 @@ def upwards(trains: PulseTrains) -> tuple[PulseTrains, bool]:
     if mirrored:
         g, up = g[valid].max() + g[valid].min() - g, ~up
     return dataclasses.replace(trains, conductance=g, up=up, valid=valid), mirrored
+
+
+def require_response(trains: PulseTrains) -> None:
+    """Require that pulses move the cells beyond the noise, and in their own direction.
+
+    Of each ramp, a run of pulses of one polarity, the second half of its reads is held against the first; and, for
+    cells that switch at once, the reads after potentiating pulses against the others of their train.
+
+    Raises:
+        InputError: they do not.
+    """
+    ramps, sides = [], []
+    for g, up, valid in zip(*map(_flat, (trains.conductance, trains.up, trains.valid)), strict=True):
+        read, rising = g[valid], up[valid]
+        for ramp in np.split(np.arange(len(read)), np.flatnonzero(np.diff(rising)) + 1):
+            halves = read[ramp[len(ramp) - len(ramp) // 2 :]], read[ramp[: len(ramp) // 2]]
+            ramps.append(halves if rising[ramp[0]] else halves[::-1])
+        sides.append((read[rising], read[~rising]))
+    along, across = _deviations(ramps), _deviations(sides)
+    if max(along, across) > _SURE:
+        return
+    found = f"pulses do not move the cells beyond the noise: ramps by {along:.1f} standard errors"
+    if min(along, across) < -_SURE:
+        found = "conductances fall under potentiating pulses, or rise under depressing ones"
+    raise InputError(f"{trains.source}: {found}; allowed: pulses that move the cells, each in its own direction "
+                     "(are polarities swapped, or are these resistances?)")  # fmt: skip
+
+
+def _flat(values: np.ndarray) -> np.ndarray:
+    return values.reshape(-1, values.shape[-1])
+
+
+def _deviations(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    """Return by how many standard errors the first of each two are above the second, all pairs together."""
+    moved, variance, within, count = 0.0, 0.0, 0.0, 0
+    for high, low in pairs:
+        if len(high) > 1 and len(low) > 1:
+            moved += float(high.mean() - low.mean())
+            variance += 1 / len(high) + 1 / len(low)
+            within += float(((high - high.mean()) ** 2).sum() + ((low - low.mean()) ** 2).sum())
+            count += len(high) + len(low) - 2
+    if not count:
+        return 0.0
+    return moved / max(math.sqrt(variance * within / count), 1e-300)
 
 
 def one_sided(trains: PulseTrains) -> bool:

@@ -37,7 +37,7 @@ from neurohw.fitting.kalman import residuals
 from neurohw.fitting.law_parameters import FITTED, fitted_laws
 from neurohw.fitting.measurements import PulseTrains
 from neurohw.fitting.population import Population, fit_population
-from neurohw.fitting.seen import reach, upwards
+from neurohw.fitting.seen import reach, require_response, upwards
 from neurohw.fitting.start import dither_trains, first_fit, first_scale, noise_limits, scale_trains
 from neurohw.threads import threads
 
@@ -117,9 +117,10 @@ def fit(trains: PulseTrains, law: str | None = None, seed: int = 0, progress: Pr
         progress: is told what is done.
 
     Raises:
-        InputError: there is no such law, or no fit of it.
+        InputError: there is no such law, or no fit of it; pulses that move nothing.
     """
     upward, mirrored = upwards(trains)
+    require_response(upward)
     with threads(1):  # its tensors are so small that several cost more than they give
         fitted = _Fitting(upward, np.random.default_rng(seed), progress or (lambda _, __: None)).fitted(law)
     return dataclasses.replace(fitted, mirrored=mirrored)
