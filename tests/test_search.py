@@ -328,6 +328,7 @@ def test_several_objectives_give_their_front(tmp_path: Path) -> None:
     assert "starting point" not in " ".join(found.sentences())
     again = gone(searched(tmp_path, TWO + "[finalists]\nnumber = 2\n"), tmp_path / "out")
     assert len(again.files) == 2
+    assert "of 40 trials, 2 on the Pareto front were run again; 2 of these" in " ".join(again.sentences())
     assert len(list((tmp_path / "out").glob("front_*.toml"))) == 2  # those of the former call have gone
 
 

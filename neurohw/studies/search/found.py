@@ -61,7 +61,9 @@ class Found:
         seeds = self.search.file.finalists.seeds
         on = f"on the validation split, mean of seeds {', '.join(map(str, seeds))}"
         if len(self.search.objectives) > 1:
-            yield f"{len(self.best)} of {len(self.trials)} trials{''.join(parts)} are on the Pareto front {on}"
+            again = sum(each.trial is not None for each in self.scored)
+            yield (f"of {len(self.trials)} trials{''.join(parts)}, {again} on the Pareto front were run again; "
+                   f"{len(self.best)} of these are on it still, {on}")  # fmt: skip
             return
         best, title = self.best[0], self.search.objectives[0].title.lower()
         yield (f"best of {len(self.trials)} trials{''.join(parts)}: {best.what} with {title} "
