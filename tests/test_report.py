@@ -337,6 +337,23 @@ def test_runs_of_several_code_versions_are_said_to_be() -> None:
     assert "neurohw 0.1.0, 0.2.0" in content(installed).code
 
 
+def test_of_many_settings_a_name_tells_those_that_most_points_of_the_rule_do_not_have() -> None:
+    """One changed at a time, of four: "BP" is what most have, and every point is still told apart."""
+    usual = {"target.gamma": 0.4, "target.smoothing": 0.0, "target.reset": "epoch", "training.dropout": [0.3, 0.2]}
+    changes = [
+        {},
+        {"target.gamma": 0.0},
+        {"target.smoothing": 0.3},
+        {"target.reset": "never"},
+        {"training.dropout": []},
+    ]
+    points = group_records([record(0, 0.5, {**usual, **change}) for change in changes])
+    expected = ["BP", "BP · dropout=[]", "BP · gamma=0", "BP · reset=never", "BP · smoothing=0.3"]
+    assert sorted(point.name.group for point in points) == expected
+    few = group_records([record(0, 0.5, {**usual, **change}) for change in changes[:3]])
+    assert sorted(point.name.group for point in few)[0] == "BP · gamma=0 · smoothing=0"  # short enough to say all
+
+
 def test_points_of_equal_settings_and_other_files_are_said_to_be() -> None:
     """A device's file was changed between two sweeps: settings are equal, hashes are not."""
     swept = seeds([0.9, 0.8], DEVICE)

@@ -30,6 +30,7 @@ _ABSENT = {  # what a key is where a record, or the file, leaves it out and "non
     "evaluation.label_draw": "same", "evaluation.recovery_images": "0", "evaluation.classifier.halve_at": "[]",
     "clustering.neurons": "digital",
 }  # fmt: skip
+_MOST_TOLD = 3  # keys in a name; of more, each rule leaves out what most of its points have
 _METHOD = "clustering.method"  # of kinds that have no learning rule: names begin with it
 _METHODS = {"stdp": "STDP", "random": "random labels", "classes": "true classes"}
 _COUNTED = {"data.labels": "labels", "data.train_limit": "images", "data.test_limit": "test images"}
@@ -198,8 +199,7 @@ def _named(configs: Sequence[Flat], keys: Sequence[str]) -> list[Name]:
     several = len(devices) > len({name for name, _ in devices})
     lasts = [key.rpartition(".")[2] for key in keys]
     spelled = {key: key if lasts.count(last) > 1 else last for key, last in zip(keys, lasts, strict=True)}
-    methodical = [config for config in configs if _METHOD in config]
-    usual = {(key, value) for key in keys if (value := _usual(plain(config.get(key)) for config in methodical))}
+    usual = _usual(configs, keys)
     return [_name(config, _unusual(config, spelled, usual), several) for config in configs]
 
 
@@ -220,17 +220,32 @@ def _name(config: Flat, spelled: dict[str, str], several_backends: bool) -> Name
     return Name(" · ".join(group), ", ".join(variant) or str(config.get("name", "run")))
 
 
-def _usual(values: Iterable[str]) -> str | None:
-    """Return the value that more than half of the points have, if there is one."""
-    counts = Counter(values)
-    return next((value for value, n in counts.items() if 2 * n > counts.total()), None)
+def _usual(configs: Sequence[Flat], keys: Sequence[str]) -> set[tuple[Any, str, str]]:
+    """Return what more than half of the points of a rule have, (rule, key, value), and goes without saying in a name.
+
+    That is so where a method names the points, and where names would be long.
+    """
+    long = len([key for key in keys if key not in ("network.rule", _METHOD, *_HARDWARE)]) > _MOST_TOLD
+    by_rule: dict[Any, list[Flat]] = {}
+    for config in configs:
+        if long or _METHOD in config:
+            by_rule.setdefault(_rule_of(config), []).append(config)
+    counts = {
+        (rule, key): Counter(plain(c.get(key)) for c in several) for rule, several in by_rule.items() for key in keys
+    }
+    return {
+        (*place, value) for place, values in counts.items() for value, n in values.items() if 2 * n > values.total()
+    }
 
 
-def _unusual(config: Flat, spelled: dict[str, str], usual: set[tuple[str, str]]) -> dict[str, str]:
-    """Return the keys that belong into a name: where a method names it, what most points have goes without saying."""
-    if _METHOD not in config:
-        return spelled
-    return {key: word for key, word in spelled.items() if (key, plain(config.get(key))) not in usual}
+def _unusual(config: Flat, spelled: dict[str, str], usual: set[tuple[Any, str, str]]) -> dict[str, str]:
+    """Return the keys that belong into a name."""
+    rule = _rule_of(config)
+    return {key: word for key, word in spelled.items() if (rule, key, plain(config.get(key))) not in usual}
+
+
+def _rule_of(config: Flat) -> Any:
+    return None if _METHOD in config else config.get("network.rule")
 
 
 def _is_left_out(key: str, value: Any, config: Flat) -> bool:
