@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Any
 
 import pytest
@@ -121,6 +123,50 @@ def test_events_are_those_of_the_equations() -> None:
     trains = spike_trains(features, 1.0, 100, _after_weights(16, 4))
     assert events.input_spikes.tolist() == trains.sum((1, 2), dtype=torch.int64).tolist()
     assert result.input_probabilities[-1] == pytest.approx(trains.double().mean().item() * 2)
+
+
+def test_additions_are_counted_one_by_one() -> None:
+    """A loop over Algorithm 2 in plain Python, with two features and three neurons: each addition as it is done."""
+    p = STDPParameters(
+        timesteps=60, v_decay=50.0, gain=8.0, weight_mean=0.0, eta_pre=1e-3, eta_post=0.01, competition="inhibition"
+    )
+    features, generator = torch.tensor([[0.9, -0.5], [-0.7, 0.6]]), seeded(1)
+    network = STDPNetwork(4, 3, p, generator)
+    w, epsilon, done = network.weights.numpy().copy(), [0.0] * 3, []
+    for sample in (trains := spike_trains(features, 1.0, 60, seeded(2))).tolist():
+        v, rest, pre, post = [p.v_rest] * 3, [0] * 3, [0.0] * 4, [0.0] * 3
+        spikes = integrations = depressions = potentiations = inhibitions = 0
+        for step in sample:
+            active = [i for i in range(4) if step[i]]
+            spikes += len(active)
+            pre = [1.0 if i in active else pre[i] * math.exp(-1 / p.trace_decay) for i in range(4)]
+            for j in range(3):
+                epsilon[j] *= math.exp(-1 / p.threshold_decay)
+                post[j] *= math.exp(-1 / p.trace_decay)
+                v[j] = p.v_rest + math.exp(-1 / p.v_decay) * (v[j] - p.v_rest)
+                rest[j] = max(rest[j] - 1, 0)
+                for i in active if rest[j] == 0 else ():
+                    v[j] += p.gain * w[j, i]
+                    integrations += 1
+            firing = [j for j in range(3) if rest[j] == 0 and v[j] > p.v_threshold + epsilon[j]]
+            for j in firing:
+                v[j], rest[j], post[j] = p.v_reset, p.refractory, p.trace_peak
+                epsilon[j] += p.threshold_step
+            for j, i in itertools.product([j for j in range(3) if post[j]], active):
+                w[j, i] = max(w[j, i] - p.eta_pre * post[j], 0.0)
+                depressions += 1
+            for j, i in itertools.product(firing, [i for i in range(4) if pre[i]]):
+                w[j, i] = min(w[j, i] + p.eta_post * pre[i], p.weight_max)
+                potentiations += 1
+            for k, j in itertools.product(firing, range(3)):
+                v[j] -= p.inhibition * (j != k)
+                inhibitions += j != k
+        done.append([spikes, integrations, depressions, potentiations, inhibitions])
+    found = network.present(trains)
+    assert found.events.tolist() == done
+    assert min(map(min, done)) > 0
+    assert any(some[1] < 3 * some[0] for some in done)  # neurons were at rest
+    assert network.weights.numpy() == pytest.approx(w)
 
 
 def _after_weights(inputs: int, neurons: int) -> torch.Generator:
