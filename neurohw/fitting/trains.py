@@ -6,7 +6,8 @@ range, and g_min and g_max of the device file are the mean bounds, not the extre
 wins and is then fitted to all. Spreads are estimated
 as random effects, so that they contain neither cycle-to-cycle noise nor measurement noise. Intervals come from the
 Fisher information (means, shared numbers) and from chi-squared distributions with effective degrees of freedom
-(spreads), carried through to the law's parameters by sampling.
+(spreads, which the errors of means follow), carried through to the law's parameters by sampling, each sample in the
+scale of its own mean bounds. They are of the population that the devices are from.
 
 What pulse trains cannot tell, whatever the estimator:
 
