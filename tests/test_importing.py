@@ -462,6 +462,17 @@ def test_pulses_at_several_temperatures_are_warned_of(tmp_path: Path) -> None:
     assert "column T (C) has 2 values" in caution
 
 
+def test_reads_far_from_their_neighbours_are_warned_of(tmp_path: Path) -> None:
+    """One read of 0 S among hundreds spoils a fit; noise and turns are no such, pulses that were not read no gap."""
+    values = 1e6 * G[0]
+    assert not import_pulses(table(tmp_path / "fine.csv", polarity=up_words(), G_uS=values)).cautions
+    broken = values.copy()
+    broken[[11, 12, 13]] = np.nan, 0.0, np.nan
+    (caution,) = import_pulses(table(tmp_path / "broken.csv", polarity=up_words(), G_uS=broken)).cautions
+    assert caution.startswith("1 read is far from those before and after")
+    assert "pulse 13 (0 S);" in caution
+
+
 def test_resistances_taken_for_conductances_are_warned_of(tmp_path: Path) -> None:
     path = table(tmp_path / "swapped.csv", polarity=up_words(), G_uS=50 - 1e6 * G[0])
     (caution,) = import_pulses(path).cautions

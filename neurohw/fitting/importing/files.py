@@ -13,6 +13,7 @@ from neurohw.errors import InputError
 from neurohw.fitting.importing.directions import check_directions
 from neurohw.fitting.importing.layouts import of_crosssim, pulse_strips
 from neurohw.fitting.importing.options import ImportOptions, Notes
+from neurohw.fitting.importing.outliers import check_outliers
 from neurohw.fitting.importing.polarities import signs_decide
 from neurohw.fitting.importing.pulses import joined, listed_backwards, trains_of
 from neurohw.fitting.importing.sheets import Sheet, read_sheets
@@ -72,6 +73,7 @@ def import_pulses(paths: Paths, options: ImportOptions | None = None) -> Importe
     stack = stacked(trains, source)
     check_directions(stack, any(signs_decide(strip, options) for strip in strips), notes)
     names = {device: tuple(t.cycle for t in trains if t.device == device) for device in stack.devices}
+    check_outliers(stack, tuple(names.values()), notes)
     applied = conditions(trains, read_voltage(strips, options, notes), notes)
     return Imported(stack, tuple(names.values()), applied, notes.guesses, notes.cautions)
 
