@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import partial
 from html.parser import HTMLParser
 from importlib import resources
 from itertools import product
@@ -350,6 +351,12 @@ def test_of_many_settings_a_name_tells_those_that_most_points_of_the_rule_do_not
     points = group_records([record(0, 0.5, {**usual, **change}) for change in changes])
     expected = ["BP", "BP · dropout=[]", "BP · gamma=0", "BP · reset=never", "BP · smoothing=0.3"]
     assert sorted(point.name.group for point in points) == expected
+    no_decay = {"network.parameters.decay": False}
+    own = [no_decay, no_decay, {}]  # what is not given is not told, so that the others are, many as they may be
+    rule = {**usual, "network.rule": "hebbian-wta", "training.dropout": [], "target.ties": "random"}
+    hebbian = [{**rule, "target.k": k, **change} for k, change in zip((1, 2, 3), own, strict=True)]
+    names = {point.name.group for point in group_records([*map(partial(record, 0, 0.5), hebbian), *points[0].records])}
+    assert len([name for name in names if "decay=false" in name]) == 2
     few = group_records([record(0, 0.5, {**usual, **change}) for change in changes[:3]])
     assert sorted(point.name.group for point in few)[0] == "BP · gamma=0 · smoothing=0"  # short enough to say all
 

@@ -234,7 +234,10 @@ def _usual(configs: Sequence[Flat], keys: Sequence[str]) -> set[tuple[Any, str, 
         (rule, key): Counter(plain(c.get(key)) for c in several) for rule, several in by_rule.items() for key in keys
     }
     return {
-        (*place, value) for place, values in counts.items() for value, n in values.items() if 2 * n > values.total()
+        (*place, value)
+        for place, values in counts.items()
+        for value, n in values.items()
+        if 2 * n > values.total() and (value == "none" or "none" not in values)  # what is not given is not told
     }
 
 

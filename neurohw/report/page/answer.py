@@ -211,8 +211,10 @@ def _chip_or_rule(main: Accuracies, rows: Sequence[Accuracy]) -> str:
     between = f"up to {chips:.1f} points lie between chips that learn the same"
     if not rules:
         return between
-    matters = "the chip matters more than the rule" if chips > rules else "the rule matters more than the chip"
-    return f"{matters}: {between}, up to {rules:.1f} between what is learnt on one chip"
+    several = len({group.partition(" · ")[0] for group, _ in means}) > 1
+    how = "the rule" if several else "how it is learnt"
+    more, less = ("the chip", how) if chips > rules else (how, "the chip")
+    return f"{more} matters more than {less}: {between}, up to {rules:.1f} between what is learnt on one chip"
 
 
 def _widest(means: dict[tuple[str, str], float], shared: int) -> float:
