@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from functools import partial
 from html.parser import HTMLParser
 from importlib import resources
 from itertools import product
@@ -351,14 +350,21 @@ def test_of_many_settings_a_name_tells_those_that_most_points_of_the_rule_do_not
     points = group_records([record(0, 0.5, {**usual, **change}) for change in changes])
     expected = ["BP", "BP · dropout=[]", "BP · gamma=0", "BP · reset=never", "BP · smoothing=0.3"]
     assert sorted(point.name.group for point in points) == expected
-    no_decay = {"network.parameters.decay": False}
-    own = [no_decay, no_decay, {}]  # what is not given is not told, so that the others are, many as they may be
-    rule = {**usual, "network.rule": "hebbian-wta", "training.dropout": [], "target.ties": "random"}
-    hebbian = [{**rule, "target.k": k, **change} for k, change in zip((1, 2, 3), own, strict=True)]
-    names = {point.name.group for point in group_records([*map(partial(record, 0, 0.5), hebbian), *points[0].records])}
-    assert len([name for name in names if "decay=false" in name]) == 2
     few = group_records([record(0, 0.5, {**usual, **change}) for change in changes[:3]])
     assert sorted(point.name.group for point in few)[0] == "BP · gamma=0 · smoothing=0"  # short enough to say all
+
+
+def test_what_is_not_given_is_not_told_in_a_name_and_what_the_others_have_is() -> None:
+    """Most points of the rule have no decay; the one of which nothing is said has the default, a decay."""
+    rule = {"network.rule": "hebbian-wta", "target.ties": "random", "target.reset": "epoch", "target.smoothing": 0.0}
+    changes = [{}, {"target.k": 2}, {"target.smoothing": 0.3}, {"target.reset": "never"}, {"target.gamma": 0.7}]
+    no_decay = {"network.parameters.decay": False}
+    points = group_records(
+        [record(0, 0.5, {**rule, **change, **no_decay}) for change in changes] + [record(0, 0.5, rule)]
+    )
+    told = [point.name.group for point in points]
+    assert sum("decay=false" in name for name in told) == 5
+    assert "Hebbian WTA" in told
 
 
 def test_points_of_equal_settings_and_other_files_are_said_to_be() -> None:
