@@ -224,6 +224,20 @@ def test_soft_outputs_balance_whatever_the_inputs_are(k: int, seconds: float | N
     assert (shares.gather(1, order).diff(dim=1) >= 0).all()
 
 
+def test_what_was_decided_before_does_not_matter() -> None:
+    """Targets stay as they were given, and noise is drawn alike, whatever batches came before, in whichever order."""
+    noisy = SOFT | {"decision.comparator_noise": 1e-10, "inputs.common_current": 5e-9}
+    y = torch.rand(30, 40, generator=seeded(1))
+    first, later = circuit(40, 4, noisy), circuit(40, 4, noisy)
+    rows = later(y, later.initial()).target
+    as_given = rows.clone()
+    later(1 - y, later.initial())
+    assert torch.equal(rows, as_given)
+    later._generator.set_state(first._generator.get_state())
+    columns = y.t().contiguous().t()
+    assert torch.equal(later(columns, later.initial()).target, first(columns, first.initial()).target)
+
+
 def test_soft_outputs_are_those_of_the_circuits_equations() -> None:
     inputs = np.array([[10.0, 9.95, 9.8, 9.7, 8.0, 3.0], [9.0, 8.97, 8.96, 8.5, 5.0, 1.0]]) * 1e-9
     expected = np.stack([kwta_at_rest(row, 2)[0] for row in inputs])

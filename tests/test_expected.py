@@ -68,6 +68,13 @@ def test_how_energy_is_accounted_does_not_matter() -> None:
     assert agreements([record(0.9, overrides=other)])[0].n == 1
 
 
+def test_what_is_done_with_what_was_learnt_does_not_matter() -> None:
+    """Programmed into other devices after training; without evaluation there are no ages to do so at."""
+    programmed = {"hardware.off_chip": "pcm-like", "evaluation.age_seconds": [10.0]}
+    assert agreements([record(0.9, overrides=programmed)])[0].n == 1
+    assert what_is_learnt(load_experiment(NAME, programmed)) == what_is_learnt(load_experiment(NAME))
+
+
 def test_every_guard_guards_something(tmp_path: Path) -> None:
     """What is expected of an own run is so of a configuration that the experiment, or a sweep of it, has."""
     dead = []

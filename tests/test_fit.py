@@ -387,7 +387,7 @@ def test_pulses_that_move_nothing_and_polarities_that_are_swapped_are_refused() 
     """Noise alone was fitted as a device of large steps, one time in four 'usable with care'."""
     trains = measured(KNOWN["constant"], 0.01, 4, 2, 40)
     noise = 16e-6 + 1e-6 * np.random.default_rng(1).standard_normal(trains.conductance.shape)
-    with pytest.raises(InputError, match=r"known\.csv: pulses do not move the cells beyond the noise: ramps by"):
+    with pytest.raises(InputError, match=r"known\.csv: pulses do not move the cells beyond the noise: by"):
         fit(dataclasses.replace(trains, conductance=noise))
     with pytest.raises(InputError, match="conductances fall under potentiating pulses"):
         fit(dataclasses.replace(trains, up=~trains.up))
@@ -395,3 +395,6 @@ def test_pulses_that_move_nothing_and_polarities_that_are_swapped_are_refused() 
     require_response(dataclasses.replace(trains, conductance=switched))
     few = measured(laws.ConstantStep(step=0.03, step_ctoc=0.3), 0.01, 2, 1, 10)
     require_response(few)
+    three = {name: getattr(trains, name)[:, :, :3] for name in ("conductance", "up", "valid")}
+    with pytest.raises(InputError, match="too few reads to tell whether pulses move the cells; allowed: four in a run"):
+        require_response(dataclasses.replace(trains, **three))

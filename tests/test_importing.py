@@ -473,6 +473,16 @@ def test_reads_far_from_their_neighbours_are_warned_of(tmp_path: Path) -> None:
     assert "pulse 13 (0 S);" in caution
 
 
+def test_one_pulse_that_resets_a_cell_is_no_read_that_stands_out(tmp_path: Path) -> None:
+    """As phase-change cells are measured: many small steps up, one pulse down, and a large step up again."""
+    up = (["set"] * 40 + ["reset"]) * 12
+    values = 2 + 20 * np.tile([*(1 - 0.5 ** np.arange(1, 41)), 0.0], 12)
+    assert not import_pulses(table(tmp_path / "resets.csv", polarity=up, G_uS=values)).cautions
+    values[20] = 0.0
+    (caution,) = import_pulses(table(tmp_path / "broken.csv", polarity=up, G_uS=values)).cautions
+    assert "pulse 21 (0 S);" in caution
+
+
 def test_resistances_taken_for_conductances_are_warned_of(tmp_path: Path) -> None:
     path = table(tmp_path / "swapped.csv", polarity=up_words(), G_uS=50 - 1e6 * G[0])
     (caution,) = import_pulses(path).cautions

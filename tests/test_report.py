@@ -367,6 +367,16 @@ def test_what_is_not_given_is_not_told_in_a_name_and_what_the_others_have_is() -
     assert "Hebbian WTA" in told
 
 
+def test_a_circuit_with_errors_stands_in_every_name_however_many_settings_differ() -> None:
+    noise = "target.parameters.decision.comparator_noise"
+    usual = {"target.gamma": 0.4, "target.smoothing": 0.0, "target.reset": "epoch", "target.circuit": "analog",
+             "target.ties": "random", noise: 1e-10}  # fmt: skip
+    changes = [{}, {"target.gamma": 0.0}, {"target.smoothing": 0.3}, {"target.reset": "never"}, {noise: 2e-10}]
+    points = group_records([record(0, 0.5, {**usual, **change}) for change in changes])
+    said = ["comparator_noise=100 pA"] * 4 + ["comparator_noise=200 pA"]
+    assert sorted(point.name.variant for point in points) == said
+
+
 def test_points_of_equal_settings_and_other_files_are_said_to_be() -> None:
     """A device's file was changed between two sweeps: settings are equal, hashes are not."""
     swept = seeds([0.9, 0.8], DEVICE)

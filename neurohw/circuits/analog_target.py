@@ -194,8 +194,12 @@ class AnalogTarget(KWTATarget):
         return field
 
     def _scratch_like(self, field: Tensor) -> Tensor:
-        """Return a tensor of this shape that is overwritten by whoever asks next: new pages cost as much as drawing."""
-        if (self._scratch.shape, self._scratch.dtype) != (field.shape, field.dtype):
+        """Return a tensor of this shape that is overwritten by whoever asks next: new pages cost as much as drawing.
+
+        Its strides are the field's, in whose order noise is drawn: what was decided before must not matter.
+        """
+        last = self._scratch
+        if (last.shape, last.stride(), last.dtype) != (field.shape, field.stride(), field.dtype):
             self._scratch = torch.empty_like(field)
         return self._scratch
 

@@ -71,7 +71,7 @@ def require_response(trains: PulseTrains) -> None:
     cells that switch at once, the reads after potentiating pulses against the others of their train.
 
     Raises:
-        InputError: they do not.
+        InputError: they do not, or reads are too few to tell.
     """
     ramps, sides = [], []
     for g, up, valid in zip(*map(_flat, (trains.conductance, trains.up, trains.valid)), strict=True):
@@ -80,11 +80,14 @@ def require_response(trains: PulseTrains) -> None:
             halves = read[ramp[len(ramp) - len(ramp) // 2 :]], read[ramp[: len(ramp) // 2]]
             ramps.append(halves if rising[ramp[0]] else halves[::-1])
         sides.append((read[rising], read[~rising]))
-    along, across = _deviations(ramps), _deviations(sides)
-    if max(along, across) > _SURE:
+    moved = [deviation for pairs in (ramps, sides) if (deviation := _deviations(pairs)) is not None]
+    if not moved:
+        raise InputError(f"{trains.source}: too few reads to tell whether pulses move the cells; allowed: four in a "
+                         "run of pulses of one polarity, or two after pulses of each")  # fmt: skip
+    if max(moved) > _SURE:
         return
-    found = f"pulses do not move the cells beyond the noise: ramps by {along:.1f} standard errors"
-    if min(along, across) < -_SURE:
+    found = f"pulses do not move the cells beyond the noise: by {max(moved):.1f} standard errors at most"
+    if min(moved) < -_SURE:
         found = "conductances fall under potentiating pulses, or rise under depressing ones"
     raise InputError(f"{trains.source}: {found}; allowed: pulses that move the cells, each in its own direction "
                      "(are polarities swapped, or are these resistances?)")  # fmt: skip
@@ -94,8 +97,11 @@ def _flat(values: np.ndarray) -> np.ndarray:
     return values.reshape(-1, values.shape[-1])
 
 
-def _deviations(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
-    """Return by how many standard errors the first of each two are above the second, all pairs together."""
+def _deviations(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float | None:
+    """Return by how many standard errors the first of each two are above the second, all pairs together.
+
+    None where none has two reads on either side.
+    """
     moved, variance, within, count = 0.0, 0.0, 0.0, 0
     for high, low in pairs:
         if len(high) > 1 and len(low) > 1:
@@ -104,7 +110,7 @@ def _deviations(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
             within += float(((high - high.mean()) ** 2).sum() + ((low - low.mean()) ** 2).sum())
             count += len(high) + len(low) - 2
     if not count:
-        return 0.0
+        return None
     return moved / max(math.sqrt(variance * within / count), 1e-300)
 
 

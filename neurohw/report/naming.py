@@ -23,6 +23,7 @@ _PARTS = ("hardware.device", *REMEDY)
 SPARSE = ("target.parameters.", *(f"{key}_parameters." for key in _PARTS))  # absent: not given
 _HARDWARE = ("hardware.backend", *_PARTS, "hardware.off_chip")
 _CIRCUIT = ("target.circuit", "target.model")
+_OF_CIRCUIT = ("target.parameters.", *_CIRCUIT)
 _PREFERRED = ("network.rule", "training.mode", "data.", *_HARDWARE, *_CIRCUIT, "network.layers", "training.passes")
 _YOUNGER = ("hardware.precision", "network.conv", "network.init")  # than the first records: absent where as usual
 _ABSENT = {  # what a key is where a record, or the file, leaves it out and "none" would be another choice, or untrue
@@ -213,7 +214,7 @@ def _name(config: Flat, spelled: dict[str, str], several_backends: bool) -> Name
         variant[0] += f" ({config['hardware.backend']})"
     for key, word in spelled.items():
         if key not in ("network.rule", _METHOD, *_HARDWARE) and not _is_left_out(key, config.get(key), config):
-            aside = not group or key.startswith(("hardware.", "target.parameters.", *_CIRCUIT))
+            aside = not group or key.startswith(("hardware.", *_OF_CIRCUIT))
             aside |= not on_hardware(config)
             part = variant if aside else group
             part.append(_phrase(key, word, config.get(key)))
@@ -223,15 +224,17 @@ def _name(config: Flat, spelled: dict[str, str], several_backends: bool) -> Name
 def _usual(configs: Sequence[Flat], keys: Sequence[str]) -> set[tuple[Any, str, str]]:
     """Return what more than half of the points of a rule have, (rule, key, value), and goes without saying in a name.
 
-    That is so where a method names the points, and where names would be long.
+    That is so where a method names the points, and where names would be long; of circuits never: exact ones go without
+    saying.
     """
     long = len([key for key in keys if key not in ("network.rule", _METHOD, *_HARDWARE)]) > _MOST_TOLD
     by_rule: dict[Any, list[Flat]] = {}
     for config in configs:
         if long or _METHOD in config:
             by_rule.setdefault(_rule_of(config), []).append(config)
+    others = [key for key in keys if not key.startswith(_OF_CIRCUIT)]
     counts = {
-        (rule, key): Counter(plain(c.get(key)) for c in several) for rule, several in by_rule.items() for key in keys
+        (rule, key): Counter(plain(c.get(key)) for c in several) for rule, several in by_rule.items() for key in others
     }
     return {
         (*place, value)
@@ -265,7 +268,7 @@ def _with_circuit(name: Name, config: Flat, keys: Sequence[str]) -> Name:
     if ideal_circuit(config):
         return name
     arrays = name.variant.removeprefix("ideal").removeprefix(", ") if hardware(config) == "ideal" else name.variant
-    circuit = [key for key in keys if key.startswith(("target.parameters.", *_CIRCUIT))]
+    circuit = [key for key in keys if key.startswith(_OF_CIRCUIT)]
     named = any(not _is_left_out(key, config.get(key), config) for key in circuit)
     unnamed = "" if named else f"{config['target.circuit']} target"
     return Name(name.group, ", ".join(filter(None, [arrays, unnamed])))

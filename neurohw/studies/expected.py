@@ -18,6 +18,8 @@ from neurohw.runs.record import RunRecord
 from neurohw.shipping import read_toml, shipped
 from neurohw.validation import refused
 
+_AFTERWARDS = ("periphery", "off_chip")  # keys of [hardware]: what an account, or a programmed copy, is made with
+
 
 def _of_the_kind(metric: str, info: ValidationInfo) -> str:
     assert isinstance(info.context, Kind)
@@ -180,7 +182,7 @@ def what_is_learnt(experiment: Experiment) -> dict[str, Any]:
 def _what_was_learnt(config: dict[str, Any]) -> dict[str, Any]:
     learnt = {key: value for key, value in config.items() if key not in ("evaluation", "runs", "energy")}
     if hardware := config.get("hardware"):
-        learnt["hardware"] = {key: value for key, value in hardware.items() if key != "periphery"}
+        learnt["hardware"] = {key: value for key, value in hardware.items() if key not in _AFTERWARDS}
     whole = validated(learnt, "record").canonical()
     del whole["runs"]
     shown = config.get("evaluation", {}).get("label_fraction", 1.0)

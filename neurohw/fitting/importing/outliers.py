@@ -16,7 +16,7 @@ _FEW = 0.03  # of all reads: where more stand out, cells do
 
 
 def check_outliers(trains: PulseTrains, cycles: Sequence[Sequence[str]], notes: Notes) -> None:
-    """Warn of reads that are far above, or below, both the read before and the one after.
+    """Warn of reads that are far above, or below, both the read before and the one after, where pulses do not turn.
 
     Args:
         trains: as imported.
@@ -27,9 +27,9 @@ def check_outliers(trains: PulseTrains, cycles: Sequence[Sequence[str]], notes: 
     places, offs = [], []
     for d, c in np.ndindex(*g.shape[:2]):
         at = np.flatnonzero(valid[d, c])
-        reads = g[d, c, at]
+        reads, up = g[d, c, at], trains.up[d, c, at]
         near = np.stack([reads[:-2], reads[1:-1], reads[2:]])
-        offs.append(abs(reads[1:-1] - np.median(near, axis=0)))
+        offs.append(abs(reads[1:-1] - np.median(near, axis=0)) * (up[1:-1] == up[2:]))  # one RESET among SETs is far
         places += [(d, c, int(i)) for i in at[1:-1]]
     off = np.concatenate(offs)
     if not len(off):
