@@ -40,6 +40,13 @@ def test_points_that_differ_in_more_than_the_key_are_not_compared() -> None:
     assert inert_settings(group_records(records)) == []
 
 
+def test_networks_that_guess_are_alike_whatever_the_key_did() -> None:
+    records = [record(0, 0.098, {"training.learning_rate": [rate]}) for rate in (0.1, 1.0)]
+    points = group_records(records)
+    assert all(point.at_chance for point in points)
+    assert inert_settings(points) == []
+
+
 def test_one_seed_that_differs_is_a_difference() -> None:
     records = [record(seed, 0.5 + 0.1 * (seed == 1 == k), {"target.k": k + 1}) for k in (0, 1) for seed in (0, 1)]
     assert inert_settings(group_records(records)) == []

@@ -14,7 +14,8 @@ from neurohw.runs.record import RunRecord
 def inert_settings(points: Sequence[Point]) -> list[str]:
     """Return a sentence for each key whose values gave the same numbers: nothing read them, or they have no effect.
 
-    Points are compared that differ in this key only, seed by seed: metrics, curves, events counted and energy.
+    Points are compared that differ in this key only, seed by seed: metrics, curves, events counted and energy. Those at
+    chance are left out: networks that guess one class are alike whatever they were told.
     """
     sentences = []
     for key in differing_keys([point.config for point in points]):
@@ -28,6 +29,8 @@ def inert_settings(points: Sequence[Point]) -> list[str]:
 def _differing_only_in(key: str, points: Sequence[Point]) -> list[list[Point]]:
     groups: dict[str, list[Point]] = {}
     for point in points:
+        if point.at_chance:
+            continue
         rest = {k: v for k, v in point.config.items() if k not in (key, "name")}
         groups.setdefault(json.dumps([rest, point.stopped, point.epochs], sort_keys=True), []).append(point)
     return [group for group in groups.values() if len(group) > 1]
