@@ -93,7 +93,8 @@ class Aging:
         """Let time pass: relaxation, simple decay and diffusion change `kept` in place; the law needs the clock.
 
         Decay and diffusion in one step are an Ornstein-Uhlenbeck process, whatever the step: of the walk's variance
-        sigma^2 t, sigma^2 (1 - exp(-2 t / tau)) tau / 2 is left. Relaxation is taken to be faster than the decay.
+        sigma^2 t, sigma^2 (1 - exp(-2 t / tau)) tau / 2 is left. At a bound walks end where mirrors send them, which is
+        exact without a decay, and nearly so with one. Relaxation is taken to be faster than the decay.
 
         Args:
             kept: the weights as written.

@@ -96,6 +96,13 @@ DEFINITIONS = (  # term, meaning, and what it needs; beside those of the metrics
         "hardware",
     ),
     (
+        "Point",
+        "Runs of one configuration, named by what sets it apart from the other points here. Where that would be more "
+        "than three settings, those that most points of a learning rule have are left out of names; data.csv has them "
+        "all.",
+        "",
+    ),
+    (
         "Epochs, images, status",
         "Epochs done of epochs scheduled (rounds, if semi-supervised) and images presented in training, per run. "
         "“Stopped” means that the run ended before its schedule did.",

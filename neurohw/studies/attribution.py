@@ -5,9 +5,10 @@ With v(S) the accuracy where only the causes S are left in, the cost of cause i 
 v(S) - v(S + i) over all orders in which causes come in. Orders are sampled, each with a seed of its own; along an order
 the costs add up to v(none) - v(all), so that the costs add up to the mean gap, whatever the sample. Every other order
 is the reverse of the one before it (antithetic sampling, Mitchell et al. 2022, JMLR 23(43)): each two causes then come
-in both ways, and what they cost together is halved exactly. Of six orders three are one, turned by thirds of its
-length, so that each cause comes early, midway and late as often as the others: where most is lost midway (accuracy that
-falls to chance), an order and its reverse agree, and intervals of orders at random would cover the truth 3 times in 4.
+in both ways, and what they cost together is halved exactly. Of six orders three are the same one, begun at its first,
+second and last third, and three are their reverses: each cause comes early, midway and late as often as the others. For
+where most is lost midway (accuracy that falls to chance), an order and its reverse agree, and intervals of orders at
+random would cover the truth 3 times in 4.
 What is left at v(none), the devices' finite steps and bounds, is said beside them.
 """
 
