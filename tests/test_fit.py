@@ -383,6 +383,14 @@ def test_intervals_hold_the_population_of_few_devices() -> None:
     assert np.mean(held) > 0.9
 
 
+def test_intervals_of_two_devices_hold_nothing_impossible() -> None:
+    """Means of two devices are hardly known: steps that are drawn beyond zero are steps all the same."""
+    found = fit(measured(laws.SoftBounds(step=0.1, **COMMON), 0.005, 2, 1, 40, seed=3), "soft-bounds").estimates
+    for name, estimate in found.items():
+        assert estimate.low >= (-1 if name == "asymmetry" else 0), name  # type: ignore[operator]
+    assert found["asymmetry"].high <= 1  # type: ignore[operator]
+
+
 def test_pulses_that_move_nothing_and_polarities_that_are_swapped_are_refused() -> None:
     """Noise alone was fitted as a device of large steps, one time in four 'usable with care'."""
     trains = measured(KNOWN["constant"], 0.01, 4, 2, 40)

@@ -185,7 +185,7 @@ class FittedLaw(abc.ABC):
             shared: [samples, shared].
         """
         gain, skew, w_max, w_min = mean.T[:4]
-        up, down = gain + skew, gain - skew
+        up, down = abs(gain + skew), abs(gain - skew)  # as in `response`
         step = np.maximum(up, down)
         common = {
             "step": step,
