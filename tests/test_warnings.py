@@ -17,7 +17,7 @@ from neurohw.report.page.write import write_report
 from neurohw.runs.record import read_record
 from neurohw.runs.run import run
 from neurohw.runs.symptoms import near_chance
-from neurohw.runs.warnings import single_devices_drift
+from neurohw.runs.warnings import single_devices_drift, without_a_cause
 from tests.test_report import seeds
 
 EQUAL_CELLS = {"w_max_dtod": 0.0, "w_min_dtod": 0.0}
@@ -79,6 +79,15 @@ def test_a_network_at_chance_says_so_at_every_age(tmp_path: Path) -> None:
     assert "at an age of 100 s" in near[1]
     assert "compensation" not in near[1]  # time has taken nothing that there was
     assert not [text for text in record.warnings if "clipped" in text]
+
+
+@pytest.mark.parametrize(("changes", "told"), [
+    ({"target.gamma": 0.0}, True), ({}, False), ({"target.gamma": 0.0, "training.mode": "supervised"}, False),
+    ({"network.rule": "softhebb"}, False),
+])  # fmt: skip
+def test_networks_without_homeostasis_are_told_of_it(changes: dict[str, Any], told: bool) -> None:
+    """Hebbian rules do without; supervised networks have no target circuit."""
+    assert ("target.gamma" in without_a_cause(load_experiment("quickstart", {**SHORT, **changes}))) == told
 
 
 @pytest.mark.parametrize(("changes", "told"), [

@@ -79,7 +79,11 @@ def ages_without_change(experiment: OnChipExperiment) -> list[str]:
 def without_a_cause(experiment: OnChipExperiment) -> str:
     """Return what to try where a network answers no better than chance and nothing that was counted says why."""
     devices, learns = has_devices(experiment.hardware.backend), experiment.network.weights is None
-    tries = ["a training.learning_rate ten times larger, or ten times smaller"] if learns else []
+    tries: list[str] = []
+    if _no_homeostasis(experiment):
+        tries.append("a target.gamma above 0 (without homeostasis few outputs may win every image)")
+    if learns:
+        tries.append("a training.learning_rate ten times larger, or ten times smaller")
     if devices:
         tries.append("a smaller hardware.weight_range (read noise and converter steps grow with it)")
         if experiment.hardware.adc_bits and experiment.hardware.adc_bits < _FEW_BITS:
@@ -91,6 +95,13 @@ def without_a_cause(experiment: OnChipExperiment) -> str:
     if devices and learns and experiment.hardware.writing == "pulses":
         tries.append('hardware.writing = "mixed-precision" or "tiki-taka-v2"')
     return "; nothing that was counted says why" + (f": try {', '.join(tries)}" if tries else "")
+
+
+def _no_homeostasis(experiment: OnChipExperiment) -> bool:
+    """Return whether outputs learn from the winners of a target circuit whose thresholds stay at 0."""
+    e = experiment
+    targets = e.training.mode != "supervised" and e.network.rule in ("bp", "ep") and e.target.circuit != "pseudo-label"
+    return targets and e.target.gamma == 0 and e.network.weights is None
 
 
 def drift_of_single_devices(experiment: OnChipExperiment) -> float:
