@@ -9,7 +9,7 @@ from typing import Any
 
 from neurohw.config import OnChipExperiment, TrainingSection
 from neurohw.config.hardware import has_devices, is_read
-from neurohw.crossbar.remedies import Remedy
+from neurohw.crossbar.remedies import CELLS, Remedy
 from neurohw.devices.library import device_path, load_device
 from neurohw.devices.model import DeviceModel
 from neurohw.devices.recommended import REMEDY, asymmetry, recommended
@@ -18,6 +18,7 @@ from neurohw.errors import InputError
 _REMEDY = {f"hardware.{name}": name for name in REMEDY}
 _RATE, _RANGE = "training.learning_rate", "hardware.weight_range"
 _ROOM = 1.5  # weight range over the largest initial weight, of a device that nobody tuned
+_ROUNDED_UP = 1.005  # a number of three digits made of this much more is never below it
 _SYMMETRIC = 0.01  # difference of a cell's steps up and down over their sum, up to which they are called equal
 
 
@@ -45,8 +46,8 @@ def asked_by_device(experiment: OnChipExperiment, tables: Mapping[str, Any]) -> 
     """Return what an experiment's device asks for where the experiment is silent.
 
     Args:
-        experiment: complete configuration; `hardware.recommended` false, or `network.weights`: nothing is asked for,
-            as recommendations are for chips that learn.
+        experiment: complete configuration; `hardware.recommended` false: nothing is asked for; `network.weights`: only
+            what holds the weights, as recommendations are for chips that learn.
         tables: what of it was given.
 
     Raises:
@@ -55,24 +56,26 @@ def asked_by_device(experiment: OnChipExperiment, tables: Mapping[str, Any]) -> 
     hardware = experiment.hardware
     if not hardware.recommended or hardware.device is None or not has_devices(hardware.backend):
         return ()
-    if experiment.network.weights:
-        return ()
     try:
         device = load_device(hardware.device)
     except InputError:  # the run says so
         return ()
     given = {f"{section}.{key}" for section, table in tables.items() if isinstance(table, dict) for key in table}
     applied = []
-    for origin, values in (
+    sources = [
         (f"recommended in {device_path(hardware.device)}", _tuned(device, experiment, given)),
         (f"{device.name}, as for any device (`neurohw tune` finds better)", dict(_untuned(device, experiment))),
-    ):
+    ]
+    if experiment.network.weights:
+        sources = [(f"{device.name}, for what is programmed into it", dict(_programmed(device, experiment)))]
+    for origin, values in sources:
         if _REMEDY.keys() & given:  # by one of its names is by all of them
             given |= _REMEDY.keys()
         if silent := {key: value for key, value in values.items() if key not in given}:
             applied.append(Applied(origin, silent))
             given |= silent.keys()
-    if device.retention_parameters().ages and "hardware.step_seconds" not in given:
+    learns = not experiment.network.weights
+    if learns and device.retention_parameters().ages and "hardware.step_seconds" not in given:
         applied.append(Applied(f"{device.name} ages {hardware.step_seconds:g} s in each batch, which takes a chip some "
                                "1e-05 s: hardware.step_seconds says how long", {}))  # fmt: skip
     return tuple(applied)
@@ -109,8 +112,34 @@ def _untuned(device: DeviceModel, experiment: OnChipExperiment) -> Iterator[tupl
         yield _RANGE, float(f"{_ROOM * largest:.2g}")
     if experiment.network.rule == "ep" and _is_pulsed(experiment) and asymmetry(device) > _SYMMETRIC:
         yield "ep.contrast", "difference"
+    yield from _paired(device, experiment)
+
+
+def _paired(device: DeviceModel, experiment: OnChipExperiment) -> Iterator[tuple[str, Any]]:
     if device.sided == 1 and experiment.hardware.remedy == Remedy():
         yield "hardware.remedy", "one-sided"
+
+
+def _programmed(device: DeviceModel, experiment: OnChipExperiment) -> Iterator[tuple[str, Any]]:
+    """Yield pairs of cells that only potentiate, and the range in which the mean cell holds every learnt weight.
+
+    A wider one makes noise and steps of converters larger beside the weights, a narrower one clips weights.
+    """
+    from neurohw.runs.learnt import read_learnt  # only where there is such a network: it needs torch
+
+    yield from _paired(device, experiment)
+    try:
+        learnt = read_learnt(experiment)
+        law = device.with_parameters(dict(experiment.hardware.device_parameters)).response()
+    except InputError:  # the run says so
+        return
+    if learnt is None or not is_read(experiment.hardware.backend, _RANGE):
+        return
+    largest = max(weights.abs().max().item() for weights in learnt.weights)
+    paired = CELLS[experiment.hardware.remedy.cell].paired or device.sided == 1
+    reach = law.w_max - law.w_min if paired else min(law.w_max, -law.w_min) or law.w_max
+    if largest:
+        yield _RANGE, float(f"{_ROUNDED_UP * largest * law.w_max / reach:.3g}")
 
 
 def _is_pulsed(experiment: OnChipExperiment) -> bool:

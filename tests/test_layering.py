@@ -65,7 +65,7 @@ ALLOWED: dict[str, set[str]] = {
         "deepstdp.stdp_parameters",
     },
     "kinds": {"config", "runs"},  # a job is imported when something is run
-    "recommended": {"config", "devices", "crossbar.remedies"},
+    "recommended": {"config", "devices", "crossbar.remedies", "runs.learnt"},  # what was learnt, if it is programmed
     "key_texts": set(),
     "keys": {
         "key_texts",

@@ -17,7 +17,7 @@ from neurohw.crossbar.build import build_array
 from neurohw.data import stratified_subset
 from neurohw.devices.library import load_device
 from neurohw.errors import InputError
-from neurohw.loading import load_experiment
+from neurohw.loading import load_experiment, load_with_advice
 from neurohw.runs.learnt import read_learnt
 from neurohw.runs.onchip import OnChip
 from neurohw.runs.record import read_record
@@ -59,6 +59,39 @@ def weights_of(trained: Path) -> torch.Tensor:
     assert learnt is not None
     assert learnt.weights[0].abs().max() < RANGE
     return learnt.weights[0]
+
+
+EQUAL = {f"{bound}_dtod": 0.0 for bound in ("w_max", "w_min")}
+
+
+@pytest.mark.parametrize(("device", "bounds", "cell", "reach"), [  # of weights, in device units, where w_max is 0.6
+    ("constant_step", (-0.6, 0.6), "single", 0.6), ("constant_step", (-0.2, 0.6), "single", 0.2),
+    ("constant_step", (-0.2, 0.6), "differential", 0.8), ("pcm", (0.0, 1.0), "one-sided", 1.0),
+])  # fmt: skip
+def test_the_range_of_a_programmed_network_just_holds_its_largest_weight(
+    trained: Path, device: str, bounds: tuple[float, float], cell: str, reach: float
+) -> None:
+    """One per cent less clips the largest one."""
+    own = {**EQUAL, "w_min": bounds[0], "w_max": bounds[1]} if device == "constant_step" else EQUAL
+    keys = {"hardware.device": device, "hardware.device_parameters": own}
+    keys |= {} if device == "pcm" else {"hardware.cell": cell}  # such cells only potentiate: the pair is asked for
+    experiment = programmed(trained, **keys)
+    given = experiment.hardware.weight_range
+    assert given == pytest.approx(weights_of(trained).abs().max().item() * bounds[1] / reach, rel=0.01)
+    assert experiment.hardware.remedy.cell == cell
+    (layer,) = chip(experiment, 1).network.layers
+    assert layer.array.clipped == 0
+    (narrow,) = chip(programmed(trained, **keys, **{"hardware.weight_range": 0.99 * given}), 1).network.layers
+    assert narrow.array.clipped > 0
+
+
+def test_a_range_that_is_given_stays_and_nothing_is_advised_for_learning(trained: Path) -> None:
+    keys = {"network.weights": str(trained), "hardware.device": "pcm_drift"}
+    _, (advice,) = load_with_advice("quickstart", SMALL | keys)
+    assert set(advice.values) == {"hardware.remedy", "hardware.weight_range"}  # no rate, no seconds of a batch
+    assert programmed(trained, **keys, **{"hardware.weight_range": 0.7}).hardware.weight_range == 0.7
+    silent = {"hardware.recommended": False, "hardware.device": "taox_hfox"}
+    assert programmed(trained, **silent).hardware.weight_range is None
 
 
 def test_what_a_gpu_has_learnt_is_programmed_on_a_cpu(
