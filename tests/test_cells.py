@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -268,6 +269,34 @@ def test_the_drop_follows_the_weights_after_a_hundred_changes() -> None:
     model = load_device("ecram")
     expected = effective_conductances(model.conductance(bank.kept), Wires(10.0, 10.0))
     torch.testing.assert_close(model.conductance(bank.as_read()), expected, rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("moved", ["written", "aged"])
+def test_the_drop_follows_cells_that_move_far_at_once(moved: str) -> None:
+    """300 pulses, or a day of drift, take a third off what the lines carry; a restored bank goes on as the saved one."""
+    model, line = load_device("ecram").with_parameters({"retention.drift_nu": 0.05}), Wires(10.0, 10.0)
+    device = replace(DevicePopulation.of(model), signed=False)
+    bank, twin = (CellBank(torch.zeros(32, 24), device, seeded(4), wires=line) for _ in range(2))
+    before = bank.as_read()
+    if moved == "written":
+        bank.apply([all_cells(bank, 300, False)])
+    else:
+        bank.elapse(86400.0)
+    twin.as_read()
+    twin.load_state_dict(bank.state_dict())
+    expected = effective_conductances(bank.conductances(), line)
+    assert expected.mean() < 0.8 * model.conductance(before).mean()
+    for either in (bank, twin):
+        torch.testing.assert_close(model.conductance(either.as_read()), expected, rtol=1e-4, atol=0)
+
+
+def test_a_drop_that_hardly_moves_is_kept() -> None:
+    bank, _ = wired(10.0)
+    bank.as_read()
+    assert bank.ir_drop is not None
+    before = bank.ir_drop.left()
+    bank.apply([all_cells(bank, 1, True)])
+    assert bank.ir_drop.left() is before
 
 
 def test_wires_of_no_resistance_change_no_weight_also_below_zero_conductance() -> None:

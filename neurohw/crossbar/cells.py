@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -11,13 +11,13 @@ from neurohw.crossbar.aging import Aging
 from neurohw.crossbar.base import StateDict, Writes
 from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.faults import DEAD, WORKS, drawn_endurance, drawn_faults, stuck_at
+from neurohw.crossbar.ir_drop import IRDrop
 from neurohw.crossbar.pulses import PulseCounts, flat_nonzero
 from neurohw.crossbar.stepping import Stepping
 from neurohw.crossbar.verify import Step
-from neurohw.crossbar.wires import Wires, remaining_voltages
+from neurohw.crossbar.wires import Wires
 
 _LEAST = 0.01  # of the granularity: a smaller step counts as none, as at a soft bound
-_DROP_EVERY = 100  # changes of the weights between two computations of the IR drop
 _BISECTIONS = 24  # of a symmetry point: the range over 2^24
 
 
@@ -54,10 +54,7 @@ class CellBank:
         self._endurance = drawn_endurance(device.faults, self.shape, generator)
         self._dead: Tensor | None = None  # cells that carry no current
         self._absent: Tensor | None = None  # flat; they get no pulses either
-        self._wires = wires
-        self.renew_drop: Callable[[], None] = self._renew_own_drop  # another, where others share the lines
-        self._drop: Tensor | None = None  # share of each conductance's current that IR drop leaves
-        self._changes = 0  # of the weights, since it was computed
+        self.ir_drop = IRDrop(wires, self.conductances) if wires is not None else None
         self.kept = torch.empty(self.shape, device=generator.device)
         self.set(weights)
 
@@ -79,27 +76,19 @@ class CellBank:
     def as_read(self) -> Tensor:
         """Return the weights that a read of the whole array sees now: 1/f noise and IR drop included.
 
-        IR drop leaves a share of each cell's voltage, which is computed anew after every 100 changes of the weights: a
-        hundred updates move single cells by some steps, which changes line currents far less than the drop itself.
         One rule with and without wires: a cell below the weight of no conductance, as spreads of bounds make some,
         loads no line and counts with its sign, so that wires of no resistance change nothing.
         """
         weights = self.aging.flickering(self.kept, self.seen)
-        if self._wires is None:
+        if self.ir_drop is None:
             return weights
-        if self._drop is None or self._changes >= _DROP_EVERY:
-            self.renew_drop()
-        assert self._drop is not None
         zero = self.population.zero
-        return (weights - zero).mul_(self._drop).add_(zero)
+        return (weights - zero).mul_(self.ir_drop.left()).add_(zero)
 
-    def _renew_own_drop(self) -> None:
-        assert self._wires is not None
-        self.take_drop(remaining_voltages(self.conductances(), self._wires))
-
-    def take_drop(self, drop: Tensor) -> None:
-        """Take over what IR drop leaves of each cell's voltage."""
-        self._drop, self._changes = drop, 0
+    def take_drop(self, left: Tensor) -> None:
+        """Take over what IR drop leaves of each cell's voltage, where others share the lines."""
+        assert self.ir_drop is not None
+        self.ir_drop.take(left)
 
     def conductances(self) -> Tensor:
         """Return every device's conductance now, siemens, [n_post, n_pre]; a dead one has none."""
@@ -118,14 +107,14 @@ class CellBank:
         self.clipped = (self.kept != asked) & self.works()
         self.kept = self.stepping.on_levels(self.kept, self.parameters, self._nearest)
         self.aging.touched()
-        self._drop = None
+        self._forget_drop()
         self._see()
 
     def elapse(self, seconds: float) -> None:
         """Let time pass over every cell; broken ones keep their weight."""
         self.aging.elapse(self.kept, seconds, self.parameters["w_min"], self.parameters["w_max"])
         if self.aging.changes_weights:
-            self._changes += 1
+            self._moved()
             self._see()
 
     def read_variance(self, relative: float) -> Tensor:
@@ -156,7 +145,7 @@ class CellBank:
     def apply(self, trains: Iterable[PulseCounts]) -> Writes:
         """Give pulses in the order they come, and return how many: a train has at most what takes cells to a bound."""
         ups = downs = 0
-        self._changes += 1
+        self._moved()
         for pulses in trains:
             given = self._apply_one_polarity(pulses)
             ups, downs = (ups + given, downs) if pulses.up else (ups, downs + given)
@@ -265,7 +254,8 @@ class CellBank:
         value = stuck_at(faults, own["w_min"], own["w_max"], self.kept, self.population.origin)
         broken, self._dead = flat_nonzero(faults != WORKS), faults == DEAD
         self._pin(broken, value.view(-1)[broken])
-        self.kept, self._drop = self.bounded(self.kept), None
+        self.kept = self.bounded(self.kept)
+        self._forget_drop()
         self._see()
 
     def leave_out(self, absent: Tensor) -> None:
@@ -274,7 +264,8 @@ class CellBank:
         self._dead = absent if self._dead is None else self._dead | absent
         places = flat_nonzero(absent)
         self._pin(places, torch.full_like(places, self.population.origin, dtype=self.kept.dtype))
-        self.kept, self._drop = self.bounded(self.kept), None
+        self.kept = self.bounded(self.kept)
+        self._forget_drop()
         self._see()
 
     def _pin(self, index: Tensor, value: Tensor) -> None:
@@ -292,6 +283,14 @@ class CellBank:
         self.kept.view(-1)[worn] = self.seen.view(-1)[worn]
         self._pin(worn, self.kept.view(-1)[worn])
 
+    def _moved(self) -> None:
+        if self.ir_drop is not None:
+            self.ir_drop.changed()
+
+    def _forget_drop(self) -> None:
+        if self.ir_drop is not None:
+            self.ir_drop.forget()
+
     def _gathered(self, index: Tensor, up: bool) -> dict[str, Tensor]:
         """Return the parameters of some cells that matter for one polarity."""
         other = "down" if up else "up"
@@ -306,8 +305,8 @@ class CellBank:
         state = {"kept": self.kept.clone(), "seen": self.seen.clone(), "pulses": self.pulses.clone()}
         state |= {f"cell.{name}": tensor.clone() for name, tensor in self.parameters.items()}
         state |= {f"age.{name}": tensor for name, tensor in self.aging.state_dict().items()}
-        if self._drop is not None:
-            state |= {"drop": self._drop.clone(), "changes": torch.tensor(self._changes)}
+        if self.ir_drop is not None:
+            state |= self.ir_drop.state_dict()
         if self._dead is not None:
             state["dead"] = self._dead.clone()
         return state if self._endurance is None else {**state, "endurance": self._endurance.clone()}
@@ -321,8 +320,8 @@ class CellBank:
         self.pulses = state["pulses"].to(device, copy=True)
         self.parameters = {name: state[f"cell.{name}"].to(device, copy=True) for name in self.parameters}
         self.aging.load_state_dict({k.removeprefix("age."): v for k, v in state.items() if k.startswith("age.")})
-        self._drop = state["drop"].to(device, copy=True) if "drop" in state else None
-        self._changes = int(state["changes"]) if "changes" in state else 0
+        if self.ir_drop is not None:
+            self.ir_drop.load_state_dict(state, device)
         self._dead = state["dead"].to(device, copy=True) if "dead" in state else None
         if self._endurance is not None:
             self._endurance = state["endurance"].to(device, copy=True)

@@ -61,9 +61,9 @@ class ReferenceBank(CellBank):
             self._zero = not bool(self._read.any())
         return self._read
 
-    def take_drop(self, drop: Tensor) -> None:
-        """Take over what IR drop leaves of each cell's voltage."""
-        super().take_drop(drop)
+    def take_drop(self, left: Tensor) -> None:
+        """Take over what IR drop leaves of each cell's voltage, where others share the lines."""
+        super().take_drop(left)
         self._of = None
 
     @property
@@ -142,7 +142,8 @@ class _Crossbar:
     def __init__(self, cells: CellBank, column: ReferenceBank, row: ReferenceBank, wires: Wires) -> None:
         self._cells, self._column, self._row, self._wires = cells, column, row, wires
         for bank in (cells, column, row):
-            bank.renew_drop = self._renew_drop
+            assert bank.ir_drop is not None
+            bank.ir_drop.renew = self._renew_drop
 
     def _renew_drop(self) -> None:
         (n_post, n_pre), device = self._cells.shape, self._cells.device
