@@ -273,7 +273,7 @@ def test_the_drop_follows_the_weights_after_a_hundred_changes() -> None:
 
 @pytest.mark.parametrize("moved", ["written", "aged"])
 def test_the_drop_follows_cells_that_move_far_at_once(moved: str) -> None:
-    """300 pulses, or a day of drift, take a third off what the lines carry; a restored bank goes on as the saved one."""
+    """300 pulses, or a day of drift, take a fifth off what lines carry; a restored bank goes on as the saved one."""
     model, line = load_device("ecram").with_parameters({"retention.drift_nu": 0.05}), Wires(10.0, 10.0)
     device = replace(DevicePopulation.of(model), signed=False)
     bank, twin = (CellBank(torch.zeros(32, 24), device, seeded(4), wires=line) for _ in range(2))
