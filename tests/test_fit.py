@@ -18,6 +18,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from neurohw.bench.fit import scored
+from neurohw.bench.fit_sets import published_sets
 from neurohw.cli.app import app
 from neurohw.devices import laws
 from neurohw.devices.characterise import staircase
@@ -406,3 +408,12 @@ def test_pulses_that_move_nothing_and_polarities_that_are_swapped_are_refused() 
     three = {name: getattr(trains, name)[:, :, :3] for name in ("conductance", "up", "valid")}
     with pytest.raises(InputError, match="too few reads to tell whether pulses move the cells; allowed: four in a run"):
         require_response(dataclasses.replace(trains, **three))
+
+
+def test_the_benchmark_counts_a_refusal_as_no_description() -> None:
+    """Cells that hop between two levels whatever the pulses, as it has them."""
+    (known,) = (each for each in published_sets() if each.name == "two levels, at random")
+    row = scored(known)
+    assert row["right"]
+    assert row["verdict"].startswith("refused: ")
+    assert not scored(dataclasses.replace(known, expected=("good",)))["right"]

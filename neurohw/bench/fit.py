@@ -1,8 +1,9 @@
 """Does the fit of a device tell the truth? Twenty sets of pulse trains, ten of them of known truth.
 
-A verdict is right if it is among those that the set allows; no set may be called good whose simulated mean is off by
-more than twice the noise floor. Of known truth are the mean steps at three conductances, the bounds that cells reach,
-the noise of a pulse and of a read; each is compared in siemens, whatever law was chosen.
+A verdict is right if it is among those that the set allows, and to refuse trains is to say that no device describes
+them; no set may be called good whose simulated mean is off by more than twice the noise floor. Of known truth are the
+mean steps at three conductances, the bounds that cells reach, the noise of a pulse and of a read; each is compared in
+siemens, whatever law was chosen.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import torch
 
 from neurohw.bench.fit_sets import G_MAX, G_MIN, KnownSet, known_sets, published_sets
 from neurohw.devices.response import Cells, PulseResponse
+from neurohw.errors import InputError
 from neurohw.fitting.fit_device import FittedDevice, fit_device
+from neurohw.fitting.verdict import WRONG
 
 _PLACES = (0.35, 0.5, 0.65)  # of the range of the data, where steps are compared
 
@@ -27,7 +30,11 @@ def fit() -> list[dict[str, Any]]:
 def scored(known: KnownSet) -> dict[str, Any]:
     """Return the row of a set."""
     start = time.process_time()
-    found = fit_device(known.trains, name="fitted")
+    try:
+        found = fit_device(known.trains, name="fitted")
+    except InputError as error:
+        return {"set": known.name, "verdict": f"refused: {error}", "right": WRONG in known.expected,
+                "cpu_seconds": time.process_time() - start, "source": known.source}  # fmt: skip
     seconds = time.process_time() - start
     verdict = found.verdict
     honest = verdict.level != "good" or verdict.rms_mean_S <= 2 * verdict.noise_floor_S

@@ -15,6 +15,7 @@ from scipy import stats
 
 from neurohw.devices.model import DeviceModel
 from neurohw.devices.replay import Pulses, replayed
+from neurohw.fitting.fatigue import fatigue
 from neurohw.fitting.trains import Fit
 
 _TRAINS = 3000  # simulated, about
@@ -60,6 +61,7 @@ class Overlay:
         span: S, the range of the measured mean trains.
         between, simulated_between: shares of the reads in the middle half of the measured range.
         reads: how many were measured.
+        wear: what changes from cycle to cycle in the measured trains only, in words.
     """
 
     groups: tuple[Group, ...]
@@ -69,6 +71,7 @@ class Overlay:
     between: float
     simulated_between: float
     reads: int
+    wear: tuple[str, ...]
 
     def rms(self, field: str, other: str | None = None) -> float:
         """Return the root mean square over all groups' reads of a field, less another; nan where nothing is known."""
@@ -100,7 +103,8 @@ def overlay(fit: Fit, device: DeviceModel, seed: int = 0) -> Overlay:
     chance = 1.36 * (1 / max(len(real), 1) + 1 / max(len(made), 1)) ** 0.5
     span = float(np.nanmax(means) - np.nanmin(means))
     between = [_between(g, np.nanquantile(measured, _ENDS)) for g in (measured, simulated)]
-    return Overlay(tuple(groups), distance, chance, span, between[0], between[1], int(valid.sum()))
+    wear = tuple(fatigue(measured, simulated))
+    return Overlay(tuple(groups), distance, chance, span, between[0], between[1], int(valid.sum()), wear)
 
 
 def _starts(fit: Fit) -> np.ndarray:

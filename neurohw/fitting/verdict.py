@@ -98,7 +98,7 @@ def judged(fit: Fit, device: DeviceModel, compared: Overlay) -> Verdict:
             f"{compared.simulated_between:.1%} of the simulated ones"
         )
     wrong += [f"check failed: {text}" for text in failed_checks(device)]
-    care += _doubts(fit)
+    care += [*compared.wear, *_doubts(fit)]
     level = WRONG if wrong else CARE if care else GOOD
     return Verdict(level, tuple(wrong + care), mean, spread, floor, spread_floor)
 
