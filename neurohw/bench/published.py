@@ -1,4 +1,4 @@
-"""Do the committed records agree with what was published?"""
+"""Do the committed records agree with what was published, or measured before?"""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def published(folder: Path | None = None) -> list[dict[str, Any]]:
         return []
     return [
         {
-            "experiment": a.name,
-            "metric": a.expected.metric,
+            "experiment": a.expected.of(a.name),
+            "metric": a.expected.what,
             "epoch": a.expected.epoch,
             "measured": 100 * a.mean,
             "std": "" if a.std is None else f"{100 * a.std:.2f}",

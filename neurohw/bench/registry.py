@@ -35,7 +35,7 @@ BENCHMARKS: dict[str, str] = {
     "deep-stdp": "the cost of clustering in Deep-STDP, in its authors' own estimate",
     "fit": "whether the fit of a device tells the truth: twenty sets of pulse trains, ten of known truth",
     "attribution": "whether the cause that costs most is named: twenty devices, each made bad in one way",
-    "published": "accuracies of the committed records against the published ones",
+    "published": "the committed records against what is expected of them: published values, or those of earlier runs",
 }  # answered by the function of that name in the module of that name
 
 
