@@ -90,6 +90,13 @@ def test_networks_without_homeostasis_are_told_of_it(changes: dict[str, Any], to
     assert ("target.gamma" in without_a_cause(load_experiment("quickstart", {**SHORT, **changes}))) == told
 
 
+@pytest.mark.parametrize(("circuit", "told"), [("analog", True), ("spiking", True), ("ideal", False)])
+def test_a_network_at_chance_is_told_to_look_without_its_target_circuit(circuit: str, told: bool) -> None:
+    """A circuit with a hundred times too little time for a decision was met by advice for the learning rate alone."""
+    experiment = load_experiment("quickstart", {**SHORT, "target.circuit": circuit})
+    assert ('target.circuit = "ideal"' in without_a_cause(experiment)) == told
+
+
 @pytest.mark.parametrize(("changes", "told"), [
     ({}, True), ({"hardware.remedy": "tiki-taka-v2"}, True), ({"hardware.remedy": "differential"}, False),
     ({"hardware.remedy": "agad"}, False), ({"hardware.device_parameters": {}}, False),

@@ -82,6 +82,8 @@ def without_a_cause(experiment: OnChipExperiment) -> str:
     tries: list[str] = []
     if _no_homeostasis(experiment):
         tries.append("a target.gamma above 0 (without homeostasis few outputs may win every image)")
+    if learns and experiment.target.circuit in ("analog", "spiking") and experiment.training.mode != "supervised":
+        tries.append('target.circuit = "ideal", which tells whether the target circuit errs too much')
     if learns:
         tries.append("a training.learning_rate ten times larger, or ten times smaller")
     if devices:
