@@ -154,6 +154,20 @@ def test_every_parameter_is_found_without_measurement_noise(name: str) -> None:
     assert found.estimates["read_noise"].value < 0.002
 
 
+def test_steps_up_and_down_are_found_where_the_noise_does_not_follow_them() -> None:
+    """Noise of one size in both directions, as of the range, does not make unequal steps equal."""
+    noise = {**COMMON, "asymmetry": 0.0, "step_ctoc": 2.0, "step_dtod": 0.05, "asymmetry_dtod": 0.02}
+    tables = {"table_up": (1.5, 1.2, 1.0, 0.8, 0.4), "table_down": (0.6, 1.2, 2.0, 2.4, 2.8)}
+    law = laws.PiecewiseStep(step=0.03, additive_noise=True, **tables, **noise)
+    values = {
+        name: e.value for name, e in fit(measured(law, 0.01, devices=20, cycles=4), "piecewise").estimates.items()
+    }
+    step, weaker = values["step"], 1 - abs(values["asymmetry"])
+    up, down = (weaker, 1.0) if values["asymmetry"] < 0 else (1.0, weaker)
+    assert step * up * values["table_up"][2] == pytest.approx(0.03, rel=0.2)
+    assert step * down * values["table_down"][2] == pytest.approx(0.06, rel=0.15)
+
+
 def test_measurement_noise_is_not_taken_for_the_cells_own() -> None:
     quiet = {**COMMON, "step_ctoc": 0.02}
     found = fit(measured(laws.SoftBounds(step=0.03, **quiet), 0.01, 8, 2, 60), "soft-bounds").estimates

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 import copy
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -87,7 +88,7 @@ class FittedLaw(abc.ABC):
 
     name: ClassVar[str]
     effects: ClassVar[tuple[str, ...]] = ("gain", "skew", "w_max", "w_min")
-    shared: ClassVar[tuple[str, ...]] = ()
+    shared: tuple[str, ...] = ()
     hard: ClassVar[bool] = True
     vanishing: ClassVar[bool] = False  # steps fall to zero at a cell's own bounds
     limits: ClassVar[dict[str, tuple[float, float]]] = {}  # of parameters, so that no step turns its sign
@@ -107,6 +108,11 @@ class FittedLaw(abc.ABC):
         """Whether all pulses potentiate."""
         return self.reach is not None and self.reach.one_sided
 
+    @property
+    def shared_limits(self) -> list[tuple[float, float]]:
+        """Least and most of each shared number."""
+        return [self.limits.get(name, (-math.inf, math.inf)) for name in self.shared]
+
     def idle(self, name: str) -> bool:
         """Return whether the trains say nothing of an effect or a shared number, so that it is not fitted."""
         ended = self.reach is not None and name in self.reach.ends
@@ -124,7 +130,8 @@ class FittedLaw(abc.ABC):
                 values[..., i] = self.reach.ends[name]
             elif self.idle(name):
                 mirrored = name.replace("down", "up")
-                values[..., i] = values[..., names.index(mirrored)] if mirrored != name else 0.0
+                known = mirrored != name and mirrored in names
+                values[..., i] = values[..., names.index(mirrored)] if known else 0.0
         return values
 
     def start(self, start: Start) -> tuple[np.ndarray, np.ndarray]:

@@ -177,25 +177,49 @@ class FittedPower(FittedLaw):
 
 
 class FittedPiecewise(FittedLaw):
-    """dw = s f(v), f from TABLE values, 1 in the middle."""
+    """dw = s f(v), f from TABLE values, 1 in the middle.
+
+    Additive noise is relative to s, so that it says what s is, and f all of both steps: the mean of the values up is 1,
+    those down are free. (One value alone, being badly known, would be drawn to where devices differ least.)
+    """
 
     name = "piecewise"
     shared = tuple(f"{side}{i}" for side in ("up", "down") for i in range(TABLE) if i != TABLE // 2)
     limits: ClassVar = {"table_up": (_LEAST, _LARGEST), "table_down": (_LEAST, _LARGEST)}
 
+    def __init__(self, additive_noise: bool = False) -> None:
+        super().__init__(additive_noise)
+        if additive_noise:
+            self.shared = (*self.shared, f"down{TABLE // 2}")
+
+    @property
+    def shared_limits(self) -> list[tuple[float, float]]:
+        """Least and most of each value of a table."""
+        return [self.limits["table_up"]] * len(self.shared)
+
     def _start_shared(self, start: Start) -> list[float]:
         w = np.delete(np.linspace(-1, 1, TABLE), TABLE // 2)
         slopes = (start.slope_up / start.up, start.slope_down / start.down)
-        return [float(value) for slope in slopes for value in np.clip(1 + slope * w, 0.1, 2)]
+        sides = [float(value) for slope in slopes for value in np.clip(1 + slope * w, 0.1, 2)]
+        return [*sides, *([1.0] if self.additive_noise else [])]
 
     def _law(self, own: Tensor, shared: Tensor, cells: Cells) -> PulseResponse:
-        up, down = shared.squeeze(-1).squeeze(-1).clamp(*self.limits["table_up"]).chunk(2, dim=-1)
-        tables = (_with_middle(up), _with_middle(down))
-        return _BatchedTable(step_ctoc=1.0, additive_noise=self.additive_noise, tables=tables)
+        up, down = self._tables(shared.squeeze(-1).squeeze(-1))
+        return _BatchedTable(step_ctoc=1.0, additive_noise=self.additive_noise, tables=(up, down))
 
     def _own_parameters(self, mean: np.ndarray, std: np.ndarray, shared: np.ndarray) -> Samples:
-        sides = zip(("up", "down"), np.split(shared, 2, axis=1), strict=True)
-        return {f"table_{side}": np.insert(values, TABLE // 2, 1.0, axis=1) for side, values in sides}
+        up, down = self._tables(torch.from_numpy(shared))
+        return {"table_up": up.numpy(), "table_down": down.numpy()}
+
+    def _tables(self, shared: Tensor) -> tuple[Tensor, Tensor]:
+        """Return f up and down, [trials, TABLE], from the shared numbers [trials, shared]."""
+        values = shared.clamp(*self.limits["table_up"])
+        up, down, middle = values.tensor_split([TABLE - 1, 2 * TABLE - 2], dim=1)
+        ones = torch.ones_like(up[:, :1])
+        if not self.additive_noise:
+            return _with_middle(up, ones), _with_middle(down, ones)
+        rest = (TABLE - up.sum(1, keepdim=True)).clamp(*self.limits["table_up"])
+        return _with_middle(up, rest), _with_middle(down, rest if self.one_sided else middle)
 
 
 @dataclass(frozen=True)
@@ -242,7 +266,7 @@ def _less(loss: Tensor, gamma: Tensor) -> Tensor:
     return loss.minimum((0.98 * torch.exp(2 * gamma)).clamp(max=_LOSS))
 
 
-def _with_middle(free: Tensor) -> Tensor:
-    """Return [trials, TABLE] from [trials, TABLE - 1]: 1 goes into the middle."""
+def _with_middle(free: Tensor, middle: Tensor) -> Tensor:
+    """Return [trials, TABLE] from [trials, TABLE - 1], with [trials, 1] in the middle."""
     left, right = free.chunk(2, dim=-1)
-    return torch.cat([left, torch.ones_like(free[:, :1]), right], dim=-1)
+    return torch.cat([left, middle, right], dim=-1)

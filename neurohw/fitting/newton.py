@@ -36,7 +36,11 @@ class Point:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is fitted: law, trains, scales of the effects, centre and widths of their prior, least variances, limits."""
+    """What is fitted: law, trains, scales of the effects, centre and widths of their prior, least variances, limits.
+
+    Args:
+        limits: least and most of each shared number, [shared, 2].
+    """
 
     law: FittedLaw
     data: Observed
@@ -44,18 +48,15 @@ class Problem:
     start: np.ndarray
     widths: np.ndarray
     floor: np.ndarray
-    limits: tuple[float, float]
+    limits: np.ndarray
 
     def information(self, point: Point) -> Information:
         """Return the likelihood of the trains around a point."""
         return information(self.law, point.effects, point.shared, self.scales, self.data)
 
     def limited(self, shared: np.ndarray) -> np.ndarray:
-        """Return the shared numbers with the logarithms of both noises inside their limits."""
-        limited = shared.copy()
-        limited[-2] = np.clip(limited[-2], *CTOC_LIMITS)
-        limited[-1] = np.clip(limited[-1], *self.limits)
-        return limited
+        """Return the shared numbers inside their limits, beyond which the likelihood says nothing of them."""
+        return np.clip(shared, *self.limits.T)
 
 
 def annealed(problem: Problem, point: Point) -> Point:
@@ -234,10 +235,8 @@ def _stepped(
 
 def _pressed(problem: Problem, shared: np.ndarray, push: np.ndarray) -> np.ndarray:
     """Return which shared numbers are at a limit and pushed further."""
-    pressed = np.zeros(len(shared), bool)
-    for j, (low, high) in ((-2, CTOC_LIMITS), (-1, problem.limits)):
-        pressed[j] = (shared[j] <= low and push[j] < 0) or (shared[j] >= high and push[j] > 0)
-    return pressed
+    low, high = problem.limits.T
+    return np.asarray(((shared <= low) & (push < 0)) | ((shared >= high) & (push > 0)))
 
 
 def reduced(

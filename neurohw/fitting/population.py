@@ -17,6 +17,7 @@ from scipy import stats
 from neurohw.fitting.fitted_law import FittedLaw
 from neurohw.fitting.kalman import Information, Observed
 from neurohw.fitting.newton import (
+    CTOC_LIMITS,
     ROUGH,
     WEAK,
     Point,
@@ -120,7 +121,8 @@ def fit_population(
     widths = WEAK * scales
     if not law.vanishing:
         widths[2:4] = _NEAR_DATA
-    problem = Problem(law, data, scales, mean.copy(), widths, floor, limits)
+    noises = [CTOC_LIMITS, limits]
+    problem = Problem(law, data, scales, mean.copy(), widths, floor, np.array([*law.shared_limits, *noises]))
     point = Point(effects, mean, variance, problem.limited(shared))
     level = np.zeros(len(shared))
     if not polish:
