@@ -30,7 +30,7 @@ def test_costs_are_told_rule_by_rule_the_cheapest_chip_first() -> None:
     answer = content(records).answer
     assert answer.question == "What do the devices cost BP and EP, against the ideal?"
     assert answer.sentences[0] == (
-        "Direct association, against the ideal: ecram costs BP 5.0 points and reram_es 20.0 points; "
+        "Direct association, against the ideal: ecram costs BP 5.0 ± 1.4 points and reram_es 20.0 ± 1.4 points; "
         "ecram costs EP nothing (+0.0 points)."
     )
 
@@ -46,8 +46,8 @@ def test_of_many_chips_the_ends_are_told() -> None:
     for i in range(5):
         records += seeds([0.8 - 0.05 * i, 0.81 - 0.05 * i], DEVICE | {"hardware.device_parameters": {"step": 0.1 + i}})
     assert (
-        "of 5 chips reram_es, step=0.1 costs BP least, 10.0 points, and reram_es, step=4.1 most, 30.0 points"
-        in (said(records)[0])
+        "of 5 chips reram_es, step=0.1 costs BP least, 10.0 ± 0.7 points, and reram_es, step=4.1 most, 30.0 ± 0.7 "
+        "points" in (said(records)[0])
     )
 
 
@@ -57,11 +57,31 @@ def test_of_a_sweep_of_many_each_rule_has_its_ends() -> None:
         for k in range(1, 5):
             task = {"network.rule": rule, "target.k": k}
             records += seeds([0.9, 0.91], task) + seeds([0.8 - lost - k / 100, 0.81 - lost - k / 100], task | ECRAM)
-    assert said(records)[0] == (
-        "Direct association, against the ideal: BP · k=1 · ecram costs BP 11.0 points, BP · k=2 · ecram 12.0 points, "
-        "BP · k=3 · ecram 13.0 points and BP · k=4 · ecram 14.0 points; EP · k=1 · ecram costs EP 21.0 points, "
-        "EP · k=2 · ecram 22.0 points, EP · k=3 · ecram 23.0 points and EP · k=4 · ecram 24.0 points."
-    )
+    costs = [
+        ", ".join(
+            f"{rule} · k={k} · ecram {'costs ' + rule + ' ' if k == 1 else ''}{lost + k}.0 ± 0.7 points"
+            for k in range(1, 5)
+        )
+        for rule, lost in (("BP", 10), ("EP", 20))
+    ]
+    listed = "; ".join(" and ".join(part.rsplit(", ", 1)) for part in costs)
+    assert said(records)[0] == f"Direct association, against the ideal: {listed}."
+
+
+def test_the_soonest_of_several_lines_is_told_with_its_standard_error() -> None:
+    """Two rules lose a point; that of the sooner one is told, within limits, and that there are two."""
+    records: list[RunRecord] = []
+    for rule, lost in (("bp", 0.02), ("ep", 0.2)):
+        for noise, mean in {0.0: 0.9, 0.1: 0.9 - lost, 0.2: 0.9 - 2 * lost}.items():
+            keys = DEVICE | {"network.rule": rule, "hardware.read_noise": noise}
+            records += test_sensitivity.runs(mean, keys=keys, spread=0.005)
+    told = next(sentence for sentence in said(records) if "point is lost" in sentence)
+    assert told == ("One point is lost by Read noise at 0.005 (0.0049 to 0.0051), the soonest of 2 lines.")
+
+
+def test_points_that_end_alike_are_neither_best_nor_worst() -> None:
+    first = said(seeds([0.8]) + seeds([0.8], EP))[0]
+    assert first == "Direct association: all 2 points end at 80.00 %."
 
 
 def test_the_chip_against_the_rule() -> None:
@@ -155,7 +175,10 @@ def test_the_answer_begins_page_and_markdown(tmp_path: Path) -> None:
     records: list[Any] = find_records([REPORTS / "demo"])
     page = write_report(records, tmp_path).read_text()
     text = (tmp_path / "report.md").read_text()
-    costs = "ecram costs BP 4.5 points, constant{}step 5.3 points and reram{}es + tiki-taka-v2 39.7 points"
+    costs = (
+        "ecram costs BP 4.5 ± 1.3 points, constant{}step 5.3 ± 1.3 points and "
+        "reram{}es + tiki-taka-v2 39.7 ± 5.5 points"
+    )
     assert page.index(costs.format("_", "_")) < page.index("What did not learn")
     assert text.index(costs.format("\\_", "\\_")) < text.index("What did not learn")
     assert "A training image costs 2.47 nJ (0.301 to 65.7) on BP · ecram" in content(records).answer.sentences[2]

@@ -13,7 +13,7 @@ from neurohw.report.page.symptoms import symptoms_of
 from neurohw.report.points import Point
 from neurohw.report.sensitivity.data import Sensitivity
 from neurohw.report.sensitivity.loss import Lost
-from neurohw.report.sensitivity.tables import value_text
+from neurohw.report.sensitivity.tables import beside_text, value_text
 
 MOST_NAMED = 4  # chips, or parameters, that a sentence lists; of more, the ends
 MOST_GROUPS = 3  # tasks with a part of their own; of more, or of many chips, each rule has one
@@ -93,11 +93,12 @@ def _costs(gaps: Sequence[tuple[Gap, str]], costs: str) -> str:
 
 
 def _cost(gap: Gap) -> str:
-    """Return a loss in points; a gain, or what lies within the standard error, is nothing."""
+    """Return a loss in points ± its standard error; a gain, or what lies within that, is nothing."""
     unlike = "" if gap.same_length else " after unlike epochs"
     if gap.points >= 0 or (isfinite(gap.error) and -gap.points < gap.error):
         return f"nothing ({gap.points:+.1f} points){unlike}".replace("-", "−")
-    return f"{-gap.points:.1f} points{unlike}"
+    error = f" ± {gap.error:.1f}" if isfinite(gap.error) else ""
+    return f"{-gap.points:.1f}{error} points{unlike}"
 
 
 def _best(main: Accuracies | None, rows: Sequence[Accuracy]) -> str:
@@ -108,11 +109,14 @@ def _best(main: Accuracies | None, rows: Sequence[Accuracy]) -> str:
     ranked = sorted(known, key=lambda row: main.metric.loss(0.0, row.spread.mean))
     best, worst = ranked[0], ranked[-1]
     title = main.metric.title
+    top, bottom = (main.metric.text(row.spread.mean) for row in (best, worst))
     if best is worst:
-        return f"{title}: {best.point.label} ends at {main.metric.text(best.spread.mean)}."
+        return f"{title}: {best.point.label} ends at {top}."
+    if top == bottom:
+        return f"{title}: all {len(known)} points end at {top}."
     return (
-        f"{title}: of {len(known)} points {best.point.label} ends best, at {main.metric.text(best.spread.mean)}, "
-        f"{worst.point.label} worst, at {main.metric.text(worst.spread.mean)}."
+        f"{title}: of {len(known)} points {best.point.label} ends best, at {top}, "
+        f"{worst.point.label} worst, at {bottom}."
     )
 
 
@@ -142,7 +146,8 @@ def _limits(sensitivities: Sequence[Sensitivity]) -> str:
         for lost in (lost for line in panel.lines for lost in line.lost):
             swept.setdefault(panel.key, []).append((panel, lost))
     soonest = {key: found for key, every in swept.items() if (found := _soonest(every))}
-    told = [_lost_at(panel, lost) for panel, lost in soonest.values()]
+    lines = Counter(panel.key for panel in sensitivities for line in panel.lines if line.lost)
+    told = [_lost_at(*found, lines[key]) for key, found in soonest.items()]
     more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
     listed = f"{', '.join(told[:MOST_NAMED])}{more}" if more else _listed(told)
     parts = [f"one point is lost by {listed}"] if told else []
@@ -163,9 +168,12 @@ def _soonest(every: Sequence[tuple[Sensitivity, Lost]]) -> tuple[Sensitivity, Lo
     return min(losing, key=order, default=None)
 
 
-def _lost_at(panel: Sensitivity, lost: Lost) -> str:
+def _lost_at(panel: Sensitivity, lost: Lost, lines: int) -> str:
+    """Return where it is lost, within which a standard error puts it, and of how many lines this is the soonest."""
     mildest = " already, the mildest value tried" if lost.at_mildest else ""
-    return f"{panel.title.partition(': ')[0]} at {value_text(lost.at.value, panel.key)}{mildest}"
+    soonest = f", the soonest of {lines} lines" if lines > 1 else ""
+    place = f"{value_text(lost.at.value, panel.key)}{mildest}{beside_text(lost, panel.key)}"
+    return f"{panel.title.partition(': ')[0]} at {place}{soonest}"
 
 
 def _remedy(rows: Sequence[Accuracy]) -> str:
