@@ -587,9 +587,12 @@ def test_what_arrays_verify_is_read_written_and_timed() -> None:
     assert events["adc_conversions"] == events["dac_conversions"] == 12 + rounds
     plain = analog(torch.zeros(3, 4), device=steady, remedy="one-sided", remedy_parameters={"refresh_every": 2})
     pair, ledger, _ = meter(plain, trains=Trains(Driving(step, pair=True)))
+    conducting = sum(float(siemens.sum()) for siemens in plain.conductances().values())
     for _ in range(4):
         pair.update(products_of(3, 4), 0.01)
-    assert ledger.counts()["W1"]["inference"]["verifying_reads"] == 2 * (2 * 12)  # two looks, nothing is full
+    events = ledger.counts()["W1"]["inference"]
+    assert events["verifying_reads"] == events["adc_conversions"] == 2 * (2 * 12)  # two looks, nothing is full
+    assert events["read_conductance"] == approx(2 * conducting)  # each device by itself
 
 
 @pytest.mark.parametrize("tile", [None, (2, 3)])
@@ -625,9 +628,9 @@ def test_codes_of_both_sides_are_fetched_for_trains() -> None:
 
 
 def test_writes_add_up() -> None:
-    a, b = Serial(1, 2, 3, 4, 5, 6), Serial(10, 20, 30, 40, 50, 60)
+    a, b = Serial(1, 2, 3, 4, 5, 6, 7), Serial(10, 20, 30, 40, 50, 60, 70)
     assert Writes.total([Writes(1, 2, a), Writes(3, 4), Writes(5, 6, b)]) == Writes(
-        9, 12, Serial(11, 22, 33, 44, 55, 66)
+        9, 12, Serial(11, 22, 33, 44, 55, 66, 77)
     )
     assert Writes(1, 2) + Writes(None, 1, b) == Writes(None, 3, b)
 

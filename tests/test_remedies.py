@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurohw.crossbar import cells
+from neurohw.crossbar import ir_drop
 from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.anatomy import Driving
 from neurohw.crossbar.base import OuterProducts, Product, Writes
@@ -615,7 +615,7 @@ def lived(array: AnalogArray, generator: torch.Generator, turns: int) -> list[Te
 @pytest.mark.parametrize("remedy", [*names(), *COMBINED], ids=str)
 def test_a_restored_array_goes_on_to_the_last_bit(remedy: str | Remedy, monkeypatch: pytest.MonkeyPatch) -> None:
     """With every non-ideality on, and past the changes at which the IR drop is computed anew."""
-    monkeypatch.setattr(cells, "_DROP_EVERY", 13)
+    monkeypatch.setattr(ir_drop, "_MOST_CHANGES", 13)
     array, restored = everything(remedy), everything(remedy, seed=8)
     lived(array, seeded(9), 8)
     file = io.BytesIO()

@@ -97,6 +97,7 @@ class Serial:
         column_pulses: of the pulses, those given to the cells of one column after the other (transfers).
         column_slots, column_slots_in_turn: time slots of these, where rises and falls of a column are given at the same
             time, or one after the other.
+        half_readings: of the readings, those of one device of a pair, not of both at once.
     """
 
     cell_pulses: int = 0
@@ -105,6 +106,7 @@ class Serial:
     column_pulses: int = 0
     column_slots: int = 0
     column_slots_in_turn: int = 0
+    half_readings: int = 0
 
     def __add__(self, other: Serial) -> Serial:
         """Return what both do."""

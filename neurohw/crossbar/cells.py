@@ -132,6 +132,7 @@ class CellBank:
 
     def reset(self, index: Tensor) -> None:
         """Reset some cells (flat indices) to the bottom of their range, one pulse each."""
+        self._moved()
         bottom = self.parameters["w_min"].view(-1)[index]
         self.kept.view(-1)[index] = bottom
         self.aging.touched(index)

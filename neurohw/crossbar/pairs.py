@@ -142,7 +142,7 @@ class OneSidedPair(UnitCell):
         full = torch.maximum(plus, minus) > self._refresh_at
         full &= torch.minimum(plus, minus) > self._refresh_both
         cells, target = flat_nonzero(full), self.weights().clone()
-        looked = Writes(0, 0, Serial(readings=2 * full.numel()))
+        looked = Writes(0, 0, Serial(readings=2 * full.numel(), half_readings=2 * full.numel()))
         return looked + self._reset(cells) + self._approach(target, self._one_of_each, ROUNDS, cells)
 
     def _reset(self, cells: Tensor) -> Writes:

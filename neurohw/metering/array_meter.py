@@ -213,7 +213,8 @@ class ArrayMeter:
             self._count("verifying_reads", serial.readings)
             self._count("adds", serial.readings, "digital")  # what is read less what is wanted
             of_a_weight = self._a_column / self.tiles.mean_shape[0]
-            self._converted(serial.readings, serial.readings, serial.readings * of_a_weight)
+            weights = serial.readings - serial.half_readings / 2
+            self._converted(serial.readings, serial.readings, weights * of_a_weight)
 
     def _columns_read(self, columns: float, siemens: float) -> None:
         """Count columns of all tiles, read one by one by driving a line; siemens: of a column of a tile."""
