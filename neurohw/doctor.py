@@ -75,7 +75,7 @@ def print_diagnosis(console: Console) -> bool:
         state, style = _STATES[check.ok]
         console.print(f"{state:<7}", style=style, end="")
         remedy = "" if check.ok or not check.remedy else f"; remedy: {check.remedy}"
-        console.print(f"{check.name:<20}{check.finding}{remedy}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{check.name:<22}{check.finding}{remedy}", markup=False, highlight=False, soft_wrap=True)
     wrong = [check.name for check in checks if check.ok is False]
     verdict = f"not in order: {', '.join(wrong)}" if wrong else "everything required is in order"
     console.print(verdict, style="bold red" if wrong else "green", highlight=False)

@@ -53,14 +53,14 @@ def published(given: dict[str, Any]) -> dict[str, Any]:
         "ep": {"beta_sign": "positive" if paper else "random"},
         "training": {
             "learning_rate": (0.02 if ep else 1.0 if hebbian is None else 0.3,) * depth,  # no 2 / n_outputs but in BP's
-            **_training(ep, mode, paper, training.get("epochs")),
+            **_training(ep, mode, paper, training.get("epochs"), depth),
             **(_LEE if pseudo else {}),
         },
         "evaluation": {"classifier": _classifier(ep, depth == 1, paper)},
     }
 
 
-def _training(ep: bool, mode: str, paper: bool, epochs: object) -> dict[str, Any]:
+def _training(ep: bool, mode: str, paper: bool, epochs: object, depth: int) -> dict[str, Any]:
     common: dict[str, Any] = {
         "loss_reduction": "sum" if paper else "mean",  # Eq. 3 against torch's MSELoss
         "cross_entropy_on": "logits" if paper else "outputs",
@@ -71,7 +71,10 @@ def _training(ep: bool, mode: str, paper: bool, epochs: object) -> dict[str, Any
             "batch_size": 128 if ep and not paper else 256,
             "schedule": {"kind": "linear", "start": 0.001, "end": 0.1 if ep and not paper else 0.18},
             "supervised_schedule": _supervised_schedule(ep, paper, epochs),
-            "pretrain": {"schedule": {"kind": "exponential", "decay": pretrain_decay}},
+            "pretrain": {
+                "learning_rate": (0.001,) * (depth - 1) + (0.003,),
+                "schedule": {"kind": "exponential", "decay": pretrain_decay},
+            },
         }
     if mode == "supervised" and ep:
         return common | {"schedule": {"kind": "constant"}}

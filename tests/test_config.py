@@ -211,6 +211,15 @@ def test_variants_cover_every_row(name: str, key: str, settings: dict[str, Any],
         assert value == wanted
 
 
+@pytest.mark.parametrize(
+    ("layers", "rates"),
+    [([64, 10], (0.003,)), ([64, 80, 10], (0.001, 0.003)), ([64, 80, 40, 10], (0.001, 0.001, 0.003))],
+)
+def test_pre_training_has_a_rate_for_each_layer_unless_given(layers: list[int], rates: tuple[float, ...]) -> None:
+    experiment = load_experiment("quickstart", {**SEMI, "network.layers": layers, "training.dropout": []})
+    assert experiment.training.pretrain.learning_rate == rates
+
+
 def test_a_key_of_a_variant_can_be_set_alone() -> None:
     experiment = load_experiment("mnist_unsupervised_ep_1layer", {"ep.beta_sign": "positive"})
     assert (experiment.ep.beta_sign, experiment.training.schedule.end) == ("positive", 1e-3)
@@ -335,6 +344,13 @@ def test_a_cell_and_a_writing_without_one_name_come_back() -> None:
 def test_what_is_wrong_with_a_remedy_is_named(keys: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         load_experiment("quickstart", {**_ON, "hardware": keys})
+
+
+def test_how_to_leave_all_hardware_out_is_said_once() -> None:
+    with pytest.raises(InputError) as error:
+        load_experiment("quickstart", {**_ON, "hardware.adc_bits": 8, "hardware.backend": "ideal"})
+    assert str(error.value).count('hardware = "default" leaves all of [hardware] out') == 1
+    assert load_experiment("quickstart", {"hardware": "default"}).hardware.backend == "ideal"
 
 
 def test_a_cell_and_a_writing_without_parameters_are_no_setting_that_aihwkit_does_not_read() -> None:

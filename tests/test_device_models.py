@@ -429,7 +429,7 @@ def test_check_accepts_the_template(command) -> None:
     assert status == 0
     assert out.count("ok  ") == len(CHECKS) + 1
     assert "range: 2 uS to 40 uS, a ratio of 20" in out
-    assert "states: 200 between the bounds" in out
+    assert "states: 200 between the bounds; at mid range a pulse moves 190 nS up or 180.5 nS down" in out
     assert "template.toml: a valid device" in out
 
 

@@ -24,6 +24,7 @@ WebDriverWait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWa
 REPORTS = Path(__file__).parents[1] / "reports"
 WIDEST = ["demo", "close_the_gap", "target_sensitivity/semi_supervised", "deep_stdp/tiny_imagenet",
           "close_the_gap/choice", "lifetime"]  # fmt: skip
+LONG_NAMES = "deep_stdp/crossbar_pcm"
 PHONE, DESK = (390, 844), (1400, 900)
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -237,6 +238,22 @@ def test_the_pointer_is_told_the_point_and_a_click_leads_to_it(browser: Any, pag
     (ecram,) = (p for p in group_records(find_records([REPORTS / "demo"])) if p.label == "EP · ecram")
     assert browser.current_url.endswith(f"#{ecram.anchor}")
     assert browser.find_element("id", ecram.anchor).is_displayed()
+
+
+@in_browser
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_long_names_in_a_legend_are_read_whole(
+    browser: Any, page: Callable[[str], Path], size: tuple[int, int]
+) -> None:
+    """Beside each other, the end of the second name lay beyond the figure."""
+    shown(browser, page(LONG_NAMES), size)
+    browser.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
+    cut = browser.execute_script(
+        "return [...document.querySelectorAll('figure .role-legend-label text')].filter((t) =>"
+        " t.getBoundingClientRect().right > t.closest('svg').getBoundingClientRect().right + 1)"
+        ".map((t) => t.textContent)"
+    )
+    assert cut == []
 
 
 @in_browser

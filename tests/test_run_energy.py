@@ -215,6 +215,8 @@ def test_what_could_not_be_accounted_is_refused_before_it_runs(tmp_path: Path) -
     said = str(error.value)
     assert "hardware.periphery: got '32nm', with which this run could not be accounted; nothing was run" in said
     assert f"{device}: write.potentiation_voltage and write.pulse_time, or write.potentiation_energy: missing" in said
+    with pytest.raises(InputError, match=r"^device 'ecrm': no such file"):
+        check_accountable(experiment(hardware__device="ecrm"))
     file = tmp_path / "e.toml"
     file.write_text('[hardware]\nbackend = "analog"\nperiphery = "3nm"\ndevice = "ecram"\n')
     folder = tmp_path / "out"

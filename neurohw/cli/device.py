@@ -135,11 +135,14 @@ def _print_derived(model: DeviceModel) -> None:
     from neurohw.units import readable
 
     law, point, assumed = model.response(), model.symmetry_point(), model.assumed()
+    siemens = (model.g_max - model.g_min) / (law.w_max - law.w_min)
+    moves = [
+        f"{readable(siemens * law.step_at(0.5, side == 'up'), 'S')} {side}" for side in ("up", "down")[: model.sided]
+    ]
     rows = {
         "range": f"{readable(model.g_min, 'S')} to {readable(model.g_max, 'S')}"
         + (f", a ratio of {model.g_max / model.g_min:.3g}" if model.g_min else ""),
-        "states": f"{_states(model)} between the bounds; a mean step is "
-        + readable((model.g_max - model.g_min) / model.states, "S"),
+        "states": f"{_states(model)} between the bounds; at mid range a pulse moves {' or '.join(moves)}",
         "symmetry point": _symmetry(model, point),
         "read noise": f"{model.read_noise:.3g} weight units per read" + _growth(model) if model.read_noise else "none",
         "weights": f"{law.w_min:g} to {law.w_max:g}, "

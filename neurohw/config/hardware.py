@@ -93,8 +93,8 @@ class HardwareSection(Section):
     dac_bits: Annotated[Bits, Axis("Bits of the DAC", worse="smaller", off=0)] = 7
     adc_bits: Annotated[Bits, Axis("Bits of the ADC", worse="smaller", off=0)] = 9
     output_bound: Positive = 12.0
-    read_noise: Annotated[NonNegative, Axis("Read noise", worse="larger", off=0)] = 0.06
-    weight_noise: Annotated[NonNegative, Axis("Weight noise", worse="larger", off=0)] = 0.0
+    read_noise: Annotated[NonNegative, Axis("Read noise of an output (σ), device units", worse="larger", off=0)] = 0.06
+    weight_noise: Annotated[NonNegative, Axis("Read noise of a device (σ), device units", worse="larger", off=0)] = 0.0
     relative_noise: Annotated[NonNegative, Axis("Read noise of a device over its conductance", off=0)] = 0.0
     input_noise: Annotated[NonNegative, Axis("Noise of the inputs", off=0)] = 0.0
     input_coding: Literal["amplitude", "pulse-width", "bit-serial"] = "amplitude"
@@ -178,7 +178,9 @@ def hardware_complaints(hardware: HardwareSection, energy: EnergySection) -> lis
     for key in ("dac_bits", "adc_bits"):
         if getattr(hardware, key) == 1:
             wrong.append(f"hardware.{key}: got 1; allowed: 0 (not quantised) or 2 to 16, the sign takes one bit")
-    wrong += sorted(unread_hardware(hardware))
+    wrong += (without := sorted(unread_hardware(hardware)))
+    if without and hardware.backend == "ideal":
+        wrong.append('hardware.backend: "ideal" has none of these; hardware = "default" leaves all of [hardware] out')
     if hardware.periphery is None and energy != EnergySection():
         wrong.append("energy: got settings, but hardware.periphery names no table to account with, as in 32nm")
     return wrong

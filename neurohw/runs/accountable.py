@@ -45,11 +45,12 @@ def _check_priced(
              "dac_bits": hardware.dac_bits, "adc_bits": hardware.adc_bits}  # fmt: skip
     facts = facts_from({"arrays": {"W1": array}, "images": {"batches": 1.0}}, counts)
     config = experiment.canonical()
+    known = conditions_of(config, load_device) if has_devices(hardware.backend) else None
     try:
         digital_baseline(counts, facts, table, Digital("int8", True))
         digital_baseline(counts, facts, table, Digital("fp16", True, experiment.energy.digital))
-        if has_devices(hardware.backend):
-            device, circuit = conditions_of(config, load_device)
+        if known is not None:
+            device, circuit = known
             account(counts, facts, table, device, schedule_of(config), circuit)
     except InputError as error:
         raise InputError(f"hardware.periphery: got {periphery!r}, with which this run could not be accounted; "

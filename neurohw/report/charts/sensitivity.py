@@ -47,7 +47,7 @@ def sensitivity_chart(panel: Sensitivity) -> Chart:
     unit = axis_of(panel.key).unit
     title = ".".join(panel.key.split(".")[-2:]) + ("" if unit == "1" else f", {unit}")
     scale = alt.Scale(type="log", nice=False, padding=10) if panel.logarithmic else alt.Scale(zero=False, padding=10)
-    x = alt.X("value:Q", title=title, scale=scale, axis=alt.Axis(format="~s", labelFlush=True))
+    x = alt.X("value:Q", title=title, scale=scale, axis=alt.Axis(format="~g" if unit == "1" else "~s", labelFlush=True))
     y = alt.Y("mean:Q", title=panel.metric.label, scale=alt.Scale(zero=False))
     tint = alt.Color("line:N", title=None, scale=palette({}, [each.label for each in panel.lines]))
     base = alt.Chart(values(sensitivity_rows(panel))).encode(x=x, color=tint)

@@ -3,14 +3,24 @@
 const page = document.querySelector("main");
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-function looks(width) {
+// The characters of the longest of a figure's names: its legend has as many columns as such names fit beside each other.
+function longest(spec) {
+  let most = 0;
+  JSON.stringify(spec, (key, value) => {
+    if (key === "domain" && Array.isArray(value)) for (const name of value) most = Math.max(most, String(name).length);
+    return value;
+  });
+  return most;
+}
+
+function looks(width, names) {
   const text = { labelColor: "var(--ink)", titleColor: "var(--ink)", labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal" };
   return {
     background: null,
     font: "system-ui, -apple-system, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif",
     view: { stroke: null },
     axis: { ...text, gridColor: "var(--grid)", domainColor: "var(--quiet)", tickColor: "var(--quiet)", labelLimit: width * 0.48, labelOverlap: true },
-    legend: { ...text, orient: "bottom", direction: "horizontal", columns: Math.max(1, Math.floor(width / 190)), labelLimit: Math.min(width * 0.8, 300),
+    legend: { ...text, orient: "bottom", direction: "horizontal", columns: Math.max(1, Math.floor(width / Math.max(190, 7 * names + 30))), labelLimit: Math.min(width * 0.8, 300),
       symbolLimit: 40, symbolOpacity: 1, symbolBaseFillColor: "var(--ink)", symbolBaseStrokeColor: "var(--ink)", gradientLength: Math.min(200, width * 0.6) },
   };
 }
@@ -33,7 +43,7 @@ async function draw(figure) {
   if (!place.clientWidth) spec.width = width; // in a fold that a browser has not laid out
   const theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   const { view } = await window.vegaEmbed(place, spec,
-    { mode: "vega-lite", renderer: "svg", actions: false, logLevel: 1, tooltip: { theme }, config: looks(width) });
+    { mode: "vega-lite", renderer: "svg", actions: false, logLevel: 1, tooltip: { theme }, config: looks(width, longest(spec)) });
   const button = Object.assign(document.createElement("button"), { type: "button", textContent: "SVG", title: "Save this figure", className: "save" });
   button.addEventListener("click", () => save(view, figure.dataset.name));
   figure.querySelector("h3").after(button);
