@@ -76,7 +76,7 @@ def test_the_soonest_of_several_lines_is_told_with_its_standard_error() -> None:
             keys = DEVICE | {"network.rule": rule, "hardware.read_noise": noise}
             records += test_sensitivity.runs(mean, keys=keys, spread=0.005)
     told = next(sentence for sentence in said(records) if "point is lost" in sentence)
-    assert told.endswith("(σ), device units at 0.005 (0.0049 to 0.0051), the soonest of 2 lines.")
+    assert told.endswith("(σ, in device units) at 0.005 (0.0049 to 0.0051; the soonest of 2 lines).")
 
 
 def test_points_that_end_alike_are_neither_best_nor_worst() -> None:

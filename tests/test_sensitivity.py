@@ -424,6 +424,6 @@ def test_a_key_says_itself_what_it_is_called_and_when_it_is_off() -> None:
     assert HardwareSection.model_fields["wire_resistance"].metadata[-1] == wires
     assert axis_of("hardware.wire_resistance") == wires
     assert axis_of("target.parameters.inputs.offset").unit == "A"
-    assert axis_of("hardware.device_parameters.step_ctoc").title == "Cycle-to-cycle noise of a pulse (σ), in steps"
+    assert axis_of("hardware.device_parameters.step_ctoc").title == "Cycle-to-cycle noise of a pulse (σ, in steps)"
     assert axis_of("hardware.device_parameters.w_max") == Axis("hardware.device_parameters.w_max", off=0)
     assert axis_of("network.init_gain") == Axis("network.init_gain")

@@ -123,6 +123,8 @@ def device_fit(
     write_text(written[1], fit_report(found.fit, aged, verdict))
     write_text(out, annotated(model, found.fit, aged, verdict))
     _print_fit(found.fit, aged)
+    meaning = f"what each number means: neurohw keys device_parameters --device {out}"
+    new_console().print(meaning, highlight=False, soft_wrap=True)
     for path in written:
         new_console().print(f"wrote {path}", highlight=False, soft_wrap=True)
     _print_verdict(verdict)

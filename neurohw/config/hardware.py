@@ -93,8 +93,12 @@ class HardwareSection(Section):
     dac_bits: Annotated[Bits, Axis("Bits of the DAC", worse="smaller", off=0)] = 7
     adc_bits: Annotated[Bits, Axis("Bits of the ADC", worse="smaller", off=0)] = 9
     output_bound: Positive = 12.0
-    read_noise: Annotated[NonNegative, Axis("Read noise of an output (σ), device units", worse="larger", off=0)] = 0.06
-    weight_noise: Annotated[NonNegative, Axis("Read noise of a device (σ), device units", worse="larger", off=0)] = 0.0
+    read_noise: Annotated[NonNegative, Axis("Read noise of an output (σ, in device units)", worse="larger", off=0)] = (
+        0.06
+    )
+    weight_noise: Annotated[NonNegative, Axis("Read noise of a device (σ, in device units)", worse="larger", off=0)] = (
+        0.0
+    )
     relative_noise: Annotated[NonNegative, Axis("Read noise of a device over its conductance", off=0)] = 0.0
     input_noise: Annotated[NonNegative, Axis("Noise of the inputs", off=0)] = 0.0
     input_coding: Literal["amplitude", "pulse-width", "bit-serial"] = "amplitude"

@@ -151,7 +151,8 @@ class PiecewiseStep(EitherNoise):
     """dw = s f(v), f interpolated linearly in a measured table, v = (w - w_min) / (w_max - w_min).
 
     Args:
-        table_up, table_down: f at equally spaced v from 0 to 1, the same number of values (1: a constant).
+        table_up, table_down: f, shares of the step at equally spaced weights from w_min to w_max, the same number of
+            values (1: a constant).
     """
 
     table_up: tuple[float, ...] = number((1.0,), required=True)

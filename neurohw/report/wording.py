@@ -20,8 +20,8 @@ _CIRCUIT = {
 }
 _DEVICE = {
     "hardware.device_parameters.conductance.levels": Axis("Levels of a device", "1", "smaller", off=0),
-    "hardware.device_parameters.step_ctoc": Axis("Cycle-to-cycle noise of a pulse (σ), in steps", off=0),
-    "hardware.device_parameters.step_dtod": Axis("Device-to-device spread of the steps (σ), relative", off=0),
+    "hardware.device_parameters.step_ctoc": Axis("Cycle-to-cycle noise of a pulse (σ, in steps)", off=0),
+    "hardware.device_parameters.step_dtod": Axis("Device-to-device spread of the steps (σ, relative)", off=0),
 }
 AXES = (_CIRCUIT | _DEVICE) | {
     f"hardware.{key}": axis

@@ -171,9 +171,10 @@ def _soonest(every: Sequence[tuple[Sensitivity, Lost]]) -> tuple[Sensitivity, Lo
 def _lost_at(panel: Sensitivity, lost: Lost, lines: int) -> str:
     """Return where it is lost, within which a standard error puts it, and of how many lines this is the soonest."""
     mildest = " already, the mildest value tried" if lost.at_mildest else ""
-    soonest = f", the soonest of {lines} lines" if lines > 1 else ""
-    place = f"{value_text(lost.at.value, panel.key)}{mildest}{beside_text(lost, panel.key)}"
-    return f"{panel.title.partition(': ')[0]} at {place}{soonest}"
+    soonest = f"the soonest of {lines} lines" if lines > 1 else ""
+    beside = "; ".join(filter(None, (beside_text(lost, panel.key), soonest)))
+    place = f"{value_text(lost.at.value, panel.key)}{mildest}" + (f" ({beside})" if beside else "")
+    return f"{panel.title.partition(': ')[0]} at {place}"
 
 
 def _remedy(rows: Sequence[Accuracy]) -> str:

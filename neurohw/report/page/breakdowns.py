@@ -35,5 +35,8 @@ def _steps(levels: Sequence[str]) -> dict[str, str]:
 
 def costs(points: Sequence[Point]) -> list[Section]:
     """Return the table of what simulating took."""
-    note = "What simulating took on the machine that ran it; says nothing about the speed or size of the hardware."
+    note = (
+        "What simulating took on the machine that ran it; says nothing about the speed or size of the hardware. "
+        "Seeds that were trained as one batch share its time evenly, so that they do not spread."
+    )
     return [Section("Throughput and memory of the simulation", cost_table(cost_data(points)), note)] if points else []

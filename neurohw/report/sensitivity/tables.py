@@ -36,16 +36,20 @@ def lost_table(panels: Sequence[Sensitivity]) -> Table:
 def lost_words(panels: Sequence[Sensitivity]) -> str:
     """Return where each line loses one point, for the caption of their figure; "" where none does, or too many."""
     told = [
-        f"{panel.title}, {line.label}: {limit_text(lost.at, panel.key)}" + beside_text(lost, panel.key)
+        f"{panel.title}, {line.label}: {limit_text(lost.at, panel.key)}{_in_brackets(beside_text(lost, panel.key))}"
         for panel in panels for line in panel.lines for lost in line.lost
     ]  # fmt: skip
     return f"One point is lost at: {'; '.join(told)}." if 0 < len(told) <= MOST_TOLD else ""
 
 
 def beside_text(lost: Lost, key: str) -> str:
-    """Return within which limits a standard error puts it, in brackets; "" where nobody knows, or that is one limit."""
+    """Return within which limits a standard error puts it; "" where nobody knows, or that is the same."""
     interval = _interval(lost, key)
-    return "" if interval in (NOTHING, limit_text(lost.at, key)) else f" ({interval})"
+    return "" if interval in (NOTHING, limit_text(lost.at, key)) else interval
+
+
+def _in_brackets(text: str) -> str:
+    return f" ({text})" if text else ""
 
 
 def sensitivity_frame(panels: Sequence[Sensitivity]) -> pd.DataFrame:
