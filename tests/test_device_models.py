@@ -433,6 +433,11 @@ def test_check_accepts_the_template(command) -> None:
     assert "template.toml: a valid device" in out
 
 
+def test_check_says_what_a_run_on_aihwkits_tiles_refuses(command) -> None:
+    _, out, _ = command("device", "check", str(FOLDER / "stt_mram.toml"))
+    assert "ok  aihwkit takes it, less conductance.levels: a run on its tiles is refused" in " ".join(out.split("\n"))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

@@ -114,7 +114,7 @@ def device_plot(
 
 def _conformance(model: DeviceModel) -> list[tuple[str, str]]:
     """Run the conformance suite; for each check its mark and what it says, with how it failed, if it did."""
-    from neurohw.crossbar.aihwkit.translation import NoCounterpart, aihwkit_takes_it
+    from neurohw.crossbar.aihwkit.translation import NoCounterpart, aihwkit_takes_it, lost_in_aihwkit
     from neurohw.devices.checks import CHECKS
 
     results = []
@@ -122,7 +122,8 @@ def _conformance(model: DeviceModel) -> list[tuple[str, str]]:
         name = check.__name__.replace("_", " ")
         try:
             check(model)
-            results.append((_OK, name))
+            lost = lost_in_aihwkit(model) if check is aihwkit_takes_it else []
+            results.append((_OK, f"{name}, less {', '.join(lost)}: a run on its tiles is refused" if lost else name))
         except NoCounterpart as error:
             results.append((_ASIDE, f"{name}: {error}"))
         except InputError as error:
