@@ -81,11 +81,11 @@ def pulse_counts(
 
 def dense_counts(wanted: Tensor, generator: torch.Generator) -> Iterator[PulseCounts]:
     """Yield whole pulses for a wanted number per cell [n_post, n_pre]; what lies between two is drawn at random."""
-    whole = wanted.abs()
-    floor = whole.floor()
+    size = wanted.abs()
+    counts = size.floor()
     noise = torch.rand(wanted.shape, generator=generator, device=wanted.device, dtype=wanted.dtype)
-    counts = torch.where(noise < whole - floor, floor + 1, floor)
-    yield from whole_counts(torch.where(wanted < 0, -counts, counts))
+    counts.add_(noise < size.sub_(counts)).copysign_(wanted)  # torch.where takes eight times as long on the CPU
+    yield from whole_counts(counts)
 
 
 def _deterministic(post: Tensor, pre: Tensor, gain: float, scheme: PulseScheme) -> Iterator[PulseCounts]:

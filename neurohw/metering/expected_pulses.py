@@ -194,7 +194,8 @@ class LineByLine:
     def of(cls, delta: Tensor, step: float) -> LineByLine:
         """Return what writes delta [n_post, n_pre] in steps of `step`."""
         gates = delta.shape[1] <= delta.shape[0]
-        least, most = torch.aminmax(delta, dim=0 if gates else 1)
+        lines = 0 if gates else 1
+        least, most = delta.amin(lines), delta.amax(lines)  # torch.aminmax takes five times as long on the CPU
         falls, rises = least.clamp_(max=0).div_(-step).ceil_(), most.clamp_(min=0).div_(step).ceil_()
         net, size = delta.sum(), torch.linalg.vector_norm(delta, 1)
         up, down = (size + net) / (2 * step), (size - net) / (2 * step)

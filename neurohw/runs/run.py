@@ -12,6 +12,7 @@ from neurohw.errors import Diverged, InputError
 from neurohw.runs.driver import Driver
 from neurohw.runs.files import locked, writable_folder
 from neurohw.runs.folder import RunFolder, default_folder, finished
+from neurohw.runs.freed_memory import keep_freed_memory
 from neurohw.runs.job import evenly, job_class
 from neurohw.runs.lockstep import Lockstep
 from neurohw.runs.products import float32_products
@@ -86,6 +87,7 @@ def run_seeds(
     Raises:
         InputError: the experiment does not fit; nothing was run.
     """
+    keep_freed_memory()
     kind = job_class(experiment)
     kind.check(experiment, device)
     jobs = kind.of_seeds(experiment, [Streams(seed, device) for seed in folders])
