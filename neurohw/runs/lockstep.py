@@ -17,9 +17,8 @@ from neurohw.runs.record import RunRecord
 from neurohw.training.phases import Epoch
 
 CHECKED_EVERY = 64  # batches between two looks whether all that is learnt is finite; one costs less than a batch
-_YOUNG = (
-    1.0  # seconds: so young checkpoints of several runs, whose epochs may take less than these, stand another epoch
-)
+_YOUNG = 1.0  # seconds: of several runs, whose epochs may take less, younger checkpoints stand another epoch
+_WORTH = 10.0  # of any run those that are younger than so many times what writing one took
 
 
 class Lockstep:
@@ -40,6 +39,7 @@ class Lockstep:
         self.outcomes: dict[Driver, RunRecord | Exception] = {}
         self.signals = HeldSignals()
         self.saved = self.ticked = time.perf_counter()  # the last checkpoint; the last batch
+        self.young = _young(drivers)  # seconds, up to which a checkpoint stands another epoch
 
     def go(self, stop_after: int | None) -> list[RunRecord | Exception]:
         """Run, or go on, until the plan or `stop_after` rounds of it are done.
@@ -64,7 +64,7 @@ class Lockstep:
         while self.going and (epoch := self.going[0].next_epoch(stop)) is not None:
             self._epoch(epoch)
             last = epoch.closes_round and epoch.round == stop
-            if last or len(self.drivers) == 1 or self._is_older(min(_YOUNG, self.checkpoint_seconds)):
+            if last or self._is_older(min(self.young, self.checkpoint_seconds)):
                 self._save()
                 if not last:
                     self._each(Driver.write_so_far)
@@ -129,8 +129,10 @@ class Lockstep:
             self._save()
 
     def _save(self) -> None:
+        begun = time.perf_counter()
         self._each(Driver.save)
         self.saved = time.perf_counter()
+        self.young = max(_young(self.drivers), _WORTH * (self.saved - begun))
 
     def _save_if_older(self, seconds: float) -> None:
         if self._is_older(seconds):
@@ -185,6 +187,10 @@ class Lockstep:
         if self.going and self.going[0].epoch is not None:  # else all epochs had been done before
             self.report.end(_mean([driver.progress.curve[-1] for driver in self.going]))
             self.report.show(self.going[0].job.looks)
+
+
+def _young(drivers: Sequence[Driver]) -> float:
+    return _YOUNG if len(drivers) > 1 else 0.0
 
 
 def _mean(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

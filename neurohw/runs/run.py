@@ -44,7 +44,8 @@ def run(
         stop_after: end after so many epochs (rounds, if semi-supervised), the schedule unchanged.
         resume: go on from the folder's checkpoint.
         report: told about each epoch.
-        checkpoint_seconds: how often a long epoch writes checkpoints between its batches; each epoch's end writes one.
+        checkpoint_seconds: how often a long epoch writes checkpoints between its batches; each epoch's end writes one,
+            unless the last one is younger than ten times what writing it took.
 
     Raises:
         InputError: something asked for does not fit or is not there; nothing was run.
