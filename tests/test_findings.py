@@ -51,6 +51,9 @@ of = "by_age_seconds.1e+06.direct_accuracy"
 """.replace(', %.1f." % 1', '."')
 
 
+ROW = {"phase": "supervised", "index": 1, "images": 100, "seconds": 1.0}
+
+
 def two(mean: float, keys: dict[str, Any], **more: Any) -> list[Any]:
     return [record(seed, {"direct_accuracy": mean + 0.01 * (2 * seed - 1), **more}, keys) for seed in (0, 1)]
 
@@ -85,6 +88,25 @@ def test_sentences_have_the_numbers_of_the_records(made_up: Path) -> None:
     assert second.found["age"].mean == pytest.approx(10**2)  # 3 % in six decades
     assert second.sentence == "Lost at 2 % (0.52 % to more than 3 %), after 1.7 minutes; 0.87."
     assert len(second.found["stuck"].points) == 3
+
+
+def test_a_number_of_the_learning_curve(made_up: Path) -> None:
+    """After pre-training, epoch 0, 50 and 52 %; an epoch that is not there, or where a point is lost, is named."""
+    curves = [[ROW | {"epoch": e, "direct_accuracy": 0.5 + e / 10 + seed / 50} for e in (0, 3)] for seed in (0, 1)]
+    records = [record(seed, {"direct_accuracy": 0.8}, DEVICE, curve=curves[seed]) for seed in (0, 1)]
+    write_archive([*two(0.9, {}), *records], made_up / "reports" / "gap")
+    text, limits = FILE.split('[[findings]]\ntitle = "Limits"')[0], FILE
+    for epoch, said in ((0, "51.00 ± 1.41 %"), (3, "81.00 ± 1.41 %")):
+        asked = text.replace('"ecram" } } }', f'"ecram" }} }}, epoch = {epoch} }}')
+        (made_up / "findings.toml").write_text(asked, encoding="utf-8")
+        (first,) = told(read_findings(made_up), made_up / "reports")
+        assert first.sentence.startswith(f"ECRAM has {said}")
+    (made_up / "findings.toml").write_text(asked.replace("epoch = 3", "epoch = 1"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"epoch: got 1, at which no record of .* has direct_accuracy; allowed: 0, 3"):
+        told(read_findings(made_up), made_up / "reports")
+    (made_up / "findings.toml").write_text(limits.replace('lost_after = "none"', 'lost_after = "none", epoch = 0'))
+    with pytest.raises(InputError, match="epoch: got 0 where a point is lost"):
+        read_findings(made_up)
 
 
 def test_how_many_seeds_a_number_has_is_a_range_where_points_differ(made_up: Path) -> None:

@@ -41,6 +41,7 @@ class Wanted(BaseModel):
         report: one of `reports`.
         where: dotted keys of that configuration and their values; of a line or an age, of its points.
         of: the metric, or a figure of the account; its mean over seeds.
+        epoch: of the learning curve, 0: after pre-training; none: at the end.
         lost_along: instead of it, where one point is lost along this swept key.
         lost_after: instead of it, at which age one point is lost, drift met in this way.
     """
@@ -51,6 +52,7 @@ class Wanted(BaseModel):
     report: str
     where: dict[str, Any] = {}
     of: Annotated[str, AfterValidator(_known)] = "direct_accuracy"
+    epoch: int | None = None
     lost_along: str | None = None
     lost_after: Compensation | None = None
 
@@ -63,6 +65,8 @@ class Wanted(BaseModel):
     def _one_kind(self) -> Self:
         if self.lost_along and self.lost_after:
             raise ValueError("lost_along and lost_after: got both; allowed: one of them")
+        if self.epoch is not None and (self.lost_along or self.lost_after):
+            raise ValueError(f"epoch: got {self.epoch} where a point is lost; allowed: with a metric")
         return self
 
 

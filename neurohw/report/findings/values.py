@@ -12,6 +12,7 @@ from typing import Any
 from neurohw.archive import ARCHIVE
 from neurohw.energy.figures import FIGURES
 from neurohw.errors import InputError
+from neurohw.report.accuracy.data import curve_of
 from neurohw.report.ageing.data import Ageing, Way, ageing_data
 from neurohw.report.ageing.loss import age_limit_text, age_lost
 from neurohw.report.energy.account import chip_of
@@ -161,10 +162,20 @@ def _found(wanted: Wanted, report: Report) -> Found:
     if wanted.lost_after:
         return _lost_after(wanted, report)
     point = _only([p for p in report.points if _fits(p.config, wanted)], report.points, wanted)
+    if wanted.epoch is not None:
+        return Found(wanted, (point,), _at_epoch(point, wanted.of, wanted.epoch))
     values = [value for record in point.records if (value := _value(record, wanted.of)) is not None]
     if not values:
         raise InputError(f"of: got {wanted.of!r}, which no record of {point.label} ({point.config_hash}) has")
     return Found(wanted, (point,), Spread(tuple(values)))
+
+
+def _at_epoch(point: Point, metric: str, epoch: int) -> Spread:
+    curve = curve_of(point, metric)
+    if epoch not in curve:
+        raise InputError(f"epoch: got {epoch}, at which no record of {point.label} ({point.config_hash}) has {metric}; "
+                         f"allowed: {', '.join(map(str, curve)) or 'none'}")  # fmt: skip
+    return curve[epoch]
 
 
 def _lost_along(wanted: Wanted, report: Report) -> Found:
