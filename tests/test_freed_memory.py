@@ -14,10 +14,11 @@ from neurohw.runs.freed_memory import keep_freed_memory
 if sys.argv[1] == "kept":
     keep_freed_memory()
 def work():
-    a = torch.ones(5_000_000)  # 20 MB
+    a = torch.ones(10_000_000)  # 40 MB, which glibc never keeps by itself
     b = a + 1
     c = b * a
-work()
+for _ in range(10):
+    work()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(20):
     work()
