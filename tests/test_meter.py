@@ -164,7 +164,7 @@ def test_read_conductance_against_brute_force(
     weights, generator = some(5, 9) * 0.3, torch.Generator().manual_seed(1)
     make: Callable[[Tensor, str], AnalogArray] = lambda block, place: analog(block, remedy=remedy)  # noqa: E731
     plain = make(weights, "") if tile is None else TiledArray(weights, tile, make)
-    array, ledger, _ = meter(plain, converters=Converters(bound=1.0, input_scale=scale))
+    array, ledger, clock = meter(plain, converters=Converters(bound=1.0, input_scale=scale))
     largest: Callable[[Tensor], Tensor] = lambda of: of.abs().amax(1 if scale == "vector" else (0, 1), keepdim=True)  # noqa: E731
     blocks = list(array.meter.tiles.blocks())
     crossbars = [plain] if tile is None else [block for row in plain.grid for block in row]  # type: ignore[attr-defined]
@@ -175,14 +175,36 @@ def test_read_conductance_against_brute_force(
             now = [sum(block.conductances().values()) for block in crossbars]
         x, e = torch.rand(3, 9, generator=generator) * 2, torch.randn(3, 5, generator=generator)
         if i % 5 == 0:
-            array.read(x, times=2)
-            array.read_transposed(e)
+            with clock.during("forward"):
+                array.read(x, times=2)
+                array.read_transposed(e)
             for (rows, columns), g in zip(blocks, now, strict=True):
                 x_part = x[:, columns] / largest(x[:, columns]).clamp(min=1.0)
                 e_part = e[:, rows] / largest(e[:, rows])
                 wanted += float(2 * (x_part.square() @ g.t()).sum() + (e_part.square() @ g).sum())
         array.update(OuterProducts((Product(e, x),), 0.01), 1.0)
-    assert ledger.counts()["W1"]["inference"]["read_conductance"] == approx(wanted, rel=1e-5)
+    assert ledger.counts()["W1"]["forward"]["read_conductance"] == approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("phase", ["association", "inference"])
+def test_an_evaluation_reads_cells_as_they_stand(phase: str, transposed: bool) -> None:
+    """A pair that has filled up since the cells were looked at conducts more; a restored meter knows."""
+    pair = analog(torch.zeros(2, 3), cell="one-sided")
+    array, ledger, clock = meter(pair, converters=Converters(bound=1.0))
+    with clock.during("forward"):
+        array.read(torch.ones(1, 3))
+    before = sum(float(siemens.sum()) for siemens in pair.conductances().values())
+    for sign in (1, -1):
+        array.update(OuterProducts((Product(torch.ones(4, 2), torch.ones(4, 3), sign),), 1.0), 0.05)
+    array.meter.load_state_dict(array.meter.state_dict())
+    with clock.during(phase):
+        array.read_transposed(torch.ones(1, 2)) if transposed else array.read(torch.ones(1, 3))
+    after = sum(float(siemens.sum()) for siemens in pair.conductances().values())
+    assert after > 1.5 * before
+    counts = ledger.counts()["W1"]
+    assert counts["forward"]["read_conductance"] == approx(before, rel=1e-5)
+    assert counts[phase]["read_conductance"] == approx(after, rel=1e-5)
 
 
 def test_cells_that_age_are_looked_at_anew() -> None:

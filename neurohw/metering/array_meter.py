@@ -5,7 +5,8 @@ Events, per phase of the clock, under the array's name:
     dac_conversions             vectors x passes x lines x tiles that share a line
     adc_conversions             vectors x passes x outputs x tiles whose partial sums make an output
     read_conductance            siemens: sum over vectors of sum_ij x_i^2 G_ij, x in units of the converter's full scale
-                                (see `Side`), G from a snapshot renewed every `SNAPSHOT_UPDATES` updates
+                                (see `Side`), G from a snapshot renewed every `SNAPSHOT_UPDATES` updates, and
+                                before an evaluation
     pulses_up, pulses_down      programming pulses given to devices: the array's own count, else the expected number
     half_selected               cells at half the voltage, summed over the slots of the trains, expected: per slot, rows
                                 that pulse times columns, plus columns that pulse times rows, less twice coincidences
@@ -42,6 +43,7 @@ from neurohw.metering.line_drive import Converters, Side
 from neurohw.metering.write_counter import WriteCounter
 
 SNAPSHOT_UPDATES = 250  # updates between two looks at the conductances
+EVALUATION = ("association", "inference")  # phases that read cells as they stand, which are looked at before
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class ArrayMeter:
         self._forward = Side(n_pre, self.tiles.columns, settings.converters, False, weighs, array.device)
         self._backward = Side(n_post, self.tiles.rows, settings.converters, True, weighs, array.device)
         self.updates, self._written = 0, False  # written since the last time that passed
+        self._moved = False  # since the cells were looked at
         code = settings.converters.codes[0]
         self._writes = WriteCounter(self.tiles, array.shape, array.n_cells, settings.trains, code, self._count)
         self._readouts = array.readouts
@@ -106,6 +109,7 @@ class ArrayMeter:
 
     def reads(self, pre: Tensor, times: int) -> None:
         """A read of [B, n_pre]."""
+        self._evaluate()
         phase, free = self._clock.phase, self.settings.free_reads
         if phase == "free" and free is not None and times > free:
             self._forward.present(pre, free, phase)
@@ -115,6 +119,7 @@ class ArrayMeter:
 
     def reads_transposed(self, post: Tensor, times: int) -> None:
         """A transposed read of [B, n_post]."""
+        self._evaluate()
         self._backward.present(post, times, self._clock.phase)
 
     def read_rows(self, rows: Tensor) -> None:
@@ -132,6 +137,7 @@ class ArrayMeter:
 
     def replays(self) -> None:
         """A recorded relaxation may follow: what it reads belongs to the present phase."""
+        self._evaluate()
         self._forward.claim(self._clock.phase)
         self._backward.claim(self._clock.phase)
 
@@ -157,6 +163,7 @@ class ArrayMeter:
         if times := self._readouts - before:
             with self._clock.during("update" if self._written else self._clock.phase):
                 self._columns_read(times * self.tiles.mean_shape[1], self._a_column)
+        self._moved |= seconds > 0
         if seconds and not self._written:
             self._settle()
         self._written = False
@@ -192,7 +199,8 @@ class ArrayMeter:
         """Return both sides, the conductances looked at last, and when that was."""
         sums = {} if self._sums is None else {"pre": self._sums[0].clone(), "post": self._sums[1].clone()}
         sides = {"forward": self._forward.state_dict(), "backward": self._backward.state_dict()}
-        return {**sides, "sums": sums, "hidden": self._hidden, "updates": self.updates, "written": self._written}
+        return {**sides, "sums": sums, "hidden": self._hidden, "updates": self.updates, "written": self._written,
+                "moved": self._moved}  # fmt: skip
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore `state_dict`."""
@@ -203,6 +211,7 @@ class ArrayMeter:
             self._sums = state["sums"]["pre"].to(device), state["sums"]["post"].to(device)
         self._readouts = self._array.readouts
         self._hidden, self.updates, self._written = state["hidden"], state["updates"], state["written"]
+        self._moved = state.get("moved", True)
 
     def _read_one_by_one(self, serial: Serial) -> None:
         """Count cells that a write reads one after the other, and columns of a hidden array that it sums up."""
@@ -240,12 +249,18 @@ class ArrayMeter:
 
     def _changed(self, serial: Serial) -> None:
         self._read_one_by_one(serial)
-        self.updates, self._written = self.updates + 1, True
+        self.updates, self._written, self._moved = self.updates + 1, True, True
         if self.updates % SNAPSHOT_UPDATES == 0:
+            self._settle()
+
+    def _evaluate(self) -> None:
+        """Look at the cells before an evaluation reads them, if they have moved."""
+        if self._moved and self._clock.phase in EVALUATION:
             self._settle()
 
     def _settle(self) -> None:
         """Weigh what was read with the conductances looked at before, and look at them as they are now."""
+        self._moved = False
         if self._sums is not None:
             self._forward.settle(self._sums[0])
             self._backward.settle(self._sums[1])
