@@ -383,6 +383,17 @@ def test_thresholds_in_counters_and_behind_converters() -> None:
     event = "target", "homeostasis_updates"
     assert by["counter"][event].nominal == updates * (1 + 1 + 2 * 6)
     assert by["capacitor"][event].nominal == updates * (1 + 1)
+    bias = {storage: any(part == "homeostasis.power" for part, _ in found) for storage, found in by.items()}
+    assert bias == {"counter": False, "capacitor": True}
+
+
+@pytest.mark.parametrize(("output", "each"), [("digital", 2), ("current", 1)])
+def test_a_target_of_currents_has_no_comparators(output: str, each: int) -> None:
+    parameters = {"decision.output": output} | ({"decision.early_voltage": 5.0} if output == "current" else {})
+    sections = {"network": {"layers": [IN, OUT]}, "target": {"circuit": "analog", "parameters": parameters}}
+    circuit = circuit_conditions(OnChipExperiment.model_validate(sections))
+    found = done(table=unit_table(), circuit=circuit).by(lambda i: i.event)
+    assert found["comparisons"].nominal == each * sum(c.get("comparisons", 0) for c in COUNTS["target"].values())
 
 
 def test_trains_that_end_early_take_less_time() -> None:

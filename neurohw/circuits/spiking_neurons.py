@@ -64,7 +64,7 @@ class Response:
         latency: of the first spike, s, [B, n]; inf where there is none.
         excess: V - theta at that spike, [B, n]: which came first within the time step.
         input_spikes: of samples that are not yet decided; 0 for coding "current".
-        output_spikes: of all.
+        output_spikes: likewise, those of the step in which the inhibition comes included.
     """
 
     latency: Numbers
@@ -102,7 +102,8 @@ class SpikingNeurons:
             self._network.restore()
         expected = torch.from_numpy(drive.reshape(-1)) * (self._parameters.full_rate * self._parameters.dt)
         self._arrivals = _spike_trains(self._parameters.coding, expected, generator)
-        self._step = self._input_spikes = 0
+        self._step = self._input_spikes = self._output_spikes = 0
+        self._decided = np.zeros(self._shape[0], dtype=bool)
         values = self._values
         values["theta"][:] = self._parameters.firing_threshold
         values["rest"][:] = self._parameters.firing_threshold + np.broadcast_to(rest, self._shape).reshape(-1)
@@ -113,7 +114,8 @@ class SpikingNeurons:
             raise KeyboardInterrupt  # Brian2's own handler of Ctrl-C, if installed, cuts a run short and says nothing
         latency, excess = (values[name].reshape(self._shape).copy() for name in ("latency", "excess"))
         inputs = 0 if self._parameters.coding == "current" else self._input_spikes
-        return Response(latency, excess, inputs, int(values["spikes"].sum()))
+        undecided = int(values["spikes"].reshape(self._shape)[~self._decided].sum())
+        return Response(latency, excess, inputs, self._output_spikes + undecided)
 
     def _build(self, batch: int, n: int, k: int) -> None:
         brian2, code = brian2_and_code()
@@ -162,7 +164,13 @@ class SpikingNeurons:
         self._step += 1
 
     def _finish(self) -> None:
-        if self._values["fired"].all():
+        """Count the spikes of samples that are decided now, whose circuit rests from now on; end with the last one."""
+        fired = self._values["fired"] > 0
+        now = fired & ~self._decided
+        if now.any():
+            self._output_spikes += int(self._values["spikes"].reshape(self._shape)[now].sum())
+            self._decided = fired
+        if fired.all():
             self._network.stop()
 
 

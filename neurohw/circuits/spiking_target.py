@@ -21,7 +21,7 @@ class SpikingEvents(DecisionEvents):
 
     Args:
         input_spikes: of all inputs until their sample is decided (0 for coding "current").
-        output_spikes: of the output neurons.
+        output_spikes: of the output neurons, likewise.
         seconds: simulated time until the decision, summed over samples.
     """
 

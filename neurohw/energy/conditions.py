@@ -61,11 +61,13 @@ class CircuitConditions:
         figures: in place of the table's, by its keys: "kwta.energy", "kwta.time", "homeostasis.energy".
         storage: where thresholds are kept: on a "capacitor" or in a "counter".
         bits: of the counter, or of the converter that reads the capacitor; 0: none.
+        comparators: whether one makes a level of each output; none where the target is the cells' own currents.
     """
 
     figures: Mapping[str, Figure] = field(default_factory=dict)
     storage: str = "capacitor"
     bits: int = 0
+    comparators: bool = True
 
 
 NO_CIRCUIT = CircuitConditions()

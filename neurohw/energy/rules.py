@@ -150,9 +150,11 @@ def _operations(*operations: str) -> Rule:
 
 
 def _comparisons(counted: Counted, prices: Prices) -> list[Item]:
-    """A competitor's part in a decision, and the comparator that makes a level of it."""
-    competitor = prices.of_circuit("kwta.energy", counted.why)
-    return [counted.item("target", competitor), *priced("target", "comparator.energy")(counted, prices)]
+    """A competitor's part in a decision, and the comparator that makes a level of it, where there is one."""
+    competitor = counted.item("target", prices.of_circuit("kwta.energy", counted.why))
+    if not prices.circuit.comparators:
+        return [competitor]
+    return [competitor, *priced("target", "comparator.energy")(counted, prices)]
 
 
 def _thresholds(counted: Counted, prices: Prices) -> list[Item]:
@@ -226,7 +228,7 @@ RULES: dict[str, dict[str, Rule]] = {
 
 
 def standby(seconds: dict[str, Range], counts: Counts, prices: Prices, busy: Figure | None) -> Iterator[Item]:
-    """Yield leakage and bias: power x seconds, by phase.
+    """Yield leakage and bias: power x seconds, by phase; thresholds in counters have no bias.
 
     Args:
         seconds: simulated or busy, by phase.
@@ -237,7 +239,8 @@ def standby(seconds: dict[str, Range], counts: Counts, prices: Prices, busy: Fig
     arrays, per_adc = prices.facts.arrays, prices.schedule.parallelism.columns_per_adc
     converters = sum(n_converters(a, per_adc, read_from_both_sides(counts, name)) for name, a in arrays.items())
     powers = [("static.adc", float(converters)), ("static.tile", float(sum(a.n_tiles for a in arrays.values())))]
-    if any(events.get("homeostasis_updates") for events in counts.get("target", {}).values()):
+    moved = any(events.get("homeostasis_updates") for events in counts.get("target", {}).values())
+    if moved and prices.circuit.storage == "capacitor":
         powers.append(("homeostasis.power", float(prices.facts.outputs)))
     for phase, duration in seconds.items():
         for key, number in powers:

@@ -121,7 +121,7 @@ def circuit_conditions(experiment: OnChipExperiment) -> CircuitConditions:
 
     A decision: P t + N C V^2, shared among the N competitors, where its file or the experiment gives the current that a
     cell draws, and the circuit takes time at all. An update of a threshold: C V |dV|, where a capacitance is given. The
-    rest, comparators and the bias of homeostasis among it, is the periphery table's.
+    rest, comparators and the bias of capacitors among it, is the periphery table's.
     """
     parameters = circuit_parameters(experiment)
     if not isinstance(parameters, TargetParameters):
@@ -135,11 +135,11 @@ def circuit_conditions(experiment: OnChipExperiment) -> CircuitConditions:
         source = _circuit_source(sources, (*_DRAWN, *_TAKEN))
         figures["kwta.energy"] = Figure(f"{name} power", Range.of(cost.joules / n_out), f"{source}; P t + N C V^2")
         figures["kwta.time"] = Figure(f"{name} decision", Range.of(cost.seconds), _circuit_source(sources, _TAKEN))
-    store = parameters.homeostasis
+    store, comparators = parameters.homeostasis, parameters.decision.output == "digital"
     if "homeostasis.capacitance" in sources and store.storage == "capacitor":
         source = f"{_circuit_source(sources, _KEPT)}; C V |dV| of the mean step"
         figures["homeostasis.energy"] = Figure(f"{name} homeostasis", Range.of(cost.joules_per_update / n_out), source)
-    return CircuitConditions(figures, store.storage, store.bits)
+    return CircuitConditions(figures, store.storage, store.bits, comparators)
 
 
 def _circuit_source(sources: Mapping[str, str], keys: tuple[str, ...]) -> str:
