@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,23 @@ def test_the_layer_with_one_epoch_more_learns_again_at_the_rate_of_its_last_one(
     with _as_trained(chip, layers_of(chip), "none", "3") as aged:
         learn_again(chip, aged, 400, "3")
     assert rates == {"plan": [1.0, 1.0, 0.25], "again": [1.0, 0.25]}
+
+
+def test_thresholds_leak_while_the_chip_ages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Re-training goes on from H exp(-t / tau) where thresholds are kept from epoch to epoch."""
+    leak = {"target.circuit": "analog", "target.parameters": {"homeostasis.leak_seconds": 2.0}, "target.reset": "never"}
+    aged = leak | {"evaluation.age_seconds": [3.0], "evaluation.recovery_images": 40}
+    job, chip = trained(experiment_of(**aged))
+    begun = []
+
+    def seen(network: Any, circuit: Any, begin: Any, *others: Any) -> Any:
+        begun.append(begin.threshold)
+        return train_epoch(network, circuit, begin, *others)
+
+    monkeypatch.setattr("neurohw.runs.after_training.train_epoch", seen)
+    evaluate_ages(chip, "2")
+    assert job.homeostasis.threshold.abs().max() > 0.01
+    torch.testing.assert_close(begun, [job.homeostasis.threshold * math.exp(-1.5)])
 
 
 def pulses_of(counts: Counts) -> dict[str, float]:

@@ -180,6 +180,33 @@ def test_a_leak_needs_the_time_of_a_batch() -> None:
         nh.load_experiment("quickstart", leak | {"hardware.step_seconds": 0.0})
 
 
+RC_FILE = """name = "rc"
+description = "an RC averages decisions"
+technology = "CMOS"
+reference = "nobody"
+homeostasis = { average_seconds = { value = 10, unit = "ms", source = "assumed" } }
+"""
+
+
+def test_a_time_constant_of_a_file_needs_the_time_of_a_batch(tmp_path: Path) -> None:
+    """An RC that no time passes for would never hear of a decision: all thresholds would sink alike."""
+    (tmp_path / "rc.toml").write_text(RC_FILE)
+    given = {"target.circuit": "analog", "target.model": str(tmp_path / "rc.toml"), "target.average": "ema"}
+    build_circuit(nh.load_experiment("quickstart", given), Streams(0), 10)
+    instant = nh.load_experiment("quickstart", given | {"hardware.step_seconds": 0.0})
+    with pytest.raises(
+        InputError, match=r"step_seconds: got 0; homeostasis\.average_seconds of target\.model '.*rc.toml"
+    ):
+        build_circuit(instant, Streams(0), 10)
+
+
+def test_a_circuit_whose_decisions_an_rc_averages_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "rc.toml").write_text(RC_FILE)
+    shown = CliRunner().invoke(app, ["circuit", "show", str(tmp_path / "rc.toml")])
+    assert shown.exit_code == 0, shown.exception
+    assert "average_seconds" in shown.output
+
+
 @pytest.mark.parametrize(("circuit", "ties"), [("ideal", "lowest"), ("analog", "random")])
 def test_ties_are_decided_as_hardware_would(circuit: str, ties: str) -> None:
     ideal_arrays = {"hardware.backend": "ideal", "hardware.device": None}

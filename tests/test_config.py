@@ -43,6 +43,7 @@ def written(tmp_path: Path, text: str) -> Path:
         ("[training]\nmode = 'semi-supervised'", r"data\.labels: not given"),
         ("[ep]\nbeta = 0.0", r"ep\.beta"),
         ("[training]\nalternate_every = 2", r"alternate_every: got 2, which only training.mode"),
+        ('[training]\nmode = "supervised"\n[data]\nlabels = 100', r"data.labels: got 100, which only training.mode"),
         ("[network]\nrule = 'ep'\n[training]\nloss = 'cross-entropy'", r"training\.loss: cross-entropy under EP"),
         ("[target]\nk = 101\n[training]\nlearning_rate = [1, 2]", r"(?s)target\.k: .*training\.learning_rate: "),
         ("[hardware]\nbackend = 'aihwkit'", r"hardware\.device: not given"),

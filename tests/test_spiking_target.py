@@ -84,11 +84,24 @@ def test_the_interneuron_silences_the_others_at_the_kth_spike() -> None:
     y[1] = 0.0  # a sample that stays undecided until the end, so that the other goes on
     rest = np.zeros((2, 10))
     rest[1] = 2.0
-    spikes = {}
+    spiked, counted = {}, {}
     for inhibition in (0.0, 1.0):
         p = SpikingParameters(coding="current", dt=5e-4, inhibition=inhibition, refractory=1.0)
-        spikes[inhibition] = SpikingNeurons(2, 10, 3, p).present(y, rest, None).output_spikes
-    assert spikes == {0.0: 10, 1.0: 3}
+        response = SpikingNeurons(2, 10, 3, p).present(y, rest, None)
+        spiked[inhibition], counted[inhibition] = int(np.isfinite(response.latency).sum()), response.output_spikes
+    assert spiked == {0.0: 10, 1.0: 3}
+    assert counted == {0.0: 3, 1.0: 3}  # what spikes after the decision is no part of it
+
+
+def test_spikes_of_a_sample_do_not_depend_on_the_others_of_its_batch() -> None:
+    """A presentation ends with the k-th winner, also where others of the batch go on, for five times as long here."""
+    y = torch.rand(8, 20, generator=seeded())
+    y[7] = 0.0
+    target = SpikingTarget(TargetRule(20, 2, 0.0), None, SpikingParameters(coding="current", bias=0.5))
+    together, *alone = (target(samples, target.initial()).events for samples in (y, *y.split(1)))
+    spikes = [events.output_spikes for events in (together, *alone) if isinstance(events, SpikingEvents)]
+    assert len(spikes) == 9
+    assert spikes[0] == sum(spikes[1:])
 
 
 @pytest.mark.parametrize("k", [1, 5])

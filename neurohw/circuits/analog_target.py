@@ -106,10 +106,6 @@ class AnalogTarget(KWTATarget):
         chosen = self._winners(field)
         return chosen._replace(levels=self._soft_levels(field, chosen.won)) if self._graded else chosen
 
-    def _rested(self, homeostasis: Homeostasis, seconds: float) -> Homeostasis:
-        """Return the thresholds after `seconds`: they leak."""
-        return self._thresholds.rest(homeostasis, seconds)
-
     def _next(self, homeostasis: Homeostasis, decided: Tensor, won: Tensor, seconds: float) -> Homeostasis:
         """Return the thresholds after a batch of decisions, as their cells keep them."""
         if won.dtype == torch.bool:
@@ -121,6 +117,10 @@ class AnalogTarget(KWTATarget):
     @property
     def _graded(self) -> bool:
         return self.parameters.decision.output == "current"
+
+    def rested(self, homeostasis: Homeostasis, seconds: float) -> Homeostasis:
+        """Return the thresholds after `seconds`: they leak."""
+        return self._thresholds.rest(homeostasis, seconds)
 
     def cost(self) -> DecisionCost:
         """Return power, delay and energy of one decision, with every input at half its unit.

@@ -112,6 +112,10 @@ class TargetCircuit(abc.ABC):
             seconds: simulated time since the last decision (for circuits that leak).
         """
 
+    def rested(self, homeostasis: Homeostasis, seconds: float) -> Homeostasis:
+        """Return the thresholds after `seconds` without a decision; here they keep."""
+        return homeostasis
+
     @abc.abstractmethod
     def counted(self, events: DecisionEvents) -> dict[str, float]:
         """Return how many of `charges` a decision took, but for its decisions, labels and updates of thresholds."""
@@ -229,7 +233,7 @@ class KWTATarget(TargetCircuit):
         seconds: float = 0.0,
     ) -> Decision:
         """Decide winners on y - H (Eq. 1), smooth (Eq. 13), mask; then update H (Eq. 10). Labels leave H alone."""
-        homeostasis = self._rested(homeostasis, seconds)
+        homeostasis = self.rested(homeostasis, seconds)
         if labels is not None:  # the multiplexer passes the label instead of the circuit's own decision
             blocks = label_blocks(labels, self.n_out, self.rule.n_classes)
             target = _masked(self._levels(blocks, blocks.shape[-1]), active)
@@ -249,10 +253,6 @@ class KWTATarget(TargetCircuit):
     def counted(self, events: DecisionEvents) -> dict[str, float]:
         """Return a comparison per output."""
         return {"comparisons": events.decisions * self.n_out}
-
-    def _rested(self, homeostasis: Homeostasis, seconds: float) -> Homeostasis:
-        """Return the thresholds after `seconds` without an update."""
-        return homeostasis
 
     def _next(self, homeostasis: Homeostasis, decided: Tensor, won: Tensor, seconds: float) -> Homeostasis:
         """Return the thresholds after a batch of decisions [B, n_out] (Eq. 10); `won` is what was chosen."""

@@ -200,7 +200,9 @@ def _built(model: CircuitModel, n: int, k: int, gamma: float = 0.5, seed: int = 
         raise InputError(f"--k: got {k}; allowed: 1 to {n}, the competing outputs")
     streams = Streams(seed)
     chip, noise = streams.generator("target.chip"), streams.generator("ties")
-    return AnalogTarget(TargetRule(n, k, gamma), model.parameters, chip=chip, generator=noise)
+    average = "batch" if model.parameters.homeostasis.average_seconds is None else "ema"
+    rule = TargetRule(n, k, gamma, average=average)
+    return AnalogTarget(rule, model.parameters, chip=chip, generator=noise)
 
 
 def _numbers(model: CircuitModel) -> Table:

@@ -77,9 +77,10 @@ def _complaints(e: OnChipExperiment) -> list[str]:
         lengths["training.pretrain.learning_rate"] = (rates, n_layers, "one per layer of synapses")
         if e.data.labels is None:
             wrong.append("data.labels: not given; semi-supervised learning needs the number of labelled images")
-    elif e.training.alternate_every is not None:
-        wrong.append(f"training.alternate_every: got {e.training.alternate_every}, which only training.mode "
-                     '"semi-supervised" reads')  # fmt: skip
+    else:
+        unread = {"training.alternate_every": e.training.alternate_every, "data.labels": e.data.labels}
+        wrong += [f'{key}: got {value}, which only training.mode "semi-supervised" reads'
+                  for key, value in unread.items() if value is not None]  # fmt: skip
     wrong += _unlabelled_weight(e)
     for key, (got, wanted, why) in lengths.items():
         if got != wanted:

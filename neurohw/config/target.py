@@ -20,8 +20,8 @@ class TargetSection(Section):
         parameters: numbers of the circuit, by dotted key, over those of its file.
         k: how many outputs win.
         gamma: strength of the homeostasis, which evens out how often outputs win; 0: none.
-        average: how outputs' activity is averaged: over the batch, or exponentially over batches.
-        eta: share of the newest batch in the moving average.
+        average: how outputs' activity is averaged: over the batch, or exponentially over images.
+        eta: share of the newest image in the moving average.
         smoothing: share of the target that is spread over all outputs.
         reset: when thresholds begin anew.
         ties: which of equal outputs wins.

@@ -63,6 +63,10 @@ class MeteredTarget(TargetCircuit):
         self._ledger.record("target", "homeostasis", "homeostasis_updates", moved)
         return decision
 
+    def rested(self, homeostasis: Homeostasis, seconds: float) -> Homeostasis:
+        """Return the thresholds after `seconds` without a decision."""
+        return self.circuit.rested(homeostasis, seconds)
+
     def counted(self, events: DecisionEvents) -> dict[str, float]:
         """Return what the circuit counts of a decision."""
         return self.circuit.counted(events)

@@ -114,8 +114,9 @@ def _at_age(chip: Chip, aged: Metered, age: float, moment: str) -> dict[str, Any
         aged.network.elapse(age)
     metrics = evaluate(*parts, final=False)
     if images := chip.experiment.evaluation.recovery_images:
+        old = replace(chip, homeostasis=chip.circuit.rested(chip.homeostasis, age))
         with aged.network.compensating(chip.experiment.hardware.compensation):  # what was found at this age, it keeps
-            learn_again(chip, aged, images, moment)
+            learn_again(old, aged, images, moment)
         metrics["retrained"] = evaluate(*parts, final=False)
     return metrics
 
@@ -126,7 +127,7 @@ def learn_again(chip: Chip, aged: Metered, images: int, moment: str) -> int:
     Layers that learn one after the other have equal shares of the images, each at the rate of its own last epoch.
 
     Args:
-        chip: as training has left it; its thresholds are where learning goes on, its rule's memory, too.
+        chip: its thresholds, as they are at this age, are where learning goes on, its rule's memory, too.
         aged: the network on the aged arrays.
         images: how many, to the next whole batch.
         moment: see `evaluate`; the order of the images is its own.

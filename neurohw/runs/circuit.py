@@ -17,11 +17,15 @@ def build_circuit(experiment: OnChipExperiment, streams: Streams, n_classes: int
     """Return the target circuit of the output layer.
 
     Raises:
-        InputError: a circuit file or a parameter that does not fit.
+        InputError: a circuit file or a parameter that does not fit, or a time constant where no time passes.
     """
-    circuit = CIRCUITS[experiment.target.circuit].circuit_class()
+    kind, parameters = CIRCUITS[experiment.target.circuit], circuit_parameters(experiment)
+    given = dict(parameters.flat()) if kind.timed else {}
+    if timed := [key for key in sorted(kind.timed) if given[key] is not None and not experiment.hardware.step_seconds]:
+        raise InputError(f"hardware.step_seconds: got 0; {timed[0]} of target.model {experiment.target.model!r} needs "
+                         "the time of a batch")  # fmt: skip
     rule, ties = target_rule(experiment, n_classes), experiment.target.ties
-    return circuit.built(rule, circuit_parameters(experiment), ties, streams)
+    return kind.circuit_class().built(rule, parameters, ties, streams)
 
 
 def target_rule(experiment: OnChipExperiment, n_classes: int) -> TargetRule:
