@@ -17,7 +17,7 @@ from neurohw.report.page.write import write_report
 from neurohw.runs.record import read_record
 from neurohw.runs.run import run
 from neurohw.runs.symptoms import near_chance
-from neurohw.runs.warnings import single_devices_drift, without_a_cause
+from neurohw.runs.warnings import forgetful_thresholds, single_devices_drift, without_a_cause
 from tests.test_report import seeds
 
 EQUAL_CELLS = {"w_max_dtod": 0.0, "w_min_dtod": 0.0}
@@ -155,3 +155,15 @@ def test_warnings_come_first_in_a_report_once_a_point(tmp_path: Path) -> None:
     assert page.count(said) == 1
     assert page.index("What did not learn") < page.index(said) < page.index(">Ideal against hardware-constrained</h2>")
     assert said in (tmp_path / "report.md").read_text()
+
+
+@pytest.mark.parametrize(("more", "lost"), [
+    ({}, "18 %"), ({"hardware.step_seconds": 0.4}, None), ({"target.gamma": 0.0}, None),
+    ({"training.mode": "supervised"}, None), ({"target.circuit": "ideal", "target.model": None}, None),
+    ({"target.parameters": {"homeostasis.leak_seconds": 2.0}}, "39 %"),
+])  # fmt: skip
+def test_thresholds_that_leak_in_a_batch_are_told(more: dict[str, Any], lost: str | None) -> None:
+    """Of generic_180nm a time constant of 4.971 s, of which a batch takes 1 s unless told otherwise."""
+    given = {"target.circuit": "analog", "target.model": "generic_180nm"} | more
+    said = forgetful_thresholds(load_experiment("quickstart", given))
+    assert [lost is not None and lost in text for text in said] == [True] * (lost is not None)

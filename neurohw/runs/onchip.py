@@ -41,6 +41,7 @@ from neurohw.runs.task import Task, build_task
 from neurohw.runs.warnings import (
     ages,
     ages_without_change,
+    forgetful_thresholds,
     misfits,
     rounded_products,
     single_devices_drift,
@@ -118,7 +119,10 @@ class OnChip(Job[OnChipExperiment]):
         self.network, self.circuit = self._metered.network, self._metered.circuit
         self.ledger = self._metered.ledger
         self.warnings = (
-            misfits(experiment) + ages_without_change(experiment) + rounded_products(experiment, self.network)
+            misfits(experiment)
+            + ages_without_change(experiment)
+            + forgetful_thresholds(experiment)
+            + rounded_products(experiment, self.network)
         )
         self.phases, self.plan = build_plan(experiment, self.task, self.network)
         self.homeostasis, self.events = self.circuit.initial(), DecisionEvents(0, 0)

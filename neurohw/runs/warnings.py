@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
+from neurohw.circuits.analog_parameters import TargetParameters
 from neurohw.config import OnChipExperiment
 from neurohw.config.hardware import has_devices
 from neurohw.crossbar.remedies import CELLS, WRITINGS
 from neurohw.devices.tables import NO_DESCRIPTION
 from neurohw.networks.base import Network
+from neurohw.runs.circuit import circuit_parameters
 from neurohw.runs.hardware import device_model
 
 _FEW_BITS = 5
+_FORGOTTEN = 0.1  # of a threshold in a batch; half of it was no loss in accuracy, twice of it ten points (digits)
 _RESTARTED = (
     "; each write restarts the drift of a cell (retention.drift_nu = {:g}) and not that of its reference, which single "
     "devices do not outrun: pairs (hardware.cell differential, one-sided) and hardware.writing agad lose less"
@@ -57,6 +62,21 @@ def misfits(experiment: OnChipExperiment) -> list[str]:
     if device is None or verdict is None or not verdict.startswith(NO_DESCRIPTION):
         return []
     return [f"{device.name} {verdict}: what it was fitted to behaves otherwise, and so may its network"]
+
+
+def forgetful_thresholds(experiment: OnChipExperiment) -> list[str]:
+    """Return a warning where a tenth of a threshold or more leaks away in a batch's time."""
+    parameters, seconds = circuit_parameters(experiment), experiment.hardware.step_seconds
+    leak = parameters.homeostasis.leak_seconds if isinstance(parameters, TargetParameters) else None
+    learns = experiment.training.mode != "supervised" and experiment.network.weights is None
+    if leak is None or not (experiment.target.gamma and learns):
+        return []
+    lost = -math.expm1(-seconds / leak)
+    if lost < _FORGOTTEN:
+        return []
+    return [f"hardware.step_seconds: the circuit's thresholds lose {100 * lost:.0f} % in a batch of {seconds:g} s "
+            f"(homeostasis.leak_seconds = {leak:g}), and forget who has won; the time that the chip takes for a batch, "
+            "if it is less, loses less"]  # fmt: skip
 
 
 def ages(experiment: OnChipExperiment) -> bool:
