@@ -106,6 +106,17 @@ def test_homeostasis_makes_all_win_equally_often() -> None:
     assert not without.threshold.any()
 
 
+@pytest.mark.parametrize("parameters", [
+    {"decision.output": "current", "decision.early_voltage": 0.5},
+    {"levels.low_error": 0.05, "levels.high_error": -0.55},
+])  # fmt: skip
+def test_who_won_is_counted_whatever_the_levels_are(parameters: dict[str, str | float]) -> None:
+    circuit = AnalogTarget(TargetRule(60, 3, 0.5), TargetParameters().with_values(parameters))
+    found = compete(circuit, 3, 200, torch.Generator().manual_seed(0)).frequency
+    assert found.sum().item() == pytest.approx(3)
+    assert found.std().item() < 0.02  # without homeostasis 0.1
+
+
 def test_a_fast_leak_undoes_homeostasis() -> None:
     leaky = TargetParameters().with_values({"homeostasis.leak_seconds": 2e-4})  # a batch takes 1 ms
     made = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurohw.circuits.target import TargetCircuit
+from neurohw.circuits.target import Decision, TargetCircuit
 from neurohw.errors import InputError
 
 
@@ -56,7 +56,13 @@ def compete(
         state = decision.homeostasis
         thresholds.append(state.threshold)
         if batch >= batches // 2:
-            wins += (decision.target > 0.5).sum(0)
+            wins += _won(decision)
     counted = 16 * (batches - batches // 2)
     seconds = step_seconds * torch.arange(1, batches + 1)
     return Competition(seconds, torch.stack(thresholds), wins / counted, k / n)
+
+
+def _won(decision: Decision) -> Tensor:
+    """Return how often each output won, [n]: the highest targets of the batch, as many as there were winners."""
+    highest = decision.target.flatten().topk(decision.events.winners).indices
+    return torch.bincount(highest % decision.target.shape[-1], minlength=decision.target.shape[-1])
