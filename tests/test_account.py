@@ -355,6 +355,8 @@ def test_a_circuit_says_what_it_takes() -> None:
     assert found["target", "comparisons"].nominal == approx(IMAGES * OUT * each)
     step = 0.5 * 0.1  # gamma T, V
     assert found["homeostasis", "homeostasis_updates"].nominal == approx(5 * OUT * 2e-12 * 1.8 * step)
+    drawn = sections | {"target": {**sections["target"], "parameters": given | {"decision.bias_mismatch": 5.0}}}
+    assert circuit_conditions(OnChipExperiment.model_validate(drawn)).figures == circuit.figures
     assert found["homeostasis", "seconds"].nominal > 0  # its bias, while the chip is on
     assert done(circuit=circuit).latency.phases["target"].nominal == approx(IMAGES * 1e-4)
 

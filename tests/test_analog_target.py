@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,15 @@ def test_more_competitors_and_less_time_resolve_less() -> None:
     assert least(2000, 1e-4) > least(100, 1e-4)
     assert least(100, 2e-5) > least(100, 1e-4)
     assert least(2000, 2e-5) == math.inf  # the common line alone takes as long
+
+
+def test_a_wrong_bias_empties_the_common_line_as_fast_as_the_k_that_it_makes() -> None:
+    more = SLEWING | {"decision.seconds": 1e-4, "decision.cell_delay": 4e-7}
+    current, five = torch.tensor([1e-8]), circuit(100, 5, more)
+    wrong = circuit(100, 3, more | {"decision.winner_error": 2})
+    assert wrong.resolvable(current) == five.resolvable(current)
+    assert wrong.resolvable(current) < circuit(100, 3, more).resolvable(current)
+    assert wrong.cost() == replace(five.cost(), joules_per_update=wrong.cost().joules_per_update)
 
 
 def test_finite_gain_limits_the_resolution_at_rest() -> None:

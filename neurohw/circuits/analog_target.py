@@ -74,7 +74,7 @@ class AnalogTarget(KWTATarget):
     ) -> None:
         super().__init__(rule, generator, dtype, device)
         self.parameters, self.ties = parameters, ties
-        n_out, k = rule.n_out, rule.k
+        n_out = rule.n_out
         chip = chip or torch.Generator(device).manual_seed(0)
         self._scratch = self._zeros.new_empty(0)
         self._draw_inputs(chip)
@@ -92,7 +92,7 @@ class AnalogTarget(KWTATarget):
             cell.reference_current,
             parameters.inputs.slope_factor,
         ).at(parameters.inputs.unit_current)
-        self._at_rest = self.resolution.resolvable(1.0, None, cell.separation, n_out, k)  # the same at all currents
+        self._at_rest = self.resolution.resolvable(1.0, None, cell.separation, n_out)  # the same at all currents
 
     @classmethod
     def built(cls, rule: TargetRule, parameters: TargetParameters, ties: str, streams: Streams) -> AnalogTarget:
@@ -140,16 +140,16 @@ class AnalogTarget(KWTATarget):
         separation = self.parameters.decision.separation
         if not separation:
             return 0.0
-        least = float(self.resolution.resolvable(current, None, separation, self.n_out, self.rule.k))
-        return float(self.resolution.decision_time(2 * least, current, separation, self.n_out, self.rule.k))
+        least = float(self.resolution.resolvable(current, None, separation, self.n_out))
+        return float(self.resolution.decision_time(2 * least, current, separation, self.n_out, self.chip_k))
 
     def resolvable(self, current: Tensor) -> Tensor:
         """Return the least relative input difference that the circuit tells apart, at currents in A."""
         cell = self.parameters.decision
-        return self.resolution.resolvable(current, cell.seconds, cell.separation, self.n_out, self.rule.k)
+        return self.resolution.resolvable(current, cell.seconds, cell.separation, self.n_out, self.chip_k)
 
     def _slope(self, current: Tensor) -> Tensor:
-        return self.resolution.slope(current, self.parameters.decision.seconds, self.n_out, self.rule.k)
+        return self.resolution.slope(current, self.parameters.decision.seconds, self.n_out, self.chip_k)
 
     def _draw_inputs(self, chip: torch.Generator) -> None:
         """Draw the input mirrors' gains and offsets, and fold them: field = y gain + (common - H) gain + offset."""

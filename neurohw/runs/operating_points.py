@@ -120,14 +120,16 @@ def circuit_conditions(experiment: OnChipExperiment) -> CircuitConditions:
     """Return what the experiment's target circuit takes, as far as it is analog and says so.
 
     A decision: P t + N C V^2, shared among the N competitors, where its file or the experiment gives the current that a
-    cell draws, and the circuit takes time at all. An update of a threshold: C V |dV|, where a capacitance is given. The
-    rest, comparators and the bias of capacitors among it, is the periphery table's.
+    cell draws, and the circuit takes time at all; with the bias that is meant, whatever a chip's is. An update of a
+    threshold: C V |dV|, where a capacitance is given. The rest, comparators and the bias of capacitors among it, is the
+    periphery table's.
     """
     parameters = circuit_parameters(experiment)
     if not isinstance(parameters, TargetParameters):
         return NO_CIRCUIT
     target, n_out = experiment.target, experiment.network.layers[-1]
-    cost = AnalogTarget(target_rule(experiment, n_out), parameters).cost()
+    meant = parameters.with_values({"decision.bias_mismatch": 0.0})
+    cost = AnalogTarget(target_rule(experiment, n_out), meant).cost()
     sources = dict(load_circuit(target.model).sources) if target.model else {}
     sources |= dict.fromkeys(target.parameters, "the experiment's target.parameters")
     name, figures = f"circuit {target.model or 'of the experiment'}", {}
