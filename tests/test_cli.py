@@ -76,6 +76,18 @@ def test_tensorboard_that_is_absent_is_one_message(neurohw, monkeypatch: pytest.
     assert "pip install 'neurohw[tensorboard]'" in err
 
 
+def test_run_dry_run_tells_time_and_disk_and_runs_nothing(neurohw, tmp_path: Path) -> None:
+    status, out, _ = neurohw("run", "quickstart", "--set", "hardware.device=ecram", "--dry-run")
+    assert status == 0
+    assert "recommended in" in out
+    assert re.search(r"nothing was run; quickstart would take about [\d.]+ (s|min) on this CPU", out)
+    assert re.search(r"disk: about [\d.]+ MB; [\d.]+ GB are free", out)
+    assert not list(tmp_path.iterdir())
+    status, _, err = neurohw("run", "quickstart", "--set", "hardware.device=ecrm", "--dry-run")
+    assert status == 2
+    assert "did you mean ecram?" in err
+
+
 def test_sweep_dry_run_lists_points_and_an_estimate_and_runs_nothing(neurohw, tmp_path: Path) -> None:
     status, out, _ = neurohw("sweep", "quickstart", "--dry-run")
     assert status == 0

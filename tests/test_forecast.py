@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from neurohw.config import Experiment
+from neurohw.loading import load_experiment
 from neurohw.runs.run import run
 from neurohw.studies.estimate import Estimate, estimate
 from neurohw.studies.forecast import forecast
@@ -120,3 +121,12 @@ def test_a_million_points_need_yes_and_are_not_made(neurohw: Any, tmp_path: Path
     status, _, err = neurohw("sweep", str(tmp_path / "mine.toml"), "--dry-run")
     assert status == 2
     assert "12000000 points; more than 10,000 need --yes" in err
+
+
+def test_the_disk_of_adam_has_its_moments(tmp_path: Path) -> None:
+    """They are made by the first batch: three numbers a weight, where one was told."""
+    keys = {"training.optimizer": "adam", "training.learning_rate": [0.001], "network.layers": [64, 4000]}
+    experiment = load_experiment("quickstart", {**keys, "training.epochs": 1, "data.train_limit": 200})
+    run(experiment, 0, tmp_path / "run")
+    left = sum(file.stat().st_size for file in (tmp_path / "run").iterdir())
+    assert estimate(experiment).size == pytest.approx(left, rel=0.1)

@@ -1,4 +1,4 @@
-"""`neurohw sweep --dry-run`: each point's settings, what is done, and what the rest takes."""
+"""`--dry-run` of `neurohw sweep` and of `neurohw run`: what would be run, and how much time and disk it would take."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ from neurohw.cli import console
 from neurohw.units import duration_text
 
 if TYPE_CHECKING:
+    from neurohw.config import Experiment
     from neurohw.studies.sweep import Point, Sweep
+
+
+def print_estimate(experiment: Experiment, folder: Path | None, stop_after: int | None) -> None:
+    """Print how much time and disk a run would take; a few of its batches are timed."""
+    from neurohw.studies.estimate import estimate
+
+    takes = estimate(experiment, stop_after)
+    console.stdout.print(f"nothing was run; {experiment.name} would take about {_takes(takes.seconds)} on this CPU")
+    _print_disk(takes.size, folder or Path("runs"))
 
 
 def print_dry_run(sweep: Sweep, points: Sequence[Point], folder: Path, jobs: int) -> None:
@@ -40,11 +50,15 @@ def print_dry_run(sweep: Sweep, points: Sequence[Point], folder: Path, jobs: int
     alone, shared = _takes(seconds), _takes(seconds / jobs)
     console.stdout.print(f"{runs} run{'s' * (runs != 1)}, {done} done{others}{shared_batches}; about {alone} one after "
                          f"the other, {shared} or more with --jobs {jobs}")  # fmt: skip
+    _print_disk(size, folder)
+    for line in dict.fromkeys(str(each) for point in points for each in point.advice):
+        console.stdout.print(line, highlight=False, soft_wrap=True)
+
+
+def _print_disk(size: int, folder: Path) -> None:
     free = shutil.disk_usage(next(place for place in (folder, *folder.absolute().parents) if place.is_dir())).free
     style = "red" if size > free else ""
     console.stdout.print(f"disk: about {_size(size)}; {_size(free)} are free", style=style, highlight=False)
-    for line in dict.fromkeys(str(each) for point in points for each in point.advice):
-        console.stdout.print(line, highlight=False, soft_wrap=True)
 
 
 def _takes(seconds: float) -> str:

@@ -63,8 +63,12 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
     quiet: Quiet = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write a TensorBoard log, too.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check it, and tell the time and disk that it would take; run nothing.")
+    ] = False,
 ) -> None:
     """Run one experiment and write its record, metrics and checkpoint."""
+    from neurohw.cli.dry_run import print_estimate
     from neurohw.kinds import shown_metrics
     from neurohw.loading import Overrides, load_with_advice, parse_override
     from neurohw.runs.files import writable_folder
@@ -73,14 +77,16 @@ def run(
 
     overrides = dict(parse_override(text) for text in assign or [])
     loaded, applied = load_with_advice(experiment, overrides, "--set")
-    progress = reporter(console.stdout, quiet)
-    if tensorboard:
-        progress = TensorBoard(
-            progress, writable_folder((out or Path("runs")) / "tensorboard" / f"{loaded.name}-{seed}")
-        )
     for each in applied if not quiet else ():
         console.stdout.print(str(each), highlight=False, soft_wrap=True)
     try:
+        if dry_run:
+            print_estimate(loaded, out, stop_after)
+            return
+        progress = reporter(console.stdout, quiet)
+        if tensorboard:
+            logs = writable_folder((out or Path("runs")) / "tensorboard" / f"{loaded.name}-{seed}")
+            progress = TensorBoard(progress, logs)
         record = run_experiment(
             loaded,
             seed,

@@ -58,7 +58,6 @@ def _estimated(jobs: Sequence[Job[Any]], stop_after: int | None) -> Estimate:
     job = jobs[0]
     for each in jobs:
         each.build()
-    size = _checkpoint_bytes(job)
     rounds = min(stop_after or job.plan[-1].round, job.plan[-1].round)
     epochs = [epoch for epoch in job.plan if epoch.round <= rounds]
     beginning = job.begin_seconds()
@@ -69,6 +68,7 @@ def _estimated(jobs: Sequence[Job[Any]], stop_after: int | None) -> Estimate:
         len(jobs) * beginning + per_image[e.phase] * e.images + inference * (e.evaluated or e is epochs[-1])
         for e in epochs
     )
+    size = _checkpoint_bytes(job)  # now that its optimiser has a memory
     evaluations, images = job.after_training()
     after = evaluations * inference + len(jobs) * images * per_image[epochs[-1].phase]
     return Estimate(sum(parts) + after, size + _RECORD_BYTES + _EPOCH_BYTES * len(epochs))
