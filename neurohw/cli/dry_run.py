@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 
 def print_estimate(experiment: Experiment, folder: Path | None, stop_after: int | None) -> None:
-    """Print how much time and disk a run would take; a few of its batches are timed."""
+    """Check a run, and print how much time and disk it would take; a few of its batches are timed."""
+    from neurohw.runs.job import job_class
     from neurohw.studies.estimate import estimate
 
+    job_class(experiment).check(experiment, "cpu")
     takes = estimate(experiment, stop_after)
     console.stdout.print(f"nothing was run; {experiment.name} would take about {_takes(takes.seconds)} on this CPU")
     _print_disk(takes.size, folder or Path("runs"))

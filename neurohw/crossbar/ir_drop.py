@@ -34,17 +34,19 @@ class IRDrop:
         self._left: Tensor | None = None
         self._loads = torch.empty(0)  # conductance of every line when it was computed, siemens, [n_post + n_pre]
         self._changes = 0  # of the weights since then
+        self._unseen = False  # whether one came after the last look at the lines
 
     def left(self) -> Tensor:
         """Return what is left now, [n_post, n_pre]."""
-        if self._left is None or self._changes >= _MOST_CHANGES or (self._changes and self._moved()):
+        if self._left is None or self._changes >= _MOST_CHANGES or (self._unseen and self._moved()):
             self.renew()
+        self._unseen = False  # further reads of the same cells need no further look
         assert self._left is not None
         return self._left
 
     def changed(self) -> None:
         """Take note of a change of the weights."""
-        self._changes += 1
+        self._changes, self._unseen = self._changes + 1, True
 
     def forget(self) -> None:
         """Have it computed anew whatever has moved."""
@@ -75,3 +77,4 @@ class IRDrop:
         self._left = state["drop"].to(device, copy=True) if "loads" in state else None
         if self._left is not None:
             self._changes, self._loads = int(state["changes"]), state["loads"].to(device, copy=True)
+            self._unseen = self._changes > 0
