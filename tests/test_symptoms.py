@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from sklearn.metrics import recall_score
 
 from neurohw.crossbar.base import OuterProducts, Product, SynapseArray
 from neurohw.crossbar.build import build_array
@@ -15,9 +16,12 @@ from neurohw.crossbar.periphery import PulseScheme, ReadPath
 from neurohw.devices.library import load_device
 from neurohw.loading import load_experiment
 from neurohw.metering.array_watch import ArrayWatch, Signs
+from neurohw.runs.onchip import OnChip
 from neurohw.runs.record import read_record
 from neurohw.runs.run import run
-from neurohw.runs.symptoms import of_step_time
+from neurohw.runs.symptoms import of_step_time, unanswered
+from neurohw.runs.warnings import lost_classes
+from neurohw.seeding import Streams
 
 EQUAL = {"w_max_dtod": 0.0, "w_min_dtod": 0.0}
 SHORT: dict[str, Any] = {
@@ -32,12 +36,12 @@ PLANTED: dict[str, tuple[dict[str, Any], set[str], str]] = {  # keys, kinds that
     "a time base that no device minds": ({"hardware.periphery": "32nm", "hardware.step_seconds": 0.0}, set(), ""),
     "no learning": ({"network.init_gain": 0.0, "training.learning_rate": [0.0]}, {"near chance"},
                     "a training.learning_rate ten times larger"),
-    "wide weights": ({"network.init_gain": 6.0}, {"clipped"}, "a larger hardware.weight_range"),
+    "wide weights": ({"network.init_gain": 6.0}, {"clipped", "unanswered"}, "a larger hardware.weight_range"),
     "unlike steps": (EP | {"hardware.device_parameters": EQUAL | {"asymmetry": 0.4}}, {"stuck", "near chance"},
                      "a larger hardware.weight_range"),
-    "small changes": ({"training.learning_rate": [1e-3]}, {"lost"}, "a larger training.learning_rate"),
-    "rounded changes": ({"training.learning_rate": [0.1], "hardware.pulse_kind": "deterministic"}, {"lost"},
-                        'hardware.pulse_kind = "stochastic"'),
+    "small changes": ({"training.learning_rate": [1e-3]}, {"lost", "unanswered"}, "a larger training.learning_rate"),
+    "rounded changes": ({"training.learning_rate": [0.1], "hardware.pulse_kind": "deterministic"},
+                        {"lost", "unanswered"}, 'hardware.pulse_kind = "stochastic"'),
     "a low bound": ({"hardware.output_bound": 0.2}, {"ADC"}, "a larger hardware.output_bound"),
     "leaks": ({"hardware.device_parameters": EQUAL | {"retention.lifetime": 50.0}}, {"drift", "near chance"},
               "a smaller hardware.step_seconds"),
@@ -48,7 +52,7 @@ PLANTED: dict[str, tuple[dict[str, Any], set[str], str]] = {  # keys, kinds that
 
 @pytest.mark.parametrize("cause", PLANTED)
 def test_a_planted_cause_is_named_and_no_other(cause: str, tmp_path: Path) -> None:
-    """And what it does to the accuracy, where it does."""
+    """And what it does to the accuracy, where it does: at chance, or classes that are never recognised."""
     keys, kinds, advice = PLANTED[cause]
     record = run(load_experiment("quickstart", SHORT | keys), 0, tmp_path)
     assert {symptom.kind for symptom in record.symptoms} == kinds
@@ -59,6 +63,65 @@ def test_a_planted_cause_is_named_and_no_other(cause: str, tmp_path: Path) -> No
     if "near chance" in kinds and len(kinds) > 1:
         (other,) = kinds - {"near chance"}
         assert record.warnings[0].endswith(f"; what may be why: {other} (W1)")
+
+
+SUPERVISED: dict[str, Any] = {
+    "network.layers": [64, 60, 10], "training.mode": "supervised", "training.learning_rate": [2.0, 4.0],
+    "training.epochs": 5, "training.dropout": [],
+}  # fmt: skip
+
+
+def test_classes_whose_outputs_died_are_named(tmp_path: Path) -> None:
+    """Outputs of hardsigm fall below 0 for all images of a class; those of a sigmoid come back."""
+    dead = load_experiment("quickstart", SUPERVISED)
+    record = run(dead, 0, tmp_path / "dead")
+    (symptom,) = record.symptoms
+    shares = {label: own["test_accuracy"] for label, own in record.metrics["by_class"].items()}
+    lost = [label for label, share in shares.items() if share < 0.05]
+    assert symptom.kind == "unanswered"
+    assert symptom.amount == len(lost) / 10 > 0
+    assert f"classes {', '.join(lost)} fewer" in symptom.message
+    assert "hardsigm that is 0 for all images of a class" in symptom.message
+    alive = SUPERVISED | {"network.neurons": ["relu", "sigmoid"], "training.loss": "cross-entropy"}
+    assert not run(load_experiment("quickstart", alive), 0, tmp_path / "alive").symptoms
+
+
+@pytest.mark.parametrize("mode", ["supervised", "unsupervised"])
+def test_accuracies_by_class_are_recalls(mode: str) -> None:
+    """Against scikit-learn, and against the accuracy: the mean by how many images each class has."""
+    keys = SUPERVISED if mode == "supervised" else {"data.test_limit": 300}
+    job = OnChip(load_experiment("quickstart", keys), Streams(0))
+    job.build()
+    metrics = job.evaluate("now", final=True)
+    outputs, labels = job.network.respond(job.task.as_input(torch.float32)(job.task.test.images)).output, job.task.test
+    assert labels.labels is not None
+    name = "test_accuracy" if mode == "supervised" else "direct_accuracy"
+    shares = [metrics["by_class"][str(label)][name] for label in range(10)]
+    counts = torch.bincount(labels.labels, minlength=10)
+    assert sum(share * n for share, n in zip(shares, counts.tolist(), strict=True)) / len(labels.labels) == (
+        pytest.approx(metrics[name])
+    )
+    assert len(set(shares)) > 2
+    if mode == "supervised":
+        assert shares == pytest.approx(list(recall_score(labels.labels, outputs.argmax(1), average=None)))
+    assert "by_class" not in job.evaluate("between", final=False)
+
+
+def test_a_network_at_chance_and_one_that_is_weak_have_lost_no_class() -> None:
+    weak = {str(label): {"test_accuracy": 0.3} for label in range(10)}
+    guesses = weak | {"0": {"test_accuracy": 1.0}} | {str(label): {"test_accuracy": 0.0} for label in range(1, 10)}
+    assert not [*unanswered({"test_accuracy": 0.3, "by_class": weak}, 0.1)]
+    assert not [*unanswered({"test_accuracy": 0.1, "by_class": guesses}, 0.1)]
+    (one,) = unanswered({"test_accuracy": 0.3, "by_class": weak | {"7": {"test_accuracy": 0.049}}}, 0.1, "!")
+    assert (one.where, one.amount) == ("test_accuracy", 0.1)
+    assert one.message == "test accuracy: of class 7 fewer than 5 % of the images are recognised!"
+
+
+def test_what_to_try_where_classes_are_lost() -> None:
+    tried = [lost_classes(load_experiment("quickstart", keys)) for keys in ({}, {"target.gamma": 0.0}, SUPERVISED | EP)]
+    assert ["more outputs" in tried[0], "target.gamma" in tried[0], "target.gamma above 0" in tried[1], tried[2]] == [
+        True, False, True, ""
+    ]  # fmt: skip
 
 
 def test_a_run_that_goes_on_has_the_symptoms_of_one_in_one_piece(tmp_path: Path) -> None:

@@ -29,6 +29,11 @@ class Neuron:
     bounds: tuple[float, float] | None = None
     adds: int = 0
 
+    @property
+    def dies(self) -> bool:
+        """Whether no error passes a unit that is driven below 0, so that it never learns to respond again."""
+        return bool(self.slope(-torch.ones(1)) == 0)
+
     def back(self, drive: Tensor, error: Tensor) -> Tensor:
         """Return the error at the drives, rho'(a) error, of that at the outputs; fresh memory."""
         return self.slope(drive).mul_(error)

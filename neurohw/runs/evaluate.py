@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -32,7 +33,8 @@ def evaluate(
 
     Unsupervised runs report `direct_accuracy` (class-mean response), `single_neuron_accuracy` and, at the end,
     `linear_accuracy`, each at the largest label fraction, with all fractions under `by_label_fraction` at the end.
-    Runs that saw labels report `test_accuracy`.
+    Runs that saw labels report `test_accuracy`. What of each class is answered right stands under `by_class` at the
+    end: of `test_accuracy`, or of `direct_accuracy`.
 
     Args:
         experiment: configuration.
@@ -44,7 +46,8 @@ def evaluate(
     """
     with network.clock.during("inference"):
         if experiment.training.mode != "unsupervised":
-            return {"test_accuracy": _test_accuracy(network, task, derived_seed(streams.seed, f"evaluation {moment}"))}
+            answers = _answers(network, task, derived_seed(streams.seed, f"evaluation {moment}"))
+            return answers.metrics("test_accuracy", by_class=final)
         fractions = sorted(set(experiment.evaluation.label_fraction))
         if not final:
             return _associated(experiment, network, task, streams, moment, fractions[-1], final=False)
@@ -52,12 +55,35 @@ def evaluate(
             f"{fraction:g}": _associated(experiment, network, task, streams, moment, fraction, final=True)
             for fraction in fractions
         }
-        return {**by_fraction[f"{fractions[-1]:g}"], "by_label_fraction": by_fraction}
+        by_class = [metrics.pop("by_class", {}) for metrics in by_fraction.values()][-1]
+        metrics = by_fraction[f"{fractions[-1]:g}"] | {"by_label_fraction": by_fraction}
+        return metrics | ({"by_class": by_class} if by_class else {})
 
 
-def _test_accuracy(network: Network, task: Task, seed: int) -> float:
+@dataclass(frozen=True)
+class _Answers:
+    """How many samples of each class there were, and how many were answered right, [n_classes]."""
+
+    right: Tensor
+    seen: Tensor
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers."""
+        return int(self.right.sum()) / int(self.seen.sum())
+
+    def metrics(self, name: str, by_class: bool) -> dict[str, Any]:
+        """Return the accuracy under its name, and that of each class that there is under `by_class`."""
+        if not by_class:
+            return {name: self.accuracy}
+        classes = zip(self.right.tolist(), self.seen.tolist(), strict=True)
+        own = {str(label): {name: right / seen} for label, (right, seen) in enumerate(classes) if seen}
+        return {name: self.accuracy, "by_class": own}
+
+
+def _answers(network: Network, task: Task, seed: int) -> _Answers:
     with network.aside(seed):
-        return _accuracy(_outputs(network, task.test, task), lambda y: block_prediction(y, task.n_classes))
+        return _answered(_outputs(network, task.test, task), lambda y: block_prediction(y, task.n_classes), task)
 
 
 def _associated(
@@ -68,7 +94,7 @@ def _associated(
     moment: str,
     fraction: float,
     final: bool,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     methods = experiment.evaluation.association
     linear = final and "linear" in methods
     own = experiment.evaluation.label_draw == "own"
@@ -82,15 +108,15 @@ def _associated(
                 responses = zip(features.split(_BATCH), labels.split(_BATCH), strict=True)
             association = associate(responses, task.n_classes)
         tests = list(_outputs(network, task.test, task))
-    metrics = {}
+    metrics: dict[str, Any] = {}
     if "direct" in methods:
-        metrics["direct_accuracy"] = _accuracy(tests, association.predict_class_mean)
-        metrics["single_neuron_accuracy"] = _accuracy(tests, association.predict_single_neuron)
+        metrics |= _answered(tests, association.predict_class_mean, task).metrics("direct_accuracy", by_class=final)
+        metrics["single_neuron_accuracy"] = _answered(tests, association.predict_single_neuron, task).accuracy
     if linear:
         settings = _classifier_settings(experiment, fraction)
         generator = streams.fresh(f"classifier.{fraction:g}")
         predict = train_linear_classifier(features, labels, task.n_classes, settings, generator)
-        metrics["linear_accuracy"] = _accuracy(tests, predict)
+        metrics["linear_accuracy"] = _answered(tests, predict, task).accuracy
     return metrics
 
 
@@ -114,12 +140,11 @@ def _gathered(outputs: Outputs) -> tuple[Tensor, Tensor]:
     return torch.cat([y for y, _ in pairs]), torch.cat([labels for _, labels in pairs])
 
 
-def _accuracy(outputs: Outputs, predict: Callable[[Tensor], Tensor]) -> float:
-    right = seen = 0
-    for y, labels in outputs:
-        right += int((predict(y) == labels).sum())
-        seen += len(labels)
-    return right / seen
+def _answered(outputs: Outputs, predict: Callable[[Tensor], Tensor], task: Task) -> _Answers:
+    labels, right = zip(*((labels, predict(y) == labels) for y, labels in outputs), strict=True)
+    seen, correct = torch.cat(labels), torch.cat(right)
+    counts = (torch.bincount(which, minlength=task.n_classes) for which in (seen[correct], seen))
+    return _Answers(*counts)
 
 
 def _classifier_settings(experiment: OnChipExperiment, fraction: float) -> ClassifierSettings:

@@ -42,6 +42,7 @@ from neurohw.runs.warnings import (
     ages,
     ages_without_change,
     forgetful_thresholds,
+    lost_classes,
     misfits,
     rounded_products,
     single_devices_drift,
@@ -178,7 +179,8 @@ class OnChip(Job[OnChipExperiment]):
         causes = [symptom for i, watch in enumerate(self._watches()) for symptom in self._of_array(f"W{i + 1}", watch)]
         named = ", ".join(f"{cause.kind} ({cause.where})" for cause in causes)
         advice = f"; what may be why: {named}" if causes else without_a_cause(self.experiment)
-        return symptoms.near_chance(metrics, self.chance, advice) + causes
+        lost = symptoms.unanswered(metrics, self.chance, lost_classes(self.experiment))
+        return [*symptoms.near_chance(metrics, self.chance, advice), *lost, *causes]
 
     def _watches(self) -> list[ArrayWatch]:
         arrays = [layer.array for layer in self.network.layers]

@@ -82,7 +82,7 @@ Counts = dict[str, dict[str, dict[str, Amount]]]
 
 
 _MEASURED: Any = {name: NotRequired[Share if metric.share else Value] for name, metric in METRICS.items()}
-_LEVELS = ("by_label_fraction", "by_age_seconds", "by_time_steps")
+_LEVELS = ("by_label_fraction", "by_class", "by_age_seconds", "by_time_steps")
 _BY_LEVEL: dict[str, Any] = dict.fromkeys(_LEVELS, NotRequired[dict[Level, "Metrics"]])
 _BY_LEVEL |= {"by_compensation": NotRequired[dict[Text, "Metrics"]], "retrained": NotRequired["Metrics"]}  # of an age
 Metrics: Any = TypedDict("Metrics", _MEASURED | _BY_LEVEL)  # type: ignore[misc]  # of an evaluation, of every kind

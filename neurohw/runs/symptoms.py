@@ -15,8 +15,9 @@ from neurohw.values import Amount, Text
 if TYPE_CHECKING:  # which a report has no use for
     from neurohw.metering.array_watch import Signs
 
-Kind = Literal["near chance", "stuck", "clipped", "lost", "ADC", "drift", "step time"]
+Kind = Literal["near chance", "unanswered", "stuck", "clipped", "lost", "ADC", "drift", "step time"]
 
+_ANSWERED = 0.05  # share of a class's images; a class that the outputs know stands far above, even where it is hard
 _LEAST_CLIPPED = 0.01  # share of a layer's initial weights
 _LEAST_STUCK = 0.05  # of its weights; healthy runs of digits end below 2 %
 _LEAST_LOST = 0.5  # of the change that was asked for
@@ -30,11 +31,13 @@ class Symptom(BaseModel):
     """What keeps a network from learning, or may.
 
     Args:
-        kind: "near chance": no better than guessing; "stuck": weights that came to a bound; "clipped": initial weights
-            beyond it; "lost": changes below a step; "ADC": outputs beyond a converter's bound; "drift": time changes
-            more than learning asks for; "step time": a batch is given another time than it takes on the chip.
+        kind: "near chance": no better than guessing; "unanswered": classes that are hardly ever recognised; "stuck":
+            weights that came to a bound; "clipped": initial weights beyond it; "lost": changes below a step; "ADC":
+            outputs beyond a converter's bound; "drift": time changes more than learning asks for; "step time": a batch
+            is given another time than it takes on the chip.
         where: a metric, an array ("W1", "W1, transposed"), or a key.
-        amount: a share (of the weights, of the change, of the outputs), or a ratio (drift, step time), or the metric.
+        amount: a share (of the classes, of the weights, of the change, of the outputs), or a ratio (drift, step time),
+            or the metric.
         message: all of it in words, with the key to change and the direction.
     """
 
@@ -67,6 +70,29 @@ def near_chance(metrics: dict[str, Any], chance: float, advice: str = "") -> lis
         for metric, value, age in _with_ages(metrics)
         if metric.near_chance(value, chance)
     ]
+
+
+def unanswered(metrics: dict[str, Any], chance: float, advice: str = "") -> Iterator[Symptom]:
+    """Yield which classes a network that has learnt others hardly ever recognises.
+
+    Args:
+        metrics: of an evaluation, with `by_class`.
+        chance: see `near_chance`.
+        advice: which keys to change.
+    """
+    by_class = metrics.get("by_class", {})
+    for metric in standing_metrics():
+        shares = {label: own[metric.name] for label, own in by_class.items() if metric.name in own}
+        lost = [label for label, share in shares.items() if share < _ANSWERED]
+        if lost and not metric.near_chance(metrics[metric.name], chance):
+            named = f"class {lost[0]}" if len(lost) == 1 else f"classes {', '.join(lost)}"
+            yield Symptom(
+                kind="unanswered",
+                where=metric.name,
+                amount=len(lost) / len(shares),
+                message=f"{metric.name.replace('_', ' ')}: of {named} fewer than {100 * _ANSWERED:g} % of the images "
+                f"are recognised{advice}",
+            )
 
 
 def of_initial_weights(where: str, clipped: float, programmed: bool = False) -> Iterator[Symptom]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from neurohw.circuits.analog_parameters import TargetParameters
+from neurohw.circuits.neuron import neuron
 from neurohw.config import OnChipExperiment
 from neurohw.config.hardware import has_devices
 from neurohw.crossbar.remedies import CELLS, WRITINGS
@@ -15,6 +16,11 @@ from neurohw.runs.hardware import device_model
 
 _FEW_BITS = 5
 _FORGOTTEN = 0.1  # of a threshold in a batch; half of it was no loss in accuracy, twice of it ten points (digits)
+_HOMEOSTASIS = "a target.gamma above 0 (without homeostasis few outputs may win every image)"
+_SIGMOID = (
+    'network.neurons that end in "sigmoid", with training.loss = "cross-entropy" (a {} that is 0 for all images of a '
+    "class passes no error on, and never learns again)"
+)
 _RESTARTED = (
     "; each write restarts the drift of a cell (retention.drift_nu = {:g}) and not that of its reference, which single "
     "devices do not outrun: pairs (hardware.cell differential, one-sided) and hardware.writing agad lose less"
@@ -101,7 +107,9 @@ def without_a_cause(experiment: OnChipExperiment) -> str:
     devices, learns = has_devices(experiment.hardware.backend), experiment.network.weights is None
     tries: list[str] = []
     if _no_homeostasis(experiment):
-        tries.append("a target.gamma above 0 (without homeostasis few outputs may win every image)")
+        tries.append(_HOMEOSTASIS)
+    if _dying_outputs(experiment):
+        tries.append(_SIGMOID.format(experiment.network.neurons[-1]))
     if learns and experiment.target.circuit in ("analog", "spiking") and experiment.training.mode != "supervised":
         tries.append('target.circuit = "ideal", which tells whether the target circuit errs too much')
     if learns:
@@ -117,6 +125,25 @@ def without_a_cause(experiment: OnChipExperiment) -> str:
     if devices and learns and experiment.hardware.writing == "pulses":
         tries.append('hardware.writing = "mixed-precision" or "tiki-taka-v2"')
     return "; nothing that was counted says why" + (f": try {', '.join(tries)}" if tries else "")
+
+
+def lost_classes(experiment: OnChipExperiment) -> str:
+    """Return what to try where a network recognises some classes and others hardly ever."""
+    tries: list[str] = []
+    if experiment.training.mode == "unsupervised" and experiment.network.weights is None:
+        tries.append("more outputs (the last of network.layers), since none stands for them")
+    if _dying_outputs(experiment):
+        tries.append(_SIGMOID.format(experiment.network.neurons[-1]))
+    if _no_homeostasis(experiment):
+        tries.append(_HOMEOSTASIS)
+    return f": try {', '.join(tries)}" if tries else ""
+
+
+def _dying_outputs(experiment: OnChipExperiment) -> bool:
+    """Return whether labels are learnt by outputs that may come to be 0 for good."""
+    network = experiment.network
+    labels = experiment.training.mode != "unsupervised" and network.weights is None
+    return labels and network.rule == "bp" and neuron(network.neurons[-1]).dies
 
 
 def _no_homeostasis(experiment: OnChipExperiment) -> bool:

@@ -1,4 +1,4 @@
-"""Sections that take results apart: by label fraction, time steps; and what simulating took."""
+"""Sections that take results apart: by label fraction, class, time steps; and what simulating took."""
 
 from __future__ import annotations
 
@@ -21,12 +21,24 @@ def by_fraction(points: Sequence[Point]) -> list[Section]:
     ]
 
 
+def by_class(points: Sequence[Point]) -> list[Section]:
+    """Return the tables of what of each class is answered right."""
+    return [
+        Section(f"By class: {b.metric.title}", breakdown_table(b, _classes(b.levels)), IN_PERCENT)
+        for b in breakdown_data(points, "by_class")
+    ]
+
+
 def by_time_steps(points: Sequence[Point]) -> list[Section]:
     """Return the tables of networks that were converted to spikes."""
     return [
         Section(f"By time steps: {b.metric.title}", breakdown_table(b, _steps(b.levels)), IN_PERCENT)
         for b in breakdown_data(points, "by_time_steps")
     ]
+
+
+def _classes(levels: Sequence[str]) -> dict[str, str]:
+    return {level: f"class {level}" for level in levels}
 
 
 def _steps(levels: Sequence[str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from neurohw.report.naming import differing_keys, flatten, given, name_alone, on
 from neurohw.report.page.aged import AgedPart, aged_part
 from neurohw.report.page.answer import Answer, answer_of
 from neurohw.report.page.besides import failed_note, with_causes
-from neurohw.report.page.breakdowns import by_fraction, by_time_steps, costs
+from neurohw.report.page.breakdowns import by_class, by_fraction, by_time_steps, costs
 from neurohw.report.page.caveats import listed, warnings_of
 from neurohw.report.page.looks import LooksPart, looks_part
 from neurohw.report.page.reproduce import command
@@ -156,6 +156,7 @@ def content(
             *_published(published),
             *_accuracies(secondary),
             *by_fraction(points),
+            *by_class(points),
             *by_time_steps(points),
             *costs(points),
         ),
