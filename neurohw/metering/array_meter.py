@@ -5,8 +5,8 @@ Events, per phase of the clock, under the array's name:
     dac_conversions             vectors x passes x lines x tiles that share a line
     adc_conversions             vectors x passes x outputs x tiles whose partial sums make an output
     read_conductance            siemens: sum over vectors of sum_ij x_i^2 G_ij, x in units of the converter's full scale
-                                (see `Side`), G from a snapshot renewed every `SNAPSHOT_UPDATES` updates, and
-                                before an evaluation
+                                (see `Side`); while cells learn, G is the mean of looks at them every
+                                `SNAPSHOT_UPDATES` updates, before and after; an evaluation looks before it reads
     pulses_up, pulses_down      programming pulses given to devices: the array's own count, else the expected number
     half_selected               cells at half the voltage, summed over the slots of the trains, expected: per slot, rows
                                 that pulse times columns, plus columns that pulse times rows, less twice coincidences
@@ -42,7 +42,7 @@ from neurohw.metering.ledger import EnergyLedger, Entry
 from neurohw.metering.line_drive import Converters, Side
 from neurohw.metering.write_counter import WriteCounter
 
-SNAPSHOT_UPDATES = 250  # updates between two looks at the conductances
+SNAPSHOT_UPDATES = 50  # updates between two looks at the conductances: a hundredth of what 50 updates take
 EVALUATION = ("association", "inference")  # phases that read cells as they stand, which are looked at before
 
 
@@ -72,6 +72,9 @@ class ArraySettings:
         """Return what an array says of itself, and what it does not know."""
         anatomy = array.anatomy
         return cls(Converters.of(anatomy.read_path), anatomy.trains, bias_adds, free_reads, integrated)
+
+
+_Sums = tuple[Tensor, Tensor]  # of either side, or at either moment
 
 
 class ArrayMeter:
@@ -170,13 +173,13 @@ class ArrayMeter:
 
     def entries(self) -> Iterator[Entry]:
         """Return what reads imply, phase by phase."""
-        forward, backward = (None, None) if self._sums is None else self._sums
+        forward, backward = self._weights(self._look()[0], learning=True) if self._moved else self._weights(self._sums)
         tiles = (len(self.tiles.rows), len(self.tiles.columns))
         yield from self._of_reads(self._forward, "reads", tiles, self.settings.bias_adds, forward)
         yield from self._of_reads(self._backward, "reads_transposed", tiles[::-1], 0, backward)
 
     def _of_reads(
-        self, side: Side, event: str, tiles: tuple[int, int], bias_adds: int, sums: Tensor | None
+        self, side: Side, event: str, tiles: tuple[int, int], bias_adds: int, sums: _Sums | None
     ) -> Iterator[Entry]:
         """Yield what one side's vectors imply; tiles: (how many share an input line, how many make up an output)."""
         converters, outputs = self.settings.converters, sum(self.shape) - side.lines
@@ -192,7 +195,7 @@ class ArrayMeter:
             yield "buffer", phase, "bits", inputs * converters.codes[0] + converted * converters.codes[1]
             moved = vectors * outputs * (1 + (parts if parts > 1 else 0))
             yield "buffer", phase, "interconnect_bits", moved * converters.codes[1]
-        for phase, siemens in side.conductance(sums).items():
+        for phase, siemens in side.conductance(sums, EVALUATION).items():
             yield self.name, phase, "read_conductance", siemens
 
     def state_dict(self) -> dict[str, Any]:
@@ -251,22 +254,38 @@ class ArrayMeter:
         self._read_one_by_one(serial)
         self.updates, self._written, self._moved = self.updates + 1, True, True
         if self.updates % SNAPSHOT_UPDATES == 0:
-            self._settle()
+            self._settle(learning=True)
 
     def _evaluate(self) -> None:
         """Look at the cells before an evaluation reads them, if they have moved."""
         if self._moved and self._clock.phase in EVALUATION:
-            self._settle()
+            self._settle(learning=True)
 
-    def _settle(self) -> None:
-        """Weigh what was read with the conductances looked at before, and look at them as they are now."""
+    def _settle(self, learning: bool = False) -> None:
+        """Look at the conductances as they are now, and weigh what was read with them and those looked at before.
+
+        Args:
+            learning: cells went from one to the other while they learnt, so that what training read has the mean of
+                both (the trapezoidal rule); else all was read before they moved.
+        """
         self._moved = False
         if self._sums is not None:
-            self._forward.settle(self._sums[0])
-            self._backward.settle(self._sums[1])
-            self._sums, self._hidden = self._look()
+            now, self._hidden = self._look()
+            for side, sums in zip((self._forward, self._backward), self._weights(now, learning), strict=True):
+                assert sums is not None
+                side.settle(sums, EVALUATION)
+            self._sums = now
 
-    def _look(self) -> tuple[tuple[Tensor, Tensor] | None, float]:
+    def _weights(self, now: _Sums | None, learning: bool = False) -> tuple[_Sums | None, _Sums | None]:
+        """Return the conductances that evaluations and training have read since the last look, of either side."""
+        if self._sums is None or now is None:
+            return None, None
+        forward, backward = (
+            (old, (old + new) / 2 if learning else old) for old, new in zip(self._sums, now, strict=True)
+        )
+        return forward, backward
+
+    def _look(self) -> tuple[_Sums | None, float]:
         """Return the conductance on each line now, and of a column of a remedy's hidden cells on average, siemens."""
         sums = self._array.line_conductances()
         hidden = self._array.hidden_conductance() / (len(self.tiles.rows) * self.shape[1])

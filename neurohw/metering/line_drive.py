@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,19 +113,25 @@ class Side:
                 self._replays.credit(former, vectors)
                 self._drive(former).add_(drive)
 
-    def settle(self, sums: Tensor) -> None:
-        """Weigh the drives since the last settling with the conductance on each line: sums [lines], siemens."""
-        self._collect()
-        for phase, siemens in self._weighed(sums).items():
-            self.settled[phase] = self.settled.get(phase, 0.0) + siemens
-            self._drives[phase].zero_()
+    def settle(self, sums: tuple[Tensor, Tensor], at_once: Collection[str]) -> None:
+        """Weigh the drives since the last settling for good; see `conductance`."""
+        self.settled = self.conductance(sums, at_once)
+        for drive in self._drives.values():
+            drive.zero_()
 
-    def conductance(self, sums: Tensor | None) -> dict[str, float]:
-        """Return sum_b sum_i x_bi^2 sums_i per phase, siemens, settled or not."""
+    def conductance(self, sums: tuple[Tensor, Tensor] | None, at_once: Collection[str]) -> dict[str, float]:
+        """Return sum_b sum_i x_bi^2 sums_i per phase, siemens, settled or not.
+
+        Args:
+            sums: conductance on each line, [lines], siemens, as it was at the last settling, when the phases `at_once`
+                read, and as it has been since, on average; None: not known.
+            at_once: names of phases.
+        """
         self._collect()
         total = dict(self.settled)
-        for phase, siemens in {} if sums is None else self._weighed(sums).items():
-            total[phase] = total.get(phase, 0.0) + siemens
+        if sums is not None:
+            for phase, drive in self._drives.items():
+                total[phase] = total.get(phase, 0.0) + float(drive @ sums[phase not in at_once])
         return total
 
     def counted(self) -> dict[str, float]:
@@ -154,9 +160,6 @@ class Side:
     def _collect(self) -> None:
         if self._replays is not None and self._replays.phase is not None:
             self.claim(self._replays.phase)
-
-    def _weighed(self, sums: Tensor) -> dict[str, float]:
-        return {phase: float(drive @ sums) for phase, drive in self._drives.items()}
 
     def _drive(self, phase: str) -> Tensor:
         if phase not in self._drives:
