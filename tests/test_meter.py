@@ -526,6 +526,26 @@ def test_a_transfer_remedy_reads_its_hidden_array(monkeypatch: pytest.MonkeyPatc
         assert events[f"half_selected{suffix}"] == approx(fast[f"half_selected{suffix}"] + others)
 
 
+@pytest.mark.parametrize("case", ["samples of zeros", "terms of different sizes"])
+def test_a_hidden_array_gets_the_pulses_of_its_typical_sample(case: str) -> None:
+    """Of all terms together, samples of zeros left out: as the engine draws them, counted against expected."""
+    engine = analog(torch.zeros(8, 12), device="ecram", remedy="tiki-taka-v2")
+    trains = engine.anatomy.trains
+    assert trains is not None
+    expecting, ledger, _ = meter(IdealArray(torch.zeros(8, 12)), trains=trains)
+    for i in range(40):
+        post, pre = some(32, 8, seed=i), some(32, 12, seed=100 + i).abs()
+        terms = (Product(post, pre * 0.05), Product(post * 0.05, pre))
+        if case == "samples of zeros":
+            terms = (Product(post * (torch.arange(32) % 4 == 0)[:, None], pre),)  # three of four have no error
+        engine.update(OuterProducts(terms, 1 / 32), 0.2)
+        expecting.update(OuterProducts(terms, 1 / 32), 0.2)
+    events = ledger.counts()["W1"]["inference"]
+    given = sum(float(pulses.sum()) for name, pulses in engine.writes().items() if name.startswith("fast"))
+    assert given > 20000
+    assert events["pulses_up"] + events["pulses_down"] == approx(given, rel=0.1)
+
+
 class Transfers(IdealArray):
     """Says that it read a column of 3 x 4, and wrote two rises and a fall of it into the other array."""
 

@@ -8,6 +8,7 @@ where both pulse (Gokmen & Vlasov 2016, 10.3389/fnins.2016.00333, with update ma
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,9 +106,6 @@ def expected_trains(post: Lines, pre: Lines, gain: float, trains: Trains, polari
         polarity: whether the polarities of the cells' pulses are wanted.
     """
     driving = trains.driving
-    if driving.fast_rate is not None:  # the typical sample fills its share of a train
-        typical = sum(x * d for x, d in zip(pre.largest, post.largest, strict=True)) / len(pre.largest)
-        gain = math.copysign(driving.fast_rate * trains.length * driving.granularity / (typical or 1.0), gain)
     per_product, longest = abs(gain) / driving.granularity, trains.length
     slots, x_chance, d_chance, saturated = [], [], [], False
     for x_max, d_max in zip(pre.largest, post.largest, strict=True):  # of a batch: few numbers, faster than arrays
@@ -149,6 +147,22 @@ def _driven(way: Polarities, samples: list[_Sample], both: float, shape: tuple[i
         line_pulses += of_inputs + of_outputs
         crossed += of_inputs * n_post + of_outputs * n_pre
     return Driven(slots, longest, line_pulses, crossed, both)
+
+
+def hidden_gain(terms: Sequence[tuple[Lines, Lines]], gain: float, trains: Trains) -> float:
+    """Return the gain of products (post, pre) that go to a hidden array: a typical sample fills its share of a train.
+
+    That is the product of the means of max |x| and max |d| over the samples of all terms, those of zeros left out; of
+    this update, where the engine has running means (see `neurohw.crossbar.transfer`).
+    """
+    driving = trains.driving
+    if driving.fast_rate is None:
+        return gain
+    posts, pres = ([value for lines in side for value in lines.largest if value] for side in zip(*terms, strict=True))
+    if not posts or not pres:
+        return gain
+    typical = sum(posts) / len(posts) * sum(pres) / len(pres)
+    return math.copysign(driving.fast_rate * trains.length * driving.granularity / typical, gain)
 
 
 def line_events(expected: list[list[Expected]], way: Polarities, crossbars: int) -> dict[str, float]:

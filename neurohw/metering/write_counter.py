@@ -10,7 +10,7 @@ from torch import Tensor
 
 from neurohw.crossbar.anatomy import Tiles, Trains
 from neurohw.crossbar.base import OuterProducts, Serial, Writes
-from neurohw.metering.expected_pulses import LineByLine, Lines, expected_trains, line_events
+from neurohw.metering.expected_pulses import LineByLine, Lines, expected_trains, hidden_gain, line_events
 from neurohw.metering.polarities import POLARITIES, Polarities, event_of
 
 ALL_LOOKED_AT = 100  # first updates whose trains are all looked at
@@ -114,12 +114,13 @@ class WriteCounter:
                 known[key] = Lines.of(values[:, part], self._scratch)
             return known[key]
 
-        expected = [
-            [expected_trains(lines(term.post, rows), lines(term.pre, columns), gain * term.sign, trains,
-                             polarity=not counted)
-             for rows, columns in self._tiles.blocks()]
-            for term in products.terms
-        ]  # fmt: skip
+        of_tiles = []
+        for rows, columns in self._tiles.blocks():
+            terms = [(lines(term.post, rows), lines(term.pre, columns)) for term in products.terms]
+            own = hidden_gain(terms, gain, trains)
+            of_tiles.append([expected_trains(post, pre, own * term.sign, trains, polarity=not counted)
+                             for term, (post, pre) in zip(products.terms, terms, strict=True)])  # fmt: skip
+        expected = [list(tiles) for tiles in zip(*of_tiles, strict=True)]  # term by term
         for way in POLARITIES:
             for event, count in line_events(expected, way, trains.driving.crossbars).items():
                 self._count_lines(event, weight * count, way)
