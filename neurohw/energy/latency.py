@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from neurohw.energy.facts import ArrayFacts
@@ -50,8 +51,8 @@ def latency(counts: Counts, prices: Prices) -> Latency:
     A read: t_read, then `columns_per_adc` conversions one after the other, for each pass; tiles beyond `tiles_at_once`
     wait. Cells that are verified: a read and a conversion each. A network that settles by itself: the settle time and
     one round of conversions, each time. An update: its time slots, all arrays at once; high: no train ends early. A
-    decision: t_kWTA, all competitors at once, or as long as spiking neurons took for it. Digital operations: the
-    table's time each.
+    decision: t_kWTA, all competitors at once, as long as spiking neurons took for it, or a softmax's exponentials.
+    Digital operations, these among them: the table's time each.
     """
     names = {phase for by_phase in counts.values() for phase in by_phase}
     facts = prices.facts.arrays
@@ -102,11 +103,19 @@ def _conversions(facts: ArrayFacts, outputs: int, part: str, prices: Prices) -> 
 
 def _other_time(part: str, phase: str, counts: Counts, prices: Prices) -> Range:
     events, why = counts[part].get(phase, {}), f"latency of {part}"
-    if part == "target" and events.get("decisions") and "decision_seconds" not in events:
-        return prices.of_circuit("kwta.time", why).range * events.get("decisions", 0.0)
     if part == "target":
-        return Range.of(events.get("decision_seconds", 0.0))
+        return _deciding(events, prices, why)
     operations = sum(count for event, count in events.items() if event != "optimizer_words")
     if part == "digital" and operations:
         return prices.table.figure("digital.time", why=why).range * operations
     return Range.of(0.0)
+
+
+def _deciding(events: Mapping[str, float], prices: Prices, why: str) -> Range:
+    """Return the time of a phase's decisions: of spiking neurons as counted; a softmax is digital; else t_kWTA each."""
+    if "decision_seconds" in events:
+        return Range.of(events["decision_seconds"])
+    if exponentials := events.get("exponentials"):
+        return prices.table.figure("digital.time", why=why).range * exponentials
+    decisions = events.get("decisions", 0.0)
+    return prices.of_circuit("kwta.time", why).range * decisions if decisions else Range.of(0.0)

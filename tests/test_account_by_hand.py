@@ -1,0 +1,99 @@
+"""The account of a small two-layer network that is read from both sides, and of a softmax, number by number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from neurohw.energy.account import EnergyBreakdown, Parallelism, Schedule, account
+from neurohw.energy.conditions import Conditions
+from neurohw.energy.ranges import Figure, Range
+from neurohw.energy.schema import ENTRIES
+from neurohw.energy.table import EnergyTable, table_from
+from tests.approximately import approx
+
+IMAGES = 10.0
+SHAPES = {"W1": (6, 20), "W2": (3, 6)}  # 20-6-3, [n_post, n_pre]
+DEVICE = Conditions("a device", "here", {key: Figure(key, Range.of(1.0), "test") for key in (
+    "read.voltage", "read.time", "write.up", "write.down", "write.half", "write.pulse_time", "cell.area")})  # fmt: skip
+
+
+def table(**scaling: Any) -> EnergyTable:
+    """Ones, but for what scales."""
+    sections: dict[str, Any] = {"name": "ones", "description": "ones", "node": 32}
+    for key, kind in ENTRIES.items():
+        section, _, name = key.partition(".")
+        figure = {"low": 1.0, "nominal": 1.0, "high": 1.0, "unit": kind.dimension, "source": "test"}
+        sections.setdefault(section, {})[name] = figure | scaling.get(key, {})
+    return table_from(sections, "ones.toml")
+
+
+ONES = table(**{"row.energy": {"columns": 1, "scaling": ["columns"]}})
+
+
+def reads(name: str, transposed: bool = False) -> dict[str, float]:
+    n_post, n_pre = SHAPES[name]
+    lines, outputs = (n_post, n_pre) if transposed else (n_pre, n_post)
+    return {"reads_transposed" if transposed else "reads": IMAGES, "dac_conversions": IMAGES * lines,
+            "adc_conversions": IMAGES * outputs, "read_conductance": IMAGES}  # fmt: skip
+
+
+def slots(number: float) -> dict[str, float]:
+    return {"pulses_up": 1.0, "pulse_slots_in_turn": number, "longest_slots_in_turn": number,
+            "line_pulses_in_turn": 2.0, "half_selected_in_turn": 1.0, "outer_products": IMAGES,
+            "train_bits": 1.0}  # fmt: skip
+
+
+COUNTS: dict[str, Any] = {
+    "W1": {"forward": reads("W1"), "update": slots(40.0)},
+    "W2": {"forward": reads("W2"), "backward": reads("W2", transposed=True), "update": slots(70.0)},
+    "clock": {"forward": {"images": IMAGES}, "backward": {"images": IMAGES}},
+}
+
+
+def done(counts: dict[str, Any] = COUNTS, devices: int = 2, **parallelism: Any) -> EnergyBreakdown:
+    arrays = {name: {"n_post": n_post, "n_pre": n_pre, "tiles": [1, 1], "devices_per_weight": devices,
+                     "dac_bits": 8, "adc_bits": 8}
+              for name, (n_post, n_pre) in SHAPES.items()}  # fmt: skip
+    schedule = Schedule(parallelism=Parallelism(**parallelism), standby="none")
+    return account(counts, {"arrays": arrays, "images": {"batches": 1.0}}, ONES, DEVICE, schedule)
+
+
+def test_a_line_is_charged_for_the_cells_along_it() -> None:
+    """An input's line crosses all outputs, an output's line, which a transposed read drives, all inputs."""
+    rows = done().by(lambda item: (item.component, item.part, item.phase))
+    assert rows["rows", "W1", "forward"].nominal == IMAGES * 20 * (6 * 2)
+    assert rows["rows", "W2", "forward"].nominal == IMAGES * 6 * (3 * 2)
+    assert rows["rows", "W2", "backward"].nominal == IMAGES * 3 * (6 * 2)
+
+
+@pytest.mark.parametrize("columns", [2, 4, 8])
+def test_a_read_takes_the_conversions_of_the_side_that_it_comes_out_of(columns: int) -> None:
+    """A read, then the outputs that share a converter, in turn; BP's layers are read in turn, too."""
+    phases = done(columns_per_adc=columns).latency.phases
+    assert phases["forward"].nominal == IMAGES * ((1 + min(columns, 6)) + (1 + min(columns, 3)))
+    assert phases["backward"].nominal == IMAGES * (1 + min(columns, 6))
+
+
+def test_all_arrays_are_written_at_once() -> None:
+    latency = done().latency
+    assert latency.phases["update"].nominal == 70
+    assert latency.arrays["W1"].nominal == IMAGES * (1 + 6) + 40
+
+
+def test_an_array_that_is_read_from_both_sides_has_drivers_and_converters_on_both() -> None:
+    area = done(columns_per_adc=2).area
+    assert (area["W1 dac"].nominal, area["W1 adc"].nominal) == (20, 3)
+    assert (area["W2 dac"].nominal, area["W2 adc"].nominal) == (6 + 3, 2 + 3)
+    assert (area["W1 cells"].nominal, area["W2 cells"].nominal) == (2 * 120, 2 * 18)
+
+
+def test_a_softmax_waits_for_no_winners() -> None:
+    """Its exponentials are digital operations; no competitors settle, and none take room."""
+    soft = {**COUNTS, "target": {"target": {"decisions": IMAGES, "exponentials": IMAGES * 3}}}
+    hard = {**COUNTS, "target": {"target": {"decisions": IMAGES, "comparisons": IMAGES * 3}}}
+    assert done(soft).latency.phases["target"].nominal == approx(IMAGES * 3)
+    assert done(hard).latency.phases["target"].nominal == approx(IMAGES)
+    assert "target" in done(hard).area
+    assert "target" not in done(soft).area
