@@ -9,6 +9,7 @@ import pytest
 from neurohw.energy.account import EnergyBreakdown, Parallelism, Schedule, account
 from neurohw.energy.conditions import Conditions
 from neurohw.energy.ranges import Figure, Range
+from neurohw.energy.schedule import EPMode
 from neurohw.energy.schema import ENTRIES
 from neurohw.energy.table import EnergyTable, table_from
 from tests.approximately import approx
@@ -52,11 +53,13 @@ COUNTS: dict[str, Any] = {
 }
 
 
-def done(counts: dict[str, Any] = COUNTS, devices: int = 2, **parallelism: Any) -> EnergyBreakdown:
-    arrays = {name: {"n_post": n_post, "n_pre": n_pre, "tiles": [1, 1], "devices_per_weight": devices,
-                     "dac_bits": 8, "adc_bits": 8}
+def done(
+    counts: dict[str, Any] = COUNTS, tiles: tuple[int, int] = (1, 1), ep: EPMode = "clocked", **parallelism: Any
+) -> EnergyBreakdown:
+    arrays = {name: {"n_post": n_post, "n_pre": n_pre, "tiles": list(tiles), "devices_per_weight": 2, "dac_bits": 8,
+                     "adc_bits": 8}
               for name, (n_post, n_pre) in SHAPES.items()}  # fmt: skip
-    schedule = Schedule(parallelism=Parallelism(**parallelism), standby="none")
+    schedule = Schedule(Parallelism(**parallelism), ep, standby="none")
     return account(counts, {"arrays": arrays, "images": {"batches": 1.0}}, ONES, DEVICE, schedule)
 
 
@@ -97,3 +100,16 @@ def test_a_softmax_waits_for_no_winners() -> None:
     assert done(hard).latency.phases["target"].nominal == approx(IMAGES)
     assert "target" in done(hard).area
     assert "target" not in done(soft).area
+
+
+def test_tiles_of_a_network_that_settles_convert_their_own_parts() -> None:
+    """2 x 3 tiles: the held input's lines drive 2 rows of tiles, and each output has its part of 3, of both layers."""
+    relaxed = {"W1": {"free": reads("W1")}, "W2": {"free": reads("W2") | reads("W2", transposed=True)},
+               "clock": {"free": {"images": IMAGES, "steps": 40 * IMAGES}}}  # fmt: skip
+    found = done(relaxed, (2, 3), "continuous").by(lambda item: (item.component, item.part))
+    assert found["dac", "W1"].nominal == IMAGES * 20 * 2
+    assert ("dac", "W2") not in found
+    assert (found["adc", "W1"].nominal, found["adc", "W2"].nominal) == (IMAGES * 6 * 3, IMAGES * 3 * 3)
+    codes = 20 * 2 * 8 + (6 + 3) * 3 * 8  # bits, to DACs and from ADCs
+    assert found["buffer", "buffer"].nominal == IMAGES * codes
+    assert found["neurons", "neurons"].nominal == IMAGES * (6 + 3)

@@ -596,6 +596,20 @@ def test_devices_of_one_weight_are_written_at_the_same_time(cell: str, crossbars
             assert counted == [2 * pulses, (5 + 3) * pulses, pulses / crossbars, pulses / crossbars]
 
 
+@pytest.mark.parametrize("crossbars", [2, 4])
+def test_trains_run_on_every_crossbar_of_a_weight(crossbars: int) -> None:
+    """Each has lines of its own, which pulse at the same time: more pulses and half-selected cells, no more slots."""
+    step = ConstantStep().granularity
+    single, several = (meter(IdealArray(torch.zeros(3, 4)), trains=Trains(Driving(step, crossbars=n)))
+                       for n in (1, crossbars))  # fmt: skip
+    for array, _, _ in (single, several):
+        array.update(products_of(3, 4), 0.02)
+    one, all_of_them = (ledger.counts()["W1"]["inference"] for _, ledger, _ in (single, several))
+    for event, count in one.items():
+        times = 1 if event in ("train_bits", "outer_products") or "slots" in event else crossbars
+        assert all_of_them[event] == approx(times * count), event
+
+
 class Verifies(IdealArray):
     """Says that it verified: 6 pulses to single cells and 4 by trains, 20 readings."""
 
