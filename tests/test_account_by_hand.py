@@ -12,6 +12,7 @@ from neurohw.energy.ranges import Figure, Range
 from neurohw.energy.schedule import EPMode
 from neurohw.energy.schema import ENTRIES
 from neurohw.energy.table import EnergyTable, table_from
+from neurohw.runs.accounts import schedule_of
 from tests.approximately import approx
 
 IMAGES = 10.0
@@ -85,6 +86,14 @@ def test_all_arrays_are_written_at_once() -> None:
     assert latency.arrays["W1"].nominal == IMAGES * (1 + 6) + 40
 
 
+def test_layers_that_learn_one_after_the_other_are_written_so() -> None:
+    assert done(writes_overlap=False).latency.phases["update"].nominal == 40 + 70
+    stack, single, end_to_end = ("hebbian-wta", [9, 5, 5]), ("hebbian-wta", [9, 5]), ("bp", [9, 5, 5])
+    for (rule, layers), at_once in ((stack, False), (single, True), (end_to_end, True)):
+        schedule = schedule_of({"network": {"rule": rule, "layers": layers}})
+        assert schedule.parallelism.writes_overlap is at_once
+
+
 def test_an_array_that_is_read_from_both_sides_has_drivers_and_converters_on_both() -> None:
     area = done(columns_per_adc=2).area
     assert (area["W1 dac"].nominal, area["W1 adc"].nominal) == (20, 3)
@@ -100,6 +109,16 @@ def test_a_softmax_waits_for_no_winners() -> None:
     assert done(hard).latency.phases["target"].nominal == approx(IMAGES)
     assert "target" in done(hard).area
     assert "target" not in done(soft).area
+
+
+def test_an_optimisers_memory_holds_all_its_words() -> None:
+    """Adam's has two words of 32 bits a weight, and its bits cost as the root of its size, from 8 kB on."""
+    array = {"n_post": 100, "n_pre": 90, "tiles": [1, 1], "devices_per_weight": 1, "dac_bits": 8, "adc_bits": 8}
+    counts = {"digital": {"update": {"optimizer_words": 5.0}}}
+    for optimizer, words in (("adam", 2), ("sgd", 1)):  # what a remedy sums up has one
+        facts = {"arrays": {"W1": array}, "images": {"batches": 1.0}, "optimizer": optimizer}
+        spent = account(counts, facts, ONES, DEVICE, Schedule(standby="none")).by_component()["optimiser"]
+        assert spent.nominal == approx(5 * 32 * (words * 9000 * 32 / 65536) ** 0.5)
 
 
 def test_tiles_of_a_network_that_settles_convert_their_own_parts() -> None:

@@ -578,6 +578,21 @@ def test_a_transfer_writes_all_crossbars_of_a_weight_at_the_same_time(
         assert counted == wanted
 
 
+def test_tiles_transfer_at_the_same_time() -> None:
+    """2 x 2 tiles of 3 x 4: each reads and writes a column of its own, in the time that one takes."""
+    tiled = TiledArray(torch.zeros(6, 8), (3, 4), lambda block, place: Transfers(block))
+    array, ledger, _ = meter(tiled, trains=Trains(Driving(0.001)), converters=Converters(7, 9, 1.0))
+    array.update(OuterProducts((Product(torch.zeros(1, 6), torch.zeros(1, 8)),), 1.0), 1.0)
+    counts = ledger.counts()
+    events = counts["W1"]["inference"]
+    assert (events["reads"], events["dac_conversions"], events["adc_conversions"]) == (1, 4, 4 * 3)
+    assert counts["digital"]["inference"]["optimizer_words"] == 2 * 4 * 3
+    for suffix, slots, half in (("", 1, 9), ("_in_turn", 2, 12)):
+        assert events["pulse_slots" + suffix] == slots
+        assert events["line_pulses" + suffix] == 4 * (slots + 3)
+        assert events["half_selected" + suffix] == 4 * half
+
+
 @pytest.mark.parametrize(("cell", "crossbars"), [("single", 1), ("differential", 2), ("several-cells", 4)])
 def test_devices_of_one_weight_are_written_at_the_same_time(cell: str, crossbars: int) -> None:
     """One weight after the other: mixed precision, and programming."""

@@ -50,7 +50,8 @@ def latency(counts: Counts, prices: Prices) -> Latency:
 
     A read: t_read, then `columns_per_adc` conversions one after the other, for each pass; tiles beyond `tiles_at_once`
     wait. Cells that are verified: a read and a conversion each. A network that settles by itself: the settle time and
-    one round of conversions, each time. An update: its time slots, all arrays at once; high: no train ends early. A
+    one round of conversions, each time. An update: its time slots, all arrays at once unless
+    layers learn one after the other; high: no train ends early. A
     decision: t_kWTA, all competitors at once, as long as spiking neurons took for it, or a softmax's exponentials.
     Digital operations, these among them: the table's time each.
     """
@@ -64,7 +65,8 @@ def latency(counts: Counts, prices: Prices) -> Latency:
         of_arrays = {name: _array_time(name, phase, counts, prices, settlings) for name in facts}
         for name, time in of_arrays.items():
             arrays[name] += time
-        together = prices.schedule.parallelism.arrays_overlap or settlings or phase == "update"
+        parallel = prices.schedule.parallelism
+        together = settlings or (parallel.writes_overlap if phase == "update" else parallel.arrays_overlap)
         busy = Range.highest(of_arrays.values()) if together else Range.total(of_arrays.values())
         time = busy + Range.total(_other_time(part, phase, counts, prices) for part in counts if part not in facts)
         if time.high:

@@ -21,16 +21,17 @@ class Parallelism:
     Args:
         columns_per_adc: outputs of a tile that share a converter, one after the other.
         tiles_at_once: tiles of an array that are read together; None: all of them.
-        arrays_overlap: arrays are read together (a relaxing EP network), not one after the other (BP's layers);
-            written they are all at once.
+        arrays_overlap: arrays are read together (a relaxing EP network), not one after the other (BP's layers).
         phases_overlap: the crossbars work on an image while the target circuit and the digital units finish the one
             before: the busier of the two sets the pace.
+        writes_overlap: arrays are written together, not each in epochs of its own (layers that learn in turn).
     """
 
     columns_per_adc: Count = 8
     tiles_at_once: Count | None = None
     arrays_overlap: bool = False
     phases_overlap: bool = False
+    writes_overlap: bool = True
 
     def __post_init__(self) -> None:
         for name in ("columns_per_adc", "tiles_at_once"):

@@ -173,7 +173,9 @@ def _digital(record: RunRecord, table: EnergyTable, schedule: Schedule) -> tuple
 
 
 def schedule_of(config: Mapping[str, Any], **changed: Any) -> Schedule:
-    """Return how a configuration wants to be accounted: its `energy` table; arrays of EP are read together.
+    """Return how a configuration wants to be accounted: its `energy` table, and its rule.
+
+    Arrays of EP are read together; those of layers that learn one after the other are written so, too.
 
     Args:
         config: of a record.
@@ -184,9 +186,11 @@ def schedule_of(config: Mapping[str, Any], **changed: Any) -> Schedule:
     except ValidationError as error:
         raise refused(error, "record's configuration", EnergySection, Place("energy")) from None
     wanted = wanted.model_copy(update={key: value for key, value in changed.items() if value is not None})
-    rule = LEARNING_RULES.get(config.get("network", {}).get("rule", ""))
+    network = config.get("network", {})
+    rule = LEARNING_RULES.get(network.get("rule", ""))
     together = rule is not None and rule.work_class().relaxes
-    parallelism = Parallelism(wanted.columns_per_adc, wanted.tiles_at_once, together, wanted.phases_overlap)
+    at_once = rule is None or not rule.greedy or len(network.get("layers", ())) <= 2
+    parallelism = Parallelism(wanted.columns_per_adc, wanted.tiles_at_once, together, wanted.phases_overlap, at_once)
     return Schedule(parallelism, wanted.ep, wanted.digital, wanted.standby, wanted.polarities, UNQUANTISED_BITS)
 
 

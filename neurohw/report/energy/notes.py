@@ -193,4 +193,5 @@ def _phrases(e: PointEnergy) -> list[str]:
     if schedule.unquantised_bits and not quantised:
         phrases.append(f"converters at {schedule.unquantised_bits} bits where the run did not quantise")
     phrases.append(f"arrays read {'together' if parallel.arrays_overlap else 'one after the other'}")
+    phrases += [] if parallel.writes_overlap else ["layers written one after the other"]
     return [*phrases, f"{schedule.ep} relaxation"] if e.relaxes else phrases
