@@ -280,6 +280,16 @@ def test_cells_that_are_verified_are_read_one_by_one() -> None:
     assert longer == approx(30 * (1 + 1))  # of the table: a read and a conversion each
 
 
+@pytest.mark.parametrize(("at_once", "share"), [(None, 1 / 4), (2, 1 / 2), (1, 1)])
+def test_tiles_that_work_together_verify_together(at_once: int | None, share: float) -> None:
+    facts = copy.deepcopy(FACTS)
+    facts["arrays"]["W1"]["tiles"] = [2, 2]  # type: ignore[index]
+    schedule = Schedule(Parallelism(tiles_at_once=at_once), standby="none")
+    update = {"update": {"verifying_reads": 40.0}}
+    found = done(facts=facts, table=unit_table(), schedule=schedule, counts={"W1": update})
+    assert found.latency.phases["update"].nominal == approx(40 * (1 + 1) * share)
+
+
 @pytest.mark.parametrize("polarities", ["in-turn", "together"])
 def test_pulses_on_lines_are_those_of_the_way_that_is_asked_for(polarities: Any) -> None:
     """A line is charged for each of its cells: those half selected, and twice those that move."""

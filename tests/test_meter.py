@@ -664,6 +664,20 @@ def test_cells_that_are_verified_and_written_one_by_one() -> None:
         assert counts["digital"][phase]["adds"] == 20
 
 
+def test_tiles_write_and_verify_their_cells_at_the_same_time() -> None:
+    """2 x 2 tiles of 3 x 4, each of which says: 6 pulses to single cells, 20 readings."""
+    tiled = TiledArray(torch.zeros(6, 8), (3, 4), lambda block, place: Verifies(block))
+    array, ledger, clock = meter(tiled, trains=Trains(Driving(0.001)), converters=Converters(7, 9, 1.0))
+    nothing = OuterProducts((Product(torch.zeros(1, 6), torch.zeros(1, 8)),), 1.0)
+    with clock.during("update"):
+        array.update(nothing, 1.0)
+    events = ledger.counts()["W1"]["update"]
+    for suffix in ("", "_in_turn"):
+        slots, lines, half = (events[f"{e}{suffix}"] for e in ("pulse_slots", "line_pulses", "half_selected"))
+        assert (slots, lines, half) == (6, 4 * 6 * 2, 4 * 6 * 5)
+    assert events["verifying_reads"] == events["adc_conversions"] == 4 * 20
+
+
 def test_what_arrays_verify_is_read_written_and_timed() -> None:
     """Verified increments read all cells, and again those that were pulsed; a pair's refresh looks at both devices."""
     steady = DevicePopulation(ConstantStep(step_dtod=0.0, step_ctoc=0.0, w_max_dtod=0.0, w_min_dtod=0.0), zero=-0.7,

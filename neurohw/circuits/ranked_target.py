@@ -27,7 +27,7 @@ class RankedParameters(Parameters):
 class RankedTarget(KWTATarget):
     """d = 1 for the strongest of y - H, -delta for the k-th strongest, 0 for all others (Liu et al. 2024, Eq. 7).
 
-    Thresholds follow the winner alone.
+    Thresholds follow the winner alone. By the letter of Eq. 7, K - k lies k places below the winner: its k is one less.
 
     Args:
         rule: what is asked for; its k is the rank of the output that is pushed down, 2 or more.

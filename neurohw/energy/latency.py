@@ -49,11 +49,11 @@ def latency(counts: Counts, prices: Prices) -> Latency:
     """Return how long every phase takes.
 
     A read: t_read, then `columns_per_adc` conversions one after the other, for each pass; tiles beyond `tiles_at_once`
-    wait. Cells that are verified: a read and a conversion each. A network that settles by itself: the settle time and
-    one round of conversions, each time. An update: its time slots, all arrays at once unless
-    layers learn one after the other; high: no train ends early. A
-    decision: t_kWTA, all competitors at once, as long as spiking neurons took for it, or a softmax's exponentials.
-    Digital operations, these among them: the table's time each.
+    wait. Cells that are verified, one of each tile at once: a read and a conversion each. A network that settles by
+    itself: the settle time and one round of conversions, each time. An update: its time slots, all arrays at once
+    unless layers learn one after the other; high: no train ends early. A decision: t_kWTA, all competitors at once, as
+    long as spiking neurons took for it, or a softmax's exponentials. Digital operations, these among them: the table's
+    time each.
     """
     names = {phase for by_phase in counts.values() for phase in by_phase}
     facts = prices.facts.arrays
@@ -90,7 +90,8 @@ def _array_time(part: str, phase: str, counts: Counts, prices: Prices, settlings
                 read += _conversions(facts, outputs, part, prices)
             total += read * (vectors * rounds * facts.read_passes)
     if cells := events.get("verifying_reads"):
-        total += (prices.cell("read.time", why).range + _conversions(facts, 1, part, prices)) * cells
+        each = prices.cell("read.time", why).range + _conversions(facts, 1, part, prices)
+        total += each * (cells * rounds / facts.n_tiles)
     if slots := events.get("pulse_slots"):
         longest = Range(slots, slots, max(slots, events.get("longest_slots", slots)))
         total += prices.cell("write.pulse_time", why).range * longest

@@ -147,14 +147,14 @@ class WriteCounter:
     def _cell_by_cell(self, pulses: float) -> None:
         """Count pulses given to one cell after the other, over its two lines; all others on them are half selected.
 
-        Crossbars that get the same pulses get them at the same time.
+        Crossbars that get the same pulses get them at the same time, and so do tiles, each a cell of its own.
         """
         if not pulses:
             return
         for way in POLARITIES:
             self._count_lines("half_selected", pulses * (sum(self._tiles.mean_shape) - 2), way)
             self._count_lines("line_pulses", 2 * pulses, way)
-            self._slots(pulses / self._crossbars, way)
+            self._slots(pulses / (self._crossbars * self._tiles.number), way)
 
     def _line_by_line(
         self, slots: float, selected: float, pulses: float, shape: tuple[float, float], way: Polarities
