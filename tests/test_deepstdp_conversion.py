@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from neurohw.data.dataset import as_input
 from neurohw.data.load import load_dataset
 from neurohw.deepstdp.conversion import convert, fold_batch_norm
-from neurohw.deepstdp.convnets import ConvNet, small, vgg_15, with_head
+from neurohw.deepstdp.convnets import ConvNet, Dropout, small, vgg_15, with_head
 from neurohw.deepstdp.probe import accuracy, linear_probe
 from neurohw.deepstdp.spiking_network import SpikingNetwork, SpikingStage, accuracy_over_time
 from neurohw.errors import InputError
@@ -58,7 +58,7 @@ def digits() -> tuple[ConvNet, tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Return a network trained on digits, training and test samples."""
     data, generator = load_dataset("digits"), seeded(0)
     train, test = (data.pictures(as_input(part, data.levels)) * 2 - 1 for part in (data.train_images, data.test_images))
-    net = with_head(small(1, 8, (16, 32), 1, 64, generator), 64, 10, 0.0, generator)
+    net = with_head(small(1, 8, (16, 32), 1, 64, generator), 64, 10, Dropout(0.0, generator), generator)
     optimiser = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
     for _ in range(8):
         for i in torch.randperm(len(train), generator=generator).split(64):
@@ -144,7 +144,8 @@ def test_output_potentials_converge_to_those_of_the_rate_network(signed: bool) -
 
 def test_vgg_15_is_converted_with_pooling_before_the_relu() -> None:
     generator = seeded(0)
-    net = with_head(vgg_15(3, 32, 20, 0.1, generator), 20, 5, 0.1, generator).eval()
+    dropout = Dropout(0.1, generator)
+    net = with_head(vgg_15(3, 32, 20, dropout, generator), 20, 5, dropout, generator).eval()
     images = torch.randn(2, 3, 32, 32, generator=generator)
     spiking = convert(net, images)
     assert len(spiking.stages) == 15

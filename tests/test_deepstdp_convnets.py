@@ -15,7 +15,8 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def test_vgg_15_has_15_weight_layers_and_convolutions_where_the_paper_shows_them() -> None:
-    network = with_head(vgg_15(3, 64, 4096, 0.1, seeded()), 4096, 100, 0.1, seeded())
+    dropout = Dropout(0.1, seeded())
+    network = with_head(vgg_15(3, 64, 4096, dropout, seeded()), 4096, 100, dropout, seeded())
     convolutions = [i for i, layer in enumerate(network.body) if isinstance(layer, nn.Conv2d)]
     assert convolutions == list(range(0, 37, 3))
     assert {6, 12, 24, 36} <= set(convolutions)
@@ -32,7 +33,7 @@ def test_vgg_15_has_15_weight_layers_and_convolutions_where_the_paper_shows_them
 @pytest.mark.parametrize(("size", "stride", "left"), [(64, 2, 4), (48, 2, 3), (28, 1, 3), (8, 1, 1)])
 def test_the_small_network_halves_images_after_each_convolution(size: int, stride: int, left: int) -> None:
     body = small(3, size, (4, 8, 16), stride, 32, seeded())
-    network = with_head(body, 32, 10, 0.0, seeded())
+    network = with_head(body, 32, 10, Dropout(0.0, seeded()), seeded())
     images = torch.randn(5, 3, size, size, generator=seeded())
     assert body[-1].in_features == 16 * left**2
     assert network.features(images).shape == (5, 32)
@@ -44,7 +45,7 @@ def test_too_many_convolutions_are_refused() -> None:
     with pytest.raises(InputError, match=r"network.channels: got 4 convolutions"):
         small(1, 8, (4, 4, 4, 4), 1, 8, seeded())
     with pytest.raises(InputError, match=r"preprocessing.size: got 28 px; allowed: at least 32"):
-        vgg_15(1, 28, 64, 0.1, seeded())
+        vgg_15(1, 28, 64, Dropout(0.1, seeded()), seeded())
 
 
 def test_weights_follow_their_laws_and_the_seed_and_nothing_else() -> None:

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch.nn.functional import cosine_similarity
 
-from neurohw.deepstdp.convnets import ConvNet, small, vgg_15, with_head
+from neurohw.deepstdp.convnets import ConvNet, Dropout, small, vgg_15, with_head
 from neurohw.deepstdp.filters import maximise_activation
 from neurohw.errors import InputError
 from neurohw.report.drawing import as_png, save, style
@@ -23,7 +23,7 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def network() -> ConvNet:
-    return with_head(small(3, 32, (8, 16), 1, 12, seeded(0)), 12, 5, 0.5, seeded(0))
+    return with_head(small(3, 32, (8, 16), 1, 12, seeded(0)), 12, 5, Dropout(0.5, seeded(0)), seeded(0))
 
 
 def test_the_image_of_a_linear_unit_is_its_filter() -> None:
@@ -50,7 +50,8 @@ def test_a_unit_of_a_deeper_layer_is_driven_more_than_by_noise() -> None:
 
 @pytest.mark.parametrize(("layer", "pixels"), [(6, 10), (12, 24), (24, 64)])
 def test_receptive_fields_of_vgg_15(layer: int, pixels: int) -> None:
-    net = with_head(vgg_15(3, 64, 8, 0.1, seeded(0)), 8, 5, 0.1, seeded(0))
+    dropout = Dropout(0.1, seeded(0))
+    net = with_head(vgg_15(3, 64, 8, dropout, seeded(0)), 8, 5, dropout, seeded(0))
     assert maximise_activation(net, layer, [0], (3, 64, 64), seeded(1), steps=0).images.shape == (1, 3, pixels, pixels)
 
 

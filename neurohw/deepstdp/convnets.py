@@ -25,7 +25,7 @@ class Dropout(nn.Module):
 
     Args:
         probability: of a value to become 0 while training; the others are divided by 1 - probability.
-        generator: of the draws.
+        generator: of the draws; what is to be resumed has one that its checkpoints hold.
     """
 
     def __init__(self, probability: float, generator: torch.Generator) -> None:
@@ -92,7 +92,7 @@ def small(
     return nn.Sequential(*layers, nn.Flatten(), dense(channels * size**2, features, generator, bias=False))
 
 
-def vgg_15(channels: int, size: int, features: int, dropout: float, generator: torch.Generator) -> nn.Sequential:
+def vgg_15(channels: int, size: int, features: int, dropout: Dropout, generator: torch.Generator) -> nn.Sequential:
     """Return the body of VGG-15: 13 convolutions, pooled before the ReLU that ends a block, and a dense layer.
 
     The paper does not define it; this is what the first author's code for converted networks has, in which "layers 6,
@@ -109,15 +109,17 @@ def vgg_15(channels: int, size: int, features: int, dropout: float, generator: t
         for i, width in enumerate(block):
             last = i + 1 == len(block)
             layers.append(_convolution(channels, width, 1, generator))
-            layers += [nn.AvgPool2d(2), nn.ReLU()] if last else [nn.ReLU(), Dropout(dropout, generator)]
+            layers += [nn.AvgPool2d(2), nn.ReLU()] if last else [nn.ReLU(), dropout]
             channels = width
-    layers += [Dropout(dropout, generator), nn.Flatten(), dense(channels * left**2, features, generator, bias=False)]
+    layers += [dropout, nn.Flatten(), dense(channels * left**2, features, generator, bias=False)]
     return nn.Sequential(*layers)
 
 
-def with_head(body: nn.Sequential, features: int, outputs: int, dropout: float, generator: torch.Generator) -> ConvNet:
+def with_head(
+    body: nn.Sequential, features: int, outputs: int, dropout: Dropout, generator: torch.Generator
+) -> ConvNet:
     """Return the network of a body, with a first head."""
-    after = nn.Sequential(nn.ReLU(), Dropout(dropout, generator))
+    after = nn.Sequential(nn.ReLU(), dropout)
     return ConvNet(body, after, dense(features, outputs, generator))
 
 

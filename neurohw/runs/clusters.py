@@ -9,7 +9,7 @@ from neurohw.config import DeepSTDPExperiment
 from neurohw.data.augment import channel_statistics
 from neurohw.data.dataset import Dataset
 from neurohw.deepstdp.clusterers import Clusterer, KMeansClusterer, RandomLabels, STDPClusterer, TrueClasses
-from neurohw.deepstdp.convnets import ConvNet, small, vgg_15, with_head
+from neurohw.deepstdp.convnets import ConvNet, Dropout, small, vgg_15, with_head
 from neurohw.deepstdp.engines import build_network, engine_device
 from neurohw.deepstdp.preparation import Preparation
 from neurohw.errors import InputError
@@ -40,14 +40,15 @@ def preparation(experiment: DeepSTDPExperiment, dataset: Dataset, training: Samp
     )  # fmt: skip
 
 
-def build_convnet(experiment: DeepSTDPExperiment, images: Preparation, generator: torch.Generator) -> ConvNet:
-    """Return the network, fresh."""
-    section = experiment.network
+def build_convnet(experiment: DeepSTDPExperiment, images: Preparation, streams: Streams) -> ConvNet:
+    """Return the network, fresh; what it drops in training is drawn from stream "dropout"."""
+    section, generator = experiment.network, streams.fresh("weights")
+    dropout = Dropout(section.dropout, streams.generator("dropout"))
     if section.architecture == "vgg-15":
-        body = vgg_15(images.channels, images.size, section.features, section.dropout, generator)
+        body = vgg_15(images.channels, images.size, section.features, dropout, generator)
     else:
         body = small(images.channels, images.size, section.channels, section.stride, section.features, generator)
-    return with_head(body, section.features, experiment.clustering.clusters, section.dropout, generator)
+    return with_head(body, section.features, experiment.clustering.clusters, dropout, generator)
 
 
 def clusterer(

@@ -56,7 +56,7 @@ class DeepSTDP(SpikingJob[DeepSTDPExperiment]):
             raise InputError(f"clustering.clusters: got {experiment.clustering.clusters}; allowed: at most the {n} "
                              "training images")  # fmt: skip
         self.preparation = preparation(experiment, self.dataset, self.training)
-        network = build_convnet(experiment, self.preparation, self.streams.fresh("weights"))
+        network = build_convnet(experiment, self.preparation, self.streams)
         training = experiment.training
         self.learner = Learner(network, training.learning_rate, training.momentum, training.weight_decay)
         self.chip = clustering_chip(experiment, n, self.streams, self.ledger)
