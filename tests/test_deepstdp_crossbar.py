@@ -10,8 +10,8 @@ from torch import Tensor
 
 from neurohw.config import HardwareSection
 from neurohw.crossbar.base import OuterProducts, Product
-from neurohw.crossbar.build import build_array
 from neurohw.crossbar.ideal import IdealArray
+from neurohw.crossbar.remedies import Remedy
 from neurohw.deepstdp.crossbar_network import CrossbarNetwork, weight_window
 from neurohw.deepstdp.stdp_network import STDPNetwork
 from neurohw.deepstdp.stdp_parameters import STDPParameters
@@ -23,7 +23,7 @@ from neurohw.energy.table import EnergyTable
 from neurohw.errors import InputError
 from neurohw.metering.ledger import EnergyLedger, of_training
 from neurohw.runs.accounts import energy_of
-from neurohw.runs.clustering_chip import ClusteringChip, Neurons
+from neurohw.runs.clustering_chip import ClusteringChip, Neurons, weight_bounds
 from neurohw.runs.operating_points import conditions
 from neurohw.runs.record import RunRecord
 from neurohw.seeding import Streams
@@ -125,27 +125,36 @@ def test_a_depression_of_the_wrong_sign_is_seen() -> None:
 def test_a_devices_range_stands_for_all_weights() -> None:
     assert weight_window(0.8) == (0.4, -0.4)
     device = load_device("ecram")  # -0.8276 to 1.1724
-    largest, zero = weight_window(0.8, device)
+    largest, zero = weight_window(0.8, weight_bounds(device, Remedy()))
     assert largest == pytest.approx(0.8 * 1.1724 / 2)
     assert zero == pytest.approx(-0.8 * 0.8276 / 2)
-    assert weight_window(0.8, device, paired=True) == (0.4, -0.4)
+    largest, zero = weight_window(0.8, weight_bounds(device, Remedy("differential")))
+    assert (largest, zero) == (pytest.approx(0.4 * 1.1724 / 2), -0.4)  # a pair reaches twice as far, either way
+    assert weight_window(0.8, weight_range=0.5) == (0.5, pytest.approx(-0.3))
+    with pytest.raises(InputError, match=r"hardware.weight_range: got 0.3; allowed: at least 0.4, for weights of 0 to"):
+        weight_window(0.8, weight_range=0.3)
 
 
-def on_device(name: str, reference: STDPNetwork, **settings: Any) -> CrossbarNetwork:
-    largest, zero = weight_window(reference.parameters.weight_max, load_device(name))
-    weights = (reference.weights + zero).float()
-    array = build_array("analog", weights, device=name, weight_range=largest, **settings)
-    return CrossbarNetwork(array, reference.parameters, zero=zero)
-
-
-@pytest.mark.parametrize("name", ["idealized", "ecram", "reram_es"])
-def test_weights_of_devices_fill_the_window(name: str) -> None:
-    """Of a device with an asymmetric range too: pulses that only rise end at weight_max, on average over cells."""
-    reference = exact(weight_max=0.8, weight_mean=0.0)
-    network = on_device(name, reference)
-    for goal, end in ((2.0, 0.8), (-2.0, 0.0)):
-        network.array.program(torch.full(network.array.shape, goal))
-        assert float(network.weights.mean()) == pytest.approx(end, abs=0.12)
+@pytest.mark.parametrize(
+    ("backend", "device", "cell", "writing"),
+    [
+        *(("analog", device, "single", "pulses") for device in ("idealized", "ecram", "reram_es")),
+        *(("analog", device, "differential", "pulses") for device in ("idealized", "ecram", "reram_es")),
+        *(("analog", device, "one-sided", "pulses") for device in ("capacitor", "ecram", "pcm")),
+        ("analog", "pcm", "single", "mixed-precision"),  # a pair, as single devices cannot
+        ("analog", "reram_es", "reference-cell", "pulses"),
+        ("aihwkit", "ecram", "one-sided", "pulses"),  # whose devices begin at 0
+    ],
+)
+def test_weights_of_devices_fill_the_window(backend: str, device: str, cell: str, writing: str) -> None:
+    """Of asymmetric ranges, of pairs and reference cells, too: pulses that only rise end at weight_max, on average."""
+    hardware = HardwareSection(backend=backend, device=device, cell=cell, writing=writing)
+    parameters = STDPParameters(weight_max=0.8)
+    chip = ClusteringChip(hardware, parameters, 12, INPUTS, Streams(0), EnergyLedger())
+    network = chip.network(INPUTS, seeded(0))
+    for goal, end in ((4.0, 0.8), (-4.0, 0.0)):
+        chip.array.program(torch.full(chip.array.shape, goal))
+        assert float(network.weights.mean()) == pytest.approx(end, abs=0.1)
 
 
 CERTAIN = {"step": 0.125, "step_dtod": 0.0, "step_ctoc": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0}

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from neurohw.config.energy import EnergySection
 from neurohw.config.experiment import Experiment
 from neurohw.config.hardware import HardwareSection, hardware_complaints, has_devices, with_hardware_named
+from neurohw.crossbar.remedies import WRITINGS
 from neurohw.deepstdp.stdp_parameters import STDPParameters
 from neurohw.errors import InputError
 
@@ -68,12 +69,30 @@ def spiking_complaints(e: WithSpikes, circuits: str, circuit: str) -> list[str]:
              for key in ("fault_maps", "off_chip") if (given := getattr(e.hardware, key))]  # fmt: skip
     if not has_devices(e.hardware.backend) and circuit != "digital":
         wrong.append(f"{circuits}: got {circuit!r}, but hardware.backend {e.hardware.backend!r} has no devices")
+    if not has_devices(e.hardware.backend) and e.hardware.precision != "float32":
+        wrong.append(f"hardware.precision: got {e.hardware.precision!r}, which exact synapses of experiments of kind "
+                     f'"{e.kind}" do not read')  # fmt: skip
     if has_devices(e.hardware.backend) and e.stdp.engine != "auto":
         wrong.append(f"stdp.engine: got {e.stdp.engine!r}, which synapses of devices (hardware.backend "
                      f"{e.hardware.backend!r}) do not read")  # fmt: skip
-    wrong += hardware_complaints(e.hardware, e.energy)
+    wrong += hardware_complaints(e.hardware, e.energy) + _weight_complaints(e)
     try:
-        e.stdp.check_potentials()
+        e.stdp.check()
     except InputError as error:
         wrong.append(str(error))
     return wrong
+
+
+def _weight_complaints(e: WithSpikes) -> list[str]:
+    """Return what is said of weights and would not be read, or not be written."""
+    usual, stdp = STDPParameters(), e.stdp
+    if stdp.weight_mean and stdp.initial_weight != usual.initial_weight:
+        return [f"stdp.initial_weight: got {stdp.initial_weight:g}, which is not read where weights are scaled before "
+                f"the first sample, to stdp.weight_mean {stdp.weight_mean:g}; allowed: with weight_mean 0"]  # fmt: skip
+    if not stdp.weight_mean and stdp.normalisation != "weights":
+        return [f"stdp.normalisation: got {stdp.normalisation!r}, which is not read with stdp.weight_mean 0"]
+    hidden = has_devices(e.hardware.backend) and WRITINGS[e.hardware.writing].transfers
+    if hidden and stdp.weight_mean and stdp.normalisation == "weights":
+        return [f"hardware.writing: got {e.hardware.writing!r}, whose weights cannot be scaled (stdp.normalisation "
+                '"weights"); allowed: with stdp.normalisation "gain", or stdp.weight_mean 0']  # fmt: skip
+    return []

@@ -134,6 +134,11 @@ def _complaints(e: DeepSTDPExperiment) -> list[str]:
             if (given := getattr(e.network, key)) != usual["network"].default.model_dump()[key]:
                 wrong.append(f"network.{key}: got {given}, which network.architecture {e.network.architecture!r} "
                              "does not read")  # fmt: skip
+    if e.preprocessing.augmentation == "none":
+        plain = PreprocessingSection()
+        wrong += [f"preprocessing.{key}: got {given!r}, which preprocessing.augmentation 'none' does not read"
+                  for key in ("crop_area", "crop_aspect", "flip")
+                  if (given := getattr(e.preprocessing, key)) != getattr(plain, key)]  # fmt: skip
     method = e.clustering.method
     if method != "stdp" and e.stdp != STDPParameters():
         wrong.append(f"stdp: got settings, which clustering.method {method!r} does not read")

@@ -49,7 +49,8 @@ class HardwareSection(Section):
         pulse_length: pulses in an update's train, at most.
         pulse_kind: an update is coincidences of random trains, or counts of pulses.
         increments: how digitally computed changes are written: as pulses, or read and corrected pulse by pulse.
-        weight_range: the largest weight, that of the device's upper bound; none: 1 to 1, or as the device asks for.
+        weight_range: the largest weight, that of the device's upper bound; none: 1 to 1, or as the device asks for; of
+            spiking neurons, that with which its range is that of weights from 0 to `stdp.weight_max`.
         dac_bits, adc_bits: resolution of the converters, sign included; 0: not quantised.
         output_bound: range of the ADC, in device units.
         read_noise: fresh Gaussian noise per output and read, in device units.
@@ -66,7 +67,7 @@ class HardwareSection(Section):
         fault_maps: files, by layer, of a code for every device: 0 works, 1 stuck low, 2 high, 3 in place, 4 dead.
         wire_resistance: resistance of a line between two cells (IR drop).
         tile: rows and columns of a crossbar with its own converters, larger layers are cut; none: one for a layer.
-        step_seconds: simulated time of a batch, s.
+        step_seconds: simulated time of a batch, s; of spiking neurons, of a time step while they learn.
         compensation: how drift is compensated: by one factor for an array, one per column, or not.
         off_chip: noise model into which a network trained on ideal arrays is programmed.
         drift_compensation: whether the drift of what was programmed so is compensated.

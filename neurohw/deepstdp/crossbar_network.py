@@ -35,25 +35,34 @@ from neurohw.deepstdp import stdp_steps
 from neurohw.deepstdp.stdp_network import Response, constants, frozen, resting_state
 from neurohw.deepstdp.stdp_parameters import STDPParameters
 from neurohw.deepstdp.stdp_steps import Constants, Counts, Numbers
-from neurohw.devices.model import DeviceModel
+from neurohw.errors import InputError
 from neurohw.isolation import aside
 
+_ROUNDING = 1e-9  # of a given range
 _AHEAD = 16  # steps that are read again at once after a write: a neuron that fires rests for some of them
 
 
-def weight_window(weight_max: float, device: DeviceModel | None = None, paired: bool = False) -> tuple[float, float]:
-    """Return what lets a device's range stand for weights of 0..weight_max: the array's `weight_range`, and its `zero`.
+def weight_window(
+    weight_max: float, bounds: tuple[float, float] = (-1.0, 1.0), weight_range: float | None = None
+) -> tuple[float, float]:
+    """Return what lets an array's range stand for weights of 0..weight_max: its `weight_range`, and its `zero`.
 
     Args:
         weight_max: upper bound of weights.
-        device: of the array; None: one whose range is symmetric, as that of a pair.
-        paired: a weight is the difference of two devices.
+        bounds: of the array's weights, over the `weight_range`.
+        weight_range: one that is given; the array's upper bound then stands for weight_max.
+
+    Raises:
+        InputError: its range is too small for them.
     """
-    if device is None or paired:
-        return weight_max / 2, -weight_max / 2
-    law = device.response()
-    largest = weight_max * law.w_max / (law.w_max - law.w_min)
-    return largest, largest - weight_max
+    low, high = bounds
+    least = weight_max / (high - low)
+    if weight_range is None:
+        return least, least * low
+    if weight_range < least * (1 - _ROUNDING):
+        raise InputError(f"hardware.weight_range: got {weight_range:g}; allowed: at least {least:.4g}, for weights of "
+                         f"0 to stdp.weight_max, {weight_max:g}")  # fmt: skip
+    return weight_range, weight_range * high - weight_max
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,7 @@ class CrossbarNetwork:
         clock: Clock | None = None,
         sample_seconds: float = 0.0,
     ) -> None:
-        parameters.check_potentials()
+        parameters.check()
         self.array, self.parameters, self.constants = array, parameters, constants(parameters)
         self.zero, self.sample_seconds = zero, sample_seconds
         self.clock = clock or Clock()

@@ -77,7 +77,7 @@ class STDPNetwork:
     """
 
     def __init__(self, inputs: int, neurons: int, parameters: STDPParameters, generator: torch.Generator) -> None:
-        parameters.check_potentials()
+        parameters.check()
         self.parameters = parameters
         self.constants = constants(parameters)
         k = neurons

@@ -60,9 +60,10 @@ class STDPParameters(BaseModel):
             the one furthest above it fires, and all are reset and rest with it.
         rate_scale: spikes per step of an input whose feature is 1, at most one a step: p = min(1, rate_scale |x|).
         gain: mV that a spike adds to a neuron at weight 1.
-        initial_weight: weights start uniform in 0..this.
-        weight_max: upper bound of weights; the lower is 0.
-        weight_mean: to which each neuron's weights are scaled after every sample; 0: not at all.
+        initial_weight: weights start uniform in 0..this, unless `weight_mean` scales them.
+        weight_max: upper bound of weights that rise; the lower is 0.
+        weight_mean: to which each neuron's weights are scaled at the start and after every sample; 0: not at all. What
+            scales weights up does not look at weight_max (nor does BindsNET's); devices have their own bounds.
         normalisation: what is scaled: the "weights", as in BindsNET, so that those fall that are not potentiated; or
             the "gain" of each neuron, after weights that start normalised: a crossbar need not be written for it.
         updates: when weights change: in the "step" that says so (Algorithm 2), or all after the "sample", as a crossbar
@@ -115,10 +116,14 @@ class STDPParameters(BaseModel):
         """Return exp(-1 / time_constant), what is left after a step."""
         return math.exp(-1 / time_constant)
 
-    def check_potentials(self) -> None:
-        """Raise an InputError where a neuron at rest, or after a spike, would fire by itself."""
+    def check(self) -> None:
+        """Raise an InputError where a neuron at rest, or after a spike, would fire by itself, or weights do not fit."""
         for name in ("v_rest", "v_reset"):
             if getattr(self, name) > self.v_threshold:
                 raise InputError(
                     f"stdp.{name}: got {getattr(self, name):g}; allowed: at most v_threshold, {self.v_threshold:g} mV"
                 )
+        name = "weight_mean" if self.weight_mean else "initial_weight"
+        if getattr(self, name) > self.weight_max:
+            raise InputError(f"stdp.{name}: got {getattr(self, name):g}; allowed: at most weight_max, "
+                             f"{self.weight_max:g}")  # fmt: skip

@@ -13,10 +13,11 @@ from neurohw.config import HardwareSection
 from neurohw.config.hardware import has_devices
 from neurohw.crossbar.base import SynapseArray
 from neurohw.crossbar.build import build_array
-from neurohw.crossbar.remedies import CELLS
+from neurohw.crossbar.remedies import CELLS, Remedy
 from neurohw.deepstdp.crossbar_network import CrossbarNetwork, weight_window
 from neurohw.deepstdp.stdp_network import Response, STDPNetwork
 from neurohw.deepstdp.stdp_parameters import STDPParameters
+from neurohw.devices.model import DeviceModel
 from neurohw.errors import InputError
 from neurohw.metering.array_meter import SNAPSHOT_UPDATES, ArraySettings
 from neurohw.metering.ledger import EnergyLedger
@@ -162,16 +163,33 @@ class MeteredClustering:
         self.network.load_state_dict(state)
 
 
+def weight_bounds(device: DeviceModel | None, remedy: Remedy, from_zero: bool = False) -> tuple[float, float]:
+    """Return between what an array's weights are, on average over cells, in units of the device's upper bound.
+
+    Args:
+        device: of the array; None: one without a law, its range symmetric.
+        remedy: how devices make a weight: a pair is their difference, a reference cell the distance from a symmetry
+            point.
+        from_zero: devices of a pair go from 0 on, whatever their lower bound is, as in aihwkit.
+    """
+    if device is None:
+        return -1.0, 1.0
+    law, cell = device.response(), remedy.for_devices(device.sided).cell
+    if CELLS[cell].paired:
+        reach = 1.0 if from_zero else (law.w_max - law.w_min) / law.w_max
+        return -reach, reach
+    middle = (device.symmetry_point() or 0.0) if cell == "reference-cell" else 0.0
+    return (law.w_min - middle) / law.w_max, (law.w_max - middle) / law.w_max
+
+
 def _fresh_array(
     hardware: HardwareSection, parameters: STDPParameters, shape: tuple[int, int], streams: Streams
 ) -> tuple[SynapseArray, float]:
     """Return an array whose weights are all zero, and what it holds for them."""
     spec = array_spec(hardware)
     if has_devices(hardware.backend):
-        paired = CELLS[hardware.cell].paired
-        largest, zero = weight_window(parameters.weight_max, device_model(hardware), paired)
-        if hardware.weight_range is not None:
-            largest, zero = hardware.weight_range, hardware.weight_range - parameters.weight_max
+        bounds = weight_bounds(device_model(hardware), hardware.remedy, from_zero=hardware.backend == "aihwkit")
+        largest, zero = weight_window(parameters.weight_max, bounds, hardware.weight_range)
         spec = replace(spec, weight_range=largest)
     else:
         zero = 0.0
