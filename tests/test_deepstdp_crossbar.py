@@ -204,8 +204,9 @@ def test_counts_of_a_case_by_hand() -> None:
     torch.testing.assert_close(case.network.weights, expected, rtol=0, atol=1e-6)
     reads = case.counts["W1"]["forward"]
     assert (reads["reads"], reads["dac_conversions"], reads["adc_conversions"]) == (5, 10, 10)
-    # G = 1 + 24 w uS: inputs that are active meet 19 + 4, 7 + 19, all 49, and 19 + 4
-    assert reads["read_conductance"] == pytest.approx((23 + 26 + 49 + 23) * 1e-6)
+    # G = 1 + 24 w uS: inputs that are active meet 19 + 4, 7 + 19, all 49, and 19 + 4 before the sample, and after it
+    before, after = 23 + 26 + 49 + 23, 29 + 30.5 + 59.5 + 29  # 23.5 + 5.5, 8.5 + 22
+    assert reads["read_conductance"] == pytest.approx((before + after) / 2 * 1e-6)
     writes = case.counts["W1"]["update"]
     assert (writes["pulses_down"], writes["pulses_up"]) == (7, 14)
     assert writes["outer_products"] == 8
@@ -222,7 +223,7 @@ def test_joules_of_a_case_by_hand() -> None:
     for item in Case().account().items:
         spent[item.component] = spent.get(item.component, 0.0) + item.energy.nominal
     assert spent["write"] == pytest.approx(21 * 13e-15)  # 13 fJ a pulse of this device
-    assert spent["conduction"] == pytest.approx(0.2 * 0.4 * 100e-9 * 121e-6)  # read voltage, supply, time
+    assert spent["conduction"] == pytest.approx(0.2 * 0.4 * 100e-9 * 134.5e-6)  # read voltage, supply, time
     assert spent["adc"] == pytest.approx(10 * 1.71e-12)  # at 8 bits
     assert Case().account().total.nominal == pytest.approx(sum(spent.values()))
 
