@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from neurohw.energy.account import EnergyBreakdown, Parallelism, Schedule, account
+from neurohw.energy.account import EnergyBreakdown, Parallelism, Schedule, account, facts_from
+from neurohw.energy.baseline import Digital, digital_baseline
 from neurohw.energy.conditions import Conditions
 from neurohw.energy.ranges import Figure, Range
 from neurohw.energy.schedule import EPMode
@@ -109,6 +110,18 @@ def test_a_softmax_waits_for_no_winners() -> None:
     assert done(hard).latency.phases["target"].nominal == approx(IMAGES)
     assert "target" in done(hard).area
     assert "target" not in done(soft).area
+
+
+def test_a_digital_accelerator_keeps_out_layers_that_do_not_learn_yet() -> None:
+    """W1 of 120 weights learns for 4 batches, then W2 of 18 for 3; or both in all 7. At int8, from DRAM and back."""
+    for updates, fetched, rewritten in (((4, 3), 7 * 120 + 3 * 18, 4 * 120 + 3 * 18), ((None, None), 7 * 138, 7 * 138)):
+        arrays = {name: {"n_post": n_post, "n_pre": n_pre, "tiles": [1, 1], "devices_per_weight": 1, "dac_bits": 8,
+                         "adc_bits": 8, "updates": number}
+                  for (name, (n_post, n_pre)), number in zip(SHAPES.items(), updates, strict=True)}  # fmt: skip
+        facts = facts_from({"arrays": arrays, "images": {"batches": 7.0}}, COUNTS)
+        parts = digital_baseline({"W1": {"forward": {"reads": 1.0}}}, facts, ONES, Digital("int8", dram=True)).parts
+        assert parts["dram"].nominal == 8 * (fetched + rewritten)
+        assert parts["sram"].nominal == 2 * 8 * rewritten + 2 * 8 / 16 * 120  # and both operands of 120 products
 
 
 def test_an_optimisers_memory_holds_all_its_words() -> None:

@@ -232,6 +232,7 @@ def test_what_a_stack_does_is_counted() -> None:
     assert counts["target"]["target"]["comparisons"] == 800 * 20
     facts = job.facts(4.0)
     assert facts["images"]["batches"] == 4 * 13
+    assert [array["updates"] for array in facts["arrays"].values()] == [2 * 13, 2 * 13]
 
 
 def test_a_softmax_counts_exponentials_and_rows() -> None:

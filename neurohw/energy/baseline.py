@@ -65,7 +65,8 @@ def digital_baseline(
     Updates: a multiply-accumulate per weight and outer product. Memory: both operands of a multiply-accumulate are read
     from SRAM once in `reuse` times, the weight from one that holds all weights, the other from one of 8 kB; an update
     reads and writes every weight once a batch; larger memories cost more a bit (`memory_factor`). DRAM: per training
-    batch every weight once, and back; with weights that stay on the chip, none. Neurons, targets and optimiser: as
+    batch every weight once, and back; with weights that stay on the chip, none. Where layers learn one after the other
+    a batch writes the weights of one, and needs those of the layers below it. Neurons, targets and optimiser: as
     counted on the chip. Neither leakage nor latency is estimated, and nothing for fetching weights to infer. int8 is
     what inference uses; training at int8 without wider master weights is a bound that favours the digital side.
 
@@ -85,14 +86,14 @@ def digital_baseline(
     operands = (near + far) * (bits / chosen.reuse)
     in_all = sum(products.values())
     in_training = sum(number for phase, number in products.items() if phase in TRAINING_PHASES)
-    rewritten = far * (2 * bits * weights * facts.batches)
-    words = ADAM_WORDS * weights * facts.batches if facts.optimizer_words else 0.0
+    rewritten = far * (2 * bits * facts.rewritten)
+    words = ADAM_WORDS * facts.rewritten if facts.optimizer_words else 0.0
     optimiser = near * (32 * words * memory_factor(32 * weights * facts.optimizer_words))
     learning = _other(counts, table, chosen.neurons, facts.outputs, True, formed)
     answering = _other(counts, table, chosen.neurons, facts.outputs, False)
     dram = Range.of(0.0)
     if chosen.dram and facts.batches:
-        dram = _price(table, "dram.energy") * (2 * bits * weights * facts.batches + 32 * words)
+        dram = _price(table, "dram.energy") * (bits * (facts.fetched + facts.rewritten) + 32 * words)
     parts = {"arithmetic": operation * in_all, "other arithmetic": learning + answering,
              "sram": operands * in_all + rewritten, "optimiser": optimiser, "dram": dram}  # fmt: skip
     training = (operation + operands) * in_training + rewritten + learning + optimiser + dram
@@ -115,8 +116,7 @@ def _outer_products(counts: Counts, facts: RunFacts) -> float:
 def _formed_digitally(counts: Counts, facts: RunFacts) -> float:
     """Return the multiply-accumulates of outer products formed by digital units, without those of the optimiser."""
     macs = sum(events.get("macs", 0.0) for phase, events in counts.get("digital", {}).items() if phase in _WRITING)
-    weights = sum(array.weights for array in facts.arrays.values())
-    return max(0.0, macs - (ADAM_MACS * weights * facts.batches if facts.optimizer_words else 0.0))
+    return max(0.0, macs - (ADAM_MACS * facts.rewritten if facts.optimizer_words else 0.0))
 
 
 def _other(

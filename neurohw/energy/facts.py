@@ -59,6 +59,7 @@ class ArrayFacts:
         integrated: what reads of the inputs give is integrated by neurons where it arrives, and not converted.
         vectors: presented to it per image, one for each position of a convolution.
         cells: weights that are there, where some crossings have none; null: all.
+        updates: of it, where layers learn one after the other; null: as many as the run has batches.
     """
 
     n_post: Count
@@ -80,6 +81,7 @@ class ArrayFacts:
     integrated: bool = False
     vectors: Count = 1
     cells: Whole | None = None
+    updates: Whole | None = None
 
     @property
     def serial(self) -> bool:
@@ -134,6 +136,24 @@ class RunFacts:
     batches: float = 0.0
     optimizer_words: float = 0.0
     nudged_phases: float = 1.0
+
+    @property
+    def rewritten(self) -> float:
+        """Weights that updates write, each as often as it is written."""
+        return sum(array.weights * self._updates(array) for array in self.arrays.values())
+
+    @property
+    def fetched(self) -> float:
+        """Weights that updates need, each once a batch: those of layers that learn, and of the layers below them."""
+        weights, learnt = 0.0, 0.0  # batches in which layers below learn alone
+        for array in self.arrays.values():
+            updates = self._updates(array)
+            weights += array.weights * max(updates, self.batches - learnt)
+            learnt += updates if array.updates is not None else 0.0
+        return weights
+
+    def _updates(self, array: ArrayFacts) -> float:
+        return self.batches if array.updates is None else array.updates
 
     @property
     def outputs(self) -> int:

@@ -108,6 +108,7 @@ class Metered:
         return {
             "arrays": {
                 meter.name: array_facts(experiment.hardware.tile, layer.array, meter, layer.wiring.vectors)
+                | ({"updates": meter.updates} if in_turn else {})
                 for meter, layer in zip(meters, self.network.layers, strict=True)
             },
             "images": {"epochs": epochs, "batches": batches},
