@@ -134,14 +134,14 @@ def test_an_optimisers_memory_holds_all_its_words() -> None:
         assert spent.nominal == approx(5 * 32 * (words * 9000 * 32 / 65536) ** 0.5)
 
 
-def test_tiles_of_a_network_that_settles_convert_their_own_parts() -> None:
-    """2 x 3 tiles: the held input's lines drive 2 rows of tiles, and each output has its part of 3, of both layers."""
+def test_a_neuron_that_settles_is_converted_once_however_many_tiles_drive_it() -> None:
+    """2 x 3 tiles: the held input's lines drive 2 rows of tiles; neurons are states, not reads."""
     relaxed = {"W1": {"free": reads("W1")}, "W2": {"free": reads("W2") | reads("W2", transposed=True)},
                "clock": {"free": {"images": IMAGES, "steps": 40 * IMAGES}}}  # fmt: skip
     found = done(relaxed, (2, 3), "continuous").by(lambda item: (item.component, item.part))
     assert found["dac", "W1"].nominal == IMAGES * 20 * 2
     assert ("dac", "W2") not in found
-    assert (found["adc", "W1"].nominal, found["adc", "W2"].nominal) == (IMAGES * 6 * 3, IMAGES * 3 * 3)
-    codes = 20 * 2 * 8 + (6 + 3) * 3 * 8  # bits, to DACs and from ADCs
+    assert (found["adc", "W1"].nominal, found["adc", "W2"].nominal) == (IMAGES * 6, IMAGES * 3)
+    codes = 20 * 2 * 8 + (6 + 3) * 8  # bits, to DACs and from ADCs
     assert found["buffer", "buffer"].nominal == IMAGES * codes
     assert found["neurons", "neurons"].nominal == IMAGES * (6 + 3)

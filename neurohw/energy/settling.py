@@ -13,9 +13,10 @@ def settled(counts: Counts, facts: RunFacts) -> Counts:
     """Return the counts of the same run if its network settled by itself wherever it relaxed step by step.
 
     The T reads of a relaxation become one settling. The input's lines are held by one conversion through all phases,
-    the other lines are driven by the neurons themselves; every neuron is converted once at the end of a settling, and
-    codes are kept for what is converted. Cells conduct meanwhile, also those whose input was held and not read again.
-    Neurons do in analog what clocked ones compute in `digital`, a softmax read-out's too.
+    the other lines are driven by the neurons themselves; every neuron is converted once at the end of a settling,
+    however many tiles drive it, and codes are kept for what is converted. Cells conduct meanwhile, also those whose
+    input was held and not read again. Neurons do in analog what clocked ones compute in `digital`, a softmax
+    read-out's too.
 
     Args:
         counts: as a ledger gives them; clock.<phase>.steps tells where the network relaxed.
@@ -52,7 +53,7 @@ def _of_settlings(counts: Counts, name: str, phase: str, times: float, facts: Ru
     drives = name == next(iter(facts.arrays)) and phase != "nudged"
     return {
         "dac_conversions": times * array.n_pre * array.tiles[0] * array.read_passes if drives else 0.0,
-        "adc_conversions": times * array.n_post * array.tiles[1] * array.read_passes,
+        "adc_conversions": times * array.n_post,
         "settled_conductance": times * _per_vector(counts, name, phase),
     }
 
