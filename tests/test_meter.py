@@ -930,6 +930,15 @@ def test_bp_by_hand() -> None:
     assert counts["target"]["target"] == {"decisions": 3.0, "comparisons": 60.0}
 
 
+@pytest.mark.parametrize(("over", "products"), [("outputs", 30 + 20), ("logits", 30)])
+def test_a_cross_entropy_over_drives_needs_no_slope_of_the_outputs(over: str, products: int) -> None:
+    settings = {"network.layers": [64, 30, 20], "network.neurons": ["relu", "sigmoid"], "training.dropout": [],
+                "training.learning_rate": [0.1, 0.1], "training.loss": "cross-entropy",
+                "training.cross_entropy_on": over}  # fmt: skip
+    counts, _ = batch_of(settings)
+    assert counts["digital"]["backward"] == {"adds": 60.0, "activations": 60.0, "macs": 3.0 * products}
+
+
 def test_adam_keeps_two_words_a_cell() -> None:
     counts, _ = batch_of({"network.layers": [64, 20], "training.optimizer": "adam"})
     assert counts["digital"]["update"]["optimizer_words"] == 4 * 64 * 20

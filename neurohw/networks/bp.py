@@ -103,7 +103,8 @@ class BPNetwork(ConfiguredNetwork):
         competing = sum(stage.neuron.adds * stage.layer.n_post for stage in self.stages)
         adds = competing + sum(pool.adds for pool in pools)
         back = competing + sum(pool.adds_back for pool in pools) + sum(layer.wiring.adds for layer in self.layers[1:])
-        return FeedForward(neurons, self.loss == "cross-entropy", adds, back)
+        softmax = self.loss == "cross-entropy"
+        return FeedForward(neurons, softmax, adds, back, softmax and self.cross_entropy_on == "logits")
 
     def respond(self, x: Tensor, train: bool = False) -> BPState:
         """Run the forward pass."""

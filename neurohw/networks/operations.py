@@ -51,11 +51,12 @@ class Operations(abc.ABC):
 class FeedForward(Operations):
     """Backpropagation's: forward, an activation per neuron; backward, the output's error and hidden products with rho'.
 
-    The error is a subtraction, and a product with rho' for the squared error, or the softmax.
+    The output's error is a subtraction and a product with rho'; of a cross-entropy a softmax too, without that product
+    where it is over the drives.
 
     Args:
         sizes: neurons per layer, the input first.
-        softmax: the error is that of a cross-entropy.
+        softmax: the error is that of a cross-entropy; logits: over the drives of the outputs.
         adds: additions, or comparisons, of pooling and of competing neurons per image; adds_back: additions of these on
             the way back, and where errors of several patches make that of a neuron.
     """
@@ -64,6 +65,7 @@ class FeedForward(Operations):
     softmax: bool = False
     adds: int = 0
     adds_back: int = 0
+    logits: bool = False
     phase = "forward"
 
     def of_answers(self, phase: str, images: float) -> Iterator[Operation]:
@@ -74,12 +76,12 @@ class FeedForward(Operations):
             yield "digital", phase, "adds", images * self.adds
 
     def of_contrasts(self, images: float) -> Iterator[Operation]:
-        """Yield the output's error, and a product with rho' per neuron."""
+        """Yield the output's error, and a product with rho' per neuron whose error is not that of its drive already."""
         n_out = self.sizes[-1]
         yield "clock", "backward", "images", images
         yield "digital", "backward", "adds", images * (n_out + self.adds_back)
         yield "digital", "backward", "activations", images * n_out if self.softmax else 0
-        yield "digital", "backward", "macs", images * sum(self.sizes[1:])
+        yield "digital", "backward", "macs", images * (sum(self.sizes[1:]) - n_out * self.logits)
 
     def facts(self) -> dict[str, Any]:
         """Return that nothing relaxes."""
