@@ -102,6 +102,21 @@ def test_an_array_that_is_read_from_both_sides_has_drivers_and_converters_on_bot
     assert (area["W1 cells"].nominal, area["W2 cells"].nominal) == (2 * 120, 2 * 18)
 
 
+def test_a_tile_that_is_not_filled_has_all_its_lines() -> None:
+    """6 x 20 on two tiles that are built with 8 x 16 lines, of which they use 6 x 10."""
+    array = {"n_post": 6, "n_pre": 20, "tiles": [1, 2], "tile_size": [8, 16], "devices_per_weight": 2, "dac_bits": 8,
+             "adc_bits": 8}  # fmt: skip
+    schedule = Schedule(Parallelism(columns_per_adc=2))
+    found = account({"W1": {"forward": reads("W1")}}, {"arrays": {"W1": array}}, ONES, DEVICE, schedule)
+    assert found.area["W1 cells"].nominal == 2 * 2 * 8 * 16
+    assert (found.area["W1 dac"].nominal, found.area["W1 adc"].nominal) == (2 * 16, 2 * 4)
+    assert found.cells_used == 120 / 256
+    by = found.by(lambda item: (item.component, item.figures[0].key))
+    seconds = found.latency.total.nominal
+    assert by["rows", "ones row.energy"].nominal == IMAGES * 20 * (8 * 2)
+    assert by["standby", "ones static.adc"].nominal == approx(2 * 4 * seconds)
+
+
 def test_a_softmax_waits_for_no_winners() -> None:
     """Its exponentials are digital operations; no competitors settle, and none take room."""
     soft = {**COUNTS, "target": {"target": {"decisions": IMAGES, "exponentials": IMAGES * 3}}}

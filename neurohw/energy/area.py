@@ -11,12 +11,13 @@ from neurohw.metering.ledger import Counts
 def areas(counts: Counts, prices: Prices) -> dict[str, Range]:
     """Return square metres by part: cells, converters, drivers, tiles, target and homeostasis.
 
-    An array that is read from both sides has drivers and converters on both.
+    An array that is read from both sides has drivers and converters on both; tiles that are not filled have
+    those of all their lines.
     """
     by_part: dict[str, Range] = {}
     for name, array in prices.facts.arrays.items():
         both = read_from_both_sides(counts, name)
-        n_post, n_pre = array.tile_shape
+        n_post, n_pre = array.built_tile
         per_adc = prices.schedule.parallelism.columns_per_adc
         converters = n_converters(array, per_adc, both)
         drivers = (n_pre + (n_post if both else 0)) * array.n_tiles

@@ -110,9 +110,14 @@ class ArrayFacts:
         return math.ceil(self.n_post / self.tiles[0]), math.ceil(self.n_pre / self.tiles[1])
 
     @property
+    def built_tile(self) -> tuple[int, int]:
+        """Outputs and inputs of a tile as it is built: lines, drivers and converters are there, used or not."""
+        return self.tile_size or self.tile_shape
+
+    @property
     def built(self) -> int:
         """Crossings that are built, used or not."""
-        n_post, n_pre = self.tile_size or self.tile_shape
+        n_post, n_pre = self.built_tile
         return max(self.n_tiles * n_post * n_pre, self.n_post * self.n_pre)
 
 

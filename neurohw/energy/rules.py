@@ -88,8 +88,8 @@ def _dac(counted: Counted, prices: Prices) -> list[Item]:
 
 
 def _cells_on_a_line(counted: Counted, array: ArrayFacts) -> float:
-    """Return the cells along a driven line: those of an input's, of an output's, or their mean over conversions."""
-    n_post, n_pre = array.tile_shape
+    """Return the cells along a driven line of a built tile: an input's, an output's, or their mean over conversions."""
+    n_post, n_pre = array.built_tile
     inputs = counted.beside.get("reads", 0.0) * array.n_pre * array.tiles[0]
     outputs = counted.beside.get("reads_transposed", 0.0) * array.n_post * array.tiles[1]
     share = inputs / (inputs + outputs) if inputs + outputs else 1.0
@@ -253,8 +253,8 @@ def standby(seconds: dict[str, Range], counts: Counts, prices: Prices, busy: Fig
 
 
 def n_converters(array: ArrayFacts, columns_per_adc: int, both_sides: bool) -> int:
-    """Return the converters of an array's tiles, shared by `columns_per_adc` outputs each, on one side or on both."""
-    n_post, n_pre = array.tile_shape
+    """Return the converters of an array's tiles as built: each of `columns_per_adc` outputs, on one side or on both."""
+    n_post, n_pre = array.built_tile
     sides = ([] if array.integrated else [n_post]) + ([n_pre] if both_sides else [])
     a_tile = sum(-(-outputs // columns_per_adc) for outputs in sides)
     return a_tile * array.n_tiles
