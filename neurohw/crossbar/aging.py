@@ -11,6 +11,7 @@ from neurohw.crossbar.base import StateDict
 from neurohw.crossbar.flicker import Flicker
 from neurohw.devices.retention import Retention
 from neurohw.devices.retention_laws import ExponentialDecay
+from neurohw.draws import normal
 
 
 class Aging:
@@ -39,7 +40,7 @@ class Aging:
         self.now = torch.zeros((), dtype=torch.float64)
 
         def gauss() -> Tensor:
-            return torch.randn(shape, generator=generator, device=device)
+            return normal(shape, generator)
 
         self.law = retention.law
         self._state: StateDict = {}
@@ -78,7 +79,7 @@ class Aging:
         if "pending" in self._state:
             pending = self._state["pending"].view(-1)
             number = pending.numel() if index is None else len(index)
-            drawn = torch.randn(number, generator=self._generator, device=pending.device) * self.retention.relaxation
+            drawn = normal((number,), self._generator) * self.retention.relaxation
             if index is None:
                 pending.copy_(drawn)
             else:
@@ -114,7 +115,7 @@ class Aging:
             kept.sub_(retention.rest).mul_(torch.exp(decay * -seconds)).add_(retention.rest)
         kept.clamp_(low, high)
         if retention.diffusion:
-            walk = torch.randn(kept.shape, generator=self._generator, device=kept.device)
+            walk = normal(kept.shape, self._generator)
             if decay is None:
                 walk.mul_(math.sqrt(seconds))
             else:

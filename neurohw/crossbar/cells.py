@@ -16,6 +16,7 @@ from neurohw.crossbar.pulses import PulseCounts, flat_nonzero
 from neurohw.crossbar.stepping import Stepping
 from neurohw.crossbar.verify import Step
 from neurohw.crossbar.wires import Wires
+from neurohw.draws import normal
 
 _LEAST = 0.01  # of the granularity: a smaller step counts as none, as at a soft bound
 _BISECTIONS = 24  # of a symmetry point: the range over 2^24
@@ -214,7 +215,7 @@ class CellBank:
     def _with_write_noise(self, w: Tensor, works: Tensor) -> Tensor:
         if not self.response.write_noise:
             return w
-        noise = torch.randn(w.shape, generator=self._generator, device=w.device)
+        noise = normal(w.shape, self._generator)
         return noise.mul_(works).mul_(self.response.write_noise * self.response.step).add_(w)
 
     def symmetry_point(self) -> Tensor:

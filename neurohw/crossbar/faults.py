@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from neurohw.devices.faults import FaultRates
+from neurohw.draws import normal
 from neurohw.errors import InputError
 
 WORKS, STUCK_LOW, STUCK_HIGH, STUCK_IN_PLACE, DEAD = range(5)  # the codes of a fault map
@@ -34,7 +35,7 @@ def drawn_endurance(rates: FaultRates, shape: tuple[int, int], generator: torch.
     """Return how many pulses each cell bears, [n_post, n_pre], log-normal; None: any number."""
     if not rates.endurance:
         return None
-    spread = torch.randn(shape, generator=generator, device=generator.device)
+    spread = normal(shape, generator)
     return spread.mul_(rates.endurance_dtod).exp_().mul_(rates.endurance)
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from neurohw.crossbar.base import StateDict
+from neurohw.draws import uniform
 
 _TRAPS = 15  # decades; with the usual read time the slowest trap takes ten years
 _EULER = 0.5772156649015329
@@ -58,7 +59,7 @@ class Flicker:
         if self._waiting < self._fastest:
             return False
         # trap k has an event within t where -ln u < t / tau_k, u uniform and the same for all traps of a cell
-        depth = torch.rand(self._awake.shape, generator=self._generator, device=self._awake.device)
+        depth = uniform(self._awake.shape, self._generator)
         depth = depth.log_().neg_().log10_().neg_().add_(math.log10(self._waiting / self._fastest))
         changed = depth.ceil_().clamp_(0, _TRAPS).exp2_().sub_(1).to(torch.int16)
         fresh = torch.empty_like(changed).random_(generator=self._generator)  # 15 bits, one a trap

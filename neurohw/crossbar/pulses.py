@@ -19,6 +19,7 @@ from torch.nn.functional import embedding_bag
 
 from neurohw.crossbar.base import OuterProducts
 from neurohw.crossbar.periphery import PulseScheme
+from neurohw.draws import uniform
 
 _FEW = 0.1  # of the slots of the lines: up to this share, adding pulses one by one is faster than a product
 _MOST = 2**26  # slots of lines that are drawn in a round, whose memory they bound: a convolution has many samples
@@ -83,7 +84,7 @@ def dense_counts(wanted: Tensor, generator: torch.Generator) -> Iterator[PulseCo
     """Yield whole pulses for a wanted number per cell [n_post, n_pre]; what lies between two is drawn at random."""
     size = wanted.abs()
     counts = size.floor()
-    noise = torch.rand(wanted.shape, generator=generator, device=wanted.device, dtype=wanted.dtype)
+    noise = uniform(wanted.shape, generator, wanted.dtype)
     counts.add_(noise < size.sub_(counts)).copysign_(wanted)  # torch.where takes eight times as long on the CPU
     yield from whole_counts(counts)
 
@@ -148,7 +149,7 @@ def _stochastic(
         if not len(lines):
             continue
         chance = x[part, None] * used[part, :, None]
-        bits = torch.rand(chance.shape, generator=generator, device=pre.device) < chance
+        bits = uniform(chance.shape, generator) < chance
         if negative is not None:  # slots of negative inputs come behind the others: in them, a falling line rises
             bits = torch.cat([bits & ~negative[part, None], bits & negative[part, None]])
             lines, order = torch.cat([lines, (lines + n_post) % (2 * n_post)]).sort()
@@ -224,7 +225,7 @@ def _trains(values: Tensor, chances: Tensor, generator: torch.Generator) -> tupl
     line = _quotient(entry, batch)
     sample = entry - line * batch
     chance = chances.index_select(0, sample).mul_(values[sample, line % n].abs_()[:, None])
-    hit = flat_nonzero(torch.rand(chance.shape, generator=generator, device=values.device) < chance)
+    hit = flat_nonzero(uniform(chance.shape, generator) < chance)
     place = _quotient(hit, length)
     before = sample.sub_(torch.arange(len(sample), device=values.device)).mul_(length)
     return line.index_select(0, place), before.index_select(0, place).add_(hit)

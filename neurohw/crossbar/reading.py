@@ -11,6 +11,7 @@ from torch import Tensor
 from neurohw.crossbar.base import StateDict
 from neurohw.crossbar.periphery import ReadPath, converter_step
 from neurohw.crossbar.standing import Clipping
+from neurohw.draws import normal
 
 _LEAST = 1e-30  # scale of a vector of zeros
 _LOOKED_AT = 61  # one conversion in so many is looked at for clipped outputs: a prime, to keep step with no schedule
@@ -210,7 +211,7 @@ class Reader:
         return self._gauss((n_out, codes.shape[0])).t()
 
     def _gauss(self, shape: torch.Size | tuple[int, int]) -> Tensor:
-        return torch.randn(shape, generator=self._generator, device=self._generator.device)
+        return normal(shape, self._generator)
 
     def state_dict(self) -> StateDict:
         """Return the column errors, and what was clipped."""

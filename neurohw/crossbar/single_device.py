@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from neurohw.crossbar.anatomy import Driving
@@ -11,6 +10,7 @@ from neurohw.crossbar.pulses import PulseCounts
 from neurohw.crossbar.reference import Reference
 from neurohw.crossbar.unit_cells import Parts, UnitCell, less_reference
 from neurohw.crossbar.verify import Step
+from neurohw.draws import normal
 from neurohw.errors import InputError
 
 
@@ -74,6 +74,6 @@ class ZeroShiftedDevice(SingleDevice):
     def _new_reference(self, parts: Parts) -> Reference:
         point = self.bank.symmetry_point()
         if self._error:
-            noise = torch.randn(point.shape, generator=parts.generator, device=point.device)
+            noise = normal(point.shape, parts.generator)
             point.add_(noise, alpha=self._error * self.bank.response.step)
         return parts.references.zero_shifting(point)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from neurohw.crossbar.pulses import flat_nonzero
 from neurohw.devices.response import PulseResponse
+from neurohw.draws import normal, uniform
 
 _STRIDE = 0.03  # share of the range that pulses taken together may move a cell
 _CROSSINGS = 4  # of the range by the mean cell: a write gives no more pulses, since every cell is at its bound by then
@@ -63,10 +64,10 @@ class Stepping:
             halfway = w
         moved = torch.addcmul(w, number, steps, value=sign)
         if response.step_ctoc:
-            noise = torch.randn(w.shape, generator=self._generator, device=w.device).mul_(number.sqrt())
+            noise = normal(w.shape, self._generator).mul_(number.sqrt())
             moved.addcmul_(noise, torch.as_tensor(response.noise(halfway, steps, own, up)))
         if self.levels is not None:
-            noise = torch.randn(w.shape, generator=self._generator, device=w.device).mul_((number - 1).sqrt_())
+            noise = normal(w.shape, self._generator).mul_((number - 1).sqrt_())
             spread = torch.as_tensor(response.noise(halfway, steps, own, up))
             moved.addcmul_(noise, self._rounding(steps, spread, own))
         return self.on_levels(moved.clamp_(own["w_min"], own["w_max"]), own)
@@ -90,7 +91,7 @@ class Stepping:
         count = self.levels
         span = (own["w_max"] - own["w_min"]).clamp_(min=1e-12) / (count - 1)
         place = (w - own["w_min"]) / span
-        draw = 0.5 if nearest else torch.rand(w.shape, generator=self._generator, device=w.device)
+        draw = 0.5 if nearest else uniform(w.shape, self._generator)
         return (place + draw).floor_().clamp_(0, count - 1).mul_(span).add_(own["w_min"])
 
 

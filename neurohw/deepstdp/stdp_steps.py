@@ -13,27 +13,21 @@ In each step, for every neuron, in this order:
 g is 1, or what normalises a neuron's weights. Where changes of weights are deferred, spikes meet those from before the
 sample throughout.
 
-Everything here runs uncompiled as well. Numba keeps what it compiled beside this file or in the user's cache, if it may
-write there, and looks at this file alone to tell whether it is still valid: so all of it is here.
+Everything here runs uncompiled as well, and all of it is in this file, at which alone numba looks (see `compiled`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurohw.isolation import aside
-
-with aside():  # it would read settings of the folder where one stands
-    import numba
+from neurohw.compiled import compiled
 
 Numbers = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Spikes = NDArray[np.uint8]
-F = TypeVar("F", bound=Callable[..., Any])
 
 INPUT_SPIKES, INTEGRATIONS, DEPRESSIONS, POTENTIATIONS, INHIBITIONS = range(5)
 
@@ -80,14 +74,7 @@ class State(NamedTuple):
     drive: Numbers
 
 
-def _compiled(function: F) -> F:
-    try:
-        return cast(F, numba.njit(cache=True)(function))
-    except RuntimeError:  # it may write nowhere: a process compiles for itself
-        return cast(F, numba.njit(function))
-
-
-@_compiled
+@compiled
 def find_active(spikes: Spikes, active: Counts) -> int:
     """Write which inputs spike, of [n], into `active`, [n + 1], and return how many; its last is scratch."""
     n = 0
@@ -97,7 +84,7 @@ def find_active(spikes: Spikes, active: Counts) -> int:
     return n
 
 
-@_compiled
+@compiled
 def decay(state: State, c: Constants) -> None:
     """Let potentials, thresholds, traces and refractory counters go one step on (Eq. 4)."""
     for j in range(state.potential.size):
@@ -109,7 +96,7 @@ def decay(state: State, c: Constants) -> None:
         state.trace_pre[i] *= c.trace_decay
 
 
-@_compiled
+@compiled
 def receive(state: State, c: Constants, active: Counts, closest: Numbers, events: Counts) -> None:
     """Add up what the active inputs give, and integrate it (Eq. 5)."""
     state.drive[:] = 0.0
@@ -119,7 +106,7 @@ def receive(state: State, c: Constants, active: Counts, closest: Numbers, events
     integrate(state, c, active, closest, events)
 
 
-@_compiled
+@compiled
 def integrate(state: State, c: Constants, active: Counts, closest: Numbers, events: Counts) -> None:
     """Set the traces of active inputs, and add the drive to potentials of neurons that are not at rest (Eq. 5)."""
     for i in active:
@@ -131,7 +118,7 @@ def integrate(state: State, c: Constants, active: Counts, closest: Numbers, even
             events[INTEGRATIONS] += active.size
 
 
-@_compiled
+@compiled
 def fire(state: State, c: Constants, spiking: Counts) -> int:
     """Write the neurons that spike into `spiking`, reset them, and return how many there are (Eq. 6)."""
     n, above = 0, 0.0
@@ -154,7 +141,7 @@ def fire(state: State, c: Constants, spiking: Counts) -> int:
     return n
 
 
-@_compiled
+@compiled
 def note_learning(state: State, c: Constants, active: Counts, spiking: Counts, events: Counts) -> int:
     """Count the changes of weights in a step, and return how many of them are depressions."""
     depressions = 0
@@ -166,7 +153,7 @@ def note_learning(state: State, c: Constants, active: Counts, spiking: Counts, e
     return depressions
 
 
-@_compiled
+@compiled
 def learn(state: State, c: Constants, active: Counts, spiking: Counts, events: Counts) -> None:
     """Depress the weights of inputs that spike, then potentiate those of neurons that spike (Eqs. 7 and 8)."""
     if note_learning(state, c, active, spiking, events) > 0:
@@ -180,7 +167,7 @@ def learn(state: State, c: Constants, active: Counts, spiking: Counts, events: C
             state.weights[i, j] = min(state.weights[i, j] + c.eta_post * state.trace_pre[i], c.weight_max)
 
 
-@_compiled
+@compiled
 def inhibit(state: State, c: Constants, spiking: Counts, events: Counts) -> None:
     """Lower all neurons by |w_inh| for each spike of another."""
     for j in range(state.potential.size):
@@ -190,7 +177,7 @@ def inhibit(state: State, c: Constants, spiking: Counts, events: Counts) -> None
     events[INHIBITIONS] += spiking.size * (state.potential.size - 1)
 
 
-@_compiled
+@compiled
 def run_steps(spikes: Spikes, state: State, c: Constants, counts: Counts, closest: Numbers, events: Counts) -> None:
     """Run the steps of one presentation.
 
@@ -217,7 +204,7 @@ def run_steps(spikes: Spikes, state: State, c: Constants, counts: Counts, closes
             counts[j] += 1
 
 
-@_compiled
+@compiled
 def run_driven(
     spikes: Spikes,
     drives: Numbers,
@@ -258,7 +245,7 @@ def run_driven(
     return spikes.shape[0], 0, 0
 
 
-@_compiled
+@compiled
 def rest(state: State, c: Constants) -> None:
     """Bring the network to rest, as before a sample; thresholds and weights stay."""
     state.potential[:] = c.v_rest
@@ -267,7 +254,7 @@ def rest(state: State, c: Constants) -> None:
     state.trace_pre[:] = 0.0
 
 
-@_compiled
+@compiled
 def normalise(state: State, c: Constants) -> None:
     """Scale each neuron's weights, or its drive, to mean weights of `weight_mean`; 0: none, nor those without any."""
     if c.weight_mean == 0:
@@ -287,7 +274,7 @@ def normalise(state: State, c: Constants) -> None:
             state.weights[i, j] *= state.drive[j]
 
 
-@_compiled
+@compiled
 def present(spikes: Spikes, state: State, c: Constants, counts: Counts, closest: Numbers, events: Counts) -> None:
     """Present samples one after the other: as `run_steps`, with an axis [B, ...] but for state and constants."""
     for b in range(spikes.shape[0]):

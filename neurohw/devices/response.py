@@ -112,10 +112,11 @@ class PulseResponse(abc.ABC):
 
     def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Cells:
         """Return the cells of one crossbar, each parameter of `shape`; drawn on the generator's device."""
-        import torch  # here, so that what only reads a device's numbers does not wait for it
+
+        from neurohw.draws import normal
 
         def gauss() -> Tensor:
-            return torch.randn(shape, generator=generator, device=generator.device)
+            return normal(shape, generator)
 
         cells = self._draw_common(gauss)
         self._draw_own(cells, gauss)
