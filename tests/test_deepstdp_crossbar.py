@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import exp
 from typing import Any
 
 import pytest
@@ -258,6 +259,13 @@ def test_normalisation_reads_rows_and_writes_them() -> None:
     torch.testing.assert_close(case.network.weights.mean(1), torch.full((2,), 0.5), rtol=0, atol=1 / 16)
 
 
+def test_a_gain_of_each_neuron_is_a_multiplication_a_step() -> None:
+    by_weights, by_gain = (Case(weight_mean=0.5, normalisation=what) for what in ("weights", "gain"))
+    macs = [case.counts["digital"]["forward"]["macs"] for case in (by_weights, by_gain)]
+    assert macs[1] - macs[0] == 5 * 2
+    assert by_gain.counts["W1"]["update"]["programmed_cells"] == 0
+
+
 def test_pulses_after_the_sample_are_those_within_it() -> None:
     """Of five steps in which spikes do not depend on what was written."""
     within, after = Case(), Case(updates="sample")
@@ -323,3 +331,21 @@ def test_a_new_clustering_begins_with_new_weights_and_no_thresholds() -> None:
     wanted = STDPNetwork(INPUTS, NEURONS, STDPParameters(**LIVELY), seeded(1)).weights
     assert (again.weights.double() - wanted).abs().max() < 5.0 / 2 * 0.001  # a step
     assert ledger.counts()["W1"]["update"]["pulses_up"] > programmed
+
+
+def test_every_step_of_learning_takes_its_time_of_the_devices() -> None:
+    """Four samples of 50 steps of 1000 s: exp(-0.2) of what the array holds is left, of a lifetime of a million."""
+    hardware = HardwareSection(
+        backend="analog", device="capacitor", device_parameters={"retention.lifetime_dtod": 0.0}, read_noise=0.0,
+        step_seconds=1e3,
+    )  # fmt: skip
+    ledger = EnergyLedger()
+    chip = ClusteringChip(hardware, STDPParameters(timesteps=50), NEURONS, INPUTS, Streams(0), ledger)
+    network, silence = chip.network(INPUTS, seeded(0)), torch.zeros(4, 50, INPUTS, dtype=torch.uint8)
+    fresh = chip.array.snapshot()
+    network.present(silence)
+    aged = chip.array.snapshot()
+    torch.testing.assert_close(aged, fresh * exp(-0.2), rtol=1e-4, atol=1e-6)
+    assert ledger.counts()["clock"]["update"]["seconds"] == 4 * 50 * 1e3
+    network.present(silence, learn=False)
+    torch.testing.assert_close(chip.array.snapshot(), aged, rtol=0, atol=0)

@@ -95,14 +95,17 @@ def test_a_record_has_every_measure_and_a_report_is_made_of_it(file: Path, tmp_p
 
 @pytest.mark.parametrize("neurons", ["digital", "analog"])
 def test_clustering_on_a_crossbar_is_counted_priced_and_resumed(file: Path, tmp_path: Path, neurons: str) -> None:
-    chip = {**ON_ECRAM, "hardware.periphery": "32nm", "clustering.neurons": neurons, "stdp.updates": "sample"}
+    """Two epochs of learning, that of analog neurons with a pass that only labels: part of training as well."""
+    labels = "frozen" if neurons == "analog" else "learning"
+    chip = {**ON_ECRAM, "hardware.periphery": "32nm", "clustering.neurons": neurons, "stdp.updates": "sample",
+            "stdp.labels": labels}  # fmt: skip
     experiment = load_experiment(file, TINY | chip | {"training.epochs": 2, "clustering.components": 16})
     whole = run(experiment, 1, tmp_path / "whole")
     assert isinstance(whole.energy, ChipAccount)
     counts = whole.ledger["counts"]
-    steps = 2 * 120 * 40
-    assert counts["W1"]["forward"]["reads"] == steps
-    assert counts["clock"]["forward"]["images"] == 2 * 120
+    shown = 2 * 120 * (2 if labels == "frozen" else 1)
+    assert counts["W1"]["forward"]["reads"] == shown * 40
+    assert counts["clock"]["forward"]["images"] == shown
     assert counts["W1"]["update"]["pulses_up"] > 0
     assert whole.ledger["facts"]["arrays"]["W1"]["n_pre"] == 32
     assert whole.energy.total.nominal > 0
