@@ -18,6 +18,7 @@ from neurohw.config import DeepSTDPExperiment
 from neurohw.deepstdp.probe import accuracy, linear_probe
 from neurohw.energy.recorded import ChipAccount
 from neurohw.errors import Diverged, InputError
+from neurohw.kinds import kind_of
 from neurohw.loading import load_experiment
 from neurohw.report.page.write import write_report
 from neurohw.runs.deep_stdp import DeepSTDP
@@ -119,6 +120,22 @@ def test_clustering_on_a_crossbar_is_counted_priced_and_resumed(file: Path, tmp_
     assert text.index("the convolutional network, which learns in full precision, is in no energy") < text.index(
         "A training image costs"
     )
+
+
+@pytest.mark.parametrize(
+    ("device", "seconds", "said"), [("capacitor", 1.0, 1), ("capacitor", 1e-6, 0), ("ecram", 1, 0)]
+)
+@pytest.mark.parametrize("kind", ["deep-stdp", "stdp"])
+def test_a_sample_that_takes_its_devices_minutes_is_said(
+    file: Path, kind: str, device: str, seconds: float, said: int
+) -> None:
+    file.write_text(f'kind = "{kind}"\n')
+    over = {"hardware.device": device, "hardware.step_seconds": seconds, "data.train_limit": 100}
+    experiment = load_experiment(file, over | {"stdp.timesteps": 250})
+    job = kind_of({"kind": kind}).load_job()(experiment, Streams(0))
+    job.build()
+    assert [text for text in job.warnings if "capacitor ages 250 s in each sample of 250 steps" in text] == job.warnings
+    assert len(job.warnings) == said
 
 
 def test_classes_as_clusters_are_learnt(file: Path, tmp_path: Path) -> None:

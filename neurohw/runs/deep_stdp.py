@@ -31,6 +31,7 @@ from neurohw.runs.hardware import check_backend
 from neurohw.runs.job import Progress
 from neurohw.runs.spiking_job import SpikingJob
 from neurohw.runs.task import labels_of
+from neurohw.runs.warnings import slow_samples
 from neurohw.seeding import derived_seed
 from neurohw.training.phases import Epoch
 from neurohw.values import Amount
@@ -68,6 +69,7 @@ class DeepSTDP(SpikingJob[DeepSTDPExperiment]):
         self._held: Tensor | None = None  # features of all training images, until the network learns
         self.measured: dict[str, float] = {}
         self.plan = _plan(experiment, n)
+        self.warnings = slow_samples(experiment)
 
     def begin(self, epoch: Epoch, progress: Progress) -> None:
         """Cluster, and give the network a new head."""

@@ -22,6 +22,7 @@ from neurohw.runs.clustering_chip import ClusteringChip
 from neurohw.runs.hardware import check_backend
 from neurohw.runs.spiking_job import SpikingJob
 from neurohw.runs.task import SUBSET_SEED, labels_of, part
+from neurohw.runs.warnings import slow_samples
 from neurohw.seeding import Streams
 from neurohw.training.phases import Epoch, Samples
 
@@ -61,6 +62,7 @@ class STDPLayer(SpikingJob[STDPExperiment]):
             self.network = build_network(inputs, neurons, experiment.stdp, draws, self.streams.device)
         epochs, every = experiment.training.epochs, experiment.evaluation.every
         self.plan = [Epoch("stdp", i, epochs, i + 1, True, n, (i + 1) % every == 0) for i in range(epochs)]
+        self.warnings = slow_samples(experiment)
 
     def train(self, epoch: Epoch, done: int) -> Iterator[int]:
         """Present images in another order each epoch."""

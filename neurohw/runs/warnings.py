@@ -6,7 +6,7 @@ import math
 
 from neurohw.circuits.analog_parameters import TargetParameters
 from neurohw.circuits.neuron import neuron
-from neurohw.config import OnChipExperiment
+from neurohw.config import DeepSTDPExperiment, OnChipExperiment, STDPExperiment
 from neurohw.config.hardware import has_devices
 from neurohw.crossbar.remedies import CELLS, WRITINGS
 from neurohw.devices.tables import NO_DESCRIPTION
@@ -15,6 +15,7 @@ from neurohw.runs.circuit import circuit_parameters
 from neurohw.runs.hardware import device_model
 
 _FEW_BITS = 5
+_LONG_SAMPLE = 1.0  # s
 _FORGOTTEN = 0.1  # of a threshold in a batch; half of it was no loss in accuracy, twice of it ten points (digits)
 _HOMEOSTASIS = "a target.gamma above 0 (without homeostasis few outputs may win every image)"
 _SIGMOID = (
@@ -85,7 +86,17 @@ def forgetful_thresholds(experiment: OnChipExperiment) -> list[str]:
             "if it is less, loses less"]  # fmt: skip
 
 
-def ages(experiment: OnChipExperiment) -> bool:
+def slow_samples(experiment: DeepSTDPExperiment | STDPExperiment) -> list[str]:
+    """Return a warning where devices age for longer than any chip takes for the steps of a sample."""
+    seconds = experiment.hardware.step_seconds * experiment.stdp.timesteps
+    if seconds < _LONG_SAMPLE or not ages(experiment):
+        return []
+    return [f"hardware.step_seconds: {experiment.hardware.device} ages {seconds:g} s in each sample of "
+            f"{experiment.stdp.timesteps} steps that is learnt from, which takes a chip some milliseconds; "
+            "hardware.step_seconds says how long a step is"]  # fmt: skip
+
+
+def ages(experiment: OnChipExperiment | DeepSTDPExperiment | STDPExperiment) -> bool:
     """Return whether time alone would move the weights of the experiment's devices."""
     device = device_model(experiment.hardware)
     if device is None or not has_devices(experiment.hardware.backend):
