@@ -212,7 +212,7 @@ def _name(config: Flat, spelled: dict[str, str], several_backends: bool) -> Name
         group, variant = [], [method if ideal_arrays(config) else f"{method} on {hardware(config)}"]
     if several_backends and not ideal_arrays(config):
         variant[0] += f" ({config['hardware.backend']})"
-    for key, word in spelled.items():
+    for key, word in sorted(spelled.items(), key=lambda it: it[0].startswith(_OF_CIRCUIT)):  # most share a circuit
         if key not in ("network.rule", _METHOD, *_HARDWARE) and not _is_left_out(key, config.get(key), config):
             aside = not group or key.startswith(("hardware.", *_OF_CIRCUIT))
             aside |= not on_hardware(config)
