@@ -320,6 +320,16 @@ def test_a_record_is_accounted_as_that_of_any_kind(neurons: Neurons) -> None:
     assert energy.by_training_phase["clusters"].images == 4
 
 
+def test_a_new_clustering_begins_without_the_gains_of_the_last_one() -> None:
+    hardware, ledger = HardwareSection(backend="analog", device="ecram"), EnergyLedger()
+    parameters = STDPParameters(**LIVELY, normalisation="gain")
+    chip = ClusteringChip(hardware, parameters, NEURONS, INPUTS, Streams(0), ledger)
+    used = chip.network(INPUTS, seeded(0))
+    used.present(samples())
+    assert abs(used.network.state.scale - 1).max() > 0.01
+    assert (chip.network(INPUTS, seeded(1)).network.state.scale == 1).all()
+
+
 def test_a_new_clustering_begins_with_new_weights_and_no_thresholds() -> None:
     hardware = HardwareSection.model_validate(HARDWARE | {"device_parameters": CERTAIN | {"step": 0.001}})
     ledger = EnergyLedger()
