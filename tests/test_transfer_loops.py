@@ -168,3 +168,22 @@ def test_what_arrives_is_what_a_plain_loop_gives(case: str, weight_range: float 
     off = abs(found - wanted)
     assert off.max() < 1.01
     assert (off > 0.01).mean() <= TIES
+
+
+@pytest.mark.parametrize("remedy", ["tiki-taka", "tiki-taka-v2", "chopped-tiki-taka", "agad", "mixed-precision"])
+def test_what_updates_left_over_is_forgotten_where_weights_are_programmed(remedy: str) -> None:
+    """A hidden array at its bounds is programmed to 0, sums and means of it are 0."""
+    device = DEVICE.with_parameters({"step": 0.01})
+    array = build_array("analog", torch.zeros(SHAPE), device=device, remedy=remedy, read_path=ReadPath.perfect())
+    ones = OuterProducts((Product(torch.full((1, SHAPE[0]), 0.95), torch.ones(1, SHAPE[1])),), 1.0)
+    for _ in range(250):
+        array.update(ones, 0.0101)
+    kept = {"cells.fast.cell.kept", *(f"cells.buffer.{name}" for name in ("chi", "sum", "mean", "reference"))}
+    before = {name: tensor.clone() for name, tensor in array.state_dict().items() if name in kept}
+    writes = array.program(torch.full(SHAPE, 0.2))
+    torch.testing.assert_close(array.snapshot(), torch.full(SHAPE, 0.2), rtol=0, atol=0.01)
+    assert any(float(tensor.abs().max()) > 0.4 for tensor in before.values())
+    for name in before:
+        assert float(array.state_dict()[name].abs().max()) < 0.01, name
+    if remedy != "mixed-precision":
+        assert (writes.pulses_down or 0) > 63 * 20  # those of the hidden array, too

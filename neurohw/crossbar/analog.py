@@ -220,7 +220,8 @@ class AnalogArray(SynapseArray):
     def program(self, weights: Tensor) -> Writes:
         """Write and verify every cell, until its next pulse would leave it farther off; at most 100 reads.
 
-        The verifying read is exact. What increments have left over is forgotten.
+        The verifying read is exact. What increments and updates have left over is forgotten: hidden arrays are
+        programmed to 0.
 
         Raises:
             Diverged: a weight is not finite.
@@ -230,7 +231,7 @@ class AnalogArray(SynapseArray):
         self._compensation.reset()
         if self._remainder is not None:
             self._remainder.zero_()
-        return self.cells.program(weights.to(self.device, torch.float32) / self._scale)
+        return self.cells.program(weights.to(self.device, torch.float32) / self._scale) + self.cells.empty()
 
     def elapse(self, seconds: float) -> None:
         """Let time pass over every device; compensate the drift of a time without writes if asked to.

@@ -79,6 +79,11 @@ class MixedPrecision(UnitCell):
         """Write and verify the inner cell; the sum stays."""
         return self.inner.program(target, rounds)
 
+    def empty(self) -> Writes:
+        """Empty the sum."""
+        self.buffers["chi"].zero_()
+        return self.inner.empty()
+
     def load_state_dict(self, state: StateDict) -> None:
         """Restore `state_dict`; the inner cell shares the digital memory."""
         super().load_state_dict(state)

@@ -23,6 +23,7 @@ from neurohw.crossbar.verify import ROUNDS, Step
 from neurohw.errors import InputError
 
 Make = Callable[[Tensor], UnitCell]  # makes cells of weights
+_OF_THE_FAST = {"sum", "mean", "reference"}  # buffers that hold what was read of the fast array
 _FOLLOW = 0.01  # share of a batch in the running mean of the largest inputs and errors
 
 
@@ -68,6 +69,12 @@ class Transfer(UnitCell):
     def program(self, target: Tensor, rounds: int = ROUNDS) -> Writes:
         """Write and verify the slow array; the fast one and the sums stay."""
         return self.slow.program(target, rounds)
+
+    def empty(self) -> Writes:
+        """Program the fast array to 0, and forget sums and means of what was read of it."""
+        for name in _OF_THE_FAST & self.buffers.keys():
+            self.buffers[name].zero_()
+        return self.fast.program(torch.zeros(self._shape, device=self._generator.device)) + self.fast.empty()
 
     def hidden_conductance(self) -> float:
         """Return that of the fast array, which is read column by column: of a reference, the column only."""

@@ -212,6 +212,10 @@ class UnitCell(abc.ABC):
         """Write and verify, see `approach`; targets out of reach end at the bounds."""
         return self._approach(self.bounded(target), self.pulse, rounds)
 
+    def empty(self) -> Writes:
+        """Forget what updates have left outside of the weights: sums and hidden devices, which are programmed to 0."""
+        return Writes(0, 0)
+
     def _approach(
         self, target: Tensor, pulse: Callable[[list[PulseCounts]], Writes], rounds: int, cells: Tensor | None = None
     ) -> Writes:
