@@ -190,6 +190,21 @@ def test_a_sample_without_a_spike_gets_the_closest_neuron_or_none() -> None:
     assert clustered(features, seed=5, gain=30.0, silent_samples="none").labels[3] == -1
 
 
+def test_the_closest_neuron_is_that_whose_potential_lacks_least_of_its_own_threshold() -> None:
+    """Drives in mV, of a threshold of 13; neuron 2 fires for the first sample, which raises its threshold by 7.2."""
+    drives = torch.tensor([[0.0, 0, 20], [2, 4, 1], [1, 2, 4]], dtype=torch.float64)  # of each sample
+    parameters = STDPParameters(
+        timesteps=100, v_decay=1e-3, gain=1.0, eta_pre=0.0, eta_post=0.0, weight_mean=0.0, initial_weight=0.1,
+        threshold_step=0.45,
+    )  # fmt: skip
+    network = STDPNetwork(6, 3, parameters, seeded(0))
+    network.weights[:, :3] = drives.T
+    found = cluster(torch.eye(3), network, seeded(0))
+    assert found.silent.tolist() == [False, True, True]
+    assert found.spike_counts[0].tolist() == [0, 0, 16]  # 0.45 n < 7
+    assert found.labels.tolist() == [2, 1, 1]  # 4 - (13 + 7.2) is less than 2 - 13
+
+
 def test_a_silent_network_and_wrong_features_are_named() -> None:
     features = unit_rows(5, 8)
     with pytest.raises(InputError, match=r"no neuron spiked for any sample; raise stdp\.gain \(now 0.01\) or"):
