@@ -21,6 +21,7 @@ from neurohw.runs.run import run
 from neurohw.seeding import Streams
 from neurohw.studies.estimate import estimate_seconds
 from neurohw.training.loop import train_epoch
+from neurohw.training.rules import build_rule
 
 NU = 0.1
 SMALL: dict[str, Any] = {
@@ -201,6 +202,28 @@ def test_the_layer_with_one_epoch_more_learns_again_at_the_rate_of_its_last_one(
     with _as_trained(chip, layers_of(chip), "none", "3") as aged:
         learn_again(chip, aged, 400, "3")
     assert rates == {"plan": [1.0, 1.0, 0.25], "again": [1.0, 0.25]}
+
+
+def test_learning_goes_on_with_the_moments_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without them the first step of Adam is the whole learning rate for every weight."""
+    adam = {"training.optimizer": "adam", "training.learning_rate": [0.01]}
+    _, chip = trained(experiment_of(**adam, **{"evaluation.age_seconds": [10.0]}))
+    before = chip.phases[0].rule.state_dict()
+    assert int(before["0.0.step"]) == 2 * 13
+    rules = []
+
+    def made(*given: Any) -> Any:
+        rules.append(build_rule(*given))
+        return rules[-1]
+
+    monkeypatch.setattr("neurohw.runs.after_training.build_rule", made)
+    for images, batches in ((0, 0), (40, 3)):
+        with _as_trained(chip, layers_of(chip), "none", "2") as aged:
+            learn_again(chip, aged, images, "2")
+        after = rules[-1].state_dict()
+        assert int(after["0.0.step"]) == 2 * 13 + batches
+        assert torch.equal(after["0.0.exp_avg_sq"], before["0.0.exp_avg_sq"]) is not bool(batches)
+    assert all(torch.equal(value, before[name]) for name, value in chip.phases[0].rule.state_dict().items())
 
 
 def test_thresholds_leak_while_the_chip_ages(monkeypatch: pytest.MonkeyPatch) -> None:

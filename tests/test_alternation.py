@@ -22,10 +22,10 @@ SEMI: dict[str, Any] = {
 }  # fmt: skip
 
 
-def job_of(**more: Any) -> OnChip:
+def job_of(seed: int = 0, **more: Any) -> OnChip:
     experiment = load_experiment("quickstart", SEMI | more)
     assert isinstance(experiment, OnChipExperiment)
-    job = OnChip(experiment, Streams(0))
+    job = OnChip(experiment, Streams(seed))
     job.build()
     return job
 
@@ -44,6 +44,14 @@ def test_labelled_unlabelled_and_test_images_are_apart(labelled_set: str) -> Non
     assert (len(labelled), len(unlabelled)) == (53, 247)
     assert sorted(labelled + unlabelled) == sorted(rows(task.train.images))
     assert not {*rows(task.test.images)} & {*labelled, *unlabelled}
+
+
+@pytest.mark.parametrize("labelled_set", ["stratified", "balanced"])
+def test_every_seed_has_labels_of_other_images(labelled_set: str) -> None:
+    labelled = [job_of(seed, **{"data.labelled_set": labelled_set}).task.labelled for seed in (0, 0, 1)]
+    once, again, other = ({*rows(samples.images)} for samples in labelled if samples is not None)
+    assert once == again
+    assert len(once & other) < 53 / 2  # 53 of 300 by chance: 9
 
 
 def test_images_of_the_validation_part_are_not_learnt() -> None:
