@@ -20,7 +20,7 @@ class ClassifierSection(Section):
         dropout: probability that an input of it is dropped.
         activation: of its outputs.
         decay: factor of the learning rate from epoch to epoch; none: linear.
-        end_factor: of the learning rate in the last epoch, where it falls linearly.
+        end_factor: of the learning rate where it falls linearly; in the last epoch it is a step short of it.
         halve_at: shares of the epochs after which the learning rate is halved, instead of either.
     """
 

@@ -14,8 +14,8 @@ class ScheduleSection(Section):
 
     Args:
         kind: how the factor goes from epoch to epoch.
-        start, end: first and last factor of a linear one.
-        over: epochs from start to end; none: all of the phase.
+        start, end: factor of a linear one in the first epoch, and `over` epochs later.
+        over: epochs from start to end; none: as many as the phase has, so that its last is a step short of end.
         decay: factor of an exponential one from epoch to epoch.
     """
 

@@ -76,7 +76,7 @@ class ClassifierSettings:
         dropout: on the frozen outputs.
         activation: "sigmoid" or "identity", before the cross-entropy.
         decay: factor per epoch (exponential schedule), or None.
-        end_factor: the last factor of a linear schedule, used where `decay` is None.
+        end_factor: of a linear schedule, a step after its last epoch; used where `decay` is None.
         halve_at: shares of the epochs after which the rate is halved; where there are any, nothing else changes it.
     """
 

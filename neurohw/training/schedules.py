@@ -14,7 +14,7 @@ class Schedule:
 
     Args:
         kind: "constant", "linear" or "exponential".
-        start, end: first and last factor.
+        start, end: factors in epoch 0 and in epoch `over`.
         over: epochs the linear schedule spans.
         decay: factor per epoch of the exponential schedule.
     """
