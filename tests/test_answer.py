@@ -121,6 +121,7 @@ def test_who_does_not_learn_is_told_with_the_sign_and_costs_nothing() -> None:
     dead = seeds([0.1, 0.1], DEVICE)
     for r in dead:
         r.add([Symptom(kind="near chance", where="direct_accuracy", amount=0.1, message="near chance"),
+               Symptom(kind="unanswered", where="direct_accuracy", amount=0.1, message="unanswered"),
                Symptom(kind="stuck", where="W1", amount=0.4, message="W1: stuck")])  # fmt: skip
     first, second, *_ = said(seeds([0.9, 0.9]) + seeds([0.8, 0.8], ECRAM) + dead)
     assert "reram_es" not in first

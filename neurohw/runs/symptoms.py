@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # which a report has no use for
 
 Kind = Literal["near chance", "unanswered", "stuck", "clipped", "lost", "ADC", "drift", "step time"]
 
+EFFECTS = ("near chance", "unanswered")  # what comes of the others
+
 _ANSWERED = 0.05  # share of a class's images; a class that the outputs know stands far above, even where it is hard
 _LEAST_CLIPPED = 0.01  # share of a layer's initial weights
 _LEAST_STUCK = 0.05  # of its weights; healthy runs of digits end below 2 %

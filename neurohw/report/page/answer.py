@@ -14,6 +14,7 @@ from neurohw.report.points import Point
 from neurohw.report.sensitivity.data import Sensitivity
 from neurohw.report.sensitivity.loss import Lost
 from neurohw.report.sensitivity.tables import beside_text, value_text
+from neurohw.runs.symptoms import EFFECTS
 
 MOST_NAMED = 4  # chips, or parameters, that a sentence lists; of more, the ends
 MOST_GROUPS = 3  # tasks with a part of their own; of more, or of many chips, each rule has one
@@ -125,9 +126,8 @@ def _idle(points: Sequence[Point]) -> str:
     idle = [point for point in points if point.at_chance]
     if not idle:
         return ""
-    kinds = Counter(
-        kind for p in idle for kind in {s.kind for r in p.records for s in symptoms_of(r)} if kind != "near chance"
-    )
+    found = ({s.kind for record in point.records for s in symptoms_of(record)} for point in idle)
+    kinds = Counter(kind for of_point in found for kind in of_point if kind not in EFFECTS)
     names = _listed([p.name.label for p in idle]) if len(idle) <= MOST_NAMED else f"{len(idle)} of {len(points)} points"
     why = f", most often with this sign: {kinds.most_common(1)[0][0]}" if kinds else ""
     return f"{names} {'does' if len(idle) == 1 else 'do'} not learn{why}"
