@@ -330,9 +330,39 @@ def test_stratified_subsets_keep_the_proportions(labels: torch.Tensor, data: st.
     chosen = stratified_subset(labels, size, seed)
     assert len(chosen.unique()) == len(chosen) == size
     assert torch.equal(chosen, chosen.sort().values)
-    wanted = labels.bincount().double() * size / len(labels)
-    assert (labels[chosen].bincount(minlength=len(wanted)) - wanted).abs().max() < 1
+    counts = labels.bincount()
+    got = labels[chosen].bincount(minlength=len(counts))
+    assert ((got > 0) == (counts > 0)).all()
+    assert all(more >= less for more, m in zip(got, counts, strict=True) for less, n in zip(got, counts, strict=True)
+               if m > n)  # fmt: skip
+    wanted = counts.double() * size / len(labels)
+    if wanted[counts > 0].min() >= 1:
+        assert (got - wanted).abs().max() < 1
     assert torch.equal(chosen, stratified_subset(labels, size, seed))
+
+
+@pytest.mark.parametrize(("counts", "size", "expected"), [
+    ([100, 1, 1, 1], 10, [7, 1, 1, 1]),  # in proportion: 10 of the first and no others
+    ([1, 60, 40, 2], 12, [1, 6, 4, 1]),
+    ([5, 100, 1, 1, 1], 10, [1, 6, 1, 1, 1]),  # of the 7 left none would be of the first
+    ([1000, 1, 1, 1], 4, [1, 1, 1, 1]),
+])  # fmt: skip
+def test_classes_too_rare_for_their_share_have_a_sample_each(counts: list[int], size: int, expected: list[int]) -> None:
+    labels = torch.cat([torch.full((count,), label) for label, count in enumerate(counts)])
+    drawn = {seed: stratified_subset(labels, size, seed) for seed in range(5)}
+    assert {tuple(labels[chosen].bincount().tolist()) for chosen in drawn.values()} == {tuple(expected)}
+    assert len({tuple(chosen.tolist()) for chosen in drawn.values()}) > 1
+
+
+@pytest.mark.parametrize("counts", [[30] * 10, [30, 28, 33, 31, 29]])
+def test_subsets_without_rare_classes_are_those_of_scikit_learn(counts: list[int]) -> None:
+    """Committed records were trained with these labels."""
+    order = np.random.default_rng(0).permutation(sum(counts))
+    labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))[order]
+    for size in (len(counts), 20, 67):
+        drawn = resample(np.arange(len(labels)), replace=False, n_samples=size, stratify=labels.numpy(),
+                         random_state=np.random.RandomState(np.random.PCG64(7)))  # fmt: skip
+        assert stratified_subset(labels, size, 7).tolist() == sorted(drawn)
 
 
 def test_subsets_differ_between_seeds() -> None:

@@ -11,7 +11,10 @@ from neurohw.errors import InputError
 
 
 def stratified_subset(labels: Tensor, size: int, seed: int) -> Tensor:
-    """Return sorted indices of a subset with the classes in proportion to their frequency, each to within one sample.
+    """Return sorted indices of a subset that holds every class, in proportion to their frequency.
+
+    Each class has what is proportional to within one sample. A class too rare to get any has one, and the others share
+    the rest in proportion.
 
     Args:
         labels: [N] class of each sample.
@@ -21,17 +24,26 @@ def stratified_subset(labels: Tensor, size: int, seed: int) -> Tensor:
     Raises:
         InputError: there is no such subset of that size.
     """
+    values = _checked(labels, size)
+    random = np.random.RandomState(np.random.PCG64(seed))
+    return torch.from_numpy(np.sort(_of_every_class(np.arange(len(values)), values, size, random))).to(labels.device)
+
+
+def _of_every_class(
+    indices: NDArray[np.int64], values: NDArray[np.int64], size: int, random: np.random.RandomState
+) -> NDArray[np.int64]:
+    """Return `size` of the indices, those of every class of their `values` among them."""
     from sklearn.utils import resample  # here, because importing it takes seconds
 
-    classes = _checked(labels, size)
-    indices = resample(
-        np.arange(len(classes)),
-        replace=False,
-        n_samples=size,
-        stratify=classes,
-        random_state=np.random.RandomState(np.random.PCG64(seed)),
+    chosen: NDArray[np.int64] = resample(
+        indices, replace=False, n_samples=size, stratify=values[indices], random_state=random
     )
-    return torch.from_numpy(np.sort(indices)).to(labels.device)
+    rare = np.setdiff1d(values[indices], values[chosen])
+    if not len(rare):
+        return chosen
+    ones = np.array([random.choice(indices[values[indices] == label]) for label in rare])
+    rest = indices[~np.isin(values[indices], rare)]
+    return np.concatenate([ones, _of_every_class(rest, values, size - len(rare), random)])
 
 
 def balanced_subset(labels: Tensor, size: int, seed: int) -> Tensor:
