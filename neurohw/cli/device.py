@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 device_app = typer.Typer(no_args_is_help=True, help="The device library: device_models/, and files of your own.")
 
 _OK, _FAILED, _ASIDE = "[green]ok[/green]", "[red]failed[/red]", "[yellow]does not apply[/yellow]"
+_UNUSUAL = "[yellow]unusual[/yellow]"
 
 DeviceName = Annotated[
     str,
@@ -71,17 +72,22 @@ def device_show(name: DeviceName) -> None:
 
 @device_app.command("check")
 def device_check(file: Annotated[Path, typer.Argument(metavar="FILE", help="A device's TOML file.")]) -> None:
-    """Validate a device's file, print what follows from it, and run the conformance suite of devices."""
+    """Validate a device's file, print what follows from it, and run the conformance suite of devices.
+
+    Numbers of sizes that published devices do not have are named as unusual, mostly slips of a unit; they fail nothing.
+    """
     from neurohw.devices.library import load_device
+    from neurohw.devices.typical import unusual
 
     model = load_device(file)
     _print_derived(model)
-    checks = _conformance(model)
-    for mark, text in checks:
+    checks, odd = _conformance(model), [(_UNUSUAL, text) for text in unusual(model)]
+    for mark, text in (*checks, *odd):
         new_console(markup=True).print(f"{mark}  {escape(text)}", soft_wrap=True)
     if failed := [text for mark, text in checks if mark == _FAILED]:
         raise InputError(f"{file}: {len(failed)} of {len(checks)} checks failed")
-    new_console().print(f"{file}: a valid device", highlight=False, soft_wrap=True)
+    beside = f", {len(odd)} of its numbers unusual" if odd else ""
+    new_console().print(f"{file}: a valid device{beside}", highlight=False, soft_wrap=True)
 
 
 @device_app.command("plot")

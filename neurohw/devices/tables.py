@@ -32,6 +32,7 @@ from neurohw.quantity import (
 from neurohw.validation import Wrong, did_you_mean
 
 Count = Annotated[int, Field(strict=True, ge=0)]
+GATED = ("1T", "2T", "three-terminal", "capacitor")  # cells whose write voltage is not across the conductance
 
 
 class Conductance(Table):

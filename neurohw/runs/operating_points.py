@@ -9,12 +9,12 @@ from neurohw.circuits.analog_target import AnalogTarget
 from neurohw.circuits.library import load_circuit
 from neurohw.config import OnChipExperiment
 from neurohw.devices.model import DeviceModel
+from neurohw.devices.tables import GATED
 from neurohw.energy.conditions import NO_CIRCUIT, CircuitConditions, Conditions
 from neurohw.energy.ranges import Figure, Range
 from neurohw.quantity import ASSUMED, Quantity
 from neurohw.runs.circuit import circuit_parameters, target_rule
 
-_GATED = ("1T", "2T", "three-terminal", "capacitor")  # the write voltage does not stand across the conductance
 _KEYS = {"read.voltage": "V", "read.pulse_time": "s", "write.pulse_time": "s", "area.cell": "m2"}
 _NAMES = {"read.pulse_time": "read.time", "area.cell": "cell.area"}
 
@@ -61,11 +61,11 @@ def _write(device: DeviceModel, numbers: Mapping[str, Quantity], side: str) -> F
     key, voltage = f"write.{side}_energy", f"write.{side}_voltage"
     given = numbers.get(key)
     parts = [numbers[k] for k in (voltage, "write.pulse_time") if k in numbers]
-    if device.cell in _GATED or len(parts) < 2:
+    if device.cell in GATED or len(parts) < 2:
         if given is not None:
             return _figure(device, key, given, "J")
-        needed = [key] if device.cell in _GATED else [k for k in (voltage, "write.pulse_time") if k not in numbers]
-        return " and ".join(needed) + ("" if device.cell in _GATED else f", or {key}")
+        needed = [key] if device.cell in GATED else [k for k in (voltage, "write.pulse_time") if k not in numbers]
+        return " and ".join(needed) + ("" if device.cell in GATED else f", or {key}")
     ohmic = _v2gt(device, _range(parts[0], "V"), _range(parts[1], "s"))
     if given is not None:
         stated = _range(given, "J")
@@ -81,7 +81,7 @@ def _half(device: DeviceModel, numbers: Mapping[str, Quantity]) -> Figure | str:
 
     A cell with a transistor in series conducts only what leaks through it.
     """
-    if device.cell in _GATED:  # no current flows through the channel; a quarter of the pulse's energy stands for C V^2
+    if device.cell in GATED:  # no current flows through the channel; a quarter of the pulse's energy stands for C V^2
         pulse = _write(device, numbers, "potentiation")
         if isinstance(pulse, str):
             return pulse
