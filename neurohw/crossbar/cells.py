@@ -189,17 +189,26 @@ class CellBank:
         if not len(index):
             return 0
         number = numbers.clamp(max=self.stepping.most[pulses.up])
-        own = self._gathered(index, pulses.up)
+        if self.stepping.straight and self.aging.law is None:
+            self.stepping.move_straight(self.kept, self.pulses, index, number, self.parameters, pulses.up)
+            self.aging.touched(index)
+            if self.seen is not self.kept:
+                self.stepping.look_straight(self.kept, self.seen, index, self.parameters)
+        else:
+            self._move(index, number, pulses.up)
+        if self._endurance is not None:
+            self._wear_out(index)
+        return int(number.sum())
+
+    def _move(self, index: Tensor, number: Tensor, up: bool) -> None:
+        own = self._gathered(index, up)
         w = self.aging.drifted(self.kept.view(-1).index_select(0, index), index)
-        w = self.stepping.moved(w, number, own, pulses.up)
+        w = self.stepping.moved(w, number, own, up)
         self.kept.view(-1).index_copy_(0, index, w)
         self.aging.touched(index)
         if self.seen is not self.kept:
             self.seen.view(-1).index_copy_(0, index, self._with_write_noise(w, own["w_min"] < own["w_max"]))
         self.pulses.view(-1).index_add_(0, index, number.int())
-        if self._endurance is not None:
-            self._wear_out(index)
-        return int(number.sum())
 
     def _see(self) -> None:
         """Renew the weights as they are seen: drifted, with the noise of the last write; broken cells as kept."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from functools import cache
+from types import ModuleType
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from neurohw.crossbar.pulses import flat_nonzero
 from neurohw.devices.response import PulseResponse
 from neurohw.draws import normal, uniform
+from neurohw.isolation import aside
 
 _STRIDE = 0.03  # share of the range that pulses taken together may move a cell
+_NOTHING = np.zeros(0, np.float32)
 _CROSSINGS = 4  # of the range by the mean cell: a write gives no more pulses, since every cell is at its bound by then
 
 
@@ -29,11 +34,13 @@ class Stepping:
     Attributes:
         strides: pulses taken together, by polarity (True: up).
         most: pulses of one write, by polarity.
+        straight: whether `move_straight` does what `moved` does: a straight law, cells of any weight, on a CPU.
     """
 
     def __init__(self, response: PulseResponse, levels: int | None, generator: torch.Generator) -> None:
         self.response, self.levels = response, levels
         self._generator = generator
+        self.straight = response.straight and levels is None and generator.device.type == "cpu"
         self.strides = {up: _stride(response, up) for up in (True, False)}
         self.most = {up: _most(response, up) for up in (True, False)}
 
@@ -49,6 +56,32 @@ class Stepping:
             moved = self._stride_on(moved.index_select(0, some), number.clamp(max=stride), part, up)
             w.index_copy_(0, places, moved)
         return w
+
+    def move_straight(
+        self, w: Tensor, pulses: Tensor, index: Tensor, number: Tensor, cells: dict[str, Tensor], up: bool
+    ) -> None:
+        """Do the same in place to some cells of an array, if `straight` is true, and count their pulses.
+
+        Args:
+            w, pulses, cells: weights, pulses so far and parameters of all cells, [n_post, n_pre].
+            index, number: [M], flat indices of the cells, and pulses of each.
+        """
+        side, stride, give = "up" if up else "down", self.strides[up], _straight_steps().straight_steps
+        spread = self.response.step_ctoc, getattr(self.response, "additive_noise", False)
+        names = (side, f"slope_{side}", "reference", "w_min", "w_max")
+        own = tuple(_line(cells[name]) if name in cells else _NOTHING for name in names)
+        while len(index):
+            noise = normal(index.shape, self._generator).numpy() if spread[0] else _NOTHING
+            part = number.clamp(max=stride).numpy()
+            give((_line(w), pulses.view(-1).numpy()), index.numpy(), part, noise, own, spread, up)
+            some = flat_nonzero(number > stride)
+            index, number = index.index_select(0, some), number.index_select(0, some).sub_(stride)
+
+    def look_straight(self, w: Tensor, seen: Tensor, index: Tensor, cells: dict[str, Tensor]) -> None:
+        """Renew what is seen of cells that were moved in place: with the noise of a write, if they can be written."""
+        noise = normal(index.shape, self._generator).mul_(self.response.write_noise * self.response.step)
+        bounds = _line(cells["w_min"]), _line(cells["w_max"])
+        _straight_steps().noisy_looks(_line(w), _line(seen), index.numpy(), noise.numpy(), bounds)
 
     def _stride_on(self, w: Tensor, number: Tensor, own: dict[str, Tensor], up: bool) -> Tensor:
         """w <- clip(w +- (n dw(w') + sqrt(n) sigma(w') xi)), w' = w +- n dw(w) / 2 (w itself for one pulse).
@@ -93,6 +126,23 @@ class Stepping:
         place = (w - own["w_min"]) / span
         draw = 0.5 if nearest else uniform(w.shape, self._generator)
         return (place + draw).floor_().clamp_(0, count - 1).mul_(span).add_(own["w_min"])
+
+
+def _line(cells: Tensor) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    return cells.view(-1).numpy()
+
+
+@cache
+def _straight_steps() -> ModuleType:
+    """Return the compiled functions; numba reads settings of the folder where one stands whenever it compiles."""
+    with aside():
+        from neurohw.crossbar import straight_steps
+
+        none, own = np.zeros(0, np.int64), (_NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING)
+        cells = _NOTHING, np.zeros(0, np.int32)
+        straight_steps.straight_steps(cells, none, _NOTHING, _NOTHING, own, (0.0, False), True)
+        straight_steps.noisy_looks(_NOTHING, _NOTHING, none, _NOTHING, own[:2])
+    return straight_steps
 
 
 def _stride(response: PulseResponse, up: bool) -> int:

@@ -23,6 +23,7 @@ class ConstantStep(PulseResponse):
     """dw = s, wherever the weight is; hard bounds (Gokmen & Vlasov 2016, 10.3389/fnins.2016.00333)."""
 
     name: ClassVar[str] = "constant"
+    straight: ClassVar[bool] = True
 
     def steps(self, w: Tensor, cells: Cells, up: bool) -> Tensor:
         """Return s."""
@@ -49,6 +50,7 @@ class _Affine(EitherNoise):
     """dw = s + c w with a slope c per cell and direction."""
 
     keeps: ClassVar[tuple[str, ...]] = ("up", "down", "w_max", "w_min", "slope_up", "slope_down")
+    straight: ClassVar[bool] = True
 
     def steps(self, w: Tensor, cells: Cells, up: bool) -> Tensor:
         """Return s + c w."""

@@ -85,6 +85,7 @@ class PulseResponse(abc.ABC):
     write_noise: float = 0.0
 
     name: ClassVar[str] = ""
+    straight: ClassVar[bool] = False  # dw = s + c (w + r), with `up`, `slope_up` and `reference` for s, c and r
     keeps: ClassVar[tuple[str, ...]] = ("up", "down", "w_max", "w_min")  # what `step`, `noise` and `clip` read
 
     def __post_init__(self) -> None:
