@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from neurohw.crossbar.blocks import add_by_blocks
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.precision import chosen_precision, multiplying_library
 from neurohw.loading import load_experiment
@@ -124,3 +125,14 @@ def test_reads_of_large_arrays_are_the_same_to_the_bit_whole_or_by_blocks() -> N
         read = array.read(pre)
         assert torch.equal(read, (weights @ pre.t()).t())
     assert torch.allclose(read, array.read(pre), rtol=0, atol=1e-3)
+
+
+@faster_only
+def test_noisy_reads_of_large_arrays_are_the_same_to_the_bit_whole_or_by_blocks() -> None:
+    """The noise, a part of each block, is that of the whole: a read neuron after neuron is one."""
+    weights = torch.randn(2000, 2000, generator=torch.Generator().manual_seed(0)) * 0.1
+    codes = torch.randint(-63, 64, (2000, 32), generator=torch.Generator().manual_seed(1)).float()
+    noise = torch.randn(2000, 32, generator=torch.Generator().manual_seed(2))
+    with float32_products(LARGE):
+        parts = add_by_blocks(noise.clone(), weights, codes, beta=0.5, alpha=0.25)
+        assert torch.equal(parts, torch.addmm(noise, weights, codes, beta=0.5, alpha=0.25))

@@ -8,12 +8,10 @@ import torch
 from torch import Tensor
 
 from neurohw.crossbar.base import OuterProducts, StateDict, SynapseArray, Writes
-from neurohw.crossbar.precision import multiplying_library, product_dtype
+from neurohw.crossbar.blocks import by_blocks
+from neurohw.crossbar.precision import product_dtype
 from neurohw.crossbar.spec import ArraySpec
 from neurohw.errors import InputError
-
-_BLOCK = 2**19  # weights per core of a product of few samples that are best multiplied at a time
-_FEW_BLOCKS = 4  # below which blocks win nothing
 
 
 class IdealArray(SynapseArray):
@@ -87,14 +85,14 @@ class IdealArray(SynapseArray):
             return (pre @ columns).to(self.dtype)
         if self._rows is None:
             self._rows = columns.mT.contiguous()
-        return _by_blocks(self._rows, pre.mT).mT.to(self.dtype)
+        return by_blocks(self._rows, pre.mT).mT.to(self.dtype)
 
     def read_transposed(self, post: Tensor, times: int = 1) -> Tensor:
         """Return post W, [B, n_pre]."""
         columns, post = self._as_read(), post.to(self.product_dtype)
         if post.is_contiguous():
             return (post @ columns.mT).to(self.dtype)
-        return _by_blocks(columns, post.mT).mT.to(self.dtype)
+        return by_blocks(columns, post.mT).mT.to(self.dtype)
 
     def _as_read(self) -> Tensor:
         """Return W^T as reads multiply it."""
@@ -171,15 +169,3 @@ class IdealArray(SynapseArray):
     def load_state_dict(self, state: StateDict) -> None:
         """Restore W."""
         self.program(state["weights"])
-
-
-def _by_blocks(matrix: Tensor, states: Tensor) -> Tensor:
-    """Return matrix @ states, [n, m] @ [m, B], to the bit, by blocks where that is faster: by BLAS, of a large W."""
-    blocks = matrix.numel() // (_BLOCK * torch.get_num_threads())
-    whole = matrix.dim() > 2 or blocks < _FEW_BLOCKS or matrix.device.type != "cpu" or matrix.dtype != torch.float32
-    if whole or multiplying_library() == "oneDNN":
-        return matrix @ states
-    product = matrix.new_empty(len(matrix), states.shape[1])
-    for rows, part in zip(matrix.chunk(blocks), product.chunk(blocks), strict=True):
-        torch.mm(rows, states, out=part)
-    return product

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from neurohw.crossbar.base import StateDict
+from neurohw.crossbar.blocks import add_by_blocks, by_blocks
 from neurohw.crossbar.periphery import ReadPath, converter_step
 from neurohw.crossbar.standing import Clipping
 from neurohw.draws import normal
@@ -110,8 +111,7 @@ class Reader:
         if not len(inputs):
             return inputs.new_zeros(0, matrix.shape[1])
         if self._perfect and variance is None:
-            out = inputs @ matrix if inputs.is_contiguous() else (matrix.t() @ inputs.t()).t()
-            return out if factor == 1.0 else out.mul_(factor)
+            return _multiplied(inputs, matrix, factor, None, 0.0)
         scale = input_scale(inputs, path, self._scaled)
         if not path.signed_passes:
             return self._coded(inputs, cells, scale, factor)
@@ -151,10 +151,8 @@ class Reader:
         noise, strength = self._noise(codes, cells, unit, step, path.read_noise if self._plain else 0.0)
         if cells.matrix.dtype == torch.bfloat16:
             out = _rounded_once(codes, cells.matrix, unit / step, noise, strength)
-        elif noise is None:
-            out = (codes @ cells.matrix).mul_(unit / step)
         else:
-            out = noise.addmm_(codes, cells.matrix, alpha=unit / step, beta=strength)
+            out = _multiplied(codes, cells.matrix, unit / step, noise, strength)
         out = out if self._plain else self._distorted(out, step)
         if path.adc_bits is not None:
             out.round_()
@@ -225,6 +223,16 @@ class Reader:
         if "clipping" in state:
             self._conversions, self._outputs, beyond = state["clipping"].tolist()
             self._beyond.fill_(beyond)
+
+
+def _multiplied(codes: Tensor, matrix: Tensor, scale: float, noise: Tensor | None, strength: float) -> Tensor:
+    """Return scale codes @ matrix + strength noise, laid out as the codes are; the noise may become it."""
+    if noise is None:
+        out = codes @ matrix if codes.is_contiguous() else by_blocks(matrix.t(), codes.t()).t()
+        return out if scale == 1.0 else out.mul_(scale)
+    if codes.is_contiguous():
+        return noise.addmm_(codes, matrix, beta=strength, alpha=scale)
+    return add_by_blocks(noise.t(), matrix.t(), codes.t(), beta=strength, alpha=scale).t()
 
 
 def _rounded_once(codes: Tensor, matrix: Tensor, scale: float, noise: Tensor | None, strength: float) -> Tensor:
