@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "neurohw"
 LEAVES = {"errors", "isolation", "names", "output", "seeding", "clock", "shipping", "units", "quantity", "threads"}
 LEAVES |= {"ascent", "archive", "interrupted", "metrics", "reading", "validation", "toml_files", "values", "shown"}
-LEAVES |= {"compiled", "draws", "philox"}
+LEAVES |= {"compiled", "draws", "philox", "places"}
 PARTS = {"data", "devices", "crossbar", "circuits", "networks"}
 LEARNING = {"crossbar.base", "circuits.neuron", "circuits.target"}
 
@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "compiled": set(),
     "draws": set(),
     "philox": set(),
+    "places": set(),
     "clock": set(),
     "shipping": set(),
     "units": set(),

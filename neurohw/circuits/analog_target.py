@@ -15,6 +15,7 @@ from neurohw.circuits.target import Chosen, DecisionEvents, Homeostasis, KWTATar
 from neurohw.circuits.winners import winners
 from neurohw.draws import fill_normal, normal, uniform
 from neurohw.errors import InputError
+from neurohw.places import flat_nonzero
 from neurohw.seeding import Streams
 
 _LEAST_CURRENT = 1e-15  # A: what leaks into a node without input
@@ -194,7 +195,7 @@ class AnalogTarget(KWTATarget):
         if self._graded or self.chip_k == self.n_out:
             return field.add_(fill_normal(self._scratch_like(field), self._noise_source), alpha=self._noise)
         last = torch.topk(field, self.chip_k + 1).values[:, -1:]
-        flat = (field >= last - _FAR * self._noise).flatten().nonzero().squeeze(1)
+        flat = flat_nonzero(field >= last - _FAR * self._noise)
         drawn = normal((len(flat),), self._noise_source, field.dtype)
         field.view(-1).index_add_(0, flat, drawn, alpha=self._noise)
         return field

@@ -12,11 +12,12 @@ from neurohw.crossbar.base import StateDict, Writes
 from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.faults import DEAD, WORKS, drawn_endurance, drawn_faults, stuck_at
 from neurohw.crossbar.ir_drop import IRDrop
-from neurohw.crossbar.pulses import PulseCounts, flat_nonzero
+from neurohw.crossbar.pulses import PulseCounts
 from neurohw.crossbar.stepping import Stepping
 from neurohw.crossbar.verify import Step
 from neurohw.crossbar.wires import Wires
 from neurohw.draws import normal
+from neurohw.places import flat_nonzero
 
 _LEAST = 0.01  # of the granularity: a smaller step counts as none, as at a soft bound
 _BISECTIONS = 24  # of a symmetry point: the range over 2^24

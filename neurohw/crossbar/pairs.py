@@ -7,9 +7,10 @@ from torch import Tensor
 
 from neurohw.crossbar.anatomy import Driving
 from neurohw.crossbar.base import Serial, Writes
-from neurohw.crossbar.pulses import PulseCounts, flat_nonzero
+from neurohw.crossbar.pulses import PulseCounts
 from neurohw.crossbar.unit_cells import Parts, UnitCell, beyond
 from neurohw.crossbar.verify import ROUNDS, Step, one_by_one
+from neurohw.places import flat_nonzero
 
 
 class DifferentialPair(UnitCell):

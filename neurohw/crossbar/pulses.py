@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
@@ -20,6 +19,7 @@ from torch.nn.functional import embedding_bag
 from neurohw.crossbar.base import OuterProducts
 from neurohw.crossbar.periphery import PulseScheme
 from neurohw.draws import uniform
+from neurohw.places import flat_nonzero
 
 _FEW = 0.1  # of the slots of the lines: up to this share, adding pulses one by one is faster than a product
 _MOST = 2**26  # slots of lines that are drawn in a round, whose memory they bound: a convolution has many samples
@@ -276,11 +276,3 @@ def _quotient(places: Tensor, by: int) -> Tensor:
     if places.device.type == "cpu":
         return torch.from_numpy(places.numpy() // by)
     return places.div(by, rounding_mode="floor")
-
-
-def flat_nonzero(values: Tensor) -> Tensor:
-    """Return the flat indices of what is not zero, in order (numpy's search is four times torch's on the CPU)."""
-    mask = values if values.dtype == torch.bool else values != 0
-    if mask.device.type == "cpu":
-        return torch.from_numpy(np.flatnonzero(mask.numpy()))
-    return mask.reshape(-1).nonzero()[:, 0]

@@ -11,10 +11,11 @@ from torch import Tensor
 from neurohw.crossbar.anatomy import Driving
 from neurohw.crossbar.base import Writes
 from neurohw.crossbar.cells import CellBank
-from neurohw.crossbar.pulses import PulseCounts, flat_nonzero
+from neurohw.crossbar.pulses import PulseCounts
 from neurohw.crossbar.unit_cells import Parts, UnitCell, beyond, less_reference
 from neurohw.crossbar.verify import ROUNDS, Step, approach
 from neurohw.errors import InputError
+from neurohw.places import flat_nonzero
 
 
 class SeveralDevices(UnitCell):

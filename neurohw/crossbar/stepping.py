@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.pulses import flat_nonzero
 from neurohw.devices.response import PulseResponse
 from neurohw.draws import normal, uniform
 from neurohw.isolation import aside
+from neurohw.places import flat_nonzero
 
 _STRIDE = 0.03  # share of the range that pulses taken together may move a cell
 _NOTHING = np.zeros(0, np.float32)

@@ -11,9 +11,10 @@ from torch import Tensor
 from neurohw.crossbar.anatomy import Driving
 from neurohw.crossbar.base import OuterProducts, StateDict, Writes, require_finite
 from neurohw.crossbar.periphery import PulseScheme
-from neurohw.crossbar.pulses import PulseCounts, flat_nonzero, whole_counts
+from neurohw.crossbar.pulses import PulseCounts, whole_counts
 from neurohw.crossbar.unit_cells import Parts, UnitCell
 from neurohw.crossbar.verify import ROUNDS, Step
+from neurohw.places import flat_nonzero
 
 
 class MixedPrecision(UnitCell):

@@ -17,11 +17,12 @@ from neurohw.crossbar.anatomy import Driving
 from neurohw.crossbar.base import OuterProducts, StateDict, Writes
 from neurohw.crossbar.cells import CellBank
 from neurohw.crossbar.periphery import PulseScheme
-from neurohw.crossbar.pulses import PulseCounts, dense_counts, flat_nonzero, pulse_counts
+from neurohw.crossbar.pulses import PulseCounts, dense_counts, pulse_counts
 from neurohw.crossbar.reference import Reference, ReferenceBank, ReferenceLines, References
 from neurohw.crossbar.remedies import CELLS, WRITINGS, Remedy
 from neurohw.crossbar.verify import ROUNDS, Step, approach
 from neurohw.errors import InputError
+from neurohw.places import flat_nonzero
 
 _AT_BOUND = 0.02  # of a weight's range
 _ROUNDING = 1e-6  # likewise

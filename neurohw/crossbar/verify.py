@@ -24,7 +24,8 @@ import torch
 from torch import Tensor
 
 from neurohw.crossbar.base import Serial, Writes
-from neurohw.crossbar.pulses import PulseCounts, flat_nonzero, whole_counts
+from neurohw.crossbar.pulses import PulseCounts, whole_counts
+from neurohw.places import flat_nonzero
 
 ROUNDS = 100  # reads after which the controller gives up
 _NEAR = 0.03  # share of the range within which steps hardly change
