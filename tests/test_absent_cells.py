@@ -141,7 +141,7 @@ def test_writes_of_cells_that_are_not_there_are_not_counted() -> None:
 
     whole, half = (counted("pulses", missing)["W1"] for missing in (None, absent))
     assert half["line_pulses"] == approx(whole["line_pulses"], rel=0.1)
-    assert half["half_selected"] == approx(whole["half_selected"] / 2, rel=0.1)
+    assert half["half_selected_up"] == approx(whole["half_selected_up"] / 2, rel=0.1)
     assert half["pulses_up"] == approx(whole["pulses_up"] / 2, rel=0.1)
     whole, half = (counted("mixed-precision", missing)["digital"] for missing in (None, absent))
     assert half["macs"] == whole["macs"] / 2 == 200 * 24

@@ -54,9 +54,11 @@ COUNTS: dict[str, Any] = {
     "W1": {
         "free": read(IMAGES * STEPS),
         "inference": read(IMAGES * STEPS),
-        "update": {"pulses_up": 1000.0, "pulses_down": 600.0, "half_selected": 2.5e4, "pulse_slots": 6 * IMAGES,
+        "update": {"pulses_up": 1000.0, "pulses_down": 600.0, "half_selected_up": 2e4,
+                   "half_selected_down": 5e3, "pulse_slots": 6 * IMAGES,
                    "longest_slots": 15 * IMAGES, "line_pulses": 4e3, "outer_products": IMAGES, "programmed_cells": 5.0,
-                   "half_selected_in_turn": 5e4, "pulse_slots_in_turn": 12 * IMAGES,
+                   "half_selected_up_in_turn": 3e4, "half_selected_down_in_turn": 2e4,
+                   "pulse_slots_in_turn": 12 * IMAGES,
                    "longest_slots_in_turn": 31 * IMAGES, "line_pulses_in_turn": 9e3, "train_bits": 7e3},
     },
     "target": {"target": {"decisions": IMAGES, "comparisons": IMAGES * OUT},
@@ -122,10 +124,11 @@ def test_writes_cost_what_the_device_says() -> None:
     assert up.low == approx(1000 * volts**2 * seconds * low)
     assert up.nominal == approx(1000 * 704e-15)
     assert up.high == approx(1000 * volts**2 * seconds * high)
-    half = found["half-select", "half_selected"]
     leaks = 0.01  # 1T1R: the select transistor is off
-    assert half.nominal == approx(5e4 * leaks * (volts / 2) ** 2 * seconds * (low + high) / 2)
-    bare = conditions(load_device("taox_hfox").model_copy(update={"cell": "1R"})).figures["write.half"]
+    for way, cells in (("up", 3e4), ("down", 2e4)):
+        half = found["half-select", f"half_selected_{way}"]
+        assert half.nominal == approx(cells * leaks * (volts / 2) ** 2 * seconds * (low + high) / 2)
+    bare = conditions(load_device("taox_hfox").model_copy(update={"cell": "1R"})).figures["write.half_up"]
     assert bare.range.nominal == approx((volts / 2) ** 2 * seconds * (low + high) / 2)
     assert bare.provenance == "assumed"
 
@@ -297,7 +300,7 @@ def test_pulses_on_lines_are_those_of_the_way_that_is_asked_for(polarities: Any)
     half, lines, slots = (5e4, 9e3, 12) if factor else (2.5e4, 4e3, 6)
     found = done(schedule=Schedule(standby="none", polarities=polarities))
     by = found.by(lambda item: item.component)
-    assert by["half-select"].nominal == approx(half * DEVICE.figures["write.half"].range.nominal)
+    assert by["half-select"].nominal == approx(half * DEVICE.figures["write.half_up"].range.nominal)
     drivers, cells = lines * TABLE.figure("pulse_line.energy").range.nominal, half + 2 * (1000 + 600)
     charged = cells * TABLE.figure("row.energy", columns=1).range.nominal
     bits = 7e3 * TABLE.figure("pulse_line.bit").range.nominal
@@ -311,7 +314,9 @@ def test_a_record_from_before_is_accounted_as_it_was_counted_and_not_otherwise()
     counts = {**COUNTS, "W1": {**COUNTS["W1"], "update": before}}
     with pytest.raises(InputError) as error:
         done(counts=counts)
-    assert str(error.value).startswith("ledger: W1.update: pulse_slots, longest_slots, line_pulses, half_selected: ")
+    assert str(error.value).startswith(
+        "ledger: W1.update: pulse_slots, longest_slots, line_pulses, half_selected_up, half"
+    )
     assert 'account it with energy.polarities = "together" (--polarities together), or run it' in str(error.value)
     together = Schedule(polarities="together")
     assert done(counts=counts, schedule=together).total == done(schedule=together).total

@@ -19,7 +19,8 @@ from tests.approximately import approx
 IMAGES = 10.0
 SHAPES = {"W1": (6, 20), "W2": (3, 6)}  # 20-6-3, [n_post, n_pre]
 DEVICE = Conditions("a device", "here", {key: Figure(key, Range.of(1.0), "test") for key in (
-    "read.voltage", "read.time", "write.up", "write.down", "write.half", "write.pulse_time", "cell.area")})  # fmt: skip
+    "read.voltage", "read.time", "write.up", "write.down", "write.half_up", "write.half_down",
+    "write.pulse_time", "cell.area")})  # fmt: skip
 
 
 def table(**scaling: Any) -> EnergyTable:
@@ -44,7 +45,7 @@ def reads(name: str, transposed: bool = False) -> dict[str, float]:
 
 def slots(number: float) -> dict[str, float]:
     return {"pulses_up": 1.0, "pulse_slots_in_turn": number, "longest_slots_in_turn": number,
-            "line_pulses_in_turn": 2.0, "half_selected_in_turn": 1.0, "outer_products": IMAGES,
+            "line_pulses_in_turn": 2.0, "half_selected_up_in_turn": 1.0, "outer_products": IMAGES,
             "train_bits": 1.0}  # fmt: skip
 
 

@@ -213,7 +213,7 @@ def test_counts_of_a_case_by_hand() -> None:
     assert writes["outer_products"] == 8
     assert writes["pulse_slots"] == 4 * (1 + 2)
     assert writes["line_pulses"] == 3 * (2 + 4) + (4 + 8)
-    assert writes["half_selected"] == 3 * (2 + 4)
+    assert writes["half_selected_up"] + writes["half_selected_down"] == 3 * (2 + 4)
     of_neurons = {"adds": 2 * 5 * 2 + 5, "activations": 10, "macs": 5 * 2 + 5 * (2 * 2 + 2)}
     assert {event: case.counts["digital"]["forward"][event] for event in of_neurons} == of_neurons
     assert case.counts["clock"]["forward"]["images"] == 1
@@ -270,7 +270,7 @@ def test_pulses_after_the_sample_are_those_within_it() -> None:
     """Of five steps in which spikes do not depend on what was written."""
     within, after = Case(), Case(updates="sample")
     assert after.spikes == within.spikes
-    for event in ("pulses_up", "pulses_down", "outer_products", "pulse_slots", "line_pulses", "half_selected"):
+    for event in ("pulses_up", "pulses_down", "outer_products", "pulse_slots", "line_pulses", "half_selected_up"):
         assert after.counts["W1"]["update"][event] == within.counts["W1"]["update"][event]
 
 

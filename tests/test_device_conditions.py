@@ -21,7 +21,7 @@ from neurohw.runs.operating_points import conditions
 from neurohw.shipping import shipped
 from tests.approximately import approx
 
-NEEDED = {"write.up", "write.down", "write.half", "write.pulse_time"}
+NEEDED = {"write.up", "write.down", "write.half_up", "write.half_down", "write.pulse_time"}
 GATED = ("capacitor", "ecram", "ecram_mo", "fefet_hzo", "sonos")
 TEMPLATE = tomllib.loads((shipped("device_models") / "template.toml").read_text(encoding="utf-8"))
 
@@ -54,7 +54,7 @@ def test_a_pulse_costs_what_physics_allows(name: str) -> None:
         energy = found.figures[key].range
         assert energy.low >= 1e-18
         assert energy.high <= (1e-12 if name in GATED else 1e-8)
-        assert found.figures["write.half"].range.nominal < energy.nominal
+        assert found.figures[key.replace("write.", "write.half_")].range.nominal < energy.nominal
     assert found.figures["write.pulse_time"].range.low >= 1e-9
     assert found.figures["write.pulse_time"].range.high <= 10e-3
     assert found.endurance is not None
@@ -91,7 +91,7 @@ def test_bounds_of_the_pulse_time_stretch_energy_and_half_select() -> None:
     assert bounds(figures["write.up"]) == approx((2.25 * 2e-6 * 100e-9, 2.25 * 21e-6 * 100e-9, 2.25 * 40e-6 * 300e-9))
     leaks = (1e-4, 0.01, 0.1)  # through the select transistor of a 1T1R cell
     quarters = [share * e / 4 for share, e in zip(leaks, bounds(figures["write.up"]), strict=True)]
-    assert bounds(figures["write.half"]) == approx(quarters)
+    assert bounds(figures["write.half_up"]) == bounds(figures["write.half_down"]) == approx(quarters)
 
 
 @pytest.mark.parametrize(
@@ -112,10 +112,19 @@ def test_an_energy_lies_within_its_own_bounds_or_those_of_the_conductance(
 
 def test_a_gated_cell_needs_its_energies_and_no_voltages() -> None:
     energy = {"value": 4, "high": 8, "unit": "fJ", "source": "test"}
-    write = {"potentiation_energy": energy, "depression_energy": energy}
+    write = {"potentiation_energy": energy, "depression_energy": {**energy, "high": 12}}
     figures = conditions(device_from_tables({**TEMPLATE, "cell": "2T", "write": write}, "test")).figures
-    assert bounds(figures["write.up"]) == bounds(figures["write.down"]) == approx((4e-15, 4e-15, 8e-15))
-    assert bounds(figures["write.half"]) == approx((1e-15, 1e-15, 2e-15))
+    for way, high in (("up", 8e-15), ("down", 12e-15)):
+        assert bounds(figures[f"write.{way}"]) == approx((4e-15, 4e-15, high))
+        assert bounds(figures[f"write.half_{way}"]) == approx((1e-15, 1e-15, high / 4))
+
+
+def test_half_selected_cells_have_half_of_their_own_pulses_voltage() -> None:
+    """2 V up and -3 V down, 100 ns, 21 uS on average: 1 V and 1.5 V across cells without selectors."""
+    volts = {"potentiation_voltage": {"value": 2, "unit": "V"}, "depression_voltage": {"value": -3, "unit": "V"}}
+    figures = conditions(template(**volts).model_copy(update={"cell": "1R"})).figures
+    for way, half in (("up", 1.0), ("down", 1.5)):
+        assert figures[f"write.half_{way}"].range.nominal == approx(half**2 * 21e-6 * 100e-9)
 
 
 def test_the_endurance_of_which_cells_died_goes_before_the_published_one() -> None:

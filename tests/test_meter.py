@@ -57,6 +57,11 @@ def analog(weights: Tensor, **options: Any) -> AnalogArray:
     return AnalogArray(weights, generator=torch.Generator().manual_seed(0), **given)
 
 
+def halves(events: dict[str, float], suffix: str = "") -> float:
+    """Half-selected cells of both polarities."""
+    return sum(events.get(f"half_selected_{way}{suffix}", 0.0) for way in ("up", "down"))
+
+
 def meter(array: SynapseArray, **settings: Any) -> tuple[MeteredArray, EnergyLedger, Clock]:
     ledger, clock = EnergyLedger(), Clock()
     return MeteredArray(array, ledger, clock, "W1", ArraySettings(**settings)), ledger, clock
@@ -309,7 +314,7 @@ def test_half_selected_cells_by_hand() -> None:
     array, ledger, _ = meter(analog(torch.zeros(3, 4)), trains=Trains(Driving(ConstantStep().granularity), length=5))
     array.update(OuterProducts((Product(post, pre),), 1.0), ConstantStep().granularity)
     events = ledger.counts()["W1"]["inference"]
-    lines = {"half_selected": 5.0, "pulse_slots": 1.0, "longest_slots": 5.0, "line_pulses": 2.0}
+    lines = {"half_selected_up": 5.0, "pulse_slots": 1.0, "longest_slots": 5.0, "line_pulses": 2.0}
     assert events == {
         **lines, **{f"{event}_in_turn": count for event, count in lines.items()},  # of one sign: nothing takes turns
         "outer_products": 1.0, "pulses_up": 1.0, "train_bits": 3.0 + 4.0,
@@ -330,7 +335,8 @@ def test_half_selected_cells_against_drawn_trains() -> None:
     found = expected_trains(Lines.of(post, {}), Lines.of(pre, {}), gain, Trains(Driving(1.0), length=31))
     for driven in found.driven.values():  # of one sign: nothing takes turns
         assert driven.slots == [4]
-        assert driven.half_selected == approx(float(halves), rel=0.01)
+        assert driven.half_up == approx(float(halves), rel=0.01)
+        assert driven.half_down == 0
         assert driven.line_pulses == approx(float(d.sum() + x.sum()) / 40000, rel=0.01)
 
 
@@ -380,12 +386,13 @@ def test_increments_are_written_line_by_line(shape: tuple[int, int]) -> None:
     array, ledger, _ = meter(analog(torch.zeros(shape)), trains=Trains(Driving(step)))
     writes = array.increment(delta * step)
     assert (writes.pulses_up, writes.pulses_down) == (8, 2)
-    in_turn = lines_written(3 + 2 + 5)  # rises of a line, then its falls
-    together = lines_written(3 + 5) if shape == (4, 3) else in_turn  # inputs' lines are gates
-    assert ledger.counts()["W1"]["inference"] == {
+    in_turn = lines_written(3 + 5, 2)  # rises of a line, then its falls
+    gates = lines_written(0.8 * (3 + 5), 0.2 * (3 + 5))  # open for the pulses of either polarity
+    together = gates if shape == (4, 3) else in_turn  # inputs' lines are gates
+    assert ledger.counts()["W1"]["inference"] == approx({
         "programmed_cells": 3.0, "pulses_up": 8.0, "pulses_down": 2.0,
         **together, **{f"{event}_in_turn": count for event, count in in_turn.items()},
-    }  # fmt: skip
+    })  # fmt: skip
 
 
 def test_an_increment_on_tiles_half_selects_within_its_tiles() -> None:
@@ -401,9 +408,9 @@ def test_an_increment_on_tiles_half_selects_within_its_tiles() -> None:
         return dict(ledger.counts()["W1"]["inference"])
 
     one, column = written(slice(3, 4), slice(5, 6)), written(slice(None), slice(5, 6))
-    assert one["half_selected"] == approx(3 * (9 + 7))
+    assert one["half_selected_up"] == approx(3 * (9 + 7))
     assert one["line_pulses"] == approx(3 * 2)
-    assert column["half_selected"] == approx(10 * 3 * 10 * 7)  # the column's own cells are all selected
+    assert column["half_selected_up"] == approx(10 * 3 * 10 * 7)  # the column's own cells are all selected
     assert column["line_pulses"] == approx(10 * 3 * (1 + 10))
     assert column["pulse_slots"] == approx(3)  # all tiles at the same time
 
@@ -422,14 +429,15 @@ def test_verified_increments_are_written_cell_by_cell() -> None:
     written = counts["W1"]["inference"]
     assert written["pulses_up"] == 15
     assert written["pulse_slots"] == 15
-    assert written["half_selected"] == 15 * (3 + 2)
+    assert written["half_selected_up"] == 15 * (3 + 2)
     assert written["verifying_reads"] == 12 + 3 * 4
 
 
-def lines_written(slots: float) -> dict[str, float]:
-    """Ten pulses to cells on lines of 4, 3 of them: each line's others, and the others of each line that it meets."""
+def lines_written(rises: float, falls: float) -> dict[str, float]:
+    """8 pulses up and 2 down to cells on lines of 4, 3 of them: each line's others, and those of each that it meets."""
+    slots = rises + falls
     return {"pulse_slots": slots, "longest_slots": slots, "line_pulses": slots + 10.0,
-            "half_selected": (slots * 4 - 10) + 10 * 2}  # fmt: skip
+            "half_selected_up": (rises * 4 - 8) + 8 * 2, "half_selected_down": (falls * 4 - 2) + 2 * 2}  # fmt: skip
 
 
 def test_cells_that_are_written_one_by_one_have_two_lines_of_their_own() -> None:
@@ -443,8 +451,10 @@ def test_cells_that_are_written_one_by_one_have_two_lines_of_their_own() -> None
     assert pulses > 24
     events = ledger.counts()["W1"]["update"]
     for ending in ("", "_in_turn"):
-        found = [events[name + ending] for name in ("line_pulses", "half_selected", "pulse_slots", "longest_slots")]
-        assert found == [2 * pulses, (5 + 3) * pulses, pulses, pulses]
+        found = [events[name + ending] for name in ("line_pulses", "pulse_slots", "longest_slots")]
+        assert found == [2 * pulses, pulses, pulses]
+        for way, given in (("up", writes.pulses_up), ("down", writes.pulses_down)):
+            assert events.get(f"half_selected_{way}{ending}", 0.0) == (5 + 3) * given
     assert events["programmed_cells"] == 24
 
 
@@ -523,7 +533,10 @@ def test_a_transfer_remedy_reads_its_hidden_array(monkeypatch: pytest.MonkeyPatc
         assert events[f"pulse_slots{suffix}"] - fast[f"pulse_slots{suffix}"] == slots
         assert events[f"line_pulses{suffix}"] == approx(fast[f"line_pulses{suffix}"] + float(slots + pulses))
         others = float(slots * 30 + pulses * (20 - 2))  # of the column, and of the lines that cross it
-        assert events[f"half_selected{suffix}"] == approx(fast[f"half_selected{suffix}"] + others)
+        assert halves(events, suffix) == approx(halves(fast, suffix) + others)
+    others = float(rises * 30 + moved.clamp(min=0).sum() * (20 - 2))
+    found, of_fast = (each["half_selected_up_in_turn"] for each in (events, fast))
+    assert found == approx(of_fast + others)
 
 
 @pytest.mark.parametrize("case", ["samples of zeros", "terms of different sizes"])
@@ -574,8 +587,8 @@ def test_a_transfer_writes_all_crossbars_of_a_weight_at_the_same_time(
     array.update(OuterProducts((Product(torch.zeros(1, 3), torch.zeros(1, 4)),), 1.0), 1.0)
     events = ledger.counts()["W1"]["inference"]
     for suffix, wanted in (("", together), ("_in_turn", in_turn)):
-        counted = tuple(events[name + suffix] for name in ("pulse_slots", "line_pulses", "half_selected"))
-        assert counted == wanted
+        counted = (events["pulse_slots" + suffix], events["line_pulses" + suffix], halves(events, suffix))
+        assert counted == approx(wanted)
 
 
 def test_tiles_transfer_at_the_same_time() -> None:
@@ -590,7 +603,7 @@ def test_tiles_transfer_at_the_same_time() -> None:
     for suffix, slots, half in (("", 1, 9), ("_in_turn", 2, 12)):
         assert events["pulse_slots" + suffix] == slots
         assert events["line_pulses" + suffix] == 4 * (slots + 3)
-        assert events["half_selected" + suffix] == 4 * half
+        assert halves(events, suffix) == 4 * half
 
 
 @pytest.mark.parametrize(("cell", "crossbars"), [("single", 1), ("differential", 2), ("several-cells", 4)])
@@ -606,9 +619,9 @@ def test_devices_of_one_weight_are_written_at_the_same_time(cell: str, crossbars
         pulses = events["pulses_up"] + events.get("pulses_down", 0.0)
         assert pulses > 24
         for ending in ("", "_in_turn"):
-            names = ("line_pulses", "half_selected", "pulse_slots", "longest_slots")
-            counted = [events[name + ending] for name in names]
-            assert counted == [2 * pulses, (5 + 3) * pulses, pulses / crossbars, pulses / crossbars]
+            counted = [events[name + ending] for name in ("line_pulses", "pulse_slots", "longest_slots")]
+            assert counted == [2 * pulses, pulses / crossbars, pulses / crossbars]
+            assert halves(events, ending) == (5 + 3) * pulses
 
 
 @pytest.mark.parametrize("crossbars", [2, 4])
@@ -657,8 +670,8 @@ def test_cells_that_are_verified_and_written_one_by_one() -> None:
         events = counts["W1"][phase]
         assert {key: events[key] for key in read} == read
         for suffix in ("", "_in_turn"):
-            slots, lines, half = (events[f"{e}{suffix}"] for e in ("pulse_slots", "line_pulses", "half_selected"))
-            assert (slots, lines, half) == (pulses, 2 * pulses, 5 * pulses)
+            slots, lines = (events[f"{e}{suffix}"] for e in ("pulse_slots", "line_pulses"))
+            assert (slots, lines, halves(events, suffix)) == (pulses, 2 * pulses, 5 * pulses)
         codes = (3 + 4) * 7 if phase == "update" else 0  # of the update's trains
         assert counts["buffer"][phase]["bits"] == 20 * (7 + 9) + codes
         assert counts["digital"][phase]["adds"] == 20
@@ -673,8 +686,8 @@ def test_tiles_write_and_verify_their_cells_at_the_same_time() -> None:
         array.update(nothing, 1.0)
     events = ledger.counts()["W1"]["update"]
     for suffix in ("", "_in_turn"):
-        slots, lines, half = (events[f"{e}{suffix}"] for e in ("pulse_slots", "line_pulses", "half_selected"))
-        assert (slots, lines, half) == (6, 4 * 6 * 2, 4 * 6 * 5)
+        slots, lines = (events[f"{e}{suffix}"] for e in ("pulse_slots", "line_pulses"))
+        assert (slots, lines, halves(events, suffix)) == (6, 4 * 6 * 2, 4 * 6 * 5)
     assert events["verifying_reads"] == events["adc_conversions"] == 4 * 20
 
 
@@ -690,7 +703,7 @@ def test_what_arrays_verify_is_read_written_and_timed() -> None:
     array.increment(delta)
     events = ledger.counts()["W1"]["inference"]
     assert (events["pulses_up"], events["pulse_slots"], events["line_pulses"]) == (2, 2, 4)
-    assert events["half_selected"] == 2 * (3 + 4 - 2)
+    assert halves(events) == events["half_selected_up"] == 2 * (3 + 4 - 2)
     rounds = events["verifying_reads"] - 12  # of the one cell that was pulsed
     assert 1 <= rounds <= 2
     assert events["adc_conversions"] == events["dac_conversions"] == 12 + rounds
@@ -737,10 +750,8 @@ def test_codes_of_both_sides_are_fetched_for_trains() -> None:
 
 
 def test_writes_add_up() -> None:
-    a, b = Serial(1, 2, 3, 4, 5, 6, 7), Serial(10, 20, 30, 40, 50, 60, 70)
-    assert Writes.total([Writes(1, 2, a), Writes(3, 4), Writes(5, 6, b)]) == Writes(
-        9, 12, Serial(11, 22, 33, 44, 55, 66, 77)
-    )
+    a, b = Serial(*range(1, 11)), Serial(*range(10, 101, 10))
+    assert Writes.total([Writes(1, 2, a), Writes(3, 4), Writes(5, 6, b)]) == Writes(9, 12, Serial(*range(11, 111, 11)))
     assert Writes(1, 2) + Writes(None, 1, b) == Writes(None, 3, b)
 
 

@@ -149,6 +149,6 @@ def test_half_selected_cells_by_hand(batch: int) -> None:
     )
     events = ledger.counts()["W1"]["inference"]
     lines = [(x, d) for x, d in zip(pre.sum(1).tolist(), post.sum(1).tolist(), strict=True) if x * d]
-    assert events["half_selected"] == 3 * sum(7 * x + 11 * d - 2 * x * d for x, d in lines)
+    assert events["half_selected_up"] == 3 * sum(7 * x + 11 * d - 2 * x * d for x, d in lines)
     assert events["line_pulses"] == 3 * sum(x + d for x, d in lines)
     assert events["pulses_up"] == 3 * sum(x * d for x, d in lines)

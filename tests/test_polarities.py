@@ -49,10 +49,12 @@ def test_a_tiny_batch_by_hand() -> None:
     """
     post, pre = torch.tensor([[1.0, -1.0, 0.0]]), torch.tensor([[1.0, 1.0]])
     assert counted(post, pre, "in-turn") == {
-        "pulse_slots": 2, "longest_slots": 2 * LENGTH, "line_pulses": 6, "half_selected": 8,
+        "pulse_slots": 2, "longest_slots": 2 * LENGTH, "line_pulses": 6,
+        "half_selected_up": 4, "half_selected_down": 4,
     }  # fmt: skip
     assert counted(post, pre, "together") == {
-        "pulse_slots": 1, "longest_slots": LENGTH, "line_pulses": 4, "half_selected": 2,
+        "pulse_slots": 1, "longest_slots": LENGTH, "line_pulses": 4,
+        "half_selected_up": 1, "half_selected_down": 1,
     }  # fmt: skip
 
 
@@ -82,7 +84,15 @@ def line_counts(post: Tensor, pre: Tensor, polarities: str) -> Counted:
                     volts = gate * output if polarities == "together" else gate + output
                     assert abs(volts) in (0, 0.5, 1)
                     moved[i, j] += volts if abs(volts) == 1 else 0
-                    found["half_selected"] += bool(gate) != bool(output)
+                    if bool(gate) == bool(output):
+                        continue
+                    if polarities == "in-turn":  # of lines whose voltage rises with the others, or falls
+                        found["half_selected_up" if gate + output > 0 else "half_selected_down"] += 1
+                    else:  # an output's pulse, or a gate that is open for all of them
+                        rising = sum(volts > 0 for volts in outputs) / sum(map(bool, outputs))
+                        share = float(output > 0) if output else rising
+                        found["half_selected_up"] += share
+                        found["half_selected_down"] += 1 - share
         assert torch.equal(moved, torch.tensor(d)[:, None] * torch.tensor(x).float())
     found["longest_slots"] = LENGTH * found["pulse_slots"]
     return found
@@ -97,10 +107,10 @@ def test_every_line_and_every_cell_of_small_batches(polarities: str, signs: str)
         pre = torch.randint(low_x, 2, (3, 6), generator=generator).float()
         post = torch.randint(low_d, 2, (3, 5), generator=generator).float()
         pre[:, 0], post[:, 0] = 1.0, 1.0  # no sample without any
-        assert counted(post, pre, polarities) == line_counts(post, pre, polarities)
+        assert counted(post, pre, polarities) == approx(line_counts(post, pre, polarities))
         many = counted(post, pre, polarities, slots=3)
         assert many["longest_slots"] == counted(post, pre, polarities)["longest_slots"]
-        for event in ("pulse_slots", "line_pulses", "half_selected"):
+        for event in ("pulse_slots", "line_pulses", "half_selected_up", "half_selected_down"):
             assert many[event] == approx(3 * counted(post, pre, polarities)[event])
 
 
@@ -109,9 +119,13 @@ def test_the_two_crossbars_of_a_pair_rise_at_the_same_time(polarities: str) -> N
     """Inputs (1, 1), outputs (1, -1, 0): w+ of output 1 and w- of output 2 rise in one slot; inputs pulse on both."""
     post, pre = torch.tensor([[1.0, -1.0, 0.0]]), torch.tensor([[1.0, 1.0]])
     found = counted(post, pre, polarities, pair=True)
-    assert found == {"pulse_slots": 1, "longest_slots": LENGTH, "line_pulses": 2 * 3, "half_selected": 2 * 4}
+    nothing = {"half_selected_down": 0}  # no device of such a pair is ever lowered
+    assert (
+        found == {"pulse_slots": 1, "longest_slots": LENGTH, "line_pulses": 2 * 3, "half_selected_up": 2 * 4} | nothing
+    )
     both = counted(post, torch.tensor([[1.0, -1.0]]), polarities, pair=True)  # one input after the other
-    assert both == {"pulse_slots": 2, "longest_slots": 2 * LENGTH, "line_pulses": 4 * 2, "half_selected": 4 * 3}
+    slots = {"pulse_slots": 2, "longest_slots": 2 * LENGTH}
+    assert both == slots | {"line_pulses": 4 * 2, "half_selected_up": 4 * 3} | nothing
 
 
 def test_inputs_whose_signs_are_chopped_have_both() -> None:
@@ -123,7 +137,8 @@ def test_tiles_pulse_at_the_same_time() -> None:
     """Tiles of one output each: those of outputs 1 and 2 need one sub-phase, and take it together."""
     post, pre = torch.tensor([[1.0, -1.0]]), torch.tensor([[1.0, 1.0]])
     assert counted(post, pre, "in-turn", tile=(1, 2)) == {
-        "pulse_slots": 1, "longest_slots": LENGTH, "line_pulses": 2 * 3, "half_selected": 0,
+        "pulse_slots": 1, "longest_slots": LENGTH, "line_pulses": 2 * 3,
+        "half_selected_up": 0, "half_selected_down": 0,
     }  # fmt: skip
 
 
@@ -145,4 +160,4 @@ def test_only_products_of_one_sign_need_no_turns(rule: str) -> None:
         assert set(ratios.values()) == {1.0}
     else:
         assert ratios["pulse_slots"] == ratios["longest_slots"] == 2
-        assert 1 < ratios["line_pulses"] < ratios["half_selected"]
+        assert 1 < ratios["line_pulses"] < min(ratios["half_selected_up"], ratios["half_selected_down"])

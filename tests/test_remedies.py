@@ -657,7 +657,7 @@ def test_another_seed_says_something_else() -> None:
         ("reference-cell", {}, {}),
         ("several-cells", {"devices": 3}, {"crossbars": 3}),
         ("several-cells", {"devices": 3, "base": 2.0}, {}),  # the finest device takes the pulses
-        ("differential", {}, {"crossbars": 2}),
+        ("differential", {}, {"crossbars": 2, "opposed": True}),
         ("one-sided", {}, {"pair": True}),
         ("mixed-precision", {}, {"serial": True, "words": 2}),
         ("tiki-taka", {}, {"fast_gain": 1.0}),

@@ -154,7 +154,7 @@ def test_a_controller_reads_before_every_pulse_and_counts_it() -> None:
     array = array_of(DevicePopulation(ConstantStep(0.1, **CERTAIN)), torch.zeros(1, 3))
     writes = array.program(torch.tensor([[0.0, 0.1, -0.3]]))
     assert pulses(writes) == (1, 3)
-    assert writes.serial == Serial(cell_pulses=4, readings=3 + 2 + 1 + 1)
+    assert writes.serial == Serial(cell_pulses=4, cell_falls=3, readings=3 + 2 + 1 + 1)
 
 
 # never farther away, and no pulse for nothing

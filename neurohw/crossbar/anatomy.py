@@ -15,6 +15,7 @@ class Driving:
     Args:
         granularity: mean step of the cells that take the products, in the device's units.
         crossbars: of devices that get the same trains.
+        opposed: every other one of them with the opposite polarity: a pair whose devices go opposite ways.
         pair: a weight is a pair of devices, and pulses of both polarities potentiate, each its own.
         serial: a digital circuit forms the products, and cells are written one by one.
         words: of digital memory that an update reads and writes per cell and term.
@@ -25,6 +26,7 @@ class Driving:
 
     granularity: float
     crossbars: int = 1
+    opposed: bool = False
     pair: bool = False
     serial: bool = False
     words: int = 0

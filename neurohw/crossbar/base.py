@@ -91,12 +91,14 @@ class Serial:
     """What a write does one after the other, apart from the trains that all lines get at once.
 
     Args:
-        cell_pulses: of the pulses, those given to one cell after the other (write and verify, carry, refresh).
+        cell_pulses: of the pulses, those given to one cell after the other (write and verify, carry, refresh);
+            cell_falls: of these, those that depress.
         readings: of one cell after the other (to verify it, to look whether it is full).
         columns: of a hidden array, read one after the other, each over all outputs.
-        column_pulses: of the pulses, those given to the cells of one column after the other (transfers).
+        column_pulses: of the pulses, those given to the cells of one column after the other (transfers); column_falls:
+            of these, those that depress.
         column_slots, column_slots_in_turn: time slots of these, where rises and falls of a column are given at the same
-            time, or one after the other.
+            time, or one after the other; column_slots_falling: of the latter, those of falls.
         half_readings: of the readings, those of one device of a pair, not of both at once.
     """
 
@@ -107,6 +109,9 @@ class Serial:
     column_slots: int = 0
     column_slots_in_turn: int = 0
     half_readings: int = 0
+    cell_falls: int = 0
+    column_falls: int = 0
+    column_slots_falling: int = 0
 
     def __add__(self, other: Serial) -> Serial:
         """Return what both do."""

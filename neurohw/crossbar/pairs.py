@@ -31,7 +31,7 @@ class DifferentialPair(UnitCell):
     @property
     def driving(self) -> Driving:
         """The same trains, of opposite polarity, for both devices."""
-        return Driving(self.granularity, crossbars=2)
+        return Driving(self.granularity, crossbars=2, opposed=True)
 
     def set(self, weights: Tensor) -> None:
         """Set both devices symmetrically around the middle of their range; on levels, w- makes up for w+'s rounding."""

@@ -127,10 +127,8 @@ class TikiTaka(Transfer):
         found = self._read_columns(self.fast, lines)
         writes = self.slow.write(OuterProducts((Product(found, lines),), 1.0), gain, scheme)
         slots = train_slots(found.abs().amax(1) * (gain / self.slow.granularity), scheme)
-        polarities = (found > 0).any(1).long() + (found < 0).any(1)
-        in_turn, at_once = torch.stack([(slots * polarities).sum(), slots.sum()]).long().tolist()
-        pulses = _at_once(writes)
-        return writes + Writes(0, 0, Serial(0, 0, len(lines), pulses, at_once, in_turn))
+        rises, falls = ((slots * some).sum() for some in ((found > 0).any(1), (found < 0).any(1)))
+        return writes + _columns_written(len(lines), writes, slots.sum(), rises, falls)
 
 
 class BufferedTransfer(Transfer):
@@ -209,9 +207,7 @@ class BufferedTransfer(Transfer):
         rows = torch.arange(n_post, device=columns.device)[:, None] * n_pre
         writes = self.slow.pulse(list(whole_counts(steps, (rows + columns).view(-1))))
         rises, falls = (steps > 0).any(0).sum(), (steps < 0).any(0).sum()
-        in_turn, at_once = torch.stack([rises + falls, (steps != 0).any(0).sum()]).tolist()
-        pulses = _at_once(writes)
-        return writes + Writes(0, 0, Serial(0, 0, len(columns), pulses, at_once, in_turn))
+        return writes + _columns_written(len(columns), writes, (steps != 0).any(0).sum(), rises, falls)
 
     def _referred(self, found: Tensor, columns: Tensor, sweeps: Tensor) -> Tensor:
         """Return what is summed of columns that are read for the `sweeps`-th time (from 0 on)."""
@@ -261,6 +257,18 @@ class DynamicTransfer(BufferedTransfer):
         self.buffers["sign"][columns[(sweeps + 1) % self._reads == 0]] *= -1
 
 
-def _at_once(writes: Writes) -> int:
-    """Return the pulses that are not given to one cell after the other."""
-    return (writes.pulses_up or 0) + (writes.pulses_down or 0) - writes.serial.cell_pulses
+def _columns_written(columns: int, writes: Writes, at_once: Tensor, rises: Tensor, falls: Tensor) -> Writes:
+    """Return what it took to read columns of the fast array and to write them into the slow one.
+
+    Args:
+        columns: how many.
+        writes: into the slow array; those of single cells are none of the columns'.
+        at_once: slots in which a column rises or falls; rises, falls: each by itself.
+    """
+    together, up, down = torch.stack([at_once, rises, falls]).long().tolist()
+    falling = (writes.pulses_down or 0) - writes.serial.cell_falls
+    pulses = (writes.pulses_up or 0) + (writes.pulses_down or 0) - writes.serial.cell_pulses
+    return Writes(0, 0, Serial(
+        columns=columns, column_pulses=pulses, column_falls=falling,
+        column_slots=together, column_slots_in_turn=up + down, column_slots_falling=down,
+    ))  # fmt: skip

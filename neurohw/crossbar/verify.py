@@ -118,4 +118,4 @@ def approach(
 def one_by_one(writes: Writes) -> Writes:
     """Return writes whose pulses were given to one cell after the other."""
     given = (writes.pulses_up or 0) + (writes.pulses_down or 0)
-    return replace(writes, serial=Serial(cell_pulses=given))
+    return replace(writes, serial=Serial(cell_pulses=given, cell_falls=writes.pulses_down or 0))

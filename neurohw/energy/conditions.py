@@ -19,8 +19,9 @@ class Conditions:
     Args:
         device: its name, for messages.
         origin: its file, for messages.
-        figures: "read.voltage", "read.time", "write.up", "write.down", "write.half" (energies per cell and pulse, at
-            full and at half the voltage), "write.pulse_time" and "cell.area", as far as they are known.
+        figures: "read.voltage", "read.time", "write.up", "write.down", "write.half_up", "write.half_down" (energies per
+            cell and pulse, at full voltage and at half of it), "write.pulse_time" and "cell.area", as far as they are
+            known.
         missing: why a figure is not among them: which key of the file would give it.
         endurance: pulses that a cell lives for; None: not known.
     """

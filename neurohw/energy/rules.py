@@ -11,6 +11,7 @@ from neurohw.energy.ranges import Figure, Range
 from neurohw.energy.schema import memory_factor
 from neurohw.errors import InputError
 from neurohw.metering.ledger import Counts
+from neurohw.metering.polarities import HALF_SELECTED
 
 _WHY = " (the ledger counted"
 Rule = Callable[[Counted, Prices], list[Item]]
@@ -135,10 +136,19 @@ def _cell(component: str, key: str) -> Rule:
 def _pulse_lines(counted: Counted, prices: Prices) -> list[Item]:
     """A driver's pulse, and the line that it charges; a cell on it is half selected, or its other line pulses too."""
     given = sum(counted.beside.get(event, 0.0) for event in ("pulses_up", "pulses_down"))
-    cells = (counted.beside.get("half_selected", 0.0) + 2 * given) / counted.count
+    half = sum(counted.beside.get(event, 0.0) for event in ("half_selected_up", "half_selected_down", HALF_SELECTED))
+    cells = (half + 2 * given) / counted.count
     driver = prices.table.figure("pulse_line.energy", why=counted.why)
     line = prices.table.figure("row.energy", why=counted.why, columns=cells)
     return [counted.item("pulse lines", driver), counted.item("pulse lines", line)]
+
+
+def _halves_of_both(counted: Counted, prices: Prices) -> list[Item]:
+    """Half-selected cells that a ledger did not tell apart: as many at each voltage as pulses of it were given."""
+    up, down = (counted.beside.get(event, 0.0) for event in ("pulses_up", "pulses_down"))
+    share = up / (up + down) if up + down else 0.5
+    each = (("write.half_up", share), ("write.half_down", 1 - share))
+    return [counted.item("half-select", prices.cell(key, counted.why), factor=part) for key, part in each]
 
 
 def _operations(*operations: str) -> Rule:
@@ -178,7 +188,7 @@ def _optimizer(counted: Counted, prices: Prices) -> list[Item]:
 
 
 _CONVERTED = Elsewhere(("dac_conversions", "adc_conversions", "read_conductance"))
-_PULSED = Elsewhere(("pulses_up", "pulses_down", "line_pulses", "half_selected"))
+_PULSED = Elsewhere(("pulses_up", "pulses_down", "line_pulses", "half_selected_up", "half_selected_down"))
 _TIME = Elsewhere()
 
 ARRAY_RULES: dict[str, Rule] = {
@@ -191,7 +201,9 @@ ARRAY_RULES: dict[str, Rule] = {
     "settled_conductance": _settled_conduction,
     "pulses_up": _cell("write", "write.up"),
     "pulses_down": _cell("write", "write.down"),
-    "half_selected": _cell("half-select", "write.half"),
+    "half_selected_up": _cell("half-select", "write.half_up"),
+    "half_selected_down": _cell("half-select", "write.half_down"),
+    HALF_SELECTED: _halves_of_both,
     "line_pulses": _pulse_lines,
     "train_bits": priced("pulse lines", "pulse_line.bit"),
     "pulse_slots": _TIME,

@@ -8,15 +8,16 @@ Events, per phase of the clock, under the array's name:
                                 (see `Side`); while cells learn, G is the mean of looks at them every
                                 `SNAPSHOT_UPDATES` updates, before and after; an evaluation looks before it reads
     pulses_up, pulses_down      programming pulses given to devices: the array's own count, else the expected number
-    half_selected               cells at half the voltage, summed over the slots of the trains, expected: per slot, rows
-                                that pulse times columns, plus columns that pulse times rows, less twice coincidences
-                                (from the 100th update on, one in five stands for all where pulses are counted)
+    half_selected_up, _down     cells at half the voltage of a potentiating, or depressing, pulse, summed over the slots
+                                of the trains, expected: per slot, rows that pulse times columns, plus columns that
+                                pulse times rows, less twice coincidences (from the 100th update on, one in five stands
+                                for all where pulses are counted)
     pulse_slots                 time slots of the trains, each sample's as many as its largest product needs, expected
                                 and sampled likewise (crossbars pulse at the same time)
     longest_slots               the same if no train ended early, sampled likewise
     line_pulses                 pulses on lines of either side and of every tile, expected and sampled likewise
-                                (these four twice: where lines carry polarities "together", and in turn, as
-                                half_selected_in_turn ...; see `polarities`)
+                                (these five twice: where lines carry polarities "together", and in turn, as
+                                line_pulses_in_turn ...; see `polarities`)
     train_bits                  random bits of the trains, sampled likewise: one for each line of a tile and slot (which
                                 both polarities share)
     outer_products              vectors x terms that the array wrote itself; else they are `macs` under "digital"

@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from neurohw.crossbar.anatomy import Trains
+from neurohw.crossbar.anatomy import Driving, Trains
 from neurohw.metering.polarities import POLARITIES, Polarities, turns
 
 
@@ -26,20 +27,15 @@ class Driven:
     Args:
         slots: of every sample, its sub-phases included; longest: if no train ended early.
         line_pulses: on all lines of both sides.
-        crossed: cells along the lines that pulse, summed over pulses.
-        coincidences: pulses given to cells, of both polarities.
+        half_up, half_down: cells at half the voltage of a pulse that potentiates, or depresses, summed over sub-phases:
+            either of their lines pulses, but not both.
     """
 
     slots: list[int]
     longest: list[int]
     line_pulses: float
-    crossed: float
-    coincidences: float
-
-    @property
-    def half_selected(self) -> float:
-        """Cells at half the voltage, summed over sub-phases: either line pulses, but not both."""
-        return self.crossed - 2 * self.coincidences
+    half_up: float
+    half_down: float
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ class Expected:
         driven: by how lines carry polarities.
         bits: random ones of the trains, one a line and slot; sub-phases share them.
         coincidences: pulses given to cells, of both polarities.
-        net: those that potentiate less those that depress; 0 where it was not asked for.
+        net: those that potentiate less those that depress.
     """
 
     driven: dict[Polarities, Driven]
@@ -59,18 +55,34 @@ class Expected:
     net: float
 
 
+class Signed(NamedTuple):
+    """Of the lines of one side that have a value above 0, and of those that have one below."""
+
+    rising: float
+    falling: float
+
+    @property
+    def whole(self) -> float:
+        """Of all of them."""
+        return self.rising + self.falling
+
+    @property
+    def number(self) -> int:
+        """How many signs there are, 0 to 2."""
+        return (self.rising > 0) + (self.falling > 0)
+
+
 @dataclass(frozen=True)
 class Lines:
-    """One side of a term: values [B, n], and of each sample the largest |value|, their sum, and the signs they have."""
+    """One side of a term: values [B, n], and of each sample the largest |value|, and their sums by sign."""
 
     values: Tensor
     largest: list[float]
-    total: list[float]
-    signs: list[int]
+    total: list[Signed]
 
     @classmethod
     def of(cls, values: Tensor, scratch: dict[torch.Size, Tensor]) -> Lines:
-        """Look at values [B, n]; three numbers a sample leave a GPU.
+        """Look at values [B, n]; four numbers a sample leave a GPU.
 
         Args:
             values: [B, n].
@@ -81,29 +93,42 @@ class Lines:
         sizes = scratch[values.shape]
         if values.device.type == "cpu":  # numpy takes two thirds of torch's time
             each = values.numpy()
-            total = np.abs(each, out=sizes.numpy()).sum(1).tolist()
+            total, net = np.abs(each, out=sizes.numpy()).sum(1).tolist(), each.sum(1).tolist()
             least, most = each.min(1).tolist(), each.max(1).tolist()
         else:
             torch.abs(values, out=sizes)
-            least, most, total = torch.stack([values.amin(1), values.amax(1), sizes.sum(1)]).tolist()
+            sums = values.amin(1), values.amax(1), sizes.sum(1), values.sum(1)
+            least, most, total, net = torch.stack(sums).tolist()
         largest = [max(-low, high) for low, high in zip(least, most, strict=True)]
-        signs = [(low < 0) + (high > 0) for low, high in zip(least, most, strict=True)]
-        return cls(values, largest, total, signs)
+        return cls(values, largest, _by_sign(total, net, least, most))
 
-    def chances(self, chance: list[float]) -> tuple[list[float], list[float]]:
-        """Return sums of the pulse probabilities chance_b |value_bi|, at most 1 each, without and with sign."""
+    def pulsing(self, chance: list[float], saturated: bool) -> list[Signed]:
+        """Return how many lines pulse in a slot of each sample, with probability chance_b |value_bi|, at most 1."""
+        if not saturated:
+            return [Signed(p * lines.rising, p * lines.falling) for p, lines in zip(chance, self.total, strict=True)]
         each = (self.values * self.values.new_tensor(chance)[:, None]).clamp_(-1.0, 1.0)
-        return each.abs().sum(1).tolist(), each.sum(1).tolist()
+        sums = each.abs().sum(1), each.sum(1), each.amin(1), each.amax(1)
+        return _by_sign(*torch.stack(sums).tolist())
 
 
-def expected_trains(post: Lines, pre: Lines, gain: float, trains: Trains, polarity: bool = True) -> Expected:
+def _by_sign(total: list[float], net: list[float], least: list[float], most: list[float]) -> list[Signed]:
+    """Return the sums of |value| by sign, of the sums of |value| and of values; exactly 0 where a sign is not there."""
+    found = []
+    for size, signed, low, high in zip(total, net, least, most, strict=True):
+        if low < 0 < high:
+            found.append(Signed(max((size + signed) / 2, high), max((size - signed) / 2, -low)))
+        else:
+            found.append(Signed(0.0, size) if low < 0 else Signed(size, 0.0))
+    return found
+
+
+def expected_trains(post: Lines, pre: Lines, gain: float, trains: Trains) -> Expected:
     """Return what is expected of W += gain * sum_b post_b (x) pre_b.
 
     Args:
         post: of [B, n_post]; pre: of [B, n_pre].
         gain: signed, in the device's units.
         trains: step and length.
-        polarity: whether the polarities of the cells' pulses are wanted.
     """
     driving = trains.driving
     per_product, longest = abs(gain) / driving.granularity, trains.length
@@ -117,36 +142,63 @@ def expected_trains(post: Lines, pre: Lines, gain: float, trains: Trains, polari
         slots.append(train)
         x_chance.append(of_x / x_max if train else 0.0)
         d_chance.append(per_slot / (of_x * d_max) if train else 0.0)
-    x_lines = [chance * total for chance, total in zip(x_chance, pre.total, strict=True)]
-    d_lines = [chance * total for chance, total in zip(d_chance, post.total, strict=True)]
-    net = 0.0
-    if saturated or polarity:  # a line pulses at most once a slot
-        d_lines, d_signed = post.chances(d_chance)
-        if polarity:
-            _, x_signed = pre.chances(x_chance)
-            net = math.copysign(1.0, gain) * _dot(slots, x_signed, d_signed)
-    both, shape = _dot(slots, x_lines, d_lines), (post.values.shape[1], pre.values.shape[1])
-    x_signs = [2 if sign and driving.chopped else sign for sign in pre.signs]
-    each = list(zip(slots, x_lines, d_lines, x_signs, post.signs, strict=True))
-    driven = {way: _driven(way, each, both, shape, trains) for way in POLARITIES}
-    return Expected(driven, float(sum(slots) * sum(shape)), both, net)
+    x, d = pre.pulsing(x_chance, False), post.pulsing(d_chance, saturated)  # a line pulses at most once a slot
+    if driving.chopped:
+        x = [Signed(lines.whole / 2, lines.whole / 2) for lines in x]
+    if gain < 0:
+        d = [Signed(lines.falling, lines.rising) for lines in d]
+    each, shape = list(zip(slots, x, d, strict=True)), (post.values.shape[1], pre.values.shape[1])
+    both = sum(train * x.whole * d.whole for train, x, d in each)
+    net = sum(train * (x.rising - x.falling) * (d.rising - d.falling) for train, x, d in each)
+    driven = {way: _driven(way, each, shape, trains) for way in POLARITIES}
+    return Expected(driven, float(sum(slots) * sum(shape)), both, 0.0 if driving.opposed else net)
 
 
-_Sample = tuple[int, float, float, int, int]  # slots, inputs' and outputs' lines that pulse in one, signs of both
+_Sample = tuple[int, Signed, Signed]  # slots, inputs' and outputs' lines that pulse in one
 
 
-def _driven(way: Polarities, samples: list[_Sample], both: float, shape: tuple[int, int], trains: Trains) -> Driven:
-    """Return what the lines do whose pulses give `both` pulses to the cells of a crossbar [n_post, n_pre]."""
-    n_post, n_pre = shape
-    slots, longest, line_pulses, crossed = [], [], 0.0, 0.0
-    for train, x, d, x_signs, d_signs in samples:
-        turn = turns(way, x_signs, d_signs, trains.driving.pair)
+def _driven(way: Polarities, samples: list[_Sample], shape: tuple[int, int], trains: Trains) -> Driven:
+    """Return what the lines of a crossbar [n_post, n_pre] do; outputs' signs are those of a gain above 0."""
+    pair = trains.driving.pair
+    slots, longest, line_pulses, up, down = [], [], 0.0, 0.0, 0.0
+    for train, x, d in samples:
+        turn = turns(way, x.number, d.number, pair)
         slots.append(train * turn.sub_phases)
         longest.append(trains.length * max(1, turn.sub_phases))
-        of_inputs, of_outputs = train * x * turn.inputs, train * d * turn.outputs
-        line_pulses += of_inputs + of_outputs
-        crossed += of_inputs * n_post + of_outputs * n_pre
-    return Driven(slots, longest, line_pulses, crossed, both)
+        line_pulses += train * (x.whole * turn.inputs + d.whole * turn.outputs)
+        for gates, same, other in ((x.rising, d.rising, d.falling), (x.falling, d.falling, d.rising)):
+            if not gates or not train:
+                continue
+            rises, falls = _half_selected("in-turn" if pair else way, gates, same, other, shape)
+            up, down = up + train * rises, down + train * falls
+    return Driven(slots, longest, line_pulses, *of_devices(trains.driving, up, down))
+
+
+def of_devices(driving: Driving, up: float, down: float) -> tuple[float, float]:
+    """Return the rises and falls of devices that are those of weights.
+
+    Pairs that only potentiate rise either way, and those that go opposite ways do both.
+    """
+    if driving.pair:
+        return up + down, 0.0
+    return ((up + down) / 2, (up + down) / 2) if driving.opposed else (up, down)
+
+
+def _half_selected(
+    way: Polarities, inputs: float, same: float, other: float, shape: tuple[int, int]
+) -> tuple[float, float]:
+    """Return the cells at half the voltage of a rise, and of a fall, of inputs of one sign and outputs of both.
+
+    Lines that carry both polarities together are shared by them as the outputs that pulse are.
+    """
+    n_post, n_pre = shape
+    if way == "in-turn":
+        rises, falls = (outputs and inputs * n_post + outputs * n_pre - 2 * inputs * outputs
+                        for outputs in (same, other))  # fmt: skip
+        return rises, falls
+    outputs = same + other
+    halves = inputs * n_post + outputs * n_pre - 2 * inputs * outputs
+    return halves * same / outputs, halves * other / outputs
 
 
 def hidden_gain(terms: Sequence[tuple[Lines, Lines]], gain: float, trains: Trains) -> float:
@@ -179,12 +231,9 @@ def line_events(expected: list[list[Expected]], way: Polarities, crossbars: int)
         "pulse_slots": sum(sum(map(max, zip(*(tile.slots for tile in tiles), strict=True))) for tiles in terms),
         "longest_slots": sum(sum(map(max, zip(*(tile.longest for tile in tiles), strict=True))) for tiles in terms),
         "line_pulses": crossbars * sum(driven.line_pulses for driven in every),
-        "half_selected": crossbars * sum(driven.half_selected for driven in every),
+        "half_selected_up": crossbars * sum(driven.half_up for driven in every),
+        "half_selected_down": crossbars * sum(driven.half_down for driven in every),
     }
-
-
-def _dot(slots: list[int], x: list[float], d: list[float]) -> float:
-    return sum(n * a * b for n, a, b in zip(slots, x, d, strict=True))
 
 
 @dataclass(frozen=True)
@@ -193,13 +242,14 @@ class LineByLine:
 
     Args:
         together: slots, where a line takes as many as its largest change has steps, up or down.
-        in_turn: slots, where it takes those of its largest rise, then those of its largest fall.
+        rises, falls: slots of a line's largest rise, and of its largest fall, one after the other.
         up, down: pulses of each polarity.
         gates: the lines are those of the inputs.
     """
 
     together: float
-    in_turn: float
+    rises: float
+    falls: float
     up: float
     down: float
     gates: bool
@@ -213,16 +263,18 @@ class LineByLine:
         falls, rises = least.clamp_(max=0).div_(-step).ceil_(), most.clamp_(min=0).div_(step).ceil_()
         net, size = delta.sum(), torch.linalg.vector_norm(delta, 1)
         up, down = (size + net) / (2 * step), (size - net) / (2 * step)
-        together, in_turn = torch.maximum(falls, rises).sum(), (falls + rises).sum()
-        return cls(float(together), float(in_turn), float(up), float(down), gates)
+        together = torch.maximum(falls, rises).sum()
+        return cls(float(together), float(rises.sum()), float(falls.sum()), float(up), float(down), gates)
 
-    def slots(self, polarities: Polarities, pair: bool) -> tuple[float, float]:
-        """Return time slots, and pulses of the lines that are written one at a time.
+    def slots(self, polarities: Polarities, pair: bool) -> tuple[float, float, float]:
+        """Return time slots, and pulses that raise, and lower, the lines that are written one at a time.
 
         Bit and source lines that are written one at a time carry one polarity at a time as well. The two crossbars of
         a pair that only potentiates take rises and falls at the same time.
         """
         if pair:
-            return self.together, self.in_turn
-        slots = self.together if polarities == "together" and self.gates else self.in_turn
-        return slots, slots
+            return self.together, self.rises + self.falls, 0.0
+        if polarities == "together" and self.gates:
+            share = self.up / (self.up + self.down) if self.up + self.down else 0.0
+            return self.together, self.together * share, self.together * (1 - share)
+        return self.rises + self.falls, self.rises, self.falls

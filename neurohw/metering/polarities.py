@@ -26,8 +26,9 @@ from neurohw.metering.ledger import Counts
 
 Polarities = Literal["in-turn", "together"]
 POLARITIES: tuple[Polarities, ...] = get_args(Polarities)
-LINE_EVENTS = ("pulse_slots", "longest_slots", "line_pulses", "half_selected")  # what depends on it
-_NAMES = {way: {event: event + suffix for event in LINE_EVENTS} for way, suffix in
+LINE_EVENTS = ("pulse_slots", "longest_slots", "line_pulses", "half_selected_up", "half_selected_down")  # depend on it
+HALF_SELECTED = "half_selected"  # of both polarities, in ledgers from before they were told apart
+_NAMES = {way: {event: event + suffix for event in (*LINE_EVENTS, HALF_SELECTED)} for way, suffix in
           (("in-turn", "_in_turn"), ("together", ""))}  # fmt: skip
 
 
@@ -53,7 +54,7 @@ def turns(polarities: Polarities, of_inputs: int, of_outputs: int, pair: bool = 
 
 
 def event_of(event: str, polarities: Polarities) -> str:
-    """Return the name under which a ledger counts one of `LINE_EVENTS`."""
+    """Return the name under which a ledger counts one of `LINE_EVENTS`, or `HALF_SELECTED`."""
     return _NAMES[polarities][event]
 
 
@@ -63,13 +64,14 @@ def as_written(counts: Counts, polarities: Polarities) -> Counts:
     Raises:
         InputError: the run did not count that way; where, and what can be done, are named.
     """
-    every = {event_of(event, way) for event in LINE_EVENTS for way in POLARITIES}
+    known = (*LINE_EVENTS, HALF_SELECTED)
+    every = {event_of(event, way) for event in known for way in POLARITIES}
     written: dict[str, dict[str, Mapping[str, float]]] = {}
     for part, phases in counts.items():
         written[part] = {}
         for phase, events in phases.items():
-            pulsed = [event for event in LINE_EVENTS if event in events]
-            wanted = {event: event_of(event, polarities) for event in LINE_EVENTS}
+            pulsed = [event for event in known if event in events]
+            wanted = {event: event_of(event, polarities) for event in known}
             if pulsed and not any(name in events for name in wanted.values()):
                 raise InputError(
                     f"ledger: {part}.{phase}: {', '.join(pulsed)}: counted with both polarities in one slot, and not "

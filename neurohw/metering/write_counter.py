@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from neurohw.crossbar.anatomy import Tiles, Trains
 from neurohw.crossbar.base import OuterProducts, Serial, Writes
-from neurohw.metering.expected_pulses import LineByLine, Lines, expected_trains, hidden_gain, line_events
+from neurohw.metering.expected_pulses import (
+    LineByLine,
+    Lines,
+    expected_trains,
+    hidden_gain,
+    line_events,
+    of_devices,
+)
 from neurohw.metering.polarities import POLARITIES, Polarities, event_of
 
 ALL_LOOKED_AT = 100  # first updates whose trains are all looked at
@@ -22,6 +29,27 @@ class Count(Protocol):
 
     def __call__(self, event: str, count: float, component: str = "") -> None:
         """Count."""
+
+
+class Ways(NamedTuple):
+    """Of what potentiates, and of what depresses."""
+
+    up: float
+    down: float
+
+    @property
+    def whole(self) -> float:
+        """Of both."""
+        return self.up + self.down
+
+    def less(self, others: Ways) -> Ways:
+        """Return what is left without others."""
+        return Ways(self.up - others.up, self.down - others.down)
+
+    @staticmethod
+    def one_by_one(serial: Serial) -> Ways:
+        """Return the pulses that a write gave to one cell after the other."""
+        return Ways(serial.cell_pulses - serial.cell_falls, serial.cell_falls)
 
 
 class WriteCounter:
@@ -59,7 +87,7 @@ class WriteCounter:
             self._pulses(writes)
         elif not trains.serial:
             self._parallel(products, gain, trains, writes, update)
-            self._cell_by_cell(writes.serial.cell_pulses)
+            self._cell_by_cell(Ways.one_by_one(writes.serial))
         else:
             cells = self._cells * len(products.terms)
             self._count("macs", products.batch * cells, "digital")
@@ -82,13 +110,15 @@ class WriteCounter:
             parts = [LineByLine.of(delta[rows, columns], step) for rows, columns in self._tiles.blocks()]
             up, down = sum(part.up for part in parts), sum(part.down for part in parts)
             given = self._pulses(writes, up * trains.gain, down * trains.gain)
-            alone = given if driving.words else writes.serial.cell_pulses  # a digital sum pulses cells that are due
-            if given > alone:
+            alone = (
+                given if driving.words else Ways.one_by_one(writes.serial)
+            )  # a digital sum pulses cells that are due
+            if given.whole > alone.whole:
+                lines, cells = sorted(self._tiles.mean_shape)
                 for way in POLARITIES:
-                    slots, selected = zip(*(part.slots(way, driving.pair) for part in parts), strict=True)
-                    of_lines = driving.crossbars * sum(selected)
-                    lines, cells = sorted(self._tiles.mean_shape)
-                    self._line_by_line(max(slots), of_lines, given - alone, (lines, cells), way)
+                    slots, rises, falls = zip(*(part.slots(way, driving.pair) for part in parts), strict=True)
+                    selected = Ways(driving.crossbars * sum(rises), driving.crossbars * sum(falls))
+                    self._line_by_line(max(slots), selected, given.less(alone), (lines, cells), way)
             self._count("optimizer_words", max(driving.words, trains.increment_words) * self._cells, "digital")
             self._cell_by_cell(alone)
 
@@ -118,11 +148,14 @@ class WriteCounter:
         for rows, columns in self._tiles.blocks():
             terms = [(lines(term.post, rows), lines(term.pre, columns)) for term in products.terms]
             own = hidden_gain(terms, gain, trains)
-            of_tiles.append([expected_trains(post, pre, own * term.sign, trains, polarity=not counted)
+            of_tiles.append([expected_trains(post, pre, own * term.sign, trains)
                              for term, (post, pre) in zip(products.terms, terms, strict=True)])  # fmt: skip
         expected = [list(tiles) for tiles in zip(*of_tiles, strict=True)]  # term by term
         for way in POLARITIES:
-            for event, count in line_events(expected, way, trains.driving.crossbars).items():
+            lines_do = line_events(expected, way, trains.driving.crossbars)
+            up, down = lines_do.pop("half_selected_up"), lines_do.pop("half_selected_down")
+            self._half_selected(weight * up, weight * down, way)
+            for event, count in lines_do.items():
                 self._count_lines(event, weight * count, way)
         self._count("train_bits", weight * sum(part.bits for parts in expected for part in parts))
         both, net = (trains.driving.crossbars * sum(getattr(part, name) for parts in expected for part in parts)
@@ -138,40 +171,51 @@ class WriteCounter:
             return
         pair = self._trains is not None and self._trains.driving.pair
         rows, columns = self._tiles.mean_shape
-        slots: dict[Polarities, int] = {"together": serial.column_slots, "in-turn": serial.column_slots_in_turn}
+        pulses = Ways(serial.column_pulses - serial.column_falls, serial.column_falls)
+        together, falling = serial.column_slots, serial.column_slots_falling
+        in_turn = Ways(serial.column_slots_in_turn - falling, falling)
+        gates = Ways(*(together * given / pulses.whole for given in pulses))  # open for the pulses of both polarities
+        slots: dict[Polarities, tuple[int, Ways]] = {
+            "together": (together, gates), "in-turn": (serial.column_slots_in_turn, in_turn),
+        }  # fmt: skip
         for way in POLARITIES:
-            taken = serial.column_slots if pair else slots[way]
-            selected = serial.column_slots_in_turn if pair else self._crossbars * slots[way]
-            self._line_by_line(taken / self._tiles.number, selected, serial.column_pulses, (columns, rows), way)
+            taken, selected = (together, in_turn) if pair else slots[way]
+            times = 1 if pair else self._crossbars
+            selected = Ways(*(times * lines for lines in selected))
+            self._line_by_line(taken / self._tiles.number, selected, pulses, (columns, rows), way)
 
-    def _cell_by_cell(self, pulses: float) -> None:
+    def _cell_by_cell(self, pulses: Ways) -> None:
         """Count pulses given to one cell after the other, over its two lines; all others on them are half selected.
 
         Crossbars that get the same pulses get them at the same time, and so do tiles, each a cell of its own.
         """
-        if not pulses:
+        if not pulses.whole:
             return
+        others = sum(self._tiles.mean_shape) - 2
         for way in POLARITIES:
-            self._count_lines("half_selected", pulses * (sum(self._tiles.mean_shape) - 2), way)
-            self._count_lines("line_pulses", 2 * pulses, way)
-            self._slots(pulses / (self._crossbars * self._tiles.number), way)
+            self._half_selected(pulses.up * others, pulses.down * others, way)
+            self._count_lines("line_pulses", 2 * pulses.whole, way)
+            self._slots(pulses.whole / (self._crossbars * self._tiles.number), way)
 
     def _line_by_line(
-        self, slots: float, selected: float, pulses: float, shape: tuple[float, float], way: Polarities
+        self, slots: float, selected: Ways, pulses: Ways, shape: tuple[float, float], way: Polarities
     ) -> None:
         """Count pulses given to one line after the other.
 
         Args:
             slots: of time.
-            selected: pulses of the lines that are written one at a time.
+            selected: pulses of the lines that are written one at a time, as weights go.
             pulses: given to cells, by pulses of the lines that cross these.
             shape: (how many lines are written one at a time, cells on each of them).
             way: how lines carry polarities.
         """
         lines, cells = shape
         self._slots(slots, way)
-        self._count_lines("line_pulses", selected + pulses, way)
-        self._count_lines("half_selected", max(0.0, selected * cells + pulses * (lines - 2)), way)
+        self._count_lines("line_pulses", selected.whole + pulses.whole, way)
+        if self._trains is not None:
+            selected = Ways(*of_devices(self._trains.driving, *selected))
+        up, down = (max(0.0, of * cells + given * (lines - 2)) for of, given in zip(selected, pulses, strict=True))
+        self._half_selected(up, down, way)
 
     @property
     def _crossbars(self) -> int:
@@ -184,15 +228,20 @@ class WriteCounter:
         self._count_lines("longest_slots", slots, way)
 
     def _count_lines(self, event: str, count: float, way: Polarities) -> None:
-        """Count what lines do; of cells along them, those there are, on average."""
-        self._count(event_of(event, way), count * self._density if event == "half_selected" else count)
+        """Count what lines do."""
+        self._count(event_of(event, way), count)
 
-    def _pulses(self, writes: Writes, up: float = 0.0, down: float = 0.0) -> float:
+    def _half_selected(self, up: float, down: float, way: Polarities) -> None:
+        """Count cells at half the voltage of either polarity: of those along the lines those there are, on average."""
+        self._count_lines("half_selected_up", up * self._density, way)
+        self._count_lines("half_selected_down", down * self._density, way)
+
+    def _pulses(self, writes: Writes, up: float = 0.0, down: float = 0.0) -> Ways:
         """Count the pulses that the array counted, else those expected, and return how many."""
         if writes.pulses_up is not None and writes.pulses_down is not None:
             up, down = writes.pulses_up, writes.pulses_down
-        elif self._trains is not None and self._trains.driving.pair:
-            up, down = up + down, 0.0
+        elif self._trains is not None:
+            up, down = of_devices(self._trains.driving, up, down)
         self._count("pulses_up", up)
         self._count("pulses_down", down)
-        return up + down
+        return Ways(up, down)

@@ -40,9 +40,9 @@ def conditions(device: DeviceModel, origin: str | None = None) -> Conditions:
         pulse = _write(device, numbers, side)
         figures |= {name: pulse} if isinstance(pulse, Figure) else {}
         missing |= {name: pulse} if isinstance(pulse, str) else {}
-    half = _half(device, numbers)
-    figures |= {"write.half": half} if isinstance(half, Figure) else {}
-    missing |= {"write.half": half} if isinstance(half, str) else {}
+        half, name = _half(device, numbers, side), name.replace("write.", "write.half_")
+        figures |= {name: half} if isinstance(half, Figure) else {}
+        missing |= {name: half} if isinstance(half, str) else {}
     given = (key for key in ("faults.endurance", "write.endurance") if key in numbers and numbers[key].value)
     endurance = next((_figure(device, key, numbers[key], "1") for key in given), None)
     return Conditions(device.name, origin or f"device {device.name}", figures, missing, endurance)
@@ -76,23 +76,22 @@ def _write(device: DeviceModel, numbers: Mapping[str, Quantity], side: str) -> F
     return Figure(f"device {device.name} {voltage} and write.pulse_time", ohmic, _worst(sources, device))
 
 
-def _half(device: DeviceModel, numbers: Mapping[str, Quantity]) -> Figure | str:
-    """Return what a half-selected cell costs per slot, (V/2)^2 G t at the larger voltage; or which keys would tell.
+def _half(device: DeviceModel, numbers: Mapping[str, Quantity], side: str) -> Figure | str:
+    """Return what a half-selected cell costs per slot of pulses of a side, (V/2)^2 G t; or which keys would tell.
 
     A cell with a transistor in series conducts only what leaks through it.
     """
     if device.cell in GATED:  # no current flows through the channel; a quarter of the pulse's energy stands for C V^2
-        pulse = _write(device, numbers, "potentiation")
+        pulse = _write(device, numbers, side)
         if isinstance(pulse, str):
             return pulse
         return Figure(pulse.key, pulse.range * 0.25, f"assumed: a quarter of {pulse.source}")
-    keys = ("write.potentiation_voltage", "write.depression_voltage", "write.pulse_time")
+    keys = (f"write.{side}_voltage", "write.pulse_time")
     if absent := [key for key in keys if key not in numbers]:
         return " and ".join(absent)
-    volts = Range.highest(_range(numbers[key], "V") for key in keys[:2])
-    energy = _v2gt(device, volts / 2, _range(numbers[keys[2]], "s"))
+    energy = _v2gt(device, _range(numbers[keys[0]], "V") / 2, _range(numbers[keys[1]], "s"))
     source = _worst([numbers[key].source for key in keys], device)
-    key = f"device {device.name} half of the write voltages"
+    key = f"device {device.name} half of {keys[0]}"
     if "T" in device.cell:
         leaks = Range(1e-4 * energy.low, 0.01 * energy.nominal, 0.1 * energy.high)
         return Figure(key, leaks, f"assumed: 1 % (0.01 to 10 %) leaks through the select transistor; {source}")
