@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from neurohw.cli.app import app
 from neurohw.config import DeepSTDPExperiment
+from neurohw.deepstdp.learner import Learner
 from neurohw.deepstdp.probe import accuracy, linear_probe
 from neurohw.energy.recorded import ChipAccount
 from neurohw.errors import Diverged, InputError
@@ -92,6 +93,31 @@ def test_a_record_has_every_measure_and_a_report_is_made_of_it(file: Path, tmp_p
     text = (tmp_path / "report" / "report.md").read_text()
     assert "Linear probe on the features" in text
     assert "NMI with the classes" in text
+
+
+@pytest.mark.parametrize("sampling", ["shuffled", "uniform"])
+def test_images_that_no_neuron_labels_are_none_that_were_learnt(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampling: str
+) -> None:
+    """Shuffled, an epoch has those with a pseudo-label; sampled uniformly, it has as many as there are images."""
+    step, seen = Learner.step, []
+
+    def counted(self: Learner, images: torch.Tensor, labels: torch.Tensor) -> None:
+        seen.append(len(images))
+        step(self, images, labels)
+
+    monkeypatch.setattr(Learner, "step", counted)
+    quiet = {
+        "stdp.rate_scale": 0.005,
+        "stdp.silent_samples": "none",
+        "training.sampling": sampling,
+        "training.epochs": 1,
+    }
+    record = run(load_experiment(file, TINY | quiet), 0, tmp_path / "run")
+    assert (sum(seen) == 120) == (sampling == "uniform")
+    assert 20 < record.curve[0]["images"] == sum(seen) <= 120
+    timing = record.timing
+    assert timing["train_images_per_second"] * timing["train_seconds"] == approx(sum(seen))
 
 
 @pytest.mark.parametrize("neurons", ["digital", "analog"])

@@ -87,14 +87,14 @@ class Driver:
         assert epoch is not None
         seconds = progress.epoch_seconds
         row: dict[str, Any] = {"epoch": epoch.round, "phase": epoch.phase, "index": epoch.index + 1,
-                               "images": epoch.images, "seconds": seconds}  # fmt: skip
+                               "images": progress.epoch_images, "seconds": seconds}  # fmt: skip
         if epoch.evaluated and epoch.round < self.rounds:  # the last one's evaluation is the final one
             row |= self._evaluated(str(progress.done + 1), final=False)
         row |= self.job.epoch_row()
         progress.done += 1
         progress.round = epoch.round if epoch.closes_round else progress.round
         progress.train_seconds += seconds
-        progress.images += epoch.images
+        progress.images += progress.epoch_images  # of the plan's, some may have no label to learn
         progress.curve.append(row)
         progress.ledger_curve.append(of_training(self.job.ledger.counts()))
         progress.batches, progress.epoch_images, progress.epoch_seconds, progress.order = 0, 0, 0.0, None

@@ -163,7 +163,7 @@ def _point_energy(point: Point) -> PointEnergy:
 def _training_phases(accounts: Sequence[Mapping[str, PhaseEnergy]]) -> tuple[PhaseCost, ...]:
     names = [name for name in accounts[0] if all(name in phases for phases in accounts)]
     costs = ((name, mean_bounds([phases[name].energy for phases in accounts])) for name in names)
-    return tuple(PhaseCost(name, cost, accounts[0][name].images) for name, cost in costs)
+    return tuple(PhaseCost(name, cost, fmean(each[name].images for each in accounts)) for name, cost in costs)
 
 
 def _parts(nested: Sequence[Mapping[str, Mapping[str, Range]]]) -> Parts:
