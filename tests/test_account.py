@@ -41,7 +41,7 @@ from tests.approximately import approx
 IMAGES, STEPS, IN, OUT = 10.0, 20.0, 64, 100
 ARRAY = {"n_post": OUT, "n_pre": IN, "tiles": [1, 1], "devices_per_weight": 2, "dac_bits": 8, "adc_bits": 8,
          "pulse_length": 31, "writes_per_cell": {"mean": 3.0, "p999": 20.0, "max": 44.0}}  # fmt: skip
-FACTS = {"arrays": {"W1": ARRAY}, "step_seconds": 1e-3, "snapshot_batches": 1,
+FACTS = {"arrays": {"W1": ARRAY}, "step_seconds": 1e-3,
          "images": {"trained": IMAGES, "inferred": IMAGES, "epochs": 1.0, "batches": 5.0}}  # fmt: skip
 
 

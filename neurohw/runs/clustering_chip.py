@@ -19,7 +19,7 @@ from neurohw.deepstdp.stdp_network import Response, STDPNetwork
 from neurohw.deepstdp.stdp_parameters import STDPParameters
 from neurohw.devices.model import DeviceModel
 from neurohw.errors import InputError
-from neurohw.metering.array_meter import SNAPSHOT_UPDATES, ArraySettings
+from neurohw.metering.array_meter import ArraySettings
 from neurohw.metering.ledger import EnergyLedger
 from neurohw.metering.metered_array import MeteredArray
 from neurohw.runs.hardware import array_spec, device_model
@@ -79,7 +79,6 @@ class ClusteringChip:
         return {
             "arrays": {_ARRAY: array_facts(self._hardware.tile, self.array, meter)},
             "images": {"epochs": epochs, "batches": meter.updates},
-            "snapshot_batches": SNAPSHOT_UPDATES,
             "step_seconds": self._hardware.step_seconds,
             "sizes": list(self.array.shape)[::-1],
             "neurons": self._neurons,

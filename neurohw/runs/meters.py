@@ -14,7 +14,7 @@ from neurohw.config import OnChipExperiment
 from neurohw.crossbar.base import StateDict, SynapseArray
 from neurohw.crossbar.by_kind import by_kind
 from neurohw.energy.facts import UNKNOWN, ArrayFacts, WritesPerCell, facts_of
-from neurohw.metering.array_meter import SNAPSHOT_UPDATES, ArrayMeter, ArraySettings
+from neurohw.metering.array_meter import ArrayMeter, ArraySettings
 from neurohw.metering.digital_work import DigitalUpdates, LayerWork, WorkMeter
 from neurohw.metering.ledger import EnergyLedger
 from neurohw.metering.metered_array import MeteredArray
@@ -112,7 +112,6 @@ class Metered:
                 for meter, layer in zip(meters, self.network.layers, strict=True)
             },
             "images": {"epochs": epochs, "batches": batches},
-            "snapshot_batches": SNAPSHOT_UPDATES,
             "step_seconds": experiment.hardware.step_seconds,
             "rule": experiment.network.rule,
             **meter.operations.facts(),
