@@ -143,6 +143,8 @@ def test_clustering_on_a_crossbar_is_counted_priced_and_resumed(file: Path, tmp_
     assert cut.ledger["counts"] == counts
     assert read_record(tmp_path / "whole").energy == whole.energy
     text = (write_report([whole], tmp_path / "report").parent / "report.md").read_text()
+    assert "Energy of clustering, digital, counted" in text  # beside the crossbar's own account
+    assert "Energy of clustering, counted" not in text
     assert text.index("the convolutional network, which learns in full precision, is in no energy") < text.index(
         "A training image costs"
     )

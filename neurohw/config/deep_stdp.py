@@ -67,21 +67,23 @@ FISHER_BATCH = Metric(
 )
 ENERGY = Metric(
     "clustering_joules",
-    "Energy of clustering, counted",
+    "Energy of clustering, digital, counted",
     unit="J",
     quantity="Energy",
     better="lower",
     secondary=True,
-    meaning="Of all clusterings so far: additions (0.9 pJ) and multiplications (3.7 pJ) that took place.",
+    meaning="Of all clusterings so far, computed digitally: additions (0.9 pJ) and multiplications (3.7 pJ) that took "
+    "place. Also where synapses are devices of a crossbar, whose own energy is in the record's account.",
 )
 FORMULA = Metric(
     "clustering_joules_formula",
-    "Energy of clustering, paper's formula",
+    "Energy of clustering, digital, paper's formula",
     unit="J",
     quantity="Energy",
     better="lower",
     secondary=True,
-    meaning="Of all clusterings so far, by Eqs. 16 to 18, with the spike probabilities that were counted.",
+    meaning="Of all clusterings so far, computed digitally, by Eqs. 16 to 18, with the spike probabilities that were "
+    "counted.",
 )
 SPIKING = Metric(
     "spiking_accuracy",

@@ -23,7 +23,7 @@ class Assignment:
 
     Args:
         labels: [N]; -1 without one.
-        joules: of the additions and multiplications that took place.
+        joules: of the additions and multiplications that took place, in digital arithmetic.
         formula_joules: by Eqs. 16 to 18 of Lu & Sengupta 2024.
         remarks: what else an epoch's row says, name -> value.
     """

@@ -11,10 +11,12 @@ _NOTE = (
     "Compared at {level}: the lowest of the points' best means over seeds; what clusters nothing sets no level. "
     "Epoch: the first evaluated one whose mean over seeds reaches it{every}. Network passes until then, as forward "
     "passes through the training set: an epoch has one for the features and training.passes for learning, which "
-    "count three each (backward as two forward); evaluations are left out. Energy: of all clusterings until then, from "
-    "counted operations and by the paper's formula (Eqs. 16 to 18), mean ± sample standard deviation; that of the "
-    "network is not in it. In the paper (Lu & Sengupta 2024, Sec. 5.4) STDP needs 50 epochs of one training pass and "
-    "2767.2 mJ to be as good as k-means is after 175 epochs, of two training passes, and 2467.5 mJ, by the formula."
+    "count three each (backward as two forward); evaluations are left out. Digital energy: of all clusterings until "
+    "then in digital arithmetic, from counted operations and by the paper's formula (Eqs. 16 to 18), mean ± sample "
+    "standard deviation; that of the network is not in it, and of points on crossbars it is what the same clustering "
+    "takes without one: their own energy is in their accounts. In the paper (Lu & Sengupta 2024, Sec. 5.4) STDP needs "
+    "50 epochs of one training pass and 2767.2 mJ to be as good as k-means is after 175 epochs, of two training "
+    "passes, and 2467.5 mJ, by the formula."
 )
 
 
@@ -27,8 +29,8 @@ def equal_accuracy_table(compared: EqualAccuracy) -> Table:
         "at epoch",
         "Level reached at epoch",
         "Network passes",
-        f"Energy, counted, {energy.shown_unit}",
-        f"Energy, formula, {energy.shown_unit}",
+        f"Digital energy, counted, {energy.shown_unit}",
+        f"Digital energy, formula, {energy.shown_unit}",
         "Seeds",
     )
     return table_of(columns, [(row.point, _cells(row, energy)) for row in compared.rows])
