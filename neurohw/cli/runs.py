@@ -69,6 +69,7 @@ def run(
 ) -> None:
     """Run one experiment and write its record, metrics and checkpoint."""
     from neurohw.cli.dry_run import print_estimate
+    from neurohw.config.unread import unread
     from neurohw.kinds import shown_metrics
     from neurohw.loading import Overrides, load_with_advice, parse_override
     from neurohw.runs.files import writable_folder
@@ -77,7 +78,7 @@ def run(
 
     overrides = dict(parse_override(text) for text in assign or [])
     loaded, applied = load_with_advice(experiment, overrides, "--set")
-    for each in applied if not quiet else ():
+    for each in (*applied, *unread(loaded, "note")) if not quiet else ():
         console.stdout.print(str(each), highlight=False, soft_wrap=True)
     try:
         if dry_run:

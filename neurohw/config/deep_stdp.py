@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,8 @@ from neurohw.config.data import ImagesSection
 from neurohw.config.energy import EnergySection
 from neurohw.config.hardware import HardwareSection
 from neurohw.config.preprocessing import PreprocessingSection
+from neurohw.config.readers import DEEP_STDP as READERS
+from neurohw.config.unread import Read
 from neurohw.deepstdp.stdp_parameters import STDPParameters
 from neurohw.metrics import Metric
 
@@ -102,6 +104,8 @@ _VGG: dict[str, Any] = {"features": 4096, "dropout": 0.1}
 
 class DeepSTDPExperiment(CrossbarExperiment):
     """An experiment of kind "deep-stdp": a network learns from clusters of its own features."""
+
+    readers: ClassVar[tuple[Read, ...]] = READERS
 
     kind: Literal["deep-stdp"] = "deep-stdp"
     data: ImagesSection = ImagesSection()

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import model_validator
 
 from neurohw.config.section import Count, Section
+from neurohw.config.unread import Read, unread
 from neurohw.names import Name
 from neurohw.shown import as_html
 
@@ -24,7 +25,11 @@ class Experiment(Section):
         name: of folders, reports and records; that of the file's folder unless given.
         kind: what the experiment does.
         runs: how many seeds a sweep has that names none.
+
+    `readers` says who reads keys that not all experiments of the kind read.
     """
+
+    readers: ClassVar[tuple[Read, ...]] = ()
 
     name: Name = "experiment"
     kind: str
@@ -46,7 +51,7 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if complaints := self.complaints():
+        if complaints := self.complaints() + unread(self, "error"):
             raise ValueError("\n  ".join(complaints))
         return self
 

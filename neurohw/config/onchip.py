@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from neurohw.circuits.kinds import CIRCUITS
 from neurohw.config.crossbar import CrossbarExperiment
@@ -12,9 +12,11 @@ from neurohw.config.energy import EnergySection
 from neurohw.config.evaluation import EvaluationSection
 from neurohw.config.hardware import HardwareSection, hardware_complaints, is_read
 from neurohw.config.network import EPSection, NetworkSection
+from neurohw.config.readers import ONCHIP
 from neurohw.config.rules import rule_complaints
 from neurohw.config.target import TargetSection
 from neurohw.config.training import TrainingSection
+from neurohw.config.unread import Read
 from neurohw.errors import InputError
 from neurohw.variants import published
 
@@ -27,6 +29,8 @@ class OnChipExperiment(CrossbarExperiment):
     Args:
         variant: where the publication's code and its text disagree, all settings follow the one or the other.
     """
+
+    readers: ClassVar[tuple[Read, ...]] = ONCHIP
 
     kind: Literal["onchip"] = "onchip"
     variant: Literal["code", "paper"] = "code"
@@ -77,10 +81,6 @@ def _complaints(e: OnChipExperiment) -> list[str]:
         lengths["training.pretrain.learning_rate"] = (rates, n_layers, "one per layer of synapses")
         if e.data.labels is None:
             wrong.append("data.labels: not given; semi-supervised learning needs the number of labelled images")
-    else:
-        unread = {"training.alternate_every": e.training.alternate_every, "data.labels": e.data.labels}
-        wrong += [f'{key}: got {value}, which only training.mode "semi-supervised" reads'
-                  for key, value in unread.items() if value is not None]  # fmt: skip
     wrong += _unlabelled_weight(e)
     for key, (got, wanted, why) in lengths.items():
         if got != wanted:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from neurohw.config.crossbar import CrossbarExperiment, spiking_complaints
 from neurohw.config.data import ImagesSection
 from neurohw.config.energy import EnergySection
 from neurohw.config.hardware import HardwareSection
+from neurohw.config.readers import SPIKING
 from neurohw.config.section import Count, Fraction, Section
+from neurohw.config.unread import Read
 from neurohw.deepstdp.stdp_parameters import STDPParameters
 
 _OF_CLUSTERING = ("passes", "labels", "silent_samples", "silent_neurons")
@@ -54,6 +56,8 @@ class AssociationSection(Section):
 
 class STDPExperiment(CrossbarExperiment):
     """An experiment of kind "stdp": spiking neurons learn images by STDP, without labels."""
+
+    readers: ClassVar[tuple[Read, ...]] = SPIKING
 
     kind: Literal["stdp"] = "stdp"
     data: ImagesSection = ImagesSection()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, pad
 
 from neurohw.config import DeepSTDPExperiment
+from neurohw.config.unread import unread
 from neurohw.deepstdp.clusterers import Assignment
 from neurohw.deepstdp.conversion import convert
 from neurohw.deepstdp.convnets import ConvNet
@@ -69,7 +70,7 @@ class DeepSTDP(SpikingJob[DeepSTDPExperiment]):
         self._held: Tensor | None = None  # features of all training images, until the network learns
         self.measured: dict[str, float] = {}
         self.plan = _plan(experiment, n)
-        self.warnings = slow_samples(experiment)
+        self.warnings = unread(experiment, "warning") + slow_samples(experiment)
 
     def begin(self, epoch: Epoch, progress: Progress) -> None:
         """Cluster, and give the network a new head."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from neurohw.circuits.target import DecisionEvents, Homeostasis
 from neurohw.clock import Clock
 from neurohw.config import OnChipExperiment
+from neurohw.config.unread import unread
 from neurohw.data import data_checksums
 from neurohw.energy.recorded import Account, ChipAccount
 from neurohw.energy.table import EnergyTable
@@ -120,7 +121,8 @@ class OnChip(Job[OnChipExperiment]):
         self.network, self.circuit = self._metered.network, self._metered.circuit
         self.ledger = self._metered.ledger
         self.warnings = (
-            misfits(experiment)
+            unread(experiment, "warning")
+            + misfits(experiment)
             + ages_without_change(experiment)
             + forgetful_thresholds(experiment)
             + rounded_products(experiment, self.network)

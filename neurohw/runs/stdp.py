@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from neurohw.config import STDPExperiment
+from neurohw.config.unread import unread
 from neurohw.data import as_input, stratified_subset
 from neurohw.deepstdp.engines import build_network
 from neurohw.deepstdp.poisson import spike_trains
@@ -62,7 +63,7 @@ class STDPLayer(SpikingJob[STDPExperiment]):
             self.network = build_network(inputs, neurons, experiment.stdp, draws, self.streams.device)
         epochs, every = experiment.training.epochs, experiment.evaluation.every
         self.plan = [Epoch("stdp", i, epochs, i + 1, True, n, (i + 1) % every == 0) for i in range(epochs)]
-        self.warnings = slow_samples(experiment)
+        self.warnings = unread(experiment, "warning") + slow_samples(experiment)
 
     def train(self, epoch: Epoch, done: int) -> Iterator[int]:
         """Present images in another order each epoch."""
