@@ -89,15 +89,16 @@ def _as_done(counts: Counts, prices: Prices) -> Counts:
 def macs(counts: Counts, facts: RunFacts) -> dict[str, float]:
     """Return the multiply-accumulates of the arrays' reads by phase: vectors x weights that are there, both directions.
 
-    Reads of a remedy's hidden array, which are part of writing, are left out.
+    Transposed reads have none of a line of biases. Reads of a hidden array, which are part of writing, are left out.
     """
     by_phase: dict[str, float] = {}
     for name, array in facts.arrays.items():
         for phase, events in counts.get(name, {}).items():
             if phase == "update":
                 continue
-            vectors = events.get("reads", 0.0) + events.get("reads_transposed", 0.0)
-            by_phase[phase] = by_phase.get(phase, 0.0) + vectors * array.weights
+            forward, backward = events.get("reads", 0.0), events.get("reads_transposed", 0.0)
+            products = forward * array.weights + backward * (array.weights - array.n_post * array.bias_line)
+            by_phase[phase] = by_phase.get(phase, 0.0) + products
     return {phase: number for phase, number in by_phase.items() if number}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import field, replace
+from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
@@ -57,6 +58,7 @@ class ArrayFacts:
         pulses, conductance, train_bits: how the run knew of them; "unknown": no energy of it is in an account.
         reference: what is subtracted from the conductances.
         integrated: what reads of the inputs give is integrated by neurons where it arrives, and not converted.
+        bias_line: the last line of the inputs is always on, and transposed reads leave out what comes out of it.
         vectors: presented to it per image, one for each position of a convolution.
         cells: weights that are there, where some crossings have none; null: all.
         updates: of it, where layers learn one after the other; null: as many as the run has batches.
@@ -79,6 +81,7 @@ class ArrayFacts:
     train_bits: str = "counted"
     reference: str | None = None
     integrated: bool = False
+    bias_line: bool = False
     vectors: Count = 1
     cells: Whole | None = None
     updates: Whole | None = None
@@ -113,6 +116,13 @@ class ArrayFacts:
     def built_tile(self) -> tuple[int, int]:
         """Outputs and inputs of a tile as it is built: lines, drivers and converters are there, used or not."""
         return self.tile_size or self.tile_shape
+
+    @property
+    def read_back(self) -> int:
+        """Inputs of the largest tile that a transposed read converts: a line of biases, in the last tile, is none."""
+        tiles = self.tiles[1]
+        bounds = [self.n_pre * tile // tiles for tile in range(tiles + 1)]
+        return max(end - start - (self.bias_line and end == self.n_pre) for start, end in pairwise(bounds))
 
     @property
     def built(self) -> int:

@@ -82,7 +82,7 @@ def _array_time(part: str, phase: str, counts: Counts, prices: Prices, settlings
         return (settle + _conversions(facts, facts.tile_shape[0], part, prices)) * settlings
     total = Range.of(0.0)
     rounds = -(-facts.n_tiles // (prices.schedule.parallelism.tiles_at_once or facts.n_tiles))
-    sides = (("reads", facts.tile_shape[0]), ("reads_transposed", facts.tile_shape[1]))
+    sides = (("reads", facts.tile_shape[0]), ("reads_transposed", facts.read_back))
     for event, outputs in sides:
         if vectors := events.get(event):
             read = prices.cell("read.time", why).range

@@ -267,7 +267,8 @@ def standby(seconds: dict[str, Range], counts: Counts, prices: Prices, busy: Fig
 def n_converters(array: ArrayFacts, columns_per_adc: int, both_sides: bool) -> int:
     """Return the converters of an array's tiles as built: each of `columns_per_adc` outputs, on one side or on both."""
     n_post, n_pre = array.built_tile
-    sides = ([] if array.integrated else [n_post]) + ([n_pre] if both_sides else [])
+    back = n_pre if array.tile_size else array.read_back
+    sides = ([] if array.integrated else [n_post]) + ([back] if both_sides else [])
     a_tile = sum(-(-outputs // columns_per_adc) for outputs in sides)
     return a_tile * array.n_tiles
 

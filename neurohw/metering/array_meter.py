@@ -3,7 +3,8 @@
 Events, per phase of the clock, under the array's name:
     reads, reads_transposed     vectors presented to either side: batch times `times`
     dac_conversions             vectors x passes x lines x tiles that share a line
-    adc_conversions             vectors x passes x outputs x tiles whose partial sums make an output
+    adc_conversions             vectors x passes x outputs x tiles whose partial sums make an output; in transposed
+                                reads without the line of biases, which is no neuron's
     read_conductance            siemens: sum over vectors of sum_ij x_i^2 G_ij, x in units of the converter's full scale
                                 (see `Side`); while cells learn, G is the mean of looks at them every
                                 `SNAPSHOT_UPDATES` updates, before and after; an evaluation looks before it reads
@@ -58,6 +59,7 @@ class ArraySettings:
         free_reads: of reads in phase "free" that stand for more than so many, the rest belongs to phase "nudged" (one
             read of the held input stands for those of both); None: no such reads.
         integrated: what reads of the inputs give is integrated by neurons where it arrives, and not converted.
+        bias_line: the last line of the inputs is always on, and what a transposed read gives on it is not converted.
     """
 
     converters: Converters = field(default_factory=Converters)
@@ -65,14 +67,13 @@ class ArraySettings:
     bias_adds: int = 0
     free_reads: int | None = None
     integrated: bool = False
+    bias_line: bool = False
 
     @classmethod
-    def of(
-        cls, array: SynapseArray, bias_adds: int = 0, free_reads: int | None = None, integrated: bool = False
-    ) -> ArraySettings:
-        """Return what an array says of itself, and what it does not know."""
+    def of(cls, array: SynapseArray, **known: Any) -> ArraySettings:
+        """Return what an array says of itself, and what else is known, by the names above."""
         anatomy = array.anatomy
-        return cls(Converters.of(anatomy.read_path), anatomy.trains, bias_adds, free_reads, integrated)
+        return cls(Converters.of(anatomy.read_path), anatomy.trains, **known)
 
 
 _Sums = tuple[Tensor, Tensor]  # of either side, or at either moment
@@ -187,6 +188,8 @@ class ArrayMeter:
         sharing, parts = tiles
         if self.settings.integrated and side is self._forward:
             outputs = 0
+        if self.settings.bias_line and side is self._backward:  # its cells conduct, as the line stands where all do
+            outputs -= 1
         for phase, vectors in side.counted().items():
             inputs, converted = vectors * side.lines * sharing, vectors * outputs * parts * converters.passes
             yield self.name, phase, event, vectors

@@ -137,7 +137,9 @@ def metered(experiment: OnChipExperiment, network: Network, circuit: TargetCircu
         for layer in network.layers
     )
     for i, layer in enumerate(network.layers):
-        settings = ArraySettings.of(layer.array, layers[i].biases, operations.free_reads)
+        settings = ArraySettings.of(
+            layer.array, bias_adds=layers[i].biases, free_reads=operations.free_reads, bias_line=layer.line
+        )
         layer.array = MeteredArray(layer.array, ledger, network.clock, f"W{i + 1}", settings)
     target = MeteredTarget(circuit, ledger, network.clock)
     work = WorkMeter(operations, DigitalUpdates(layers, experiment.training.optimizer))
@@ -188,6 +190,7 @@ def array_facts(
         conductance="snapshots" if meter.weighs else UNKNOWN,
         reference=anatomy.reference,
         integrated=meter.settings.integrated,
+        bias_line=meter.settings.bias_line,
         vectors=vectors,
         cells=None if array.present is None else array.n_cells,
     )
