@@ -21,6 +21,8 @@ SEMI = {"training.mode": "semi-supervised", "data.labels": 10, "training.learnin
         "training.pretrain.epochs": 1, "training.pretrain.learning_rate": [0.01]}  # fmt: skip
 SUPERVISED = {"training.mode": "supervised"}
 CLASSIFIER = {"evaluation.association": ["linear"], "evaluation.classifier.epochs": 2}
+DEVICE = {"hardware.device": "constant_step"}
+ADAM = {"training.optimizer": "adam", "training.learning_rate": [0.01]}
 DEEP = {"kind": "deep-stdp", "data.train_limit": 40, "data.test_limit": 30, "training.epochs": 1,
         "network.channels": [4], "network.features": 16, "clustering.clusters": 10, "clustering.method": "random",
         "evaluation.fisher_samples": 0}  # fmt: skip
@@ -64,6 +66,14 @@ UNREAD: list[tuple[dict[str, Any], str, Any]] = [
     (SEMI, "evaluation.association", ["linear"]),
     ({}, "training.cross_entropy_on", "logits"),
     ({"training.loss": "cross-entropy"}, "training.loss_reduction", "sum"),
+    (DEVICE | ADAM, "hardware.pulse_length", 5),
+    (DEVICE, "hardware.increments", "verified"),
+    ({"hardware.periphery": "32nm"}, "energy.standby", "none"),
+    (
+        {"network.rule": "ep", "ep.free_steps": 5, "ep.nudged_steps": 2, "hardware.periphery": "32nm"},
+        "energy.ep",
+        "continuous",
+    ),
     ({}, "ep.beta", 0.7),
     ({}, "ep.contrast", "difference"),
     (SUPERVISED, "target.gamma", 0.1),
@@ -86,6 +96,10 @@ READ: list[tuple[dict[str, Any], str, Any]] = [
     (SEMI | {"training.pretrain.epochs": 2}, "training.pretrain.schedule.decay", 0.5),
     ({"training.loss": "cross-entropy"}, "training.cross_entropy_on", "logits"),
     ({}, "training.loss_reduction", "sum"),
+    (DEVICE, "hardware.pulse_length", 5),
+    (DEVICE | ADAM, "hardware.increments", "verified"),
+    (DEVICE | {"network.rule": "hebbian-wta"}, "hardware.increments", "verified"),
+    (DEVICE | {"hardware.periphery": "32nm"}, "energy.standby", "none"),
     ({"network.rule": "ep", "ep.free_steps": 5, "ep.nudged_steps": 2}, "ep.beta", 0.7),
     ({}, "target.gamma", 0.1),
     ({}, "target.average", "ema"),
@@ -109,7 +123,10 @@ def numbers(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Any], tuple[A
             record = nh.run(experiment, 0, tmp_path_factory.mktemp("run") / "out")
             plain = json.loads(record.model_dump_json())
             curve = [{k: v for k, v in row.items() if "seconds" not in k} for row in record.curve]
-            known[text] = ([plain["metrics"], plain["ledger"], plain.get("looks"), curve], record.warnings)
+            known[text] = (
+                [plain["metrics"], plain["ledger"], plain.get("looks"), plain["energy"], curve],
+                record.warnings,
+            )
         return known[text]
 
     return run
@@ -125,7 +142,7 @@ def test_what_is_read_by_nobody_changes_nothing_and_is_named(
     assert f"got {value!r}, which only " in said
     assert numbers(silent)[0] == numbers(given)[0]
     warned = [text for text in numbers(given)[1] if "which only" in text and text.startswith(key)]
-    assert warned == ([] if key.startswith(("ep.", "data.")) else [said])
+    assert warned == ([] if key.startswith(("ep.", "data.", "energy.")) else [said])
     assert not [text for text in unread(silent, "warning") + unread(silent, "note") if text.startswith(key)]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from neurohw.config.unread import Read
+from neurohw.networks.rules import LEARNING_RULES
 
 _CHIP = (
     Read(
@@ -15,7 +16,12 @@ _CHIP = (
         "note",
     ),
     Read(("hardware.drift_compensation",), "hardware.off_chip", lambda e: e.hardware.off_chip is not None),
-)
+    Read(
+        ("energy.ep", "energy.columns_per_adc", "energy.tiles_at_once", "energy.phases_overlap", "energy.standby",
+         "energy.polarities"),
+        "the account of a hardware.backend with devices", lambda e: e.on_crossbar, "note",
+    ),
+)  # fmt: skip
 
 
 def _schedule(name: str) -> Iterator[Read]:
@@ -32,6 +38,10 @@ def _at(e: Any, key: str) -> Any:
     for part in key.split("."):
         e = getattr(e, part)
     return e
+
+
+def _pulsed(e: Any) -> bool:
+    return bool(e.training.optimizer == "pulsed-sgd")
 
 
 def _competes(e: Any) -> bool:
@@ -54,6 +64,15 @@ ONCHIP = (
     *_schedule("training.pretrain.schedule"),
     Read(("training.cross_entropy_on",), 'training.loss "cross-entropy"', lambda e: e.training.loss == "cross-entropy"),
     Read(("training.loss_reduction",), 'training.loss "mse"', lambda e: e.training.loss == "mse"),
+    # mixed precision reads no length either, but devices that ask for it (pcm) give one
+    Read(
+        ("hardware.pulse_length",), 'training.optimizer "pulsed-sgd"',
+        lambda e: _pulsed(e) or e.hardware.backend != "analog",
+    ),
+    Read(
+        ("hardware.increments",), 'training.optimizer "sgd" or "adam", or a Hebbian network.rule',
+        lambda e: not _pulsed(e) or LEARNING_RULES[e.network.rule].greedy,
+    ),
     Read(("ep",), 'network.rule "ep"', lambda e: e.network.rule == "ep", "note"),
     Read(("target.gamma",), "learning without labels (training.mode)", _competes),
     Read(
