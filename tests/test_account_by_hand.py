@@ -8,7 +8,7 @@ import pytest
 
 from neurohw.energy.account import EnergyBreakdown, Parallelism, Schedule, account, facts_from
 from neurohw.energy.baseline import Digital, digital_baseline
-from neurohw.energy.conditions import Conditions
+from neurohw.energy.conditions import CircuitConditions, Conditions
 from neurohw.energy.ranges import Figure, Range
 from neurohw.energy.schedule import EPMode
 from neurohw.energy.schema import ENTRIES
@@ -101,6 +101,41 @@ def test_an_array_that_is_read_from_both_sides_has_drivers_and_converters_on_bot
     assert (area["W1 dac"].nominal, area["W1 adc"].nominal) == (20, 3)
     assert (area["W2 dac"].nominal, area["W2 adc"].nominal) == (6 + 3, 2 + 3)
     assert (area["W1 cells"].nominal, area["W2 cells"].nominal) == (2 * 120, 2 * 18)
+
+
+def test_a_hidden_array_has_drivers_of_its_own_and_shares_converters() -> None:
+    """Tiki-taka's 200 x 100 on 2 x 2 tiles of 100 x 50: 50 lines of either array; 100 outputs, 8 a converter."""
+    array = {"n_post": 200, "n_pre": 100, "tiles": [2, 2], "devices_per_weight": 2, "dac_bits": 8, "adc_bits": 8}
+    counts = {"W1": {"forward": {"reads": 1.0, "dac_conversions": 200.0, "adc_conversions": 400.0}}}
+    for on_line, drivers in ((1, 4 * 2 * 50), (2, 4 * 50), (0, 4 * 50)):  # 0: from before it was told
+        facts = {"arrays": {"W1": {**array, "devices_on_line": on_line}}}
+        area = account(counts, facts, ONES, DEVICE).area
+        assert (area["W1 dac"].nominal, area["W1 adc"].nominal) == (drivers, 4 * 13)
+        assert area["W1 cells"].nominal == 2 * 200 * 100
+
+
+def test_a_threshold_takes_the_room_of_where_it_is_kept() -> None:
+    """Of 3 outputs: capacitors; these and a third of a converter each; counters, which are memory, and their DACs."""
+    sizes = {"homeostasis.area": 5.0, "dac.area": 7.0, "adc.area": 12.0}
+    small = table(**{key: {"low": size, "nominal": size, "high": size} for key, size in sizes.items()})
+    moved = {**COUNTS, "target": {"homeostasis": {"homeostasis_updates": 3.0}}}
+    facts = {"arrays": {"W1": {"n_post": 3, "n_pre": 20, "tiles": [1, 1], "devices_per_weight": 1, "dac_bits": 8,
+                               "adc_bits": 8}}}  # fmt: skip
+    counts = {key: part for key, part in moved.items() if key != "W2"}
+    for storage, bits, room in (("capacitor", 0, 5), ("capacitor", 6, 5 + 12 / 3), ("counter", 6, 7)):
+        circuit = CircuitConditions({}, storage, bits)
+        found = account(counts, facts, small, DEVICE, Schedule(Parallelism(columns_per_adc=3)), circuit)
+        assert found.area["homeostasis"].nominal == approx(3 * room)
+
+
+def test_columns_that_are_read_one_by_one_need_one_pass() -> None:
+    """Of a hidden array, bit-serial inputs of 7 bits: a vector takes 6 passes, a column at full scale one."""
+    array = {"n_post": 6, "n_pre": 20, "tiles": [1, 1], "devices_per_weight": 2, "dac_bits": 7, "adc_bits": 8,
+             "coding": "bit-serial", "read_passes": 6}  # fmt: skip
+    counts = {"W1": {"forward": {"reads": 10.0}, "update": {"reads": 10.0}, "compensation": {"reads": 10.0}}}
+    phases = account(counts, {"arrays": {"W1": array}}, ONES, DEVICE).latency.phases
+    assert phases["forward"].nominal == 10 * 6 * (1 + 6)
+    assert phases["update"].nominal == phases["compensation"].nominal == 10 * (1 + 6)
 
 
 def test_a_tile_that_is_not_filled_has_all_its_lines() -> None:

@@ -12,7 +12,10 @@ def areas(counts: Counts, prices: Prices) -> dict[str, Range]:
     """Return square metres by part: cells, converters, drivers, tiles, target and homeostasis.
 
     An array that is read from both sides has drivers and converters on both; tiles that are not filled have
-    those of all their lines.
+    those of all their lines. A hidden array (tiki-taka) has drivers of its own on its inputs' lines, which pulse while
+    the visible one's do not; its columns are read one by one, in turn with the visible array, by the same converters.
+    Thresholds in counters are memory, which is in no area, and a converter each; those on capacitors that are read out
+    share converters as an array's outputs do.
     """
     by_part: dict[str, Range] = {}
     for name, array in prices.facts.arrays.items():
@@ -20,7 +23,7 @@ def areas(counts: Counts, prices: Prices) -> dict[str, Range]:
         n_post, n_pre = array.built_tile
         per_adc = prices.schedule.parallelism.columns_per_adc
         converters = n_converters(array, per_adc, both)
-        drivers = (n_pre + (n_post if both else 0)) * array.n_tiles
+        drivers = (n_pre * (1 + array.hidden) + (n_post if both else 0)) * array.n_tiles
         bits = prices.schedule.bits(array.adc_bits, f"{name}.adc_bits")
         of_dac = 1 if array.serial else prices.schedule.bits(array.dac_bits, f"{name}.dac_bits")
         why = f"area of {name}"
@@ -34,8 +37,20 @@ def areas(counts: Counts, prices: Prices) -> dict[str, Range]:
         if any(phase.get(event) for phase in events):
             by_part["target"] = prices.table.figure(key, why="area of the target circuit").range * outputs
     if any(phase.get("homeostasis_updates") for phase in events):
-        by_part["homeostasis"] = prices.table.figure("homeostasis.area", why="area of homeostasis").range * outputs
+        by_part["homeostasis"] = _thresholds(prices) * outputs
     return by_part
+
+
+def _thresholds(prices: Prices) -> Range:
+    """Return the square metres of a threshold: a capacitor and its share of a converter, or a counter's DAC."""
+    bits, why = prices.circuit.bits, "area of homeostasis"
+    if prices.circuit.storage == "counter":
+        return prices.table.figure("dac.area", why=why, bits=bits).range
+    cell = prices.table.figure("homeostasis.area", why=why).range
+    if not bits:
+        return cell
+    converter = prices.table.figure("adc.area", why=why, bits=bits).range
+    return cell + converter * (1 / prices.schedule.parallelism.columns_per_adc)
 
 
 def cells_used(prices: Prices) -> float:

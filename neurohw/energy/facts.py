@@ -103,6 +103,11 @@ class ArrayFacts:
         return self.n_post * self.n_pre if self.cells is None else self.cells
 
     @property
+    def hidden(self) -> bool:
+        """Whether devices of it are an array of their own, which reads do not drive."""
+        return self.devices_on_line > 0 and self.devices_per_weight - self.devices_on_line > 0.5
+
+    @property
     def n_tiles(self) -> int:
         """Number of tiles."""
         return self.tiles[0] * self.tiles[1]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from neurohw.energy.facts import ArrayFacts
+from neurohw.energy.facts import COMPENSATING, ArrayFacts
 from neurohw.energy.prices import Prices
 from neurohw.energy.ranges import Range
 from neurohw.metering.ledger import Counts
+
+_LINE_BY_LINE = ("update", COMPENSATING)  # phases whose reads are of hidden arrays, of rows, and of all cells
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,11 @@ def latency(counts: Counts, prices: Prices) -> Latency:
     """Return how long every phase takes.
 
     A read: t_read, then `columns_per_adc` conversions one after the other, for each pass; tiles beyond `tiles_at_once`
-    wait. Cells that are verified, one of each tile at once: a read and a conversion each. A network that settles by
-    itself: the settle time and one round of conversions, each time. An update: its time slots, all arrays at once
-    unless layers learn one after the other; high: no train ends early. A decision: t_kWTA, all competitors at once, as
-    long as spiking neurons took for it, or a softmax's exponentials. Digital operations, these among them: the table's
-    time each.
+    wait. Lines that are read one by one are driven at full scale, in one pass whatever the coding. Cells that are
+    verified, one of each tile at once: a read and a conversion each. A network that settles by itself: the settle time
+    and one round of conversions, each time. An update: its time slots, all arrays at once unless layers learn one after
+    the other; high: no train ends early. A decision: t_kWTA, all competitors at once, as long as spiking neurons took
+    for it, or a softmax's exponentials. Digital operations, these among them: the table's time each.
     """
     names = {phase for by_phase in counts.values() for phase in by_phase}
     facts = prices.facts.arrays
@@ -88,7 +90,8 @@ def _array_time(part: str, phase: str, counts: Counts, prices: Prices, settlings
             read = prices.cell("read.time", why).range
             if not (facts.integrated and event == "reads"):
                 read += _conversions(facts, outputs, part, prices)
-            total += read * (vectors * rounds * facts.read_passes)
+            passes = 1 if phase in _LINE_BY_LINE else facts.read_passes
+            total += read * (vectors * rounds * passes)
     if cells := events.get("verifying_reads"):
         each = prices.cell("read.time", why).range + _conversions(facts, 1, part, prices)
         total += each * (cells * rounds / facts.n_tiles)

@@ -53,7 +53,8 @@ TIME = (
     "step of EP's relaxation counts. Useful TOPS/W: 2 operations per weight and image (of a convolution, per weight "
     "and position), however often the arrays are read. Arrays busy: share of the time in which an array is read or "
     "written. Cells used: share of the built cells that hold weights (without hardware.tile, arrays are cut to "
-    "measure). Area: cells, converters, drivers, tiles, target circuit; no memory and no digital units."
+    "measure). Area: cells, converters, drivers (those of hidden arrays too), tiles, target circuit; no memory, so of "
+    "thresholds in counters only their converters, and no digital units."
 )
 PHASES = "Energy of training by the schedule's phases, evaluation left out; means over seeds."
 WEAR = (
