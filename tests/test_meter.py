@@ -672,8 +672,8 @@ def test_cells_that_are_verified_and_written_one_by_one() -> None:
         for suffix in ("", "_in_turn"):
             slots, lines = (events[f"{e}{suffix}"] for e in ("pulse_slots", "line_pulses"))
             assert (slots, lines, halves(events, suffix)) == (pulses, 2 * pulses, 5 * pulses)
-        codes = (3 + 4) * 7 if phase == "update" else 0  # of the update's trains
-        assert counts["buffer"][phase]["bits"] == 20 * (7 + 9) + codes
+        codes = (3 + 4) * 7 if phase == "update" else 0  # of the update's trains; and one a pulse
+        assert counts["buffer"][phase]["bits"] == 20 * (7 + 9) + codes + pulses * 7
         assert counts["digital"][phase]["adds"] == 20
 
 
@@ -747,6 +747,41 @@ def test_codes_of_both_sides_are_fetched_for_trains() -> None:
                              converters=Converters(7, 9, 1.0))  # fmt: skip
     array.update(products_of(3, 4), 0.01)
     assert ledger.counts()["buffer"]["inference"]["bits"] == 2 * (3 + 4) * 7
+
+
+@pytest.mark.parametrize(("shape", "tile"), [((3, 2), None), ((200, 100), (100, 50))])
+def test_changes_of_an_optimiser_reach_the_drivers_as_codes(shape: tuple[int, int], tile: Any) -> None:
+    """A code of 7 bits for each weight, those that do not change included; none where no cell gets a pulse."""
+    delta = torch.zeros(shape)
+    plain, trains = build_array("analog", delta, device="ecram", tile=tile), Trains(Driving(0.001))
+    array, ledger, clock = meter(plain, converters=Converters(7, 9, 1.0), trains=trains)
+    with clock.during("target"):
+        array.increment(delta)
+    delta[0, 0] = 0.05
+    with clock.during("update"):
+        array.increment(delta)
+    buffer = ledger.counts()["buffer"]
+    assert buffer == {"update": {"bits": 7 * shape[0] * shape[1]}}
+
+
+def test_pulses_of_digital_sums_reach_the_drivers_as_codes() -> None:
+    """A sum pulses what is due cell by cell: a code a pulse, which two devices of a pair share."""
+    for cell, devices in (("single", 1), ("differential", 2)):
+        plain = analog(torch.zeros(4, 6), cell=cell, writing="mixed-precision")
+        array, ledger, _ = meter(plain, trains=plain.anatomy.trains, converters=Converters(7, 9, 1.0))
+        array.update(products_of(4, 6), 0.1)
+        counts = ledger.counts()
+        pulses = sum(counts["W1"]["inference"].get(f"pulses_{way}", 0.0) for way in ("up", "down"))
+        assert counts["buffer"]["inference"]["bits"] == 7 * pulses / devices > 0
+
+
+def test_columns_of_a_hidden_array_reach_the_drivers_as_codes() -> None:
+    """2 x 2 tiles of 3 x 4 read a column each (7 bits in, 9 out) and write it: 3 codes each, beside the trains'."""
+    tiled = TiledArray(torch.zeros(6, 8), (3, 4), lambda block, place: Transfers(block))
+    array, ledger, _ = meter(tiled, trains=Trains(Driving(0.001)), converters=Converters(7, 9, 1.0))
+    array.update(OuterProducts((Product(torch.zeros(1, 6), torch.zeros(1, 8)),), 1.0), 1.0)
+    trains = 4 * (3 + 4) * 7
+    assert ledger.counts()["buffer"]["inference"]["bits"] == trains + 4 * (7 + 3 * 9) + 4 * 3 * 7
 
 
 def test_writes_add_up() -> None:

@@ -25,8 +25,8 @@ Events, per phase of the clock, under the array's name:
     verifying_reads             cells read one by one, to verify them or to look whether they are full
     programmed_cells            cells that `increment` is asked to change, or that `program` verifies
 and under "digital": `adds` (digital biases and partial sums of tiles), `macs` and `optimizer_words` of products that
-are summed digitally; under "buffer": `bits` (codes to DACs and to pulse trains, codes from ADCs), `interconnect_bits`
-(outputs to the next layer, partial sums of tiles to where they are added).
+are summed digitally; under "buffer": `bits` (codes to DACs and to drivers of pulses, codes from ADCs),
+`interconnect_bits` (outputs to the next layer, partial sums of tiles to where they are added).
 """
 
 from __future__ import annotations

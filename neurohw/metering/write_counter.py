@@ -53,13 +53,14 @@ class Ways(NamedTuple):
 
 
 class WriteCounter:
-    """Counts pulses of cells and lines, half-selected cells and time slots of all that is written.
+    """Counts pulses of cells and lines, half-selected cells, time slots and drivers' codes of all that is written.
 
     Args:
         tiles: of the array.
         shape: (n_post, n_pre); cells: weights there are.
         trains: how updates are written; None: not known, so pulses are counted as far as the array itself does.
-        code: bits of a value that a line's train is made from, as of an input's converter.
+        code: bits of what a driver gets: the value that a line's train is made from, a cell's change where a line of
+            cells is written at once, and each pulse that a cell gets by itself; as of an input's converter.
         count: where they are counted.
     """
 
@@ -114,6 +115,7 @@ class WriteCounter:
                 given if driving.words else Ways.one_by_one(writes.serial)
             )  # a digital sum pulses cells that are due
             if given.whole > alone.whole:
+                self._codes(self._cells)
                 lines, cells = sorted(self._tiles.mean_shape)
                 for way in POLARITIES:
                     slots, rises, falls = zip(*(part.slots(way, driving.pair) for part in parts), strict=True)
@@ -129,8 +131,7 @@ class WriteCounter:
 
     def _parallel(self, products: OuterProducts, gain: float, trains: Trains, writes: Writes, update: int) -> None:
         """Count the trains of all terms, crossbar by crossbar; all crossbars pulse at the same time."""
-        values = products.batch * len(products.terms) * sum(self._tiles.mean_shape) * self._tiles.number
-        self._count("bits", values * self._code, "buffer")
+        self._codes(products.batch * len(products.terms) * sum(self._tiles.mean_shape) * self._tiles.number)
         counted = writes.pulses_up is not None
         weight = SAMPLED_EVERY if counted and update >= ALL_LOOKED_AT else 1
         if update % weight:
@@ -171,6 +172,7 @@ class WriteCounter:
             return
         pair = self._trains is not None and self._trains.driving.pair
         rows, columns = self._tiles.mean_shape
+        self._codes(serial.columns * rows)
         pulses = Ways(serial.column_pulses - serial.column_falls, serial.column_falls)
         together, falling = serial.column_slots, serial.column_slots_falling
         in_turn = Ways(serial.column_slots_in_turn - falling, falling)
@@ -191,6 +193,7 @@ class WriteCounter:
         """
         if not pulses.whole:
             return
+        self._codes(pulses.whole / self._crossbars)
         others = sum(self._tiles.mean_shape) - 2
         for way in POLARITIES:
             self._half_selected(pulses.up * others, pulses.down * others, way)
@@ -221,6 +224,10 @@ class WriteCounter:
     def _crossbars(self) -> int:
         """Of devices that get the same trains."""
         return 1 if self._trains is None else self._trains.driving.crossbars
+
+    def _codes(self, number: float) -> None:
+        """Count codes that reach the drivers of pulses: of a line's train, of a cell's change, of a pulse by itself."""
+        self._count("bits", number * self._code, "buffer")
 
     def _slots(self, slots: float, way: Polarities) -> None:
         """Count slots of trains that cannot be shorter."""
