@@ -19,7 +19,7 @@ from neurohw.runs.onchip import OnChip
 from neurohw.runs.record import RunRecord
 from neurohw.runs.run import run
 from neurohw.seeding import Streams
-from neurohw.studies.estimate import estimate_seconds
+from neurohw.studies.estimate import estimate
 from neurohw.training.loop import train_epoch
 from neurohw.training.rules import build_rule
 
@@ -294,4 +294,4 @@ def test_an_estimate_counts_ages_ways_and_recovery() -> None:
             "evaluation.recovery_images": 1000}  # fmt: skip
     plain, ageing = (load_experiment("quickstart", {**small, **more}) for more in ({}, aged))
     assert [OnChip(e, Streams(0)).after_training() for e in (plain, ageing)] == [(0, 0), (12, 6000)]
-    assert estimate_seconds(ageing) > 5 * estimate_seconds(plain)
+    assert estimate(ageing).seconds > 5 * estimate(plain).seconds

@@ -57,7 +57,10 @@ def untrained() -> tuple[ConvNet, Tensor]:
 def digits() -> tuple[ConvNet, tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Return a network trained on digits, training and test samples."""
     data, generator = load_dataset("digits"), seeded(0)
-    train, test = (data.pictures(as_input(part, data.levels)) * 2 - 1 for part in (data.train_images, data.test_images))
+    train, test = (
+        as_input(part, data.levels).view(-1, *data.image_shape) * 2 - 1
+        for part in (data.train_images, data.test_images)
+    )
     net = with_head(small(1, 8, (16, 32), 1, 64, generator), 64, 10, Dropout(0.0, generator), generator)
     optimiser = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
     for _ in range(8):

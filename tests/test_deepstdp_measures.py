@@ -21,7 +21,7 @@ from neurohw.data.load import load_dataset
 from neurohw.deepstdp.convnets import ConvNet
 from neurohw.deepstdp.fisher import batch_fisher_trace, fisher_trace
 from neurohw.deepstdp.measures import cluster_entropy, nmi
-from neurohw.deepstdp.probe import DECAY, accuracy, linear_probe, probe_accuracy
+from neurohw.deepstdp.probe import DECAY, accuracy, linear_probe
 from neurohw.errors import InputError
 from tests.convnets import small_network
 
@@ -150,7 +150,7 @@ def test_probe_is_the_logistic_regression_of_scikit_learn() -> None:
     other.fit(((train[0] - mean) * scale).numpy(), train[1].numpy())
     expected = other.score(((test[0] - mean) * scale).numpy(), test[1].numpy())
     layer = linear_probe(*train, 10)
-    assert accuracy(layer, *test) == probe_accuracy(train, test, 10) == pytest.approx(expected, abs=0.002)
+    assert accuracy(layer, *test) == pytest.approx(expected, abs=0.002)
     assert expected > 0.94
     with torch.no_grad():
         logits = layer(test[0]) - layer(test[0]).mean(1, keepdim=True)
@@ -162,7 +162,9 @@ def test_probe_does_not_depend_on_the_scale_of_a_feature() -> None:
     train, test = digits()
     scale = torch.logspace(-3, 3, 64)
     scaled = [(part[0] * scale + scale, part[1]) for part in (train, test)]
-    assert probe_accuracy(scaled[0], scaled[1], 10) == pytest.approx(probe_accuracy(train, test, 10), abs=0.004)
+    assert accuracy(linear_probe(*scaled[0], 10), *scaled[1]) == pytest.approx(
+        accuracy(linear_probe(*train, 10), *test), abs=0.004
+    )
 
 
 def test_probe_draws_nothing_and_learns_nothing_of_the_test_labels() -> None:
@@ -171,7 +173,7 @@ def test_probe_draws_nothing_and_learns_nothing_of_the_test_labels() -> None:
     assert torch.equal(linear_probe(*train, 10).weight, linear_probe(*train, 10).weight)
     assert torch.equal(torch.random.get_rng_state(), before)
     shuffled = test[1][torch.randperm(len(test[1]), generator=seeded(5))]
-    assert probe_accuracy(train, (test[0], shuffled), 10) < 0.2
+    assert accuracy(linear_probe(*train, 10), test[0], shuffled) < 0.2
 
 
 def test_probe_refuses_labels_of_other_samples() -> None:

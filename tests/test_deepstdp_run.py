@@ -28,7 +28,7 @@ from neurohw.runs.record import read_record
 from neurohw.runs.restored import restored_job
 from neurohw.runs.run import run
 from neurohw.seeding import Streams
-from neurohw.studies.estimate import estimate_seconds
+from neurohw.studies.estimate import estimate
 from tests.approximately import approx
 from tests.test_checkpoint import run_in_pieces
 
@@ -357,7 +357,7 @@ def test_an_estimate_counts_the_clustering(file: Path, tmp_path: Path) -> None:
     began = time.perf_counter()
     run(experiment, 0, tmp_path / "run")
     took = time.perf_counter() - began
-    assert took / 3 < estimate_seconds(experiment) < 3 * took
+    assert took / 3 < estimate(experiment).seconds < 3 * took
 
 
 def test_vgg_15_takes_its_own_defaults(file: Path) -> None:

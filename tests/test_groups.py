@@ -18,7 +18,7 @@ from neurohw.errors import Diverged
 from neurohw.loading import load_experiment
 from neurohw.runs.record import RunRecord, read_record
 from neurohw.runs.run import run
-from neurohw.studies.estimate import estimate_seconds
+from neurohw.studies.estimate import estimate
 from neurohw.studies.execution import attempt as attempting
 from neurohw.studies.execution.loop import run_points
 from neurohw.studies.execution.processes import Processes
@@ -164,4 +164,4 @@ def test_an_interrupted_sweep_goes_on_and_runs_no_seed_twice(tmp_path: Path, mon
 def test_the_estimate_of_a_group_is_below_that_of_its_runs_one_by_one() -> None:
     """It times a few batches: where others take the cores midway, it is asked again."""
     experiment = load_experiment("quickstart", {"training.epochs": 3})
-    assert any(0 < estimate_seconds(experiment, seeds=16) < 16 * estimate_seconds(experiment) for _ in range(4))
+    assert any(0 < estimate(experiment, seeds=16).seconds < 16 * estimate(experiment).seconds for _ in range(4))

@@ -31,7 +31,7 @@ from neurohw.runs.progress import Lines, Silent
 from neurohw.runs.record import RunRecord, read_record
 from neurohw.runs.run import run
 from neurohw.studies import expected
-from neurohw.studies.estimate import estimate_seconds
+from neurohw.studies.estimate import estimate
 from neurohw.studies.sweep import load_sweep
 from neurohw.training.phases import Epoch
 from tests.test_checkpoint import run_in_pieces
@@ -136,7 +136,7 @@ def test_a_run_interrupted_between_any_batches_goes_on_to_the_same_bits(file: Pa
     assert (whole.kind, whole.status, whole.chance, whole.timing["epochs"]) == ("walk", "finished", 0.3, 4)
     short = run(experiment, 3, tmp_path / "short", stop_after=2)
     assert (short.status, short.metrics["home"]) == ("stopped", whole.curve[1]["home"])
-    assert 0 < estimate_seconds(experiment) < 1
+    assert 0 < estimate(experiment).seconds < 1
 
 
 def test_what_diverges_is_said_by_phase_epoch_and_batch(file: Path, tmp_path: Path) -> None:

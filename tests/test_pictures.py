@@ -93,9 +93,9 @@ def test_tiny_imagenets_layout_is_read_in_naming_order(place: Path) -> None:
     assert data.train_images.dtype == torch.uint8
     assert data.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert data.test_labels.tolist() == [0, 1, 1]
-    for image, seed in zip(data.pictures(data.train_images), (10, 11, 12, 20, 21, 22), strict=True):
+    for image, seed in zip(data.train_images.view(-1, *data.image_shape), (10, 11, 12, 20, 21, 22), strict=True):
         np.testing.assert_array_equal(image.numpy().transpose(1, 2, 0), pixels(seed))
-    for image, seed in zip(data.pictures(data.test_images), (101, 100, 102), strict=True):
+    for image, seed in zip(data.test_images.view(-1, *data.image_shape), (101, 100, 102), strict=True):
         np.testing.assert_array_equal(image.numpy().transpose(1, 2, 0), pixels(seed))
 
 
@@ -104,7 +104,9 @@ def test_class_folders_of_a_training_and_a_test_set(place: Path, held_out: str) 
     files = {name.replace("test/", f"{held_out}/"): content for name, content in split_layout().items()}
     data = load_dataset(str(write(files, place)))
     assert (data.train_labels.tolist(), data.test_labels.tolist()) == ([0, 0, 1, 1], [0, 1])
-    np.testing.assert_array_equal(data.pictures(data.test_images)[1].numpy().transpose(1, 2, 0), pixels(110))
+    np.testing.assert_array_equal(
+        data.test_images.view(-1, *data.image_shape)[1].numpy().transpose(1, 2, 0), pixels(110)
+    )
 
 
 def test_undivided_class_folders_give_a_fifth_of_each_class_to_the_test_set(place: Path) -> None:
@@ -129,7 +131,7 @@ def test_grey_images_become_rgb_with_equal_channels(place: Path) -> None:
     files["a/2.png"] = encoded(pixels(9), "PNG", "P")
     files = {f"train/{name}": content for name, content in files.items()} | {"val/a/x.png": encoded(pixels(1))}
     data = load_dataset(str(write(files, place)))
-    images = data.pictures(data.train_images)
+    images = data.train_images.view(-1, *data.image_shape)
     for channel in images[0]:
         np.testing.assert_array_equal(channel.numpy(), grey)
     assert torch.equal(images[1, 0], images[1, 2])
@@ -394,7 +396,7 @@ def test_tiny_imagenet_is_the_papers() -> None:
     assert data.test_labels.bincount().tolist() == [50] * 10
     assert (data.image_shape, data.class_names) == ((3, 64, 64), registry.TINY_CLASSES)
     assert registry.WHOLE_DATASETS["tiny-imagenet-10"].extent == Extent(5000, 500, data.image_shape)
-    images = data.pictures(torch.cat([data.train_images, data.test_images]))
+    images = torch.cat([data.train_images, data.test_images]).view(-1, *data.image_shape)
     grey = (images == images[:, :1]).flatten(1).all(1)
     assert grey.sum() == 27
     assert data.checksums == data_checksums(str(Path(locate("tiny-imagenet-10"), "tiny-imagenet-200.zip")))

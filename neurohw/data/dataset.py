@@ -39,10 +39,6 @@ class Dataset:
         """Number of classes."""
         return len(self.class_names)
 
-    def pictures(self, images: Tensor) -> Tensor:
-        """Return flattened images as [B, channels, height, width], without a copy."""
-        return images.view(-1, *self.image_shape)
-
     def to(self, device: torch.device | str) -> Dataset:
         """Return the same dataset with its tensors on `device`."""
         return replace(

@@ -6,15 +6,12 @@ They are ordinary rate networks, trained by torch's autograd in full precision; 
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 from neurohw.errors import InputError
-
-Architecture = Literal["small", "vgg-15"]
 
 FC_STD = 0.01  # of the initial weights of dense layers (DeepCluster, and VGG-15's code)
 _VGG_BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))

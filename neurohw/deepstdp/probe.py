@@ -55,16 +55,6 @@ def accuracy(layer: nn.Linear, features: Tensor, labels: Tensor) -> float:
     return float((layer(features).argmax(1) == labels).float().mean())
 
 
-def probe_accuracy(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], classes: int) -> float:
-    """Return the accuracy on the test samples of a probe that was trained on the training samples.
-
-    Args:
-        train, test: features [N, d] and classes [N].
-        classes: how many there are.
-    """
-    return accuracy(linear_probe(*train, classes), *test)
-
-
 def _minimised(x: Tensor, labels: Tensor, classes: int, decay: float) -> tuple[Tensor, Tensor]:
     """Return weights [classes, d] and bias [classes] at the minimum."""
     weights = torch.zeros(classes, x.shape[1], device=x.device, requires_grad=True)

@@ -19,7 +19,6 @@ from neurohw.runs.task import SUBSET_SEED, labels_of
 from neurohw.seeding import Streams
 from neurohw.threads import threads
 
-METHODS = ("umap", "tsne")
 NEIGHBOURS = 10  # of the nearest-neighbour classifier
 LEAST = 50  # images: UMAP looks at 15 neighbours, t-SNE at 90
 _BATCH, _FOLDS = 512, 5

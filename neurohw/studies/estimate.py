@@ -49,11 +49,6 @@ def estimate(experiment: Experiment, stop_after: int | None = None, seeds: int =
         return _estimated(kind.of_seeds(experiment, [Streams(seed) for seed in range(seeds)]), stop_after)
 
 
-def estimate_seconds(experiment: Experiment, stop_after: int | None = None, seeds: int = 1) -> float:
-    """Return the seconds of `estimate`."""
-    return estimate(experiment, stop_after, seeds).seconds
-
-
 def _estimated(jobs: Sequence[Job[Any]], stop_after: int | None) -> Estimate:
     job = jobs[0]
     for each in jobs:
