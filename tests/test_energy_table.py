@@ -13,6 +13,7 @@ from neurohw.energy.ranges import Range
 from neurohw.energy.schema import ENTRIES
 from neurohw.energy.table import EnergyTable, table_from, table_names
 from neurohw.errors import InputError
+from neurohw.report.energy.notes import COST
 from neurohw.shipping import read_toml, shipped
 from tests.approximately import approx
 
@@ -172,3 +173,19 @@ def test_no_line_of_a_shipped_table_lacks_a_source() -> None:
             if isinstance(content, dict):
                 for key, line in content.items():
                     assert line["source"].strip(), f"{name} {section}.{key}"
+
+
+def test_notes_say_how_little_the_lines_that_are_read_would_take() -> None:
+    """C V_read^2 of 128 cells, C as that of a driven line at 1 V, over a conversion at 8 bits and its scaling."""
+    shares: dict[str, list[float]] = {"nominal": [], "high": []}
+    for name in table_names():
+        table = EnergyTable.load(name)
+        line, volts = table.figure("row.energy", columns=128).range, table.figure("read.voltage").range
+        converted = table.figure("adc.energy", bits=8).range + table.figure("column.energy").range
+        for bound, found in shares.items():
+            charge = getattr(line, bound) * getattr(volts, bound) ** 2
+            found.append(charge / getattr(converted, bound))
+    assert {f"{share:.1%}" for share in shares["nominal"]} == {"0.1%"}
+    assert f"{max(shares['high']):.1%}" == "2.4%"
+    assert "0.1 % of what a conversion" in COST
+    assert "(2.4 % at most" in COST

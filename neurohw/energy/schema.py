@@ -41,7 +41,9 @@ ENTRIES: dict[str, EntryKind] = {
     "read.supply": EntryKind("V", "rail that a read's current comes from: the read voltage's own, up to V_dd"),
     "dac.energy": EntryKind("J", "conversion"),
     "dac.area": EntryKind("m2", "line that is driven"),
-    "row.energy": EntryKind("J", "line that is charged for a read, driver and wire"),
+    "row.energy": EntryKind(
+        "J", "line charged to 1 V for a read, or by a pulse: driver and wire; not one that is read"
+    ),
     "adc.energy": EntryKind("J", "conversion"),
     "adc.time": EntryKind("s", "conversion"),
     "adc.area": EntryKind("m2", "converter"),

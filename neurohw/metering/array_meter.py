@@ -4,7 +4,8 @@ Events, per phase of the clock, under the array's name:
     reads, reads_transposed     vectors presented to either side: batch times `times`
     dac_conversions             vectors x passes x lines x tiles that share a line
     adc_conversions             vectors x passes x outputs x tiles whose partial sums make an output; in transposed
-                                reads without the line of biases, which is no neuron's
+                                reads without the line of biases, which is no neuron's; currents of the devices of a
+                                weight are scaled and subtracted before
     read_conductance            siemens: sum over vectors of sum_ij x_i^2 G_ij, x in units of the converter's full scale
                                 (see `Side`); while cells learn, G is the mean of looks at them every
                                 `SNAPSHOT_UPDATES` updates, before and after; an evaluation looks before it reads

@@ -13,7 +13,12 @@ COST = (
     "Nominal (low to high), means over seeds; low and high take every figure at its low or at its high together. Per "
     "training image and per epoch: all phases of training, evaluation left out. Whole run: evaluation included. Off "
     "the chip, and in no figure: images on their way to it, the class sums of the association, the linear classifier. "
-    "Conduction: the supply is taken to follow the input, V V_supply t sum x² G; a fixed rail costs |x|, which is more."
+    "Conduction: the supply is taken to follow the input, V V_supply t sum x² G; a fixed rail costs |x|, which is "
+    "more. Wires: lines that are driven, in reads (rows) and by pulses (pulse lines), are charged to 1 V. Lines that "
+    "are read stand at a virtual ground, and their charge is left out; charged to the read voltage, as NeuroSim has "
+    "them, lines of 128 cells would take 0.1 % of what a conversion at 8 bits and its scaling take (2.4 % at most, "
+    "all figures at their high), and longer ones in proportion. An output is one conversion, whatever devices make "
+    "its weights: their currents are scaled and subtracted before it."
 )
 REACHED = (
     "Energy of training until the accuracy was first reached, evaluation left out: nominal (low to high), mean over "
