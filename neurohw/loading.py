@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from neurohw.archive import ARCHIVE, configuration
 from neurohw.config import Experiment, OnChipExperiment, merged
-from neurohw.errors import InputError
+from neurohw.errors import DataError, InputError
 from neurohw.kinds import kind_of
 from neurohw.recommended import Applied, asked_by_device
 from neurohw.shipping import DEEPEST, find_file, parsed_toml, read_toml, shipped_files, stamped
@@ -127,10 +127,10 @@ class Overrides:
             experiment: what was run.
             origin: where its other keys are from.
         """
-        keys = type(experiment).model_fields
+        keys, kind = type(experiment).model_fields, DataError if isinstance(error, DataError) else InputError
         lines = str(error).splitlines()
-        return InputError("\n".join(self.blamed(origin, line, alone=True) if _begins_with_a_key(line, keys) else line
-                                    for line in lines))  # fmt: skip
+        return kind("\n".join(self.blamed(origin, line, alone=True) if _begins_with_a_key(line, keys) else line
+                              for line in lines))  # fmt: skip
 
     def blamed(self, origin: str, complaint: str, alone: bool) -> str:
         """Return the complaint (`key: ...`) after where it comes from: what overrode its key, else the origin.

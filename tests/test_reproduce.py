@@ -11,6 +11,7 @@ import pytest
 from neurohw.errors import InputError
 from neurohw.loading import load_experiment
 from neurohw.report.reproduced import frame, markdown_page, summary
+from neurohw.runs.collection import find_records
 from neurohw.runs.record import RunRecord
 from neurohw.studies.expected import agreement
 from neurohw.studies.paper import LEAST_ALLOWED, PaperTable, TableFile, paper_table, paper_tables, results
@@ -192,6 +193,62 @@ def test_the_command_runs_what_is_missing_once(neurohw, tmp_path: Path) -> None:
     page = (tmp_path / "page/reproduced.md").read_text()
     assert page.startswith("# Measured beside published")
     assert "\n\nChance moves it.\n\n| Network |" in page
+
+
+SVHN = """
+title = "Streets"
+metrics = ["test_accuracy"]
+[[runs]]
+experiment = "cnn_svhn"
+set = { "training.mode" = "supervised" }
+"""
+
+
+@pytest.fixture
+def without_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let there be no data sets but the bundled one, and a table that needs another beside one that does not."""
+    monkeypatch.setenv("NEUROHW_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "svhn.toml").write_text(SVHN)
+
+
+@pytest.fixture
+def own_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a table of digits; the checkout's reports, which take half a minute to read, are left out."""
+    (tmp_path / "own.toml").write_text(OWN)
+    there = lambda out, known: find_records([out], []) if any(out.rglob("record.json")) else []  # noqa: E731
+    monkeypatch.setattr("neurohw.cli.reproduce._records", there)
+
+
+@pytest.mark.usefixtures("without_data", "own_table")
+def test_a_dry_run_names_data_that_are_missing_and_goes_on(neurohw, tmp_path: Path) -> None:
+    status, out, err = neurohw("reproduce", "svhn.toml", "own.toml", "--dry-run", "--report", "page")
+    assert status == 0, err
+    assert "missing: cnn_svhn, seeds 0: its data are missing, see below" in out
+    assert "missing: quickstart-" in out
+    assert "none missing" not in out
+    assert out.index("in all, one after the other") < out.index("cnn_svhn cannot be run: dataset 'svhn' was not found")
+    assert "neurohw data fetch svhn" in out
+    assert "## Streets" in (tmp_path / "page/reproduced.md").read_text()
+
+
+@pytest.mark.usefixtures("without_data", "own_table")
+def test_tables_whose_data_are_there_are_run_before_the_others_are_named(neurohw, tmp_path: Path) -> None:
+    status, out, err = neurohw("reproduce", "svhn.toml", "own.toml", "--stop-after", "1", "--report", "page")
+    assert status == 2
+    assert len([*(tmp_path / "runs/paper").glob("quickstart-*/record.json")]) == 2
+    assert "cnn_svhn cannot be run: dataset 'svhn' was not found" in err
+    assert "neurohw data fetch svhn" in err
+    assert "Digits: measured, published" in out
+    assert (tmp_path / "page/reproduced.csv").exists()
+
+
+@pytest.mark.usefixtures("own_table")
+def test_a_dry_run_of_no_table_is_one_of_all(neurohw, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neurohw.studies.paper.paper_tables", lambda: {"own.toml": paper_table("own.toml")})
+    status, out, err = neurohw("reproduce", "--dry-run")
+    assert status == 0, err
+    assert "missing: quickstart-" in out
 
 
 def test_a_value_outside_ends_with_status_1(neurohw, tmp_path: Path) -> None:
