@@ -298,6 +298,23 @@ def test_neurosims_side_of_an_array() -> None:
     assert found.write.neurosim.nominal == approx(12 * 16 / 240e3 * 50e-9)
 
 
+def test_neurosims_side_reads_what_ours_reads() -> None:
+    """Of tiki-taka's two arrays the visible one; columns of the other, and verified cells, are no vectors on either."""
+    device = Conditions("d", "d", {
+        "read.voltage": Figure("v", Range.of(0.2), "test"), "read.time": Figure("t", Range.of(1e-8), "test"),
+    })  # fmt: skip
+    vectors = {"reads": 10.0, "read_conductance": 5.0, "dac_conversions": 10 * 100.0}
+    columns = {"reads": 40.0, "read_conductance": 3.0, "dac_conversions": 40.0, "verifying_reads": 7.0}
+    facts = RunFacts({"W1": ArrayFacts(50, 100, devices_per_weight=2, devices_on_line=1, dac_bits=7, adc_bits=9)})
+    found = []
+    for counts in ({"W1": {"forward": vectors}}, {"W1": {"forward": vectors, "update": columns}}):
+        (each,) = array_models(account(counts, facts, EnergyTable.load("32nm"), device), counts)
+        found.append(each)
+    assert found[0] == found[1]
+    assert found[0].vectors == 10
+    assert found[0].read.neurosim.nominal == approx(10 * read_energy(NeuroSimArray(rows=100, columns=50)))
+
+
 def test_neurosim_has_no_settling_network_and_no_uncounted_pulses() -> None:
     device = Conditions("d", "d", {"write.up": Figure("u", Range.of(2e-12), "test")})
     counts = {"W1": {"update": {"pulses_up": 7.0}}, "clock": {"free": {"steps": 20.0, "images": 1.0}}}

@@ -12,7 +12,7 @@ from typing import Any
 from neurohw.energy.area import areas, cells_used
 from neurohw.energy.breakdown import EnergyBreakdown
 from neurohw.energy.conditions import NO_CIRCUIT, CircuitConditions, Conditions
-from neurohw.energy.facts import ArrayFacts, RunFacts, WritesPerCell, checked, facts_from
+from neurohw.energy.facts import LINE_BY_LINE, ArrayFacts, RunFacts, WritesPerCell, checked, facts_from
 from neurohw.energy.latency import Latency, latency
 from neurohw.energy.lifetime import Lifetime, lifetime
 from neurohw.energy.prices import Item, Prices
@@ -89,12 +89,12 @@ def _as_done(counts: Counts, prices: Prices) -> Counts:
 def macs(counts: Counts, facts: RunFacts) -> dict[str, float]:
     """Return the multiply-accumulates of the arrays' reads by phase: vectors x weights that are there, both directions.
 
-    Transposed reads have none of a line of biases. Reads of a hidden array, which are part of writing, are left out.
+    Transposed reads have none of a line of biases; reads line by line (hidden arrays, compensation) are none at all.
     """
     by_phase: dict[str, float] = {}
     for name, array in facts.arrays.items():
         for phase, events in counts.get(name, {}).items():
-            if phase == "update":
+            if phase in LINE_BY_LINE:
                 continue
             forward, backward = events.get("reads", 0.0), events.get("reads_transposed", 0.0)
             products = forward * array.weights + backward * (array.weights - array.n_post * array.bias_line)

@@ -18,6 +18,7 @@ from neurohw.values import Amount, Count, Whole
 
 TRAINING_PHASES = ("forward", "backward", "free", "nudged", "target", "update", "homeostasis", "training")
 COMPENSATING = "compensation"  # reads that compensate the drift of a chip that has aged
+LINE_BY_LINE = ("update", COMPENSATING)  # phases whose reads are of hidden arrays, rows and cells, not of vectors
 UNKNOWN = "unknown"
 
 
@@ -101,6 +102,11 @@ class ArrayFacts:
     def weights(self) -> int:
         """Number of weights that are there."""
         return self.n_post * self.n_pre if self.cells is None else self.cells
+
+    @property
+    def read_devices(self) -> float:
+        """Cells that a read drives for a weight."""
+        return self.devices_on_line or self.devices_per_weight
 
     @property
     def hidden(self) -> bool:

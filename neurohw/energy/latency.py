@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from neurohw.energy.facts import COMPENSATING, ArrayFacts
+from neurohw.energy.facts import LINE_BY_LINE, ArrayFacts
 from neurohw.energy.prices import Prices
 from neurohw.energy.ranges import Range
 from neurohw.metering.ledger import Counts
-
-_LINE_BY_LINE = ("update", COMPENSATING)  # phases whose reads are of hidden arrays, of rows, and of all cells
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def _array_time(part: str, phase: str, counts: Counts, prices: Prices, settlings
             read = prices.cell("read.time", why).range
             if not (facts.integrated and event == "reads"):
                 read += _conversions(facts, outputs, part, prices)
-            passes = 1 if phase in _LINE_BY_LINE else facts.read_passes
+            passes = 1 if phase in LINE_BY_LINE else facts.read_passes
             total += read * (vectors * rounds * passes)
     if cells := events.get("verifying_reads"):
         each = prices.cell("read.time", why).range + _conversions(facts, 1, part, prices)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from neurohw.energy.breakdown import EnergyBreakdown
-from neurohw.energy.facts import ArrayFacts
+from neurohw.energy.facts import LINE_BY_LINE, ArrayFacts
 from neurohw.energy.ranges import Range
 from neurohw.energy.recorded import ByModel, ModelledArray
 from neurohw.metering.ledger import Counts
@@ -73,6 +73,7 @@ def array_models(breakdown: EnergyBreakdown, counts: Counts) -> list[ModelledArr
     Reads. Ours: the account's "conduction" (V V_supply G t of the cells as they were) and "rows" (lines charged).
     NeuroSim's: bit lines and rows charged, and no current through cells: its converters' formula takes the column's
     resistance instead.
+    Of vectors: neither side has reads line by line, of hidden arrays and of cells that are verified.
     Neither side has converters, their drivers, shift and add, buffers, or leakage. "ohmic" is V^2 G t with
     NeuroSim's numbers, so that formula and numbers can be told apart.
     Writes. Ours: the account's "write". NeuroSim's: V_w^2 / R_avg t_pulse of each pulse. Neither side has half-selected
@@ -92,9 +93,11 @@ def array_models(breakdown: EnergyBreakdown, counts: Counts) -> list[ModelledArr
     clocked = not (breakdown.schedule.ep == "continuous" and steps)
     modelled = []
     for name, facts in breakdown.facts.arrays.items():
-        events = counts.get(name, {}).values()
+        phases = counts.get(name, {})
+        events = phases.values()
         forward, backward = (
-            sum(e.get(event, 0.0) for e in events) * facts.read_passes for event in ("reads", "reads_transposed")
+            sum(e.get(event, 0.0) for phase, e in phases.items() if phase not in LINE_BY_LINE) * facts.read_passes
+            for event in ("reads", "reads_transposed")
         )
         pulses = sum(e.get("pulses_up", 0.0) + e.get("pulses_down", 0.0) for e in events)
         tiles = [(forward, tile) for tile in _subarrays(facts, False)]
@@ -102,7 +105,7 @@ def array_models(breakdown: EnergyBreakdown, counts: Counts) -> list[ModelledArr
         reads = writes = ByModel(ours=None, neurosim=None, ohmic=None)
         if clocked and "conductance" not in facts.uncounted:
             reads = ByModel(
-                ours=_spent(breakdown, name, READ_PARTS),
+                ours=_spent(breakdown, name, READ_PARTS, LINE_BY_LINE),
                 neurosim=Range.of(sum(n * read_energy(tile, ACTIVITY) for n, tile in tiles)),
                 ohmic=Range.of(sum(n * conduction_energy(tile, ACTIVITY) for n, tile in tiles)),
             )
@@ -113,15 +116,17 @@ def array_models(breakdown: EnergyBreakdown, counts: Counts) -> list[ModelledArr
     return modelled
 
 
-def _spent(breakdown: EnergyBreakdown, array: str, components: tuple[str, ...]) -> Range:
-    return Range.total(i.energy for i in breakdown.items if i.part == array and i.component in components)
+def _spent(breakdown: EnergyBreakdown, array: str, components: tuple[str, ...], without: tuple[str, ...] = ()) -> Range:
+    return Range.total(
+        i.energy for i in breakdown.items if i.part == array and i.component in components and i.phase not in without
+    )
 
 
 def _subarrays(facts: ArrayFacts, transposed: bool) -> Iterator[NeuroSimArray]:
     """Yield what NeuroSim cuts an array into: its default size, less at two edges; rows are driven, columns read."""
-    rows, columns = facts.n_pre, round(facts.n_post * facts.devices_per_weight)
+    rows, columns = facts.n_pre, round(facts.n_post * facts.read_devices)
     if transposed:
-        rows, columns = round(facts.n_post * facts.devices_per_weight), facts.n_pre
+        rows, columns = columns, rows
     whole = NeuroSimArray()
     for height in _cut(rows, whole.rows):
         for width in _cut(columns, whole.columns):

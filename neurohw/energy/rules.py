@@ -94,7 +94,7 @@ def _cells_on_a_line(counted: Counted, array: ArrayFacts) -> float:
     inputs = counted.beside.get("reads", 0.0) * array.n_pre * array.tiles[0]
     outputs = counted.beside.get("reads_transposed", 0.0) * array.n_post * array.tiles[1]
     share = inputs / (inputs + outputs) if inputs + outputs else 1.0
-    return (share * n_post + (1 - share) * n_pre) * (array.devices_on_line or array.devices_per_weight)
+    return (share * n_post + (1 - share) * n_pre) * array.read_devices
 
 
 def _adc(counted: Counted, prices: Prices) -> list[Item]:

@@ -77,7 +77,8 @@ TRUST = (
 )
 ASSUMED = "Each assumed figure in use, and the largest share of a point's nominal energy that it is a factor of."
 MODELS = (
-    "Energy of all arrays over the run, evaluation included. Reads, ours: conduction (V V_supply G t of the cells, "
+    "Energy of all arrays over the run, evaluation included, of vectors: reads line by line, of hidden arrays and of "
+    "verified cells, are on no side. Reads, ours: conduction (V V_supply G t of the cells, "
     "with the conductances of the run) and the charging of rows. NeuroSim V2.1: C_BL V² of bit lines and C_row V_dd² "
     "of rows, no current through cells (its converters' formula takes the column's resistance instead), half of the "
     "rows driven, 128 × 128 cells, 0.5 V. V² G t, NeuroSim's cell: our formula with 240 kOhm, 0.5 V, 10 ns and half "
