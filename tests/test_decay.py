@@ -122,15 +122,16 @@ def test_rows_are_read_and_incremented_once_a_batch(batch: int) -> None:
 @pytest.mark.parametrize(("optimizer", "outer"), [("pulsed-sgd", 0), ("sgd", 16 * 9 * 8 * 10)])
 def test_sums_over_a_batch_are_counted_by_presented_vectors(optimizer: str, outer: int) -> None:
     """8 outputs of 9 inputs and a bias each, presented 9 patches an image: sums of biases, of decays, and products."""
-    layer = LayerWork(outputs=8, cells=80, vectors=9, biases=8)
+    layer = LayerWork(outputs=8, cells=80, vectors=9, biases=8, operands=(8 + 9) * 7)
     updates = DigitalUpdates((layer,), optimizer)
     products = OuterProducts((Product(torch.zeros(16, 72), torch.zeros(16, 72)),), 1.0, decay=torch.zeros(16, 72))
     learnt = updates.learnt([products])
-    assert learnt == {"outer": outer, "sums": 16 * 9 * 8, "decays": 16 * 9 * 8}
+    bits = 16 * 9 * (8 + 9) * 7 * (outer > 0)
+    assert learnt == {"outer": outer, "operands": bits, "sums": 16 * 9 * 8, "decays": 16 * 9 * 8}
     counted: dict[str, float] = {}
     for _, _, event, number in updates.of(batches=1, **learnt):
         counted[event] = counted.get(event, 0.0) + number
-    assert counted == {"adds": 2 * 16 * 9 * 8, "bias_updates": 8, "macs": outer}
+    assert counted == {"adds": 2 * 16 * 9 * 8, "bias_updates": 8, "macs": outer, "bits": bits}
 
 
 def test_a_metered_array_shrinks_as_it_would_without_its_meter() -> None:

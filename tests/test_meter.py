@@ -765,14 +765,14 @@ def test_changes_of_an_optimiser_reach_the_drivers_as_codes(shape: tuple[int, in
 
 
 def test_pulses_of_digital_sums_reach_the_drivers_as_codes() -> None:
-    """A sum pulses what is due cell by cell: a code a pulse, which two devices of a pair share."""
+    """A sum pulses what is due cell by cell: a code a pulse, which both devices of a pair get; products have codes."""
     for cell, devices in (("single", 1), ("differential", 2)):
         plain = analog(torch.zeros(4, 6), cell=cell, writing="mixed-precision")
         array, ledger, _ = meter(plain, trains=plain.anatomy.trains, converters=Converters(7, 9, 1.0))
         array.update(products_of(4, 6), 0.1)
         counts = ledger.counts()
         pulses = sum(counts["W1"]["inference"].get(f"pulses_{way}", 0.0) for way in ("up", "down"))
-        assert counts["buffer"]["inference"]["bits"] == 7 * pulses / devices > 0
+        assert counts["buffer"]["inference"]["bits"] == 7 * (pulses / devices + 2 * (4 + 6)) > 7 * 20
 
 
 def test_columns_of_a_hidden_array_reach_the_drivers_as_codes() -> None:
@@ -989,6 +989,7 @@ def test_adam_keeps_two_words_a_cell() -> None:
     counts, _ = batch_of({"network.layers": [64, 20], "training.optimizer": "adam"})
     assert counts["digital"]["update"]["optimizer_words"] == 4 * 64 * 20
     assert counts["digital"]["update"]["macs"] == (3 + 8) * 64 * 20
+    assert counts["buffer"]["update"]["bits"] == 3 * (64 + 20) * 8  # ideal arrays: 8 bits; their writes are no pulses
 
 
 def test_the_readout_of_semi_supervised_ep_is_read_in_every_nudged_step() -> None:

@@ -1,7 +1,7 @@
 """The work around the arrays: what the network does there, and the digital side of updates.
 
 Events beside those of `neurohw.networks.operations`: under "digital" `bias_updates` and `optimizer_words`; under
-"clock" `seconds` of simulated time.
+"buffer" `bits` of what outer products are formed of; under "clock" `seconds` of simulated time.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ class LayerWork:
         outputs: of its array; cells: weights.
         vectors: presented to the array per image.
         biases: digital ones.
+        operands: bits of the codes of a vector's inputs and outputs.
     """
 
     outputs: int
     cells: int
     vectors: int = 1
     biases: int = 0
+    operands: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,25 +48,28 @@ class DigitalUpdates:
     optimizer: str
 
     def learnt(self, contrast: Sequence[OuterProducts]) -> dict[str, float]:
-        """Return what a batch adds up: `outer` products, by an optimiser, `sums` of biases, `decays` of rows.
+        """Return what a batch adds up: `outer` products by an optimiser, bits of their `operands`, `sums` and `decays`.
 
-        Biases add up every term whose bias line is not 0: two phases that are written apart are summed apart.
+        Sums are of biases, decays of rows. Biases add up every term whose bias line is not 0: two phases that are
+        written apart are summed apart.
         """
-        outer = sums = decays = 0
+        outer = operands = sums = decays = 0
+        digital = self.optimizer != "pulsed-sgd"
         for layer, products in zip(self.layers, contrast, strict=True):
             vectors = products.batch * layer.vectors
-            outer += vectors * layer.cells * len(products.terms) * (self.optimizer != "pulsed-sgd")
+            outer += vectors * layer.cells * len(products.terms) * digital
+            operands += vectors * layer.operands * len(products.terms) * digital  # each is fetched once a vector
             if layer.biases:
                 sums += vectors * layer.outputs * sum(term.line != 0 for term in products.terms)
             decays += vectors * layer.outputs * (products.decay is not None)
-        return {"outer": outer, "sums": sums, "decays": decays}
+        return {"outer": outer, "operands": operands, "sums": sums, "decays": decays}
 
-    def of(self, batches: float, outer: float, sums: float, decays: float) -> Iterator[Entry]:
+    def of(self, batches: float, outer: float, operands: float, sums: float, decays: float) -> Iterator[Entry]:
         """Yield the work of updates.
 
         Args:
             batches: learnt from.
-            outer, sums, decays: of all batches, see `learnt`.
+            outer, operands, sums, decays: of all batches, see `learnt`.
         """
         cells = sum(layer.cells for layer in self.layers)
         if biases := sum(layer.biases for layer in self.layers):
@@ -72,6 +77,7 @@ class DigitalUpdates:
             yield "digital", "update", "bias_updates", batches * biases
         yield "digital", "update", "adds", decays
         yield "digital", "update", "macs", outer
+        yield "buffer", "update", "bits", operands
         if self.optimizer == "adam":
             yield "digital", "update", "macs", batches * ADAM_MACS * cells
             yield "digital", "update", "optimizer_words", batches * ADAM_WORDS * cells
@@ -88,7 +94,7 @@ class WorkMeter:
     def __init__(self, operations: Operations, updates: DigitalUpdates, name: str = "work") -> None:
         self.operations, self.updates, self.name = operations, updates, name
         self._answered: dict[str, float] = {}
-        self._learnt = dict.fromkeys(("images", "batches", "outer", "sums", "decays", "seconds"), 0.0)
+        self._learnt = dict.fromkeys(("images", "batches", "outer", "operands", "sums", "decays", "seconds"), 0.0)
 
     def answered(self, phase: str, images: int) -> None:
         """A batch was answered."""
@@ -109,7 +115,7 @@ class WorkMeter:
             yield from self.operations.of_answers(phase, images)
         learnt = self._learnt
         yield from self.operations.of_contrasts(learnt["images"])
-        yield from self.updates.of(*(learnt[what] for what in ("batches", "outer", "sums", "decays")))
+        yield from self.updates.of(*(learnt[what] for what in ("batches", "outer", "operands", "sums", "decays")))
         yield "clock", "update", "seconds", learnt["seconds"]
 
     def state_dict(self) -> dict[str, Any]:

@@ -69,6 +69,7 @@ class WriteCounter:
     ) -> None:
         self._tiles, self._trains, self._code, self._count = tiles, trains, code, count
         self._cells, self._density = cells, cells / (shape[0] * shape[1])
+        self._lines = sum(shape)
         self._scratch: dict[torch.Size, Tensor] = {}
 
     def updated(self, products: OuterProducts, rate: float, writes: Writes, update: int) -> None:
@@ -91,6 +92,7 @@ class WriteCounter:
             self._cell_by_cell(Ways.one_by_one(writes.serial))
         else:
             cells = self._cells * len(products.terms)
+            self._codes(products.batch * len(products.terms) * self._lines)  # what the products are formed of
             self._count("macs", products.batch * cells, "digital")
             self._count("optimizer_words", trains.driving.words * cells, "digital")
             self._cell_by_cell(self._pulses(writes))
@@ -226,7 +228,7 @@ class WriteCounter:
         return 1 if self._trains is None else self._trains.driving.crossbars
 
     def _codes(self, number: float) -> None:
-        """Count codes that reach the drivers of pulses: of a line's train, of a cell's change, of a pulse by itself."""
+        """Count codes for drivers of pulses, of a train, of a cell's change or of a pulse, or for digital products."""
         self._count("bits", number * self._code, "buffer")
 
     def _slots(self, slots: float, way: Polarities) -> None:

@@ -17,6 +17,7 @@ from neurohw.energy.facts import UNKNOWN, ArrayFacts, WritesPerCell, facts_of
 from neurohw.metering.array_meter import ArrayMeter, ArraySettings
 from neurohw.metering.digital_work import DigitalUpdates, LayerWork, WorkMeter
 from neurohw.metering.ledger import EnergyLedger
+from neurohw.metering.line_drive import Converters
 from neurohw.metering.metered_array import MeteredArray
 from neurohw.metering.metered_target import MeteredTarget
 from neurohw.networks.base import Contrast, Network, State
@@ -133,6 +134,7 @@ def metered(experiment: OnChipExperiment, network: Network, circuit: TargetCircu
             cells=layer.array.n_cells,
             vectors=layer.wiring.vectors,
             biases=0 if layer.bias is None else layer.bias.shape[-1],
+            operands=sum(layer.array.shape) * Converters.of(layer.array.anatomy.read_path).codes[0],
         )
         for layer in network.layers
     )
