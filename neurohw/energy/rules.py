@@ -148,7 +148,7 @@ def _halves_of_both(counted: Counted, prices: Prices) -> list[Item]:
     up, down = (counted.beside.get(event, 0.0) for event in ("pulses_up", "pulses_down"))
     share = up / (up + down) if up + down else 0.5
     each = (("write.half_up", share), ("write.half_down", 1 - share))
-    return [counted.item("half-select", prices.cell(key, counted.why), factor=part) for key, part in each]
+    return [counted.item("half-select", prices.cell(key, counted.why), factor=part) for key, part in each if part]
 
 
 def _operations(*operations: str) -> Rule:
