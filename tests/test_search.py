@@ -208,7 +208,7 @@ def test_more_trials_go_on_to_what_one_call_would_have_found(tmp_path: Path, sam
     assert parts.best == whole.best
 
 
-@pytest.mark.parametrize("operation", [5, 31, 83, 150, 152, 155, 157, 230])
+@pytest.mark.parametrize("operation", [5, 31, 81, 83, 150, 152, 155, 157, 230])
 def test_a_killed_search_goes_on_to_the_same_end(tmp_path: Path, operation: int) -> None:
     """It ends before it changes a file for the n-th time: between trials, in an epoch, at the journal."""
     search = searched(tmp_path, ONE.replace("12", "10").replace("random", "tpe") + MEDIAN)

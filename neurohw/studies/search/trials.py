@@ -198,6 +198,10 @@ class Trials:
             self._took.append(time.monotonic() - self._began[point.folder])
         if isinstance(outcome, RunRecord | Diverged | GivenUp):
             self._failures = []
+        if isinstance(outcome, RunRecord) and not trial.state.is_finished():
+            with contextlib.suppress(GivenUp):  # epochs before a kill, of which its checkpoint knew and the journal not
+                self._follow(point, trial)
+            trial = self._trial(point)
         if trial.state.is_finished():  # it was given up, even where it came to its end meanwhile
             return
         if isinstance(outcome, RunRecord):
