@@ -351,10 +351,17 @@ def test_files_of_another_search_do_not_stand_beside_a_new_one(tmp_path: Path, m
     def interrupt(self: Trials, settled: object) -> None:
         raise KeyboardInterrupt
 
+    to_its_end = Trials.all_settled
     monkeypatch.setattr(Trials, "all_settled", interrupt)
     with pytest.raises(KeyboardInterrupt):
         gone(searched(tmp_path), out)
     assert (out / "best.toml").exists()  # it goes on
+    monkeypatch.setattr(Trials, "all_settled", to_its_end)
+    gone(searched(tmp_path, TWO), out)
+    monkeypatch.setattr(Trials, "all_settled", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        gone(searched(tmp_path), out)  # the first again, whose trials are known, and which comes to no end
+    assert not written()
     with pytest.raises(KeyboardInterrupt):
         gone(searched(tmp_path, ONE.replace("high = 10,", "high = 9,")), out)
     assert not written()

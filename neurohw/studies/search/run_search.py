@@ -26,7 +26,7 @@ from neurohw.studies.sweep import Point
 if TYPE_CHECKING:
     from optuna import Study
 
-JOURNAL = "journal.log"
+JOURNAL, LAST = "journal.log", "searched.txt"  # LAST: whose files stand beside it
 
 
 def run_search(search: Search, folder: Path, watcher: Watcher, jobs: int = 1, minutes: float | None = None) -> Found:
@@ -53,9 +53,8 @@ def run_search(search: Search, folder: Path, watcher: Watcher, jobs: int = 1, mi
         reserve = len(search.file.finalists.seeds) * (1 + (search.file.finalists.number or USUAL))
         trials = Trials(search, study, folder, jobs, ends, reserve, shown.epoch)
         shown.begin(search.file.search.trials, known=sum(t.state.is_finished() for t in study.trials))
-        if not study.trials:  # what stands here is of another search
-            remove_files(folder)
-            (folder / TABLE).unlink(missing_ok=True)
+        if _taken_over(folder, search.digest(), bool(study.trials)):
+            watcher.note(f"runs of another search stay in {folder}, which `neurohw report` shows as well")
         trials.all_settled(shown.trial)
         shown.end()
         write_text(folder / TABLE, trials_table(search, study.trials).to_csv(index=False))
@@ -70,6 +69,25 @@ def run_search(search: Search, folder: Path, watcher: Watcher, jobs: int = 1, mi
             )
         files = write_files(search, best, folder)
         return Found(search, folder, tuple(study.trials), tuple(found), tuple(best), tuple(wrong), files)
+
+
+def _taken_over(folder: Path, digest: str, known: bool) -> bool:
+    """Remove the table and the experiment files of the search that was here last, if it was another; its runs stay.
+
+    Args:
+        folder: of the searches.
+        digest: of the one that begins, or goes on.
+        known: whether it has trials here; folders from before searches left their names are then its own.
+    """
+    last = folder / LAST
+    if (last.read_text() == digest) if last.is_file() else known:
+        write_text(last, digest)
+        return False
+    there = (folder / TABLE).is_file()
+    remove_files(folder)
+    (folder / TABLE).unlink(missing_ok=True)
+    write_text(last, digest)
+    return there
 
 
 def _chance(trials: Trials) -> float:
