@@ -29,7 +29,8 @@ class ScheduleSection(Section):
 class UnlabelledWeightSection(Section):
     """alpha(t) of Lee (2013), Eq. 16: how much images without labels count beside labelled ones, over epochs.
 
-    Their learning rate is alpha(t) times that of the labelled ones; t counts all epochs, those of pre-training too.
+    Their learning rate is alpha(t) times that of the labelled ones, and while alpha is 0 Adam keeps no moments of them,
+    as in one loss of both; t counts all epochs, those of pre-training too.
 
     Args:
         final: alpha_f; none: no such weight, the rate is as `training.schedule` says.

@@ -53,7 +53,7 @@ def train_epoch(
         homeostasis = decision.homeostasis
         contrast = network.contrast(state, decision.target)
         with clock.during("update"):
-            for layer, products in contrast:
+            for layer, products in contrast if phase.schedule.counts(epoch.index) else ():
                 try:
                     rule.apply(layer, products)
                 except Diverged as error:

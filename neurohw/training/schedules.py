@@ -33,6 +33,10 @@ class Schedule:
             return self.start * self.decay**epoch
         return self.start
 
+    def counts(self, epoch: int) -> bool:
+        """Return whether an update is made in `epoch`: always; a rate of 0 moves no weight, but Adam's moments."""
+        return True
+
 
 @dataclass(frozen=True)
 class WeightedSchedule:
@@ -55,5 +59,17 @@ class WeightedSchedule:
 
     def factor(self, epoch: int) -> float:
         """Return alpha times the schedule's factor in `epoch`."""
+        return self.alpha(epoch) * self.schedule.factor(epoch)
+
+    def alpha(self, epoch: int) -> float:
+        """Return alpha in `epoch`."""
         share = (self.before + epoch - self.start) / (self.full - self.start)
-        return self.final * min(max(share, 0.0), 1.0) * self.schedule.factor(epoch)
+        return self.final * min(max(share, 0.0), 1.0)
+
+    def counts(self, epoch: int) -> bool:
+        """Return whether an update is made in `epoch`: not while alpha is 0.
+
+        In Lee's one loss, labelled + alpha unlabelled, such images have no gradient: an optimiser of their own has none
+        to remember either.
+        """
+        return self.alpha(epoch) > 0
