@@ -59,7 +59,7 @@ TIME = (
     "and position), however often the arrays are read. Arrays busy: share of the time in which an array is read or "
     "written. Cells used: share of the built cells that hold weights (without hardware.tile, arrays are cut to "
     "measure). Area: cells, converters, drivers (those of hidden arrays too), tiles, target circuit; no memory, so of "
-    "thresholds in counters only their converters, and no digital units."
+    "thresholds in counters only their converters, no digital units, and no amplifiers of neurons that settle."
 )
 PHASES = "Energy of training by the schedule's phases, evaluation left out; means over seeds."
 WEAR = (
