@@ -112,6 +112,29 @@ def test_the_spread_of_a_column_is_common_to_all_outputs() -> None:
     assert row.std() > 0.01
 
 
+@pytest.mark.parametrize("ohm", [0.0, 1e-3])
+@pytest.mark.parametrize("reference", ["array", "column"])
+@pytest.mark.parametrize(
+    "retention",
+    [{"lifetime": DAY, "lifetime_dtod": 0.1, "rest": 0.5}, {"diffusion": 3e-4}, {"relaxation": 0.1}],
+    ids=lambda numbers: next(iter(numbers)),
+)
+def test_what_moves_devices_in_place_moves_references_that_were_read_before(
+    retention: dict[str, float], reference: str, ohm: float
+) -> None:
+    """W = (G - G_ref) / S after each of two times, of laws that do not count from the write; wires hardly matter."""
+    device = load_device("taox_hfox").with_parameters({f"retention.{key}": value for key, value in retention.items()})
+    array = AnalogArray(torch.zeros(30, 40), device, read_path=ReadPath.perfect(), reference=reference,
+                        wire_resistance=ohm)  # fmt: skip
+    for seconds in (0.3 * DAY, DAY):
+        array.read(torch.eye(40))
+        array.elapse(seconds)
+        siemens = array.conductances()
+        left = siemens["cell"] - siemens["reference" if reference == "array" else "cell.column"]
+        torch.testing.assert_close(array.snapshot(), left / 4.5e-6, rtol=0, atol=2e-4)
+        assert left.std() > 0.01 * 4.5e-6
+
+
 def test_a_written_device_leaves_its_reference_behind() -> None:
     """A write restarts the drift of its cell; the reference, set once, goes on as before."""
     array = array_of("taox_hfox", weights=torch.zeros(2, 3))

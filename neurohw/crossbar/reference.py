@@ -66,6 +66,11 @@ class ReferenceBank(CellBank):
         super().take_drop(left)
         self._of = None
 
+    def elapse(self, seconds: float) -> None:
+        """Let time pass over every reference; decay and diffusion change in place what was read."""
+        super().elapse(seconds)
+        self._of = None
+
     @property
     def reads_zero(self) -> bool:  # type: ignore[override]
         """Whether all of them read as 0, as they do when they are new and stand there."""
