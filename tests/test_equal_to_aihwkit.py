@@ -93,7 +93,11 @@ PRESET_STAIRS = {  # noisy devices need more cells for a mean within 1 %, and th
     "capacitor": Staircase(from_aihwkit("capacitor"), 20, 1.0),
     "reram_array_om": Staircase(from_aihwkit("reram_array_om"), 400, 1.5),
 }
-STAIRS = {**LAW_STAIRS, "piecewise": Staircase(model_of(MEASURED)), **PRESET_STAIRS}
+ADDITIVE_STAIRS = {  # noise that is the same at every weight; step_dtod 0.3 is theirs, too
+    f"{name}, additive": Staircase(model_of(LAWS[name](step=0.004, step_ctoc=1.0, additive_noise=True)))
+    for name in ("linear", "soft-bounds", "soft-bounds-reference")
+}
+STAIRS = {**LAW_STAIRS, "piecewise": Staircase(model_of(MEASURED)), **PRESET_STAIRS, **ADDITIVE_STAIRS}
 POINTS = 20
 
 
