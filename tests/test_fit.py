@@ -168,6 +168,27 @@ def test_steps_up_and_down_are_found_where_the_noise_does_not_follow_them() -> N
     assert step * down * values["table_down"][2] == pytest.approx(0.06, rel=0.15)
 
 
+@dataclasses.dataclass(frozen=True)
+class AlikeNoise(laws.LinearStep):
+    """Noise that is as large for all cells, as an instrument's or a driver's, and stays in the weight."""
+
+    def noise(self, w: torch.Tensor, steps: torch.Tensor, cells: Any, up: bool) -> torch.Tensor:
+        return torch.full_like(w, self.step * self.step_ctoc)
+
+
+@pytest.mark.parametrize("kind", [laws.LinearStep, AlikeNoise])
+@pytest.mark.parametrize("ctoc", [1.0, 2.0])
+def test_additive_noise_does_not_make_cells_alike(kind: type[laws.LinearStep], ctoc: float) -> None:
+    """Of each cell's own step, as aihwkit has it, or of one size, which tells nothing of steps."""
+    numbers = {**COMMON, "asymmetry": 0.0, "step_ctoc": ctoc, "step_dtod": 0.2}
+    law = kind(step=0.05, gamma_up=0.6, gamma_down=0.4, gamma_up_dtod=0.1, gamma_down_dtod=0.1, additive_noise=True,
+               **numbers)  # fmt: skip
+    found = fit(measured(law, 0.01, devices=20, cycles=3, pulses=80), "linear")
+    assert (found.candidates[0].additive_noise, found.candidates[0].alike_noise) == (True, kind is AlikeNoise)
+    assert found.estimates["step_dtod"].value == pytest.approx(truth(law, 20)["step_dtod"], rel=0.25)
+    assert found.estimates["step_ctoc"].value == pytest.approx(ctoc, rel=0.15)
+
+
 def test_measurement_noise_is_not_taken_for_the_cells_own() -> None:
     quiet = {**COMMON, "step_ctoc": 0.02}
     found = fit(measured(laws.SoftBounds(step=0.03, **quiet), 0.01, 8, 2, 60), "soft-bounds").estimates

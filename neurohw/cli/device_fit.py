@@ -160,7 +160,7 @@ def _print_fit(fitted: Fit, aged: RetentionFit | None) -> None:
         first = fitted.candidates[0]
         for c in fitted.candidates:
             row = (f"{c.log_likelihood:.1f}", str(c.parameters), f"{c.bic - first.bic:.1f}", f"{c.aic - first.aic:.1f}")
-            noise = "step at w = 0" if c.additive_noise else "step"
+            noise = ("mean " if c.alike_noise else "") + ("step at w = 0" if c.additive_noise else "step")
             laws.add_row(c.law, noise, *row, f"[yellow]{c.remark}[/yellow]" if c.remark else "")
         new_console(markup=True).print(laws)
     new_console(markup=True).print(f"law: {fitted.law}; weights -1 and 1 are the mean bounds", highlight=False)

@@ -68,11 +68,14 @@ class Response:
     Args:
         law, cells: with step_ctoc = 1.
         hard: whether a pulse can be cut off by the bounds.
+        noisy: the cells whose noise it is: themselves, or their mean. Noise that is as large for all cells would else
+            make their steps alike: many pulses tell its size better than that of a step.
     """
 
     law: PulseResponse
     cells: Cells
     hard: bool
+    noisy: Cells
 
     def steps(self, w: Tensor, up: bool) -> Tensor:
         """Return the mean |dw|."""
@@ -80,7 +83,7 @@ class Response:
 
     def noise(self, w: Tensor, steps: Tensor, up: bool) -> Tensor:
         """Return the cycle-to-cycle spread."""
-        return torch.as_tensor(self.law.noise(w, steps, self.cells, up))
+        return torch.as_tensor(self.law.noise(w, steps, self.noisy, up))
 
 
 class FittedLaw(abc.ABC):
@@ -93,8 +96,15 @@ class FittedLaw(abc.ABC):
     vanishing: ClassVar[bool] = False  # steps fall to zero at a cell's own bounds
     limits: ClassVar[dict[str, tuple[float, float]]] = {}  # of parameters, so that no step turns its sign
 
-    def __init__(self, additive_noise: bool = False) -> None:
-        self.additive_noise = additive_noise
+    def __init__(self, additive_noise: bool = False, alike_noise: bool = False) -> None:
+        """Take the variant.
+
+        Args:
+            additive_noise: noise is relative to s instead of to dw.
+            alike_noise: to the mean s of all cells instead of to each cell's own: of trains whose noise is as large for
+                all cells, however large their steps. A device's file has no such noise, and takes that of its own s.
+        """
+        self.additive_noise, self.alike_noise = additive_noise, alike_noise
         self.reach: Reach | None = None
 
     def within(self, reach: Reach | None) -> FittedLaw:
@@ -176,7 +186,11 @@ class FittedLaw(abc.ABC):
             cells["w_max"] = cells["w_max"].clamp(*self.reach.high)
             cells["w_min"] = cells["w_min"].clamp(*self.reach.low)
         law = self._law(effects[..., 4:, None], shared[:, :, None, None], cells)
-        return Response(law, cells, self.hard or self.additive_noise)
+        noisy = cells
+        if self.alike_noise:  # of the first trial: the others differ from it for derivatives, which noise has none of
+            noisy = cells | {side: cells[side][:1].mean(1, keepdim=True).expand_as(cells[side])
+                             for side in ("up", "down")}  # fmt: skip
+        return Response(law, cells, self.hard or self.additive_noise, noisy)
 
     def _active(self, values: Tensor, names: tuple[str, ...]) -> Tensor:
         """Return effects or shared numbers [..., names], those that are not fitted completed."""

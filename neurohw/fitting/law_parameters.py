@@ -187,8 +187,8 @@ class FittedPiecewise(FittedLaw):
     shared = tuple(f"{side}{i}" for side in ("up", "down") for i in range(TABLE) if i != TABLE // 2)
     limits: ClassVar = {"table_up": (_LEAST, _LARGEST), "table_down": (_LEAST, _LARGEST)}
 
-    def __init__(self, additive_noise: bool = False) -> None:
-        super().__init__(additive_noise)
+    def __init__(self, additive_noise: bool = False, alike_noise: bool = False) -> None:
+        super().__init__(additive_noise, alike_noise)
         if additive_noise:
             self.shared = (*self.shared, f"down{TABLE // 2}")
 
@@ -239,14 +239,19 @@ class _BatchedTable(laws.PiecewiseStep):
         return torch.lerp(flat[index], flat[index + 1], place - left) * cells["up" if up else "down"]
 
 
+def _with_noises(kind: type[FittedLaw]) -> tuple[FittedLaw, ...]:
+    """Return the variants of a law by its noise: relative to the step, to s, to the mean s."""
+    return kind(), kind(additive_noise=True), kind(additive_noise=True, alike_noise=True)
+
+
 FITTED: dict[str, tuple[FittedLaw, ...]] = {
     "constant": (FittedConstant(),),
-    "linear": (FittedLinear(), FittedLinear(additive_noise=True)),
-    "soft-bounds": (FittedSoftBounds(), FittedSoftBounds(additive_noise=True)),
-    "soft-bounds-reference": (FittedSoftBoundsReference(), FittedSoftBoundsReference(additive_noise=True)),
+    "linear": _with_noises(FittedLinear),
+    "soft-bounds": _with_noises(FittedSoftBounds),
+    "soft-bounds-reference": _with_noises(FittedSoftBoundsReference),
     "exponential": (FittedExponential(),),
-    "power": (FittedPower(), FittedPower(additive_noise=True)),
-    "piecewise": (FittedPiecewise(), FittedPiecewise(additive_noise=True)),
+    "power": _with_noises(FittedPower),
+    "piecewise": _with_noises(FittedPiecewise),
 }
 
 

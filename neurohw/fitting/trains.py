@@ -47,6 +47,7 @@ _SAME = ("soft-bounds-reference",)  # fitted as another law, so only on demand
 ROUNDS = 4  # of scaling to the mean bounds
 _SCALED = 5e-3  # how near to -1 and 1 the mean bounds come
 _UNTOLD = "bounds beyond the data"
+_CLEAR = 10.0  # difference of BIC that is very strong evidence (Kass & Raftery 1995, 10.1080/01621459.1995.10476572)
 
 Progress = Callable[[str, float], None]  # what is done now, and which share of all is done
 
@@ -56,7 +57,7 @@ class Candidate:
     """How well a law describes the trains.
 
     Args:
-        law: its name; additive_noise: its variant.
+        law: its name; additive_noise, alike_noise: its variant.
         log_likelihood: of the measurements, in units of half the range; parameters: how many; bic, aic: the less, the
             better.
         converged: whether the optimiser ended by itself.
@@ -65,6 +66,7 @@ class Candidate:
 
     law: str
     additive_noise: bool
+    alike_noise: bool
     log_likelihood: float
     parameters: int
     bic: float
@@ -163,7 +165,7 @@ class _Fitting:
         winner = min(candidates, key=_merit).law
         self.progress(f"{winner}, additive noise", 0.5 * len(names) / (len(names) + 1))
         candidates += [_candidate(first_fit(self.limited(variant), data), data.count) for variant in FITTED[winner][1:]]
-        return tuple(sorted(candidates, key=_merit))
+        return _alike_if_unclear(sorted(candidates, key=_merit))
 
     def rescaled(self, first: Scaled, trains: PulseTrains) -> Scaled:
         """Return the fit in the scale in which its own mean bounds are -1 and 1."""
@@ -204,8 +206,22 @@ def _merit(candidate: Candidate) -> tuple[bool, float]:
     return not candidate.supported, candidate.bic
 
 
+def _alike_if_unclear(ranked: list[Candidate]) -> tuple[Candidate, ...]:
+    """Return candidates, the best first; of noise of a cell's own s and of the mean s the latter, unless it is clear.
+
+    Where noise is as large for all cells, its size tells the former that their steps are alike, at little cost in
+    likelihood; where it is not, that costs much more.
+    """
+    best = ranked[0]
+    alike = next((c for c in ranked if c.law == best.law and c.alike_noise), None)
+    if alike is None or not best.additive_noise or not alike.supported or alike.bic - best.bic > _CLEAR:
+        return tuple(ranked)
+    return (alike, *(c for c in ranked if c is not alike))
+
+
 def _variant(candidate: Candidate) -> FittedLaw:
-    return next(f for f in FITTED[candidate.law] if f.additive_noise == candidate.additive_noise)
+    noise = candidate.additive_noise, candidate.alike_noise
+    return next(f for f in FITTED[candidate.law] if (f.additive_noise, f.alike_noise) == noise)
 
 
 def _part(trains: PulseTrains) -> PulseTrains:
@@ -219,7 +235,7 @@ def _part(trains: PulseTrains) -> PulseTrains:
 def _candidate(p: Population, count: int) -> Candidate:
     bic, aic = (k * p.parameters - 2 * p.log_likelihood for k in (math.log(count), 2))
     described = (p.log_likelihood, p.parameters, bic, aic, p.converged)
-    return Candidate(p.law.name, p.law.additive_noise, *described, _supported(p))
+    return Candidate(p.law.name, p.law.additive_noise, p.law.alike_noise, *described, _supported(p))
 
 
 def _supported(p: Population) -> bool:
