@@ -104,12 +104,14 @@ def _tuned(device: DeviceModel, experiment: OnChipExperiment, given: set[str]) -
 def _untuned(device: DeviceModel, experiment: OnChipExperiment) -> Iterator[tuple[str, Any]]:
     """Yield what suits any device: a range with room for the initial weights, pairs of cells that only potentiate.
 
+    It is half as large again as they are, or more where a cell's weights reach less far to one side than to the other.
     Where a cell's steps up and down differ, EP's contrast is written as one difference: its two phases as they come
     move every weight to the point where steps are equal, and nothing is learnt (experiments/erasure).
     """
     largest = experiment.network.largest_weight
     if largest and is_read(experiment.hardware.backend, _RANGE):
-        yield _RANGE, float(f"{_ROOM * largest:.2g}")
+        usual = float(f"{_ROOM * largest:.2g}")
+        yield _RANGE, max(usual, _holding(largest, device, experiment) or usual)
     if experiment.network.rule == "ep" and _is_pulsed(experiment) and asymmetry(device) > _SYMMETRIC:
         yield "ep.contrast", "difference"
     yield from _paired(device, experiment)
@@ -130,16 +132,23 @@ def _programmed(device: DeviceModel, experiment: OnChipExperiment) -> Iterator[t
     yield from _paired(device, experiment)
     try:
         learnt = read_learnt(experiment)
-        law = device.with_parameters(dict(experiment.hardware.device_parameters)).response()
     except InputError:  # the run says so
         return
     if learnt is None or not is_read(experiment.hardware.backend, _RANGE):
         return
-    largest = max(weights.abs().max().item() for weights in learnt.weights)
+    if holding := _holding(max(weights.abs().max().item() for weights in learnt.weights), device, experiment):
+        yield _RANGE, holding
+
+
+def _holding(largest: float, device: DeviceModel, experiment: OnChipExperiment) -> float | None:
+    """Return the range in which the mean cell just holds weights of this size and either sign; None: there is none."""
+    try:
+        law = device.with_parameters(dict(experiment.hardware.device_parameters)).response()
+    except InputError:  # the run says so
+        return None
     paired = CELLS[experiment.hardware.remedy.cell].paired or device.sided == 1
     reach = law.w_max - law.w_min if paired else min(law.w_max, -law.w_min) or law.w_max
-    if largest:
-        yield _RANGE, float(f"{_ROUNDED_UP * largest * law.w_max / reach:.3g}")
+    return float(f"{_ROUNDED_UP * largest * law.w_max / reach:.3g}") or None
 
 
 def _is_pulsed(experiment: OnChipExperiment) -> bool:

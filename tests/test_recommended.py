@@ -168,6 +168,15 @@ def test_untuned_devices_write_a_difference_where_they_are_asymmetric(name: str,
     assert on(path, hardware__recommended=False)[0].ep.contrast == "two-phase"
 
 
+def test_untuned_cells_that_reach_less_far_down_than_up_hold_the_initial_weights_all_the_same() -> None:
+    """1.5 times the largest initial weight a; of a single cell of -0.5 to 1.5 3 a, and of a pair, which reaches 2, 1.5 a."""
+    largest = load_experiment("quickstart").network.largest_weight
+    for w_min, cell, wanted in ((-1.5, "single", 1.5), (-0.5, "single", 3.0), (-0.5, "differential", 1.5)):
+        numbers = {"w_min": w_min, "w_max": 1.5}
+        experiment, _ = on("linear_step", "bp", hardware__device_parameters=numbers, hardware__cell=cell)
+        assert experiment.hardware.weight_range == pytest.approx(wanted * largest, rel=0.03), (w_min, cell)
+
+
 def test_rates_of_another_depth_leave_the_advice_out(device: Path) -> None:
     text = device.read_text()
     device.write_text(text + "learning_rate = [0.1, 0.2]\n")
