@@ -115,6 +115,12 @@ def test_ageing_in_steps_is_ageing_at_once() -> None:
     torch.testing.assert_close(in_steps.snapshot(), at_once.snapshot())
 
 
+def test_a_tabulated_model_says_up_to_which_age_it_is_known() -> None:
+    for model in NOISE_MODELS.values():
+        table = getattr(programmed(model.name, matrix(3, 4))._model, "coeff_dic", None)
+        assert model.oldest == (max(table) if table else math.inf)
+
+
 def test_wan2022_enlarges_its_deviations_between_the_tabulated_ages() -> None:
     weights = matrix(60, 60)
     spread = []

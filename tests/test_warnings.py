@@ -17,7 +17,7 @@ from neurohw.report.page.write import write_report
 from neurohw.runs.record import read_record
 from neurohw.runs.run import run
 from neurohw.runs.symptoms import near_chance
-from neurohw.runs.warnings import forgetful_thresholds, single_devices_drift, without_a_cause
+from neurohw.runs.warnings import ages_without_change, forgetful_thresholds, single_devices_drift, without_a_cause
 from tests.test_report import seeds
 
 EQUAL_CELLS = {"w_max_dtod": 0.0, "w_min_dtod": 0.0}
@@ -109,6 +109,15 @@ def test_single_devices_that_drift_are_told_what_may_help(changes: dict[str, Any
     text = single_devices_drift(experiment)
     assert ("each write restarts the drift of a cell (retention.drift_nu = 0.05)" in text) == told
     assert bool(text) == told
+
+
+def test_ages_beyond_what_a_noise_model_was_measured_at_are_told() -> None:
+    """Wan et al. publish 1 s, 1 day and 2 days; the models of drift laws go on."""
+    for model, days, told in (("reram-wan2022", 2.0, 0), ("reram-wan2022", 2.1, 1), ("pcm-like", 365.0, 0)):
+        keys = {"hardware.off_chip": model, "evaluation.age_seconds": [days * 86400.0, 1.0]}
+        texts = ages_without_change(load_experiment("quickstart", keys))
+        assert len(texts) == told
+        assert all("reram-wan2022 was measured up to 172800 s" in text for text in texts)
 
 
 def test_a_metric_near_chance_is_told_with_its_level() -> None:

@@ -43,8 +43,8 @@ class Retention:
     per decade and such a decay count from a cell's last write, and exclude each other.
 
     Args:
-        drift_nu: mean exponent at the middle of the range.
-        drift_nu_dtod: its device-to-device standard deviation, absolute, there.
+        drift_nu: mean exponent at the middle of the range, or with `drift_nu_log` at half of g_max.
+        drift_nu_dtod: its device-to-device standard deviation, absolute; with `drift_nu_dtod_log` at half of g_max.
         drift_nu_state: by how much nu changes from g_min to g_max (negative: high conductances drift less).
         drift_nu_log, drift_nu_dtod_log: by how much mean and spread change per e-fold of the conductance.
         drift_nu_least, drift_nu_most, drift_nu_dtod_least, drift_nu_dtod_most: limits of mean and spread.

@@ -8,6 +8,7 @@ from neurohw.circuits.analog_parameters import TargetParameters
 from neurohw.circuits.neuron import neuron
 from neurohw.config import DeepSTDPExperiment, OnChipExperiment, STDPExperiment
 from neurohw.config.hardware import has_devices
+from neurohw.crossbar.aihwkit.programmed import find_noise_model
 from neurohw.crossbar.remedies import CELLS, WRITINGS
 from neurohw.devices.tables import NO_DESCRIPTION
 from neurohw.networks.base import Network
@@ -107,10 +108,24 @@ def ages(experiment: OnChipExperiment | DeepSTDPExperiment | STDPExperiment) -> 
 def ages_without_change(experiment: OnChipExperiment) -> list[str]:
     """Return a warning where the network is evaluated at ages, and nothing is known of what time does to its device."""
     seconds, off_chip = experiment.evaluation.age_seconds, experiment.hardware.off_chip
-    if not seconds or off_chip is not None or ages(experiment):
+    if not seconds:
+        return []
+    if off_chip is not None:
+        return _older_than_known(off_chip, max(seconds))
+    device = device_model(experiment.hardware)
+    if ages(experiment) or (device is not None and device.retention_parameters().read_noise_1f):
         return []
     return [f"evaluation.age_seconds: device {experiment.hardware.device} has no [retention], so that nothing ages: "
             "what differs between ages is noise"]  # fmt: skip
+
+
+def _older_than_known(off_chip: str, age: float) -> list[str]:
+    """Return a warning where a noise model says nothing of an age this high, s."""
+    oldest = find_noise_model(off_chip).oldest
+    if age <= oldest:
+        return []
+    return [f"evaluation.age_seconds: {off_chip} was measured up to {oldest:g} s, and nothing is known of later ages: its "
+            "devices stay as they are then"]  # fmt: skip
 
 
 def without_a_cause(experiment: OnChipExperiment) -> str:

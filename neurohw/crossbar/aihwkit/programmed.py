@@ -32,6 +32,7 @@ class NoiseModel:
         ageing: what is drawn at a new age: "fresh" read noise (the drift coefficients are kept), the "kept" relaxation
             noise of this array at another strength, or the deviations of "programming" themselves, enlarged.
         youngest: seconds before which the model says nothing; younger cells are as programmed.
+        oldest: seconds after which it says nothing; older cells stay as they are then.
         tabulated: the spread is known at single ages only and is interpolated between them, linearly in log time.
         defaults: options that aihwkit's constructor needs to be right.
     """
@@ -43,6 +44,7 @@ class NoiseModel:
     source: str
     ageing: Literal["fresh", "kept", "programming"] = "fresh"
     youngest: float = 0.0
+    oldest: float = math.inf
     tabulated: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
@@ -84,6 +86,7 @@ _MODELS = (
         "Wan et al., Nature 2022, s41586-022-04992-8",
         ageing="programming",
         youngest=1.0,
+        oldest=2 * 86400.0,
         tabulated=True,
         defaults={"g_max": 40.0},  # its polynomials are in microsiemens of 40; aihwkit's 25 would overstate them
     ),
