@@ -169,7 +169,7 @@ def test_untuned_devices_write_a_difference_where_they_are_asymmetric(name: str,
 
 
 def test_untuned_cells_that_reach_less_far_down_than_up_hold_the_initial_weights_all_the_same() -> None:
-    """1.5 times the largest initial weight a; of a single cell of -0.5 to 1.5 3 a, and of a pair, which reaches 2, 1.5 a."""
+    """1.5 times the largest initial weight a; of a single cell of -0.5 to 1.5: 3 a; of a pair that reaches 2: 1.5 a."""
     largest = load_experiment("quickstart").network.largest_weight
     for w_min, cell, wanted in ((-1.5, "single", 1.5), (-0.5, "single", 3.0), (-0.5, "differential", 1.5)):
         numbers = {"w_min": w_min, "w_max": 1.5}

@@ -124,7 +124,7 @@ def _older_than_known(off_chip: str, age: float) -> list[str]:
     oldest = find_noise_model(off_chip).oldest
     if age <= oldest:
         return []
-    return [f"evaluation.age_seconds: {off_chip} was measured up to {oldest:g} s, and nothing is known of later ages: its "
+    return [f"evaluation.age_seconds: {off_chip} was measured up to {oldest:g} s, nothing is known of later ages: its "
             "devices stay as they are then"]  # fmt: skip
 
 
