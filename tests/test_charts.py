@@ -13,7 +13,7 @@ import vl_convert
 from neurohw.report.accuracy.data import accuracy_data, curve_data
 from neurohw.report.charts.accuracy import accuracy_rows, curve_rows
 from neurohw.report.charts.bundle import bundle
-from neurohw.report.charts.chart import Chart, brief, values
+from neurohw.report.charts.chart import Chart, brief, log_ticks, values
 from neurohw.report.charts.energy import pareto_rows, share_rows
 from neurohw.report.charts.sensitivity import baseline_rows, lost_rows, sensitivity_rows
 from neurohw.report.charts.sweep import cell_rows, line_rows, sweep_chart, swept_keys
@@ -208,3 +208,18 @@ def test_an_axis_of_metrics_in_several_units_leaves_them_to_the_menu() -> None:
     one_unit = content(find_records([REPORTS / "full_length"]))
     spec = next(chart.spec for chart in one_unit.charts.first if chart.name == "accuracy")
     assert '"title": "Accuracy, %"' in json.dumps(spec)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "ticks"),
+    [
+        ([5.7e-6, 1.5e-4, 8.3e-3], [1e-5, 1e-4, 1e-3]),
+        ([4.0, 256.0], [10.0, 30.0, 100.0]),
+        ([0.18, 1.1], [0.2, 0.5, 1.0]),
+        ([2.1, 2.4], []),
+        ([0.9, 1.2], []),
+        ([float("nan"), 0.0, 1.0, 10.0, 100.0], [1.0, 10.0, 100.0]),
+    ],
+)
+def test_logarithmic_axes_have_round_ticks_evenly_far_apart(numbers: list[float], ticks: list[float]) -> None:
+    assert log_ticks(numbers) == ticks

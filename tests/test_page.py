@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from neurohw.archive import ARCHIVE
+from neurohw.report.accuracy.data import accuracy_data
 from neurohw.report.energy.account import energy_data
 from neurohw.report.page.html_table import number_in
 from neurohw.report.page.write import write_report
@@ -131,7 +132,7 @@ def test_the_question_and_the_answer_stand_on_the_first_screen(browser: Any, pag
     shown(browser, page("demo"), PHONE)
     answer = browser.find_element("css selector", ".answer")
     assert "What do the devices cost BP and EP" in answer.text
-    assert "ecram costs BP 4.5 ± 1.3 points" in answer.text
+    assert "ecram 8.2 ± 1.0 points" in answer.text
     assert "BP · reram_es and EP · reram_es do not learn" in answer.text
     assert answer.rect["y"] + answer.rect["height"] < PHONE[1]
 
@@ -213,7 +214,7 @@ def test_every_figure_is_drawn_as_wide_as_its_place(
         "  svg.querySelectorAll('.mark-symbol path, .mark-rect path, .mark-line path').length,"
         "  Math.max(...texts.map((t) => t.right)) - box.right, box.left - Math.min(...texts.map((t) => t.left))] })"
     )
-    names = ["accuracy", "pareto", "curves", "energy_curves", "energy-component", "energy-phase"]
+    names = ["accuracy", "pareto", "curves", "energy_curves", "energy-component", "energy-phase", "conductances"]
     assert [name for name, *_ in figures] == names
     for name, width, room, marks, right, left in figures:
         assert room - 4 <= width <= room + 1, name
@@ -230,14 +231,19 @@ def test_the_pointer_is_told_the_point_and_a_click_leads_to_it(browser: Any, pag
         m for m in browser.find_elements("css selector", marks) if "EP · ecram" in m.get_attribute("aria-label")
     )
     webdriver.ActionChains(browser).move_to_element(mark).pause(0.2).perform()
-    told = browser.find_element("id", "vg-tooltip-element").text
+    told, points = (
+        browser.find_element("id", "vg-tooltip-element").text,
+        group_records(find_records([REPORTS / "demo"])),
+    )
     assert "EP · ecram" in told
-    assert "66.93 ± 3.14 %" in told
-    assert "−14.93" in told
+    (table,) = (table for table in accuracy_data(points) if table.metric.name == "direct_accuracy")
+    (row,) = (row for row in table.rows if row.point.label == "EP · ecram")
+    assert row.gap is not None
+    assert f"{100 * row.spread.mean:.2f} ± {100 * row.spread.std:.2f} %" in told
+    assert f"−{-row.gap.points:.2f}" in told
     webdriver.ActionChains(browser).click(mark).pause(0.3).perform()
-    (ecram,) = (p for p in group_records(find_records([REPORTS / "demo"])) if p.label == "EP · ecram")
-    assert browser.current_url.endswith(f"#{ecram.anchor}")
-    assert browser.find_element("id", ecram.anchor).is_displayed()
+    assert browser.current_url.endswith(f"#{row.point.anchor}")
+    assert browser.find_element("id", row.point.anchor).is_displayed()
 
 
 @in_browser

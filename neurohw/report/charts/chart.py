@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import ceil, floor, isfinite, log10
 from typing import Any
 
 import altair as alt
@@ -18,6 +18,7 @@ PALETTE = (*COLOURS, "#b8a500", "#8c564b")  # a yellow that white paper shows
 SHAPES = ("circle", "triangle-up", "square", "diamond", "triangle-down", "cross")
 ROW = 20  # px of a point in a list of them
 MOST_DASHES = 4  # kinds of lines, or of marks, that a legend tells apart
+_ENOUGH = 3  # ticks of an axis, if a finer kind gives more
 FAINT = 0.12  # what is not chosen
 
 Rows = list[dict[str, Any]]
@@ -59,6 +60,22 @@ def chart(
 def values(rows: Rows) -> alt.InlineData:
     """Return rows as a chart's data; what is no number is missing, others have six digits."""
     return alt.InlineData(values=[{key: _plain(value) for key, value in row.items()} for row in rows])
+
+
+def log_ticks(numbers: Iterable[float]) -> list[float]:
+    """Return round places on a logarithmic axis, evenly far apart: tens, or 1, 3 and 10, or 1, 2, 5 and 10.
+
+    None where fewer than two lie among the numbers. Left to itself the library labels those that happen to have room,
+    such as 30, 200 and 1000.
+    """
+    known = [number for number in numbers if isfinite(number) and number > 0]
+    low, high = min(known, default=1.0), max(known, default=1.0)
+    tens = range(floor(log10(low)), ceil(log10(high)) + 1)
+    for steps in ((1,), (1, 3), (1, 2, 5)):
+        ticks = [number for ten in tens for step in steps if low <= (number := float(f"{step}e{ten}")) <= high]
+        if len(ticks) >= _ENOUGH:
+            break
+    return ticks if len(ticks) > 1 else []
 
 
 def brief(points: Sequence[Point]) -> dict[str, str]:

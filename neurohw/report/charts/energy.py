@@ -18,6 +18,7 @@ from neurohw.report.charts.chart import (
     chart,
     chosen,
     faded,
+    log_ticks,
     palette,
     task,
     values,
@@ -38,8 +39,6 @@ from neurohw.report.spread import Spread
 from neurohw.report.table import percent
 
 _DIGITAL = f"no chip: digital, {kind_name(CHEAPEST)}"
-_JOULES = alt.Axis(format="~s", labelFlush=True)
-_LOGARITHMIC = alt.Scale(type="log", nice=False, padding=10)
 _PARETO = (
     "Nominal energy of all training, bar from low to high. Dotted: chips that no other beats in both; faint: no better "
     f"than guessing; {notes.MARK} in the numbers: not all was counted."
@@ -85,9 +84,7 @@ def pareto_chart(data: Energies) -> Chart:
     accounts = foremost(data.accounts, MOST_MARKERS)
     rows = pareto_rows(accounts, data.ideals)
     device = chosen("device")
-    x = alt.X(
-        "joules:Q", title="Energy of training, J", axis=_JOULES, scale=alt.Scale(type="log", nice=False, padding=10)
-    )
+    x = _joules("Energy of training, J", [row[end] for row in rows for end in ("low", "joules", "high")])
     y = alt.Y("mean:Q", title="Accuracy at the end, %", scale=alt.Scale(zero=False, padding=8))
     base = alt.Chart(values(rows)).encode(y=y, color=_device_colour(rows))
     bars = base.mark_rule(strokeWidth=1).encode(x=alt.X("low:Q"), x2="high:Q", opacity=faded(device, 0.5))
@@ -125,7 +122,7 @@ def learning_chart(learnings: Sequence[Learning], of: int) -> Chart:
     rows = learning_rows(learnings)
     device = chosen("device")
     base = alt.Chart(values(rows)).encode(
-        x=alt.X("joules:Q", title="Energy of training so far, J", axis=_JOULES, scale=_LOGARITHMIC),
+        x=_joules("Energy of training so far, J", [row["joules"] for row in rows]),
         y=alt.Y("mean:Q", title="Accuracy, %", scale=alt.Scale(zero=False)),
         color=_device_colour(rows), detail="label:N", opacity=faded(device),
     )  # fmt: skip
@@ -137,6 +134,12 @@ def learning_chart(learnings: Sequence[Learning], of: int) -> Chart:
     dots = base.mark_point(filled=True, size=28).encode(tooltip=tip).add_params(device)
     shown = notes.drawn_of(len(learnings), of, "of each rule and device the setting that ends at the highest accuracy")
     return chart("energy_curves", "Accuracy over the energy spent", _LEARNING + shown, alt.layer(lines, dots))
+
+
+def _joules(title: str, drawn: Sequence[float]) -> alt.X:
+    """Return a logarithmic axis of the energies that are drawn along it."""
+    axis = alt.Axis(format="~s", labelFlush=True, values=log_ticks(drawn) or alt.Undefined)
+    return alt.X("joules:Q", title=title, axis=axis, scale=alt.Scale(type="log", nice=False, padding=10))
 
 
 def share_rows(accounts: Sequence[PointEnergy], parts: Sequence[Parts]) -> Rows:

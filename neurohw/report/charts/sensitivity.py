@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
-from neurohw.report.charts.chart import Chart, Rows, chart, chosen, faded, palette, values
+from neurohw.report.charts.chart import Chart, Rows, chart, chosen, faded, log_ticks, palette, values
 from neurohw.report.sensitivity.data import Sensitivity
 from neurohw.report.sensitivity.loss import POINT
 from neurohw.report.sensitivity.tables import value_text
@@ -47,7 +47,9 @@ def sensitivity_chart(panel: Sensitivity) -> Chart:
     unit = axis_of(panel.key).unit
     title = ".".join(panel.key.split(".")[-2:]) + ("" if unit == "1" else f", {unit}")
     scale = alt.Scale(type="log", nice=False, padding=10) if panel.logarithmic else alt.Scale(zero=False, padding=10)
-    x = alt.X("value:Q", title=title, scale=scale, axis=alt.Axis(format="~g" if unit == "1" else "~s", labelFlush=True))
+    ticks = log_ticks(value for each in panel.lines for value in each.values) if panel.logarithmic else []
+    axis = alt.Axis(format="~g" if unit == "1" else "~s", labelFlush=True, values=ticks or alt.Undefined)
+    x = alt.X("value:Q", title=title, scale=scale, axis=axis)
     y = alt.Y("mean:Q", title=panel.metric.label, scale=alt.Scale(zero=False))
     tint = alt.Color("line:N", title=None, scale=palette({}, [each.label for each in panel.lines]))
     base = alt.Chart(values(sensitivity_rows(panel))).encode(x=x, color=tint)
