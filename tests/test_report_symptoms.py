@@ -165,7 +165,7 @@ def _level(records: Sequence[RunRecord]) -> float:
 
 
 def test_the_committed_demo_calls_no_dead_network_cheap() -> None:
-    """Two of its ten points guess, by their accuracies; three learn, with classes lost, and weights clipped or stuck."""
+    """Two of its ten points guess, by their accuracies; three learn with classes lost, two with weights clipped."""
     page = content(find_records([REPORTS / "demo"]))
     dead = [point.label for point in page.energies.points if point.at_chance]
     assert dead == ["BP · reram_es (at chance)", "EP · reram_es (at chance)"]
