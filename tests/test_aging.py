@@ -169,6 +169,47 @@ def test_a_walk_between_two_bounds_forgets_where_it_began() -> None:
     assert kstest(array.snapshot().flatten().numpy(), "uniform", (-0.2, 0.8)).pvalue > 1e-4
 
 
+@pytest.mark.parametrize("steps", [1, 20])
+@pytest.mark.parametrize(
+    ("law", "left"),
+    [({"drift_nu": 0.3}, 1e4**-0.3), ({"loss_per_decade": 0.2}, 0.2),
+     ({"lifetime": 2e4, "stretch": 0.5, "rest": 0.2}, math.exp(-(0.5**0.5)))],
+    ids=["power", "logarithmic", "stretched"],
+)  # fmt: skip
+def test_drift_takes_nothing_from_a_walk_however_time_is_cut(law: dict[str, float], left: float, steps: int) -> None:
+    """Mean w' + (0.4 - w') left, spread sigma sqrt(t) times sqrt(1 + dtod^2); 40,000 cells, five standard errors."""
+    array = array_of(torch.full((200, 200), 0.4), **law, diffusion=4e-4, diffusion_dtod=0.5)
+    for _ in range(steps):
+        array.elapse(1e4 / steps)
+    found, sigma, end = array.snapshot(), 0.04 * math.sqrt(1.25), law.get("rest", 0.0)
+    assert found.mean().item() == pytest.approx(end + (0.4 - end) * left, abs=5 * sigma / 200)
+    assert found.std().item() == pytest.approx(sigma, rel=0.03)  # kurtosis 3 (1 + 6 / 16 + 3 / 256) / 1.5625
+
+
+def test_a_write_takes_over_what_a_cell_has_walked() -> None:
+    """A pulse moves a cell from where it is; then it walks, and drifts, from there."""
+    array = array_of(torch.full((20, 20), 0.4), drift_nu=0.1, diffusion=1e-3)
+    array.elapse(1e3)
+    before = array.snapshot()
+    pulse_cell(array, 0, 0, 5)
+    after = array.snapshot()
+    assert (after - before)[0, 0].item() == pytest.approx(0.005, abs=1e-6)
+    assert torch.equal((after - before).nonzero(), torch.tensor([[0, 0]]))
+    array.elapse(1e-3)
+    assert (array.snapshot() - after).abs().max() < 1e-3
+
+
+def test_a_walk_of_a_cell_that_drifts_stays_above_no_conductance() -> None:
+    """The lower bound, of 0.2 in conductance, drifts to a tenth of that, and walks spread over the whole range."""
+    array = array_of(torch.full((100, 100), -0.9), -1.2, drift_nu=0.2, diffusion=0.03)
+    array.elapse(1e5)
+    found = array.snapshot()
+    assert found.min().item() == pytest.approx(-1.2 + 0.02, abs=2e-3)
+    assert found.max().item() == pytest.approx(1.0, abs=2e-3)
+    array.elapse(1e7)
+    assert array.snapshot().min() > -1.2
+
+
 def test_what_relaxed_decays_with_the_weight() -> None:
     """Relaxation is over within seconds, decay goes on: a wait of ten lifetimes leaves nothing of either."""
     array = array_of(WEIGHTS, lifetime=1e4, rest=0.1, relaxation=0.05, relaxation_time=1.0)

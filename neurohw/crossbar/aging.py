@@ -53,6 +53,8 @@ class Aging:
             self._state["decay"] = lifetime.reciprocal_()  # per second
         if retention.diffusion:
             self._state["diffusion"] = (retention.diffusion * (1 + retention.diffusion_dtod * gauss())).abs_()
+            if self.law is not None:
+                self._state["walk"] = torch.zeros(shape, device=device)  # since the write, which the law leaves alone
         if retention.relaxation:
             self._state["pending"] = torch.zeros(shape, device=device)
         self.flicker = Flicker(shape, retention.read_time, generator) if retention.read_noise_1f else None
@@ -76,6 +78,8 @@ class Aging:
                 written[index] = self.now.item()
         if self.flicker is not None:
             self.flicker.write(index)
+        if "walk" in self._state:
+            self._forget_walk(index)
         if "pending" in self._state:
             pending = self._state["pending"].view(-1)
             number = pending.numel() if index is None else len(index)
@@ -89,13 +93,23 @@ class Aging:
         """Let cells (flat indices) age by their law no more: they are stuck."""
         if "frozen" in self._state:
             self._state["frozen"].view(-1)[index] = True
+        if "walk" in self._state:
+            self._forget_walk(index)
+
+    def _forget_walk(self, index: Tensor | None) -> None:
+        walk = self._state["walk"].view(-1)
+        if index is None:
+            walk.zero_()
+        else:
+            walk[index] = 0.0
 
     def elapse(self, kept: Tensor, seconds: float, low: Tensor, high: Tensor) -> None:
         """Let time pass: relaxation, simple decay and diffusion change `kept` in place; the law needs the clock.
 
         Decay and diffusion in one step are an Ornstein-Uhlenbeck process, whatever the step: of the walk's variance
         sigma^2 t, sigma^2 (1 - exp(-2 t / tau)) tau / 2 is left. At a bound walks end where mirrors send them, which is
-        exact without a decay, and nearly so with one. Relaxation is taken to be faster than the decay.
+        exact without a decay, and nearly so with one. Relaxation is taken to be faster than the decay. Beside a law
+        that counts from the write the walk is kept by itself: what it does late has not drifted since early.
 
         Args:
             kept: the weights as written.
@@ -115,26 +129,49 @@ class Aging:
             kept.sub_(retention.rest).mul_(torch.exp(decay * -seconds)).add_(retention.rest)
         kept.clamp_(low, high)
         if retention.diffusion:
-            walk = normal(kept.shape, self._generator)
+            step = normal(kept.shape, self._generator)
             if decay is None:
-                walk.mul_(math.sqrt(seconds))
+                step.mul_(math.sqrt(seconds))
             else:
-                walk.mul_(torch.expm1(decay * (-2 * seconds)).div_(decay * -2).sqrt_())
-            _turned_back(kept.add_(walk.mul_(self._state["diffusion"])), low, high)
+                step.mul_(torch.expm1(decay * (-2 * seconds)).div_(decay * -2).sqrt_())
+            step.mul_(self._state["diffusion"])
+            if "walk" in self._state:
+                self._walk_on(kept, step, low, high)
+            else:
+                _turned_back(kept.add_(step), low, high)
+
+    def _walk_on(self, kept: Tensor, step: Tensor, low: Tensor, high: Tensor) -> None:
+        """Take a step from where the law has led each cell, within its bounds, or where the law leads those."""
+        settled, walk = kept, self._state["walk"]
+        if self._begun:
+            left = self._left(kept, None)
+            settled = self._led(kept, left)
+            low, high = torch.minimum(low, self._led(low, left)), torch.maximum(high, self._led(high, left))
+        _turned_back(step.add_(walk).add_(settled), low, high)
+        torch.sub(step, settled, out=walk)
 
     def drifted(self, kept: Tensor, index: Tensor | None = None) -> Tensor:
-        """Return the weights as they are read now: w' + (w - w') left(t), t since each cell's last write."""
-        if self.law is None or not self._begun:
-            return kept
-        xi, age = self._state["xi"], self._age()
-        if index is not None:
-            xi, age = xi.view(-1)[index], age.view(-1)[index]
+        """Return the weights as they are read now: w' + (w - w') left(t) + walk, t since each cell's last write."""
+        begun = self._begun
+        drifted = self._led(kept, self._left(kept, index)) if begun else kept
+        if "walk" in self._state:
+            drifted = drifted + self._of("walk", index)
+        return torch.where(self._of("frozen", index), kept, drifted) if begun else drifted
+
+    def _left(self, kept: Tensor, index: Tensor | None) -> Tensor:
+        """Return what the law has left of each cell since its last write."""
+        assert self.law is not None
         low, high = self._bounds
-        rates = self.law.rates((kept - low).div_(high - low), self._share(kept), xi)
-        end = self.retention.rest if self.law.to_rest else self._zero
-        drifted = (kept - end).mul_(self.law.left(age, rates)).add_(end)
-        frozen = self._state["frozen"] if index is None else self._state["frozen"].view(-1)[index]
-        return torch.where(frozen, kept, drifted)
+        rates = self.law.rates((kept - low).div_(high - low), self._share(kept), self._of("xi", index))
+        return self.law.left(self._age(index), rates)
+
+    def _led(self, weights: Tensor, left: Tensor) -> Tensor:
+        """Return where the law leads weights of which so much is left."""
+        end = self.retention.rest if self.law is not None and self.law.to_rest else self._zero
+        return (weights - end).mul_(left).add_(end)
+
+    def _of(self, name: str, index: Tensor | None) -> Tensor:
+        return self._state[name] if index is None else self._state[name].view(-1)[index]
 
     def passed_reads(self, times: int) -> bool:
         """Let the time of so many reads pass, which only 1/f noise notices; return whether that changed the cells."""
@@ -155,8 +192,8 @@ class Aging:
         """Return G / g_max."""
         return (kept - self._zero).abs_().div_(self._bounds[1] - self._zero)
 
-    def _age(self) -> Tensor:
-        return (self.now.item() - self._state["written"]).float()  # the difference in double precision
+    def _age(self, index: Tensor | None) -> Tensor:
+        return (self.now.item() - self._of("written", index)).float()  # the difference in double precision
 
     def state_dict(self) -> StateDict:
         """Return the clock, the cells' own constants and their 1/f noise."""

@@ -35,7 +35,8 @@ class Retention:
         mean = drift_nu + drift_nu_state (s - 1/2) + drift_nu_log e,    spread = drift_nu_dtod + drift_nu_dtod_log e.
 
     Decay: w relaxes to `rest` with time constant `lifetime`. Diffusion: a random walk of sigma `diffusion` sqrt(t)
-    that turns back at the cell's bounds; with a decay, an Ornstein-Uhlenbeck process.
+    that turns back at the cell's bounds; with a simple decay, an Ornstein-Uhlenbeck process; drift and the other laws
+    that count from a write leave it as it is.
     Relaxation: after a write the weight settles away by a Gaussian of sigma `relaxation` within seconds.
 
     Instead of that drift a loss per decade of time (`LogarithmicDrift`), and of that decay one that is stretched or
