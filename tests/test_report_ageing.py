@@ -14,7 +14,7 @@ import vl_convert
 from neurohw.energy.ranges import Range
 from neurohw.energy.recorded import AgedCost
 from neurohw.report.ageing.axis import ticks_between
-from neurohw.report.ageing.data import Ageing, Recovery, Way, ageing_data
+from neurohw.report.ageing.data import Ageing, Recovery, Way, _gained, ageing_data
 from neurohw.report.ageing.figures import ageing_figure
 from neurohw.report.ageing.loss import age_limit_text, age_lost, lost_cells
 from neurohw.report.ageing.tables import age_lost_words, age_text, ageing_frame, ageing_table, recovery_table
@@ -94,7 +94,7 @@ def test_ages_are_columns_in_words_and_ways_rows() -> None:
         "82.00 ± 2.83",
         "76.00 ± 2.83",
         "4.5 hours",  # an hour times 8760^(1/6)
-        "< 1 hour to 14 days",  # an hour times 8760^((1 + 2.83) / 6)
+        "4.5 hours",  # both seeds lose the same, however far apart they begin
         "2",
     )
     assert [age_text(seconds) for seconds in (0.0, 20.0, 7200.0, 2_592_000.0)] == ["0 s", "20 s", "2 hours", "30 days"]
@@ -129,6 +129,39 @@ def test_its_interval_is_where_the_loss_plus_and_minus_its_error_is_a_point() ->
     assert lost.late is not None
     assert lost.at.value == pytest.approx(10 ** (0.009 / 0.004))
     assert (lost.early.value, lost.late.value) == pytest.approx((10 ** (0.008 / 0.004), 10 ** (0.010 / 0.004)))
+
+
+def test_a_loss_is_of_one_chip_and_its_aged_self() -> None:
+    """Chips that begin 10 points apart and lose 0.9 and 1.1 points: 1.0 ± 0.1; a seed that was not aged has no part."""
+    ages = [10.0, 1000.0]
+    keys = {"hardware.off_chip": "pcm-like", "evaluation.age_seconds": ages}
+
+    def chip(seed: int, trained: float, *lost: float) -> RunRecord:
+        at = {f"{age:g}": {"direct_accuracy": trained - gone} for age, gone in zip(ages, lost, strict=False)}
+        return record(seed, {"direct_accuracy": trained, "by_age_seconds": at}, keys)
+
+    chips = [chip(0, 0.5), chip(1, 0.80, 0.0, 0.018), chip(2, 0.90, 0.0, 0.022)]
+    (ageing,) = ageing_data(group_records(chips))
+    (_, lost) = ageing.losses[Way("global")]
+    assert (lost.n, lost.mean, lost.error) == (2, pytest.approx(0.02), pytest.approx(0.002))
+    found = age_lost(ageing, Way("global"))
+    assert found is not None
+    assert found.early is not None
+    assert found.late is not None
+    shares = (0.010 / 0.020, 0.010 / 0.022, 0.010 / 0.018)  # of the two decades
+    assert [limit.value for limit in (found.at, found.early, found.late)] == pytest.approx(
+        [10 ** (1 + 2 * share) for share in shares]
+    )
+    assert ageing_words([ageing], ()) == (f"{ageing.point.label} after 1000 s, compensated: −2.0 points.",)
+
+
+def test_what_re_training_gains_is_of_the_same_seeds() -> None:
+    """A seed whose re-training is missing is not taken for the next one."""
+    found = records()
+    del found[0].metrics["by_age_seconds"][f"{YEAR:g}"]["by_compensation"]["none"]["retrained"]
+    (ageing,) = ageing_data(group_records(found))
+    gained = _gained(ageing, YEAR, "none")
+    assert gained.values == pytest.approx((0.09,))  # seed 1's: 84 - 1, from 84 - 10
 
 
 def test_what_loses_nothing_says_so_and_what_has_lost_it_at_once(tmp_path: Path) -> None:
@@ -168,12 +201,22 @@ def test_sentences_tell_the_oldest_age_and_what_recovery_takes() -> None:
     recoveries = [taken(ageings[0].point)]
     (sentence,) = ageing_words(ageings, recoveries)
     assert sentence == (
-        "BP · pcm_drift after 1 year: −10.0 points; compensated −6.0; re-trained no change (−1.0), for 2 uJ and 112 "
-        "images without labels; both no change (−1.0)."
+        "BP · pcm_drift after 1 year: −10.0 points; compensated −6.0; re-trained −1.0, for 2 uJ and 112 images without "
+        "labels; both −1.0."
     )
     many = [r for k in range(1, 7) for r in records({"target.k": k})]
     assert len(ageing_words(ageing_data(group_records(many)), ())) == 2
     assert ageing_words((), ()) == ()
+
+
+def test_within_the_standard_error_of_the_loss_there_is_no_change() -> None:
+    ageings = ageing_data(group_records([
+        record(seed, {"direct_accuracy": 0.8, "by_age_seconds": {"10": {"direct_accuracy": 0.8 - lost}}},
+               {"hardware.off_chip": "pcm-like", "evaluation.age_seconds": [10.0]})
+        for seed, lost in enumerate((0.03, -0.02))
+    ]))  # fmt: skip
+    (sentence,) = ageing_words(ageings, ())
+    assert sentence.endswith("no change (−0.5 points).")
 
 
 def test_recoveries_are_rows_with_energy_and_gain() -> None:

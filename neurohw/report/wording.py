@@ -62,7 +62,8 @@ AGED = (
     "Re-trained: the aged chip learns again from images without labels, by its own pulses, and is read again. Outputs "
     "of networks that were trained without labels are associated with classes anew at each age. One point lost: where "
     "the mean has fallen one percentage point below that at the end of training, interpolated between logarithms of "
-    "ages; ± standard error: where the loss plus and minus its combined standard error has; < and >: beyond the ages."
+    "ages; ± standard error: where the mean loss plus and minus its standard error has, of losses seed by seed, as it "
+    "is the same chips that age; < and >: beyond the ages."
 )
 RECOVERED = (
     "By the same account as training, and in none of its figures: re-training (reads, circuits and pulses), and the "

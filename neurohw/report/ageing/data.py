@@ -15,7 +15,7 @@ from neurohw.report.energy.account import chip_of
 from neurohw.report.energy.bounds import mean_bounds
 from neurohw.report.naming import Flat
 from neurohw.report.points import Point
-from neurohw.report.spread import Spread, spread_of
+from neurohw.report.spread import Spread, metric_by_seed
 
 _AS_IT_IS = "as it is"
 _COMPENSATED = {"none": "", "global": "compensated", "per-column": "compensated per column"}
@@ -49,6 +49,8 @@ class Ageing:
         trained: at the end of training.
         ages: seconds since then, ascending.
         lines: way -> a spread for each age; empty where no seed has it.
+        losses: way -> what each seed has lost since the end of its training, a spread for each age, as fractions or in
+            the metric's own unit: a chip and its aged self are one pair, so that what tells seeds apart drops out.
     """
 
     point: Point
@@ -56,6 +58,7 @@ class Ageing:
     trained: Spread
     ages: tuple[float, ...]
     lines: Mapping[Way, tuple[Spread, ...]]
+    losses: Mapping[Way, tuple[Spread, ...]]
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,9 @@ def ageing_data(points: Sequence[Point]) -> list[Ageing]:
             ages = tuple(sorted({age for age, _ in looks}))
             ways = dict.fromkeys(sorted((way for _, way in looks), key=lambda way: way.retrained))
             lines = {way: tuple(_spread(by_level, age, way, metric.name) for age in ages) for way in ways}
-            found.append(Ageing(point, metric, spread_of(point, metric.name), ages, lines))
+            trained = metric_by_seed(point, metric.name)
+            losses = {way: tuple(_lost(point, by_level, age, way, metric) for age in ages) for way in ways}
+            found.append(Ageing(point, metric, Spread(tuple(trained.values())), ages, lines, losses))
     return found
 
 
@@ -123,11 +128,22 @@ def _recoveries(ageing: Ageing) -> Iterator[Recovery]:
 
 
 def _gained(ageing: Ageing, age: float, compensation: str) -> Spread:
-    if age not in ageing.ages or Way(compensation, True) not in ageing.lines:
-        return Spread(())
-    at = ageing.ages.index(age)
-    before, after = (ageing.lines[Way(compensation, again)][at].values for again in (False, True))
-    return Spread(tuple(b - a for a, b in zip(before, after, strict=False)))
+    """Return what re-training added, of the seeds that have both."""
+    point, name = ageing.point, ageing.metric.name
+    by_level = [_by_age(record.metrics, point.config) for record in point.records]
+    pairs = [[metrics.get((age, Way(compensation, again)), {}).get(name) for again in (False, True)]
+             for metrics in by_level]  # fmt: skip
+    return Spread(tuple(after - before for before, after in pairs if before is not None and after is not None))
+
+
+def _lost(
+    point: Point, by_level: Sequence[Mapping[tuple[float, Way], Any]], age: float, way: Way, metric: Metric
+) -> Spread:
+    """Return what the seeds that have both have lost at an age."""
+    trained = metric_by_seed(point, metric.name)
+    pairs = [(trained.get(record.seed), metrics.get((age, way), {}).get(metric.name))
+             for record, metrics in zip(point.records, by_level, strict=True)]  # fmt: skip
+    return Spread(tuple(metric.loss(before, now) for before, now in pairs if before is not None and now is not None))
 
 
 def _spread(by_level: Sequence[Mapping[tuple[float, Way], Any]], age: float, way: Way, name: str) -> Spread:

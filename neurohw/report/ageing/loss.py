@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import hypot
-
 from neurohw.report.ageing.data import Ageing, Way
 from neurohw.report.sensitivity.loss import Limit, Lost, Tried, point_lost
 from neurohw.report.spread import at_chance
@@ -15,7 +13,7 @@ _UNITS = ((31_536_000.0, "years"), (86_400.0, "days"), (3_600.0, "hours"), (60.0
 def age_lost(ageing: Ageing, way: Way) -> Lost | None:
     """Return at which age one point is lost, interpolated between logarithms of the ages that were looked at.
 
-    Losses are against the end of training, ± the combined standard error of both.
+    Losses are against the end of training, seed by seed: their mean ± its standard error.
 
     Args:
         ageing: one metric of one point.
@@ -26,11 +24,10 @@ def age_lost(ageing: Ageing, way: Way) -> Lost | None:
         beyond 0.
     """
     trained, metric = ageing.trained, ageing.metric
-    looked = [(age, at) for age, at in zip(ageing.ages, ageing.lines[way], strict=True) if age > 0 and at.n]
+    looked = [(age, lost) for age, lost in zip(ageing.ages, ageing.losses[way], strict=True) if age > 0 and lost.n]
     if not metric.share or not trained.n or len(looked) < 2 or at_chance(ageing.point, trained, metric):
         return None
-    path = [Tried(age, metric.loss(trained.mean, at.mean), hypot(at.error, trained.error)) for age, at in looked]
-    return point_lost(path, logarithmic=True)
+    return point_lost([Tried(age, lost.mean, lost.error) for age, lost in looked], logarithmic=True)
 
 
 def age_limit_text(limit: Limit) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import hypot, isfinite
+from math import isfinite
 
 from neurohw.report.ageing.data import Ageing, Recovery, Way
 from neurohw.report.ageing.tables import age_text
@@ -48,12 +48,12 @@ def _taken(ageing: Ageing, way: Way, recoveries: Sequence[Recovery]) -> str:
 
 def _change(way: Way, ageing: Ageing, unit: str = "") -> str:
     """Return how far the metric is from that at the end of training; within the standard error there is no change."""
-    spread = ageing.lines[way][-1]
-    change, error = spread.mean - ageing.trained.mean, hypot(ageing.trained.error, spread.error)
+    lost = ageing.losses[way][-1]
+    change, error = (lost.mean if ageing.metric.better == "lower" else -lost.mean), lost.error
     shown = f"{ageing.metric.scale * change:+.1f} {unit}".replace("-", "−").rstrip()
     return f"no change ({shown})" if isfinite(error) and abs(change) <= error else shown
 
 
 def _lost(ageing: Ageing, way: Way) -> float:
     """Return what is lost at the oldest age, in the metric's own unit."""
-    return ageing.metric.loss(ageing.trained.mean, ageing.lines[way][-1].mean)
+    return ageing.losses[way][-1].mean
