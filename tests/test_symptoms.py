@@ -13,6 +13,7 @@ from sklearn.metrics import recall_score
 from neurohw.crossbar.base import OuterProducts, Product, SynapseArray
 from neurohw.crossbar.build import build_array
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
+from neurohw.crossbar.standing import Conversions
 from neurohw.devices.library import load_device
 from neurohw.loading import load_experiment
 from neurohw.metering.array_watch import ArrayWatch, Signs
@@ -43,6 +44,7 @@ PLANTED: dict[str, tuple[dict[str, Any], set[str], str]] = {  # keys, kinds that
     "rounded changes": ({"training.learning_rate": [0.1], "hardware.pulse_kind": "deterministic"},
                         {"lost"}, 'hardware.pulse_kind = "stochastic"'),
     "a low bound": ({"hardware.output_bound": 0.2}, {"ADC"}, "a larger hardware.output_bound"),
+    "a wide bound": ({"hardware.output_bound": 300.0}, {"unseen"}, "more hardware.adc_bits"),
     "leaks": ({"hardware.device_parameters": EQUAL | {"retention.lifetime": 50.0}}, {"drift", "near chance"},
               "a smaller hardware.step_seconds"),
     "slow batches": (AGES, {"step time"}, "a smaller one"),
@@ -224,6 +226,35 @@ def test_outputs_beyond_the_converters_bound(passes: bool, outputs: int, beyond:
     assert standing is not None
     assert (standing.forward.outputs, standing.forward.beyond) == (outputs, beyond)
     assert standing.backward.outputs == 0
+
+
+def test_outputs_within_half_a_step_of_the_converter() -> None:
+    """Steps of 0.1: of 0.04, 0.049, 0.051 and 0.5 times 1, -1 and 0.5; a vector of zeros drives nothing."""
+    path = ReadPath(None, 5, read_noise=0.0, input_bound=math.inf, output_bound=1.5)
+    weights = torch.tensor([[0.04], [0.049], [0.051], [0.5]])
+    array, other = (_array(values, EQUAL, read_path=path) for values in (weights, torch.zeros(4, 1)))
+    array.read(torch.tensor([[1.0], [-1.0], [0.5], [0.0]]))
+    array.read_transposed(torch.zeros(3, 4))
+    other.load_state_dict(array.state_dict())
+    for standing in (array.standing(), other.standing()):
+        assert standing is not None
+        assert standing.forward == Conversions(outputs=16, beyond=0, driven=12, zero=2 + 2 + 3)
+        assert (standing.forward + standing.forward).unseen == 7 / 12
+        assert (standing.backward.outputs, standing.backward.driven, standing.backward.unseen) == (3, 0, 0.0)
+
+
+@pytest.mark.parametrize(("bits", "named"), [(6, {"W2, transposed"}), (9, set())])
+def test_few_bits_do_not_show_the_outputs_to_the_layer_before(bits: int, named: set[str], tmp_path: Path) -> None:
+    """EP tells 200 neurons of 10 outputs by reads of the weights between them, the other way round."""
+    keys: dict[str, Any] = {
+        "network.rule": "ep", "network.layers": [64, 200, 10], "training.mode": "supervised", "network.neurons":
+        ["hardsigm"], "training.learning_rate": [0.01, 0.01], "hardware.adc_bits": bits, "hardware.weight_range": 1.0,
+        "training.dropout": [0.0, 0.0, 0.0],
+    }  # fmt: skip
+    record = run(load_experiment("quickstart", SHORT | {"training.epochs": 1} | keys), 0, tmp_path)
+    signs = [symptom for symptom in record.symptoms if symptom.kind == "unseen"]
+    assert {sign.where for sign in signs} - {"W2"} == named  # small initial weights are not seen forward either
+    assert all("more hardware.adc_bits" in sign.message for sign in signs)
 
 
 @pytest.mark.parametrize(("given", "amount"), [(1.0, 100.0), (0.101, 10.1), (0.099, None), (0.01, None),

@@ -268,8 +268,10 @@ class AnalogArray(SynapseArray):
         return {name: bank.pulses.clone() for name, bank in banks if not isinstance(bank, ReferenceBank)}
 
     def standing(self) -> Standing:
-        """Return how the cells stand, and what both sides' converters clipped."""
-        return Standing(self.cells.at_bound(), self.cells.pulsed(), self._forward.clipping(), self._backward.clipping())
+        """Return how the cells stand, and what both sides' converters made of outputs."""
+        return Standing(
+            self.cells.at_bound(), self.cells.pulsed(), self._forward.converted(), self._backward.converted()
+        )
 
     def ageing_weights(self) -> Tensor | None:
         """Return the weights as they have aged, output scale included; None where time moves no cell."""

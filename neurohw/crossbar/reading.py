@@ -11,7 +11,7 @@ from torch import Tensor
 from neurohw.crossbar.base import StateDict
 from neurohw.crossbar.blocks import add_by_blocks, by_blocks
 from neurohw.crossbar.periphery import ReadPath, converter_step
-from neurohw.crossbar.standing import Clipping
+from neurohw.crossbar.standing import Conversions
 from neurohw.draws import normal
 
 _LEAST = 1e-30  # scale of a vector of zeros
@@ -78,7 +78,7 @@ class Reader:
         self._perfect, self._bounded = path.is_perfect, path.input_bound != math.inf
         self._plain = not (path.column_gain or path.column_offset or path.nonlinearity)
         self._conversions, self._outputs = 0, 0  # all of them; outputs of those looked at
-        self._beyond = torch.zeros((), dtype=torch.int64, device=device)  # of these outputs, beyond the bound
+        self._seen = torch.zeros(3, dtype=torch.int64, device=device)  # of these: beyond the bound, driven, read as 0
 
     @property
     def errors(self) -> tuple[Tensor, Tensor]:
@@ -158,21 +158,23 @@ class Reader:
             out.round_()
         if path.output_bound != math.inf:
             if self._conversions % _LOOKED_AT == 0:
-                self._look(out, path.output_bound / step)
+                self._look(codes, out, path.output_bound / step)
             self._conversions += 1
             out.clamp_(-path.output_bound / step, path.output_bound / step)
         return out.mul_(factor * step)
 
-    def _look(self, out: Tensor, bound: float) -> None:
-        """Count the outputs beyond the bound; not where a GPU records reads, which it would count at every replay."""
+    def _look(self, codes: Tensor, out: Tensor, bound: float) -> None:
+        """Count outputs (in steps); not where a GPU records reads, which it would count at every replay."""
         if out.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
             return
         self._outputs += out.numel()
-        self._beyond += torch.count_nonzero(out.abs() > bound)
+        driven = (codes != 0).any(1, keepdim=True).expand_as(out)
+        zero = driven & (out == 0) if self.path.adc_bits is not None else torch.zeros_like(driven)
+        self._seen += torch.stack([(out.abs() > bound).sum(), driven.sum(), zero.sum()])
 
-    def clipping(self) -> Clipping:
-        """Return what was clipped, of the outputs that were looked at."""
-        return Clipping(self._outputs, int(self._beyond))
+    def converted(self) -> Conversions:
+        """Return what became of the outputs that were looked at."""
+        return Conversions(self._outputs, *map(int, self._seen.tolist()))
 
     def _distorted(self, out: Tensor, step: float) -> Tensor:
         """Return outputs (in steps of the ADC) after compression, gain, offset and output noise."""
@@ -212,17 +214,17 @@ class Reader:
         return normal(shape, self._generator)
 
     def state_dict(self) -> StateDict:
-        """Return the column errors, and what was clipped."""
-        clipping = torch.tensor([self._conversions, self._outputs, int(self._beyond)])
-        return {"gain": self._gain.clone(), "offset": self._offset.clone(), "clipping": clipping}
+        """Return the column errors, and what became of outputs."""
+        seen = torch.tensor([self._conversions, self._outputs, *self._seen.tolist()])
+        return {"gain": self._gain.clone(), "offset": self._offset.clone(), "clipping": seen}
 
     def load_state_dict(self, state: StateDict) -> None:
-        """Restore the column errors, and what was clipped (the first checkpoints had none of it)."""
+        """Restore the column errors, and what became of outputs (the first checkpoints had none or less of it)."""
         self._gain.copy_(state["gain"])
         self._offset.copy_(state["offset"])
         if "clipping" in state:
-            self._conversions, self._outputs, beyond = state["clipping"].tolist()
-            self._beyond.fill_(beyond)
+            self._conversions, self._outputs, *seen = state["clipping"].tolist()
+            self._seen.zero_()[: len(seen)] = torch.tensor(seen)
 
 
 def _multiplied(codes: Tensor, matrix: Tensor, scale: float, noise: Tensor | None, strength: float) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from neurohw.crossbar.base import OuterProducts, SynapseArray
-from neurohw.crossbar.standing import Clipping
+from neurohw.crossbar.standing import Conversions
 
 LOOKED_AT = 31  # one update in so many: a prime, so that it keeps step with no schedule
 
@@ -25,15 +25,15 @@ class Signs:
         lost: share of the change asked for that never came, see `ArrayWatch`.
         rounded: it was lost to rounding.
         drift: how far time moved the weights over how far learning asked them to go, see `ArrayWatch`.
-        forward, backward: outputs of reads, and of transposed ones, that lay beyond the converters' bound.
+        forward, backward: outputs of reads, and of transposed ones, beyond the converters' bound or read as 0.
     """
 
     stuck: float
     lost: float
     rounded: bool
     drift: float
-    forward: Clipping
-    backward: Clipping
+    forward: Conversions
+    backward: Conversions
 
 
 class ArrayWatch:

@@ -15,7 +15,7 @@ from neurohw.values import Amount, Text
 if TYPE_CHECKING:  # which a report has no use for
     from neurohw.metering.array_watch import Signs
 
-Kind = Literal["near chance", "unanswered", "stuck", "clipped", "lost", "ADC", "drift", "step time"]
+Kind = Literal["near chance", "unanswered", "stuck", "clipped", "lost", "ADC", "unseen", "drift", "step time"]
 
 EFFECTS = ("near chance", "unanswered")  # what comes of the others
 
@@ -24,6 +24,7 @@ _LEAST_CLIPPED = 0.01  # share of a layer's initial weights
 _LEAST_STUCK = 0.05  # of its weights; healthy runs of digits end below 2 %
 _LEAST_LOST = 0.5  # of the change that was asked for
 _LEAST_ADC = 0.05  # of its outputs
+_LEAST_UNSEEN = 0.95  # of its outputs; of noise as large as a step 38 % are read as 0
 _LEAST_DRIFT = 1.0  # time's changes over those asked for
 _AGED = '; hardware.compensation = "global", or a smaller retention of the device\'s file, loses less'
 _FAR = 10.0  # times a batch's time on the chip, or one over so many
@@ -35,8 +36,8 @@ class Symptom(BaseModel):
     Args:
         kind: "near chance": no better than guessing; "unanswered": classes that are hardly ever recognised; "stuck":
             weights that came to a bound; "clipped": initial weights beyond it; "lost": changes below a step; "ADC":
-            outputs beyond a converter's bound; "drift": time changes more than learning asks for; "step time": a batch
-            is given another time than it takes on the chip.
+            outputs beyond a converter's bound; "unseen": outputs that it reads as 0; "drift": time changes more than
+            learning asks for; "step time": a batch is given another time than it takes on the chip.
         where: a metric, an array ("W1", "W1, transposed"), or a key.
         amount: a share (of the classes, of the weights, of the change, of the outputs), or a ratio (drift, step time),
             or the metric.
@@ -123,15 +124,25 @@ def of_array(where: str, signs: Signs) -> Iterator[Symptom]:
         )
     if signs.lost >= _LEAST_LOST:
         yield _lost(where, signs)
-    for side, clipping in ((where, signs.forward), (f"{where}, transposed", signs.backward)):
-        if clipping.share >= _LEAST_ADC:
+    for side, converted in ((where, signs.forward), (f"{where}, transposed", signs.backward)):
+        if converted.unseen >= _LEAST_UNSEEN:
+            yield Symptom(
+                kind="unseen",
+                where=side,
+                amount=converted.unseen,
+                message=f"{side}: {_percent(converted.unseen)} of the outputs of reads lay within half a step of the "
+                "converter and were read as 0; more hardware.adc_bits, a smaller hardware.output_bound, or a smaller "
+                "hardware.weight_range, which makes outputs larger, tells them from 0",
+            )
+        if converted.clipped >= _LEAST_ADC:
             yield Symptom(
                 kind="ADC",
                 where=side,
-                amount=clipping.share,
-                message=f"{side}: {_percent(clipping.share)} of the outputs of reads lay beyond the converter's bound "
-                "and were clipped; a larger hardware.output_bound reaches them, or a larger hardware.weight_range, "
-                "which makes outputs smaller; clipped noise only a smaller hardware.read_noise reduces",
+                amount=converted.clipped,
+                message=f"{side}: {_percent(converted.clipped)} of the outputs of reads lay beyond the converter's "
+                "bound and were clipped; a larger hardware.output_bound reaches them, or a larger "
+                "hardware.weight_range, which makes outputs smaller; clipped noise only a smaller "
+                "hardware.read_noise reduces",
             )
 
 
