@@ -129,6 +129,17 @@ def test_lifetimes_spread_from_device_to_device() -> None:
     assert lifetimes.std().item() == pytest.approx(4.0, rel=0.04)
 
 
+def test_walks_spread_from_device_to_device() -> None:
+    """Of sigma 0.05 sqrt(1 + 0.4^2); on the same way again, a cell that has gone far goes far: fourth moments."""
+    array = array_of(torch.zeros(200, 200), diffusion=0.01, diffusion_dtod=0.4)
+    array.elapse(25.0)
+    far = array.snapshot()
+    assert far.std().item() == pytest.approx(0.05 * math.sqrt(1.16), rel=0.025)
+    array.elapse(25.0)
+    ways = torch.stack([far.square().flatten(), (array.snapshot() - far).square().flatten()])
+    assert torch.corrcoef(ways)[0, 1].item() == pytest.approx(0.146, abs=0.03)
+
+
 @pytest.mark.parametrize("steps", [1, 25])
 def test_diffusion_grows_with_the_root_of_time(steps: int) -> None:
     array = array_of(torch.zeros(100, 100), diffusion=0.01)
@@ -252,6 +263,25 @@ def test_flicker_noise_grows_with_the_logarithm_of_time() -> None:
 def test_flicker_noise_is_none_right_after_a_write() -> None:
     array = array_of(torch.full((1, 1), 0.5), read_noise_1f=0.02)
     assert array.read(torch.ones(100, 1)).std().item() < 1e-6
+
+
+def test_flicker_noise_of_cells_that_drift_follows_the_conductance_as_written() -> None:
+    """c (2 G / g_max)^p of what is left, at 1 s; G = 0.35 g_max as written, 4 % of that by then; 3 % are 6 errors."""
+    numbers = {"drift_nu": 0.7, "drift_t0": 1e-2, "read_noise_1f": 0.02, "read_noise_1f_power": -0.65}
+    array = array_of(torch.full((100, 200), -0.43), -1.2, **numbers)
+    array.elapse(1.0)
+    read = array.read(torch.eye(200)) + 1.2
+    assert read.mean().item() == pytest.approx(0.77 * 100**-0.7, rel=0.002)
+    assert (read.std() / read.mean()).item() == pytest.approx(0.02 * 0.7**-0.65, rel=0.03)
+
+
+def test_flicker_noise_makes_no_conductance_negative() -> None:
+    """Noise as large as the conductance: a sixth of the Gaussian lies below none, and reads as none."""
+    array = array_of(torch.full((100, 200), 0.5), -1.2, read_noise_1f=1.0)
+    array.elapse(1.0)
+    read = array.read(torch.eye(200)) + 1.2
+    assert read.min() >= -1e-6
+    assert (read < 1e-6).float().mean().item() == pytest.approx(0.159, abs=0.02)
 
 
 # time adds up
