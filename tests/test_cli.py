@@ -50,6 +50,22 @@ def test_quiet_prints_the_result_only(neurohw) -> None:
     assert len(out.strip().splitlines()) == 2
 
 
+def test_run_tells_what_the_chip_still_knows_at_each_age(neurohw, tmp_path: Path) -> None:
+    """A line for each age and way, re-trained or not; of networks programmed off-chip the usual way."""
+    ages = [*FAST, "--set", "evaluation.age_seconds=[3600,31536000]", "--quiet"]
+    more = ["--set", 'evaluation.compensation=["none","global"]', "--set", "evaluation.recovery_images=50"]
+    status, out, err = neurohw("run", "quickstart", *ages, *more, "--set", "hardware.device=sonos", "--out", "own")
+    assert status == 0, err
+    metrics = json.loads((tmp_path / "own/record.json").read_text())["metrics"]["by_age_seconds"]
+    told = metrics["3600"]["by_compensation"]["global"]["retrained"]["direct_accuracy"]
+    assert f"1 hour later, compensated, re-trained: direct accuracy {100 * told:.2f} %" in out
+    assert sum(" later, " in line for line in out.splitlines()) == 8
+    status, out, err = neurohw("run", "quickstart", *ages, "--set", "hardware.off_chip=pcm-like", "--out", "other")
+    assert status == 0, err
+    told = json.loads((tmp_path / "other/record.json").read_text())["metrics"]["by_age_seconds"]["3.1536e+07"]
+    assert f"1 year later, compensated: direct accuracy {100 * told['direct_accuracy']:.2f} %" in out
+
+
 def test_tensorboard_gets_every_epoch(neurohw, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +14,7 @@ from neurohw.errors import InputError
 
 if TYPE_CHECKING:
     from neurohw.report.besides import Besides
+    from neurohw.runs.record import RunRecord
     from neurohw.studies.run_sweep import Execution, Swept
     from neurohw.studies.sweep import Sweep
 
@@ -105,6 +106,8 @@ def run(
         ) from None
     folder = out or Path("runs") / f"{record.name}-{record.config_hash}-{record.seed}"
     console.stdout.print(f"{record.status}: {shown_metrics(record.metrics)}", highlight=False)
+    for line in _aged(record):
+        console.stdout.print(line, highlight=False, soft_wrap=True)
     console.stdout.print(f"record: {folder / 'record.json'}", highlight=False, soft_wrap=True)
     _print_warnings(record.warnings)
 
@@ -207,6 +210,19 @@ def _swept(loaded: Sweep, folder: Path, execution: Execution, quiet: bool, reuse
     _print_warnings(swept.warned())
     swept.raise_failure()
     return swept
+
+
+def _aged(record: RunRecord) -> Iterator[str]:
+    """Yield a line for each age of the chip after training, and way to meet its drift."""
+    if "by_age_seconds" not in record.metrics:
+        return
+    from neurohw.kinds import shown_metrics
+    from neurohw.report.ageing.data import by_age
+    from neurohw.report.ageing.tables import age_text
+    from neurohw.report.naming import flatten
+
+    for (age, way), metrics in by_age(record.metrics, flatten(record.config)).items():
+        yield f"{age_text(age)} later, {way.label}: {shown_metrics(metrics)}"
 
 
 def _print_warnings(warnings: list[str]) -> None:

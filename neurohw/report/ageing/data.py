@@ -88,7 +88,7 @@ def ageing_data(points: Sequence[Point]) -> list[Ageing]:
     found = []
     for metric in in_order():
         for point in points:
-            by_level = [_by_age(record.metrics, point.config) for record in point.records]
+            by_level = [by_age(record.metrics, point.config) for record in point.records]
             looks = [(age, way) for of_seed in by_level for age, way in of_seed
                      if metric.name in of_seed[age, way]]  # fmt: skip
             if not looks:
@@ -151,7 +151,7 @@ def _spread(by_level: Sequence[Mapping[tuple[float, Way], Any]], age: float, way
     return Spread(tuple(metrics[name] for metrics in found if name in metrics))
 
 
-def _by_age(metrics: Mapping[str, Any], config: Flat) -> dict[tuple[float, Way], Mapping[str, Any]]:
+def by_age(metrics: Mapping[str, Any], config: Flat) -> dict[tuple[float, Way], Mapping[str, Any]]:
     """Return a record's metrics by age and way; where no ways were named, drift met what the hardware does."""
     found: dict[tuple[float, Way], Mapping[str, Any]] = {}
     for level, at_age in metrics.get("by_age_seconds", {}).items():
