@@ -140,6 +140,17 @@ def test_walks_spread_from_device_to_device() -> None:
     assert torch.corrcoef(ways)[0, 1].item() == pytest.approx(0.146, abs=0.03)
 
 
+def test_no_device_drifts_upwards_however_wide_exponents_spread() -> None:
+    """Exponents are |N(m, s)|, as aihwkit's: mean s sqrt(2 / pi) exp(-m^2 / 2 s^2) + m erf(m / (s sqrt 2))."""
+    array = array_of(torch.full((200, 200), 0.4), drift_nu=0.01, drift_nu_dtod=0.027)
+    array.elapse(1e4)
+    exponents = -(array.snapshot() / 0.4).log() / math.log(1e4)
+    assert exponents.min() > -1e-6
+    ratio = 0.01 / 0.027
+    mean = 0.027 * math.sqrt(2 / math.pi) * math.exp(-(ratio**2) / 2) + 0.01 * math.erf(ratio / math.sqrt(2))
+    assert exponents.mean().item() == pytest.approx(mean, rel=0.02)
+
+
 @pytest.mark.parametrize("steps", [1, 25])
 def test_diffusion_grows_with_the_root_of_time(steps: int) -> None:
     array = array_of(torch.zeros(100, 100), diffusion=0.01)
@@ -273,6 +284,15 @@ def test_flicker_noise_of_cells_that_drift_follows_the_conductance_as_written() 
     read = array.read(torch.eye(200)) + 1.2
     assert read.mean().item() == pytest.approx(0.77 * 100**-0.7, rel=0.002)
     assert (read.std() / read.mean()).item() == pytest.approx(0.02 * 0.7**-0.65, rel=0.03)
+
+
+def test_flicker_noise_of_low_conductances_has_a_most() -> None:
+    """0.02 (2 G / g_max)^-2 is 0.5 at a tenth of g_max, where the most is 0.05, and 0.02 at a half, where it is not."""
+    numbers = {"read_noise_1f": 0.02, "read_noise_1f_power": -2.0, "read_noise_1f_most": 0.05}
+    for share, noise in ((0.1, 0.05), (0.5, 0.02)):
+        array = array_of(torch.full((100, 200), -1.2 + share * 2.2), -1.2, **numbers)
+        array.elapse(1.0)
+        assert array.read(torch.eye(200)).std().item() == pytest.approx(noise * share * 2.2, rel=0.03)
 
 
 def test_flicker_noise_makes_no_conductance_negative() -> None:
