@@ -130,7 +130,7 @@ def _recoveries(ageing: Ageing) -> Iterator[Recovery]:
 def _gained(ageing: Ageing, age: float, compensation: str) -> Spread:
     """Return what re-training added, of the seeds that have both."""
     point, name = ageing.point, ageing.metric.name
-    by_level = [_by_age(record.metrics, point.config) for record in point.records]
+    by_level = [by_age(record.metrics, point.config) for record in point.records]
     pairs = [[metrics.get((age, Way(compensation, again)), {}).get(name) for again in (False, True)]
              for metrics in by_level]  # fmt: skip
     return Spread(tuple(after - before for before, after in pairs if before is not None and after is not None))
