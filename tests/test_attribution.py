@@ -117,6 +117,44 @@ def test_intervals_cover_the_costs_where_accuracy_falls_to_chance() -> None:
     assert np.mean(covered) > 0.92
 
 
+def test_a_fall_at_one_step_of_every_order_is_told() -> None:
+    """There intervals miss Shapley's cost; where one cause takes most, or losses add up, they do not."""
+    names = ("a", "b", "c", "d", "e")
+    weight = dict(zip(names, (0.3, 0.25, 0.2, 0.15, 0.1), strict=True))
+    sums = {s: sum(weight[name] for name in s) for s in subsets(names)}
+    chains = [attribution._chain(names, order) for order in range(6)]
+
+    def covered(values: dict[frozenset[str], float]) -> float:
+        hits = []
+        for turn in range(20):
+            played, rng = game(values, names, 6), np.random.default_rng(turn)
+            played.accuracy = {key: value + 0.005 * rng.standard_normal() for key, value in played.accuracy.items()}
+            for cause in played.causes:
+                cost = attribution._share(played, cause, chains).cost
+                hits.append(abs(cost.mean - shapley(values, names, cause.name)) <= cost.half)
+        return float(np.mean(hits))
+
+    cliff = {s: 0.9 if total < 0.5 else 0.1 for s, total in sums.items()}
+    one = {s: 0.9 - 0.6 * ("c" in s) - 0.1 * total for s, total in sums.items()}
+    even = {s: 0.9 - 0.5 * total for s, total in sums.items()}
+    assert [attribution._sudden(game(v, names, 6), chains) for v in (cliff, one, even)] == [True, False, False]
+    assert covered(cliff) < 0.85
+    assert min(covered(one), covered(even)) > 0.9
+
+
+def test_sentences_say_part_where_what_is_named_is_less_than_half() -> None:
+    share = attribution.Share(causes.Cause("read noise", {}), *(Estimate(0.05, 0.01),) * 3)
+    gap, none = Estimate(0.4, 0.05), Estimate(0.0, 0.01)
+    found = attribution.Attribution(
+        "direct_accuracy", Estimate(0.9, 0.01), Estimate(0.9, 0.01), Estimate(0.5, 0.05), gap, none, (share,),
+        {("a", "b"): Estimate(-0.02, 0.01)}, sudden=True,
+    )  # fmt: skip
+    text = " ".join(sentences(found, "EP on reram"))
+    assert "Part of it is read noise, 5.0 ± 1.0 points." in text
+    assert "Accuracy falls at once" in text
+    assert "a and b together cost 2.0 ± 1.0 points less than the sum of each alone." in text
+
+
 def test_what_two_cost_together_is_what_both_cost_beyond_each() -> None:
     values = {frozenset(): 0.9, frozenset("a"): 0.8, frozenset("b"): 0.85, frozenset("ab"): 0.6}
     found = attribution._together(game(values, ("a", "b"), 2), ["a", "b"], range(2))

@@ -179,3 +179,10 @@ def test_probe_draws_nothing_and_learns_nothing_of_the_test_labels() -> None:
 def test_probe_refuses_labels_of_other_samples() -> None:
     with pytest.raises(InputError, match="probe"):
         linear_probe(torch.zeros(3, 2), torch.zeros(4, dtype=torch.long), 2)
+
+
+def test_nine_of_ten_are_90_percent() -> None:
+    """Single precision would make 0.8999999762 of them, and leave 90 % unreached."""
+    layer = nn.Linear(2, 2, bias=False)
+    layer.weight.data = torch.eye(2)
+    assert accuracy(layer, torch.eye(2)[torch.zeros(10, dtype=torch.long)], torch.tensor([0] * 9 + [1])) == 0.9

@@ -75,6 +75,24 @@ def test_a_small_difference_agrees_whatever_the_spread() -> None:
     assert (far.verdict, far.outside) == ("outside", True)
 
 
+def test_a_difference_of_exactly_what_is_allowed_agrees() -> None:
+    """95.47 beside 95.77 is 0.30 points, though 0.9577 - 0.9547 is 0.0030000000000000027."""
+    (result,) = results(table(), [record(0.9547, seed) for seed in range(3)])
+    assert result.found is not None
+    assert abs(result.found.difference) > LEAST_ALLOWED == result.allowed
+    assert (result.verdict, result.outside) == ("reproduced", False)
+
+
+def test_what_is_no_number_reproduces_nothing() -> None:
+    (result,) = results(table(), [record(float("nan"))])
+    assert result.verdict != "reproduced"
+    (result,) = results(table(), [record(float("nan")), record(0.9, seed=1)])
+    assert result.found is not None
+    assert (result.found.n, result.found.mean, result.verdict) == (1, 0.9, "outside")
+    (result,) = results(table(fractions=(0.01,)), [record(0.957, at_one_percent=float("nan"))])
+    assert result.found is None
+
+
 def test_a_shorter_run_stands_beside_the_curve_and_reproduces_nothing() -> None:
     (result,) = results(table(), [record(0.9259, epoch=2), record(0.9259, seed=1, epoch=2)])
     assert result.verdict == "as published so far: epoch 2 of 100"

@@ -27,7 +27,14 @@ def attribute(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override a dotted key.", autocompletion=completion.settings),
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of everything; each has an order of its own.")] = 6,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            "--seeds",
+            min=1,
+            help="Runs of everything; each has an order of its own. Below 6, intervals are too narrow.",
+        ),
+    ] = 6,
     metric: Annotated[str | None, typer.Option("--metric", help="Which accuracy; the network's own unless given.")] = (
         None
     ),

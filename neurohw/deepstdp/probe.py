@@ -52,7 +52,7 @@ def linear_probe(features: Tensor, labels: Tensor, classes: int, decay: float = 
 @torch.no_grad()
 def accuracy(layer: nn.Linear, features: Tensor, labels: Tensor) -> float:
     """Return the share of samples whose largest output is that of their class."""
-    return float((layer(features).argmax(1) == labels).float().mean())
+    return float((layer(features).argmax(1) == labels).double().mean())
 
 
 def _minimised(x: Tensor, labels: Tensor, classes: int, decay: float) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ from neurohw.runs.record import RunRecord
 from neurohw.shipping import read_toml, shipped
 from neurohw.validation import refused
 
+_ROUNDING = 1e-9  # of differences: 0.9577 - 0.9547 is a bit above 0.003
 _AFTERWARDS = ("periphery", "off_chip")  # keys of [hardware]: what an account, or a programmed copy, is made with
 
 
@@ -113,7 +114,11 @@ class Agreement:
         """Whether the difference is within what is allowed: "yes", "no", or "no spread"."""
         if self.allowed is None:
             return "no spread"
-        return "yes" if abs(self.difference) <= self.allowed else "no"
+        return "yes" if self.within(self.allowed) else "no"
+
+    def within(self, allowed: float) -> bool:
+        """Return whether the difference is at most so large; one that is exactly so large is."""
+        return abs(self.difference) <= allowed + _ROUNDING
 
 
 def expectations(name: str) -> list[Expectation]:
@@ -202,12 +207,16 @@ def _value(record: RunRecord, expected: Expectation) -> float | None:
         if record.timing.get("epochs") != expected.epoch:
             return None
         by_fraction: dict[str, dict[str, float]] = record.metrics.get("by_label_fraction", {})
-        return by_fraction.get(f"{expected.label_fraction:g}", {}).get(expected.metric)
+        return _last_known([by_fraction.get(f"{expected.label_fraction:g}", {}).get(expected.metric)])
     values = [row.get(expected.metric) for row in record.curve if row["epoch"] == expected.epoch]
-    known = [float(v) for v in values if v is not None and not math.isnan(v)]
-    if not known and record.status == "finished" and expected.epoch == record.timing.get("epochs"):
-        return record.metrics.get(expected.metric)
-    return known[-1] if known else None
+    if record.status == "finished" and expected.epoch == record.timing.get("epochs"):
+        values.insert(0, record.metrics.get(expected.metric))
+    return _last_known(values)
+
+
+def _last_known(values: Sequence[float | None]) -> float | None:
+    """Return the last that is a number; None where none is."""
+    return next((float(value) for value in reversed(values) if value is not None and math.isfinite(value)), None)
 
 
 def _agreement(name: str, expected: Expectation, values: list[float]) -> Agreement:

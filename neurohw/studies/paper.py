@@ -109,7 +109,7 @@ class Result:
     @property
     def outside(self) -> bool:
         """Whether it differs by more than is allowed."""
-        return self.found is not None and self.allowed is not None and abs(self.found.difference) > self.allowed
+        return self.found is not None and self.allowed is not None and not self.found.within(self.allowed)
 
     @property
     def verdict(self) -> str:
