@@ -45,7 +45,7 @@ LOST = (
     "Where the mean accuracy has fallen one percentage point below the mean of the baseline (the same run with the "
     "parameter off; “at …” where no such run exists: its mildest value tried), interpolated between the two values "
     "tried on either side, as drawn. ± standard error: where the loss plus and minus its combined standard error "
-    "√(s₁²/n₁ + s₂²/n₂) reaches one point. < and >: beyond what was tried. Of what comes in whole numbers (levels, bits, "
+    "√(s₁²/n₁ + s₂²/n₂) reaches one point. < and >: beyond what was tried. Of whole numbers (levels, bits, "
     "winners) the next milder one keeps the point: 4 levels, of 3.99. Training without labels is read out by "
     "direct association, training with labels by its own outputs."
 )
