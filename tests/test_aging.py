@@ -388,6 +388,17 @@ def test_what_has_no_level_is_not_compensated(compensation: str) -> None:
     assert array.snapshot().std().item() == pytest.approx(0.01, rel=0.3)
 
 
+@pytest.mark.parametrize("compensation", ["global", "per-column"])
+def test_a_factor_that_was_held_for_a_while_is_renewed_again_afterwards(compensation: str) -> None:
+    array = array_of(WEIGHTS, compensation=compensation, drift_nu=0.1)
+    array.elapse(10.0)
+    with array.compensating("none"):
+        array.elapse(990.0)
+        torch.testing.assert_close(array.snapshot(), WEIGHTS * 100.0**-0.1)  # the factor of 10 s
+    array.elapse(9000.0)
+    torch.testing.assert_close(array.snapshot(), WEIGHTS)
+
+
 @pytest.mark.parametrize("seconds", [-5.0, float("nan"), float("inf")])
 def test_time_that_is_none_is_refused(seconds: float) -> None:
     with pytest.raises(InputError, match=r"elapse: got .*; allowed: a finite time of at least 0 s"):

@@ -11,6 +11,7 @@ from neurohw.crossbar.build import build_array
 from neurohw.crossbar.ideal import IdealArray
 from neurohw.crossbar.periphery import ReadPath
 from neurohw.crossbar.tiled import TiledArray, split_evenly
+from neurohw.devices.library import load_device
 from neurohw.errors import InputError
 from neurohw.testing import MakeArray, SynapseArrayConformance
 
@@ -100,6 +101,20 @@ def test_what_happens_aside_draws_from_a_stream_of_each_tile_and_leaves_no_trace
         array.elapse(10.0)
     assert not torch.equal(first, second)
     assert all(torch.equal(tensor, before[name]) for name, tensor in array.state_dict().items())
+
+
+@pytest.mark.parametrize("how", ["global", "per-column"])
+def test_each_tile_compensates_its_own_drift(how: str) -> None:
+    """nu rises with the conductance: in tiles of one weight each factor is another, and all weights come back."""
+    numbers = {"retention.drift_nu": 0.1, "retention.drift_nu_state": 0.1, "w_max_dtod": 0.0, "w_min_dtod": 0.0}
+    device = load_device("taox_hfox").with_parameters(numbers)
+    weights = torch.linspace(0.2, 0.8, 6).view(2, 3).repeat_interleave(4, 0).repeat_interleave(5, 1)
+    array = build_array("analog", weights, device=device, tile=(4, 5), reference="offset", read_path=ReadPath.perfect())
+    with array.compensating(how):
+        array.elapse(2.0)
+        torch.testing.assert_close(array.snapshot(), weights)
+        torch.testing.assert_close(array.read(torch.eye(15)).t(), weights)
+    assert (array.snapshot() - weights).abs().min() > 0.01
 
 
 def test_one_tile_is_not_wrapped() -> None:

@@ -111,6 +111,15 @@ def test_single_devices_that_drift_are_told_what_may_help(changes: dict[str, Any
     assert bool(text) == told
 
 
+@pytest.mark.parametrize("numbers", [{"loss_per_decade": 0.02}, {"lifetime": 3e4, "stretch": 0.5}])
+def test_every_law_that_a_write_restarts_is_named(numbers: dict[str, float]) -> None:
+    keys = {f"retention.{key}": value for key, value in numbers.items()}
+    device = {"hardware.device": "taox_hfox", "hardware.device_parameters": keys}
+    first, value = next(iter(numbers.items()))
+    text = single_devices_drift(load_experiment("quickstart", {**SHORT, **device}))
+    assert f"restarts the drift of a cell (retention.{first} = {value:g})" in text
+
+
 def test_ages_beyond_what_a_noise_model_was_measured_at_are_told() -> None:
     """Wan et al. publish 1 s, 1 day and 2 days; the models of drift laws go on."""
     for model, days, told in (("reram-wan2022", 2.0, 0), ("reram-wan2022", 2.1, 1), ("pcm-like", 365.0, 0)):

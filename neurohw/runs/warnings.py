@@ -24,7 +24,7 @@ _SIGMOID = (
     "class passes no error on, and never learns again)"
 )
 _RESTARTED = (
-    "; each write restarts the drift of a cell (retention.drift_nu = {:g}) and not that of its reference, which single "
+    "; each write restarts the drift of a cell (retention.{} = {:g}) and not that of its reference, which single "
     "devices do not outrun: pairs (hardware.cell differential, one-sided) and hardware.writing agad lose less"
 )
 
@@ -59,8 +59,8 @@ def other_versions(before: dict[str, str], now: dict[str, str], epochs: int) -> 
 
 def single_devices_drift(experiment: OnChipExperiment) -> str:
     """Return what drift does to devices that learn one by one, less a reference; nothing where there are none."""
-    drift = drift_of_single_devices(experiment)
-    return _RESTARTED.format(drift) if drift else ""
+    drift = _drift_of_single_devices(experiment)
+    return _RESTARTED.format(*drift) if drift else ""
 
 
 def misfits(experiment: OnChipExperiment) -> list[str]:
@@ -179,11 +179,16 @@ def _no_homeostasis(experiment: OnChipExperiment) -> bool:
     return targets and e.target.gamma == 0 and e.network.weights is None
 
 
-def drift_of_single_devices(experiment: OnChipExperiment) -> float:
-    """Return nu of devices that learn one by one, each less a reference; 0: others, or none that drift."""
+def _drift_of_single_devices(experiment: OnChipExperiment) -> tuple[str, float] | None:
+    """Return the first number of the law by which devices age that learn one by one, each less a reference.
+
+    None: others, or none whose law counts from the write.
+    """
     section, device = experiment.hardware, device_model(experiment.hardware)
     if section.backend != "analog" or device is None or WRITINGS[section.writing].follows_drift:
-        return 0.0
+        return None
     by_itself = section.reference == "none" or (device.signed and section.reference is None)
     paired = CELLS[section.cell].paired or device.sided == 1
-    return 0.0 if by_itself or paired else device.retention_parameters().middle[0]
+    retention = device.retention_parameters()
+    law = None if by_itself or paired else retention.law
+    return None if law is None else (law.keys[0], getattr(retention, law.keys[0]))
