@@ -256,6 +256,10 @@ def test_networks_that_were_programmed_age_with_and_without_compensation(tmp_pat
     usual = run(experiment_of(**more | plain), 0, tmp_path / "usual").metrics["by_age_seconds"]["1e+08"]
     assert found["by_compensation"]["global"] == usual  # hardware.drift_compensation
     assert found["by_compensation"]["none"] != found["by_compensation"]["global"]
+    assert found["direct_accuracy"] == found["by_compensation"]["none"]["direct_accuracy"]  # of the first way
+    without = experiment_of(**more | plain | {"hardware.drift_compensation": False})
+    left = run(without, 0, tmp_path / "without").metrics["by_age_seconds"]["1e+08"]
+    assert left == found["by_compensation"]["none"]
 
 
 @pytest.mark.parametrize(

@@ -405,6 +405,16 @@ def test_time_that_is_none_is_refused(seconds: float) -> None:
         array_of(WEIGHTS).elapse(seconds)
 
 
+def test_a_reset_restarts_the_drift_of_its_cell() -> None:
+    """0.2 in conductance at the bottom, 500 s after the reset; the cell beside it is 1500 s old."""
+    array = array_of(torch.full((2, 2), -1.0), -1.2, drift_nu=0.1)
+    array.elapse(1000.0)
+    array.cells.banks["cell"].reset(torch.tensor([0]))
+    array.elapse(500.0)
+    found = array.snapshot() + 1.2
+    torch.testing.assert_close(found.flatten()[:2], 0.2 * torch.tensor([500.0, 1500.0]) ** -0.1)
+
+
 def test_both_devices_of_a_pair_drift_together() -> None:
     """w+ - w-: what is common, the conductance at weight zero included, cancels."""
     array = array_of(WEIGHTS, -1.5, remedy="differential", drift_nu=0.1)

@@ -132,6 +132,43 @@ def test_wan2022_enlarges_its_deviations_between_the_tabulated_ages() -> None:
     assert spread[3] == pytest.approx(spread[2], rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "sigma", "at_zero"),
+    [(1.0, 2.023, 0.348), (math.sqrt(DAY), (2.023 + 3.909) / 2, (0.348 + 0.701) / 2), (DAY, 3.909, 0.701)],
+)
+def test_wan2022_has_the_published_spread_and_between_the_ages_its_mean_in_the_logarithm(
+    seconds: float, sigma: float, at_zero: float
+) -> None:
+    """Of half of 40 uS: the polynomials at 1/2, and max(0, N) of the other device, 0.5838 of its own at 0."""
+    weights = torch.full((200, 200), 0.5)
+    weights[0] = 1.0
+    array = programmed("reram-wan2022", weights)
+    array.elapse(seconds)
+    expected = math.hypot(sigma, 0.5838 * at_zero) / 40
+    assert array.snapshot()[1:].std().item() == pytest.approx(expected, rel=0.02)
+
+
+def test_1f_noise_is_drawn_anew_at_each_age_and_relaxation_is_kept() -> None:
+    """Without noise of programming, and a second before the ages differ only by what is drawn."""
+    for name, least, most in (("pcm-like", -0.05, 0.05), ("reram-cmo", 0.95, 1.0)):
+        scales = {"prog_noise_scale": 0.0} | ({"drift_scale": 0.0} if name == "pcm-like" else {"read_noise_scale": 0.0})
+        weights = torch.linspace(0.2, 0.8, 10_000).view(100, 100)
+        array, noises = programmed(name, weights, **scales), []
+        for _ in range(2):
+            array.elapse(1e4)
+            noises.append((array.snapshot() - weights).flatten())
+        assert least < torch.corrcoef(torch.stack(noises))[0, 1] <= most
+
+
+def test_a_model_that_begins_at_a_second_leaves_younger_cells_as_programmed() -> None:
+    array = programmed("reram-cmo", matrix(20, 15))
+    before = array.snapshot()
+    array.elapse(0.5)
+    assert torch.equal(array.snapshot(), before)
+    array.elapse(0.5)
+    assert not torch.equal(array.snapshot(), before)
+
+
 def test_the_mapping_is_undone() -> None:
     weights = matrix(30, 30)
     for name in ("pcm-like", "hermes"):
