@@ -113,6 +113,8 @@ def test_what_a_remedy_wins_back() -> None:
     assert said(records)[1] == "25.0 points are won back on reram_es by tiki-taka-v2 (BP · reram_es + tiki-taka-v2)."
     tuned = seeds([0.7], DEVICE | {"hardware.weight_range": 0.3})
     assert said([*records, *tuned])[1].startswith("15.0 points are won back")  # of the best without
+    several = seeds([0.9]) + seeds([0.58, 0.62], DEVICE) + seeds([0.82, 0.88], REMEDY)
+    assert said(several)[1].startswith("25.0 ± 3.6 points are won back")  # sqrt(2² + 3²)
     worse = seeds([0.9]) + seeds([0.6], DEVICE) + seeds([0.5], REMEDY)
     assert said(worse)[1] == "No remedy tried wins anything back (1 compared)."
 
@@ -152,7 +154,17 @@ def test_a_parameter_that_loses_it_at_every_value_is_not_one_that_holds() -> Non
 def test_of_values_of_both_signs_the_nearest_to_zero_is_the_limit() -> None:
     """A point is lost 1.1 winners too few and 1.06 too many: the second is sooner."""
     errors = test_sensitivity.swept("decision.winner_error", {-3: 0.7, -1: 0.9, 1: 0.895, 2: 0.8})
-    assert said(test_sensitivity.runs(0.9) + errors)[1].endswith("Winners too many or, negative, too few at 1.05.")
+    assert said(test_sensitivity.runs(0.9) + errors)[1].endswith(
+        "Winners too many or, negative, too few between 1 and 2."
+    )
+
+
+def test_of_whole_numbers_those_around_the_limit_are_told() -> None:
+    """Nobody has 3.7 bits: 20 points are gone at 3, half a point at 4."""
+    bits = [r for bits, mean in {3: 0.7, 4: 0.895, 8: 0.9}.items()
+            for r in test_sensitivity.runs(mean, keys=DEVICE | {"hardware.adc_bits": bits})]  # fmt: skip
+    off = test_sensitivity.runs(0.9, keys=DEVICE | {"hardware.adc_bits": 0})
+    assert said(off + bits)[1] == "One point is lost by Bits of the ADC between 4 and 3."
 
 
 @pytest.mark.parametrize(

@@ -318,6 +318,15 @@ def test_the_closest_ideal_point_is_the_reference() -> None:
     assert found.config["target.k"] == 2
 
 
+def test_of_ideal_points_that_differ_in_length_the_one_as_long_is_the_reference() -> None:
+    stopped = {"status": "stopped", "epochs": 2}
+    points = group_records(seeds([0.9]) + seeds([0.7], **stopped) + seeds([0.6], DEVICE, **stopped))
+    (constrained,) = (p for p in points if not p.ideal)
+    found = reference_of(constrained, points)
+    assert found is not None
+    assert (found.stopped, found.epochs) == (True, 2)
+
+
 def test_of_two_equally_close_ideal_points_none_is_the_reference() -> None:
     ideals = seeds([0.9], {"target.k": 1}) + seeds([0.9], {"target.k": 2})
     points = group_records(ideals + seeds([0.8], DEVICE | {"target.k": 3}))

@@ -103,6 +103,14 @@ def test_beyond_what_was_tried_there_are_bounds(values: tuple[int, ...], lost: A
     assert (nowhere.at, nowhere.value) == (Limit(values[-1], kept), None)
 
 
+def test_exactly_one_point_is_lost_wherever_it_lies() -> None:
+    """0.9 - 0.89 is a bit above 0.01, 0.69 - 0.68 a bit below: at the last value tried, and at the first."""
+    for at_end in (0.9 - 0.89, 0.69 - 0.68):
+        end = point_lost([Tried(1, 0.0, 0.0), Tried(5, at_end, 0.0)])
+        assert (end.at.relation, end.at.value) == ("", pytest.approx(5))
+        assert point_lost([Tried(1, at_end, 0.0), Tried(5, 0.5, 0.0)]).at_mildest
+
+
 def test_the_interval_is_where_loss_plus_and_minus_its_error_reach_one_point() -> None:
     lost = point_lost([Tried(0.0, 0.0, 0.0), Tried(10.0, 0.02, 0.005), Tried(20.0, 0.02, 0.005)])
     assert lost.at == Limit(pytest.approx(5.0))

@@ -22,8 +22,9 @@ COST = (
 )
 REACHED = (
     "Energy of training until the accuracy was first reached, evaluation left out: nominal (low to high), mean over "
-    "the seeds that reached it, and how many did of how many; – where none did. The accuracies are the three highest "
-    "round ones (20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 95, 97, 98, 99 %) that some chip reaches with every seed. "
+    "the seeds that reached it, and how many did of how many whose records tell energies epoch by epoch, which is what "
+    "every seed means here; – where none did. The accuracies are the three highest round ones (20, 30, 40, 50, 60, 70, "
+    "75, 80, 85, 90, 95, 97, 98, 99 %) that some chip reaches with every seed. "
     "Looked at after each evaluated epoch only; a run may have fallen below again later. “digital int8”: "
     "full-precision learning, with the joules of a digital accelerator (see there) in equal parts per epoch."
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import ceil, floor, hypot, inf, isfinite
 
 from neurohw.report.accuracy.data import Accuracies, Accuracy, Gap
 from neurohw.report.naming import REMEDY, ideal_arrays, on_hardware
@@ -135,7 +135,8 @@ def _idle(points: Sequence[Point]) -> str:
 
 def _cause(main: Accuracies | None, rows: Sequence[Accuracy], sensitivities: Sequence[Sensitivity]) -> str:
     """Return what most of the loss is: limits that were swept, what a remedy wins back, or chip against rule."""
-    found = (_limits(sensitivities), _remedy(rows), "" if main is None else _chip_or_rule(main, rows))
+    compared = ("", "") if main is None else (_remedy(main, rows), _chip_or_rule(main, rows))
+    found = (_limits(sensitivities), *compared)
     return next(filter(None, found), "")
 
 
@@ -162,30 +163,45 @@ def _soonest(every: Sequence[tuple[Sensitivity, Lost]]) -> tuple[Sensitivity, Lo
 
     def order(pair: tuple[Sensitivity, Lost]) -> tuple[bool, float]:
         panel, lost = pair
-        outwards = panel.worse == "larger" or any(line.values[0] < 0 for line in panel.lines)
-        return not lost.at_mildest, abs(lost.at.value) if outwards else -lost.at.value
+        return not lost.at_mildest, abs(lost.at.value) if _outwards(panel) else -lost.at.value
 
     return min(losing, key=order, default=None)
 
 
 def _lost_at(panel: Sensitivity, lost: Lost, lines: int) -> str:
-    """Return where it is lost, within which a standard error puts it, and of how many lines this is the soonest."""
+    """Return where it is lost, within which a standard error puts it, and of how many lines this is the soonest.
+
+    Of whole numbers: between which two.
+    """
     mildest = " already, the mildest value tried" if lost.at_mildest else ""
     soonest = f"the soonest of {lines} lines" if lines > 1 else ""
-    beside = "; ".join(filter(None, (beside_text(lost, panel.key), soonest)))
-    place = f"{value_text(lost.at.value, panel.key)}{mildest}" + (f" ({beside})" if beside else "")
-    return f"{panel.title.partition(': ')[0]} at {place}"
+    between = panel.counts and not lost.at.value.is_integer()
+    beside = "; ".join(filter(None, ("" if between else beside_text(lost, panel.key), soonest)))
+    place = _between(panel, lost.at.value) if between else f"at {value_text(lost.at.value, panel.key)}{mildest}"
+    return f"{panel.title.partition(': ')[0]} {place}" + (f" ({beside})" if beside else "")
 
 
-def _remedy(rows: Sequence[Accuracy]) -> str:
+def _between(panel: Sensitivity, value: float) -> str:
+    """Return the whole numbers around a value, the milder one first."""
+    ends = [float(floor(value)), float(ceil(value))]
+    milder, severer = sorted(ends, key=abs) if _outwards(panel) else reversed(ends)
+    return f"between {value_text(milder, panel.key)} and {value_text(severer, panel.key)}"
+
+
+def _outwards(panel: Sensitivity) -> bool:
+    """Return whether the hardware gets worse away from zero."""
+    return panel.worse == "larger" or any(line.values[0] < 0 for line in panel.lines)
+
+
+def _remedy(main: Accuracies, rows: Sequence[Accuracy]) -> str:
     """Return the remedy that wins back most, of chips that are in the report without and with it."""
-    bare: dict[tuple[str, str, str], float] = {}
+    bare: dict[tuple[str, str, str], tuple[float, Accuracy]] = {}
     for row in rows:
         if row.gap and not _treated(row.point):
             place = _place(row.point)
-            bare[place] = max(row.gap.points, bare.get(place, row.gap.points))
+            bare[place] = max((row.gap.points, row), bare.get(place, (-inf, row)), key=lambda pair: pair[0])
     won = [
-        (row.gap.points - bare[_place(row.point)], row)
+        (row.gap.points - bare[_place(row.point)][0], row)
         for row in rows
         if row.gap and _treated(row.point) and _place(row.point) in bare
     ]
@@ -195,9 +211,9 @@ def _remedy(rows: Sequence[Accuracy]) -> str:
     device = row.point.config.get("hardware.device")
     if points <= 0:
         return f"no remedy tried wins anything back ({len(won)} compared)"
-    return (
-        f"{points:.1f} points are won back on {device} by {row.point.variant.partition(' + ')[2]} ({row.point.label})"
-    )
+    error = main.metric.scale * hypot(row.spread.error, bare[_place(row.point)][1].spread.error)
+    amount = f"{points:.1f}" + (f" ± {error:.1f}" if isfinite(error) else "")
+    return f"{amount} points are won back on {device} by {row.point.variant.partition(' + ')[2]} ({row.point.label})"
 
 
 def _place(point: Point) -> tuple[str, str, str]:

@@ -74,6 +74,12 @@ class Sensitivity:
         return readout_of(self.metric)
 
     @property
+    def counts(self) -> bool:
+        """Whether the parameter takes whole numbers only, as levels, bits and winners do."""
+        given = (point.config.get(self.key) for line in self.lines for point in line.points)
+        return self.key.endswith(".levels") or all(isinstance(value, int | None) for value in given)
+
+    @property
     def title(self) -> str:
         """The parameter in words."""
         return axis_of(self.key).title + (f": {self.readout}" if self.readout else "")
