@@ -152,7 +152,7 @@ def test_a_loss_is_of_one_chip_and_its_aged_self() -> None:
     assert [limit.value for limit in (found.at, found.early, found.late)] == pytest.approx(
         [10 ** (1 + 2 * share) for share in shares]
     )
-    assert ageing_words([ageing], ()) == (f"{ageing.point.label} after 1000 s, compensated: −2.0 points.",)
+    assert ageing_words([ageing], ()) == (f"{ageing.point.label} after 1000 s, compensated: −2.0 ± 0.2 points.",)
 
 
 def test_what_re_training_gains_is_of_the_same_seeds() -> None:
@@ -201,8 +201,8 @@ def test_sentences_tell_the_oldest_age_and_what_recovery_takes() -> None:
     recoveries = [taken(ageings[0].point)]
     (sentence,) = ageing_words(ageings, recoveries)
     assert sentence == (
-        "BP · pcm_drift after 1 year: −10.0 points; compensated −6.0; re-trained −1.0, for 2 uJ and 112 images without "
-        "labels; both −1.0."
+        "BP · pcm_drift after 1 year: −10.0 ± 0.0 points; compensated −6.0 ± 0.0; re-trained −1.0 ± 0.0, for 2 uJ and "
+        "112 images without labels; both −1.0 ± 0.0."
     )
     many = [r for k in range(1, 7) for r in records({"target.k": k})]
     assert len(ageing_words(ageing_data(group_records(many)), ())) == 2
@@ -216,7 +216,7 @@ def test_within_the_standard_error_of_the_loss_there_is_no_change() -> None:
         for seed, lost in enumerate((0.03, -0.02))
     ]))  # fmt: skip
     (sentence,) = ageing_words(ageings, ())
-    assert sentence.endswith("no change (−0.5 points).")
+    assert sentence.endswith("no change (−0.5 ± 2.5 points).")
 
 
 def test_recoveries_are_rows_with_energy_and_gain() -> None:

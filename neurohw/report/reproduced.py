@@ -16,9 +16,10 @@ from neurohw.units import duration_text
 COLUMNS = ("Network", "Metric", "Measured", "Published", "Difference", "Allowed", "Epochs", "A run takes", "Verdict")
 NOTE = (
     "Mean ± sample standard deviation (number of seeds). Differences in percentage points; allowed are three standard "
-    f"errors of both sides, at least {100 * LEAST_ALLOWED:g} points. Reproduced: at the published length, within what "
-    "is allowed. A run that is shorter stands beside the published curve at the same epoch, and reproduces nothing "
-    "yet; where no curve was published, it stands beside the final value, and nothing is compared."
+    "errors of both sides (one seed: with the other side's spread), at least "
+    f"{100 * LEAST_ALLOWED:g} points, or what the experiment's expected.toml says. Reproduced: at the published "
+    "length, within what is allowed. A run that is shorter stands beside the published curve at the same epoch, and "
+    "reproduces nothing yet; where no curve was published, it stands beside the final value, and nothing is compared."
 )
 
 

@@ -47,11 +47,12 @@ def _taken(ageing: Ageing, way: Way, recoveries: Sequence[Recovery]) -> str:
 
 
 def _change(way: Way, ageing: Ageing, unit: str = "") -> str:
-    """Return how far the metric is from that at the end of training; within the standard error there is no change."""
+    """Return how far it is from that at the end of training ± the standard error; within that there is no change."""
     lost = ageing.losses[way][-1]
     change, error = (lost.mean if ageing.metric.better == "lower" else -lost.mean), lost.error
-    shown = f"{ageing.metric.scale * change:+.1f} {unit}".replace("-", "−").rstrip()
-    return f"no change ({shown})" if isfinite(error) and abs(change) <= error else shown
+    scale, known = ageing.metric.scale, isfinite(error)
+    shown = f"{scale * change:+.1f}{f' ± {scale * error:.1f}' if known else ''} {unit}".replace("-", "−").rstrip()
+    return f"no change ({shown})" if known and abs(change) <= error else shown
 
 
 def _lost(ageing: Ageing, way: Way) -> float:
