@@ -281,6 +281,20 @@ def test_sentences_name_causes_pairs_and_the_cheapest_change() -> None:
     assert "Cheapest that regains half of the largest: y, 3.0 ± 1.0 points." in text
 
 
+def test_the_cheapest_change_is_told_from_none_and_regains_half() -> None:
+    half = Estimate(0.02, 0.005)
+    share = attribution.Share(causes.Cause("read noise", {}), Estimate(0.04, 0.01), half, half)
+    unclear, little, enough = Estimate(0.03, 0.04), Estimate(0.019, 0.005), half
+
+    def cheapest(*gains: Estimate) -> Estimate | None:
+        changes = tuple((causes.Change(f"change {i}", {}), gain) for i, gain in enumerate(gains))
+        found = attribution.Attribution("direct_accuracy", *(half,) * 5, (share,), changes=changes).cheapest()
+        return None if found is None else found[1]
+
+    assert cheapest(unclear, little, enough, Estimate(0.04, 0.001)) is enough
+    assert cheapest(unclear, little) is None
+
+
 def test_sentences_of_devices_that_learn_better_than_ideal_arrays() -> None:
     gain = Estimate(-0.04, 0.01)
     share = attribution.Share(causes.Cause("device-to-device spread"), gain, gain, gain)

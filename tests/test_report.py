@@ -171,6 +171,12 @@ def test_curves_are_averaged_per_epoch_and_the_last_phase_of_an_epoch_counts() -
     assert frame["seeds"].to_dict() == {0: 3, 1: 2}
 
 
+def test_of_an_epoch_evaluated_after_each_phase_the_last_counts() -> None:
+    curve = [{"epoch": 1, "phase": "unsupervised", "test_accuracy": 0.3},
+             {"epoch": 1, "phase": "supervised", "test_accuracy": 0.7}]  # fmt: skip
+    assert curve_data(group_records([record(0, 0.9, curve=curve)]))["mean"].tolist() == [0.7]
+
+
 def test_levels_are_in_numerical_order_and_averaged() -> None:
     metrics = [
         {"direct_accuracy": a, "by_age_seconds": {t: {"direct_accuracy": a - 0.01 * i} for i, t in enumerate(levels)}}
