@@ -15,7 +15,7 @@ from neurohw.crossbar.analog import AnalogArray
 from neurohw.crossbar.base import OuterProducts, Product
 from neurohw.crossbar.device_population import DevicePopulation
 from neurohw.crossbar.periphery import PulseScheme, ReadPath
-from neurohw.devices.laws import ConstantStep
+from neurohw.devices.laws import ConstantStep, LinearStep
 from neurohw.devices.retention import Retention
 from neurohw.errors import InputError
 from neurohw.fitting.measurements import RetentionCurves
@@ -403,6 +403,21 @@ def test_a_factor_that_was_held_for_a_while_is_renewed_again_afterwards(compensa
 def test_time_that_is_none_is_refused(seconds: float) -> None:
     with pytest.raises(InputError, match=r"elapse: got .*; allowed: a finite time of at least 0 s"):
         array_of(WEIGHTS).elapse(seconds)
+
+
+def test_cells_that_have_drifted_are_programmed_from_where_they_are() -> None:
+    """0.5 has become -1.2 + 1.7 / 2: it is 1.35 below the bound, not 0.5, and steps are those of there."""
+    even = {"gamma_up_dtod": 0.0, "gamma_down_dtod": 0.0}
+    law = LinearStep(step=0.001, w_max=1.0, w_min=-1.0, gamma_up=0.5, gamma_down=0.5, **CERTAIN, **even)
+    device = DevicePopulation(law, Retention(drift_nu=0.1), zero=-1.2)
+    array = AnalogArray(torch.full((4, 4), 0.5), device, read_path=ReadPath.perfect(), reference="offset")
+    array.elapse(1024.0)
+    now = -1.2 + 1.7 / 2
+    step = array.cells.step(torch.tensor([3]), True).mean
+    assert step.item() == pytest.approx(0.001 * (1 - 0.5 * now), rel=1e-4)
+    torch.testing.assert_close(array.cells.room(True), torch.full((4, 4), 1.0 - now))
+    array.program(torch.full((4, 4), 0.9))
+    torch.testing.assert_close(array.snapshot(), torch.full((4, 4), 0.9), rtol=0, atol=0.001)
 
 
 def test_a_reset_restarts_the_drift_of_its_cell() -> None:
