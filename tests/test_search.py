@@ -22,6 +22,7 @@ from neurohw.runs.run import run
 from neurohw.shipping import shipped_files
 from neurohw.studies.run_sweep import Telling
 from neurohw.studies.search.file import Search, load_search
+from neurohw.studies.search.finalists import Scored
 from neurohw.studies.search.forecast import forecast_search
 from neurohw.studies.search.found import Found
 from neurohw.studies.search.front import front_of
@@ -430,6 +431,18 @@ def test_the_best_is_compared_with_the_starting_point(tmp_path: Path) -> None:
     mine = EXPERIMENT.replace("0.02", "1.0").replace("k = 2", "k = 7")
     *_, beside = gone(searched(tmp_path, ONE, mine), tmp_path / "other").sentences()
     assert "worse than the starting point's 1.002 ± 0.001 m" in beside
+
+
+@pytest.mark.parametrize(("objective", "better"), [("height", "better"), ("cost", "worse")])
+def test_the_difference_to_the_starting_point_is_of_like_seeds(tmp_path: Path, objective: str, better: str) -> None:
+    """Seeds 0.4 apart of which each gains 0.09 to 0.12: mean 0.1033, and t(0.975, 2) s / sqrt(3) = 0.0379."""
+    search = searched(tmp_path, ONE.replace("height", objective))
+    start, best = Scored(None, {}, ((0.1, 0.9, 0.5),)), Scored(3, {}, ((0.2, 1.02, 0.59),))
+    _, beside = Found(search, tmp_path, (), (start, best), (best,)).sentences()
+    amount, interval = (float(part.split()[0].rstrip(")")) for part in (beside, beside.rpartition("± ")[2]))
+    assert (amount, interval) == (pytest.approx(0.1033, abs=1e-3), pytest.approx(0.0379, abs=1e-3))
+    assert f" {better} than the starting point's" in beside
+    assert "no difference" not in beside
 
 
 def test_its_standing_can_be_watched(tmp_path: Path) -> None:

@@ -220,6 +220,13 @@ def test_trials_of_another_device_or_experiment_are_other_trials(tmp_path: Path)
     assert len(names) == 8
 
 
+def test_a_score_has_the_sample_standard_deviation() -> None:
+    """Deviations of -0.02, 0 and 0.02 of three seeds: 0.02, with n - 1."""
+    score = Score("none", {}, (0.78, 0.80, 0.82))
+    assert (score.mean, score.spread) == (pytest.approx(0.8), pytest.approx(0.02))
+    assert str(score) == "80.0 ± 2.0 %"
+
+
 def test_the_simplest_that_is_good_enough_wins() -> None:
     mixed, several = Score("mixed-precision", {}, (0.80, 0.84)), Score("several-cells", {}, (0.78, 0.80))
     none = Score("none", {}, (0.805, 0.82))
