@@ -122,7 +122,9 @@ def test_every_variant_is_run_at_every_point_of_grid_and_design(tmp_path: Path) 
 
 def test_names_of_keys_are_as_short_as_they_can_be(tmp_path: Path) -> None:
     axes = '[axes]\n"training.learning_rate" = [[0.1]]\n"training.pretrain.learning_rate" = [[0.2]]\n"target.k" = [2]\n'
-    (point, *_) = load_sweep(written(tmp_path, f'experiment = "quickstart"\n{axes}')).points(tmp_path)
+    semi = '"training.mode" = "semi-supervised"\n"data.labels" = 50\n'
+    text = f'experiment = "quickstart"\n[set]\n{semi}{axes}'
+    (point, *_) = load_sweep(written(tmp_path, text)).points(tmp_path)
     assert point.place == "training.learning_rate = [0.1], pretrain.learning_rate = [0.2], k = 2"
 
 
