@@ -280,6 +280,7 @@ def after_batches(name: str, batch: int, crossbars: int, lines: int, two_phase: 
         cells = {HIDDEN[key]: ours.cells.banks["cell"].parameters[key].clone() for key in model.response().keeps}
         theirs = AihwkitArray(torch.zeros(shape), model, construction_seed=random.randrange(1, 2**30))
         set_hidden_parameters(theirs._tile, {**hidden_parameters(theirs._tile), **cells})
+        theirs._tile.set_weights(torch.zeros(shape))  # aihwkit takes weights as they are seen for those that are kept
         draws = seeded(i)
         for _ in range(SAMPLES // batch):
             if two_phase:
